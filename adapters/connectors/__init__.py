@@ -1,0 +1,1 @@
+"""Connectors: how an office system hands letters to the adapter and takes them from it."""

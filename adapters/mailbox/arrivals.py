@@ -1,0 +1,212 @@
+"""What the bus consigned, exactly as it came: committed before the broker is answered, judged afterwards.
+
+One message is one row however often it is delivered. What cannot be understood or believed is kept in quarantine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, distinct, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or_leave
+
+from adapters.mailbox.store import Store
+from adapters.mailbox.tables import arrivals, news
+from bus.thai import now
+
+LETTER, NOTICE, VERDICT, ENTRY, DIRECTORY = "letter", "notice", "verdict", "entry", "directory"
+
+
+class Judgement(StrEnum):
+    """What became of an arrival."""
+
+    STORED = "stored"
+    DONE = "done"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A delivery of the broker, without anything of the broker."""
+
+    type: str
+    body: bytes
+    headers: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One row of the arrivals."""
+
+    id: int
+    consignment: int
+    type: str
+    sha256: str
+    headers: Mapping[str, str | int]
+    body: bytes
+    arrived_at: datetime
+    state: Judgement
+    attempts: int
+    reason: str | None
+    detail: str | None
+
+    def header(self, name: str) -> str:
+        """A header as text, empty if the message does not bear it."""
+        return str(self.headers.get(name, ""))
+
+    def number(self, name: str) -> int | None:
+        """A header as a number, None if it is missing or is none."""
+        return _number(self.headers.get(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Consignment numbers, first to last, that have not arrived although later ones have."""
+
+    first: int
+    last: int
+
+
+class Arrivals:
+    """Rows are added and judged; nothing is removed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def store(self, messages: Sequence[Message]) -> int:
+        """Commit a batch, and give how many of it were new; a repeat leaves what is there."""
+        rows = [_values(message) for message in messages]
+        if not rows:
+            return 0
+        with self._store.writing() as connection:
+            before = connection.execute(select(func.max(arrivals.c.id))).scalar() or 0
+            connection.execute(insert_or_leave(arrivals).on_conflict_do_nothing(), rows)
+            query = select(func.count()).where(arrivals.c.id > before)
+            return int(connection.execute(query).scalar_one())
+
+    def waiting(self, at: float, limit: int, *, types: Sequence[str] | None = None) -> list[Arrival]:
+        """What is to be judged now: directories first, for they say whom to believe, then in order of arrival."""
+        query = select(arrivals).where(
+            arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at <= at
+        )
+        if types is not None:
+            query = query.where(arrivals.c.type.in_(types))
+        query = query.order_by(arrivals.c.type != DIRECTORY, arrivals.c.id).limit(limit)
+        with self._store.reading() as connection:
+            return [_arrival(row) for row in connection.execute(query).mappings()]
+
+    def postpone(self, arrival: int, *, next_attempt_at: float, reason: str) -> None:
+        """Judge it again later."""
+        values = {
+            "attempts": arrivals.c.attempts + 1,
+            "next_attempt_at": next_attempt_at,
+            "reason": reason,
+        }
+        with self._store.writing() as connection:
+            connection.execute(update(arrivals).where(arrivals.c.id == arrival).values(**values))
+
+    def quarantine(self, arrival: int, reason: str, detail: str) -> None:
+        """Keep aside what cannot be understood or believed."""
+        with self._store.writing() as connection:
+            judge(connection, arrival, Judgement.QUARANTINED, reason=reason, detail=detail)
+
+    def quarantined(self, limit: int = 1000) -> list[Arrival]:
+        """What was kept aside, newest first."""
+        query = select(arrivals).where(arrivals.c.state == Judgement.QUARANTINED)
+        with self._store.reading() as connection:
+            rows = connection.execute(query.order_by(arrivals.c.id.desc()).limit(limit)).mappings()
+            return [_arrival(row) for row in rows]
+
+    def get(self, arrival: int) -> Arrival:
+        """The row of this number, which is there."""
+        with self._store.reading() as connection:
+            return one(connection, arrival)
+
+    def gaps(self) -> list[Gap]:
+        """The consignment numbers, counted from 1, that are missing below the highest one."""
+        number = arrivals.c.consignment
+        with self._store.reading() as connection:
+            query = select(func.max(number), func.count(distinct(number))).where(number > 0)
+            highest, count = connection.execute(query).one()
+            if not highest or highest == count:
+                return []
+            numbers = select(number).where(number > 0).distinct().subquery()
+            before = func.coalesce(func.lag(numbers.c.consignment).over(order_by=numbers.c.consignment), 0)
+            pairs = select(before.label("before"), numbers.c.consignment.label("next")).subquery()
+            query = select(pairs.c.before, pairs.c.next).where(pairs.c.next > pairs.c.before + 1)
+            return [Gap(row.before + 1, row.next - 1) for row in connection.execute(query)]
+
+    def complete_below(self, consignment: int) -> bool:
+        """Whether every consignment before this one has arrived and nothing of the directory among them waits."""
+        number = arrivals.c.consignment
+        below = select(func.count(distinct(number))).where(number > 0, number < consignment)
+        waiting = select(func.count()).where(
+            number < consignment, arrivals.c.type == DIRECTORY, arrivals.c.state == Judgement.STORED
+        )
+        with self._store.reading() as connection:
+            arrived = connection.execute(below).scalar_one() >= consignment - 1
+            return arrived and not connection.execute(waiting).scalar_one()
+
+    def counts(self) -> dict[str, int]:
+        """How many arrivals there are in each state."""
+        query = select(arrivals.c.state, func.count()).group_by(arrivals.c.state)
+        with self._store.reading() as connection:
+            return {state: count for state, count in connection.execute(query).tuples()}
+
+
+def judge(
+    connection: Connection,
+    arrival: int,
+    judgement: Judgement,
+    *,
+    reason: str | None = None,
+    detail: str | None = None,
+) -> None:
+    """State what became of an arrival, in the transaction that makes it so; a quarantine is news."""
+    values = {"state": judgement, "reason": reason, "detail": detail}
+    connection.execute(update(arrivals).where(arrivals.c.id == arrival).values(**values))
+    if judgement is Judgement.QUARANTINED:
+        connection.execute(insert(news).values(kind="quarantine", arrival=arrival, at=now().isoformat()))
+
+
+def one(connection: Connection, arrival: int) -> Arrival:
+    """The row of this number, which is there."""
+    return _arrival(connection.execute(select(arrivals).where(arrivals.c.id == arrival)).mappings().one())
+
+
+def _values(message: Message) -> dict[str, Any]:
+    headers = {str(name): value for name, value in message.headers.items() if isinstance(value, str | int)}
+    consignment = _number(headers.get("consignment"))
+    return {
+        "consignment": consignment if consignment and consignment > 0 else 0,
+        "type": message.type,
+        "sha256": hashlib.sha256(message.body).hexdigest(),
+        "headers": json.dumps(headers, ensure_ascii=False, sort_keys=True),
+        "body": message.body,
+        "arrived_at": now().isoformat(),
+        "state": Judgement.STORED,
+    }
+
+
+def _number(value: str | int | None) -> int | None:
+    try:
+        number = int(value) if value is not None else None
+    except ValueError:
+        return None
+    # SQLite holds 64 bits; what is beyond is no number of the bus's.
+    return number if number is not None and abs(number) < 2**63 else None
+
+
+def _arrival(row: RowMapping) -> Arrival:
+    values = {name: row[name] for name in Arrival.__slots__}
+    values["headers"] = json.loads(row["headers"])
+    values["arrived_at"] = datetime.fromisoformat(row["arrived_at"])
+    values["state"] = Judgement(row["state"])
+    return Arrival(**values)

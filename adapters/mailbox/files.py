@@ -1,0 +1,102 @@
+"""The mailbox's files, each under its SHA-256, durable once it bears that name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bus.errors import BusError
+
+_CHUNK = 1024 * 1024
+
+
+class FileChanged(BusError):
+    """A file does not have the digest or the size that the letter states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a letter states about a file's bytes."""
+
+    sha256: str
+    size: int
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Read the file once, in pieces."""
+    digest = hashlib.sha256()
+    size = 0
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+            size += len(piece)
+    return Fingerprint(digest.hexdigest(), size)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's names durable: an fsync of a file says nothing of the name that leads to it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class FileStore:
+    """Files by content; the same content is kept once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.partial = folder / "partial"
+        self.partial.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def path(self, sha256: str) -> Path:
+        """Where the file is, or would be."""
+        return self.folder / sha256[:2] / sha256
+
+    def holds(self, sha256: str, size: int) -> bool:
+        """Whether the file is here; what bears its name was verified and synced before it got the name."""
+        path = self.path(sha256)
+        return path.is_file() and path.stat().st_size == size
+
+    def take_in(self, source: Path, expected: Fingerprint) -> None:
+        """Copy a file into the store; FileChanged when it is not the one expected."""
+        if self.holds(expected.sha256, expected.size):
+            return
+        with self._scratch() as scratch:
+            with source.open("rb") as bytes_in, scratch.open("wb") as bytes_out:
+                while piece := bytes_in.read(_CHUNK):
+                    bytes_out.write(piece)
+            self.admit(scratch, expected)
+
+    def admit(self, arrived: Path, expected: Fingerprint) -> None:
+        """Verify a complete file on this disk, sync it and give it its name; FileChanged when it is another one."""
+        found = fingerprint(arrived)
+        if found != expected:
+            raise FileChanged(
+                f"sha256 {found.sha256} of {found.size} bytes, where the letter states "
+                f"{expected.sha256} of {expected.size}"
+            )
+        with arrived.open("rb+") as file:
+            os.fsync(file.fileno())
+        place = self.path(expected.sha256)
+        if not place.parent.is_dir():
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.folder)
+        os.replace(arrived, place)
+        sync_folder(place.parent)
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        descriptor, name = tempfile.mkstemp(dir=self.partial)
+        os.close(descriptor)
+        scratch = Path(name)
+        try:
+            yield scratch
+        finally:
+            scratch.unlink(missing_ok=True)

@@ -1,0 +1,228 @@
+"""Letters of other agencies, from the moment their signature held until they are delivered, with their files.
+
+A letter is here at most once, whatever is delivered again. Delivered means: the signed bytes and every file are
+durable here; the receipt is put into the outbox in the same transaction that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from adapters.mailbox.arrivals import Arrival, Judgement, judge
+from adapters.mailbox.notices import say
+from adapters.mailbox.store import Store
+from adapters.mailbox.tables import inbox, inbox_files, news
+from bus.documents.letter import Letter
+from bus.documents.notice import Notice
+from bus.errors import Rejected, RejectionCode
+from bus.thai import normalise_number, now
+
+
+class Progress(StrEnum):
+    """How far a received letter has come."""
+
+    FETCHING = "fetching"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One row of the inbox."""
+
+    id: int
+    arrival: int
+    consignment: int
+    letter_id: str
+    sender: str
+    sender_name: str
+    digest: str
+    addressed: str
+    flags: tuple[str, ...]
+    entry: int | None
+    number: str | None
+    date: str
+    subject: str | None
+    state: Progress
+    attempts: int
+    last_error: str | None
+    verified_at: str
+    delivered_at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceivedFile:
+    """A file of a received letter, named by content; `name` is the sender's and no path."""
+
+    position: int
+    name: str
+    sha256: str
+    size: int
+    media_type: str
+    stored: bool
+
+
+class Inbox:
+    """Rows are added, completed or failed; nothing is removed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def admit(self, arrival: Arrival, letter: Letter, digest: str) -> Received | None:
+        """Add a verified letter; None if it is here already. Rejected if its id stands for another content."""
+        sender, letter_id = letter.sender.agency, str(letter.letter_id)
+        with self._store.writing() as connection:
+            query = select(inbox).where(inbox.c.letter_id == letter_id, inbox.c.sender == sender)
+            known = connection.execute(query).mappings().first()
+            if known and known["digest"] != digest:
+                raise Rejected(RejectionCode.ID_CONFLICT, f"received before with digest {known['digest']}")
+            if known:
+                judge(connection, arrival.id, Judgement.DUPLICATE)
+                return None
+            row = _add(connection, arrival, letter, digest)
+            judge(connection, arrival.id, Judgement.DONE)
+            return _one(connection, row)
+
+    def fetching(self, at: float, limit: int, *, but: Sequence[int] = ()) -> list[Received]:
+        """Letters whose files are to be fetched now, except the rows in `but`."""
+        query = (
+            select(inbox)
+            .where(
+                inbox.c.state == Progress.FETCHING, inbox.c.next_attempt_at <= at, inbox.c.id.not_in(but)
+            )
+            .order_by(inbox.c.next_attempt_at, inbox.c.id)
+            .limit(limit)
+        )
+        with self._store.reading() as connection:
+            return [_received(row) for row in connection.execute(query).mappings()]
+
+    def files(self, row: int) -> list[ReceivedFile]:
+        """The files of a letter, the main file first."""
+        query = select(inbox_files).where(inbox_files.c.inbox == row).order_by(inbox_files.c.position)
+        with self._store.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [ReceivedFile(**{k: v for k, v in row.items() if k != "inbox"}) for row in rows]
+
+    def stored(self, row: int, position: int) -> None:
+        """Remember that a file is durable here."""
+        with self._store.writing() as connection:
+            connection.execute(
+                update(inbox_files)
+                .where(inbox_files.c.inbox == row, inbox_files.c.position == position)
+                .values(stored=True)
+            )
+
+    def postpone(self, row: int, *, next_attempt_at: float, error: str) -> None:
+        """Fetch the letter's files again later."""
+        values = {
+            "attempts": inbox.c.attempts + 1,
+            "next_attempt_at": next_attempt_at,
+            "last_error": error,
+        }
+        with self._store.writing() as connection:
+            connection.execute(update(inbox).where(inbox.c.id == row).values(**values))
+
+    def deliver(self, row: int, receipt: Notice, reference: str) -> None:
+        """Call a letter delivered and put its receipt into the outbox, in one transaction."""
+        with self._store.writing() as connection:
+            missing = select(inbox_files.c.position).where(
+                inbox_files.c.inbox == row, inbox_files.c.stored.is_(False)
+            )
+            if connection.execute(missing).first():
+                raise AssertionError("a receipt is asked for before every file is stored")
+            if _finish(connection, row, Progress.DELIVERED, error=None):
+                say(connection, receipt, reference)
+
+    def fail(self, row: int, failure: Notice, reference: str, reason: str) -> None:
+        """Give a letter up whose file is refused for good, and say so to its sender, in one transaction."""
+        with self._store.writing() as connection:
+            if _finish(connection, row, Progress.FAILED, error=reason):
+                say(connection, failure, reference)
+
+    def reject(self, arrival: int, failure: Notice, reference: str, *, reason: str, detail: str) -> None:
+        """Quarantine what came as a letter and is none, and say so, in one transaction."""
+        with self._store.writing() as connection:
+            judge(connection, arrival, Judgement.QUARANTINED, reason=reason, detail=detail)
+            say(connection, failure, reference)
+
+    def get(self, row: int) -> Received:
+        """The row of this number, which is there."""
+        with self._store.reading() as connection:
+            return _one(connection, row)
+
+    def letters(
+        self, *, letter_id: str | None = None, number: str | None = None, limit: int = 1000
+    ) -> list[Received]:
+        """Letters, newest first; only those of an id or a number if one is given."""
+        query = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
+        if letter_id is not None:
+            query = query.where(inbox.c.letter_id == letter_id)
+        if number is not None:
+            query = query.where(inbox.c.number_normal == normalise_number(number))
+        with self._store.reading() as connection:
+            return [_received(row) for row in connection.execute(query).mappings()]
+
+
+def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: str) -> int:
+    values = {
+        "arrival": arrival.id,
+        "consignment": arrival.consignment,
+        "letter_id": str(letter.letter_id),
+        "sender": letter.sender.agency,
+        "sender_name": letter.sender.name,
+        "digest": digest,
+        "addressed": arrival.header("addressed"),
+        "flags": arrival.header("flags"),
+        "entry": arrival.number("entry"),
+        "number": letter.number,
+        "number_normal": normalise_number(letter.number) if letter.number else None,
+        "date": letter.date.isoformat(),
+        "subject": letter.content.subject if letter.content else None,
+        "state": Progress.FETCHING,
+        "verified_at": now().isoformat(),
+    }
+    row = int(connection.execute(insert(inbox).values(**values).returning(inbox.c.id)).scalar_one())
+    details = [
+        {
+            "inbox": row,
+            "position": position,
+            "name": file.name,
+            "sha256": file.digest,
+            "size": file.size,
+            "media_type": file.media_type,
+        }
+        for position, file in enumerate(letter.all_files)
+    ]
+    connection.execute(insert(inbox_files), details)
+    return row
+
+
+def _finish(connection: Connection, row: int, state: Progress, *, error: str | None) -> bool:
+    """End the fetching of a letter, as news; False if it had ended before."""
+    at = now().isoformat()
+    values = {
+        "state": state,
+        "delivered_at": at if state is Progress.DELIVERED else None,
+        "last_error": error,
+    }
+    changed = connection.execute(
+        update(inbox).where(inbox.c.id == row, inbox.c.state == Progress.FETCHING).values(**values)
+    )
+    if changed.rowcount:
+        connection.execute(insert(news).values(kind="letter", inbox=row, at=at))
+    return bool(changed.rowcount)
+
+
+def _one(connection: Connection, row: int) -> Received:
+    return _received(connection.execute(select(inbox).where(inbox.c.id == row)).mappings().one())
+
+
+def _received(row: RowMapping) -> Received:
+    values = {name: row[name] for name in Received.__slots__}
+    values["state"] = Progress(row["state"])
+    values["flags"] = tuple(filter(None, row["flags"].split(",")))
+    return Received(**values)

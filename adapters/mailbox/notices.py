@@ -1,0 +1,173 @@
+"""What was said about letters: the recipients' receipts and registrations, the bus's deadlines, our own acts.
+
+A notice of a machine is identified by what it says and not by its id: the same receipt, made again after a restore,
+is the same fact. A clerk's notice is identified by its id, and superseded by one that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, RowMapping, insert, or_, select
+
+from adapters.mailbox import outbox as sending
+from adapters.mailbox.outbox import Outgoing
+from adapters.mailbox.store import Store
+from adapters.mailbox.tables import news, notices
+from bus.documents.notice import Event, Notice
+
+_MACHINE = (Event.DELIVERED, Event.HANDOVER_FAILED)
+_BY_THE_BUS = (Event.ACCEPTED, Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION)
+_RECEIPTS = UUID("6d0f1f0e-5f6c-5d0b-9f0b-0c3c7f4f5a51")
+"""Name space (RFC 9562, section 5.5) of the ids of machine notices."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One row of the notices: what of it a list shows and a state depends on."""
+
+    id: int
+    notice_id: str
+    arrival: int | None
+    outbox: int | None
+    event: str
+    author: str
+    about: tuple[str, ...]
+    letter_id: str | None
+    letter_digest: str | None
+    event_time: str
+    supersedes: str | None
+    receiving_number: str | None
+    receiving_year: int | None
+    receiving_unit: str | None
+    registered_at: str | None
+    officer: str | None
+    reason_code: str | None
+    reason_text: str | None
+    suggested_receiver: str | None
+    successor: str | None
+    other_means: str | None
+    entry: int | None
+    void: bool
+    """The bus refused it, so nobody else has heard it."""
+
+
+class Notices:
+    """Notices in both directions; rows are added and never removed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def say(self, notice: Notice, reference: str) -> Outgoing:
+        """Put an act of a clerk into the outbox; the same reference with the same content is the same act."""
+        with self._store.writing() as connection:
+            return say(connection, notice, reference)
+
+    def about(self, letter_id: str, digest: str | None = None) -> list[Statement]:
+        """Everything said about a letter, in the order in which it became known here."""
+        query = select(notices).where(notices.c.letter_id == letter_id).order_by(notices.c.id)
+        if digest is not None:
+            query = query.where(or_(notices.c.letter_digest == digest, notices.c.letter_digest.is_(None)))
+        with self._store.reading() as connection:
+            return [_statement(row) for row in connection.execute(query).mappings()]
+
+    def get(self, row: int) -> Statement:
+        """The row of this number, which is there."""
+        with self._store.reading() as connection:
+            query = select(notices).where(notices.c.id == row)
+            return _statement(connection.execute(query).mappings().one())
+
+
+def machine_notice_id(event: str, digest: str, recipient: str) -> UUID:
+    """The id of a machine's notice, the same whenever it is made again."""
+    return uuid5(_RECEIPTS, f"{event}\n{digest}\n{recipient}")
+
+
+def identity_of(notice: Notice) -> str:
+    """What makes two notices one and the same."""
+    about = ",".join(sorted(notice.about))
+    subject = notice.letter_digest or notice.submission_digest
+    if notice.event in _BY_THE_BUS:
+        # A circular's recipients are many: their codes, hashed.
+        return f"{notice.event}:{subject}:{hashlib.sha256(about.encode()).hexdigest()}"
+    if notice.event in _MACHINE:
+        return f"{notice.event}:{subject}:{notice.author}"
+    return str(notice.notice_id)
+
+
+def say(connection: Connection, notice: Notice, reference: str) -> Outgoing:
+    """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there."""
+    values = sending.notice_values(notice, reference)
+    if known := sending.same(connection, values):
+        return known
+    row = sending.add(connection, values)
+    record(connection, notice, outbox=row)
+    return sending.one(connection, row)
+
+
+def record(
+    connection: Connection,
+    notice: Notice,
+    *,
+    arrival: int | None = None,
+    outbox: int | None = None,
+    entry: int | None = None,
+) -> int | None:
+    """Remember a notice, and make one that came in news; None if it was known."""
+    identity = identity_of(notice)
+    known = select(notices.c.id).where(
+        or_(notices.c.identity == identity, notices.c.notice_id == str(notice.notice_id))
+    )
+    if connection.execute(known).first():
+        return None
+    values = _values(notice) | {"identity": identity, "arrival": arrival, "outbox": outbox, "entry": entry}
+    row = int(connection.execute(insert(notices).values(**values).returning(notices.c.id)).scalar_one())
+    if arrival is not None:
+        at = notice.event_time.isoformat()
+        connection.execute(insert(news).values(kind="notice", notice=row, arrival=arrival, at=at))
+    return row
+
+
+def _values(notice: Notice) -> dict[str, Any]:
+    registration, means = notice.registration, notice.other_means
+    values: dict[str, Any] = {
+        "notice_id": str(notice.notice_id),
+        "event": notice.event,
+        "author": notice.author,
+        "about": " ".join(notice.about),
+        "letter_id": str(notice.letter_id) if notice.letter_id else None,
+        "letter_digest": notice.letter_digest,
+        "event_time": notice.event_time.isoformat(),
+        "supersedes": str(notice.supersedes) if notice.supersedes else None,
+        "reason_code": notice.reason_code,
+        "reason_text": " / ".join(text.value for text in notice.reason_texts) or None,
+        "suggested_receiver": notice.suggested_receiver,
+        "successor": notice.successor,
+        "other_means": f"{means.code} {means.reference or ''}".strip() if means else None,
+        "void": False,
+    }
+    if registration:
+        values |= {
+            "receiving_number": registration.number,
+            "receiving_year": registration.year,
+            "receiving_unit": registration.unit,
+            "registered_at": registration.registered_at.isoformat(),
+            "officer": registration.officer,
+        }
+    return values
+
+
+def _statement(row: RowMapping) -> Statement:
+    values = {name: row[name] for name in Statement.__slots__}
+    values["about"] = tuple(row["about"].split())
+    return Statement(**values)
+
+
+def standing(statements: Sequence[Statement]) -> list[Statement]:
+    """Those that still hold: not refused by the bus, and not superseded by their own author."""
+    superseded = {(s.author, s.supersedes) for s in statements if s.supersedes and not s.void}
+    return [s for s in statements if not s.void and (s.author, s.notice_id) not in superseded]

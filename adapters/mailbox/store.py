@@ -1,0 +1,152 @@
+"""The mailbox's database file: how it is opened, written, read, and kept to one running process.
+
+SQLite in WAL mode with synchronous FULL: a commit that returned is on the disk. Every writing transaction takes the
+write lock at its beginning, so that what it read is still true when it writes. `run` holds the lock file for as long
+as it lives; other commands only add rows, in short transactions, which `run` notices by SQLite's `data_version`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+
+from adapters.mailbox.tables import facts, metadata
+from bus.errors import BusError, Misconfigured, Problem, Transient
+
+LAYOUT = "1"
+_BUSY_SECONDS = 20
+_LOCK_TRIES = 5
+_LOCK_PAUSE = 0.05
+
+
+class AlreadyRunning(BusError):
+    """Another process runs on this mailbox."""
+
+
+class Store:
+    """One mailbox folder: the database, the files beside it and the lock."""
+
+    def __init__(self, folder: Path, agency: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = folder
+        self.agency = agency
+        self.engine = _engine(folder / "mailbox.sqlite")
+        try:
+            self._prepare()
+        except BaseException:
+            self.engine.dispose()
+            raise
+        self._watcher = self.engine.connect()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._watcher.close()
+        self.engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Hold the write lock and one transaction, committed at the end; Transient when the disk or lock refuses."""
+        with _translated(), self.engine.connect() as plain:
+            connection = plain.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one consistent state."""
+        with _translated(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def changed(self) -> int:
+        """A number that differs from the one before if any other connection has committed since."""
+        with _translated():
+            version = self._watcher.exec_driver_sql("PRAGMA data_version").scalar_one()
+            self._watcher.rollback()
+        return int(version)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Be the one process that runs on this mailbox; AlreadyRunning if another one does."""
+        with self._lock_file() as descriptor:
+            # Asked several times: `running` holds the lock for an instant.
+            if not any(_locked(descriptor) or time.sleep(_LOCK_PAUSE) for _ in range(_LOCK_TRIES)):
+                raise AlreadyRunning(f"another process runs on {self.folder}; stop it first")
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+
+    def running(self) -> bool:
+        """Whether some process holds the lock."""
+        with self._lock_file() as descriptor:
+            return not _locked(descriptor)
+
+    @contextmanager
+    def _lock_file(self) -> Iterator[int]:
+        descriptor = os.open(self.folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _prepare(self) -> None:
+        with self.writing() as connection:
+            metadata.create_all(connection)
+            known = dict(connection.execute(select(facts.c.name, facts.c.value)).tuples().all())
+            if not known:
+                rows = [{"name": "layout", "value": LAYOUT}, {"name": "agency", "value": self.agency}]
+                connection.execute(insert(facts), rows)
+                return
+        where = str(self.folder)
+        if known["layout"] != LAYOUT:
+            wrong = f"has layout {known['layout']}, this version reads {LAYOUT}"
+            raise Misconfigured(Problem(where, "mailbox", wrong, "Install the version that made it."))
+        if known["agency"] != self.agency:
+            wrong = f"belongs to agency {known['agency']}, not to {self.agency}"
+            raise Misconfigured(Problem(where, "mailbox", wrong, "Give each agency a folder of its own."))
+
+
+def _engine(file: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": _BUSY_SECONDS}, pool_size=12)
+    event.listen(engine, "connect", _connected)
+    event.listen(engine, "begin", _begun)
+    return engine
+
+
+def _connected(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own transactions are switched off: they would begin late, and without the write lock.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begun(connection: Connection) -> None:
+    mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    # Only the driver's own words are passed on: SQLAlchemy's quote the parameters, and so the letter.
+    try:
+        yield
+    except (OperationalError, InterfaceError) as exc:
+        raise Transient(f"the mailbox's database does not answer ({exc.orig})") from exc
+    except TimeoutError as exc:
+        raise Transient("the mailbox's database has no free connection") from exc

@@ -1,0 +1,207 @@
+"""The mailbox's tables: what goes out, what came in, what was said about it, and what the office has yet to be told.
+
+Bytes are kept once: an outgoing document in `outbox`, an incoming message in `arrivals`. Nothing is ever deleted.
+Times of day are ISO 8601 with +07:00; what a query compares (`next_attempt_at`) is a Unix time.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+"""The mailbox's own properties: its layout's version and the agency that it belongs to."""
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("type", String, nullable=False),
+    Column("reference", String, nullable=False, unique=True),
+    Column("document_id", String, nullable=False, unique=True),
+    Column("letter_id", String),
+    Column("content_key", String, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("raw", LargeBinary),
+    Column("submission", String, index=True),
+    Column("number", String),
+    Column("number_normal", String, index=True),
+    Column("date", String),
+    Column("subject", String),
+    Column("summary", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Float, nullable=False, default=0.0),
+    Column("last_error", String),
+    Column("created_at", String, nullable=False),
+    Column("answered_at", String),
+    Column("verdict", LargeBinary),
+    Column("entry", Integer),
+    Column("recipients", String),
+    Column("refusal", String),
+    Column("refusal_detail", String),
+    sqlite_autoincrement=True,
+)
+"""Letters and notices of this agency: `document` before it is sealed, `raw` (the signed bytes) from then on."""
+
+Index("outbox_due", outbox.c.state, outbox.c.next_attempt_at)
+Index("outbox_letter", outbox.c.letter_id)
+
+outbox_files = Table(
+    "outbox_files",
+    metadata,
+    Column("outbox", ForeignKey("outbox.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("uploaded", Boolean, nullable=False, default=False),
+)
+
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("consignment", Integer, nullable=False),
+    Column("type", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("headers", String, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("arrived_at", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Float, nullable=False, default=0.0),
+    Column("reason", String),
+    Column("detail", String),
+    UniqueConstraint("consignment", "type", "sha256", name="one_arrival"),
+    sqlite_autoincrement=True,
+)
+"""Every message that the bus consigned, exactly as it came; `consignment` is 0 where the message bore none."""
+
+Index("arrivals_waiting", arrivals.c.state, arrivals.c.next_attempt_at)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("arrival", ForeignKey("arrivals.id"), nullable=False, unique=True),
+    Column("consignment", Integer, nullable=False),
+    Column("letter_id", String, nullable=False),
+    Column("sender", String, nullable=False),
+    Column("sender_name", String, nullable=False),
+    Column("digest", String, nullable=False),
+    Column("addressed", String, nullable=False),
+    Column("flags", String, nullable=False),
+    Column("entry", Integer),
+    Column("number", String),
+    Column("number_normal", String, index=True),
+    Column("date", String, nullable=False),
+    Column("subject", String),
+    Column("state", String, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Float, nullable=False, default=0.0),
+    Column("last_error", String),
+    Column("verified_at", String, nullable=False),
+    Column("delivered_at", String),
+    UniqueConstraint("letter_id", "sender", name="one_letter"),
+    sqlite_autoincrement=True,
+)
+"""Letters of other agencies whose signature held."""
+
+Index("inbox_fetching", inbox.c.state, inbox.c.next_attempt_at)
+
+inbox_files = Table(
+    "inbox_files",
+    metadata,
+    Column("inbox", ForeignKey("inbox.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("media_type", String, nullable=False),
+    Column("stored", Boolean, nullable=False, default=False),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("notice_id", String, nullable=False, unique=True),
+    Column("identity", String, nullable=False, unique=True),
+    Column("arrival", ForeignKey("arrivals.id")),
+    Column("outbox", ForeignKey("outbox.id"), unique=True),
+    Column("event", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("about", String, nullable=False),
+    Column("letter_id", String),
+    Column("letter_digest", String),
+    Column("event_time", String, nullable=False),
+    Column("supersedes", String),
+    Column("receiving_number", String),
+    Column("receiving_year", Integer),
+    Column("receiving_unit", String),
+    Column("registered_at", String),
+    Column("officer", String),
+    Column("reason_code", String),
+    Column("reason_text", String),
+    Column("suggested_receiver", String),
+    Column("successor", String),
+    Column("other_means", String),
+    Column("entry", Integer),
+    Column("void", Boolean, nullable=False, default=False),
+    sqlite_autoincrement=True,
+)
+"""What was said about letters, by anybody; `void` marks a notice of this agency that the bus refused."""
+
+Index("notices_letter", notices.c.letter_id)
+
+directories = Table(
+    "directories",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("json", LargeBinary, nullable=False),
+    Column("arrived_at", String, nullable=False),
+)
+
+news = Table(
+    "news",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("inbox", ForeignKey("inbox.id")),
+    Column("outbox", ForeignKey("outbox.id")),
+    Column("notice", ForeignKey("notices.id")),
+    Column("arrival", ForeignKey("arrivals.id")),
+    Column("at", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""What the office's own system is to be told, in order; each connector keeps its place in `bookmarks`."""
+
+bookmarks = Table(
+    "bookmarks",
+    metadata,
+    Column("connector", String, primary_key=True),
+    Column("told", Integer, nullable=False, default=0),
+    Column("prepared", Integer, nullable=False, default=0),
+    Column("place", String, nullable=False, default=""),
+)
+"""How far a connector has told the news, which item it has prepared to show, and under which name."""

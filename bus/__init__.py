@@ -1,0 +1,1 @@
+"""Saraban Bus: signed letters between agencies, over RabbitMQ, with a ledger that remembers everything."""

@@ -1,0 +1,1 @@
+"""The depot: files by content address, given only to the parties of a letter."""

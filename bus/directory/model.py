@@ -1,0 +1,201 @@
+"""What the directory holds, what it answers, and its canonical JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, Literal, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bus.thai import BANGKOK, normalise_number
+from bus.toml import canonical_json
+
+BUS: Final = "bus"
+"""The name under which the bus itself has certificates."""
+READS_BY_DEFAULT: Final = ("letter/1.0", "notice/1.0")
+
+State = Literal["active", "suspended"]
+Relation = Literal["parent", "successor"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PinnedCertificate:
+    """A certificate that speaks for an agency (or for the bus), until it is revoked."""
+
+    certificate: x509.Certificate
+    fingerprint: str
+    """Lower-case hexadecimal SHA-256 of its DER form."""
+    revoked_at: datetime | None = None
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate, *, revoked_at: datetime | None = None) -> PinnedCertificate:
+        """Pin a certificate under its own fingerprint."""
+        fingerprint = certificate.fingerprint(SHA256()).hex()
+        return cls(certificate=certificate, fingerprint=fingerprint, revoked_at=revoked_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agency:
+    """A state agency, or a unit of one."""
+
+    code: str
+    """Ten digits: two of the ministry, three of the department, five of the sub-unit."""
+    name_th: str
+    name_en: str
+    abbrev_th: str = ""
+    abbrev_en: str = ""
+    prefixes: tuple[str, ...] = ()
+    """How its letter numbers begin; a number that begins otherwise is worth a warning, never a refusal."""
+    state: State = "active"
+    inbox: bool = True
+    """Whether it has an inbox of its own; without one, its letters go to its parent."""
+    parent: str | None = None
+    successor: str | None = None
+    """The agency that took over its letters, by merger or renaming."""
+    reads: tuple[str, ...] = READS_BY_DEFAULT
+    """The document versions that its adapter understands."""
+    sealed: bool = False
+    """Whether it is enrolled for letters sealed end to end (secrecy 002 and 003)."""
+    certificates: tuple[PinnedCertificate, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        """Whether it may send, and is sent to at once; what a suspended agency is to get is held."""
+        return self.state == "active"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Agencies that one receiver of a letter may stand for."""
+
+    id: str
+    name_th: str
+    name_en: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A subject of announcements, and who subscribed to it."""
+
+    id: str
+    name_th: str
+    name_en: str
+    subscribers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """One version of the directory. (Without slots, for the sake of the cached digest.)"""
+
+    version: int
+    agencies: Mapping[str, Agency]
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    topics: Mapping[str, Topic] = field(default_factory=dict)
+    bus_certificates: tuple[PinnedCertificate, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """Lower-case hexadecimal SHA-256 of the canonical JSON."""
+        return hashlib.sha256(to_json(self)).hexdigest()
+
+    @property
+    def inboxes(self) -> tuple[str, ...]:
+        """The codes of all agencies that have an inbox of their own, suspended ones included."""
+        return tuple(code for code, agency in self.agencies.items() if agency.inbox)
+
+    def pins(self, code: str) -> tuple[PinnedCertificate, ...]:
+        """The certificates that speak for an agency, or for the bus when `code` is `bus`; none for a stranger."""
+        if code == BUS:
+            return self.bus_certificates
+        agency = self.agencies.get(code)
+        return agency.certificates if agency else ()
+
+    def inbox_of(self, code: str) -> str | None:
+        """Whose inbox a letter to `code` goes to: its own, or its nearest parent's; None for a stranger."""
+        return next((each.code for each in self.line(code, "parent") if each.inbox), None)
+
+    def line(self, code: str | None, relation: Relation) -> Iterator[Agency]:
+        """An agency, its parent (or successor), that one's, and so on; it ends, even in a circle."""
+        seen: set[str] = set()
+        while code is not None and code in self.agencies and code not in seen:
+            seen.add(code)
+            agency = self.agencies[code]
+            yield agency
+            code = agency.parent if relation == "parent" else agency.successor
+
+    def members(self, group: str) -> tuple[str, ...] | None:
+        """The codes of a group's members; None for an unknown group."""
+        found = self.groups.get(group)
+        return found.members if found else None
+
+    def subscribers(self, topic: str) -> tuple[str, ...] | None:
+        """The codes of a topic's subscribers; None for an unknown topic."""
+        found = self.topics.get(topic)
+        return found.subscribers if found else None
+
+    def reads(self, code: str, version: str) -> bool:
+        """Whether the adapter at whose inbox letters to `code` arrive understands `version` (`letter/1.0`)."""
+        inbox = self.inbox_of(code)
+        return inbox is not None and version in self.agencies[inbox].reads
+
+    def prefix_fits(self, code: str, number: str) -> bool:
+        """Whether a normalised letter number begins as this agency's do; True where none are stated."""
+        agency = self.agencies.get(code)
+        if agency is None or not agency.prefixes:
+            return True
+        return any(_begins(number, normalise_number(prefix)) for prefix in agency.prefixes)
+
+
+_Named = TypeVar("_Named", Group, Topic)
+
+
+def to_json(directory: Directory) -> bytes:
+    """The canonical JSON of a directory: what is signed, sent to the agencies and put into the ledger."""
+    return canonical_json(
+        {
+            "version": directory.version,
+            "bus": {"certificates": _certificates_out(directory.bus_certificates)},
+            "agency": [_agency_out(directory.agencies[code]) for code in sorted(directory.agencies)],
+            "group": [_named_out(group, members=group.members) for group in _by_id(directory.groups)],
+            "topic": [_named_out(topic, subscribers=topic.subscribers) for topic in _by_id(directory.topics)],
+        }
+    )
+
+
+def _begins(number: str, prefix: str) -> bool:
+    """Whether a number begins with a prefix; `นร 05` fits `นร 0505/1`, and `สพร` fits `สพร 1/2` but not `สพรม 1/2`."""
+    if not number.startswith(prefix):
+        return False
+    following = number[len(prefix) :][:1]
+    return prefix[-1:].isdigit() or not following.isalpha()
+
+
+def _by_id(named: Mapping[str, _Named]) -> list[_Named]:
+    return [named[each] for each in sorted(named)]
+
+
+def _named_out(named: Group | Topic, **codes: tuple[str, ...]) -> dict[str, Any]:
+    return {"id": named.id, "name_th": named.name_th, "name_en": named.name_en, **codes}
+
+
+def _agency_out(agency: Agency) -> dict[str, Any]:
+    shown = {each.name: getattr(agency, each.name) for each in fields(agency)}
+    shown["certificates"] = _certificates_out(agency.certificates)
+    return {name: value for name, value in shown.items() if value not in (None, "", ())}
+
+
+def _certificates_out(pins: Iterable[PinnedCertificate]) -> list[dict[str, Any]]:
+    shown = []
+    for pin in pins:
+        entry: dict[str, Any] = {"pem": pin.certificate.public_bytes(Encoding.PEM).decode().strip()}
+        if pin.revoked_at is not None:
+            entry["revoked_at"] = pin.revoked_at.astimezone(BANGKOK)
+        shown.append(entry)
+    return shown

@@ -1,0 +1,236 @@
+"""Reading a directory from its TOML file or its canonical JSON, with every mistake noted.
+
+The file and the JSON have one shape, except that the file names certificate files where the JSON carries the
+certificates themselves; so one reading serves both.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from cryptography import x509
+
+from bus.directory.model import (
+    BUS,
+    READS_BY_DEFAULT,
+    Agency,
+    Directory,
+    Group,
+    PinnedCertificate,
+    Relation,
+    State,
+    Topic,
+)
+from bus.toml import STAND_IN, Mistakes, Table, read_json, read_toml
+
+EVERYONE: Final = "*"
+"""In a file, as the only member: every agency that has an inbox of its own."""
+_CODE: Final = r"[0-9]{10}"
+_CODE_MEANT: Final = "an agency's code of ten digits"
+_ID: Final = r"[a-z0-9][a-z0-9-]{0,49}"
+_ID_MEANT: Final = "an identifier of small letters, digits and hyphens"
+_VERSION: Final = r"(letter|notice)/[1-9][0-9]*\.[0-9]+"
+
+
+_Source = Callable[[Table], x509.Certificate | None]
+
+
+def load_directory(path: Path, *, certificates: Path | None = None) -> Directory:
+    """The directory of a TOML file; Misconfigured with all its mistakes.
+
+    Certificate files are looked for in `certificates`, else in the file's own `certificates_folder`, which is
+    relative to the file. Weak or expired certificates are no mistake here: the gates judge them by the time.
+    """
+    table = read_toml(path)
+    stated = table.optional_text("certificates_folder", meant="a folder") or "."
+    folder = certificates if certificates is not None else path.parent / stated
+
+    def from_file(entry: Table) -> x509.Certificate | None:
+        name = entry.text("file", meant="the name of a certificate file")
+        return _certificate_file(entry, folder / name) if "file" in entry.values else None
+
+    return _read(table, from_file)
+
+
+def from_json(raw: bytes) -> Directory:
+    """The directory of canonical JSON; Misconfigured when it is none."""
+
+    def from_pem(entry: Table) -> x509.Certificate | None:
+        return _certificate(entry, "pem", entry.text("pem", like="(?s).+", meant="a certificate in PEM form"))
+
+    return _read(read_json(raw, "directory"), from_pem)
+
+
+def _read(table: Table, source: _Source) -> Directory:
+    version = table.positive("version")
+    bus = table.table(BUS)
+    bus_certificates = _certificates(bus, source)
+    if not bus.values.get("certificates"):
+        bus.wrong("certificates", "names none", "Name the certificate with which the bus signs")
+    bus.close()
+    agency_tables = table.tables("agency", "code")
+    agencies = [_agency(each, source) for each in agency_tables]
+    everyone = tuple(agency.code for agency in agencies if agency.inbox)
+    groups = [
+        Group(**_names(each), members=_members(each, "members", everyone))
+        for each in table.tables("group", "id")
+    ]
+    topics = [
+        Topic(**_names(each), subscribers=_members(each, "subscribers", everyone))
+        for each in table.tables("topic", "id")
+    ]
+    table.close()
+    directory = Directory(
+        version=version,
+        agencies=MappingProxyType({agency.code: agency for agency in agencies}),
+        groups=MappingProxyType({group.id: group for group in groups}),
+        topics=MappingProxyType({topic.id: topic for topic in topics}),
+        bus_certificates=bus_certificates,
+    )
+    _cross_check(directory, agencies, groups, topics, table.mistakes)
+    table.mistakes.raise_any()
+    return directory
+
+
+def _agency(table: Table, source: _Source) -> Agency:
+    agency = Agency(
+        code=table.text("code", like=_CODE, meant=_CODE_MEANT),
+        name_th=table.text("name_th", meant="the Thai name"),
+        name_en=table.text("name_en", meant="the English name"),
+        abbrev_th=table.optional_text("abbrev_th", meant="the Thai abbreviation") or "",
+        abbrev_en=table.optional_text("abbrev_en", meant="the English abbreviation") or "",
+        prefixes=table.texts("prefixes", meant="how a letter number begins, such as นร 05"),
+        state=_state(table),
+        inbox=table.flag("inbox", default=True),
+        parent=table.optional_text("parent", like=_CODE, meant=_CODE_MEANT),
+        successor=table.optional_text("successor", like=_CODE, meant=_CODE_MEANT),
+        reads=table.texts("reads", like=_VERSION, meant="a version such as letter/1.0") or READS_BY_DEFAULT,
+        sealed=table.flag("sealed", default=False),
+        certificates=_certificates(table, source),
+    )
+    if agency.inbox and agency.active and not table.values.get("certificates"):
+        fix = "Name its certificate, or say that it is suspended until it has one"
+        table.wrong("certificates", "names none, but the agency is active", fix)
+    table.close()
+    return agency
+
+
+def _state(table: Table) -> State:
+    stated = table.optional_text("state", like="active|suspended", meant="active or suspended")
+    return "suspended" if stated == "suspended" else "active"
+
+
+def _names(table: Table) -> dict[str, str]:
+    return {
+        "id": table.text("id", like=_ID, meant=_ID_MEANT),
+        "name_th": table.text("name_th", meant="the Thai name"),
+        "name_en": table.text("name_en", meant="the English name"),
+    }
+
+
+def _members(table: Table, name: str, everyone: tuple[str, ...]) -> tuple[str, ...]:
+    if table.values.get(name) == [EVERYONE]:
+        members = table.texts(name) and everyone
+    else:
+        members = table.texts(name, like=_CODE, meant=f'{_CODE_MEANT}, or ["{EVERYONE}"] alone')
+    table.close()
+    return members
+
+
+def _certificates(table: Table, source: _Source) -> tuple[PinnedCertificate, ...]:
+    pins = []
+    for entry in table.tables("certificates"):
+        certificate = source(entry)
+        revoked_at = entry.moment("revoked_at")
+        entry.close()
+        if certificate is not None:
+            pins.append(PinnedCertificate.of(certificate, revoked_at=revoked_at))
+    return tuple(pins)
+
+
+def _certificate_file(entry: Table, path: Path) -> x509.Certificate | None:
+    try:
+        return _certificate(entry, "file", path.read_bytes(), shown=str(path))
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        entry.wrong("file", f"{path} cannot be read: {reason}", "Put the certificate there, or mend the name")
+        return None
+
+
+def _certificate(
+    entry: Table, key: str, pem: str | bytes, *, shown: str = "its text"
+) -> x509.Certificate | None:
+    """Exactly one certificate: of two, which one speaks for the agency would be anybody's guess."""
+    try:
+        with warnings.catch_warnings():
+            # An odd serial number is the gates' affair; here it must not become an exception of its own.
+            warnings.simplefilter("ignore")
+            found = x509.load_pem_x509_certificates(pem if isinstance(pem, bytes) else pem.encode())
+    except ValueError:
+        found = []
+    if len(found) == 1:
+        return found[0]
+    wrong = f"holds {len(found)} certificates" if found else "holds no certificate in PEM form"
+    entry.wrong(key, f"{shown} {wrong}", "Put exactly one certificate there, not a chain and not a key")
+    return None
+
+
+def _cross_check(
+    directory: Directory, agencies: list[Agency], groups: list[Group], topics: list[Topic], mistakes: Mistakes
+) -> None:
+    """Note what no single table shows: repetitions, strangers, circles, and one certificate for two."""
+    _once(mistakes, "agency", (agency.code for agency in agencies))
+    _once(mistakes, "group", (group.id for group in groups))
+    _once(mistakes, "topic", (topic.id for topic in topics))
+    for agency in agencies:
+        _relatives(mistakes, directory, agency)
+    for group in groups:
+        _known(mistakes, directory, f"group[{group.id}].members", group.members)
+    for topic in topics:
+        _known(mistakes, directory, f"topic[{topic.id}].subscribers", topic.subscribers)
+    _one_holder_each(mistakes, directory, agencies)
+
+
+def _relatives(mistakes: Mistakes, directory: Directory, agency: Agency) -> None:
+    key = f"agency[{agency.code}]"
+    relations: tuple[tuple[Relation, str | None], ...] = (
+        ("parent", agency.parent),
+        ("successor", agency.successor),
+    )
+    for name, code in relations:
+        if code is None:
+            continue
+        _known(mistakes, directory, f"{key}.{name}", (code,))
+        if any(each.code == agency.code for each in directory.line(code, name)):
+            mistakes.note(f"{key}.{name}", "leads back to the agency itself", "Break the circle")
+    if not agency.inbox and directory.inbox_of(agency.code) is None:
+        fix = "Name a parent that has an inbox, or give it one of its own"
+        mistakes.note(f"{key}.inbox", "is false, and no parent of it has an inbox", fix)
+
+
+def _once(mistakes: Mistakes, kind: str, names: Iterable[str]) -> None:
+    counted = Counter(name for name in names if name != STAND_IN)
+    for name in sorted(name for name, times in counted.items() if times > 1):
+        mistakes.note(f"{kind}[{name}]", f"stands there {counted[name]} times", "Keep one of them")
+
+
+def _known(mistakes: Mistakes, directory: Directory, key: str, codes: Iterable[str]) -> None:
+    for code in codes:
+        if code != STAND_IN and code not in directory.agencies:
+            mistakes.note(key, f"{code} is no agency of this directory", "Add the agency, or mend the code")
+
+
+def _one_holder_each(mistakes: Mistakes, directory: Directory, agencies: Iterable[Agency]) -> None:
+    """One key for two holders would let either speak as the other."""
+    holder_of = {pin.fingerprint: BUS for pin in directory.bus_certificates}
+    for agency in agencies:
+        for pin in agency.certificates:
+            holder = holder_of.setdefault(pin.fingerprint, agency.code)
+            if holder != agency.code:
+                wrong = f"{pin.fingerprint[:16]}… is the certificate of {holder} too"
+                mistakes.note(f"agency[{agency.code}].certificates", wrong, "Give each a key of its own")

@@ -1,0 +1,1 @@
+"""What travels: letters and notices, their XML, their schemas and their signatures."""

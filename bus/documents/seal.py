@@ -1,0 +1,102 @@
+"""An agency's seal: the private key that signs for it, and the certificate that others pin."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from bus.errors import Misconfigured, Problem
+
+SealKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+SMALLEST_RSA_KEY = 2048
+"""Bits."""
+
+_OTHERS = 0o077
+"""The rights of everybody but the owner, none of which a key file may grant."""
+
+
+def fingerprint_of(certificate: x509.Certificate) -> str:
+    """Lower-case hexadecimal SHA-256 of the certificate's DER encoding."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def weakness_of(key: PrivateKeyTypes | PublicKeyTypes) -> str | None:
+    """Say in words what makes a key unfit to seal with; None for P-256 and for RSA from 2048 bits."""
+    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        return None if isinstance(key.curve, ec.SECP256R1) else f"an elliptic-curve key on {key.curve.name}"
+    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+        return None if key.key_size >= SMALLEST_RSA_KEY else f"an RSA key of {key.key_size} bits"
+    return "a key that is neither ECDSA nor RSA"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A private key with its certificate; the key appears in no representation."""
+
+    private_key: SealKey = field(repr=False)
+    certificate: x509.Certificate
+
+    @property
+    def fingerprint(self) -> str:
+        """Lower-case hexadecimal SHA-256 of the certificate's DER encoding."""
+        return fingerprint_of(self.certificate)
+
+    @classmethod
+    def from_files(cls, key: Path, certificate: Path, passphrase: str | None = None) -> Seal:
+        """Read both from PEM files; raises Misconfigured with the mistakes of both."""
+        problems: list[Problem] = []
+        private_key = _key(key, passphrase, problems)
+        loaded = _certificate(certificate, problems)
+        if private_key is None or loaded is None:
+            raise Misconfigured(*problems)
+        if private_key.public_key() != loaded.public_key():
+            wrong = f"the certificate does not belong to the key in {key}"
+            raise Misconfigured(
+                Problem(str(certificate), "certificate", wrong, "Give the pair made together.")
+            )
+        return cls(private_key, loaded)
+
+
+def _key(path: Path, passphrase: str | None, problems: list[Problem]) -> SealKey | None:
+    try:
+        # One descriptor for both, so that the rights looked at are those of the bytes read.
+        with path.open("rb") as file:
+            rights, pem = os.fstat(file.fileno()).st_mode, file.read()
+        if not rights & _OTHERS:
+            key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)
+            if isinstance(key, SealKey) and weakness_of(key) is None:
+                return key
+            wrong, fix = f"holds {weakness_of(key)}", "Use ECDSA on P-256, or RSA from 2048 bits."
+        else:
+            wrong, fix = "can be read by others than its owner", f"Run: chmod 600 {path}"
+    except OSError as exc:
+        wrong, fix = f"cannot be read ({exc.strerror})", "Give the path of the private key, as PEM."
+    except TypeError:
+        wrong = "is encrypted and no passphrase is given, or a passphrase is given and it is not encrypted"
+        fix = "Set the passphrase for an encrypted key, and for no other."
+    except (ValueError, UnsupportedAlgorithm):
+        wrong, fix = "is no private key, or has another passphrase", "Give a PEM key and its own passphrase."
+    problems.append(Problem(str(path), "key", wrong, fix))
+    return None
+
+
+def _certificate(path: Path, problems: list[Problem]) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate(path.read_bytes())
+    except OSError as exc:
+        wrong = f"cannot be read ({exc.strerror})"
+    except ValueError:
+        wrong = "is no certificate"
+    problems.append(
+        Problem(str(path), "certificate", wrong, "Give the path of one X.509 certificate, as PEM.")
+    )
+    return None

@@ -1,0 +1,225 @@
+"""Short signatures in JOSE's compact form: the token of one request to the depot, and signed JSON.
+
+What must hold before a request counts as its agency's, in the order in which `open_request_token` checks it:
+
+1. the token is a compact JWS of at most 4 KiB, and its header has `alg`, `kid` and `typ` and nothing else;
+2. `typ` is this token's own, so that no other thing signed with the key can pass for it (RFC 8725, 3.11);
+3. `kid` is the fingerprint of exactly one certificate that is pinned for the agency that `iss` names;
+4. that certificate is in force, not revoked, fit to sign, and its key is no weak one;
+5. the signature verifies with the one algorithm that the type of the pinned key leaves (RFC 8725, 3.1);
+6. it is meant for the depot (`aud`), for this method (`htm`) and for this path (`htu`, after RFC 9449, 4.2);
+7. it lives at most sixty seconds, and is alive.
+
+Whether its `jti` was seen before is for whoever keeps that memory: see `bus.depot.replay`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from jwt import PyJWS
+from jwt.exceptions import PyJWTError
+
+from bus.directory import PinnedCertificate
+from bus.documents.seal import Seal, fingerprint_of, weakness_of
+from bus.errors import BusError
+
+AUDIENCE = "saraban-depot"
+MAX_LIFETIME = 60
+"""Seconds from `iat` to `exp`."""
+LEEWAY = 10
+"""Seconds by which two clocks may differ."""
+
+_REQUEST_TYPE = "saraban-request+jwt"
+_JSON_TYPE = "saraban-json+jws"
+_MAX_TOKEN = 4096
+_HEADER = frozenset({"alg", "kid", "typ"})
+_ISSUER = re.compile(r"\d{10}|bus", re.ASCII)
+_TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
+
+_T = TypeVar("_T")
+_Public = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+_jws = PyJWS()
+
+
+class Doubt(StrEnum):
+    """Why a token is not believed; stable names."""
+
+    MALFORMED = "token.malformed"
+    KEY = "token.key"
+    SIGNATURE = "token.signature"
+    OTHER_REQUEST = "token.other-request"
+    TIME = "token.time"
+    REPLAYED = "token.replayed"
+
+
+class Denied(BusError):
+    """A token proves nothing; `detail` says why in words for a log and quotes nothing of the token."""
+
+    def __init__(self, doubt: Doubt, detail: str) -> None:
+        super().__init__(f"{doubt}: {detail}")
+        self.doubt = doubt
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestClaims:
+    """What a verified token says: who asks, and until when its id must be remembered."""
+
+    issuer: str
+    """Ten digits of an agency, or `bus`."""
+    token_id: str
+    dead_after: int
+    """Seconds since 1970 from which on the token is refused for its age alone."""
+
+
+def request_token(
+    seal: Seal,
+    issuer: str,
+    method: str,
+    path: str,
+    *,
+    lifetime: int = MAX_LIFETIME,
+    at: datetime | None = None,
+) -> str:
+    """Make the token of one request; `path` is the path alone, without host and query."""
+    issued = int((at or datetime.now(UTC)).timestamp())
+    claims = {
+        "iss": issuer,
+        "aud": AUDIENCE,
+        "htm": method,
+        "htu": path,
+        "iat": issued,
+        "exp": issued + lifetime,
+        "jti": secrets.token_urlsafe(18),
+    }
+    return _sign(json.dumps(claims, separators=(",", ":")).encode(), seal, _REQUEST_TYPE)
+
+
+def open_request_token(
+    token: str,
+    pins_of: Callable[[str], Sequence[PinnedCertificate]],
+    method: str,
+    path: str,
+    at: datetime,
+) -> RequestClaims:
+    """Return what a token of this very request says; raises Denied at the first of the checks that fails."""
+    if len(token) > _MAX_TOKEN:
+        raise Denied(Doubt.MALFORMED, "longer than a token can be")
+    header, payload = _unverified(token, _REQUEST_TYPE)
+    claims = _claims(payload)
+    issuer = _matching(claims, "iss", _ISSUER)
+    pin = _exactly_one(header["kid"], pins_of(issuer), lambda one: one.fingerprint)
+    _require_in_force(pin, at)
+    _verify(token, pin.certificate)
+    if (claims.get("aud"), claims.get("htm"), claims.get("htu")) != (AUDIENCE, method, path):
+        raise Denied(Doubt.OTHER_REQUEST, "made for another request")
+    return RequestClaims(
+        issuer=issuer, token_id=_matching(claims, "jti", _TOKEN_ID), dead_after=_dead_after(claims, at)
+    )
+
+
+def signed_json(payload: bytes, seal: Seal) -> str:
+    """Sign canonical JSON; the octets travel inside and come back unchanged."""
+    return _sign(payload, seal, _JSON_TYPE)
+
+
+def open_signed_json(token: str, certificates: Iterable[x509.Certificate]) -> bytes:
+    """Return the octets that one of these certificates' keys signed; raises Denied."""
+    header, payload = _unverified(token, _JSON_TYPE)
+    _verify(token, _exactly_one(header["kid"], certificates, fingerprint_of))
+    return payload
+
+
+def _sign(payload: bytes, seal: Seal, kind: str) -> str:
+    headers = {"typ": kind, "kid": seal.fingerprint}
+    return _jws.encode(payload, seal.private_key, _algorithm(seal.private_key.public_key()), headers)
+
+
+def _algorithm(key: _Public) -> str:
+    return "ES256" if isinstance(key, ec.EllipticCurvePublicKey) else "RS256"
+
+
+def _unverified(token: str, kind: str) -> tuple[dict[str, Any], bytes]:
+    try:
+        parts = _jws.decode_complete(token, options={"verify_signature": False})
+    except (PyJWTError, ValueError, RecursionError) as exc:
+        raise Denied(Doubt.MALFORMED, "no compact JWS") from exc
+    header: dict[str, Any] = parts["header"]
+    if header.keys() != _HEADER or not all(isinstance(value, str) for value in header.values()):
+        raise Denied(Doubt.MALFORMED, "another header than alg, kid and typ")
+    if header["typ"] != kind:
+        raise Denied(Doubt.MALFORMED, f"not of type {kind}")
+    return header, bytes(parts["payload"])
+
+
+def _claims(payload: bytes) -> dict[str, Any]:
+    try:
+        claims = json.loads(payload)
+    except (ValueError, RecursionError) as exc:
+        raise Denied(Doubt.MALFORMED, "claims are no JSON") from exc
+    if not isinstance(claims, dict):
+        raise Denied(Doubt.MALFORMED, "claims are no JSON object")
+    return claims
+
+
+def _matching(claims: dict[str, Any], name: str, pattern: re.Pattern[str]) -> str:
+    value = claims.get(name)
+    if isinstance(value, str) and pattern.fullmatch(value):
+        return value
+    raise Denied(Doubt.MALFORMED, f"{name} is missing or out of bounds")
+
+
+def _exactly_one(key_id: str, candidates: Iterable[_T], fingerprint: Callable[[_T], str]) -> _T:
+    found = [one for one in candidates if fingerprint(one) == key_id]
+    if len(found) != 1:
+        raise Denied(Doubt.KEY, f"{len(found)} pinned certificates have the key id, not one")
+    return found[0]
+
+
+def _require_in_force(pin: PinnedCertificate, at: datetime) -> None:
+    certificate = pin.certificate
+    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+        raise Denied(Doubt.KEY, "the pinned certificate is not in force")
+    if pin.revoked_at is not None and pin.revoked_at <= at:
+        raise Denied(Doubt.KEY, "the pinned certificate is revoked")
+    if not _may_sign(certificate):
+        raise Denied(Doubt.KEY, "the pinned certificate's key usage excludes signatures")
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
+    except x509.ExtensionNotFound:
+        return True
+
+
+def _verify(token: str, certificate: x509.Certificate) -> None:
+    key = certificate.public_key()
+    weakness = weakness_of(key)
+    if weakness is not None or not isinstance(key, _Public):
+        raise Denied(Doubt.KEY, f"the pinned certificate has {weakness}")
+    try:
+        _jws.decode(token, key, algorithms=[_algorithm(key)])
+    except (PyJWTError, ValueError) as exc:
+        raise Denied(Doubt.SIGNATURE, "does not verify with the pinned key") from exc
+
+
+def _dead_after(claims: dict[str, Any], at: datetime) -> int:
+    issued, expires, now = claims.get("iat"), claims.get("exp"), at.timestamp()
+    # bool is an int to isinstance, hence the comparison of types.
+    if type(issued) is not int or type(expires) is not int or not 0 < expires - issued <= MAX_LIFETIME:
+        raise Denied(Doubt.TIME, f"lives longer than {MAX_LIFETIME} seconds, or not at all")
+    if not issued - LEEWAY <= now < expires + LEEWAY:
+        raise Denied(Doubt.TIME, "not alive; compare the two clocks")
+    return expires + LEEWAY

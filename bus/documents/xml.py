@@ -1,0 +1,307 @@
+"""The only place where XML is parsed and written: bytes ⇄ tree ⇄ letters and notices.
+
+Gates 1 and 2 stand here. A submission is UTF-8 of at most 1 MiB without DTD, comments or processing instructions;
+nothing is ever resolved or fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Literal, cast
+
+from lxml import etree
+
+from bus.documents.letter import LETTER_NAMESPACE, Letter
+from bus.documents.notice import NOTICE_NAMESPACE, Notice
+from bus.documents.plans import AttributeSlot, Codec, Flat, Plan, Slot, plan_of
+from bus.errors import Rejected, RejectionCode
+
+MAX_BYTES = 1_048_576
+MAX_DEPTH = 32
+"""Elements within elements; a signed letter has ten."""
+
+DS_NAMESPACE = "http://www.w3.org/2000/09/xmldsig#"
+SIGNATURE = f"{{{DS_NAMESPACE}}}Signature"
+
+DocumentType = Literal["letter", "notice"]
+Document = Letter | Notice
+
+VERSION = "1.0"
+_ROOTS: dict[str, tuple[DocumentType, type[Any], str, str]] = {
+    f"{{{LETTER_NAMESPACE}}}Letter": ("letter", Letter, LETTER_NAMESPACE, "LetterID"),
+    f"{{{NOTICE_NAMESPACE}}}Notice": ("notice", Notice, NOTICE_NAMESPACE, "NoticeID"),
+}
+_TAGS = {cls: tag for tag, (_, cls, _, _) in _ROOTS.items()}
+_OTHER_VERSION = re.compile(r"\{urn:saraban-bus:(letter|notice):[^}]*\}(Letter|Notice)")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+# What may stand before the root: an XML declaration of version 1.0 in UTF-8, and blanks. Looking at these bytes before
+# the parser does keeps every DTD away from it, for a DOCTYPE can stand nowhere else.
+_PROLOG = re.compile(
+    rb"""(?:\xef\xbb\xbf)?
+    (?:<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')
+       (?:\s+encoding\s*=\s*(?:"utf-8"|'utf-8'))?
+       (?:\s+standalone\s*=\s*(?:"(?:yes|no)"|'(?:yes|no)'))?\s*\?>)?
+    \s*(?P<next><!DOCTYPE|<!--|<\?xml(?=\s)|<\?|<|)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_FOREIGN_NODE = etree.XPath("boolean(//comment() | //processing-instruction())")
+_TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
+_INSTANCE_ATTRIBUTE = etree.XPath(
+    "boolean(//@xsi:*)", namespaces={"xsi": "http://www.w3.org/2001/XMLSchema-instance"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A submission that passed gates 1 and 2: it is XML of a known type and version, and nothing in it is verified."""
+
+    raw: bytes
+    root: etree._Element
+    type: DocumentType
+    id: str
+    """The UUID that the document claims, or nothing when it claims none that can be read."""
+
+
+def hardened_parser() -> etree.XMLParser:
+    """A parser that knows no DTD, entity, network or huge tree, and reads UTF-8 whatever a declaration says."""
+    return etree.XMLParser(
+        encoding="utf-8", resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
+    )
+
+
+def parse(raw: bytes) -> etree._Element:
+    """Gate 1: the root of a well-formed document of bounded size and depth, without DTD, comments and instructions."""
+    if len(raw) > MAX_BYTES:
+        raise Rejected(RejectionCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
+    _look_at_prolog(raw)
+    try:
+        root = etree.fromstring(raw, hardened_parser())
+    except etree.XMLSyntaxError as exc:
+        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, exc.msg or "", where=f"line {exc.lineno}") from exc
+    if _FOREIGN_NODE(root):
+        raise Rejected(RejectionCode.XML_FOREIGN_NODE, "a comment or a processing instruction")
+    if _TOO_DEEP(root):
+        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, f"elements lie more than {MAX_DEPTH} deep")
+    return root
+
+
+def _look_at_prolog(raw: bytes) -> None:
+    match = _PROLOG.match(raw)
+    follows = match["next"].upper() if match else b""
+    if follows == b"<!DOCTYPE":
+        raise Rejected(RejectionCode.XML_DTD, "a document type declaration")
+    if follows == b"<?XML":
+        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "the XML declaration says neither 1.0 nor UTF-8")
+    if follows in (b"<!--", b"<?"):
+        raise Rejected(RejectionCode.XML_FOREIGN_NODE, "a comment or a processing instruction")
+    if not follows or b"\0" in raw:
+        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "this is not XML in UTF-8")
+
+
+def open_envelope(raw: bytes) -> Envelope:
+    """Gates 1 and 2: parse, and know the type and the version; raises Rejected."""
+    root = parse(raw)
+    tag = str(root.tag)
+    if tag not in _ROOTS:
+        known = _OTHER_VERSION.fullmatch(tag)
+        code = RejectionCode.TYPE_UNKNOWN_VERSION if known else RejectionCode.TYPE_UNKNOWN_ROOT
+        raise Rejected(code, tag, where="/")
+    if root.get("version", VERSION) != VERSION:
+        raise Rejected(RejectionCode.TYPE_UNKNOWN_VERSION, root.get("version", ""), where="/@version")
+    kind, _, namespace, id_name = _ROOTS[tag]
+    for extension in root.iterfind(f"{{{namespace}}}Extension"):
+        if (extension.get("mustUnderstand") or "").strip() in ("true", "1"):
+            detail = ", ".join(str(child.tag) for child in extension)
+            raise Rejected(RejectionCode.TYPE_EXTENSION, detail, where=position(extension))
+    claimed = root.findtext(f"{{{namespace}}}{id_name}") or ""
+    return Envelope(raw=raw, root=root, type=kind, id=claimed if _UUID.fullmatch(claimed) else "")
+
+
+def canonical(root: etree._Element) -> bytes:
+    """Canonical XML 1.1 without comments of a root without its ds:Signature children; `root` stays as it is.
+
+    lxml writes Canonical XML 1.0; for a whole document the two are the same octets (they part only where a subset
+    inherits xml:id or xml:base from ancestors that it leaves out).
+    """
+    if root.find(SIGNATURE) is not None:
+        root = deepcopy(root)
+        for signature in root.findall(SIGNATURE):
+            root.remove(signature)
+    try:
+        return etree.tostring(root, method="c14n", exclusive=False, with_comments=False)
+    except etree.C14NError as exc:
+        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "a namespace has a relative name") from exc
+
+
+def content_digest(root: etree._Element) -> str:
+    """The digest of a document: lower-case hexadecimal SHA-256 of its canonical form, whoever signed it."""
+    return sha256(canonical(root)).hexdigest()
+
+
+def to_bytes(root: etree._Element) -> bytes:
+    """The document as it is sent and stored: UTF-8 with an XML declaration."""
+    return etree.tostring(root, encoding="UTF-8", xml_declaration=True)
+
+
+def position(element: etree._Element) -> str:
+    """Where an element stands, for people: `/Letter/MainFile line 12`."""
+    path = [etree.QName(one).localname for one in (element, *element.iterancestors())]
+    return f"/{'/'.join(reversed(path))} line {element.sourceline}"
+
+
+# Tree to values --------------------------------------------------------------------------------------------------
+
+
+def read(root: etree._Element) -> Document:
+    """The letter or notice that a tree states; nothing but a signature is passed over.
+
+    The tree has been validated; of one that has not been, what cannot be read raises Rejected.
+    """
+    tag = str(root.tag)
+    if tag not in _ROOTS:
+        raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, tag, where="/")
+    _, cls, namespace, _ = _ROOTS[tag]
+    return cast(Document, _read(plan_of(cls, namespace), root, skip=SIGNATURE))
+
+
+def _read(plan: Plan, element: etree._Element, *, skip: str = "") -> Any:
+    own = _read_attributes(plan.attributes, element)
+    groups = {"": own}
+    if plan.text:
+        own[plan.text.field] = _foreign_content(element) if plan.text.kind == "xml" else _text(element)
+    else:
+        for child in element:
+            if child.tag != skip:
+                _read_child(plan, child, groups)
+    for flat in plan.flats:
+        if flat.field in groups:
+            own[flat.field] = _made(flat.plan.cls, groups[flat.field], element)
+    return _made(plan.cls, own, element)
+
+
+def _read_child(plan: Plan, child: etree._Element, groups: dict[str, dict[str, Any]]) -> None:
+    slot, group = plan.by_tag.get(str(child.tag), (None, ""))
+    if slot is None:
+        raise Rejected(
+            RejectionCode.SCHEMA_ELEMENT, "an element that does not belong here", where=position(child)
+        )
+    values = groups.setdefault(group, {})
+    if slot.attributes:
+        values.update(_read_attributes(slot.attributes, child))
+    holder = _only_child(child, slot.inner) if slot.inner else child
+    value = _read(slot.plan, holder) if slot.plan else _value(slot.codec, _text(holder), holder)
+    if slot.many:
+        values.setdefault(slot.field, []).append(value)
+    elif slot.field in values:
+        raise Rejected(
+            RejectionCode.SCHEMA_ELEMENT, "an element that stands there already", where=position(child)
+        )
+    else:
+        values[slot.field] = value
+
+
+def _read_attributes(wanted: tuple[AttributeSlot, ...], element: etree._Element) -> dict[str, Any]:
+    found = ((one, element.get(one.name)) for one in wanted)
+    return {one.field: _value(one.codec, text, element) for one, text in found if text is not None}
+
+
+def _value(codec: Codec, text: str, element: etree._Element) -> Any:
+    try:
+        return codec.read(text)
+    except ValueError as exc:
+        raise Rejected(RejectionCode.SCHEMA_VALUE, str(exc), where=position(element)) from exc
+
+
+def _text(element: etree._Element) -> str:
+    if len(element):
+        raise Rejected(
+            RejectionCode.SCHEMA_ELEMENT, "an element where text is expected", where=position(element)
+        )
+    return element.text or ""
+
+
+def _only_child(element: etree._Element, tag: str = "") -> etree._Element:
+    children = list(element)
+    if len(children) != 1 or (tag and children[0].tag != tag):
+        raise Rejected(
+            RejectionCode.SCHEMA_ELEMENT, "exactly one element is expected here", where=position(element)
+        )
+    return children[0]
+
+
+def _foreign_content(element: etree._Element) -> str:
+    """Exclusive C14N: the same string wherever the element stood, with the namespaces that it uses and no others."""
+    return etree.tostring(_only_child(element), method="c14n", exclusive=True, with_comments=False).decode()
+
+
+def _made(cls: type, values: dict[str, Any], element: etree._Element) -> Any:
+    try:
+        return cls(**{field: tuple(one) if type(one) is list else one for field, one in values.items()})
+    except TypeError as exc:
+        raise Rejected(
+            RejectionCode.SCHEMA_ELEMENT, "something required is missing", where=position(element)
+        ) from exc
+
+
+# Values to tree --------------------------------------------------------------------------------------------------
+
+
+def build(document: Document) -> etree._Element:
+    """The tree of a letter or notice, unsigned; raises Rejected for a value that XML or the wire does not allow."""
+    tag = _TAGS[type(document)]
+    _, cls, namespace, _ = _ROOTS[tag]
+    prefixes: dict[str | None, str] = {None: namespace}
+    root = etree.Element(tag, {"version": VERSION}, nsmap=prefixes)
+    _write(plan_of(cls, namespace), document, root)
+    return root
+
+
+def _write(plan: Plan, value: Any, element: etree._Element) -> None:
+    _write_attributes(plan.attributes, value, element)
+    if plan.text and plan.text.kind == "xml":
+        element.append(_foreign_element(getattr(value, plan.text.field)))
+    elif plan.text:
+        element.text = _written(plan.text.codec, getattr(value, plan.text.field), element)
+    for part in plan.parts:
+        content = getattr(value, part.field)
+        if content is None:
+            continue
+        if isinstance(part, Flat):
+            _write(part.plan, content, element)
+        else:
+            for one in content if part.many else (content,):
+                _write_child(part, one, value, element)
+
+
+def _write_child(slot: Slot, content: Any, owner: Any, parent: etree._Element) -> None:
+    child = etree.SubElement(parent, slot.tag)
+    _write_attributes(slot.attributes, owner, child)
+    holder = etree.SubElement(child, slot.inner) if slot.inner else child
+    if slot.plan:
+        _write(slot.plan, content, holder)
+    else:
+        holder.text = _written(slot.codec, content, holder)
+
+
+def _write_attributes(attributes: tuple[AttributeSlot, ...], owner: Any, element: etree._Element) -> None:
+    for one in attributes:
+        element.set(one.name, _written(one.codec, getattr(owner, one.field), element))
+
+
+def _written(codec: Codec, value: Any, element: etree._Element) -> str:
+    try:
+        return codec.write(value)
+    except ValueError as exc:
+        raise Rejected(RejectionCode.SCHEMA_VALUE, str(exc), where=position(element)) from exc
+
+
+def _foreign_element(content: str) -> etree._Element:
+    root = parse(content.encode())
+    # An element of no namespace would silently fall into ours when it is written inside the document.
+    if any("}" not in str(one.tag) for one in root.iter()):
+        raise Rejected(RejectionCode.SCHEMA_ELEMENT, "an extension has an element of no namespace")
+    return root

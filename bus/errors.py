@@ -1,0 +1,142 @@
+"""The errors that may leave a module: refused for good, failing for now, or wrongly configured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class BusError(Exception):
+    """Root of every error that this project raises on purpose."""
+
+
+class RejectionCode(StrEnum):
+    """Stable names of the reasons for which a submission is refused.
+
+    Each has its sentence and its advice, in Thai and English, in `config/codes/refusals.toml`.
+    A code is never renamed and never given another meaning.
+    """
+
+    XML_TOO_LARGE = "xml.too-large"
+    XML_NOT_WELL_FORMED = "xml.not-well-formed"
+    XML_DTD = "xml.dtd"
+    XML_FOREIGN_NODE = "xml.foreign-node"
+
+    TYPE_UNKNOWN_ROOT = "type.unknown-root"
+    TYPE_UNKNOWN_VERSION = "type.unknown-version"
+    TYPE_EXTENSION = "type.extension"
+
+    SCHEMA_ELEMENT = "schema.element"
+    SCHEMA_VALUE = "schema.value"
+    SCHEMA_ATTRIBUTE = "schema.attribute"
+    SCHEMA_INVALID = "schema.invalid"
+
+    SIGNATURE_MISSING = "signature.missing"
+    SIGNATURE_SEVERAL = "signature.several"
+    SIGNATURE_MISPLACED = "signature.misplaced"
+    SIGNATURE_PROFILE = "signature.profile"
+    SIGNATURE_ALGORITHM = "signature.algorithm"
+    SIGNATURE_BROKEN = "signature.broken"
+
+    KEY_UNKNOWN = "key.unknown"
+    KEY_NOT_YET_VALID = "key.not-yet-valid"
+    KEY_EXPIRED = "key.expired"
+    KEY_REVOKED = "key.revoked"
+    KEY_USAGE = "key.usage"
+    KEY_WEAK = "key.weak"
+
+    IDENTITY_USER_MISSING = "identity.user-missing"
+    IDENTITY_USER_FOREIGN = "identity.user-foreign"
+    IDENTITY_AGENCY_UNKNOWN = "identity.agency-unknown"
+    IDENTITY_AGENCY_SUSPENDED = "identity.agency-suspended"
+    IDENTITY_SENDER_FOREIGN = "identity.sender-foreign"
+
+    SECRECY_UNSEALED = "secrecy.unsealed"
+    SECRECY_NOT_ENROLLED = "secrecy.not-enrolled"
+    SECRECY_EXCLUDED = "secrecy.excluded"
+    CODE_UNKNOWN = "code.unknown"
+    DATE_BUDDHIST_YEAR = "date.buddhist-year"
+    DATE_OUT_OF_RANGE = "date.out-of-range"
+
+    RECIPIENT_UNKNOWN = "recipient.unknown"
+    RECIPIENT_ONLY_SELF = "recipient.only-self"
+    RECIPIENT_GROUP_EMPTY = "recipient.group-empty"
+    RECIPIENT_TOO_MANY = "recipient.too-many"
+
+    FILE_MISSING = "file.missing"
+    FILE_SIZE = "file.size"
+    FILE_MEDIA_TYPE = "file.media-type"
+    FILE_TWICE = "file.twice"
+
+    ID_CONFLICT = "id.conflict"
+
+    NOTICE_INCOMPLETE = "notice.incomplete"
+    NOTICE_LETTER_UNKNOWN = "notice.letter-unknown"
+    NOTICE_NOT_A_PARTY = "notice.not-a-party"
+    NOTICE_NOT_YOURS_TO_SAY = "notice.not-yours-to-say"
+    NOTICE_ALREADY_ANSWERED = "notice.already-answered"
+    NOTICE_SUPERSEDES_FOREIGN = "notice.supersedes-foreign"
+    NOTICE_WITHDRAWAL_TOO_LATE = "notice.withdrawal-too-late"
+    NOTICE_NOTHING_TO_ANSWER = "notice.nothing-to-answer"
+
+    @property
+    def circumstantial(self) -> bool:
+        """Whether the refusal comes from the state of things, so that the same bytes, sent again, are judged anew."""
+        return self in _CIRCUMSTANTIAL
+
+
+_CIRCUMSTANTIAL = frozenset(
+    {
+        RejectionCode.IDENTITY_AGENCY_SUSPENDED,
+        RejectionCode.KEY_UNKNOWN,
+        RejectionCode.KEY_NOT_YET_VALID,
+        RejectionCode.SECRECY_NOT_ENROLLED,
+        RejectionCode.CODE_UNKNOWN,
+        RejectionCode.DATE_OUT_OF_RANGE,
+        RejectionCode.RECIPIENT_UNKNOWN,
+        RejectionCode.RECIPIENT_GROUP_EMPTY,
+        RejectionCode.FILE_MISSING,
+        RejectionCode.FILE_SIZE,
+        RejectionCode.FILE_MEDIA_TYPE,
+        RejectionCode.NOTICE_LETTER_UNKNOWN,
+        RejectionCode.NOTICE_NOTHING_TO_ANSWER,
+    }
+)
+
+
+class Rejected(BusError):
+    """A submission is refused for good; the same bytes would be refused again.
+
+    `detail` may quote the document: it goes to the submitting agency and never into a log.
+    """
+
+    def __init__(self, code: RejectionCode, detail: str = "", *, where: str = "") -> None:
+        super().__init__(code.value)
+        self.code = code
+        self.detail = detail
+        self.where = where
+
+
+class Transient(BusError):
+    """Something is away for now; the same attempt may succeed later, and nothing is known to have failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration file: where it stands, what is wrong and how to mend it."""
+
+    file: str
+    key: str
+    wrong: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.key}: {self.wrong}. {self.fix}"
+
+
+class Misconfigured(BusError):
+    """A configuration cannot be used; it carries every mistake found, not only the first."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems

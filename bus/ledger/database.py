@@ -1,0 +1,100 @@
+"""Engines of the ledger's database, and where its append lock is taken.
+
+**Insert order is commit order.** Two writers that append side by side would take ledger numbers in one order and
+commit in the other; a reader that has seen number 8 would then meet number 7 later, a signed head could cover a row
+that is rolled back, and a consignment number could be given twice. So every append holds one lock from before its
+first read until its commit: on SQLite `BEGIN IMMEDIATE`, the database's single write lock; on PostgreSQL an advisory
+lock of the transaction. Writers queue; to make that cheap, appends are grouped (`store.py`), and nothing slow (no
+signature, no network) happens under the lock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
+
+from bus.errors import Transient
+
+APPEND_LOCK = 0x5A12AB5
+_BUSY_SECONDS = 10
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine for `sqlite:///file` or `postgresql://…`, set up for a ledger; it connects on first use."""
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=8)
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    return create_engine(
+        url, pool_pre_ping=True, pool_timeout=_BUSY_SECONDS, connect_args={"connect_timeout": _BUSY_SECONDS}
+    )
+
+
+@contextmanager
+def appending(engine: Engine) -> Iterator[Connection]:
+    """Hold the append lock and one transaction; commit at the end. Transient when the database is away or locked."""
+    with translated(), engine.connect() as plain:
+        connection = plain.execution_options(append=True)
+        with connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": APPEND_LOCK})
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection with one consistent snapshot. Transient when the database is away."""
+    with translated(), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def working(engine: Engine) -> Iterator[Connection]:
+    """Give a transaction for the disposable work lists, without the append lock where the database has finer ones."""
+    with translated(), engine.connect() as plain:
+        connection = plain.execution_options(append=True)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn what says that the database is away, locked or full into Transient; leave every other error alone."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, TimeoutError) as error:
+        raise Transient(f"the ledger's database is not answering ({type(error).__name__})") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Transient("the connection to the ledger's database was lost") from error
+        raise
+
+
+def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own transaction handling is switched off: it would begin late, and not IMMEDIATE.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        # Without it INSERT OR REPLACE deletes rows past the triggers that refuse deletion.
+        "recursive_triggers=ON",
+        "cache_size=-32000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    mode = "IMMEDIATE" if connection.get_execution_options().get("append") else "DEFERRED"
+    connection.exec_driver_sql(f"BEGIN {mode}")

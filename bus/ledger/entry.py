@@ -1,0 +1,114 @@
+"""An entry of the ledger and the bytes that stand for it.
+
+The canonical encoding of an entry is its body as JSON with the keys sorted by code point, no blanks, UTF-8 without
+escapes beyond those that JSON demands, and no numbers but integers. These octets are the leaf of the Merkle tree; the
+leaf hash is SHA-256 over one zero octet and the leaf (RFC 6962, section 2.1). The columns beside the body in the
+table of entries are an index of it and can be computed from it (`columns`).
+
+Every body bears `v` (1), `seq` (the ledger number, from 1, without gaps), `at` (time of the append, ISO 8601 with
+microseconds and +07:00) and `kind`. `agency` is whose act or whose submission it was, `letter` the ledger number of
+the letter it is about, `document` the SHA-256 of the raw bytes kept with it. What else a kind says is in docs/ledger.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bus.thai import BANGKOK
+
+VERSION = 1
+LEAF_PREFIX = b"\x00"
+
+
+class Kind(StrEnum):
+    """What an entry records."""
+
+    DIRECTORY = "directory"
+    CALENDAR = "calendar"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    NOTICE = "notice"
+    CONSIGNED = "consigned"
+    CONSIGNMENT_FAILED = "consignment-failed"
+    RELEASED = "released"
+    OVERDUE = "overdue"
+    PARKED = "parked"
+    REPLAY_REQUESTED = "replay-requested"
+    REPLAYED = "replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger."""
+
+    body: Mapping[str, Any]
+
+    @property
+    def seq(self) -> int:
+        return int(self.body["seq"])
+
+    @property
+    def kind(self) -> Kind:
+        return Kind(self.body["kind"])
+
+    @property
+    def at(self) -> datetime:
+        return datetime.fromisoformat(self.body["at"])
+
+    @property
+    def letter(self) -> int | None:
+        return self.body.get("letter")
+
+    @property
+    def document(self) -> str | None:
+        return self.body.get("document")
+
+
+def timestamp(moment: datetime) -> str:
+    """Return an aware time as the ledger writes it: microseconds, +07:00, so that text order is time order."""
+    return moment.astimezone(BANGKOK).isoformat(timespec="microseconds")
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """Return the canonical encoding of a JSON object; raise ValueError for a float, which has no canonical form."""
+    _refuse_floats(body)
+    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def leaf_hash(body: str) -> bytes:
+    """Return the RFC 6962 leaf hash (32 octets) of a canonical body."""
+    return hashlib.sha256(LEAF_PREFIX + body.encode()).digest()
+
+
+def columns(text: str) -> dict[str, Any]:
+    """Return the row of the table of entries that belongs to a canonical body."""
+    body = json.loads(text)
+    document = body.get("document")
+    return {
+        "seq": body["seq"],
+        "at": body["at"],
+        "kind": body["kind"],
+        "agency": body.get("agency"),
+        "letter": body.get("letter"),
+        "document": bytes.fromhex(document) if document else None,
+        "body": text,
+        "leaf": leaf_hash(text),
+    }
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise ValueError("a float has no canonical form")
+    if isinstance(value, Mapping):
+        for item in value.values():
+            _refuse_floats(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _refuse_floats(item)

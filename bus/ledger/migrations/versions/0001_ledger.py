@@ -1,0 +1,163 @@
+"""The first ledger: what is remembered, the two work lists, and the refusal to change what is remembered."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+REMEMBERED = ("documents", "entries", "letters", "recipients", "letter_files", "submissions", "consignments")
+
+
+def upgrade() -> None:
+    op.create_table(
+        "documents",
+        sa.Column("sha256", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("bytes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name="pk_documents"),
+    )
+    op.create_table(
+        "due",
+        sa.Column("letter", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("deadline", sa.String(length=20), nullable=False),
+        sa.Column("at", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("letter", "deadline", "at", name="pk_due"),
+    )
+    op.create_index("ix_due_at", "due", ["at"])
+    op.create_table(
+        "pending",
+        sa.Column("agency", sa.String(length=10), nullable=False),
+        sa.Column("number", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("held", sa.Boolean(), nullable=False),
+        sa.Column("repeat", sa.Boolean(), nullable=False),
+        sa.Column("claimed_by", sa.String(length=80), nullable=True),
+        sa.Column("claimed_until", sa.String(length=40), nullable=True),
+        sa.PrimaryKeyConstraint("agency", "number", name="pk_pending"),
+    )
+    op.create_index("ix_pending_held_claimed_until", "pending", ["held", "claimed_until"])
+    op.create_table(
+        "watch",
+        sa.Column("router", sa.String(length=80), nullable=False),
+        sa.Column("seen_empty", sa.String(length=40), nullable=False),
+        sa.PrimaryKeyConstraint("router", name="pk_watch"),
+    )
+    op.create_table(
+        "entries",
+        sa.Column("seq", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("at", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("agency", sa.String(length=10), nullable=True),
+        sa.Column("letter", NUMBER, nullable=True),
+        sa.Column("document", sa.LargeBinary(length=32), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("leaf", sa.LargeBinary(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["document"], ["documents.sha256"], name="fk_entries_document"),
+        sa.PrimaryKeyConstraint("seq", name="pk_entries"),
+    )
+    op.create_index("ix_entries_at", "entries", ["at"])
+    op.create_index("ix_entries_kind_seq", "entries", ["kind", "seq"])
+    op.create_index("ix_entries_letter_seq", "entries", ["letter", "seq"])
+    op.create_table(
+        "consignments",
+        sa.Column("agency", sa.String(length=10), nullable=False),
+        sa.Column("number", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("entry", NUMBER, nullable=False),
+        sa.Column("letter", NUMBER, nullable=True),
+        sa.Column("type", sa.String(length=10), nullable=False),
+        sa.Column("document", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("headers", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["document"], ["documents.sha256"], name="fk_consignments_document"),
+        sa.ForeignKeyConstraint(["entry"], ["entries.seq"], name="fk_consignments_entry"),
+        sa.PrimaryKeyConstraint("agency", "number", name="pk_consignments"),
+    )
+    op.create_index("ix_consignments_entry", "consignments", ["entry"])
+    op.create_table(
+        "letters",
+        sa.Column("letter", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("sender", sa.String(length=10), nullable=False),
+        sa.Column("letter_id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("number", sa.String(length=100), nullable=True),
+        sa.Column("number_normalised", sa.String(length=100), nullable=True),
+        sa.Column("dated", sa.String(length=10), nullable=False),
+        sa.Column("speed", sa.String(length=3), nullable=False),
+        sa.Column("acknowledgement", sa.String(length=40), nullable=False),
+        sa.Column("accepted_at", sa.String(length=40), nullable=False),
+        sa.Column("receipt_due", sa.String(length=40), nullable=False),
+        sa.Column("registration_due", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(["letter"], ["entries.seq"], name="fk_letters_letter"),
+        sa.PrimaryKeyConstraint("letter", name="pk_letters"),
+        sa.UniqueConstraint("sender", "letter_id", name="uq_letters_sender_letter_id"),
+    )
+    op.create_index("ix_letters_accepted_at", "letters", ["accepted_at"])
+    op.create_index("ix_letters_letter_id", "letters", ["letter_id"])
+    op.create_index("ix_letters_number_normalised_dated", "letters", ["number_normalised", "dated"])
+    op.create_table(
+        "submissions",
+        sa.Column("entry", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("agency", sa.String(length=10), nullable=False),
+        sa.Column("type", sa.String(length=10), nullable=False),
+        sa.Column("id", sa.String(length=36), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
+        sa.Column("raw", sa.String(length=64), nullable=False),
+        sa.Column("code", sa.String(length=60), nullable=True),
+        sa.Column("answer", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["entry"], ["entries.seq"], name="fk_submissions_entry"),
+        sa.PrimaryKeyConstraint("entry", name="pk_submissions"),
+    )
+    op.create_index("ix_submissions_agency_raw", "submissions", ["agency", "raw"])
+    op.create_index("ix_submissions_agency_type_id", "submissions", ["agency", "type", "id"])
+    op.create_table(
+        "letter_files",
+        sa.Column("letter", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("size", NUMBER, nullable=False),
+        sa.ForeignKeyConstraint(["letter"], ["letters.letter"], name="fk_letter_files_letter"),
+        sa.PrimaryKeyConstraint("letter", "sha256", name="pk_letter_files"),
+    )
+    op.create_index("ix_letter_files_sha256", "letter_files", ["sha256"])
+    op.create_table(
+        "recipients",
+        sa.Column("letter", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("agency", sa.String(length=10), nullable=False),
+        sa.Column("addressed", sa.String(length=10), nullable=False),
+        sa.Column("role", sa.String(length=10), nullable=False),
+        sa.ForeignKeyConstraint(["letter"], ["letters.letter"], name="fk_recipients_letter"),
+        sa.PrimaryKeyConstraint("letter", "agency", name="pk_recipients"),
+    )
+    op.create_index("ix_recipients_agency_letter", "recipients", ["agency", "letter"])
+
+    if op.get_bind().dialect.name == "postgresql":
+        _guard_postgresql()
+    else:
+        _guard_sqlite()
+
+
+def downgrade() -> None:
+    raise NotImplementedError("a ledger only grows")
+
+
+def _guard_sqlite() -> None:
+    for table in REMEMBERED:
+        for act in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_refuse_{act.lower()} BEFORE {act} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
+            )
+
+
+def _guard_postgresql() -> None:
+    op.execute(
+        "CREATE FUNCTION ledger_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION '%: the ledger only grows', TG_TABLE_NAME; END $$"
+    )
+    for table in REMEMBERED:
+        op.execute(
+            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION ledger_only_grows()"
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows()"
+        )

@@ -1,0 +1,258 @@
+"""What can be asked of the ledger; every answer comes from one snapshot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, select
+
+from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.state import LetterState, fold
+from bus.ledger.tables import (
+    consignments,
+    documents,
+    due,
+    entries,
+    letter_files,
+    letters,
+    pending,
+    recipients,
+    submissions,
+    watch,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The stored answer to a submission; `code` is the reason of a refusal, None of an acceptance."""
+
+    entry: int
+    digest: str | None
+    code: str | None
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """An accepted letter as the ledger's index has it."""
+
+    letter: int
+    sender: str
+    letter_id: str
+    digest: str
+    number: str | None
+    number_normalised: str | None
+    dated: str
+    speed: str
+    acknowledgement: str
+    accepted_at: str
+    receipt_due: str
+    registration_due: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """One numbered thing for one inbox, with its bytes."""
+
+    agency: str
+    number: int
+    entry: int
+    letter: int | None
+    type: str
+    headers: dict[str, Any]
+    body: bytes
+
+
+class Reader:
+    """Questions to the ledger inside one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def head(self) -> int:
+        """Return the number of the newest entry, 0 in an empty ledger."""
+        return self._connection.scalar(select(func.max(entries.c.seq))) or 0
+
+    def entry_at(self, seq: int) -> Entry | None:
+        text = self._connection.scalar(select(entries.c.body).where(entries.c.seq == seq))
+        return Entry(json.loads(text)) if text else None
+
+    def latest(self, kind: Kind) -> Entry | None:
+        """Return the newest entry of a kind."""
+        query = select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc()).limit(1)
+        text = self._connection.scalar(query)
+        return Entry(json.loads(text)) if text else None
+
+    def entries(self, *, after: int = 0, kind: Kind | None = None, limit: int = 1000) -> list[Entry]:
+        """Return up to `limit` entries numbered above `after`, in order."""
+        query = select(entries.c.body).where(entries.c.seq > after).order_by(entries.c.seq).limit(limit)
+        if kind:
+            query = query.where(entries.c.kind == kind)
+        return [Entry(json.loads(text)) for text in self._connection.scalars(query)]
+
+    def entries_of(self, letter: int) -> list[Entry]:
+        """Return every entry about a letter, in order."""
+        query = select(entries.c.body).where(entries.c.letter == letter).order_by(entries.c.seq)
+        return [Entry(json.loads(text)) for text in self._connection.scalars(query)]
+
+    def state_of(self, letter: int) -> LetterState:
+        """Return a letter's state: the fold over its entries."""
+        return fold(self.entries_of(letter))
+
+    def document(self, sha256: str) -> bytes | None:
+        """Return raw bytes by their SHA-256 (hexadecimal)."""
+        query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
+        found = self._connection.scalar(query)
+        return bytes(found) if found is not None else None
+
+    def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
+        """Return the newest verdict on a submission that got past gate 6 under this id."""
+        return self._verdict(
+            submissions.c.agency == agency, submissions.c.type == type, submissions.c.id == id
+        )
+
+    def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
+        """Return the newest verdict on exactly these raw bytes, by their SHA-256."""
+        return self._verdict(submissions.c.agency == agency, submissions.c.raw == raw)
+
+    def _verdict(self, *where: Any) -> Verdict | None:
+        query = (
+            select(submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
+            .where(*where)
+            .order_by(submissions.c.entry.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(query).first()
+        return Verdict(*row) if row else None
+
+    def letter(self, number: int) -> LetterRow | None:
+        """Return a letter by the ledger number of its acceptance."""
+        return self._letter(letters.c.letter == number)
+
+    def letter_named(self, letter_id: str, digest: str) -> LetterRow | None:
+        """Return the letter that a notice speaks of: its id and its digest together."""
+        return self._letter(letters.c.letter_id == letter_id, letters.c.digest == digest)
+
+    def _letter(self, *where: Any) -> LetterRow | None:
+        row = self._connection.execute(select(letters).where(*where)).first()
+        return LetterRow(*row) if row else None
+
+    def find_letters(
+        self,
+        *,
+        letter_id: str | None = None,
+        number: str | None = None,
+        sender: str | None = None,
+        recipient: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int = 1000,
+    ) -> list[LetterRow]:
+        """Return the letters to which everything given applies, newest first.
+
+        `number` is normalised (`bus.thai.normalise_number`); `since` and `until` are ISO dates of the letter, inclusive.
+        """
+        query = select(letters).order_by(letters.c.letter.desc()).limit(limit)
+        if letter_id:
+            query = query.where(letters.c.letter_id == letter_id)
+        if number:
+            query = query.where(letters.c.number_normalised == number)
+        if sender:
+            query = query.where(letters.c.sender == sender)
+        if recipient:
+            mine = select(recipients.c.letter).where(recipients.c.agency == recipient)
+            query = query.where(letters.c.letter.in_(mine))
+        if since:
+            query = query.where(letters.c.dated >= since)
+        if until:
+            query = query.where(letters.c.dated <= until)
+        return [LetterRow(*row) for row in self._connection.execute(query)]
+
+    def unanswered_replays(self) -> list[Entry]:
+        """Return the requests to replay a parked submission that have not been carried out yet."""
+        done = {entry.body["request"] for entry in self.every(Kind.REPLAYED)}
+        return [entry for entry in self.every(Kind.REPLAY_REQUESTED) if entry.seq not in done]
+
+    def parked(self) -> list[Entry]:
+        """Return the parked submissions that no replay has brought through the gates."""
+        done = {
+            entry.body["parked"] for entry in self.every(Kind.REPLAYED) if entry.body["outcome"] != "parked"
+        }
+        return [entry for entry in self.every(Kind.PARKED) if entry.seq not in done]
+
+    def every(self, kind: Kind) -> Iterator[Entry]:
+        """Yield all entries of a kind, in order."""
+        after = 0
+        while batch := self.entries(after=after, kind=kind):
+            yield from batch
+            after = batch[-1].seq
+
+    def same_number(self, sender: str, normalised: str, dated: str) -> list[str]:
+        """Return the ids of the sender's letters that bear this number and date."""
+        query = select(letters.c.letter_id).where(
+            letters.c.number_normalised == normalised, letters.c.dated == dated, letters.c.sender == sender
+        )
+        return list(self._connection.scalars(query))
+
+    def is_party(self, agency: str, sha256: str) -> bool:
+        """Whether an accepted letter names the file and the agency sent it or is among its recipients."""
+        named = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256)
+        sent = select(letters.c.letter).where(letters.c.letter.in_(named), letters.c.sender == agency)
+        got = select(recipients.c.letter).where(recipients.c.letter.in_(named), recipients.c.agency == agency)
+        return self._connection.execute(sent.union_all(got).limit(1)).first() is not None
+
+    def is_named(self, sha256: str) -> bool:
+        """Whether any accepted letter names the file."""
+        query = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def waiting_by_agency(self) -> dict[str, tuple[int, int]]:
+        """Return, for each agency with waiting consignments, how many, and how many more are held."""
+        query = select(pending.c.agency, pending.c.held, func.count()).group_by(
+            pending.c.agency, pending.c.held
+        )
+        counts: dict[str, tuple[int, int]] = {}
+        for agency, held, count in self._connection.execute(query):
+            waiting, kept = counts.get(agency, (0, 0))
+            counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
+        return counts
+
+    def due_before(self, moment: datetime, *, limit: int = 500) -> list[tuple[int, str, str]]:
+        """Return (letter, deadline, due time) of the deadlines that have passed and are not judged yet."""
+        query = select(due.c.letter, due.c.deadline, due.c.at).where(due.c.at < timestamp(moment))
+        rows = self._connection.execute(query.order_by(due.c.at).limit(limit))
+        return [(row.letter, row.deadline, row.at) for row in rows]
+
+    def watches(self) -> dict[str, str]:
+        """Return when each router last saw the intake empty."""
+        return {row.router: row.seen_empty for row in self._connection.execute(select(watch))}
+
+    def consignment(self, agency: str, number: int) -> Consignment | None:
+        """Return one consignment with its bytes."""
+        found = self._consignments(consignments.c.agency == agency, consignments.c.number == number)
+        return next(iter(found), None)
+
+    def _consignments(self, *where: Any) -> Iterator[Consignment]:
+        for row in self._connection.execute(self._with_bytes().where(*where).order_by(consignments.c.number)):
+            yield _consignment(row)
+
+    @staticmethod
+    def _with_bytes() -> Select[Any]:
+        joined = consignments.join(documents, consignments.c.document == documents.c.sha256)
+        return select(consignments, documents.c.bytes).select_from(joined)
+
+
+def _consignment(row: Row[Any]) -> Consignment:
+    return Consignment(
+        agency=row.agency,
+        number=row.number,
+        entry=row.entry,
+        letter=row.letter,
+        type=row.type,
+        headers=json.loads(row.headers),
+        body=bytes(row.bytes),
+    )

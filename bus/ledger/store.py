@@ -1,0 +1,370 @@
+"""The ledger: one door for reading, one for appending, none for changing.
+
+`append` holds the append lock (database.py says why) and gives a Writer; what it collects goes to the database in one
+batch per table and is committed together, so that a letter, its entry, its frozen recipients, its consignment numbers
+and its pending consignments are there together or not at all. Several letters may share one commit: group commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bus.ledger.database import appending, open_engine, reading, working
+from bus.ledger.entry import VERSION, Kind, canonical, columns, timestamp
+from bus.ledger.reading import Consignment, LetterRow, Reader
+from bus.ledger.state import deadlines_of
+from bus.ledger.tables import (
+    consignments,
+    documents,
+    due,
+    entries,
+    letter_files,
+    letters,
+    pending,
+    recipients,
+    submissions,
+    watch,
+)
+from bus.thai import now
+
+_ORDER = (documents, entries, letters, recipients, letter_files, submissions, consignments, pending, due)
+_IGNORING = (documents, pending)
+_LAST_NUMBERS = {
+    "sqlite": "SELECT a.value AS agency, (SELECT number FROM consignments c WHERE c.agency = a.value"
+    " ORDER BY number DESC LIMIT 1) AS number FROM json_each(:agencies) a",
+    "postgresql": "SELECT a.value AS agency, (SELECT number FROM consignments c WHERE c.agency = a.value"
+    " ORDER BY number DESC LIMIT 1) AS number FROM json_array_elements_text(CAST(:agencies AS json)) a",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A router's word that it is about to publish a consignment; it lapses at `until`."""
+
+    router: str
+    until: datetime
+
+
+_DELETE_PENDING = delete(pending).where(
+    pending.c.agency == bindparam("an_agency"), pending.c.number == bindparam("a_number")
+)
+
+
+class Ledger:
+    """A ledger in one database; safe for several threads and, on PostgreSQL, for several processes."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = open_engine(url)
+
+    @contextmanager
+    def append(self) -> Iterator[Writer]:
+        """Give a Writer under the append lock; everything it took is committed at the end, or nothing.
+
+        Raises Transient when the database is away or locked; any other error is a bug, and nothing was written.
+        """
+        with appending(self.engine) as connection:
+            writer = Writer(connection)
+            yield writer
+            writer.flush()
+
+    @contextmanager
+    def read(self) -> Iterator[Reader]:
+        """Give a Reader over one snapshot. Raises Transient when the database is away."""
+        with reading(self.engine) as connection:
+            yield Reader(connection)
+
+    def claim(
+        self, claim: Claim, *, limit: int, per_agency: int, without: Sequence[str] = ()
+    ) -> list[Consignment]:
+        """Claim waiting consignments for a router and return them with their bytes, in order per agency.
+
+        At most `limit` in all and `per_agency` of one agency, none of the agencies `without`. Not an append: on
+        PostgreSQL it runs beside appends and passes over rows that another router is claiming (SKIP LOCKED).
+        """
+        with working(self.engine) as connection:
+            return _claim(connection, claim, limit, per_agency, without)
+
+    def forget_claims(self, router: str | None) -> None:
+        """Let go of what a router had claimed before it died; None means every router."""
+        with working(self.engine) as connection:
+            query = update(pending).values(claimed_by=None, claimed_until=None)
+            connection.execute(query.where(pending.c.claimed_by == router) if router else query)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+class Writer(Reader):
+    """Appends inside one transaction; a Reader of what stood before and of what it appended itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
+        self._seq = self.head()
+        self._last: dict[str, int] = {}
+        self.at = now()
+        """The ledger time of this append."""
+
+    # -- what is remembered --
+
+    def entry(
+        self,
+        kind: Kind,
+        *,
+        agency: str | None = None,
+        letter: int | None = None,
+        document: bytes | None = None,
+        **details: Any,
+    ) -> int:
+        """Append an entry and return its number; `letter=0` stands for the entry's own number."""
+        self._seq += 1
+        body: dict[str, Any] = {"v": VERSION, "seq": self._seq, "at": timestamp(self.at), "kind": str(kind)}
+        if agency is not None:
+            body["agency"] = agency
+        if letter is not None:
+            body["letter"] = letter or self._seq
+        if document is not None:
+            body["document"] = self.keep(document)
+        body.update((key, value) for key, value in details.items() if value is not None)
+        self._rows[entries].append(columns(canonical(body)))
+        return self._seq
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next entry will get."""
+        return self._seq + 1
+
+    def keep(self, raw: bytes) -> str:
+        """Keep raw bytes and return their SHA-256 (hexadecimal); the same bytes are kept once."""
+        sha256 = hashlib.sha256(raw)
+        self._rows[documents].append({"sha256": sha256.digest(), "bytes": raw})
+        return sha256.hexdigest()
+
+    def numbers(self, agencies: Iterable[str]) -> dict[str, int]:
+        """Take the next consignment number of each agency's inbox."""
+        wanted = list(agencies)
+        unknown = [code for code in wanted if code not in self._last]
+        if unknown:
+            query = text(_LAST_NUMBERS[self._connection.dialect.name])
+            for row in self._connection.execute(query, {"agencies": json.dumps(unknown)}):
+                self._last[row.agency] = row.number or 0
+        taken = {}
+        for code in wanted:
+            self._last[code] += 1
+            taken[code] = self._last[code]
+        return taken
+
+    def consign(
+        self,
+        agency: str,
+        number: int,
+        *,
+        type: str,
+        entry: int,
+        body: bytes | str,
+        headers: Mapping[str, Any],
+        letter: int | None = None,
+        held: bool = False,
+        claim: Claim | None = None,
+    ) -> None:
+        """Put bytes (or, as a SHA-256, bytes that were kept already) on the way to an inbox under a number taken before."""
+        self._rows[consignments].append(
+            {
+                "agency": agency,
+                "number": number,
+                "entry": entry,
+                "letter": letter,
+                "type": type,
+                "document": bytes.fromhex(body if isinstance(body, str) else self.keep(body)),
+                "headers": canonical(headers),
+            }
+        )
+        self._pend(agency, number, held=held, claim=claim)
+
+    def letter_accepted(
+        self,
+        row: LetterRow,
+        *,
+        frozen: Iterable[Mapping[str, str]],
+        files: Mapping[str, int],
+        deadlines: Iterable[tuple[str, str]],
+    ) -> None:
+        """Index an accepted letter: its row, its frozen recipients, its files (size by SHA-256), its deadlines."""
+        self._rows[letters].append(asdict(row))
+        self._rows[recipients].extend({"letter": row.letter, **one} for one in frozen)
+        self._rows[letter_files].extend(
+            {"letter": row.letter, "sha256": sha256, "size": size} for sha256, size in files.items()
+        )
+        self._rows[due].append({"letter": row.letter, "deadline": "receipt", "at": row.receipt_due})
+        if row.registration_due:
+            self._rows[due].append(
+                {"letter": row.letter, "deadline": "registration", "at": row.registration_due}
+            )
+
+    def submission(
+        self,
+        *,
+        entry: int,
+        agency: str,
+        type: str,
+        raw: str,
+        answer: int,
+        id: str | None = None,
+        digest: str | None = None,
+        code: str | None = None,
+    ) -> None:
+        """Remember the verdict on a submission; with `id` and `digest` it binds that id."""
+        self._rows[submissions].append(
+            {
+                "entry": entry,
+                "agency": agency,
+                "type": type,
+                "id": id,
+                "digest": digest,
+                "raw": raw,
+                "code": code,
+                "answer": answer,
+            }
+        )
+
+    # -- work lists --
+
+    def repeat(self, agency: str, number: int) -> None:
+        """Send a consignment that was given before once more, under its old number."""
+        self._pend(agency, number, held=False, repeat=True)
+
+    def _pend(
+        self, agency: str, number: int, *, held: bool, repeat: bool = False, claim: Claim | None = None
+    ) -> None:
+        self._rows[pending].append(
+            {
+                "agency": agency,
+                "number": number,
+                "held": held,
+                "repeat": repeat,
+                "claimed_by": claim.router if claim else None,
+                "claimed_until": timestamp(claim.until) if claim else None,
+            }
+        )
+
+    def confirmed(self, done: Iterable[tuple[str, int, int | None]]) -> None:
+        """Strike (agency, number, letter) off the pending list and record them as consigned.
+
+        One entry per letter, and one for all that belongs to no letter (answers, directory versions).
+        """
+        rows = list(done)
+        by_letter: dict[int | None, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for agency, number, letter in rows:
+            by_letter[letter][agency].append(number)
+        self.flush()
+        self._connection.execute(
+            _DELETE_PENDING, [{"an_agency": agency, "a_number": number} for agency, number, _ in rows]
+        )
+        for letter, agencies in by_letter.items():
+            self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
+
+    def hold(self, suspended: Iterable[str]) -> None:
+        """Hold the letters and notices of suspended agencies and release those of all others."""
+        codes = list(suspended)
+        held = select(pending.c.agency).where(pending.c.held, ~pending.c.agency.in_(codes)).distinct()
+        for agency in list(self._connection.scalars(held)):
+            self.entry(Kind.RELEASED, agency=agency, recipients=[agency])
+        self._connection.execute(
+            update(pending).where(pending.c.held, ~pending.c.agency.in_(codes)).values(held=False)
+        )
+        carries = select(consignments.c.number).where(
+            consignments.c.agency == pending.c.agency,
+            consignments.c.number == pending.c.number,
+            consignments.c.type.in_(("letter", "notice")),
+        )
+        self._connection.execute(
+            update(pending).where(pending.c.agency.in_(codes), carries.exists()).values(held=True)
+        )
+
+    def judged(self, letter: int, deadline: str, at: str) -> bool:
+        """Strike a deadline off the list; tell whether it stood there."""
+        this = (due.c.letter == letter, due.c.deadline == deadline, due.c.at == at)
+        return self._connection.execute(delete(due).where(*this)).rowcount > 0
+
+    def watched(self, router: str, moment: datetime) -> None:
+        """Note that a router has seen the intake empty."""
+        self._connection.execute(delete(watch).where(watch.c.router == router))
+        self._connection.execute(watch.insert(), [{"router": router, "seen_empty": timestamp(moment)}])
+
+    def rebuild(self) -> None:
+        """Make the work lists anew from what is remembered; what is unsure is sent again, recipients know it by number."""
+        self.flush()
+        for table in (pending, due):
+            self._connection.execute(delete(table))
+        done: set[tuple[str, int]] = set()
+        judged: set[tuple[int, str, str]] = set()
+        for entry in self.every(Kind.CONSIGNED):
+            for agency, numbers in entry.body["recipients"].items():
+                done.update((agency, number) for number in numbers)
+        for entry in self.every(Kind.OVERDUE):
+            judged.add((entry.body["letter"], entry.body["deadline"], entry.body["due"]))
+        for row in self._connection.execute(select(consignments.c.agency, consignments.c.number)):
+            if (row.agency, row.number) not in done:
+                self._pend(row.agency, row.number, held=False)
+        for accepted in self.every(Kind.ACCEPTED):
+            for name, at in deadlines_of(accepted):
+                if (accepted.seq, name, at) not in judged:
+                    self._rows[due].append({"letter": accepted.seq, "deadline": name, "at": at})
+        self.flush()
+
+    # -- the transaction --
+
+    def flush(self) -> None:
+        """Hand what was collected to the database, so that this transaction's reads see it."""
+        ignoring = {"sqlite": sqlite, "postgresql": postgresql}[self._connection.dialect.name]
+        for table in _ORDER:
+            rows = self._rows.pop(table, None)
+            if not rows:
+                continue
+            if table in _IGNORING:
+                self._connection.execute(ignoring.insert(table).on_conflict_do_nothing(), rows)
+            else:
+                self._connection.execute(table.insert(), rows)
+
+
+def _claim(
+    connection: Connection, claim: Claim, limit: int, per_agency: int, without: Sequence[str]
+) -> list[Consignment]:
+    free = (
+        ~pending.c.held,
+        or_(pending.c.claimed_until.is_(None), pending.c.claimed_until < timestamp(now())),
+    )
+    agencies = select(pending.c.agency).where(*free, pending.c.agency.not_in(without)).distinct().limit(limit)
+    found: list[Consignment] = []
+    for agency in list(connection.scalars(agencies)):
+        numbers = list(
+            connection.scalars(
+                select(pending.c.number)
+                .where(*free, pending.c.agency == agency)
+                .order_by(pending.c.number)
+                .limit(per_agency)
+                .with_for_update(skip_locked=True)
+            )
+        )
+        these = (pending.c.agency == agency, pending.c.number.in_(numbers))
+        connection.execute(
+            update(pending)
+            .where(*these)
+            .values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
+        )
+        reader = Reader(connection)
+        found.extend(filter(None, (reader.consignment(agency, number) for number in numbers)))
+        if len(found) >= limit:
+            break
+    return found

@@ -1,0 +1,173 @@
+"""The ledger's tables.
+
+Above the line stands what is remembered: rows are added and read, and the database itself refuses to change or remove
+them (migrations/versions/0001). Below it stand two work lists, which may be lost and are rebuilt from the entries.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("sha256", LargeBinary(32), primary_key=True),
+    Column("bytes", LargeBinary, nullable=False),
+)
+"""Raw bytes as they were submitted or signed, under their own SHA-256."""
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("agency", String(10)),
+    Column("letter", _Number),
+    Column("document", LargeBinary(32), ForeignKey("documents.sha256")),
+    Column("body", Text, nullable=False),
+    Column("leaf", LargeBinary(32), nullable=False),
+    Index(None, "letter", "seq"),
+    Index(None, "kind", "seq"),
+    Index(None, "at"),
+)
+"""The ledger itself. `body` is the entry; the other columns are an index of it."""
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("letter", _Number, ForeignKey("entries.seq"), primary_key=True, autoincrement=False),
+    Column("sender", String(10), nullable=False),
+    Column("letter_id", String(36), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("number", String(100)),
+    Column("number_normalised", String(100)),
+    Column("dated", String(10), nullable=False),
+    Column("speed", String(3), nullable=False),
+    Column("acknowledgement", String(40), nullable=False),
+    Column("accepted_at", String(40), nullable=False),
+    Column("receipt_due", String(40), nullable=False),
+    Column("registration_due", String(40)),
+    UniqueConstraint("sender", "letter_id"),
+    Index(None, "letter_id"),
+    Index(None, "number_normalised", "dated"),
+    Index(None, "accepted_at"),
+)
+"""Accepted letters, by what people look for; `letter` is the number of the entry of its acceptance."""
+
+recipients = Table(
+    "recipients",
+    metadata,
+    Column("letter", _Number, ForeignKey("letters.letter"), primary_key=True, autoincrement=False),
+    Column("agency", String(10), primary_key=True),
+    Column("addressed", String(10), nullable=False),
+    Column("role", String(10), nullable=False),
+    Index(None, "agency", "letter"),
+)
+"""The frozen recipient set: the agency whose inbox takes the letter, and the code that the letter was addressed to."""
+
+letter_files = Table(
+    "letter_files",
+    metadata,
+    Column("letter", _Number, ForeignKey("letters.letter"), primary_key=True, autoincrement=False),
+    Column("sha256", String(64), primary_key=True),
+    Column("size", _Number, nullable=False),
+    Index(None, "sha256"),
+)
+"""The files that an accepted letter names: what the depot keeps, and for whom."""
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("entry", _Number, ForeignKey("entries.seq"), primary_key=True, autoincrement=False),
+    Column("agency", String(10), nullable=False),
+    Column("type", String(10), nullable=False),
+    Column("id", String(36)),
+    Column("digest", String(64)),
+    Column("raw", String(64), nullable=False),
+    Column("code", String(60)),
+    Column("answer", _Number, nullable=False),
+    Index(None, "agency", "type", "id"),
+    Index(None, "agency", "raw"),
+)
+"""Every verdict: for a submission past gate 6 under its id and digest, for any other under its raw bytes.
+
+`code` is the reason of a refusal and null otherwise; `answer` is the consignment that told the submitting agency.
+"""
+
+consignments = Table(
+    "consignments",
+    metadata,
+    Column("agency", String(10), primary_key=True),
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("entry", _Number, ForeignKey("entries.seq"), nullable=False),
+    Column("letter", _Number),
+    Column("type", String(10), nullable=False),
+    Column("document", LargeBinary(32), ForeignKey("documents.sha256"), nullable=False),
+    Column("headers", Text, nullable=False),
+    Index(None, "entry"),
+)
+"""Everything that goes into an agency's inbox, numbered per agency from 1 without gaps."""
+
+# ---- work lists: disposable, rebuilt from what stands above -------------------------------------------------------
+
+pending = Table(
+    "pending",
+    metadata,
+    Column("agency", String(10), primary_key=True),
+    Column("number", _Number, primary_key=True, autoincrement=False),
+    Column("held", Boolean, nullable=False),
+    Column("repeat", Boolean, nullable=False),
+    Column("claimed_by", String(80)),
+    Column("claimed_until", String(40)),
+    Index(None, "held", "claimed_until"),
+)
+"""Consignments that the broker has not confirmed yet; held while their recipient is suspended.
+
+A router claims what it is about to publish, so that several do not publish the same; a claim lapses.
+"""
+
+due = Table(
+    "due",
+    metadata,
+    Column("letter", _Number, primary_key=True, autoincrement=False),
+    Column("deadline", String(20), primary_key=True),
+    Column("at", String(40), primary_key=True),
+    Index(None, "at"),
+)
+"""Deadlines that have not been judged yet; `deadline` is `receipt` or `registration`."""
+
+watch = Table(
+    "watch",
+    metadata,
+    Column("router", String(80), primary_key=True),
+    Column("seen_empty", String(40), nullable=False),
+)
+"""When each router last saw the intake empty and had nothing in hand (router/deadlines.py)."""
+
+REMEMBERED = (documents, entries, letters, recipients, letter_files, submissions, consignments)
+DISPOSABLE = (pending, due, watch)

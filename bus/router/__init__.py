@@ -1,0 +1,1 @@
+"""The router: the numbered gates, the fan-out and the deadlines."""

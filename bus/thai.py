@@ -1,0 +1,134 @@
+"""Thai dates, digits and letter numbers.
+
+A Buddhist year is the Gregorian one plus 543. That holds only from 2484 BE (1941) on: earlier Thai years
+began in April, so they are refused rather than guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime, timedelta, timezone
+from typing import Final, Literal
+
+Digits = Literal["arabic", "thai"]
+
+BANGKOK: Final = timezone(timedelta(hours=7))
+"""Thailand's time; it has had no other offset since 1920, so no time-zone database is needed."""
+
+BUDDHIST_OFFSET: Final = 543
+FIRST_BUDDHIST_YEAR: Final = 2484
+"""The first Buddhist year that began in January."""
+LAST_GREGORIAN_YEAR: Final = 2400
+"""A Gregorian field with a later year holds a Buddhist year by mistake."""
+
+_MONTHS: Final = (
+    ("มกราคม", "ม.ค."),
+    ("กุมภาพันธ์", "ก.พ."),
+    ("มีนาคม", "มี.ค."),
+    ("เมษายน", "เม.ย."),
+    ("พฤษภาคม", "พ.ค."),
+    ("มิถุนายน", "มิ.ย."),
+    ("กรกฎาคม", "ก.ค."),
+    ("สิงหาคม", "ส.ค."),
+    ("กันยายน", "ก.ย."),
+    ("ตุลาคม", "ต.ค."),
+    ("พฤศจิกายน", "พ.ย."),
+    ("ธันวาคม", "ธ.ค."),
+)
+_MONTH_OF: Final = {
+    name.replace(".", ""): month for month, names in enumerate(_MONTHS, start=1) for name in names
+}
+_TO_ARABIC: Final = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+_TO_THAI: Final = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
+_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+_ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_NUMERIC: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
+_NAMED: Final = re.compile(r"(?:วันที่ ?)?([0-9]{1,2}) ?([ก-์.]+?) ?(?:พ\. ?ศ\. ?)?([0-9]{4})")
+
+
+def now() -> datetime:
+    """The present moment, in Thailand's time."""
+    return datetime.now(BANGKOK)
+
+
+def to_buddhist(year: int) -> int:
+    """The Buddhist year of a Gregorian one; ValueError before 1941, and for a year that is Buddhist already."""
+    if year > LAST_GREGORIAN_YEAR:
+        raise ValueError(f"{year} is a Buddhist year where a Gregorian one is expected")
+    if year + BUDDHIST_OFFSET < FIRST_BUDDHIST_YEAR:
+        raise ValueError(f"{year} is before 1941: Thai years began in April then")
+    return year + BUDDHIST_OFFSET
+
+
+def to_gregorian(year: int) -> int:
+    """The Gregorian year of a Buddhist one, from 2484 on; ValueError otherwise."""
+    if year < FIRST_BUDDHIST_YEAR:
+        raise ValueError(f"{year} is no Buddhist year from {FIRST_BUDDHIST_YEAR} on")
+    return year - BUDDHIST_OFFSET
+
+
+def thai_digits(text: str) -> str:
+    """The text with its Arabic digits written in Thai."""
+    return text.translate(_TO_THAI)
+
+
+def arabic_digits(text: str) -> str:
+    """The text with its Thai digits written in Arabic."""
+    return text.translate(_TO_ARABIC)
+
+
+def thai_date(value: date, *, digits: Digits = "arabic") -> str:
+    """A date as a letter shows it, `22 พฤศจิกายน 2569`; a moment is shown as the date that it has in Thailand.
+
+    A date before 1941 is shown with its Gregorian year, marked as such (ค.ศ.).
+    """
+    if isinstance(value, datetime):
+        value = _in_bangkok(value).date()
+    early = value.year + BUDDHIST_OFFSET < FIRST_BUDDHIST_YEAR
+    year = f"ค.ศ. {value.year}" if early else str(value.year + BUDDHIST_OFFSET)
+    shown = f"{value.day} {_MONTHS[value.month - 1][0]} {year}"
+    return thai_digits(shown) if digits == "thai" else shown
+
+
+def thai_datetime(moment: datetime, *, digits: Digits = "arabic") -> str:
+    """A moment in Thailand's time, `22 พฤศจิกายน 2569 14:05 น.`; ValueError for one without a time zone."""
+    shown = f"{thai_date(moment)} {_in_bangkok(moment):%H:%M} น."
+    return thai_digits(shown) if digits == "thai" else shown
+
+
+def parse_date(text: str) -> date:
+    """The date that `22 พฤศจิกายน 2569`, `22 พ.ย. 2569`, `22/11/2569` or, Gregorian, `2026-11-22` stands for.
+
+    Either set of digits will do. Anything else is a ValueError, a Gregorian year in a Buddhist form and the
+    other way round included.
+    """
+    plain = " ".join(arabic_digits(_INVISIBLE.sub("", text)).split())
+    if found := _ISO.fullmatch(plain):
+        year, month, day = map(int, found.groups())
+        to_buddhist(year)
+        return date(year, month, day)
+    if found := _NUMERIC.fullmatch(plain):
+        day, month, year = map(int, found.groups())
+        return date(to_gregorian(year), month, day)
+    if found := _NAMED.fullmatch(plain):
+        named = _MONTH_OF.get(found[2].replace(".", ""))
+        if named is not None:
+            return date(to_gregorian(int(found[3])), named, int(found[1]))
+    raise ValueError("not a date: write 22 พฤศจิกายน 2569, 22/11/2569 or 2026-11-22")
+
+
+def normalise_number(number: str) -> str:
+    """A letter number (ที่) in the form by which it is compared and searched; it is displayed as written.
+
+    `ดศ (สพธอ) ๕๑๑.๐๕/ ๑๒๓๔` becomes `ดศ (สพธอ) 511.05/1234`: Arabic digits, single blanks, none around the
+    stroke, no invisible characters.
+    """
+    plain = " ".join(arabic_digits(_INVISIBLE.sub("", number)).split())
+    return re.sub(r" ?/ ?", "/", plain)
+
+
+def _in_bangkok(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone")
+    return moment.astimezone(BANGKOK)

@@ -1,0 +1,1 @@
+"""Tests are sentences about real components; what they start, they stop."""
