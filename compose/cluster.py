@@ -160,8 +160,7 @@ class PostgresCluster:
             file.touch(mode=0o600)
             file.write_text(secrets.token_urlsafe(24), encoding="ascii")
             if self._user:
-                for path in (self._folder, file):
-                    os.chown(path, self._user.pw_uid, self._user.pw_gid)
+                os.chown(file, self._user.pw_uid, self._user.pw_gid)
         return file.read_text(encoding="ascii")
 
     def _as_user(self) -> dict[str, Any]:
@@ -246,6 +245,7 @@ def _reachable(folder: Path, user: pwd.struct_passwd | None) -> tuple[Path, Path
     if user is None:
         return folder, None
     folder.mkdir(parents=True, exist_ok=True)
+    os.chown(folder, user.pw_uid, user.pw_gid)
     check = ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)]
     reached = subprocess.run(
         check,

@@ -11,9 +11,7 @@ A guard process ends the node when the process that started it is gone, whatever
 from __future__ import annotations
 
 import atexit
-import base64
 import fcntl
-import hashlib
 import json
 import os
 import random
@@ -31,7 +29,9 @@ from types import TracebackType
 from typing import IO, Self
 from urllib.parse import quote
 
+from bus.broker.passwords import HASHING, hashed
 from bus.errors import BusError
+from compose import programs
 
 OPERATOR = "operator"
 LOOPBACK = "127.0.0.1"
@@ -59,16 +59,16 @@ class NodeFailed(BusError):
 
 def find_programs() -> Path:
     """The folder with RabbitMQ's own scripts; those in the system path may insist on another user."""
-    on_path = shutil.which("rabbitmq-server", path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin")
-    beside = [Path(on_path).resolve().parent] if on_path else []
+    on_path = programs.find("rabbitmq-server")
+    beside = [on_path.parent] if on_path else []
     for folder in [*_matches(_LIBRARY_FOLDERS), *beside]:
         if all((folder / name).is_file() for name in ("rabbitmq-server", "rabbitmq-env", "rabbitmqctl")):
             return folder
     raise NodeFailed("RabbitMQ is not installed: install the package rabbitmq-server (Homebrew: rabbitmq)")
 
 
-def _find_epmd() -> str:
-    found = shutil.which("epmd") or next((str(f / "epmd") for f in _matches(_EPMD_FOLDERS)), None)
+def _find_epmd() -> Path:
+    found = programs.find("epmd") or next((folder / "epmd" for folder in _matches(_EPMD_FOLDERS)), None)
     if found is None:
         raise NodeFailed("Erlang's epmd was not found: install Erlang (Debian: erlang-base)")
     return found
@@ -119,6 +119,7 @@ class Node:
         self._epmd: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
+        self._alarmed = False
 
     def __enter__(self) -> Self:
         self.start()
@@ -157,7 +158,9 @@ class Node:
         log = (self.folder / "log" / "console.log").open("ab")
         try:
             with log:
-                self._epmd = self._spawn([_find_epmd(), "-address", LOOPBACK, "-port", str(self.ports.epmd)], log)
+                self._epmd = self._spawn(
+                    [str(_find_epmd()), "-address", LOOPBACK, "-port", str(self.ports.epmd)], log
+                )
                 self._server = self._spawn([str(self._programs / "rabbitmq-server")], log)
             self._guard = _guard(self._epmd, self._server)
             self._wait_ready(time.monotonic() + timeout)
@@ -187,6 +190,7 @@ class Node:
             self._guard.kill()
             self._guard.communicate()
         self._server = self._epmd = self._guard = None
+        self._alarmed = False
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -227,6 +231,14 @@ class Node:
     def set_memory_alarm(self, on: bool) -> None:
         """Raise or clear the memory alarm: while it is on, the broker reads nothing from connections that publish."""
         self.ctl("set_vm_memory_high_watermark", "0.0000001" if on else "0.4")
+        self._alarmed = on
+
+    def recover(self) -> None:
+        """Undo what the faults above have done: running, awake and without alarm; wiped data stay lost."""
+        self.thaw()
+        self.start()
+        if self._alarmed:
+            self.set_memory_alarm(False)
 
     def suspend_queue(self, vhost: str, queue: str) -> None:
         """Make a quorum queue unresponsive: it takes messages in and answers nobody, until `resume_queue`."""
@@ -246,7 +258,7 @@ class Node:
     def ctl(self, *arguments: str, timeout: float = 30.0) -> str:
         """Run `rabbitmqctl` against this node and return what it printed; takes a second or two."""
         command = [str(self._programs / "rabbitmqctl"), "--quiet", "--node", self.nodename, *arguments]
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             command, env=self._environment(), capture_output=True, text=True, timeout=timeout, check=False
         )
         if done.returncode != 0:
@@ -309,7 +321,7 @@ class Node:
 
     def _spawn(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
         # A session of its own: Ctrl-C in the terminal reaches us, and we decide what becomes of the node.
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             command,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -323,7 +335,9 @@ class Node:
         for port in (self.ports.amqp, self.ports.management):
             while not _listens(port):
                 if not self.running or time.monotonic() > deadline:
-                    raise NodeFailed(f"RabbitMQ did not start; the last of {self.folder}/log:\n{self._last_words()}")
+                    raise NodeFailed(
+                        f"RabbitMQ did not start; the last of {self.folder}/log:\n{self._last_words()}"
+                    )
                 time.sleep(0.05)
 
     def _last_words(self) -> str:
@@ -333,12 +347,10 @@ class Node:
 
 def _definitions(password: str) -> dict[str, object]:
     """What the node knows at its first start: the operator and nothing else (no guest, no vhost)."""
-    salt = secrets.token_bytes(4)
-    digest = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     user = {
         "name": OPERATOR,
-        "password_hash": digest,
-        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "password_hash": hashed(password),
+        "hashing_algorithm": HASHING,
         "tags": ["administrator"],
     }
     return {"users": [user], "vhosts": [], "permissions": []}
@@ -346,7 +358,7 @@ def _definitions(password: str) -> dict[str, object]:
 
 def _guard(*owned: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
     groups = [f"-{process.pid}" for process in owned]
-    return subprocess.Popen(  # noqa: S603
+    return subprocess.Popen(
         ["/bin/sh", "-c", _GUARD, "guard", *groups],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -384,7 +396,9 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
 
 def _processes() -> dict[int, int]:
     """Every living process and its parent."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True)  # noqa: S607
+    listed = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
+    )
     rows = [line.split() for line in listed.stdout.splitlines()]
     return {int(pid): int(parent) for pid, parent, state, *_ in rows if not state.startswith("Z")}
 

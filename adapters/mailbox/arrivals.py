@@ -38,7 +38,7 @@ class Message:
 
     type: str
     body: bytes
-    headers: Mapping[str, str | int]
+    headers: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,16 +91,23 @@ class Arrivals:
             query = select(func.count()).where(arrivals.c.id > before)
             return int(connection.execute(query).scalar_one())
 
-    def waiting(self, at: float, limit: int, *, types: Sequence[str] | None = None) -> list[Arrival]:
-        """What is to be judged now: directories first, for they say whom to believe, then in order of arrival."""
-        query = select(arrivals).where(
-            arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at <= at
-        )
-        if types is not None:
-            query = query.where(arrivals.c.type.in_(types))
+    def waiting(self, at: float, limit: int, *, but: Sequence[str] = ()) -> list[Arrival]:
+        """What is to be judged now, except the types in `but`.
+
+        Directories first, for they say whom to believe; the rest in order of arrival.
+        """
+        query = select(arrivals).where(arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at <= at)
         query = query.order_by(arrivals.c.type != DIRECTORY, arrivals.c.id).limit(limit)
         with self._store.reading() as connection:
             return [_arrival(row) for row in connection.execute(query).mappings()]
+
+    def next_due(self) -> float | None:
+        """When the next one that was postponed is to be judged again (Unix time)."""
+        query = select(func.min(arrivals.c.next_attempt_at)).where(
+            arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at > 0
+        )
+        with self._store.reading() as connection:
+            return connection.execute(query).scalar()
 
     def postpone(self, arrival: int, *, next_attempt_at: float, reason: str) -> None:
         """Judge it again later."""

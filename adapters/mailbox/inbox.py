@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from adapters.mailbox.arrivals import Arrival, Judgement, judge
 from adapters.mailbox.notices import say
@@ -91,14 +91,20 @@ class Inbox:
         """Letters whose files are to be fetched now, except the rows in `but`."""
         query = (
             select(inbox)
-            .where(
-                inbox.c.state == Progress.FETCHING, inbox.c.next_attempt_at <= at, inbox.c.id.not_in(but)
-            )
+            .where(inbox.c.state == Progress.FETCHING, inbox.c.next_attempt_at <= at, inbox.c.id.not_in(but))
             .order_by(inbox.c.next_attempt_at, inbox.c.id)
             .limit(limit)
         )
         with self._store.reading() as connection:
             return [_received(row) for row in connection.execute(query).mappings()]
+
+    def next_due(self, *, but: Sequence[int] = ()) -> float | None:
+        """When the next letter's files are to be fetched (Unix time), if any but the rows in `but` lacks some."""
+        query = select(func.min(inbox.c.next_attempt_at)).where(
+            inbox.c.state == Progress.FETCHING, inbox.c.id.not_in(but)
+        )
+        with self._store.reading() as connection:
+            return connection.execute(query).scalar()
 
     def files(self, row: int) -> list[ReceivedFile]:
         """The files of a letter, the main file first."""

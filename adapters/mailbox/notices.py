@@ -62,10 +62,13 @@ class Notices:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def say(self, notice: Notice, reference: str) -> Outgoing:
-        """Put an act of a clerk into the outbox; the same reference with the same content is the same act."""
+    def say(self, notice: Notice, reference: str, content_key: str | None = None) -> Outgoing:
+        """Put an act of a clerk into the outbox; the same reference with the same content is the same act.
+
+        `content_key` says what its content is, where the notice also holds what differs each time it is made.
+        """
         with self._store.writing() as connection:
-            return say(connection, notice, reference)
+            return say(connection, notice, reference, content_key)
 
     def about(self, letter_id: str, digest: str | None = None) -> list[Statement]:
         """Everything said about a letter, in the order in which it became known here."""
@@ -99,9 +102,11 @@ def identity_of(notice: Notice) -> str:
     return str(notice.notice_id)
 
 
-def say(connection: Connection, notice: Notice, reference: str) -> Outgoing:
+def say(connection: Connection, notice: Notice, reference: str, content_key: str | None = None) -> Outgoing:
     """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there."""
     values = sending.notice_values(notice, reference)
+    if content_key is not None:
+        values["content_key"] = content_key
     if known := sending.same(connection, values):
         return known
     row = sending.add(connection, values)
@@ -116,8 +121,9 @@ def record(
     arrival: int | None = None,
     outbox: int | None = None,
     entry: int | None = None,
+    is_news: bool = False,
 ) -> int | None:
-    """Remember a notice, and make one that came in news; None if it was known."""
+    """Remember a notice, as news if it is some for the office; None if it was known."""
     identity = identity_of(notice)
     known = select(notices.c.id).where(
         or_(notices.c.identity == identity, notices.c.notice_id == str(notice.notice_id))
@@ -126,7 +132,7 @@ def record(
         return None
     values = _values(notice) | {"identity": identity, "arrival": arrival, "outbox": outbox, "entry": entry}
     row = int(connection.execute(insert(notices).values(**values).returning(notices.c.id)).scalar_one())
-    if arrival is not None:
+    if is_news:
         at = notice.event_time.isoformat()
         connection.execute(insert(news).values(kind="notice", notice=row, arrival=arrival, at=at))
     return row

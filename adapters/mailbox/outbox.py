@@ -57,6 +57,8 @@ class Outgoing:
     reference: str
     document_id: str
     letter_id: str | None
+    """Of a notice: the letter that it is about."""
+    content_key: str
     document: bytes
     digest: str
     raw: bytes | None
@@ -188,9 +190,11 @@ class Outbox:
         with self._store.reading() as connection:
             return [_outgoing(row) for row in connection.execute(query).mappings()]
 
-    def next_due(self) -> float | None:
-        """When the next attempt falls due (Unix time), if anything is unanswered."""
-        query = select(outbox.c.next_attempt_at).where(outbox.c.state.in_(UNANSWERED))
+    def next_due(self, *, but: Sequence[int] = ()) -> float | None:
+        """When the next attempt falls due (Unix time), if anything but the rows in `but` is unanswered."""
+        query = select(outbox.c.next_attempt_at).where(
+            outbox.c.state.in_(UNANSWERED), outbox.c.id.not_in(but)
+        )
         with self._store.reading() as connection:
             return connection.execute(query.order_by(outbox.c.next_attempt_at).limit(1)).scalar()
 

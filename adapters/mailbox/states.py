@@ -63,9 +63,15 @@ def _after(state: RecipientState, said: Statement) -> RecipientState:
     at = said.event_time
     if event == Event.DELIVERED:
         state = replace(state, delivered_at=at, overdue=_without(state, Event.OVERDUE_RECEIPT))
-        return replace(state, state=event, since=at) if state.state in (ACCEPTED, Event.HANDOVER_FAILED) else state
+        return (
+            replace(state, state=event, since=at)
+            if state.state in (ACCEPTED, Event.HANDOVER_FAILED)
+            else state
+        )
     if event == Event.HANDOVER_FAILED:
-        failed = replace(state, state=event, since=at, reason_code=said.reason_code, reason_text=said.reason_text)
+        failed = replace(
+            state, state=event, since=at, reason_code=said.reason_code, reason_text=said.reason_text
+        )
         return failed if state.state == ACCEPTED else state
     if event in _CLERKS:
         return _decided(state, said)

@@ -78,7 +78,11 @@ class Store:
         """Be the one process that runs on this mailbox; AlreadyRunning if another one does."""
         with self._lock_file() as descriptor:
             # Asked several times: `running` holds the lock for an instant.
-            if not any(_locked(descriptor) or time.sleep(_LOCK_PAUSE) for _ in range(_LOCK_TRIES)):
+            for _ in range(_LOCK_TRIES):
+                if _locked(descriptor):
+                    break
+                time.sleep(_LOCK_PAUSE)
+            else:
                 raise AlreadyRunning(f"another process runs on {self.folder}; stop it first")
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())

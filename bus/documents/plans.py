@@ -6,15 +6,12 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
 from types import NoneType
 from typing import Any, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from bus.documents.binding import Binding
-
-ZONE = dt.timezone(dt.timedelta(hours=7))
-"""Every dateTime on the wire bears +07:00; Thailand has one zone and no summer time."""
+from bus.thai import BANGKOK
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 """Control characters but tab and line feed, and what is no character at all. The schema is stricter for most texts."""
@@ -92,12 +89,12 @@ def _written_text(value: str) -> str:
 def _written_moment(value: dt.datetime) -> str:
     if value.utcoffset() is None:
         raise ValueError("a point in time needs its zone")
-    return value.astimezone(ZONE).isoformat()
+    return value.astimezone(BANGKOK).isoformat()
 
 
 def _read_moment(text: str) -> dt.datetime:
     value = dt.datetime.fromisoformat(text)
-    if value.utcoffset() != ZONE.utcoffset(None):
+    if value.utcoffset() != BANGKOK.utcoffset(None):
         raise ValueError("a point in time bears +07:00")
     return value
 
@@ -118,9 +115,17 @@ _CODECS: dict[type, Codec] = {
 }
 
 
-@cache
+_PLANS: dict[tuple[type, str], Plan] = {}
+
+
 def plan_of(cls: type, namespace: str) -> Plan:
     """The plan of a dataclass whose elements are in that namespace."""
+    if (cls, namespace) not in _PLANS:
+        _PLANS[cls, namespace] = _compiled(cls, namespace)
+    return _PLANS[cls, namespace]
+
+
+def _compiled(cls: type, namespace: str) -> Plan:
     types = get_type_hints(cls)
     bound = [(one.name, cast(Binding, one.metadata["binding"])) for one in fields(cls)]
     attributes = [

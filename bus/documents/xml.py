@@ -50,7 +50,7 @@ _PROLOG = re.compile(
 )
 _FOREIGN_NODE = etree.XPath("boolean(//comment() | //processing-instruction())")
 _TOO_DEEP = etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")")
-_INSTANCE_ATTRIBUTE = etree.XPath(
+INSTANCE_ATTRIBUTE = etree.XPath(
     "boolean(//@xsi:*)", namespaces={"xsi": "http://www.w3.org/2001/XMLSchema-instance"}
 )
 
@@ -119,6 +119,11 @@ def open_envelope(raw: bytes) -> Envelope:
             raise Rejected(RejectionCode.TYPE_EXTENSION, detail, where=position(extension))
     claimed = root.findtext(f"{{{namespace}}}{id_name}") or ""
     return Envelope(raw=raw, root=root, type=kind, id=claimed if _UUID.fullmatch(claimed) else "")
+
+
+def type_of(document: Document) -> DocumentType:
+    """`letter` or `notice`."""
+    return _ROOTS[_TAGS[type(document)]][0]
 
 
 def canonical(root: etree._Element) -> bytes:
@@ -254,8 +259,7 @@ def build(document: Document) -> etree._Element:
     """The tree of a letter or notice, unsigned; raises Rejected for a value that XML or the wire does not allow."""
     tag = _TAGS[type(document)]
     _, cls, namespace, _ = _ROOTS[tag]
-    prefixes: dict[str | None, str] = {None: namespace}
-    root = etree.Element(tag, {"version": VERSION}, nsmap=prefixes)
+    root = etree.Element(tag, {"version": VERSION}, nsmap=cast(Any, {None: namespace}))
     _write(plan_of(cls, namespace), document, root)
     return root
 

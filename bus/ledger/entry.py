@@ -7,7 +7,7 @@ table of entries are an index of it and can be computed from it (`columns`).
 
 Every body bears `v` (1), `seq` (the ledger number, from 1, without gaps), `at` (time of the append, ISO 8601 with
 microseconds and +07:00) and `kind`. `agency` is whose act or whose submission it was, `letter` the ledger number of
-the letter it is about, `document` the SHA-256 of the raw bytes kept with it. What else a kind says is in docs/ledger.md.
+the letter it is about, `document` the SHA-256 of the raw bytes kept with it. docs/ledger.md lists the rest by kind.
 """
 
 from __future__ import annotations

@@ -65,6 +65,8 @@ class Consignment:
     type: str
     headers: dict[str, Any]
     body: bytes
+    repeat: bool = False
+    """Whether it was confirmed before and is only said again."""
 
 
 class Reader:
@@ -86,6 +88,11 @@ class Reader:
         query = select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc()).limit(1)
         text = self._connection.scalar(query)
         return Entry(json.loads(text)) if text else None
+
+    def latest_seq(self, kind: Kind) -> int:
+        """Return the number of the newest entry of a kind, 0 if there is none."""
+        query = select(entries.c.seq).where(entries.c.kind == kind).order_by(entries.c.seq.desc()).limit(1)
+        return self._connection.scalar(query) or 0
 
     def entries(self, *, after: int = 0, kind: Kind | None = None, limit: int = 1000) -> list[Entry]:
         """Return up to `limit` entries numbered above `after`, in order."""
@@ -109,6 +116,13 @@ class Reader:
         found = self._connection.scalar(query)
         return bytes(found) if found is not None else None
 
+    def must_document(self, entry: Entry) -> bytes:
+        """Return the raw bytes kept with an entry. Raises LookupError when the ledger has lost them."""
+        found = self.document(entry.document) if entry.document else None
+        if found is None:
+            raise LookupError(f"entry {entry.seq} has no document")
+        return found
+
     def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
         """Return the newest verdict on a submission that got past gate 6 under this id."""
         return self._verdict(
@@ -123,7 +137,7 @@ class Reader:
         query = (
             select(submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
             .where(*where)
-            .order_by(submissions.c.entry.desc())
+            .order_by(submissions.c.answer.desc())
             .limit(1)
         )
         row = self._connection.execute(query).first()
@@ -154,7 +168,7 @@ class Reader:
     ) -> list[LetterRow]:
         """Return the letters to which everything given applies, newest first.
 
-        `number` is normalised (`bus.thai.normalise_number`); `since` and `until` are ISO dates of the letter, inclusive.
+        `number` is normalised (`bus.thai.normalise_number`); `since` and `until` are the letter's ISO date, inclusive.
         """
         query = select(letters).order_by(letters.c.letter.desc()).limit(limit)
         if letter_id:

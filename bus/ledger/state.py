@@ -121,9 +121,8 @@ def fold(entries: Iterable[Entry]) -> LetterState:
     return replace(state, recipients=recipients)
 
 
-def deadlines_of(accepted: Entry) -> list[tuple[str, str]]:
+def deadlines_of(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the (deadline, due time) pairs of an acceptance; an agency's closures give it a later time of its own."""
-    body = accepted.body
     found = [("receipt", body["receiptDue"])]
     if body.get("registrationDue"):
         later = {one["registrationDue"] for one in body["recipients"].values() if "registrationDue" in one}
@@ -158,7 +157,7 @@ def _concerned(entry: Entry, recipients: Mapping[str, RecipientState]) -> list[s
     match entry.kind:
         case Kind.NOTICE:
             about = entry.body["about"]
-        case Kind.CONSIGNED | Kind.RELEASED:
+        case Kind.CONSIGNED:
             about = entry.body["recipients"]
         case Kind.OVERDUE:
             about = entry.body["silent"]
@@ -173,8 +172,6 @@ def _step(recipient: RecipientState, entry: Entry) -> RecipientState:
             if recipient.consignment not in entry.body["recipients"][recipient.agency]:
                 return recipient
             return replace(recipient, consigned_at=recipient.consigned_at or entry.body["at"], held=False)
-        case Kind.RELEASED:
-            return replace(recipient, held=False)
         case Kind.OVERDUE:
             return replace(recipient, overdue=(*recipient.overdue, entry.body["deadline"]))
         case _:

@@ -12,7 +12,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,8 @@ from sqlalchemy import Connection, Table, bindparam, delete, or_, select, text, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bus.ledger.database import appending, open_engine, reading, working
-from bus.ledger.entry import VERSION, Kind, canonical, columns, timestamp
-from bus.ledger.reading import Consignment, LetterRow, Reader
+from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
+from bus.ledger.reading import Consignment, LetterRow, Reader, Verdict
 from bus.ledger.state import deadlines_of
 from bus.ledger.tables import (
     consignments,
@@ -113,8 +113,38 @@ class Writer(Reader):
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
         self._seq = self.head()
         self._last: dict[str, int] = {}
+        self._latest: dict[Kind, int] = {}
         self.at = now()
         """The ledger time of this append."""
+
+    # -- reads that must see what this append has collected --
+
+    def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
+        for row in reversed(self._rows[submissions]):
+            if (row["agency"], row["type"], row["id"]) == (agency, type, id):
+                return Verdict(row["entry"], row["digest"], row["code"], row["answer"])
+        return super().verdict_on(agency, type, id)
+
+    def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
+        for row in reversed(self._rows[submissions]):
+            if (row["agency"], row["raw"]) == (agency, raw):
+                return Verdict(row["entry"], row["digest"], row["code"], row["answer"])
+        return super().verdict_on_raw(agency, raw)
+
+    def entries_of(self, letter: int) -> list[Entry]:
+        if any(row["letter"] == letter for row in self._rows[entries]):
+            self.flush()
+        return super().entries_of(letter)
+
+    def same_number(self, sender: str, normalised: str, dated: str) -> list[str]:
+        if any(row["number_normalised"] == normalised for row in self._rows[letters]):
+            self.flush()
+        return super().same_number(sender, normalised, dated)
+
+    def latest_seq(self, kind: Kind) -> int:
+        if kind not in self._latest:
+            self._latest[kind] = super().latest_seq(kind)
+        return self._latest[kind]
 
     # -- what is remembered --
 
@@ -138,6 +168,7 @@ class Writer(Reader):
             body["document"] = self.keep(document)
         body.update((key, value) for key, value in details.items() if value is not None)
         self._rows[entries].append(columns(canonical(body)))
+        self._latest[kind] = self._seq
         return self._seq
 
     @property
@@ -178,7 +209,7 @@ class Writer(Reader):
         held: bool = False,
         claim: Claim | None = None,
     ) -> None:
-        """Put bytes (or, as a SHA-256, bytes that were kept already) on the way to an inbox under a number taken before."""
+        """Put bytes, or bytes kept already (by SHA-256), on the way to an inbox under a number taken before."""
         self._rows[consignments].append(
             {
                 "agency": agency,
@@ -258,24 +289,26 @@ class Writer(Reader):
             }
         )
 
-    def confirmed(self, done: Iterable[tuple[str, int, int | None]]) -> None:
-        """Strike (agency, number, letter) off the pending list and record them as consigned.
+    def confirmed(self, done: Iterable[Consignment]) -> None:
+        """Strike consignments off the pending list and record them as consigned.
 
-        One entry per letter, and one for all that belongs to no letter (answers, directory versions).
+        One entry per letter, and one for all that belongs to no letter (answers, directory versions); none for what
+        was only said again.
         """
-        rows = list(done)
         by_letter: dict[int | None, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        for agency, number, letter in rows:
-            by_letter[letter][agency].append(number)
+        struck = []
+        for one in done:
+            struck.append({"an_agency": one.agency, "a_number": one.number})
+            if not one.repeat:
+                by_letter[one.letter][one.agency].append(one.number)
         self.flush()
-        self._connection.execute(
-            _DELETE_PENDING, [{"an_agency": agency, "a_number": number} for agency, number, _ in rows]
-        )
+        self._connection.execute(_DELETE_PENDING, struck)
         for letter, agencies in by_letter.items():
             self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
 
     def hold(self, suspended: Iterable[str]) -> None:
         """Hold the letters and notices of suspended agencies and release those of all others."""
+        self.flush()
         codes = list(suspended)
         held = select(pending.c.agency).where(pending.c.held, ~pending.c.agency.in_(codes)).distinct()
         for agency in list(self._connection.scalars(held)):
@@ -303,7 +336,7 @@ class Writer(Reader):
         self._connection.execute(watch.insert(), [{"router": router, "seen_empty": timestamp(moment)}])
 
     def rebuild(self) -> None:
-        """Make the work lists anew from what is remembered; what is unsure is sent again, recipients know it by number."""
+        """Make the work lists anew from what is remembered; what is unsure is sent again and known by its number."""
         self.flush()
         for table in (pending, due):
             self._connection.execute(delete(table))
@@ -318,7 +351,7 @@ class Writer(Reader):
             if (row.agency, row.number) not in done:
                 self._pend(row.agency, row.number, held=False)
         for accepted in self.every(Kind.ACCEPTED):
-            for name, at in deadlines_of(accepted):
+            for name, at in deadlines_of(accepted.body):
                 if (accepted.seq, name, at) not in judged:
                     self._rows[due].append({"letter": accepted.seq, "deadline": name, "at": at})
         self.flush()
@@ -348,23 +381,24 @@ def _claim(
     agencies = select(pending.c.agency).where(*free, pending.c.agency.not_in(without)).distinct().limit(limit)
     found: list[Consignment] = []
     for agency in list(connection.scalars(agencies)):
-        numbers = list(
-            connection.scalars(
-                select(pending.c.number)
-                .where(*free, pending.c.agency == agency)
-                .order_by(pending.c.number)
-                .limit(per_agency)
-                .with_for_update(skip_locked=True)
-            )
-        )
-        these = (pending.c.agency == agency, pending.c.number.in_(numbers))
+        rows = connection.execute(
+            select(pending.c.number, pending.c.repeat)
+            .where(*free, pending.c.agency == agency)
+            .order_by(pending.c.number)
+            .limit(per_agency)
+            .with_for_update(skip_locked=True)
+        ).all()
+        these = (pending.c.agency == agency, pending.c.number.in_([row.number for row in rows]))
         connection.execute(
             update(pending)
             .where(*these)
             .values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
         )
         reader = Reader(connection)
-        found.extend(filter(None, (reader.consignment(agency, number) for number in numbers)))
+        for row in rows:
+            consignment = reader.consignment(agency, row.number)
+            if consignment:
+                found.append(replace(consignment, repeat=row.repeat))
         if len(found) >= limit:
             break
     return found

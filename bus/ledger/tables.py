@@ -103,14 +103,14 @@ letter_files = Table(
 submissions = Table(
     "submissions",
     metadata,
-    Column("entry", _Number, ForeignKey("entries.seq"), primary_key=True, autoincrement=False),
-    Column("agency", String(10), nullable=False),
+    Column("agency", String(10), primary_key=True),
+    Column("answer", _Number, primary_key=True, autoincrement=False),
+    Column("entry", _Number, ForeignKey("entries.seq"), nullable=False),
     Column("type", String(10), nullable=False),
     Column("id", String(36)),
     Column("digest", String(64)),
     Column("raw", String(64), nullable=False),
     Column("code", String(60)),
-    Column("answer", _Number, nullable=False),
     Index(None, "agency", "type", "id"),
     Index(None, "agency", "raw"),
 )

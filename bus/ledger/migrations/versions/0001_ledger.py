@@ -95,16 +95,16 @@ def upgrade() -> None:
     op.create_index("ix_letters_number_normalised_dated", "letters", ["number_normalised", "dated"])
     op.create_table(
         "submissions",
-        sa.Column("entry", NUMBER, autoincrement=False, nullable=False),
         sa.Column("agency", sa.String(length=10), nullable=False),
+        sa.Column("answer", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("entry", NUMBER, nullable=False),
         sa.Column("type", sa.String(length=10), nullable=False),
         sa.Column("id", sa.String(length=36), nullable=True),
         sa.Column("digest", sa.String(length=64), nullable=True),
         sa.Column("raw", sa.String(length=64), nullable=False),
         sa.Column("code", sa.String(length=60), nullable=True),
-        sa.Column("answer", NUMBER, nullable=False),
         sa.ForeignKeyConstraint(["entry"], ["entries.seq"], name="fk_submissions_entry"),
-        sa.PrimaryKeyConstraint("entry", name="pk_submissions"),
+        sa.PrimaryKeyConstraint("agency", "answer", name="pk_submissions"),
     )
     op.create_index("ix_submissions_agency_raw", "submissions", ["agency", "raw"])
     op.create_index("ix_submissions_agency_type_id", "submissions", ["agency", "type", "id"])

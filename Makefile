@@ -1,0 +1,40 @@
+# Everything starts here. Each target sets up first what it needs, which takes no time once it is there.
+
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench lock clean
+
+help:  ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .setup-test  ## set up everything that the others need, and stop there
+
+demo: .setup-demo  ## seven agencies exchange letters over a real broker; KEEP=1 leaves them running
+	@KEEP=$(KEEP) $(RUN) compose.demo
+
+test: .setup-test  ## run all tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
+	@$(RUN) pytest $(ARGS)
+
+check: .setup-check  ## style, types and the direction of imports
+	@$(RUN) ruff check
+	@$(RUN) ruff format --check
+	@$(RUN) mypy
+	@.venv/bin/lint-imports --cache-dir build/cache/import-linter
+
+bench: .setup-bench  ## measure; writes build/bench.json
+	@$(RUN) tests.bench
+
+lock:  ## renew requirements.lock from pyproject.toml (needs uv)
+	@uv pip compile --universal --python-version 3.11 --all-extras --upgrade --generate-hashes --no-header \
+		--no-annotate --quiet --output-file requirements.lock pyproject.toml
+
+clean:  ## remove everything that was made here
+	@rm -rf .venv build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: .setup-demo .setup-test .setup-check .setup-bench
+.setup-demo .setup-test .setup-check .setup-bench: .setup-%:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or later" >&2; exit 1; }
+	@$(PYTHON) -m compose.setup $*

@@ -1,0 +1,100 @@
+"""The adapter at work: one process per agency that sends, receives and acknowledges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from cryptography import x509
+
+from adapters.agent.judging import Judge
+from adapters.agent.pace import Pace, repeat
+from adapters.agent.receiving import Deliveries, Downloads, Fetcher, Judging, take_in
+from adapters.agent.sending import Publisher, Sender, Uploads
+from adapters.mailbox import Mailbox
+from bus.broker.topology import inbox_queue
+from bus.documents.seal import Seal
+from bus.logs import get
+
+_LOG = get(__name__)
+_GRACE = 10.0
+"""Seconds for what is being sent to be confirmed when the process is told to stop."""
+
+
+class StoppableDeliveries(Deliveries, Protocol):
+    """A subscription that can be told to take no more."""
+
+    async def stop(self) -> None:
+        """Take no more; what was taken can still be acknowledged."""
+
+
+class Broker(Publisher, Protocol):
+    """The link to the broker."""
+
+    def subscribe(self, queue: str, *, prefetch: int) -> StoppableDeliveries:
+        """Consume a queue for as long as the link lives, whatever breaks in between."""
+
+
+class Depot(Uploads, Downloads, Protocol):
+    """The client of the depot."""
+
+
+class Agent:
+    """Runs one mailbox. What it is given stays the caller's: it opens and closes neither mailbox, link nor depot."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        *,
+        seal: Seal,
+        bus_certificate: x509.Certificate,
+        link: Broker,
+        depot: Depot,
+        pace: Pace | None = None,
+    ) -> None:
+        self.mailbox = mailbox
+        self.pace = pace or Pace()
+        self._link = link
+        self._sender = Sender(mailbox, seal, link, depot, self.pace)
+        self._fetcher = Fetcher(mailbox, depot, self.pace, then=self._sender.wake)
+        judge = Judge(mailbox, bus_certificate, self.pace)
+        self._judging = Judging(mailbox, judge, then=(self._fetcher.wake, self._sender.wake))
+        self._seen = -1
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; AlreadyRunning if another process works on this mailbox.
+
+        On the way out: take no more deliveries, finish and acknowledge those that were taken, let what is being sent
+        be confirmed. All that is cut short is taken up again at the next start.
+        """
+        with self.mailbox.exclusive():
+            deliveries = self._link.subscribe(inbox_queue(self.mailbox.agency), prefetch=self.pace.prefetch)
+            _LOG.info("the adapter runs", agency=self.mailbox.agency)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(take_in(self.mailbox, deliveries, self._judging.wake), name="take in")
+                for name, work in self._works(stop).items():
+                    group.create_task(work, name=name)
+                await stop.wait()
+                await deliveries.stop()
+            await self._fetcher.finish()
+            await self._sender.finish(_GRACE)
+            _LOG.info("the adapter has stopped", agency=self.mailbox.agency)
+
+    def _works(self, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
+        sender, judging, fetcher = self._sender, self._judging, self._fetcher
+        return {
+            "send": repeat("send", sender.work, sender.wake, stop),
+            "judge": repeat("judge", judging.work, judging.wake, stop),
+            "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop),
+            "watch": repeat("watch", self._watch, asyncio.Event(), stop),
+        }
+
+    async def _watch(self) -> float:
+        """Wake everybody when something was committed, by this process or by another."""
+        seen = self.mailbox.changed()
+        if seen != self._seen:
+            self._seen = seen
+            for part in (self._sender, self._judging, self._fetcher):
+                part.wake.set()
+        return self.pace.watch_every

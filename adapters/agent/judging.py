@@ -1,0 +1,242 @@
+"""What to believe of what the bus consigned: each message judged once, by what it is signed with.
+
+1. A directory counts if the bus signed it and it is newer than the one held.
+2. A letter counts if the agency that the bus names as its sender sealed it with a certificate that was good when the
+   bus accepted it; another agency's notice likewise.
+3. A verdict counts if the bus sealed it, and it names the very document that this mailbox sent.
+4. An unsigned answer counts for a notice only, and only for one that was sent.
+
+What does not count is kept in quarantine. A letter in quarantine is told to its sender.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from cryptography import x509
+
+from adapters.agent.pace import Pace
+from adapters.mailbox import Arrival, Mailbox, Receipted, Standing, arrivals
+from adapters.mailbox.acts import failure
+from bus.directory import BUS, PinnedCertificate, from_json
+from bus.documents import schema
+from bus.documents.letter import Letter
+from bus.documents.notice import Event, Notice
+from bus.documents.signing import Verified, verify
+from bus.documents.tokens import Denied, open_signed_json
+from bus.documents.xml import content_digest, open_envelope
+from bus.errors import BusError, Misconfigured, Rejected, RejectionCode, Transient
+from bus.logs import get
+
+_LOG = get(__name__)
+_OVERDUE = (Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION)
+_UNREADABLE = "message.unreadable"
+_KEYS = (
+    RejectionCode.KEY_UNKNOWN,
+    RejectionCode.KEY_NOT_YET_VALID,
+    RejectionCode.KEY_EXPIRED,
+    RejectionCode.KEY_REVOKED,
+)
+
+
+class Unreadable(BusError):
+    """A message of the bus that does not have the form it should have."""
+
+
+class Judge:
+    """Judges arrivals one by one; nothing that one of them holds stops the next."""
+
+    def __init__(self, mailbox: Mailbox, bus_certificate: x509.Certificate, pace: Pace) -> None:
+        self._mailbox = mailbox
+        self._bus_certificate = bus_certificate
+        self._pace = pace
+        self._by_type: dict[str, Callable[[Arrival], None]] = {
+            arrivals.DIRECTORY: self._directory,
+            arrivals.LETTER: self._letter,
+            arrivals.NOTICE: self._notice,
+            arrivals.VERDICT: self._verdict,
+            arrivals.ENTRY: self._entry,
+        }
+
+    def work(self, limit: int = 100) -> int:
+        """Judge what waits, and give how many that were; letters and notices wait until there is a directory."""
+        unready = () if self._mailbox.directory() else (arrivals.LETTER, arrivals.NOTICE)
+        waiting = self._mailbox.arrivals.waiting(time.time(), limit, but=unready)
+        for arrival in waiting:
+            self.judge(arrival)
+        return len(waiting)
+
+    def judge(self, arrival: Arrival) -> None:
+        """Judge one message; Transient only if the mailbox itself does not answer."""
+        judge = self._by_type.get(arrival.type)
+        try:
+            if judge is None:
+                raise Unreadable(f"no known type of message: {arrival.type or 'none'}")
+            judge(arrival)
+        except Rejected as exc:
+            self._disbelieve(arrival, exc)
+        except Denied as exc:
+            self._quarantine(arrival, exc.doubt, exc.detail)
+        except (Unreadable, Misconfigured) as exc:
+            self._quarantine(arrival, _UNREADABLE, str(exc))
+        except Transient:
+            raise
+        except Exception as exc:
+            _LOG.exception("a message cannot be judged now", consignment=arrival.consignment)
+            self._postpone(arrival, f"{type(exc).__name__}: {exc}")
+
+    def _directory(self, arrival: Arrival) -> None:
+        signed = open_signed_json(_ascii(arrival.body), [pin.certificate for pin in self._directory_pins()])
+        self._mailbox.directories.receive(arrival, from_json(signed), signed)
+
+    def _letter(self, arrival: Arrival) -> None:
+        verified = self._verified(arrival, arrival.header("sender"))
+        letter = verified.document
+        if not isinstance(letter, Letter):
+            raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, "a notice where a letter is announced")
+        if letter.sender.agency != arrival.header("sender"):
+            raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, letter.sender.agency)
+        self._mailbox.inbox.admit(arrival, letter, verified.digest)
+
+    def _notice(self, arrival: Arrival) -> None:
+        notice = _the_notice(self._verified(arrival, arrival.header("sender")))
+        if notice.author != arrival.header("sender"):
+            raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, notice.author)
+        self._mailbox.hear(arrival, notice)
+
+    def _verdict(self, arrival: Arrival) -> None:
+        notice = _the_notice(self._verified(arrival, BUS))
+        if notice.author != BUS:
+            raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, notice.author)
+        if notice.event in _OVERDUE:
+            letter = self._mailbox.sent_letter(str(notice.letter_id), notice.letter_digest or "")
+            if letter is None:
+                raise Rejected(
+                    RejectionCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here"
+                )
+            self._mailbox.hear(arrival, notice)
+        else:
+            self._mailbox.answer(arrival, _receipted(arrival, notice), notice)
+
+    def _entry(self, arrival: Arrival) -> None:
+        try:
+            stated = json.loads(arrival.body)
+            entry, notice_id = int(stated["entry"]), str(stated["notice"])
+        except (ValueError, KeyError, TypeError, RecursionError) as exc:
+            raise Unreadable("no answer of the form {entry, notice}") from exc
+        self._mailbox.note_entry(arrival, entry, notice_id)
+
+    def _verified(self, arrival: Arrival, signer: str) -> Verified[Letter | Notice]:
+        """Gates 1 to 3, 5 and 6 of the bus, passed again here: the bus is not taken at its word."""
+        envelope = open_envelope(arrival.body)
+        schema.check(envelope)
+        pins = self._bus_pins() if signer == BUS else self._pins(signer)
+        return verify(envelope, pins, _judged_at(arrival))
+
+    def _pins(self, agency: str) -> Sequence[PinnedCertificate]:
+        directory = self._mailbox.directory()
+        return directory.pins(agency) if directory else ()
+
+    def _bus_pins(self) -> Sequence[PinnedCertificate]:
+        """The directory's word on the bus's certificates, once there is one: it knows of revocations."""
+        directory = self._mailbox.directory()
+        return directory.pins(BUS) if directory else (PinnedCertificate.of(self._bus_certificate),)
+
+    def _directory_pins(self) -> Sequence[PinnedCertificate]:
+        """As for verdicts; but the configured certificate stands until a directory says that it is revoked."""
+        configured = PinnedCertificate.of(self._bus_certificate)
+        held = {pin.fingerprint: pin for pin in (configured, *self._bus_pins())}
+        return [pin for pin in held.values() if pin.revoked_at is None]
+
+    def _disbelieve(self, arrival: Arrival, reason: Rejected) -> None:
+        """Quarantine; but a certificate may be unknown only because the directory that has it is yet to come."""
+        consignment = arrival.consignment
+        by_key = reason.code in _KEYS
+        if by_key and consignment and not self._mailbox.arrivals.complete_below(consignment):
+            self._postpone(arrival, f"{reason.code}: an earlier consignment is missing and may explain it")
+        elif arrival.type == arrivals.LETTER:
+            self._give_up_letter(arrival, reason)
+        else:
+            self._quarantine(arrival, reason.code, f"{reason.detail} {reason.where}".strip())
+
+    def _give_up_letter(self, arrival: Arrival, reason: Rejected) -> None:
+        detail = f"{reason.detail} {reason.where}".strip()
+        named = _claimed(arrival)
+        if named is None:
+            # No notice can name it: nobody could say which letter is meant. It is shown, and its deadline will tell.
+            self._quarantine(arrival, reason.code, detail)
+            return
+        _LOG.warning("a letter cannot be accepted", consignment=arrival.consignment, code=reason.code)
+        notice, reference = failure(self._mailbox, *named, reason.code, reason.where)
+        self._mailbox.inbox.reject(arrival.id, notice, reference, reason=reason.code, detail=detail)
+
+    def _quarantine(self, arrival: Arrival, reason: str, detail: str) -> None:
+        _LOG.warning("a message is quarantined", consignment=arrival.consignment, code=reason)
+        self._mailbox.arrivals.quarantine(arrival.id, reason, detail)
+
+    def _postpone(self, arrival: Arrival, reason: str) -> None:
+        self._mailbox.arrivals.postpone(
+            arrival.id, next_attempt_at=self._pace.retry_at(arrival.attempts), reason=reason
+        )
+
+
+def _the_notice(verified: Verified[Letter | Notice]) -> Notice:
+    if not isinstance(verified.document, Notice):
+        raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, "a letter where a notice is announced")
+    return verified.document
+
+
+def _receipted(arrival: Arrival, notice: Notice) -> Receipted:
+    if notice.event == Event.ACCEPTED and notice.terms:
+        return Receipted(
+            state=Standing.ACCEPTED,
+            verdict=arrival.body,
+            entry=arrival.number("entry"),
+            recipients=notice.terms.recipients,
+        )
+    texts = " / ".join(text.value for text in notice.reason_texts)
+    if notice.event == Event.REFUSED_BY_BUS:
+        return Receipted(
+            state=Standing.REFUSED,
+            verdict=arrival.body,
+            entry=arrival.number("entry"),
+            refusal=notice.reason_code,
+            refusal_detail=texts,
+        )
+    if notice.event == Event.PARKED:
+        return Receipted(state=Standing.PARKED, verdict=arrival.body, refusal_detail=texts)
+    raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, notice.event)
+
+
+def _judged_at(arrival: Arrival) -> datetime:
+    """The time as of which certificates count: the bus's, for a letter may wait here long after it was accepted."""
+    stated = arrival.header("judged-at")
+    if not stated:
+        return arrival.arrived_at
+    try:
+        at = datetime.fromisoformat(stated)
+    except ValueError as exc:
+        raise Unreadable("judged-at is no time") from exc
+    if at.tzinfo is None:
+        raise Unreadable("judged-at has no time zone")
+    return at
+
+
+def _claimed(arrival: Arrival) -> tuple[str, str] | None:
+    """The id and digest that an unverified letter claims; None if it cannot be read at all."""
+    try:
+        envelope = open_envelope(arrival.body)
+        digest = content_digest(envelope.root)
+    except Rejected:
+        return None
+    return (envelope.id, digest) if envelope.type == "letter" and envelope.id else None
+
+
+def _ascii(body: bytes) -> str:
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError as exc:
+        raise Unreadable("no compact JWS") from exc

@@ -1,0 +1,75 @@
+"""How fast an adapter works and how patient it is, and the loop that all its work runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bus.errors import Transient
+from bus.logs import get
+
+_LOG = get(__name__)
+_LONGEST_IDLE = 30.0
+_AFTER_TROUBLE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Seconds and counts; the defaults suit an agency."""
+
+    resend_after: float = 60.0
+    """Until what was confirmed but not answered is sent again; doubled each time."""
+    retry_after: float = 2.0
+    """Until what failed for now is tried again; doubled each time."""
+    longest_pause: float = 900.0
+    watch_every: float = 0.1
+    """How often other processes' rows are looked for."""
+    sending: int = 32
+    """Documents on their way at a time."""
+    uploads: int = 2
+    downloads: int = 4
+    """Letters whose files are fetched at a time; one slow file holds only its own place."""
+    prefetch: int = 200
+    refusals: int = 5
+    """After how many refusals of a file by the depot it is given up."""
+
+    def retry_at(self, attempts: int) -> float:
+        """When to try again after so many attempts that failed (Unix time)."""
+        return time.time() + self._pause(self.retry_after, attempts)
+
+    def resend_at(self, attempts: int) -> float:
+        """When to send again what is not answered after so many attempts (Unix time)."""
+        return time.time() + self._pause(self.resend_after, attempts)
+
+    def _pause(self, first: float, attempts: int) -> float:
+        bound = min(first * 2 ** min(attempts, 20), self.longest_pause)
+        return random.uniform(0.8 * bound, bound)
+
+
+async def repeat(
+    name: str, work: Callable[[], Awaitable[float | None]], wake: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Do the work again and again until `stop`: when woken, or when it said it wants to go on (seconds)."""
+    stopped = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            wake.clear()
+            try:
+                pause = await work()
+            except Transient as exc:
+                _LOG.warning("an adapter's work waits", work=name, why=str(exc))
+                pause = _AFTER_TROUBLE
+            except Exception:
+                _LOG.exception("an adapter's work failed", work=name)
+                pause = _AFTER_TROUBLE
+            woken = asyncio.ensure_future(wake.wait())
+            timeout = _LONGEST_IDLE if pause is None else min(max(pause, 0.0), _LONGEST_IDLE)
+            try:
+                await asyncio.wait({stopped, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                woken.cancel()
+    finally:
+        stopped.cancel()

@@ -1,0 +1,191 @@
+"""From the broker to the inbox: commit, acknowledge, judge, fetch the files, sign the receipt; in this order.
+
+A delivery is acknowledged once its bytes are durable, so a slow file holds up no delivery; the receipt is made once
+everything that it attests is durable (P7). What comes twice has no second effect (P2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import to_thread
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from adapters.agent.judging import Judge
+from adapters.agent.pace import Pace
+from adapters.mailbox import Mailbox, Message, Received, ReceivedFile
+from adapters.mailbox.acts import failure, receipt
+from adapters.mailbox.files import Fingerprint
+from bus.broker.messages import Closed, Incoming
+from bus.errors import BusError, RejectionCode, Transient
+from bus.failpoints import reached
+from bus.logs import get
+
+_LOG = get(__name__)
+_BATCH = 200
+_PAUSE = 1.0
+
+
+class FileRefused(BusError):
+    """A file of a letter cannot be had as the letter states it."""
+
+
+class Deliveries(Protocol):
+    """Where deliveries come from; a subscription of the broker's link."""
+
+    async def take(self, limit: int) -> list[Incoming]:
+        """Wait for at least one; Closed when stopped."""
+
+    def ack_all(self, incoming: Sequence[Incoming]) -> None:
+        """Tell the broker to forget these."""
+
+
+class Downloads(Protocol):
+    """Where files come from; the depot's client."""
+
+    async def download(self, sha256: str, size: int, target: Path) -> None:
+        """Bring a file to `target`, which may hold its beginning.
+
+        Transient when it may work later; any other BusError is the depot's refusal.
+        """
+
+
+async def take_in(mailbox: Mailbox, deliveries: Deliveries, woken: asyncio.Event) -> None:
+    """Commit each delivery, then acknowledge it, until the subscription is stopped and empty."""
+    while True:
+        try:
+            batch = await deliveries.take(_BATCH)
+        except Closed:
+            return
+        messages = [
+            Message(type=each.type or "", body=each.body, headers=dict(each.headers)) for each in batch
+        ]
+        await _stored(mailbox, messages)
+        reached("adapter.after-store")
+        deliveries.ack_all(batch)
+        reached("adapter.after-ack")
+        woken.set()
+
+
+async def _stored(mailbox: Mailbox, messages: Sequence[Message]) -> None:
+    """Commit, however long the disk refuses: unacknowledged, the deliveries are still the broker's."""
+    while True:
+        try:
+            await to_thread(mailbox.arrivals.store, messages)
+        except Transient as exc:
+            _LOG.error("deliveries cannot be stored; they wait", count=len(messages), why=str(exc))
+            await asyncio.sleep(_PAUSE)
+        else:
+            return
+
+
+class Judging:
+    """Judges what arrived, in the order of its arrival; then there may be files to fetch and notices to send."""
+
+    def __init__(self, mailbox: Mailbox, judge: Judge, *, then: Sequence[asyncio.Event]) -> None:
+        self._mailbox = mailbox
+        self._judge = judge
+        self._then = then
+        self.wake = asyncio.Event()
+
+    async def work(self) -> float | None:
+        """Judge a batch; give the seconds until more is to be judged."""
+        if await to_thread(self._judge.work):
+            for event in self._then:
+                event.set()
+            return 0.0
+        due = await to_thread(self._mailbox.arrivals.next_due)
+        return None if due is None else max(due - time.time(), _PAUSE / 10)
+
+
+class Fetcher:
+    """Fetches the files of verified letters, a few letters at a time, and signs for those that are complete."""
+
+    def __init__(self, mailbox: Mailbox, depot: Downloads, pace: Pace, *, then: asyncio.Event) -> None:
+        self._mailbox = mailbox
+        self._depot = depot
+        self._pace = pace
+        self._then = then
+        self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._refusals: dict[int, int] = {}
+        self.wake = asyncio.Event()
+
+    async def work(self) -> float | None:
+        """Start what is due; give the seconds until more falls due."""
+        free = self._pace.downloads - len(self._under_way)
+        if free <= 0:
+            return None
+        letters = await to_thread(self._mailbox.inbox.fetching, time.time(), free, but=list(self._under_way))
+        for letter in letters:
+            task = asyncio.create_task(self._fetch(letter), name=f"fetch {letter.letter_id}")
+            self._under_way[letter.id] = task
+            task.add_done_callback(partial(self._finished, letter.id))
+        if len(letters) == free:
+            return None
+        due = await to_thread(self._mailbox.inbox.next_due, but=list(self._under_way))
+        return None if due is None else due - time.time()
+
+    async def finish(self) -> None:
+        """Stop what is under way; it is taken up again where it was left."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _finished(self, row: int, _: asyncio.Task[None]) -> None:
+        del self._under_way[row]
+        self.wake.set()
+
+    async def _fetch(self, letter: Received) -> None:
+        try:
+            for file in await to_thread(self._mailbox.inbox.files, letter.id):
+                if not file.stored:
+                    await self._bring(letter, file)
+            reached("adapter.before-receipt")
+            notice, reference = receipt(self._mailbox, letter)
+            await to_thread(self._mailbox.inbox.deliver, letter.id, notice, reference)
+            self._then.set()
+            self._refusals.pop(letter.id, None)
+            reached("adapter.after-receipt-stored")
+        except Transient as exc:
+            await self._postpone(letter, str(exc) or type(exc).__name__)
+        except FileRefused as exc:
+            await self._refused(letter, exc)
+        except Exception as exc:
+            _LOG.exception("a letter's files cannot be fetched now", letter=letter.letter_id)
+            await self._postpone(letter, f"{type(exc).__name__}: {exc}")
+
+    async def _bring(self, letter: Received, file: ReceivedFile) -> None:
+        store = self._mailbox.store
+        expected = Fingerprint(file.sha256, file.size)
+        if not await to_thread(store.holds, file.sha256, file.size):
+            target = store.partial / f"{letter.id}-{file.position}"
+            try:
+                await self._depot.download(file.sha256, file.size, target)
+                await to_thread(store.admit, target, expected)
+            except Transient:
+                raise
+            except BusError as exc:
+                target.unlink(missing_ok=True)
+                raise FileRefused(f"{file.name}: {exc}") from exc
+        await to_thread(self._mailbox.inbox.stored, letter.id, file.position)
+
+    async def _refused(self, letter: Received, reason: FileRefused) -> None:
+        """Try a refused file some times more, for depots are repaired too; then give the letter up, and say so."""
+        refusals = self._refusals[letter.id] = self._refusals.get(letter.id, 0) + 1
+        if refusals < self._pace.refusals:
+            await self._postpone(letter, str(reason))
+            return
+        _LOG.warning("a letter's file is given up", letter=letter.letter_id, refusals=refusals)
+        notice, reference = failure(
+            self._mailbox, letter.letter_id, letter.digest, RejectionCode.FILE_MISSING, str(reason)
+        )
+        await to_thread(self._mailbox.inbox.fail, letter.id, notice, reference, str(reason))
+        del self._refusals[letter.id]
+
+    async def _postpone(self, letter: Received, error: str) -> None:
+        due = self._pace.retry_at(letter.attempts)
+        await to_thread(self._mailbox.inbox.postpone, letter.id, next_attempt_at=due, error=error)

@@ -1,0 +1,285 @@
+"""The agency's side of the depot: files go up before the letter, and come down before the receipt.
+
+Both ways go on where they broke off, in this process or in the next one, and neither believes anything: what came
+down is hashed as it lies on the disk before it gets its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import anyio
+import httpx
+from anyio.to_thread import run_sync
+
+from bus.documents.seal import Seal
+from bus.documents.tokens import request_token
+from bus.errors import BusError, Transient
+from bus.retry import DEPOT, Policy
+
+_BLOCK = 256 * 1024
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
+_FINAL = frozenset({"file.unknown", "file.digest", "file.too-large"})
+"""The codes of the depot that the same request would get again; everything else may pass."""
+
+
+class FileUnavailable(BusError):
+    """A file cannot be had, or cannot be sent, and trying again changes nothing; `code` says why.
+
+    `file.unknown`, `file.digest`, `file.too-large` are the depot's words. `file.size` and `file.digest` also stand
+    for a file, here or there, that is not what the letter says; `file.unreadable` for one that is not here.
+    """
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class DepotClient:
+    """Uploads and downloads as one agency; an asynchronous context manager over its connections."""
+
+    def __init__(
+        self,
+        url: str,
+        agency: str,
+        seal: Seal,
+        *,
+        tls: ssl.SSLContext | bool = True,
+        policy: Policy = DEPOT,
+        timeout: float = 60.0,
+    ) -> None:
+        self._agency = agency
+        self._seal = seal
+        self._policy = policy
+        self._http = httpx.AsyncClient(
+            base_url=url, verify=tls, timeout=timeout, headers={"Accept-Encoding": "identity"}
+        )
+
+    async def upload(self, path: Path, sha256: str, size: int) -> None:
+        """Show the depot this file; returns when it has all of it. Raises Transient or FileUnavailable."""
+        await self._insist(_Upload(self, path, sha256, size))
+
+    async def download(self, sha256: str, size: int, target: Path) -> None:
+        """Fetch a file; `target` appears when all of it is verified and durable. Raises Transient or FileUnavailable.
+
+        What is not whole waits beside it as `<name>.part`. One download per target at a time.
+        """
+        await self._insist(_Download(self, sha256, size, target))
+
+    async def ready(self) -> bool:
+        """Whether the depot says that it can work."""
+        try:
+            return (await self._http.get("/readyz")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str], content: AsyncIterator[bytes] | None = None
+    ) -> httpx.Request:
+        """A request with a token of its own."""
+        request = self._http.build_request(method, path, headers=headers, content=content)
+        token = request_token(self._seal, self._agency, method, request.url.path)
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        """The depot's answer, if it is a good one; raises Transient or FileUnavailable."""
+        response = await self._http.send(request, stream=stream)
+        if response.is_success:
+            return response
+        await response.aclose()
+        code = response.headers.get("Saraban-Code", "")
+        if code in _FINAL:
+            raise FileUnavailable(code)
+        raise Transient(f"the depot answered {response.status_code} ({code or 'without a code'})")
+
+    async def _insist(self, work: _Upload | _Download) -> None:
+        waits, reached = self._policy.waits(), 0
+        while True:
+            try:
+                with _failures_named():
+                    return await work.attempt()
+            except Transient:
+                # A bad line that carries some of the file each time gets it through in the end.
+                if work.reached > reached:
+                    waits, reached = self._policy.waits(), work.reached
+                pause = next(waits, None)
+                if pause is None:
+                    raise
+            await anyio.sleep(pause)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+
+class _Upload:
+    """One file on its way up."""
+
+    def __init__(self, client: DepotClient, path: Path, sha256: str, size: int) -> None:
+        self._client = client
+        self._path = path
+        self._sha256 = sha256
+        self._size = size
+        self._anew = False
+        self.reached = 0
+        """The most bytes that the depot ever said it had."""
+
+    async def attempt(self) -> None:
+        """Ask how far it got, and send the rest."""
+        self._require_size(await run_sync(self._path.stat))
+        offset = 0 if self._anew else await self._offset()
+        self._anew = False
+        self.reached = max(self.reached, offset)
+        request = self._whole() if offset == 0 else self._rest(offset)
+        try:
+            response = await self._client.send(request)
+        except FileUnavailable as exc:
+            if offset == 0 or exc.code != "file.digest":
+                raise
+            # The part that lay there is not what was sent, as after a power failure: once more, all of it.
+            self._anew = True
+            raise Transient("the depot's part of the file was damaged") from exc
+        if response.status_code == 204:
+            raise Transient("the depot waits for more of the file")
+
+    async def _offset(self) -> int:
+        headers = {"Upload-Length": str(self._size)}
+        response = await self._client.send(self._client.request("HEAD", f"/uploads/{self._sha256}", headers))
+        offset = int(response.headers.get("Upload-Offset", "0"))
+        return offset if offset <= self._size else 0
+
+    def _whole(self) -> httpx.Request:
+        headers = {"Content-Length": str(self._size)}
+        return self._client.request("PUT", f"/files/{self._sha256}", headers, self._blocks(0))
+
+    def _rest(self, offset: int) -> httpx.Request:
+        headers = {
+            "Content-Length": str(self._size - offset),
+            "Upload-Offset": str(offset),
+            "Upload-Length": str(self._size),
+        }
+        return self._client.request("PATCH", f"/uploads/{self._sha256}", headers, self._blocks(offset))
+
+    async def _blocks(self, offset: int) -> AsyncIterator[bytes]:
+        file = await run_sync(lambda: self._path.open("rb", buffering=0))
+        with file:
+            await run_sync(file.seek, offset)
+            while block := await run_sync(file.read, _BLOCK):
+                yield block
+
+    def _require_size(self, status: os.stat_result) -> None:
+        if status.st_size != self._size:
+            raise FileUnavailable("file.size")
+
+
+class _Download:
+    """One file on its way down."""
+
+    def __init__(self, client: DepotClient, sha256: str, size: int, target: Path) -> None:
+        self._client = client
+        self._sha256 = sha256
+        self._size = size
+        self._target = target
+        self._part = target.with_name(f"{target.name}.part")
+        self.reached = 0
+        """The most bytes that ever lay in the part."""
+
+    async def attempt(self) -> None:
+        """Take what is there already, fetch the rest, verify all of it and give it its name."""
+        if await run_sync(self._verified, self._target):
+            return
+        start = await run_sync(self._received)
+        if start < self._size or start == 0:
+            start = await self._fetch(start)
+        if await run_sync(self._verified, self._part):
+            return await run_sync(self._finish)
+        await run_sync(self._part.unlink)
+        if start == 0:
+            raise FileUnavailable("file.digest")
+        raise Transient("the part that lay here was damaged")
+
+    async def _fetch(self, start: int) -> int:
+        headers = {"Range": f"bytes={start}-", "If-Range": f'"{self._sha256}"'} if start else {}
+        response = await self._client.send(
+            self._client.request("GET", f"/files/{self._sha256}", headers), stream=True
+        )
+        try:
+            start = self._where(response, start)
+            with await run_sync(self._open_at, start) as file:
+                received = start
+                async for block in response.aiter_raw(_BLOCK):
+                    received += len(block)
+                    if received > self._size:
+                        raise FileUnavailable("file.size")
+                    await run_sync(file.write, block)
+                    self.reached = max(self.reached, received)
+        finally:
+            await response.aclose()
+        if received < self._size:
+            raise Transient("the depot stopped before the end of the file")
+        return start
+
+    def _where(self, response: httpx.Response, asked: int) -> int:
+        if response.status_code == 206:
+            match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+            if match is None or int(match[1]) != asked:
+                raise Transient("the depot sent another range than asked")
+            start, total = asked, int(match[2])
+        else:
+            start, total = 0, int(response.headers.get("Content-Length", self._size))
+        if total != self._size:
+            raise FileUnavailable("file.size")
+        return start
+
+    def _received(self) -> int:
+        if not self._part.exists():
+            return 0
+        received = self._part.stat().st_size
+        return received if received <= self._size else 0
+
+    def _open_at(self, start: int) -> BinaryIO:
+        file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
+        file.truncate(start)
+        file.seek(start)
+        return file
+
+    def _verified(self, path: Path) -> bool:
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == self._sha256
+        except FileNotFoundError:
+            return False
+
+    def _finish(self) -> None:
+        with self._part.open("rb") as file:
+            os.fsync(file.fileno())
+        self._part.replace(self._target)
+        folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    try:
+        yield
+    except httpx.HTTPError as exc:
+        raise Transient(f"the depot is away ({type(exc).__name__})") from exc
+    except OSError as exc:
+        # Whatever is wrong with this machine's disk, it says nothing about the file or the letter.
+        raise Transient(f"this machine's disk failed ({exc.strerror})") from exc

@@ -1,0 +1,28 @@
+"""The mailbox: an agency's outbox and inbox, durable in one folder, whoever restarts and whatever comes twice."""
+
+from adapters.mailbox.arrivals import Arrival, Gap, Judgement, Message
+from adapters.mailbox.inbox import Progress, Received, ReceivedFile
+from adapters.mailbox.mailbox import Mailbox
+from adapters.mailbox.notices import Statement
+from adapters.mailbox.outbox import AlreadyPut, Outgoing, OutgoingFile, Receipted, Standing
+from adapters.mailbox.states import RecipientState
+from adapters.mailbox.store import AlreadyRunning
+
+__all__ = [
+    "AlreadyPut",
+    "AlreadyRunning",
+    "Arrival",
+    "Gap",
+    "Judgement",
+    "Mailbox",
+    "Message",
+    "Outgoing",
+    "OutgoingFile",
+    "Progress",
+    "Receipted",
+    "Received",
+    "ReceivedFile",
+    "RecipientState",
+    "Standing",
+    "Statement",
+]

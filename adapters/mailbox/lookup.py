@@ -1,0 +1,86 @@
+"""Which letter is meant: by its LetterID, by the office's own reference, or by number, date and sender."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeVar
+
+from adapters.mailbox.inbox import Received
+from adapters.mailbox.mailbox import Mailbox
+from adapters.mailbox.mistakes import Mistake, Mistaken
+from adapters.mailbox.outbox import Outgoing
+from bus.thai import thai_date
+
+_Row = TypeVar("_Row", Received, Outgoing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterKey:
+    """What an office says of the letter that it means; what is left out does not narrow the search."""
+
+    letter_id: str | None = None
+    reference: str | None = None
+    """Of a letter that this agency sent."""
+    number: str | None = None
+    """In either set of digits: numbers are compared normalised."""
+    date: date | None = None
+    sender: str | None = None
+
+    def __str__(self) -> str:
+        dated = thai_date(self.date) if self.date else None
+        shown = (self.letter_id, self.reference, self.number, dated, self.sender)
+        return ", ".join(filter(None, shown))
+
+
+def received_letter(mailbox: Mailbox, key: LetterKey) -> Received:
+    """The one received letter of this key; Mistaken when there is none, or more than one."""
+    if key.letter_id is None and key.number is None:
+        raise Mistaken(_nothing_named())
+    rows = mailbox.inbox.letters(letter_id=key.letter_id, number=key.number)
+    return _exactly_one([row for row in rows if _fits(row, key) and key.sender in (None, row.sender)], key)
+
+
+def sent_letter(mailbox: Mailbox, key: LetterKey) -> Outgoing:
+    """The one letter of ours of this key; Mistaken when there is none, or more than one."""
+    named = key.letter_id or key.reference
+    if named is None and key.number is None:
+        raise Mistaken(_nothing_named())
+    if named is None:
+        rows = mailbox.outbox.letters(key.number)
+    else:
+        found = mailbox.outbox.find(named)
+        rows = [found] if found and found.type == "letter" else []
+    return _exactly_one([row for row in rows if _fits(row, key)], key)
+
+
+def any_key(text: str) -> LetterKey:
+    """The key of what a person typed: a LetterID if it looks like one, else a number."""
+    plain = text.strip().lower()
+    is_id = len(plain) == 36 and plain.count("-") == 4
+    return LetterKey(letter_id=plain) if is_id else LetterKey(number=text)
+
+
+def _fits(row: Received | Outgoing, key: LetterKey) -> bool:
+    return key.date is None or row.date == key.date.isoformat()
+
+
+def _exactly_one(rows: list[_Row], key: LetterKey) -> _Row:
+    if len(rows) == 1:
+        return rows[0]
+    if not rows:
+        th = f"ไม่พบหนังสือ {key} ในตู้หนังสือนี้ โปรดตรวจเลขที่หนังสือ วันที่ หรือ LetterID"
+        en = f"no letter {key} in this mailbox; check the number, the date or the LetterID"
+    else:
+        found = ", ".join(f"{row.letter_id} ({row.date})" for row in rows[:5])
+        th = f"พบหนังสือ {key} มากกว่าหนึ่งฉบับ โปรดระบุวันที่หรือ LetterID: {found}"
+        en = f"more than one letter {key}; name the date or the LetterID: {found}"
+    raise Mistaken(Mistake("letter", th, en))
+
+
+def _nothing_named() -> Mistake:
+    return Mistake(
+        "letter",
+        "ไม่ได้ระบุหนังสือ โปรดระบุ letter_id หรือ number กับ date",
+        "no letter is named; give letter_id, or number and date",
+    )

@@ -1,0 +1,175 @@
+"""The broker's shape as data: which exchanges, queues, bindings, users and policies there are, and nothing else.
+
+| Who | may write to | may read from |
+|---|---|---|
+| `agency.<code>` | `submit.<code>` | `inbox.<code>` |
+| `bus.router` | `deliver` | `router.intake`, `router.parked` |
+| `bus.monitor` | nothing | nothing (sees the state of queues) |
+
+Nobody may configure anything: the operator declares it all (`saraban-bus topology apply`).
+
+A queue bears only the arguments that can never change; everything else is a policy. Values are stated even where
+RabbitMQ has a default, for the defaults differ from 3.10 to 4.x.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+VHOST = "saraban"
+INTAKE = "router.intake"
+PARKED = "router.parked"
+DEAD = "dead"
+DELIVER = "deliver"
+ROUTER = "bus.router"
+MONITOR = "bus.monitor"
+
+INTAKE_DELIVERY_LIMIT = 5
+"""Deliveries after which a submission is parked: it has killed that many routers."""
+UNLIMITED_DELIVERIES = 1_000_000
+"""As good as no limit: 3.10 refuses -1, and 4.x counts to 20 when nothing is said, then drops."""
+
+NOTHING = "^$"
+
+
+def submit_exchange(code: str) -> str:
+    """The exchange to which this agency, and no other, submits."""
+    return f"submit.{code}"
+
+
+def inbox_queue(code: str) -> str:
+    """The queue with everything that is for this agency."""
+    return f"inbox.{code}"
+
+
+def user_of(code: str) -> str:
+    """The broker user as which this agency's adapter connects."""
+    return f"agency.{code}"
+
+
+def agency_of_user(user: str) -> str | None:
+    """The agency whose user this is, if it is an agency's."""
+    return _code_after("agency.", user)
+
+
+def agency_of_exchange(exchange: str) -> str | None:
+    """The agency whose submissions come through this exchange, if it is such an exchange."""
+    return _code_after("submit.", exchange)
+
+
+def _code_after(prefix: str, name: str) -> str | None:
+    return name.removeprefix(prefix) or None if name.startswith(prefix) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    name: str
+    type: Literal["fanout", "direct"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    name: str
+    arguments: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"x-queue-type": "quorum"}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    exchange: str
+    queue: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What holds for the queues whose names match; every queue matches exactly one."""
+
+    name: str
+    pattern: str
+    definition: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """A user and its three permissions, as regular expressions over names (RabbitMQ does not anchor them)."""
+
+    name: str
+    write: str
+    read: str
+    configure: str = NOTHING
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Everything that must be there in one vhost, and all that may."""
+
+    vhost: str
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[Queue, ...]
+    bindings: tuple[Binding, ...]
+    policies: tuple[Policy, ...]
+    users: tuple[User, ...]
+
+
+def topology_for(
+    agency_codes: Iterable[str], *, vhost: str = VHOST, inbox_max_length: int | None = None
+) -> Topology:
+    """The topology for these agencies; `inbox_max_length` bounds an inbox, which then refuses what is too much."""
+    codes = sorted(set(agency_codes))
+    return Topology(
+        vhost=vhost,
+        exchanges=(
+            Exchange(name=DELIVER, type="direct"),
+            Exchange(name=DEAD, type="fanout"),
+            *(Exchange(name=submit_exchange(code), type="fanout") for code in codes),
+        ),
+        queues=(
+            Queue(name=INTAKE),
+            Queue(name=PARKED),
+            *(Queue(name=inbox_queue(code)) for code in codes),
+        ),
+        bindings=(
+            Binding(exchange=DEAD, queue=PARKED),
+            *(Binding(exchange=submit_exchange(code), queue=INTAKE) for code in codes),
+            *(Binding(exchange=DELIVER, queue=inbox_queue(code), key=code) for code in codes),
+        ),
+        policies=_policies(inbox_max_length),
+        users=(
+            User(name=ROUTER, write=_only(DELIVER), read=_only(INTAKE, PARKED)),
+            User(name=MONITOR, write=NOTHING, read=NOTHING, tags=("monitoring",)),
+            *(
+                User(name=user_of(code), write=_only(submit_exchange(code)), read=_only(inbox_queue(code)))
+                for code in codes
+            ),
+        ),
+    )
+
+
+def _policies(inbox_max_length: int | None) -> tuple[Policy, ...]:
+    # `reject-publish` everywhere: a full queue nacks, where the default would drop its oldest letter. Dead-lettering
+    # at least once depends on it as well: without it RabbitMQ silently falls back to at most once.
+    endless: dict[str, str | int] = {"overflow": "reject-publish", "delivery-limit": UNLIMITED_DELIVERIES}
+    intake: dict[str, str | int] = {
+        "overflow": "reject-publish",
+        "delivery-limit": INTAKE_DELIVERY_LIMIT,
+        "dead-letter-exchange": DEAD,
+        "dead-letter-strategy": "at-least-once",
+    }
+    inbox = endless if inbox_max_length is None else endless | {"max-length": inbox_max_length}
+    return (
+        Policy(name="intake", pattern=_only(INTAKE), definition=intake),
+        Policy(name="parked", pattern=_only(PARKED), definition=endless),
+        Policy(name="inbox", pattern=r"^inbox\.", definition=inbox),
+    )
+
+
+def _only(*names: str) -> str:
+    """A regular expression that matches these names and no other."""
+    if len(names) == 1:
+        return f"^{re.escape(names[0])}$"
+    return f"^({'|'.join(map(re.escape, names))})$"

@@ -1,0 +1,163 @@
+"""What the calendar holds, the due times it computes, and its canonical JSON."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from typing import Any, Final
+
+from bus.thai import BANGKOK
+from bus.toml import canonical_json
+
+WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_ONE_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Working hours without a break, within one day."""
+
+    opens: time
+    closes: time
+
+    def __str__(self) -> str:
+        return f"{self.opens:%H:%M}-{self.closes:%H:%M}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holiday:
+    """A public holiday, for every agency."""
+
+    day: date
+    name_th: str
+    name_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closure:
+    """Days, first and last included, on which agencies do not work although others do."""
+
+    agencies: tuple[str, ...]
+    first: date
+    last: date
+    reason_th: str
+    reason_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadline:
+    """How long a letter of one speed may wait."""
+
+    receipt: timedelta
+    """Clock time from acceptance to the machine's receipt."""
+    registration: timedelta
+    """Working time from acceptance to the clerk's registration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calendar:
+    """One version of the calendar. (Without slots, for the sake of what is cached.)"""
+
+    version: int
+    hours: tuple[tuple[Span, ...], ...]
+    """Seven, Monday first; ascending and without overlap."""
+    holidays: Mapping[date, Holiday]
+    closures: tuple[Closure, ...] = ()
+    deadlines: Mapping[str, Deadline] = field(default_factory=dict)
+    """By speed code."""
+
+    @cached_property
+    def digest(self) -> str:
+        """Lower-case hexadecimal SHA-256 of the canonical JSON."""
+        return hashlib.sha256(to_json(self)).hexdigest()
+
+    def receipt_due(self, speed: str, start: datetime) -> datetime:
+        """By when the machine's receipt is due, in Thailand's time; KeyError for an unknown speed."""
+        return start.astimezone(BANGKOK) + self.deadlines[speed].receipt
+
+    def registration_due(self, speed: str, start: datetime, agency: str | None) -> datetime:
+        """By when the agency's clerk has to register, in Thailand's time; KeyError for an unknown speed.
+
+        Without an agency, its closures are left out: the time that holds for everyone else.
+        """
+        return self.after_working(self.deadlines[speed].registration, start, agency)
+
+    def works_on(self, day: date, agency: str | None) -> bool:
+        """Whether the agency works on that day at all."""
+        return bool(self.hours[day.weekday()]) and not self._is_free(day, agency)
+
+    def after_working(self, amount: timedelta, start: datetime, agency: str | None) -> datetime:
+        """The moment at which the agency has worked for `amount`, counted from `start`.
+
+        Work that ends with the day's hours is due then, and not at the opening of the next working day.
+        """
+        start = start.astimezone(BANGKOK)
+        for opens, closes in self._working(start.date(), agency):
+            begins = max(opens, start)
+            if closes <= begins:
+                continue
+            if amount <= closes - begins:
+                return begins + amount
+            amount -= closes - begins
+        raise AssertionError("working hours do not end")  # pragma: no cover
+
+    def _working(self, day: date, agency: str | None) -> Iterator[tuple[datetime, datetime]]:
+        while True:
+            if not self._is_free(day, agency):
+                for span in self.hours[day.weekday()]:
+                    yield (
+                        datetime.combine(day, span.opens, BANGKOK),
+                        datetime.combine(day, span.closes, BANGKOK),
+                    )
+            day += _ONE_DAY
+
+    def _is_free(self, day: date, agency: str | None) -> bool:
+        closures = self._closures_of.get(agency, ()) if agency else ()
+        return day in self.holidays or any(each.first <= day <= each.last for each in closures)
+
+    @cached_property
+    def _closures_of(self) -> Mapping[str, tuple[Closure, ...]]:
+        found: dict[str, tuple[Closure, ...]] = {}
+        for closure in self.closures:
+            for agency in closure.agencies:
+                found[agency] = (*found.get(agency, ()), closure)
+        return found
+
+
+def to_json(calendar: Calendar) -> bytes:
+    """The canonical JSON of a calendar, as the ledger keeps it."""
+    return canonical_json(
+        {
+            "version": calendar.version,
+            "hours": dict(
+                zip(WEEKDAYS, ([str(span) for span in day] for day in calendar.hours), strict=True)
+            ),
+            "holiday": [
+                {"date": each.day, "name_th": each.name_th, "name_en": each.name_en}
+                for _, each in sorted(calendar.holidays.items())
+            ],
+            "closure": [_closure_out(each) for each in calendar.closures],
+            "deadline": {
+                speed: {"receipt": _iso(each.receipt), "registration": _iso(each.registration)}
+                for speed, each in calendar.deadlines.items()
+            },
+        }
+    )
+
+
+def _iso(amount: timedelta) -> str:
+    hours, minutes = divmod(amount // timedelta(minutes=1), 60)
+    return "PT" + (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+
+
+def _closure_out(closure: Closure) -> dict[str, Any]:
+    return {
+        "agencies": closure.agencies,
+        "first": closure.first,
+        "last": closure.last,
+        "reason_th": closure.reason_th,
+        "reason_en": closure.reason_en,
+    }

@@ -1,0 +1,376 @@
+"""The depot over HTTP.
+
+| Request | Who | Answer |
+|---|---|---|
+| PUT /files/{sha256} | an agency | 201 (200 when it had shown the file before), 422 when the bytes are others |
+| GET, HEAD /files/{sha256} | parties of a letter, and who has shown it | 200, 206, 416; 404 for everybody else |
+| HEAD /uploads/{sha256} | an agency | 200 with Upload-Offset |
+| PATCH /uploads/{sha256}, with Upload-Offset and Upload-Length | an agency | 204 before the end, then as PUT |
+| POST /holds | the router | {"results": ["ok", "missing", "size", …]} in the order of the checks |
+| GET /healthz, /readyz, /metrics | anybody in the network | |
+
+Each of the first five bears a token of its own (`bus.documents.tokens`); one that changes something is used once.
+Every error is JSON: {"code", "th", "en"}; the code stands in the header Saraban-Code too, as HEAD has no body.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import anyio
+from anyio.to_thread import run_sync
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from bus import logs
+from bus.depot.holds import MOST_CHECKS, Check
+from bus.depot.refusals import WORDS, Refusal, Refused
+from bus.depot.replay import Replays
+from bus.depot.store import BLOCK, Depot, Upload
+from bus.directory import PinnedCertificate
+from bus.documents.notice import BUS
+from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
+from bus.errors import Transient
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_AGENCY = re.compile(r"\d{10}", re.ASCII)
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_MOST_JSON = 1024 * 1024
+
+_log = logs.get(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What the depot asks the directory in force."""
+
+    pins_of: Callable[[str], Sequence[PinnedCertificate]]
+    """The certificates pinned for an agency, or for `bus`; none for a stranger."""
+    suspended: Callable[[str], bool]
+    """Whether an agency may fetch files and not send any."""
+
+
+def build_app(
+    depot: Depot, access: Access, *, idle_seconds: float = 30.0, clock: Callable[[], float] = time.time
+) -> Starlette:
+    """The depot's HTTP application; an upload that stands still for `idle_seconds` gives way."""
+    desk = _Desk(depot, access, idle_seconds, clock)
+    file, upload = "/files/{sha256}", "/uploads/{sha256}"
+    return Starlette(
+        routes=[
+            Route(file, desk.counted(desk.fetch), methods=["GET", "HEAD"]),
+            Route(file, desk.counted(desk.put), methods=["PUT"]),
+            Route(upload, desk.counted(desk.offset), methods=["HEAD"]),
+            Route(upload, desk.counted(desk.go_on), methods=["PATCH"]),
+            Route("/holds", desk.counted(desk.holds), methods=["POST"]),
+            Route("/healthz", _healthz),
+            Route("/readyz", desk.readyz),
+            Route("/metrics", desk.metrics),
+        ],
+        exception_handlers={HTTPException: _no_such_route, Exception: _internal},
+    )
+
+
+async def collect_for_ever(depot: Depot, *, every: float = 3600.0) -> None:
+    """Collect what nobody wants any more, again and again, until cancelled."""
+    while True:
+        try:
+            done = await run_sync(lambda: depot.collect(int(time.time())))
+        except (Transient, OSError) as exc:
+            _log.warning("collection put off", cause=type(exc.__cause__ or exc).__name__)
+        else:
+            _log.info("collected", files=done.files, bytes=done.bytes, uploads=done.uploads)
+        await anyio.sleep(every)
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class _Desk:
+    """The endpoints, each a coroutine from a request to its answer."""
+
+    def __init__(self, depot: Depot, access: Access, idle_seconds: float, clock: Callable[[], float]) -> None:
+        self._depot = depot
+        self._access = access
+        self._idle_seconds = idle_seconds
+        self._clock = clock
+        self._replays = Replays()
+        self._registry = CollectorRegistry()
+        self._answers = Counter(
+            "saraban_depot_answers_total",
+            "Requests answered, by method, status and code of the refusal.",
+            ["method", "status", "code"],
+            registry=self._registry,
+        )
+        self._received = Counter(
+            "saraban_depot_received_bytes_total", "Bytes of files received.", registry=self._registry
+        )
+        self._sent = Counter(
+            "saraban_depot_sent_bytes_total", "Bytes of files sent.", registry=self._registry
+        )
+        self._uploads = Gauge("saraban_depot_uploads", "Uploads in progress.", registry=self._registry)
+
+    def counted(self, endpoint: Endpoint) -> Endpoint:
+        """Answer in place of every expected error, and count the answer."""
+
+        async def answer(request: Request) -> Response:
+            code = ""
+            try:
+                response = await endpoint(request)
+            except Refused as exc:
+                code, response = exc.refusal, _refusal(exc.refusal, offset=exc.offset)
+            except Denied as exc:
+                code, response = exc.doubt, _refusal(exc.doubt)
+            except (Transient, OSError) as exc:
+                _log.warning("depot away", cause=type(exc.__cause__ or exc).__name__)
+                code, response = Refusal.AWAY, _refusal(Refusal.AWAY)
+            self._answers.labels(request.method, response.status_code, code).inc()
+            return response
+
+        return answer
+
+    # ── endpoints ──────────────────────────────────────────────────────────────────────────────────
+
+    async def fetch(self, request: Request) -> Response:
+        """GET and HEAD of a file."""
+        agency, sha256 = self._agency(request), _sha256(request)
+        size = await run_sync(self._depot.size, agency, sha256)
+        etag = f'"{sha256}"'
+        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-transform"}
+        start, stop, status = 0, size, 200
+        # Ranges are defined for GET only (RFC 9110, 14.2).
+        if request.method == "GET" and request.headers.get("If-Range", etag) == etag:
+            start, stop, status = _range(request.headers.get("Range", ""), size)
+        if status == 416:
+            return _refusal(Refusal.RANGE, headers={**headers, "Content-Range": f"bytes */{size}"})
+        headers["Content-Length"] = str(stop - start)
+        if status == 206:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers, media_type="application/octet-stream")
+        return StreamingResponse(
+            self._blocks(agency, sha256, start, stop),
+            status,
+            headers,
+            media_type="application/octet-stream",
+        )
+
+    async def put(self, request: Request) -> Response:
+        """PUT of a whole file."""
+        agency, sha256 = self._sender(request), _sha256(request)
+        length = _number(request, "Upload-Length", "Content-Length")
+        upload = await run_sync(self._depot.begin, agency, sha256, length)
+        return await self._receive(request, sha256, upload)
+
+    async def offset(self, request: Request) -> Response:
+        """HEAD of an upload; with Upload-Length, a file too large is refused before it is sent."""
+        agency, sha256 = self._agency(request), _sha256(request)
+        self._depot.require_permitted(_number(request, "Upload-Length"))
+        received = await run_sync(self._depot.received, agency, sha256)
+        return Response(headers={"Upload-Offset": str(received), "Cache-Control": "no-store"})
+
+    async def go_on(self, request: Request) -> Response:
+        """PATCH of an upload."""
+        agency, sha256 = self._sender(request), _sha256(request)
+        offset, length = _number(request, "Upload-Offset"), _number(request, "Upload-Length")
+        if offset is None or length is None:
+            raise Refused(Refusal.MALFORMED)
+        if offset + (_number(request, "Content-Length") or 0) > length:
+            raise Refused(Refusal.LENGTH)
+        if offset == length and await run_sync(self._depot.renew, agency, sha256, length):
+            return _stored(sha256, length, new=False)
+        upload = await run_sync(lambda: self._depot.begin(agency, sha256, length, offset=offset))
+        return await self._receive(request, sha256, upload)
+
+    async def holds(self, request: Request) -> Response:
+        """POST of the router's checks."""
+        if self._spent(request).issuer != BUS:
+            raise Refused(Refusal.NOT_YOURS)
+        checks = _checks(await _short_body(request))
+        results = await run_sync(self._depot.hold, checks)
+        return JSONResponse({"results": results})
+
+    async def readyz(self, _request: Request) -> Response:
+        """Whether the depot can work."""
+        try:
+            await run_sync(self._depot.check)
+        except (Transient, OSError):
+            return _refusal(Refusal.AWAY)
+        return JSONResponse({"ready": True})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Prometheus's text format."""
+        return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    # ── who asks ───────────────────────────────────────────────────────────────────────────────────
+
+    def _claims(self, request: Request) -> RequestClaims:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Refused(Refusal.ANONYMOUS)
+        at = datetime.fromtimestamp(self._clock(), UTC)
+        return open_request_token(token, self._access.pins_of, request.method, request.scope["path"], at)
+
+    def _agency(self, request: Request) -> str:
+        issuer = self._claims(request).issuer
+        if not _AGENCY.fullmatch(issuer):
+            raise Refused(Refusal.NOT_YOURS)
+        return issuer
+
+    def _sender(self, request: Request) -> str:
+        claims = self._spent(request)
+        if not _AGENCY.fullmatch(claims.issuer):
+            raise Refused(Refusal.NOT_YOURS)
+        if self._access.suspended(claims.issuer):
+            raise Refused(Refusal.SUSPENDED)
+        return claims.issuer
+
+    def _spent(self, request: Request) -> RequestClaims:
+        claims = self._claims(request)
+        self._replays.use(claims, self._clock())
+        return claims
+
+    # ── bytes in, bytes out ────────────────────────────────────────────────────────────────────────
+
+    async def _receive(self, request: Request, sha256: str, upload: Upload) -> Response:
+        with upload, self._uploads.track_inprogress():
+            await self._write_body(request, upload)
+            new = await run_sync(upload.finish)
+            if new is None:
+                return Response(status_code=204, headers={"Upload-Offset": str(upload.received)})
+            return _stored(sha256, upload.received, new=new)
+
+    async def _write_body(self, request: Request, upload: Upload) -> None:
+        chunks, pending = aiter(request.stream()), bytearray()
+        broken = False
+        while not broken:
+            try:
+                with anyio.fail_after(self._idle_seconds):
+                    pending += await anext(chunks)
+            except StopAsyncIteration:
+                break
+            except (ClientDisconnect, TimeoutError):
+                broken = True
+            if len(pending) >= BLOCK:
+                await self._write(upload, pending)
+        await self._write(upload, pending)
+        if broken:
+            raise Refused(Refusal.STALLED)
+
+    async def _write(self, upload: Upload, pending: bytearray) -> None:
+        block = bytes(pending)
+        pending.clear()
+        self._received.inc(len(block))
+        await run_sync(upload.write, block)
+
+    async def _blocks(self, agency: str, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:
+        with await run_sync(self._depot.open, agency, sha256, start) as file:
+            while start < stop:
+                block = await run_sync(file.read, min(BLOCK, stop - start))
+                if not block:
+                    return
+                self._sent.inc(len(block))
+                start += len(block)
+                yield block
+
+
+def _sha256(request: Request) -> str:
+    sha256: str = request.path_params["sha256"]
+    if not _SHA256.fullmatch(sha256):
+        raise Refused(Refusal.FILE_UNKNOWN)
+    return sha256
+
+
+def _number(request: Request, *names: str) -> int | None:
+    for name in names:
+        value = request.headers.get(name)
+        if value is not None:
+            if not _NUMBER.fullmatch(value):
+                raise Refused(Refusal.MALFORMED)
+            return int(value)
+    return None
+
+
+def _range(header: str, size: int) -> tuple[int, int, int]:
+    """First byte, the byte after the last, and the status; what is no single range is no range (RFC 9110, 14.2)."""
+    match = _RANGE.fullmatch(header)
+    if match is None or header == "bytes=-":
+        return 0, size, 200
+    first, last = match.groups()
+    start = int(first) if first else max(0, size - int(last))
+    stop = min(int(last) + 1, size) if first and last else size
+    if first and last and int(last) < int(first):
+        return 0, size, 200
+    return (start, stop, 206) if start < stop else (0, 0, 416)
+
+
+async def _short_body(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MOST_JSON:
+                raise Refused(Refusal.MALFORMED)
+    except ClientDisconnect as exc:
+        raise Refused(Refusal.STALLED) from exc
+    return bytes(body)
+
+
+def _checks(body: bytes) -> list[Check]:
+    try:
+        checks = [
+            Check(agency=one["agency"], sha256=one["sha256"], size=one["size"])
+            for one in json.loads(body)["checks"]
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+        raise Refused(Refusal.MALFORMED) from exc
+    if len(checks) > MOST_CHECKS or not all(map(_sound, checks)):
+        raise Refused(Refusal.MALFORMED)
+    return checks
+
+
+def _sound(check: Check) -> bool:
+    # What JSON brought has whatever type it likes.
+    agency, sha256, size = map(str, (check.agency, check.sha256, check.size))
+    texts = (check.agency, check.sha256) == (agency, sha256) and type(check.size) is int
+    return bool(texts and _AGENCY.fullmatch(agency) and _SHA256.fullmatch(sha256) and _NUMBER.fullmatch(size))
+
+
+def _stored(sha256: str, size: int, *, new: bool) -> Response:
+    return JSONResponse({"sha256": sha256, "size": size}, 201 if new else 200)
+
+
+def _refusal(
+    code: Refusal | Doubt, *, offset: int | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    words = WORDS[code]
+    all_headers = {"Saraban-Code": code.value, **(headers or {})}
+    if words.status == 401:
+        all_headers["WWW-Authenticate"] = "Bearer"
+    if offset is not None:
+        all_headers["Upload-Offset"] = str(offset)
+    return JSONResponse({"code": code.value, "th": words.th, "en": words.en}, words.status, all_headers)
+
+
+async def _healthz(_request: Request) -> Response:
+    return JSONResponse({"alive": True})
+
+
+async def _no_such_route(_request: Request, exc: Exception) -> Response:
+    wrong_method = isinstance(exc, HTTPException) and exc.status_code == 405
+    headers = exc.headers if isinstance(exc, HTTPException) else None
+    return _refusal(Refusal.METHOD if wrong_method else Refusal.UNKNOWN, headers=headers)
+
+
+async def _internal(_request: Request, _exc: Exception) -> Response:
+    return _refusal(Refusal.FAILED)

@@ -1,0 +1,72 @@
+"""The router's side of the depot: one question for all files of a batch."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from bus.depot.holds import MOST_CHECKS, Check, Held
+from bus.documents.notice import BUS
+from bus.documents.seal import Seal
+from bus.documents.tokens import request_token
+from bus.errors import Transient
+
+
+class Holds:
+    """Asks the depot, as the bus; an asynchronous context manager over its connections."""
+
+    def __init__(
+        self, url: str, seal: Seal, *, tls: ssl.SSLContext | bool = True, timeout: float = 30.0
+    ) -> None:
+        self._seal = seal
+        self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout)
+
+    async def hold(self, checks: Sequence[Check]) -> list[Held]:
+        """Answer each check, in order, and hold for seven days what is there; Transient when the depot is away.
+
+        A depot that does not believe the router's token counts as away too: nothing may be refused to an agency
+        for what is wrong between the parts of the bus.
+        """
+        held: list[Held] = []
+        for start in range(0, len(checks), MOST_CHECKS):
+            held += await self._ask(checks[start : start + MOST_CHECKS])
+        return held
+
+    async def ready(self) -> bool:
+        """Whether the depot says that it can work."""
+        try:
+            return (await self._http.get("/readyz")).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def _ask(self, checks: Sequence[Check]) -> list[Held]:
+        asked = {"checks": [{"agency": one.agency, "sha256": one.sha256, "size": one.size} for one in checks]}
+        request = self._http.build_request("POST", "/holds", json=asked)
+        token = request_token(self._seal, BUS, request.method, request.url.path)
+        request.headers["Authorization"] = f"Bearer {token}"
+        try:
+            response = await self._http.send(request)
+        except httpx.HTTPError as exc:
+            raise Transient("the depot is away") from exc
+        if response.status_code != 200:
+            code = response.headers.get("Saraban-Code", "without a code")
+            raise Transient(f"the depot answered {response.status_code} ({code})")
+        try:
+            results = [Held(one) for one in response.json()["results"]]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise Transient("the depot's answer cannot be read") from exc
+        if len(results) != len(checks):
+            raise Transient("the depot answered another number of checks")
+        return results
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()

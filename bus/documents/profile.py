@@ -1,0 +1,174 @@
+"""The one form in which a document may be signed, checked on the tree alone, before any cryptography.
+
+A signature library accepts whatever the standards of XML Signature allow. Here one outline is accepted, element by
+element and attribute by attribute, so that nothing unsigned has room in it and no reference can be led elsewhere.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import cast
+
+from cryptography import x509
+from lxml import etree
+
+from bus.documents.xml import DS_NAMESPACE, SIGNATURE, position
+from bus.errors import Rejected, RejectionCode
+
+ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
+RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
+_METHODS = (ECDSA_SHA256, RSA_SHA256)
+
+# Depth by indentation; each attribute with the value that it must have. A value beginning with $ is what the signature
+# itself chose: its four Ids, which must differ, and one of the two signature methods.
+_OUTLINE = """\
+ds:Signature Id=$signature
+ ds:SignedInfo
+  ds:CanonicalizationMethod Algorithm=http://www.w3.org/2006/12/xml-c14n11
+  ds:SignatureMethod Algorithm=$method
+  ds:Reference Id=$document URI=
+   ds:Transforms
+    ds:Transform Algorithm=http://www.w3.org/2000/09/xmldsig#enveloped-signature
+    ds:Transform Algorithm=http://www.w3.org/2006/12/xml-c14n11
+   ds:DigestMethod Algorithm=http://www.w3.org/2001/04/xmlenc#sha256
+   ds:DigestValue
+  ds:Reference URI=#$properties Type=http://uri.etsi.org/01903#SignedProperties
+   ds:DigestMethod Algorithm=http://www.w3.org/2001/04/xmlenc#sha256
+   ds:DigestValue
+  ds:Reference URI=#$key
+   ds:DigestMethod Algorithm=http://www.w3.org/2001/04/xmlenc#sha256
+   ds:DigestValue
+ ds:SignatureValue
+ ds:KeyInfo Id=$key
+  ds:X509Data
+   ds:X509Certificate
+ ds:Object
+  xades:QualifyingProperties Target=#$signature
+   xades:SignedProperties Id=$properties
+    xades:SignedSignatureProperties
+     xades:SigningTime
+     xades:SigningCertificateV2
+      xades:Cert
+       xades:CertDigest
+        ds:DigestMethod Algorithm=http://www.w3.org/2001/04/xmlenc#sha256
+        ds:DigestValue
+    xades:SignedDataObjectProperties
+     xades:DataObjectFormat ObjectReference=#$document
+      xades:Description
+      xades:MimeType
+"""
+_PREFIXES = {"ds": DS_NAMESPACE, "xades": "http://uri.etsi.org/01903/v1.3.2#"}
+_ALGORITHMS = (f"{{{DS_NAMESPACE}}}SignatureMethod", f"{{{DS_NAMESPACE}}}DigestMethod")
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    depth: int
+    tag: str
+    attributes: dict[str, str]
+
+
+def _node_of(line: str) -> _Node:
+    name, *attributes = line.split()
+    prefix, _, local = name.partition(":")
+    pairs = (one.partition("=") for one in attributes)
+    depth = len(line) - len(line.lstrip())
+    return _Node(depth, f"{{{_PREFIXES[prefix]}}}{local}", {name: value for name, _, value in pairs})
+
+
+_EXPECTED = [_node_of(line) for line in _OUTLINE.splitlines()]
+_CHOSEN = {
+    name: etree.XPath(f"string({path})", namespaces=_PREFIXES)
+    for name, path in {
+        "$signature": "@Id",
+        "$document": "ds:SignedInfo/ds:Reference[1]/@Id",
+        "$properties": "ds:Object/xades:QualifyingProperties/xades:SignedProperties/@Id",
+        "$key": "ds:KeyInfo/@Id",
+    }.items()
+}
+_METHOD = etree.XPath("string(ds:SignedInfo/ds:SignatureMethod/@Algorithm)", namespaces=_PREFIXES)
+_CERTIFICATE = etree.XPath("string(ds:KeyInfo/ds:X509Data/ds:X509Certificate)", namespaces=_PREFIXES)
+# Verifiers look for a reference's target under several spellings of the attribute, so all of them count.
+_EVERY_ID = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a signature of the right form says of itself; nothing of it is verified."""
+
+    method: str
+    """`ECDSA_SHA256` or `RSA_SHA256`."""
+    certificate: x509.Certificate
+
+
+def examine(root: etree._Element) -> Claim:
+    """Raise Rejected(signature.*) unless the document bears one signature, of the one form, in its one place."""
+    signature = _the_signature(root)
+    chosen = {name: str(find(signature)) for name, find in _CHOSEN.items()}
+    every_id = [str(one) for one in cast("list[str]", _EVERY_ID(root))]
+    if len(set(every_id)) != len(every_id) or set(every_id) != set(chosen.values()):
+        raise _refusal("an Id is missing, stands twice, or stands outside of the signature", signature)
+    method = str(_METHOD(signature))
+    _match_outline(signature, {**chosen, "$method": method if method in _METHODS else _METHODS[0]})
+    return Claim(method=method, certificate=_certificate(signature))
+
+
+def _the_signature(root: etree._Element) -> etree._Element:
+    found = list(root.iter(SIGNATURE))
+    if not found:
+        raise Rejected(RejectionCode.SIGNATURE_MISSING, "the document bears no signature")
+    if len(found) > 1:
+        raise Rejected(RejectionCode.SIGNATURE_SEVERAL, f"the document bears {len(found)} signatures")
+    if root[-1] is not found[0]:
+        detail = "the signature is not the last element of the document's root"
+        raise Rejected(RejectionCode.SIGNATURE_MISPLACED, detail, where=position(found[0]))
+    if len(list(root.iterchildren(f"{{{DS_NAMESPACE}}}*"))) > 1:
+        raise _refusal("a part of a signature stands outside of it", root)
+    return found[0]
+
+
+def _match_outline(signature: etree._Element, chosen: dict[str, str]) -> None:
+    """Compare with the outline in document order; the first difference decides."""
+    for expected, found in zip_longest(_EXPECTED, _walk(signature)):
+        if expected is None or found is None:
+            raise _refusal("it has more or fewer parts than it may have", signature)
+        depth, element = found
+        if (depth, element.tag) != (expected.depth, expected.tag):
+            raise _refusal("another element is expected here", element)
+        if dict(element.attrib) != {
+            name: _filled(value, chosen) for name, value in expected.attributes.items()
+        }:
+            raise _refusal(f"the attributes are {dict(element.attrib)}", element, _code_of(element))
+
+
+def _walk(element: etree._Element, depth: int = 0) -> Iterator[tuple[int, etree._Element]]:
+    yield depth, element
+    for child in element:
+        yield from _walk(child, depth + 1)
+
+
+def _filled(value: str, chosen: dict[str, str]) -> str:
+    name = value.lstrip("#")
+    return value.replace(name, chosen[name]) if name in chosen else value
+
+
+def _certificate(signature: etree._Element) -> x509.Certificate:
+    try:
+        text = "".join(str(_CERTIFICATE(signature)).split())
+        return x509.load_der_x509_certificate(b64decode(text, validate=True))
+    except ValueError as exc:
+        raise _refusal("KeyInfo holds no readable certificate", signature) from exc
+
+
+def _code_of(element: etree._Element) -> RejectionCode:
+    algorithm = element.tag in _ALGORITHMS and list(element.attrib) == ["Algorithm"]
+    return RejectionCode.SIGNATURE_ALGORITHM if algorithm else RejectionCode.SIGNATURE_PROFILE
+
+
+def _refusal(
+    detail: str, element: etree._Element, code: RejectionCode = RejectionCode.SIGNATURE_PROFILE
+) -> Rejected:
+    return Rejected(code, detail, where=position(element))

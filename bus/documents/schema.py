@@ -1,0 +1,83 @@
+"""Gate 3: a document against its schema; libxml2 decides, and xmlschema explains a refusal in words."""
+
+from __future__ import annotations
+
+from functools import cache
+from threading import Lock
+
+import xmlschema
+from lxml import etree
+from xmlschema.validators import XsdAttribute, XsdAttributeGroup, XsdElement, XsdFacet, XsdGroup
+
+from bus import assets
+from bus.documents.xml import INSTANCE_ATTRIBUTE, DocumentType, Envelope
+from bus.errors import Rejected, RejectionCode
+
+_LONGEST_DETAIL = 1000
+"""Characters: an explanation may quote the document."""
+
+# lxml keeps the errors of a run on the validator itself, so that one thread at a time may use it.
+_ONE_AT_A_TIME = Lock()
+
+
+def check(envelope: Envelope) -> None:
+    """Raise Rejected(schema.*) unless the document is valid; `where` is the path and the line."""
+    check_tree(envelope.root, envelope.type)
+
+
+def check_tree(root: etree._Element, kind: DocumentType) -> None:
+    """The same for a tree that has not been an envelope, such as one that is about to be signed."""
+    # Such attributes would let a document talk to the validator about its own schema.
+    if INSTANCE_ATTRIBUTE(root):
+        raise Rejected(RejectionCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
+    with _ONE_AT_A_TIME:
+        valid = _deciding(kind).validate(root)
+    if not valid:
+        raise _explanation(root, kind)
+
+
+def _schema_file(kind: DocumentType) -> str:
+    return str(assets.path(f"xsd/{kind}/1.0/{kind}.xsd"))
+
+
+@cache
+def _deciding(kind: DocumentType) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(_schema_file(kind)))
+
+
+@cache
+def _explaining(kind: DocumentType) -> xmlschema.XMLSchema10:
+    return xmlschema.XMLSchema10(_schema_file(kind))
+
+
+def _explanation(root: etree._Element, kind: DocumentType) -> Rejected:
+    try:
+        error = next(_explaining(kind).iter_errors(root), None)
+    except xmlschema.XMLSchemaException:
+        error = None
+    if error is None:
+        return Rejected(RejectionCode.SCHEMA_INVALID, "the document does not follow its schema")
+    element = error.elem if error.invalid_child is None else error.invalid_child
+    where = f"{error.path or '/'} line {getattr(element, 'sourceline', '?')}"
+    own_namespace = f"{{{etree.QName(root).namespace}}}"
+    detail = "; ".join([(error.reason or "").replace(own_namespace, ""), *_meaning(error)])
+    return Rejected(_code(error), detail[:_LONGEST_DETAIL], where=where)
+
+
+def _code(error: xmlschema.XMLSchemaValidationError) -> RejectionCode:
+    # A value that does not fit is reported by its facet, and only the reason tells whether an attribute held it.
+    if isinstance(error.validator, XsdAttributeGroup | XsdAttribute) or (error.reason or "").startswith(
+        "attribute "
+    ):
+        return RejectionCode.SCHEMA_ATTRIBUTE
+    if isinstance(error.validator, XsdGroup | XsdElement):
+        return RejectionCode.SCHEMA_ELEMENT
+    return RejectionCode.SCHEMA_VALUE
+
+
+def _meaning(error: xmlschema.XMLSchemaValidationError) -> list[str]:
+    """What the schema says, in Thai and English, about the type that a value does not fit."""
+    annotation = getattr(getattr(error.validator, "parent", None), "annotation", None)
+    if not isinstance(error.validator, XsdFacet) or annotation is None:
+        return []
+    return [text for one in annotation.documentation if (text := one.text)]

@@ -1,0 +1,192 @@
+"""Sealing a document, and believing one: XAdES with inclusive C14N 1.1 and SHA-256.
+
+What must hold before `verify` answers (gates 5 and 6), in this order:
+
+1. the document bears one signature, in the one form and place that `profile.py` states;
+2. the certificate in it is strong enough, and is one of those pinned for the agency that is to be the author;
+3. at the given time it was valid, not revoked, and made for digital signatures;
+4. the signature verifies, with the pinned certificate, by signxml;
+5. what signxml returns as signed is the whole document. The answer is made from that, and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Generic, TypeGuard, TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from lxml import etree
+from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
+from signxml.exceptions import SignXMLException
+from signxml.verifier import VerifyResult
+from signxml.xades.xades import (
+    XAdESDataObjectFormat,
+    XAdESSignatureConfiguration,
+    XAdESSigner,
+    XAdESVerifier,
+)
+
+from bus.directory import PinnedCertificate
+from bus.documents import profile, schema
+from bus.documents.letter import Letter
+from bus.documents.notice import Notice
+from bus.documents.seal import Seal, weakness_of
+from bus.documents.xml import (
+    MAX_BYTES,
+    Document,
+    Envelope,
+    build,
+    canonical,
+    content_digest,
+    hardened_parser,
+    read,
+    to_bytes,
+    type_of,
+)
+from bus.errors import Rejected, RejectionCode
+
+DocumentT_co = TypeVar("DocumentT_co", bound=Document, covariant=True)
+
+_KEY_OF_METHOD = {profile.ECDSA_SHA256: ec.EllipticCurvePublicKey, profile.RSA_SHA256: rsa.RSAPublicKey}
+_FORMAT = XAdESDataObjectFormat(Description="Saraban Bus document", MimeType="application/xml")
+
+# What signxml, lxml and cryptography raise about a document. Anything else is a fault of ours and must be seen as one.
+_FOREIGN_ERRORS = (
+    SignXMLException,
+    InvalidSignature,
+    UnsupportedAlgorithm,
+    etree.LxmlError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A sealed document: the bytes to send, and the digest that every signature of the same content shares."""
+
+    raw: bytes
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified(Generic[DocumentT_co]):
+    """A document that an agency demonstrably signed; only `verify` makes one."""
+
+    document: DocumentT_co
+    digest: str
+    """Lower-case hexadecimal SHA-256 of the signed octets: the identity of the content."""
+    raw: bytes
+    fingerprint: str
+    """Of the pinned certificate that verified it."""
+    serial: str
+    """Of the same, in lower-case hexadecimal."""
+
+
+def is_letter(verified: Verified[Document]) -> TypeGuard[Verified[Letter]]:
+    """Narrow to a letter."""
+    return isinstance(verified.document, Letter)
+
+
+def is_notice(verified: Verified[Document]) -> TypeGuard[Verified[Notice]]:
+    """Narrow to a notice."""
+    return isinstance(verified.document, Notice)
+
+
+def sign(document: Document, seal: Seal) -> Signed:
+    """Seal a document; raises Rejected when it does not follow its schema or grows too large to be sent."""
+    root = build(document)
+    schema.check_tree(root, type_of(document))
+    elliptic = isinstance(seal.private_key, ec.EllipticCurvePrivateKey)
+    signer = XAdESSigner(
+        signature_algorithm=SignatureMethod.ECDSA_SHA256 if elliptic else SignatureMethod.RSA_SHA256,
+        digest_algorithm=DigestAlgorithm.SHA256,
+        c14n_algorithm=CanonicalizationMethod.CANONICAL_XML_1_1,
+        data_object_format=_FORMAT,
+    )
+    signed = signer.sign(root, key=seal.private_key, cert=[seal.certificate], always_add_key_value=False)
+    raw = to_bytes(signed)
+    if len(raw) > MAX_BYTES:
+        raise Rejected(RejectionCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
+    return Signed(raw=raw, digest=content_digest(root))
+
+
+def verify(envelope: Envelope, pins: Sequence[PinnedCertificate], at: datetime) -> Verified[Document]:
+    """Gates 5 and 6: the document as it was signed under one of the pins, judged as of `at`; raises Rejected."""
+    claim = profile.examine(envelope.root)
+    pin = _pin_of(claim, pins)
+    _judge(pin, pins, at)
+    signed = _verified_by_signxml(envelope, pin.certificate, at)
+    if signed.signed_xml is None or signed.signed_data != canonical(envelope.root):
+        raise Rejected(RejectionCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
+    return Verified(
+        document=read(signed.signed_xml),
+        digest=sha256(signed.signed_data).hexdigest(),
+        raw=envelope.raw,
+        fingerprint=pin.fingerprint,
+        serial=f"{pin.certificate.serial_number:x}",
+    )
+
+
+def _pin_of(claim: profile.Claim, pins: Sequence[PinnedCertificate]) -> PinnedCertificate:
+    """The pin that equals the certificate claimed: KeyInfo chooses among pins and names nobody."""
+    try:
+        key = claim.certificate.public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise Rejected(RejectionCode.KEY_WEAK, "a key of a kind that is not supported") from exc
+    if weakness := weakness_of(key):
+        raise Rejected(RejectionCode.KEY_WEAK, weakness)
+    if not isinstance(key, _KEY_OF_METHOD[claim.method]):
+        raise Rejected(RejectionCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
+    for pin in pins:
+        if pin.certificate == claim.certificate:
+            return pin
+    raise Rejected(RejectionCode.KEY_UNKNOWN, f"serial {claim.certificate.serial_number:x}")
+
+
+def _judge(pin: PinnedCertificate, pins: Sequence[PinnedCertificate], at: datetime) -> None:
+    certificate = pin.certificate
+    if at < certificate.not_valid_before_utc:
+        raise Rejected(RejectionCode.KEY_NOT_YET_VALID, f"valid from {certificate.not_valid_before_utc}")
+    if at > certificate.not_valid_after_utc:
+        raise Rejected(RejectionCode.KEY_EXPIRED, f"valid until {certificate.not_valid_after_utc}")
+    for one in pins:
+        if one.certificate == certificate and one.revoked_at and one.revoked_at <= at:
+            raise Rejected(RejectionCode.KEY_REVOKED, f"revoked at {one.revoked_at}")
+    if not _may_sign(certificate):
+        raise Rejected(RejectionCode.KEY_USAGE, "the certificate is not for digital signatures")
+
+
+def _may_sign(certificate: x509.Certificate) -> bool:
+    # A certificate that does not say what it is for is not taken to be for everything.
+    try:
+        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return False
+
+
+def _verified_by_signxml(envelope: Envelope, certificate: x509.Certificate, at: datetime) -> VerifyResult:
+    """The first reference as signxml verified it; a verifier keeps the state of its call, so each call has its own."""
+    expected = XAdESSignatureConfiguration(
+        require_x509=True,
+        location="./",
+        expect_references=3,
+        signature_methods=frozenset({SignatureMethod.ECDSA_SHA256, SignatureMethod.RSA_SHA256}),
+        digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
+        verification_time=at,
+    )
+    arguments: dict[str, Any] = {"x509_cert": certificate, "parser": hardened_parser()}
+    try:
+        return XAdESVerifier().verify(envelope.raw, expect_config=expected, **arguments)[0]
+    except etree.DocumentInvalid as exc:
+        raise Rejected(RejectionCode.SIGNATURE_PROFILE, "the signature does not follow its schema") from exc
+    except _FOREIGN_ERRORS as exc:
+        raise Rejected(RejectionCode.SIGNATURE_BROKEN, "the signature does not verify") from exc

@@ -1,0 +1,158 @@
+"""Deadlines: silence becomes a recorded, signed fact (P12), and nobody is accused by a bus that was not listening.
+
+A receipt may be waiting in the intake while its deadline passes. So a deadline is judged only when the intake has
+been seen empty after it: every router that consumes has, later than the deadline, found no message ready and none in
+its own hands. Each says so in the `watch` table, afresh every few seconds; the broker says how many consumers there
+are. A router that is stopped with a receipt in its hands still counts as a consumer and says nothing, and when the
+broker gives it up its message is ready again: in both cases nobody is judged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from bus import logs
+from bus.broker import topology
+from bus.broker.link import Link
+from bus.documents.signing import Signed
+from bus.errors import Transient
+from bus.ledger.entry import Kind
+from bus.ledger.group import GroupCommit
+from bus.ledger.reading import Consignment, LetterRow
+from bus.ledger.store import Claim, Ledger, Writer
+from bus.router.answers import Answers
+from bus.router.recording import CLAIM_FOR
+from bus.thai import now
+
+_FRESH = timedelta(seconds=15)
+"""How old a router's word may be; a router that died must not count for long."""
+_log = logs.get("deadlines")
+
+
+class Deadlines:
+    """Watches the intake and judges what is due."""
+
+    def __init__(
+        self,
+        *,
+        link: Link,
+        ledger: Ledger,
+        appends: GroupCommit,
+        answers: Answers,
+        router: str,
+        idle: Callable[[], bool],
+        give: Callable[[tuple[Consignment, ...]], None],
+    ) -> None:
+        self._link = link
+        self._ledger = ledger
+        self._appends = appends
+        self._answers = answers
+        self._router = router
+        self._idle = idle
+        self._give = give
+        self.overdue = 0
+        """How many overdue notices this router has issued."""
+
+    async def run(self, stop: asyncio.Event, *, interval: float) -> None:
+        """Judge, every `interval` seconds, what has become due, until stopped."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except Transient as away:
+                _log.info("deadlines-postponed", reason=str(away))
+            try:
+                await asyncio.wait_for(stop.wait(), interval)
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """Observe the intake once and judge the deadlines before the time of which it is known to have been empty."""
+        asked_at = now()
+        if not self._idle():
+            return
+        depth = await self._link.depth(topology.INTAKE)
+        if depth.messages or not self._idle():
+            return
+        await asyncio.wrap_future(self._appends.submit(lambda writer: writer.watched(self._router, asked_at)))
+        examined_through = await asyncio.to_thread(self._seen_empty_by_all, depth.consumers)
+        if examined_through:
+            await self._judge(examined_through)
+
+    def _seen_empty_by_all(self, consumers: int) -> datetime | None:
+        with self._ledger.read() as reader:
+            words = [datetime.fromisoformat(at) for at in reader.watches().values()]
+        fresh = [at for at in words if at > now() - _FRESH]
+        return min(fresh) if fresh and len(fresh) >= consumers else None
+
+    async def _judge(self, examined_through: datetime) -> None:
+        due = await asyncio.to_thread(self._due, examined_through)
+        for letter, deadline, at, silent in due:
+            notice = await asyncio.to_thread(self._notice, letter, deadline, at, silent, examined_through)
+            record = partial(self._record, letter, deadline, at, silent, notice)
+            self._give(await asyncio.wrap_future(self._appends.submit(record)))
+
+    def _due(self, examined_through: datetime) -> list[tuple[LetterRow, str, str, list[str]]]:
+        with self._ledger.read() as reader:
+            found = []
+            for number, deadline, at in reader.due_before(examined_through):
+                letter = reader.letter(number)
+                if letter:
+                    found.append((letter, deadline, at, reader.state_of(number).silent(deadline, at)))
+            return found
+
+    def _notice(
+        self, letter: LetterRow, deadline: str, at: str, silent: list[str], examined_through: datetime
+    ) -> Signed | None:
+        if not silent:
+            return None
+        return self._answers.overdue(
+            deadline,
+            at,
+            letter_id=UUID(letter.letter_id),
+            digest=letter.digest,
+            silent=silent,
+            examined_through=examined_through,
+            now=now(),
+        )
+
+    def _record(
+        self,
+        letter: LetterRow,
+        deadline: str,
+        at: str,
+        silent: list[str],
+        notice: Signed | None,
+        writer: Writer,
+    ) -> tuple[Consignment, ...]:
+        """Enter the judgement, unless another router was faster or somebody answered in the meantime."""
+        if writer.state_of(letter.letter).silent(deadline, at) != silent:
+            return ()  # judged again at the next look
+        if not writer.judged(letter.letter, deadline, at) or notice is None:
+            return ()
+        number = writer.numbers([letter.sender])[letter.sender]
+        entry = writer.entry(
+            Kind.OVERDUE,
+            letter=letter.letter,
+            document=notice.raw,
+            deadline=deadline,
+            due=at,
+            silent=silent,
+            answer=number,
+        )
+        headers = {"consignment": number, "entry": entry, "about": letter.letter_id}
+        writer.consign(
+            letter.sender,
+            number,
+            type="verdict",
+            entry=entry,
+            body=notice.raw,
+            headers=headers,
+            claim=Claim(self._router, writer.at + CLAIM_FOR),
+        )
+        self.overdue += 1
+        _log.warning("overdue", entry=entry, letter=letter.letter, deadline=deadline, silent=len(silent))
+        return (Consignment(letter.sender, number, entry, None, "verdict", headers, notice.raw),)

@@ -1,0 +1,108 @@
+"""What a router has in hand at each stage; unverified things have types that nothing later accepts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bus.directory import Directory
+from bus.documents.letter import Letter
+from bus.documents.notice import Notice
+from bus.documents.signing import Signed, Verified
+from bus.errors import Rejected
+from bus.ledger.reading import LetterRow
+from bus.ledger.state import LetterState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """A submission as it came from the broker: bytes, and where they came from."""
+
+    raw: bytes
+    agency: str | None
+    """The agency whose submit exchange took it: only that agency's user can write there."""
+    user: str | None
+    """The user-id, validated by the broker; None if the message bears none."""
+    received_at: datetime
+    replay: int | None = None
+    """The ledger number of the request by which an operator sends a parked submission through the gates again."""
+    parked: int | None = None
+    sha256: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sha256", hashlib.sha256(self.raw).hexdigest())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipient:
+    """One member of a letter's frozen recipient set."""
+
+    agency: str
+    """Whose inbox takes the letter."""
+    addressed: str
+    """The code that the letter names: the agency itself, or a sub-unit without an inbox of its own."""
+    role: str
+    held: bool
+    registration_due: str | None = None
+    """Only where the agency's own closures make it later than the letter's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A letter that passed gates 1 to 7, with the acceptance that its sender will get."""
+
+    delivery: Delivery
+    agency: str
+    letter: Verified[Letter]
+    directory: Directory
+    recipients: tuple[Recipient, ...]
+    receipt_due: str
+    registration_due: str | None
+    acceptance: Signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A notice that passed gates 1 to 7."""
+
+    delivery: Delivery
+    agency: str
+    notice: Verified[Notice]
+    directory: Directory
+    letter: LetterRow
+    about: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A submission that a gate refused, with the refusal that the submitting agency will get."""
+
+    delivery: Delivery
+    agency: str | None
+    """None when no agency can be told: the exchange belongs to nobody in the directory."""
+    reason: Rejected
+    refusal: Signed | None
+    document: Verified[Any] | None
+    """What was verified, if the submission got past gate 6: then the verdict binds its id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeated:
+    """A submission that has its verdict already: the same answer is sent again."""
+
+    delivery: Delivery
+    agency: str
+    answer: int
+
+
+Examined = Accepted | Heard | Refused | Repeated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """A letter and its state, as a notice meets them."""
+
+    letter: LetterRow
+    state: LetterState

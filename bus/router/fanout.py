@@ -1,0 +1,239 @@
+"""Fan-out: pending consignments to the inboxes, confirmed one by one, with one dead agency delaying nobody.
+
+Each agency has a courier. A courier has at most `OUTSTANDING` publishes under way; one that has not answered yet, or
+whose circuit is open, publishes on the slow lane, a channel of its own, because one publish to an unresponsive quorum
+queue stalls its whole channel. What fails stays pending and is tried again when the circuit lets it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bus import logs
+from bus.broker import topology
+from bus.broker.link import Link
+from bus.broker.messages import Outgoing, Returned
+from bus.errors import Transient
+from bus.failpoints import reached
+from bus.ledger.entry import Kind
+from bus.ledger.group import GroupCommit
+from bus.ledger.reading import Consignment
+from bus.ledger.store import Claim, Ledger, Writer
+from bus.router.recording import CLAIM_FOR
+from bus.thai import now
+
+OUTSTANDING = 32
+FAST, SLOW = "fast", "slow"
+_CONFIRM_WITHIN = 20.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
+_log = logs.get("fanout")
+
+
+@dataclass(slots=True)
+class _Courier:
+    """What a router knows of one agency's inbox."""
+
+    agency: str
+    waiting: deque[Consignment] = field(default_factory=deque)
+    under_way: set[int] = field(default_factory=set)
+    answered: bool = False
+    failures: int = 0
+    resume_at: float = 0.0
+
+    @property
+    def lane(self) -> str:
+        return FAST if self.answered and not self.failures else SLOW
+
+    @property
+    def room(self) -> int:
+        # A circuit that was open is tried with one publish, not with a window of them.
+        return (1 if self.failures else OUTSTANDING) - len(self.under_way)
+
+
+class Fanout:
+    """Publishes what is pending and records what the broker confirmed."""
+
+    def __init__(
+        self,
+        link: Link,
+        ledger: Ledger,
+        appends: GroupCommit,
+        *,
+        router: str,
+        on_trouble: Callable[[str, str], None] = lambda agency, reason: None,
+    ) -> None:
+        self._link = link
+        self._ledger = ledger
+        self._appends = appends
+        self._router = router
+        self._on_trouble = on_trouble
+        self._couriers: dict[str, _Courier] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._confirmed: list[Consignment] = []
+        self._something_confirmed = asyncio.Event()
+        self._kick = asyncio.Event()
+        self.published = 0
+        """How many consignments the broker has confirmed since the start."""
+
+    @property
+    def open_circuits(self) -> list[str]:
+        """The agencies whose inbox failed at the last attempt."""
+        return sorted(courier.agency for courier in self._couriers.values() if courier.failures)
+
+    def give(self, consignments: Iterable[Consignment]) -> None:
+        """Publish consignments that this router has just committed and claimed."""
+        for consignment in consignments:
+            courier = self._courier(consignment.agency)
+            courier.waiting.append(consignment)
+            self._start(courier)
+
+    def sweep_now(self) -> None:
+        """Look for pending consignments without waiting for the next sweep."""
+        self._kick.set()
+
+    async def run(self, stop: asyncio.Event, *, interval: float) -> None:
+        """Sweep for pending consignments and record confirmations until stopped; then finish what is under way."""
+        await asyncio.to_thread(self._ledger.forget_claims, self._router)
+        recorder = asyncio.create_task(self._record(), name="record consigned")
+        try:
+            while not stop.is_set():
+                await self._sweep()
+                await _either(stop, self._kick, timeout=interval * random.uniform(0.8, 1.2))
+                self._kick.clear()
+        finally:
+            for courier in self._couriers.values():
+                courier.waiting.clear()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=_CONFIRM_WITHIN)
+            recorder.cancel()
+            await asyncio.gather(recorder, return_exceptions=True)
+            await self._record_batch()
+
+    async def _sweep(self) -> None:
+        """Claim what no router has in hand, agencies with open circuits only when their pause is over."""
+        clock = asyncio.get_running_loop().time()
+        busy = [
+            courier.agency
+            for courier in self._couriers.values()
+            if courier.resume_at > clock or len(courier.waiting) >= OUTSTANDING
+        ]
+        claim = Claim(self._router, now() + CLAIM_FOR)
+        try:
+            found = await asyncio.to_thread(
+                self._ledger.claim, claim, limit=1000, per_agency=OUTSTANDING * 2, without=busy
+            )
+        except Transient as away:
+            _log.warning("sweep-postponed", reason=str(away))
+            return
+        self.give(found)
+        for courier in self._couriers.values():
+            self._start(courier)
+        if len(found) >= OUTSTANDING * 2:
+            self._kick.set()
+
+    def _courier(self, agency: str) -> _Courier:
+        return self._couriers.setdefault(agency, _Courier(agency))
+
+    def _start(self, courier: _Courier) -> None:
+        if courier.resume_at > asyncio.get_running_loop().time():
+            return
+        while courier.waiting and courier.room > 0:
+            consignment = courier.waiting.popleft()
+            if consignment.number in courier.under_way:
+                continue
+            courier.under_way.add(consignment.number)
+            task = asyncio.create_task(self._publish(courier, consignment))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _publish(self, courier: _Courier, consignment: Consignment) -> None:
+        reached("router.before-publish")
+        try:
+            await self._link.publish(_message(consignment), deadline=_CONFIRM_WITHIN, lane=courier.lane)
+        except Transient as failure:
+            self._failed(courier, consignment, failure)
+            return
+        finally:
+            courier.under_way.discard(consignment.number)
+        reached("router.after-confirm")
+        courier.answered, courier.failures, courier.resume_at = True, 0, 0.0
+        self.published += 1
+        self._confirmed.append(consignment)
+        self._something_confirmed.set()
+        self._start(courier)
+        if not courier.waiting and not courier.under_way:
+            self._kick.set()
+
+    def _failed(self, courier: _Courier, consignment: Consignment, failure: Transient) -> None:
+        """Open the circuit: everything for this agency goes back to the pending list until the pause is over."""
+        reason = type(failure).__name__
+        first = courier.failures == 0
+        courier.failures += 1
+        pause = min(_FIRST_PAUSE * 2 ** (courier.failures - 1), _LONGEST_PAUSE) * random.uniform(0.8, 1.2)
+        courier.resume_at = asyncio.get_running_loop().time() + pause
+        courier.waiting.appendleft(consignment)
+        if len(courier.waiting) > OUTSTANDING * 2:
+            courier.waiting.clear()  # they stay pending; the claim lapses and the sweep finds them
+        self._on_trouble(courier.agency, reason)
+        _log.warning("consignment-not-confirmed", agency=courier.agency, reason=reason, pause=round(pause, 1))
+        if first and self._link.connected:
+            self._appends.submit(lambda writer: _record_failure(writer, consignment, reason))
+        if isinstance(failure, Returned):
+            _log.error("inbox-missing", agency=courier.agency)
+        asyncio.get_running_loop().call_later(pause, self._start, courier)
+
+    async def _record(self) -> None:
+        while True:
+            await self._something_confirmed.wait()
+            await self._record_batch()
+
+    async def _record_batch(self) -> None:
+        self._something_confirmed.clear()
+        batch, self._confirmed = self._confirmed, []
+        if not batch:
+            return
+        try:
+            await asyncio.wrap_future(self._appends.submit(lambda writer: writer.confirmed(batch)))
+        except Transient:
+            # Unrecorded is not unpublished: they stay pending, are sent again and known by their numbers.
+            self._confirmed.extend(batch)
+            await asyncio.sleep(1.0)
+            self._something_confirmed.set()
+
+
+def _record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:
+    writer.entry(
+        Kind.CONSIGNMENT_FAILED,
+        agency=consignment.agency,
+        letter=consignment.letter,
+        number=consignment.number,
+        reason=reason,
+    )
+
+
+def _message(consignment: Consignment) -> Outgoing:
+    return Outgoing(
+        exchange=topology.DELIVER,
+        routing_key=consignment.agency,
+        body=consignment.body,
+        message_id=f"{consignment.agency}-{consignment.number}",
+        type=consignment.type,
+        headers=consignment.headers,
+        content_type=_CONTENT_TYPES.get(consignment.type, "application/xml"),
+    )
+
+
+async def _either(*events: asyncio.Event, timeout: float) -> None:
+    """Return when one of the events is set, or after `timeout` seconds."""
+    waits: Sequence[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,269 @@
+"""The gates, in order.
+
+`examine` is the auditor's checklist and the code at once: gates 1 to 7, none of which writes. Gate 8 stands in
+`recording.py`, because it runs under the append lock. A gate raises Rejected or stays silent; what a gate cannot
+decide because something is away raises Transient, and the submission is taken again later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bus.calendar import Calendar
+from bus.codes import Codes
+from bus.directory import Directory
+from bus.documents import schema, signing, xml
+from bus.documents.letter import Letter
+from bus.documents.notice import Notice, Terms
+from bus.documents.signing import Verified, is_letter, is_notice
+from bus.documents.xml import Envelope
+from bus.errors import Rejected, RejectionCode, Transient
+from bus.ledger.entry import timestamp
+from bus.ledger.reading import Reader, Verdict
+from bus.router import policy, transitions
+from bus.router.answers import Answers
+from bus.router.delivery import Accepted, Delivery, Examined, Heard, Recipient, Refused, Repeated
+from bus.thai import now
+
+
+class FileCheck(Protocol):
+    """What gate 7 asks of the depot."""
+
+    def check(self, wanted: Sequence[tuple[str, str, int]]) -> Sequence[str]:
+        """Return `ok`, `missing` or `size` for each (agency, SHA-256, size), and renew the holds of those present.
+
+        Raises Transient when the depot is away.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gates judge by: the versions in force, the codes, the bus's voice and the depot's word."""
+
+    directory: Directory
+    calendar: Calendar
+    codes: Codes
+    answers: Answers
+    depot: FileCheck
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Passed:
+    """A document past gate 7, but for its files."""
+
+    delivery: Delivery
+    agency: str
+    document: Verified[Any]
+    recipients: tuple[Recipient, ...] = ()
+
+
+class _Stop(Exception):
+    """Carries a Rejected together with what was known of the submission when a gate refused it."""
+
+    def __init__(self, reason: Rejected, agency: str | None, document: Verified[Any] | None) -> None:
+        self.reason = reason
+        self.agency = agency
+        self.document = document
+
+
+def examine(deliveries: Sequence[Delivery], rules: Rules, reader: Reader) -> list[Examined | Exception]:
+    """Take submissions through gates 1 to 7 and return, in order, what became of each.
+
+    An unexpected exception of one submission is returned in its place: a bug parks that one and no other.
+    Raises Transient when the ledger or the depot is away; then nothing is known of any of them.
+    """
+    passed: list[_Passed | Examined | Exception] = [
+        _guarded(delivery, rules, reader) for delivery in deliveries
+    ]
+    return _with_files(passed, rules)
+
+
+def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> _Passed | Examined:
+    agency: str | None = delivery.agency
+    document: Verified[Any] | None = None
+    try:
+        # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
+        agency = _origin(delivery, rules.directory)
+        # 1 size and well-formedness · 2 known type and version
+        envelope = xml.open_envelope(delivery.raw)
+        # 3 the schema
+        _not_too_many(envelope)
+        schema.check(envelope)
+        # 4 answered already? Before anything that depends on time or state.
+        digest = xml.content_digest(envelope.root)
+        verdict = reader.verdict_on(agency, envelope.type, envelope.id)
+        if verdict and verdict.digest == digest and _stands(verdict):
+            return Repeated(delivery=delivery, agency=agency, answer=verdict.answer)
+        # 5 the signature, against the certificate pinned for the agency that the exchange names, as of the receipt
+        verified = signing.verify(envelope, rules.directory.pins(agency), delivery.received_at)
+        # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
+        _author(verified.document, agency, rules.directory)
+        document = verified
+        if verdict and verdict.digest != verified.digest:
+            raise Rejected(RejectionCode.ID_CONFLICT, envelope.id)
+        # 7 policy: the files are asked for afterwards, for all submissions in one question
+        if is_letter(verified):
+            return _letter(delivery, agency, verified, rules)
+        if is_notice(verified):
+            return _notice(delivery, agency, verified, rules, reader)
+        raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT)
+    except Rejected as reason:
+        raise _Stop(reason, agency, document) from reason
+
+
+def _guarded(delivery: Delivery, rules: Rules, reader: Reader) -> _Passed | Examined | Exception:
+    try:
+        return _gates(delivery, rules, reader)
+    except _Stop as stop:
+        try:
+            return refused(delivery, stop.reason, stop.agency, stop.document, rules)
+        except Exception as error:
+            return error
+    except Transient:
+        raise
+    except Exception as error:
+        return error
+
+
+def _origin(delivery: Delivery, directory: Directory) -> str:
+    agency = delivery.agency
+    if agency is None or agency not in directory.agencies:
+        raise Rejected(RejectionCode.IDENTITY_AGENCY_UNKNOWN)
+    if delivery.user is None:
+        raise Rejected(RejectionCode.IDENTITY_USER_MISSING)
+    if delivery.user != agency:
+        raise Rejected(RejectionCode.IDENTITY_USER_FOREIGN)
+    if not directory.agencies[agency].active:
+        raise Rejected(RejectionCode.IDENTITY_AGENCY_SUSPENDED)
+    return agency
+
+
+def _not_too_many(envelope: Envelope) -> None:
+    receivers = envelope.root.findall("{*}ReceiverParty")
+    if len(receivers) > policy.MOST_EXPLICIT:
+        raise Rejected(RejectionCode.RECIPIENT_TOO_MANY, str(len(receivers)), where="ReceiverParty")
+
+
+def _stands(verdict: Verdict) -> bool:
+    return verdict.code is None or not RejectionCode(verdict.code).circumstantial
+
+
+def _author(document: Letter | Notice, agency: str, directory: Directory) -> None:
+    named = document.sender.agency if isinstance(document, Letter) else document.author
+    if named != agency and directory.inbox_of(named) != agency:
+        raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, named)
+
+
+def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: Rules) -> _Passed:
+    letter = verified.document
+    policy.letter_rules(letter, rules.codes, delivery.received_at)
+    recipients = policy.resolve(letter, agency, rules.directory, rules.calendar, delivery.received_at)
+    return _Passed(delivery=delivery, agency=agency, document=verified, recipients=recipients)
+
+
+def _notice(
+    delivery: Delivery, agency: str, verified: Verified[Notice], rules: Rules, reader: Reader
+) -> Heard:
+    notice = verified.document
+    policy.notice_rules(notice, rules.codes, delivery.received_at)
+    letter = reader.letter_named(str(notice.letter_id), str(notice.letter_digest))
+    if letter is None:
+        raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, str(notice.letter_id), where="LetterID")
+    state = reader.state_of(letter.letter)
+    about = transitions.concerned(notice, agency, state)
+    if not transitions.already_said(notice, verified.digest, about, state):
+        transitions.permitted(notice, about, state)
+    return Heard(
+        delivery=delivery,
+        agency=agency,
+        notice=verified,
+        directory=rules.directory,
+        letter=letter,
+        about=about,
+    )
+
+
+def _with_files(passed: Sequence[_Passed | Examined | Exception], rules: Rules) -> list[Examined | Exception]:
+    """Finish gate 7: ask the depot once for the files of all letters, then sign the acceptances."""
+    wanted = [
+        (one.agency, file.digest, file.size)
+        for one in passed
+        if isinstance(one, _Passed)
+        for file in one.document.document.all_files
+    ]
+    said = iter(rules.depot.check(wanted) if wanted else ())
+    done: list[Examined | Exception] = []
+    for one in passed:
+        if not isinstance(one, _Passed):
+            done.append(one)
+            continue
+        files = one.document.document.all_files
+        wrong = [(file.name, word) for file, word in zip(files, said, strict=False) if word != "ok"]
+        try:
+            done.append(_without_files(one, wrong, rules) if wrong else _accepted(one, rules))
+        except Exception as error:
+            done.append(error)
+    return done
+
+
+def _without_files(one: _Passed, wrong: Sequence[tuple[str, str]], rules: Rules) -> Refused:
+    missing = [name for name, word in wrong if word == "missing"]
+    code = RejectionCode.FILE_MISSING if missing else RejectionCode.FILE_SIZE
+    reason = Rejected(
+        code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
+    )
+    return refused(one.delivery, reason, one.agency, one.document, rules)
+
+
+def _accepted(one: _Passed, rules: Rules) -> Accepted:
+    letter: Letter = one.document.document
+    at = one.delivery.received_at
+    receipt_due = rules.calendar.receipt_due(letter.speed, at)
+    registers = letter.acknowledgement == "registration"
+    registration_due = rules.calendar.registration_due(letter.speed, at, None) if registers else None
+    terms = Terms(
+        recipients=tuple(recipient.agency for recipient in one.recipients),
+        directory_version=rules.directory.version,
+        calendar_version=rules.calendar.version,
+        receipt_due_by=receipt_due,
+        registration_due_by=registration_due,
+    )
+    acceptance = rules.answers.accepted(
+        letter_id=letter.letter_id, digest=one.document.digest, received_at=at, now=now(), terms=terms
+    )
+    return Accepted(
+        delivery=one.delivery,
+        agency=one.agency,
+        letter=one.document,
+        directory=rules.directory,
+        recipients=one.recipients,
+        receipt_due=timestamp(receipt_due),
+        registration_due=timestamp(registration_due) if registration_due else None,
+        acceptance=acceptance,
+    )
+
+
+def refused(
+    delivery: Delivery, reason: Rejected, agency: str | None, document: Verified[Any] | None, rules: Rules
+) -> Refused:
+    """Turn a refusal into an answer, signed; only a verified letter is named by its id and digest."""
+    letter = document if document and isinstance(document.document, Letter) else None
+    told = agency is not None and agency in rules.directory.inboxes
+    refusal = rules.answers.refused(
+        reason,
+        submission=delivery.sha256,
+        received_at=delivery.received_at,
+        now=now(),
+        letter_id=letter.document.letter_id if letter else None,
+        digest=letter.digest if letter else None,
+    )
+    return Refused(
+        delivery=delivery,
+        agency=agency if told else None,
+        reason=reason,
+        refusal=refusal if told else None,
+        document=document,
+    )

@@ -1,0 +1,171 @@
+"""Gate 7: what the schema cannot know. Codes, dates and secrecy; addressees resolved; files named rightly.
+
+Each rule is a function that raises Rejected or stays silent; what several parts of a letter may get wrong is named at
+once, not one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+
+from bus.calendar import Calendar
+from bus.codes import Codes
+from bus.directory import Directory
+from bus.documents.letter import Letter
+from bus.documents.notice import Notice
+from bus.errors import Rejected, RejectionCode
+from bus.ledger.entry import timestamp
+from bus.router.delivery import Recipient
+
+MOST_EXPLICIT = 500
+LATEST_CE = 2400
+"""A greater year is of the Buddhist era, whatever field it stands in."""
+EARLIEST = date(1941, 1, 1)
+"""Years before 2484 BE began in April and cannot be told apart from later ones."""
+AHEAD_OF_DATE = timedelta(days=31)
+AHEAD_OF_SENDING = timedelta(days=1)
+TEST_KIND = "test"
+EXCLUDED_SECRECY = "004"
+SEALED_SECRECY = frozenset({"002", "003"})
+
+
+def letter_rules(letter: Letter, codes: Codes, now: datetime) -> None:
+    """Raise Rejected for what is wrong with a letter by itself."""
+    _understood(extension.must_understand for extension in letter.extensions)
+    _secrecy(letter)
+    _codes(letter, codes)
+    _date("CorrespondenceDate", letter.date, (now + AHEAD_OF_DATE).date())
+    _date("SendDate", letter.sent_at.date(), (now + AHEAD_OF_SENDING).date())
+    if letter.due_by:
+        _date("DueBy", letter.due_by.date(), None)
+    for reference in letter.content.references if letter.content else ():
+        if reference.date:
+            _date("ReferenceCorrespondence/CorrespondenceDate", reference.date, (now + AHEAD_OF_DATE).date())
+    _files(letter, codes)
+
+
+def notice_rules(notice: Notice, codes: Codes, now: datetime) -> None:
+    """Raise Rejected for what is wrong with a notice by itself."""
+    _understood(extension.must_understand for extension in notice.extensions)
+    if notice.event not in codes.events:
+        raise Rejected(RejectionCode.CODE_UNKNOWN, f"EventCode {notice.event}", where="EventCode")
+    _date("EventTime", notice.event_time.date(), (now + AHEAD_OF_SENDING).date())
+    if notice.registration:
+        _date("RegisteredAt", notice.registration.registered_at.date(), (now + AHEAD_OF_SENDING).date())
+    if notice.letter_id is None or notice.letter_digest is None:
+        raise Rejected(RejectionCode.NOTICE_INCOMPLETE, "LetterID, LetterDigest", where="LetterID")
+
+
+def resolve(
+    letter: Letter, sender: str, directory: Directory, calendar: Calendar, at: datetime
+) -> tuple[Recipient, ...]:
+    """Return the frozen recipient set: every addressee's inbox once, `to` before `copy`, in code order.
+
+    Groups and topics are resolved against this directory version; a sub-unit without an inbox goes to its parent.
+    Raises Rejected that names all unknown addressees at once.
+    """
+    unknown: list[str] = []
+    addressed: dict[str, tuple[str, str]] = {}
+    for receiver in letter.receivers:
+        codes = (
+            (receiver.agency,)
+            if receiver.agency
+            else directory.members(receiver.group)
+            if receiver.group
+            else directory.subscribers(receiver.topic or "")
+        )
+        if codes is None:
+            unknown.append(receiver.group or receiver.topic or "")
+        for code in codes or ():
+            inbox = directory.inbox_of(code)
+            if inbox is None:
+                unknown.append(code)
+            elif inbox not in addressed or receiver.role == "to":
+                addressed[inbox] = (code, receiver.role)
+    if unknown:
+        raise Rejected(RejectionCode.RECIPIENT_UNKNOWN, ", ".join(unknown), where="ReceiverParty")
+    if letter.kind != TEST_KIND:
+        _someone_else(addressed, sender)
+        addressed.pop(sender, None)
+    if letter.secrecy in SEALED_SECRECY or letter.sealed:
+        _enrolled([sender, *addressed], directory)
+    general = calendar.registration_due(letter.speed, at, None)
+    return tuple(
+        Recipient(
+            agency=agency,
+            addressed=code,
+            role=role,
+            held=not directory.agencies[agency].active,
+            registration_due=_own_due(calendar.registration_due(letter.speed, at, agency), general),
+        )
+        for agency, (code, role) in sorted(addressed.items())
+    )
+
+
+def _own_due(own: datetime, general: datetime) -> str | None:
+    return timestamp(own) if own != general else None
+
+
+def _someone_else(addressed: dict[str, tuple[str, str]], sender: str) -> None:
+    if not addressed:
+        raise Rejected(RejectionCode.RECIPIENT_GROUP_EMPTY, where="ReceiverParty")
+    if set(addressed) == {sender}:
+        raise Rejected(RejectionCode.RECIPIENT_ONLY_SELF, sender, where="ReceiverParty")
+
+
+def _enrolled(agencies: list[str], directory: Directory) -> None:
+    missing = [code for code in agencies if not directory.agencies[code].sealed]
+    if missing:
+        raise Rejected(RejectionCode.SECRECY_NOT_ENROLLED, ", ".join(missing), where="SecretCode")
+
+
+def _understood(flags: Iterable[bool]) -> None:
+    if any(flags):
+        raise Rejected(RejectionCode.TYPE_EXTENSION, where="Extension")
+
+
+def _secrecy(letter: Letter) -> None:
+    if letter.secrecy == EXCLUDED_SECRECY:
+        raise Rejected(RejectionCode.SECRECY_EXCLUDED, letter.secrecy, where="SecretCode")
+    if letter.secrecy in SEALED_SECRECY and letter.sealed is None:
+        raise Rejected(RejectionCode.SECRECY_UNSEALED, letter.secrecy, where="SecretCode")
+
+
+def _codes(letter: Letter, codes: Codes) -> None:
+    relations = [reference.relation for reference in letter.content.references] if letter.content else []
+    wrong = [
+        f"{name} {value}"
+        for name, value, known in (
+            ("KindCode", letter.kind, codes.kinds),
+            ("SecretCode", letter.secrecy, codes.secrecy),
+            ("SpeedCode", letter.speed, codes.speed),
+            ("AcknowledgementCode", letter.acknowledgement, ("receipt", "registration")),
+            *(("RoleCode", receiver.role, ("to", "copy")) for receiver in letter.receivers),
+            *(("RelationCode", relation, codes.relations) for relation in relations),
+        )
+        if value not in known
+    ]
+    if wrong:
+        raise Rejected(RejectionCode.CODE_UNKNOWN, ", ".join(wrong))
+
+
+def _date(name: str, value: date, latest: date | None) -> None:
+    if value.year > LATEST_CE:
+        raise Rejected(RejectionCode.DATE_BUDDHIST_YEAR, f"{name} {value}", where=name)
+    if value < EARLIEST or (latest and value > latest):
+        raise Rejected(RejectionCode.DATE_OUT_OF_RANGE, f"{name} {value}", where=name)
+
+
+def _files(letter: Letter, codes: Codes) -> None:
+    refused = [
+        f"{file.name} ({file.media_type})"
+        for file in letter.all_files
+        if file.media_type not in codes.media_types
+    ]
+    if refused:
+        raise Rejected(RejectionCode.FILE_MEDIA_TYPE, ", ".join(refused), where="MainFile, AttachmentFile")
+    sizes: dict[str, int] = {}
+    for file in letter.all_files:
+        if sizes.setdefault(file.digest, file.size) != file.size:
+            raise Rejected(RejectionCode.FILE_TWICE, file.name, where="AttachmentFile")

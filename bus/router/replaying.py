@@ -1,0 +1,72 @@
+"""What becomes of parked submissions: their way into the ledger, and back through the gates on an operator's word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from bus import logs
+from bus.broker import topology
+from bus.broker.link import Link
+from bus.broker.messages import Closed
+from bus.errors import Transient
+from bus.ledger.group import GroupCommit
+from bus.ledger.store import Ledger, Writer
+from bus.router import parking
+from bus.router.delivery import Delivery
+from bus.router.fanout import Fanout
+from bus.router.service import PROBE_EVERY, Intake, delivery_of, pause, when
+from bus.thai import now
+
+_log = logs.get("parking")
+
+
+async def read_parked(
+    link: Link, intake: Intake, appends: GroupCommit, fanout: Fanout, stop: asyncio.Event
+) -> None:
+    """Move what the broker parked into the ledger, tell its senders, and only then acknowledge."""
+    subscription = link.subscribe(topology.PARKED, prefetch=10)
+    stopping = asyncio.create_task(when(stop, subscription.stop))
+    try:
+        while True:
+            for incoming in await subscription.take(10):
+                delivery = delivery_of(incoming)
+                word = intake.rules.answers.parked(submission=delivery.sha256, now=now())
+                park = partial(
+                    parking.park, delivery=delivery, word=word, inboxes=intake.rules.directory.inboxes
+                )
+                entry = await _until_durable(appends, park, stop)
+                _log.error("parked", entry=entry, agency=delivery.user, submission=delivery.sha256)
+                subscription.ack(incoming)
+                fanout.sweep_now()
+    except Closed:
+        pass
+    finally:
+        stopping.cancel()
+
+
+async def carry_out_replays(ledger: Ledger, intake: Intake, stop: asyncio.Event, *, interval: float) -> None:
+    """Take what operators asked to replay through the gates, until stopped."""
+    while not stop.is_set():
+        try:
+            for delivery in await asyncio.to_thread(_replays, ledger):
+                await intake.process([delivery])
+        except Transient as away:
+            _log.info("replays-postponed", reason=str(away))
+        await pause(stop, interval)
+
+
+def _replays(ledger: Ledger) -> list[Delivery]:
+    with ledger.read() as reader:
+        return parking.replays(reader)
+
+
+async def _until_durable(appends: GroupCommit, act: Callable[[Writer], int], stop: asyncio.Event) -> int:
+    """Append, waiting for a database that is away. Raises Closed when stopped before: the message stays parked."""
+    while not stop.is_set():
+        try:
+            return await asyncio.wrap_future(appends.submit(act))
+        except Transient:
+            await pause(stop, PROBE_EVERY)
+    raise Closed("stopped while the ledger was away")

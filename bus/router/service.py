@@ -1,0 +1,270 @@
+"""The router's process: it takes submissions from the intake and settles each after the commit.
+
+| What happened                       | Ledger                                   | To the broker                       |
+|-------------------------------------|------------------------------------------|-------------------------------------|
+| accepted, heard, refused            | entry, consignments, answer              | ACK after the commit                |
+| answered before                     | nothing new; the same answer again       | ACK                                 |
+| database or depot away              | nothing                                  | RETRY_LATER: channel reopened       |
+| any other exception                 | an entry when it is read from the parked | PARK: reject towards `dead`; alarm  |
+
+The gates run in a thread beside the event loop, appends in another (group commit), so that heartbeats and confirms go
+on while a large circular is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import partial
+
+from bus import logs
+from bus.broker import topology
+from bus.broker.link import Link
+from bus.broker.messages import Closed, Incoming
+from bus.broker.subscription import Subscription
+from bus.errors import Transient
+from bus.failpoints import reached
+from bus.ledger.entry import Kind
+from bus.ledger.group import GroupCommit
+from bus.ledger.store import Ledger, Writer
+from bus.router import parking
+from bus.router.delivery import Delivery, Examined
+from bus.router.enforce import directory_in_force
+from bus.router.fanout import Fanout
+from bus.router.intake import Rules, examine
+from bus.router.metrics import Metrics
+from bus.router.recording import Recorded, Recorder, Stale
+from bus.thai import now
+
+_log = logs.get("router")
+_BATCHES_UNDER_WAY = 3
+_MOST_REEXAMINATIONS = 20
+PROBE_EVERY = 1.0
+
+
+class Settlement(Enum):
+    """What the broker is told about a submission."""
+
+    ACK = "ack"
+    RETRY_LATER = "retry later"
+    PARK = "park"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a router takes at once."""
+
+    batch: int = 64
+    prefetch: int = 300
+
+
+class Intake:
+    """Takes submissions from the intake through the gates into the ledger, and settles them."""
+
+    def __init__(
+        self,
+        *,
+        rules: Rules,
+        directory_entry: int,
+        ledger: Ledger,
+        appends: GroupCommit,
+        recorder: Recorder,
+        fanout: Fanout,
+        metrics: Metrics,
+        limits: Limits,
+    ) -> None:
+        self.rules = rules
+        self._directory_entry = directory_entry
+        self._ledger = ledger
+        self._appends = appends
+        self._recorder = recorder
+        self._fanout = fanout
+        self._metrics = metrics
+        self._limits = limits
+        self._gates: Executor = ThreadPoolExecutor(1, "gates")
+        self._in_hand = 0
+        self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
+        self._away = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no submission is in hand."""
+        return self._in_hand == 0
+
+    async def run(self, link: Link, stop: asyncio.Event) -> None:
+        """Consume the intake until stopped; then finish and acknowledge what is in hand."""
+        # The first message may be what killed the router before: alone in the channel, it is parked alone.
+        subscription = link.subscribe(topology.INTAKE, prefetch=1)
+        stopping = asyncio.create_task(when(stop, subscription.stop))
+        settling: set[asyncio.Task[None]] = set()
+        narrow = True
+        try:
+            while True:
+                batch = await self._next(subscription, settling, stop)
+                if narrow and not batch[0].redelivered:
+                    await subscription.widen(self._limits.prefetch)
+                    narrow = False
+                self._in_hand += len(batch)
+                await self._room.acquire()
+                task = asyncio.create_task(self._take(subscription, batch))
+                settling.add(task)
+                task.add_done_callback(settling.discard)
+        except Closed:
+            pass
+        finally:
+            await asyncio.gather(*settling, return_exceptions=True)
+            stopping.cancel()
+            self._gates.shutdown()
+
+    async def _next(
+        self, subscription: Subscription, settling: set[asyncio.Task[None]], stop: asyncio.Event
+    ) -> list[Incoming]:
+        """Wait for the next batch; if something is found to be away meanwhile, wait for that first."""
+        taking = asyncio.create_task(subscription.take(self._limits.batch))
+        while not taking.done():
+            away = asyncio.create_task(self._away.wait())
+            await asyncio.wait({taking, away}, return_when=asyncio.FIRST_COMPLETED)
+            away.cancel()
+            if self._away.is_set():
+                await asyncio.gather(*settling)
+                await self._wait_for_dependencies(subscription, stop)
+        return taking.result()
+
+    async def _take(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
+        try:
+            deliveries = [delivery_of(incoming) for incoming in batch]
+            settlements = await self.process(deliveries)
+            reached("router.before-ack")
+            acknowledged = [i for i, s in zip(batch, settlements, strict=True) if s is Settlement.ACK]
+            subscription.ack_all(acknowledged)
+            for incoming, settlement in zip(batch, settlements, strict=True):
+                if settlement is Settlement.PARK:
+                    subscription.reject(incoming)
+        finally:
+            self._in_hand -= len(batch)
+            self._room.release()
+
+    async def process(self, deliveries: Sequence[Delivery]) -> list[Settlement]:
+        """Take submissions through all gates; return what the broker is to be told of each, after the commit."""
+        settled: dict[int, Settlement] = {}
+        waiting = dict(enumerate(deliveries))
+        for _ in range(_MOST_REEXAMINATIONS):
+            if not waiting:
+                break
+            try:
+                found, entry = await self._in_gates(list(waiting.values()))
+            except Transient as away:
+                _log.warning("dependency-away", reason=str(away))
+                self._away.set()
+                settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
+                break
+            outcomes = await self._append(found, entry)
+            again = {}
+            for (place, delivery), outcome in zip(waiting.items(), outcomes, strict=True):
+                if isinstance(outcome, Stale):
+                    again[place] = delivery
+                else:
+                    settled[place] = await self._settle(delivery, outcome)
+            waiting = again
+        for place, delivery in waiting.items():
+            settled.setdefault(place, await self._settle(delivery, RuntimeError("examined too often")))
+        return [settled[place] for place in range(len(deliveries))]
+
+    async def _in_gates(self, deliveries: list[Delivery]) -> tuple[list[Examined | Exception], int]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._gates, self._examine, deliveries)
+
+    def _examine(self, deliveries: list[Delivery]) -> tuple[list[Examined | Exception], int]:
+        reached("router.before-gates")
+        with self._ledger.read() as reader:
+            if reader.latest_seq(Kind.DIRECTORY) != self._directory_entry:
+                self._directory_entry, directory = directory_in_force(reader)
+                self.rules = replace(self.rules, directory=directory)
+            with self._metrics.gates.time():
+                return examine(deliveries, self.rules, reader), self._directory_entry
+
+    async def _append(self, found: list[Examined | Exception], entry: int) -> list[Recorded | Exception]:
+        futures = [
+            one
+            if isinstance(one, Exception)
+            else asyncio.wrap_future(self._appends.submit(partial(_recorded, self._recorder, one, entry)))
+            for one in found
+        ]
+        done = await asyncio.gather(
+            *(future for future in futures if not isinstance(future, Exception)), return_exceptions=True
+        )
+        results = iter(done)
+        return [one if isinstance(one, Exception) else _result(next(results)) for one in futures]
+
+    async def _settle(self, delivery: Delivery, outcome: Recorded | Exception) -> Settlement:
+        if isinstance(outcome, Recorded):
+            self._metrics.submissions.labels(outcome.outcome).inc()
+            self._fanout.give(outcome.consignments)
+            if outcome.outcome == "repeated":
+                self._fanout.sweep_now()
+            return Settlement.ACK
+        if isinstance(outcome, Transient):
+            self._away.set()
+            return Settlement.RETRY_LATER
+        self._metrics.submissions.labels("parked").inc()
+        _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, error=outcome)
+        if delivery.replay is not None:
+            name = type(outcome).__name__
+            failed = self._appends.submit(lambda writer: parking.replay_failed(writer, delivery, name))
+            await asyncio.wrap_future(failed)
+        return Settlement.PARK
+
+    async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
+        """Give everything in hand back to the queue and take no more until ledger and depot answer."""
+        await subscription.pause()
+        while not stop.is_set():
+            try:
+                await asyncio.to_thread(self._probe)
+                break
+            except Transient:
+                await pause(stop, PROBE_EVERY)
+        self._away.clear()
+        await subscription.resume()
+        _log.info("dependencies-back")
+
+    def _probe(self) -> None:
+        with self._ledger.append():
+            pass
+        self.rules.depot.check([])
+
+
+def _recorded(recorder: Recorder, one: Examined, entry: int, writer: Writer) -> Recorded | Stale:
+    """Record one; Stale is a result and not an error, so that it does not roll back the group."""
+    try:
+        return recorder.record(writer, one, entry)
+    except Stale as stale:
+        return stale
+
+
+def _result(outcome: Recorded | Stale | BaseException) -> Recorded | Exception:
+    if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def delivery_of(incoming: Incoming) -> Delivery:
+    """Return a message as a submission received now."""
+    agency, user = parking.origin(incoming)
+    return Delivery(raw=incoming.body, agency=agency, user=user, received_at=now())
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so many seconds, or until stopped."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def when(stop: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
+    """Do something once stopped."""
+    await stop.wait()
+    await act()

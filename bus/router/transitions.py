@@ -1,0 +1,127 @@
+"""Which notice may be said, by whom, and when: the state machine of a delivery, as refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bus.documents.notice import Event, Notice
+from bus.errors import Rejected, RejectionCode
+from bus.ledger.state import ANSWERS, LetterState, RecipientState
+
+BY_RECIPIENT = ANSWERS | {
+    Event.DELIVERED,
+    Event.HANDOVER_FAILED,
+    Event.WITHDRAWAL_GRANTED,
+    Event.WITHDRAWAL_DECLINED,
+}
+BY_SENDER = frozenset({Event.NUMBER_DISPUTED, Event.WITHDRAWAL_REQUESTED, Event.SETTLED})
+MACHINE = frozenset({Event.DELIVERED, Event.HANDOVER_FAILED})
+"""Said by a machine, once: a repeat, even under another id, is the same fact."""
+
+
+def concerned(notice: Notice, author: str, state: LetterState) -> tuple[str, ...]:
+    """Return the recipients that a notice is about. Raises Rejected when its author may not say it of them."""
+    event = notice.event
+    if event in BY_RECIPIENT:
+        _require(author in state.recipients, RejectionCode.NOTICE_NOT_A_PARTY, author)
+        foreign = [code for code in notice.about if code not in (author, state.recipients[author].addressed)]
+        _require(not foreign, RejectionCode.NOTICE_NOT_YOURS_TO_SAY, ", ".join(foreign))
+        return (author,)
+    if event in BY_SENDER:
+        party = author in state.recipients
+        _require(author == state.sender or party, RejectionCode.NOTICE_NOT_A_PARTY, author)
+        _require(author == state.sender, RejectionCode.NOTICE_NOT_YOURS_TO_SAY, event)
+        return _named(notice, state)
+    raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, event)
+
+
+def permitted(notice: Notice, about: tuple[str, ...], state: LetterState) -> None:
+    """Raise Rejected unless the notice may follow on what was said before about each of the recipients."""
+    rule = _RULES.get(Event(notice.event), _nothing_to_ask)
+    for code in about:
+        rule(notice, state.recipients[code])
+
+
+def already_said(notice: Notice, digest: str, about: tuple[str, ...], state: LetterState) -> bool:
+    """Whether this is a fact that the ledger has: the same notice again, or a machine's notice said anew."""
+    heard = [word for code in about for word in state.recipients[code].said]
+    if notice.event in MACHINE:
+        return any(word.event == notice.event for word in heard)
+    return any(word.notice_id == str(notice.notice_id) and word.digest == digest for word in heard)
+
+
+def _named(notice: Notice, state: LetterState) -> tuple[str, ...]:
+    by_address = {one.addressed: code for code, one in state.recipients.items()}
+    codes = tuple(dict.fromkeys(by_address.get(code, code) for code in notice.about)) or tuple(
+        state.recipients
+    )
+    strangers = [code for code in codes if code not in state.recipients]
+    _require(not strangers, RejectionCode.NOTICE_NOT_A_PARTY, ", ".join(strangers))
+    return codes
+
+
+def _nothing_to_ask(_notice: Notice, _recipient: RecipientState) -> None:
+    """A machine's word may come at any time, also late."""
+
+
+def _answer(notice: Notice, recipient: RecipientState) -> None:
+    if notice.event == Event.REGISTERED:
+        _require(notice.registration is not None, RejectionCode.NOTICE_INCOMPLETE, "Registration")
+    if notice.event == Event.REFUSED:
+        _require(
+            bool(notice.reason_texts or notice.reason_code), RejectionCode.NOTICE_INCOMPLETE, "ReasonText"
+        )
+    if recipient.status == "withdrawn":
+        raise Rejected(RejectionCode.NOTICE_ALREADY_ANSWERED, "withdrawn")
+    if notice.supersedes is None:
+        _require(recipient.answer is None, RejectionCode.NOTICE_ALREADY_ANSWERED, recipient.agency)
+        return
+    in_force = recipient.answer
+    _require(
+        in_force is not None and in_force.notice_id == str(notice.supersedes),
+        RejectionCode.NOTICE_SUPERSEDES_FOREIGN,
+        str(notice.supersedes),
+    )
+
+
+def _dispute(_notice: Notice, recipient: RecipientState) -> None:
+    answer = recipient.answer
+    _require(
+        answer is not None and answer.event == Event.REGISTERED,
+        RejectionCode.NOTICE_NOTHING_TO_ANSWER,
+        recipient.agency,
+    )
+
+
+def _request_withdrawal(_notice: Notice, recipient: RecipientState) -> None:
+    answer = recipient.answer
+    registered = answer is not None and answer.event == Event.REGISTERED
+    _require(not registered, RejectionCode.NOTICE_WITHDRAWAL_TOO_LATE, recipient.agency)
+
+
+def _answer_withdrawal(_notice: Notice, recipient: RecipientState) -> None:
+    word = recipient.withdrawal
+    _require(
+        word is not None and word.event == Event.WITHDRAWAL_REQUESTED,
+        RejectionCode.NOTICE_NOTHING_TO_ANSWER,
+        recipient.agency,
+    )
+
+
+def _settle(notice: Notice, _recipient: RecipientState) -> None:
+    _require(notice.other_means is not None, RejectionCode.NOTICE_INCOMPLETE, "OtherMeans")
+
+
+def _require(holds: bool, code: RejectionCode, detail: str) -> None:
+    if not holds:
+        raise Rejected(code, detail)
+
+
+_RULES: Mapping[Event, Callable[[Notice, RecipientState], None]] = {
+    **dict.fromkeys(ANSWERS, _answer),
+    Event.NUMBER_DISPUTED: _dispute,
+    Event.WITHDRAWAL_REQUESTED: _request_withdrawal,
+    Event.WITHDRAWAL_GRANTED: _answer_withdrawal,
+    Event.WITHDRAWAL_DECLINED: _answer_withdrawal,
+    Event.SETTLED: _settle,
+}

@@ -1,0 +1,20 @@
+"""Settings of the bus and of an adapter: a TOML file, overruled by the environment.
+
+A relative path is relative to the file that it stands in (or to the working folder, when there is no file). What
+is secret never stands in the file: it comes from the environment or from a file of its own that only its owner
+can read. Every mistake is reported at once.
+"""
+
+from bus.settings.adapter import AdapterSettings, load_adapter_settings
+from bus.settings.bus import BusSettings, load_bus_settings
+from bus.settings.loading import Described, Settings, describe
+
+__all__ = [
+    "AdapterSettings",
+    "BusSettings",
+    "Described",
+    "Settings",
+    "describe",
+    "load_adapter_settings",
+    "load_bus_settings",
+]

@@ -1,0 +1,88 @@
+"""The settings of an agency's adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from bus.settings.loading import Section, Settings, load
+from bus.settings.sections import BrokerAccess, HttpUrl, Log, PortOrOff, Seal, Seconds
+
+
+class DepotAccess(Section):
+    """The depot that files go to and come from."""
+
+    url: HttpUrl = "http://127.0.0.1:8470"
+    """Where the depot is reached."""
+    ca_file: Path | None = None
+    """Certificates of the authority that signed the depot's, for https; when not set, the system's."""
+
+
+class AgencySeal(Seal):
+    """The key that this agency's letters and notices are signed with."""
+
+    key: Path = Path("keys/agency.key.pem")
+    """The private key, a PEM file readable by its owner only."""
+    certificate: Path = Path("keys/agency.crt.pem")
+    """Its certificate, a PEM file; the same as the directory pins."""
+
+
+class Mailbox(Section):
+    """What the adapter keeps."""
+
+    folder: Path = Path("mailbox")
+    """Letters, notices, files and states; one process at a time uses it."""
+
+
+class FolderConnector(Section):
+    """The exchange with an office system through folders."""
+
+    enabled: bool = False
+    """Whether the folders are watched."""
+    path: Path = Path("exchange")
+    """The folder that holds outbox, sent, failed, inbox and receipts."""
+    poll: Seconds = 2.0
+    """Seconds between looks into the outbox."""
+
+
+class Connectors(Section):
+    """How office systems are connected."""
+
+    folder: FolderConnector = FolderConnector()
+
+
+class AdapterSettings(Settings):
+    """Everything that `saraban-adapter` can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="SARABAN_ADAPTER__")
+
+    agency: Annotated[str, Field(pattern=r"^[0-9]{10}$")]
+    """This agency's code of ten digits, in quotation marks."""
+    bus_certificate: Path = Path("keys/bus.crt.pem")
+    """The certificate of the bus, with which its verdicts and directories are verified."""
+    resend_after: Seconds = 30.0
+    """Seconds without a verdict after which the same bytes are sent again."""
+    prefetch: Annotated[int, Field(ge=1, le=2000)] = 100
+    """The most messages that the broker hands over before they are acknowledged."""
+    max_parallel_downloads: Annotated[int, Field(ge=1, le=64)] = 4
+    """How many files are fetched at the same time."""
+    metrics_port: PortOrOff = 0
+    """The port for Prometheus on this machine's own address; 0 is off."""
+    broker: BrokerAccess = BrokerAccess()
+    depot: DepotAccess = DepotAccess()
+    seal: AgencySeal = AgencySeal()
+    mailbox: Mailbox = Mailbox()
+    connectors: Connectors = Connectors()
+    log: Log = Log()
+
+
+def load_adapter_settings(path: Path | None = None) -> AdapterSettings:
+    """The settings of an adapter from a file such as `adapter.toml` and SARABAN_ADAPTER__ variables."""
+    settings = load(AdapterSettings, path)
+    if settings.broker.user:
+        return settings
+    broker = settings.broker.model_copy(update={"user": f"agency.{settings.agency}"})
+    return settings.model_copy(update={"broker": broker})

@@ -1,0 +1,199 @@
+"""The settings of the bus's own programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
+
+from bus.settings.loading import Section, Settings, load
+from bus.settings.sections import (
+    BrokerAccess,
+    HttpUrl,
+    Log,
+    Port,
+    PortOrOff,
+    Seal,
+    Seconds,
+    secret,
+    with_credentials,
+)
+
+
+def _database_url(value: str) -> str:
+    scheme = value.partition(":")[0]
+    if scheme == "sqlite":
+        if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
+            raise ValueError("should be sqlite:/// followed by the path of a file")
+    elif scheme in ("postgresql", "postgresql+psycopg"):
+        if urlsplit(value).password is not None:
+            raise ValueError("should not carry a password, which has a setting of its own")
+    else:
+        raise ValueError("should begin with sqlite:/// or postgresql://")
+    return value
+
+
+def _database_address(url: str, password: str | None) -> str:
+    if password is None or url.startswith("sqlite:"):
+        return url
+    return with_credentials(url, unquote(urlsplit(url).username or ""), password)
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
+class Broker(BrokerAccess):
+    """The broker, as the bus's own user and, for the topology, as its administrator."""
+
+    user: Annotated[str, Field(min_length=1)] = "bus.router"
+    """The broker's user that routers are."""
+    management_url: HttpUrl = "http://127.0.0.1:15672"
+    """The broker's management interface, for `topology apply` and `topology check`."""
+    management_user: str = "bus.admin"
+    """The user that may declare users, permissions, exchanges, queues and policies."""
+    management_password: SecretStr | None = None
+    """That user's password, by the environment only."""
+    management_password_file: Path | None = None
+    """A file with that user's password, readable by its owner only; used when the password is not set."""
+    passwords_folder: Path = Path("passwords")
+    """Where `topology apply` keeps the passwords of the broker's users, one file for each user."""
+
+    def management_password_text(self) -> str | None:
+        """The administrator's password, from wherever it is."""
+        return secret(
+            "broker.management_password_file", self.management_password, self.management_password_file
+        )
+
+
+class Ledger(Section):
+    """The ledger's database."""
+
+    url: DatabaseUrl = "sqlite:///var/ledger.db"
+    """`sqlite:///` and a file (one router), or `postgresql://user@host/database` (any number of routers)."""
+    password: SecretStr | None = None
+    """The database user's password, by the environment only."""
+    password_file: Path | None = None
+    """A file with that password, readable by its owner only; used when the password is not set."""
+
+    def address(self) -> str:
+        """The URL with its password: a secret, not to be logged."""
+        return _database_address(self.url, secret("ledger.password_file", self.password, self.password_file))
+
+
+class Depot(Section):
+    """The depot, both as it runs and as routers reach it."""
+
+    url: HttpUrl = "http://127.0.0.1:8470"
+    """Where routers reach the depot."""
+    listen_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address to listen on; put a TLS proxy before it when it is not this machine's own."""
+    listen_port: Port = 8470
+    """The port to listen on."""
+    folder: Path = Path("var/depot")
+    """Where files are kept."""
+    database: DatabaseUrl = "sqlite:///var/depot.db"
+    """The depot's bookkeeping; never the same SQLite file as the ledger."""
+    database_password: SecretStr | None = None
+    """The database user's password, by the environment only."""
+    database_password_file: Path | None = None
+    """A file with that password, readable by its owner only; used when the password is not set."""
+    max_file_bytes: Annotated[int, Field(ge=1)] = 536870912
+    """Bytes of the largest file that is taken."""
+    quota_bytes: Annotated[int, Field(ge=1)] = 53687091200
+    """Bytes that one agency may keep in files that no letter names yet."""
+    hold_days: Annotated[int, Field(ge=1, le=365)] = 7
+    """Days that a file is kept without a letter that names it."""
+
+    def database_address(self) -> str:
+        """The bookkeeping's URL with its password: a secret, not to be logged."""
+        key = "depot.database_password_file"
+        return _database_address(
+            self.database, secret(key, self.database_password, self.database_password_file)
+        )
+
+    @model_validator(mode="after")
+    def _a_quota_fits_a_file(self) -> Self:
+        if self.quota_bytes < self.max_file_bytes:
+            raise ValueError("quota_bytes should be at least max_file_bytes")
+        return self
+
+
+class BusSeal(Seal):
+    """The key that the bus signs its verdicts with."""
+
+    key: Path = Path("keys/bus.key.pem")
+    """The private key, a PEM file readable by its owner only."""
+    certificate: Path = Path("keys/bus.crt.pem")
+    """Its certificate, a PEM file; the same as the directory names for the bus."""
+
+
+class DirectoryFile(Section):
+    """The directory of agencies."""
+
+    file: Path = Path("agencies.toml")
+    """The agencies, groups, topics and certificates."""
+    certificates: Path | None = None
+    """The folder of the certificate files; when not set, the one that the directory itself states."""
+
+
+class CalendarFile(Section):
+    """The calendar of working time and deadlines."""
+
+    file: Path = Path("calendar.toml")
+    """Working hours, holidays, closures and deadlines."""
+
+
+class CodeLists(Section):
+    """The code lists."""
+
+    folder: Path | None = None
+    """The folder of the code lists; when not set, those that ship with the bus."""
+
+
+class Router(Section):
+    """How a router works."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "router-1"
+    """This router's name in the ledger, in logs and at the broker; each router has its own."""
+    batch: Annotated[int, Field(ge=1, le=1000)] = 64
+    """The most letters that go into one transaction."""
+    prefetch: Annotated[int, Field(ge=1, le=2000)] = 300
+    """The most unacknowledged letters that a router holds, once its first ones have passed."""
+    sweep_interval: Seconds = 30.0
+    """Seconds between looks for consignments that a crash left behind."""
+    deadline_interval: Seconds = 60.0
+    """Seconds between looks for deadlines that have passed."""
+    settle_seconds: Annotated[float, Field(ge=0, le=86400)] = 60.0
+    """Seconds after a deadline during which a late entry may still be on its way, before anyone is called silent."""
+    metrics_port: PortOrOff = 0
+    """The port for Prometheus on this machine's own address; 0 is off."""
+
+    @model_validator(mode="after")
+    def _a_batch_can_fill(self) -> Self:
+        if self.prefetch < self.batch:
+            raise ValueError("prefetch should be at least batch")
+        return self
+
+
+class BusSettings(Settings):
+    """Everything that `saraban-bus` can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="SARABAN_BUS__")
+
+    broker: Broker = Broker()
+    ledger: Ledger = Ledger()
+    depot: Depot = Depot()
+    seal: BusSeal = BusSeal()
+    directory: DirectoryFile = DirectoryFile()
+    calendar: CalendarFile = CalendarFile()
+    codes: CodeLists = CodeLists()
+    router: Router = Router()
+    log: Log = Log()
+
+
+def load_bus_settings(path: Path | None = None) -> BusSettings:
+    """The settings of the bus from a file such as `bus.toml` and SARABAN_BUS__ variables."""
+    return load(BusSettings, path)

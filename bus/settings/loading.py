@@ -1,0 +1,222 @@
+"""How settings are loaded, checked and described, whatever they are for."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from bus.errors import Misconfigured, Problem
+from bus.toml import read_toml
+
+DELIMITER: Final = "__"
+_SQLITE_FILE: Final = "sqlite:///"
+_WORDS_FOR_TYPES: Final = {
+    "str": "text",
+    "int": "number",
+    "float": "number",
+    "bool": "true or false",
+    "Path": "path",
+}
+ENVIRONMENT: Final = "environment"
+
+
+class Section(BaseModel):
+    """A table of the settings; the sentence under each field is its documentation everywhere."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+class Settings(BaseSettings):
+    """All settings of one program."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        env_nested_delimiter=DELIMITER,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then the file, whose values come in as arguments; nothing else is looked at."""
+        return env_settings, init_settings
+
+
+class Described(NamedTuple):
+    """One setting, for documentation and for checks."""
+
+    key: str
+    type: str
+    default: str
+    sentence: str
+    secret: bool
+
+
+_S = TypeVar("_S", bound=Settings)
+
+
+def load(model: type[_S], path: Path | None) -> _S:
+    """The settings of a file (none: defaults) and the environment; Misconfigured with every mistake."""
+    values = read_toml(path).values if path is not None else {}
+    file = str(path) if path is not None else ENVIRONMENT
+    problems = [*_secrets_in_file(model, values, file), *_unknown_variables(model)]
+    try:
+        loaded = model(**values)
+    except ValidationError as exc:
+        problems.extend(_problem(model, file, error) for error in exc.errors(include_input=False))
+        raise Misconfigured(*problems) from exc
+    except SettingsError as exc:
+        fix = f"Set single values, such as {_variable(model, ('log', 'level'))}=INFO"
+        problems.append(Problem(ENVIRONMENT, _prefix(model), "a variable for a whole table is not JSON", fix))
+        raise Misconfigured(*problems) from exc
+    if problems:
+        raise Misconfigured(*problems)
+    return _anchored(loaded, path.parent if path is not None else Path())
+
+
+def describe(model: type[BaseModel]) -> list[Described]:
+    """Every setting with its dotted key, type, default and sentence, in the order of declaration."""
+    return [
+        Described(".".join(keys), _type_name(info), _default(info), _sentence(info), _is_secret(info))
+        for keys, info in _settings_of(model)
+    ]
+
+
+def _settings_of(
+    model: type[BaseModel], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
+    for name, info in model.model_fields.items():
+        section = _section(info)
+        if section is None:
+            yield (*above, name), info
+        else:
+            yield from _settings_of(section, (*above, name))
+
+
+def _section(info: FieldInfo) -> type[BaseModel] | None:
+    kind = info.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _is_secret(info: FieldInfo) -> bool:
+    return info.annotation is SecretStr or SecretStr in get_args(info.annotation)
+
+
+def _sentence(info: FieldInfo) -> str:
+    return " ".join((info.description or "").split())
+
+
+def _type_name(info: FieldInfo) -> str:
+    if _is_secret(info):
+        return "secret"
+    kinds = [kind for kind in get_args(info.annotation) if kind is not type(None)] or [info.annotation]
+    shown = [getattr(kind, "__name__", None) or str(kind) for kind in kinds]
+    return " | ".join(_WORDS_FOR_TYPES.get(s, s) for s in shown)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "(required)"
+    default = info.get_default(call_default_factory=True, validated_data={})
+    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _prefix(model: type[BaseModel]) -> str:
+    return str(model.model_config.get("env_prefix", ""))
+
+
+def _variable(model: type[BaseModel], keys: tuple[str, ...]) -> str:
+    return _prefix(model) + DELIMITER.join(keys).upper()
+
+
+def _secrets_in_file(model: type[Settings], values: Mapping[str, Any], file: str) -> Iterator[Problem]:
+    for keys, info in _settings_of(model):
+        found: Any = values
+        for key in keys:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if found is not None and _is_secret(info):
+            fix = f"Take it out, and set {_variable(model, keys)} or name a file of its own"
+            yield Problem(file, ".".join(keys), "is a secret, which has no place in this file", fix)
+
+
+def _unknown_variables(model: type[Settings]) -> Iterator[Problem]:
+    """A mistyped section would be passed over in silence; a mistyped key inside a section is found by pydantic."""
+    known = [name.upper() for name in model.model_fields]
+    for variable in sorted(os.environ):
+        rest = variable.upper().removeprefix(_prefix(model))
+        if rest != variable.upper() and rest.split(DELIMITER)[0] not in known:
+            fix = f"Known beginnings: {', '.join(_prefix(model) + name for name in known)}"
+            yield Problem(ENVIRONMENT, variable, "is no setting", fix)
+
+
+def _problem(model: type[Settings], file: str, error: Any) -> Problem:
+    keys = tuple(map(str, error["loc"]))
+    key = ".".join(keys) or "(whole)"
+    variable = _variable(model, keys)
+    place = ENVIRONMENT if variable in map(str.upper, os.environ) else file
+    shown = variable if place == ENVIRONMENT and file != ENVIRONMENT else key
+    siblings, info = _around(model, keys)
+    if error["type"] == "missing":
+        return Problem(
+            file,
+            key,
+            "is missing",
+            f"Add it, or set {variable}: {_sentence(info) if info else ''}".rstrip(": "),
+        )
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(keys[-1], siblings, n=1)
+        fix = f"Write {near[0]}" if near else f"Known here: {', '.join(siblings)}"
+        return Problem(place, shown, "is not a known key", fix)
+    sentence = _sentence(info) if info else ""
+    wrong = error["msg"].removeprefix("Value error, ").rstrip(".")
+    return Problem(
+        place, shown, wrong[:1].lower() + wrong[1:], f"It is meant so: {sentence}" if sentence else "Mend it"
+    )
+
+
+def _around(model: type[BaseModel], keys: tuple[str, ...]) -> tuple[list[str], FieldInfo | None]:
+    """The names that stand beside a key, and the declaration of the key itself."""
+    here: type[BaseModel] | None = model
+    siblings: list[str] = []
+    info: FieldInfo | None = None
+    for key in keys:
+        if here is None:
+            break
+        siblings = list(here.model_fields)
+        info = here.model_fields.get(key)
+        here = _section(info) if info else None
+    return siblings, info
+
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def _anchored(model: _M, base: Path) -> _M:
+    """The same settings with every relative path, a SQLite file's too, starting from `base`."""
+    changed: dict[str, Any] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            changed[name] = _anchored(value, base)
+        elif isinstance(value, Path):
+            changed[name] = base.absolute() / value
+        elif isinstance(value, str) and value.startswith(_SQLITE_FILE):
+            changed[name] = _SQLITE_FILE + str(base.absolute() / value.removeprefix(_SQLITE_FILE))
+    return model.model_copy(update=changed)

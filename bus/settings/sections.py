@@ -1,0 +1,133 @@
+"""Sections that the bus and an adapter have in common."""
+
+from __future__ import annotations
+
+import ssl
+import stat
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from bus.errors import Misconfigured, Problem
+from bus.settings.loading import Section
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+PortOrOff = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+
+
+def _bare_url(*schemes: str) -> AfterValidator:
+    """A URL of one of these schemes, without user, password, query or fragment."""
+
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not parts.hostname:
+            raise ValueError(
+                f"should be a URL that begins with {' or '.join(f'{each}://' for each in schemes)}"
+            )
+        if parts.username is not None or parts.password is not None:
+            raise ValueError("should not carry a user or a password, which have settings of their own")
+        if parts.query or parts.fragment:
+            raise ValueError("should end before any ? or #")
+        _ = parts.port  # a port that is no number raises its own ValueError
+        return value.rstrip("/")
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str, _bare_url("http", "https")]
+
+
+def _host_only(value: str) -> str:
+    if urlsplit(value).path:
+        raise ValueError("should end after the host and port; the virtual host has a setting of its own")
+    return value
+
+
+BrokerUrl = Annotated[str, _bare_url("amqp", "amqps"), AfterValidator(_host_only)]
+
+
+def secret(key: str, value: SecretStr | None, file: Path | None) -> str | None:
+    """A secret from the environment, or else from a file that only its owner can read; None when neither is set."""
+    if value is not None or file is None:
+        return value.get_secret_value() if value is not None else None
+    try:
+        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise Misconfigured(Problem(str(file), key, "can be read by others", f"Run chmod 600 {file}"))
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        fix = "Put the password there, or mend the path"
+        raise Misconfigured(Problem(str(file), key, f"cannot be read: {reason}", fix)) from exc
+
+
+def with_credentials(url: str, user: str | None, password: str | None, *, path: str | None = None) -> str:
+    """The URL with user and password quoted into it, and with another path where one is given."""
+    parts = urlsplit(url)
+    login = quote(user or "", safe="") + (f":{quote(password, safe='')}" if password is not None else "")
+    host = f"{login}@{parts.netloc.rpartition('@')[2]}" if login else parts.netloc
+    return urlunsplit(parts._replace(netloc=host, path=parts.path if path is None else path))
+
+
+class BrokerAccess(Section):
+    """How a program reaches the broker."""
+
+    url: BrokerUrl = "amqp://127.0.0.1:5672"
+    """Scheme (amqp or amqps), host and port of the broker, without user, password or virtual host."""
+    vhost: Annotated[str, Field(min_length=1)] = "saraban"
+    """The broker's virtual host."""
+    user: str = ""
+    """The broker's user; when empty, an adapter is `agency.<code>`."""
+    password: SecretStr | None = None
+    """That user's password, by the environment only."""
+    password_file: Path | None = None
+    """A file with that user's password, readable by its owner only; used when the password is not set."""
+    ca_file: Path | None = None
+    """Certificates of the authority that signed the broker's own, for amqps; when not set, the system's."""
+    heartbeat: Annotated[int, Field(ge=5, le=600)] = 30
+    """Seconds after which a silent connection counts as lost."""
+
+    def address(self) -> str:
+        """The URL with user, password and virtual host: a secret, not to be logged."""
+        if not self.user:
+            # A library's own fallback would be the broker's guest.
+            raise Misconfigured(Problem("settings", "broker.user", "is empty", "Name the broker's user"))
+        password = secret("broker.password_file", self.password, self.password_file)
+        return with_credentials(self.url, self.user, password, path="/" + quote(self.vhost, safe=""))
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The context for amqps, with verification of name and chain; None for amqp."""
+        if not self.url.startswith("amqps:"):
+            return None
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as exc:
+            wrong, fix = (
+                "holds no certificates that can be read",
+                "Name a PEM file with the authority's certificate",
+            )
+            raise Misconfigured(Problem(str(self.ca_file), "broker.ca_file", wrong, fix)) from exc
+
+
+class Seal(Section):
+    """The key that documents are signed with."""
+
+    key: Path
+    """The private key, a PEM file readable by its owner only."""
+    certificate: Path
+    """Its certificate, a PEM file; the same as the directory pins."""
+    passphrase: SecretStr | None = None
+    """The key's passphrase, by the environment only."""
+
+    def passphrase_text(self) -> str | None:
+        """The passphrase itself, or None for a key without one."""
+        return self.passphrase.get_secret_value() if self.passphrase is not None else None
+
+
+class Log(Section):
+    """What is logged, as JSON on standard error."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least important level that is logged."""

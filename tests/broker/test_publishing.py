@@ -1,0 +1,190 @@
+"""Every way in which a publish ends, on a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from bus.broker.link import Link
+from bus.broker.messages import Closed, Nacked, Returned, Unconfirmed
+from tests.broker.samples import message, until
+from tests.fixtures.broker import Vhost
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+async def test_a_publish_returns_when_the_broker_has_the_message(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message("q"))
+        assert (await link.depth("q")).messages == 1
+
+
+async def test_a_message_that_no_queue_takes_comes_back_and_its_neighbours_do_not(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        sent = [link.publish(message("nowhere" if number == 7 else "q")) for number in range(20)]
+        ended = await asyncio.gather(*sent, return_exceptions=True)
+    assert [number for number, end in enumerate(ended) if end is not None] == [7]
+    assert isinstance(ended[7], Returned)
+
+
+async def test_a_full_queue_refuses_instead_of_dropping(vhost: Vhost) -> None:
+    vhost.declare("q", policy={"max-length": 1, "overflow": "reject-publish"})
+    async with Link(vhost.url(), name="test") as link:
+        taken = 0
+        with pytest.raises(Nacked):
+            for _ in range(50):
+                await link.publish(message("q"))
+                taken += 1
+        assert (await link.depth("q")).messages == taken > 0
+
+
+async def test_thousands_may_await_their_confirms_at_once(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await asyncio.gather(*(link.publish(message("q", body=b"x" * 6000)) for _ in range(2000)))
+        assert (await link.depth("q")).messages == 2000
+
+
+async def test_a_frozen_broker_leaves_the_publish_unknown_and_is_found_again(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test", heartbeat=1) as link:
+        await link.publish(message("q"))
+        with vhost.node.frozen():
+            with pytest.raises(Unconfirmed) as caught:
+                await link.publish(message("q"), deadline=0.3)
+            assert caught.value.sent
+            await until(lambda: not link.connected)
+        await link.publish(message("q"))
+        # The broker read the unconfirmed one when it awoke: it happened, or may yet.
+        assert (await link.depth("q")).messages in (2, 3)
+
+
+async def test_a_dropped_connection_leaves_what_is_outstanding_unknown(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message("q"))
+        vhost.node.suspend_queue(vhost.name, "q")
+        outstanding = asyncio.ensure_future(link.publish(message("q")))
+        await asyncio.sleep(0)
+        await vhost.cut("tester")
+        with pytest.raises(Unconfirmed):
+            await outstanding
+        vhost.node.resume_queue(vhost.name, "q")
+        await link.publish(message("q"))
+
+
+async def test_an_unresponsive_queue_holds_up_its_own_lane_only(vhost: Vhost) -> None:
+    vhost.declare("stuck")
+    vhost.declare("fine")
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message("fine"))
+        vhost.node.suspend_queue(vhost.name, "stuck")
+        held_up = asyncio.ensure_future(link.publish(message("stuck"), lane="slow", deadline=1.0))
+        await asyncio.gather(*(link.publish(message("fine"), deadline=0.9) for _ in range(100)))
+        assert not held_up.done()
+        with pytest.raises(Unconfirmed):
+            await held_up
+        vhost.node.resume_queue(vhost.name, "stuck")
+
+
+async def test_a_memory_alarm_makes_publishers_wait_until_it_ends_or_their_deadline(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="publish") as link, Link(vhost.url(), name="consume") as other:
+        await link.publish(message("q"))
+        await asyncio.to_thread(vhost.node.set_memory_alarm, True)
+        with pytest.raises(Unconfirmed) as caught:
+            await link.publish(message("q"), deadline=0.5)
+        assert caught.value.sent
+        assert link.blocked
+        with pytest.raises(Unconfirmed, match="blocks publishers") as caught:
+            await link.publish(message("q"), deadline=0.3)
+        assert not caught.value.sent
+
+        taken = await other.subscribe("q", prefetch=10).take(1)
+        assert len(taken) == 1
+        waiting = asyncio.ensure_future(link.publish(message("q"), deadline=20.0))
+        await asyncio.to_thread(vhost.node.set_memory_alarm, False)
+        await waiting
+        assert not link.blocked
+
+
+async def test_without_a_broker_a_publish_waits_for_its_deadline_and_says_that_nothing_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = taken.getsockname()[1]
+    async with Link(f"amqp://u:p@127.0.0.1:{nobody}/v", name="test") as link:
+        with pytest.raises(Unconfirmed, match="no connection") as caught:
+            await link.publish(message("q"), deadline=0.3)
+        assert not caught.value.sent
+        assert not link.connected
+
+
+async def test_a_refused_publish_is_told_and_the_lane_opens_again(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        with pytest.raises(Unconfirmed, match="NOT_FOUND"):
+            await link.publish(message(exchange="no-such-exchange"))
+        await link.publish(message("q"))
+
+
+async def test_a_cancelled_publisher_disturbs_nobody(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await link.wait_connected()
+        for _ in range(20):
+            hasty = asyncio.ensure_future(link.publish(message("q")))
+            await asyncio.sleep(0)
+            hasty.cancel()
+        await link.publish(message("q"))
+
+
+async def test_closing_waits_for_outstanding_confirms_and_leaves_no_task(vhost: Vhost) -> None:
+    vhost.declare("q")
+    before = asyncio.all_tasks()
+    async with Link(vhost.url(), name="test") as link:
+        link.subscribe("q", prefetch=5)
+        await link.publish(message("q"))
+        sent = [asyncio.ensure_future(link.publish(message("q"))) for _ in range(300)]
+        await asyncio.sleep(0)
+    assert await asyncio.gather(*sent) == [None] * 300
+    assert asyncio.all_tasks() == before
+    with pytest.raises(Closed):
+        await link.publish(message("q"))
+
+
+async def test_closing_before_a_frozen_broker_is_bounded(vhost: Vhost) -> None:
+    vhost.declare("q")
+    loop = asyncio.get_running_loop()
+    link = Link(vhost.url(), name="test")
+    async with link:
+        await link.publish(message("q"))
+        with vhost.node.frozen():
+            outstanding = asyncio.ensure_future(link.publish(message("q")))
+            await asyncio.sleep(0)
+            started = loop.time()
+            await link.close(within=0.3)
+            assert loop.time() - started < 2.0
+            with pytest.raises(Unconfirmed):
+                await outstanding
+
+
+async def test_closing_while_connecting_is_bounded_and_leaves_no_task(silent_port: int) -> None:
+    before = asyncio.all_tasks()
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with Link(f"amqp://u:p@127.0.0.1:{silent_port}/v", name="test") as link:
+        waiting = asyncio.ensure_future(link.publish(message("q")))
+        await asyncio.sleep(0.1)
+    with pytest.raises(Closed):
+        await waiting
+    assert loop.time() - started < 3.0
+    assert asyncio.all_tasks() == before

@@ -1,0 +1,63 @@
+"""Imports run downhill, and each library has one owner (the contracts stand in pyproject.toml)."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.project import ROOT
+
+PACKAGES = ("bus", "adapters", "compose")
+
+
+def lint_imports(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--config", str(ROOT / "pyproject.toml")]
+    return subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_every_import_runs_downhill() -> None:
+    done = lint_imports(ROOT, "--cache-dir", str(ROOT / "build" / "cache" / "import-linter"))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the linter says of a copy of the project in which every rule is broken once."""
+    folder = tmp_path_factory.mktemp("bent")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    violations = {
+        "bus/thai.py": [
+            "bus.router",
+            "adapters",
+            "httpx",
+            "jwt",
+            "lxml",
+            "pika",
+            "signxml",
+            "sqlalchemy",
+            "structlog",
+        ],
+        "bus/errors.py": ["compose.programs", "xmlschema"],
+        "adapters/mailbox/__init__.py": ["adapters.agent", "bus.ledger", "compose.cluster", "tenacity"],
+    }
+    for file, imports in violations.items():
+        with (folder / file).open("a", encoding="utf-8") as module:
+            module.writelines(f"import {name}\n" for name in imports)
+    done = lint_imports(folder, "--no-cache")
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_broken_rule_is_noticed(bent: str) -> None:
+    names = re.findall(
+        r'^name = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
+    )[1:]
+    assert len(names) >= 12
+    kept = [name for name in names if not re.search(re.escape(name) + r"\s+BROKEN", " ".join(bent.split()))]
+    assert kept == []
