@@ -139,7 +139,7 @@ class _Upload:
 
     async def attempt(self) -> None:
         """Ask how far it got, and send the rest."""
-        self._require_size(await run_sync(self._path.stat))
+        await run_sync(self._require_whole)
         offset = 0 if self._anew else await self._offset()
         self._anew = False
         self.reached = max(self.reached, offset)
@@ -158,8 +158,10 @@ class _Upload:
     async def _offset(self) -> int:
         headers = {"Upload-Length": str(self._size)}
         response = await self._client.send(self._client.request("HEAD", f"/uploads/{self._sha256}", headers))
-        offset = int(response.headers.get("Upload-Offset", "0"))
-        return offset if offset <= self._size else 0
+        offset = response.headers.get("Upload-Offset", "")
+        if not offset.isdecimal():
+            raise Transient("the depot does not say how far the upload got")
+        return int(offset) if int(offset) <= self._size else 0
 
     def _whole(self) -> httpx.Request:
         headers = {"Content-Length": str(self._size)}
@@ -180,8 +182,12 @@ class _Upload:
             while block := await run_sync(file.read, _BLOCK):
                 yield block
 
-    def _require_size(self, status: os.stat_result) -> None:
-        if status.st_size != self._size:
+    def _require_whole(self) -> None:
+        try:
+            size = self._path.stat().st_size
+        except FileNotFoundError as exc:
+            raise FileUnavailable("file.unreadable") from exc
+        if size != self._size:
             raise FileUnavailable("file.size")
 
 

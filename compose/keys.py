@@ -86,7 +86,7 @@ def make_key_pair(
     digital_signature: bool | None = True,
     passphrase: str | None = None,
 ) -> KeyFiles:
-    """Write `<name>.key.pem` (readable by its owner only) and `<name>.cert.pem`; existing files are replaced."""
+    """Write `<name>.key.pem` (readable by its owner only) and `<name>.crt.pem`; existing files are replaced."""
     seal = new_seal(
         common_name or name,
         key=key,
@@ -100,7 +100,7 @@ def make_key_pair(
 def write_seal(seal: Seal, folder: Path, name: str, *, passphrase: str | None = None) -> KeyFiles:
     """Write a seal's two PEM files."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = KeyFiles(key=folder / f"{name}.key.pem", certificate=folder / f"{name}.cert.pem")
+    files = KeyFiles(key=folder / f"{name}.key.pem", certificate=folder / f"{name}.crt.pem")
     encryption: KeySerializationEncryption = (
         BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     )

@@ -144,6 +144,11 @@ class Node:
         """The HTTP API, with the operator's name and password in the URL."""
         return f"http://{OPERATOR}:{self.operator_password}@{LOOPBACK}:{self.ports.management}"
 
+    @property
+    def amqp_url(self) -> str:
+        """Where AMQP is spoken, without a user."""
+        return f"amqp://{LOOPBACK}:{self.ports.amqp}"
+
     def url(self, vhost: str, user: str, password: str) -> str:
         """The AMQP URL of a user in a vhost."""
         secret = f"{quote(user, safe='')}:{quote(password, safe='')}"

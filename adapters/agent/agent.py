@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -22,6 +22,9 @@ _GRACE = 10.0
 """Seconds for what is being sent to be confirmed when the process is told to stop."""
 
 
+Companion = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+
 class StoppableDeliveries(Deliveries, Protocol):
     """A subscription that can be told to take no more."""
 
@@ -29,8 +32,8 @@ class StoppableDeliveries(Deliveries, Protocol):
         """Take no more; what was taken can still be acknowledged."""
 
 
-class Broker(Publisher, Protocol):
-    """The link to the broker."""
+class Inward(Protocol):
+    """The link on which deliveries come in."""
 
     def subscribe(self, queue: str, *, prefetch: int) -> StoppableDeliveries:
         """Consume a queue for as long as the link lives, whatever breaks in between."""
@@ -41,7 +44,10 @@ class Depot(Uploads, Downloads, Protocol):
 
 
 class Agent:
-    """Runs one mailbox. What it is given stays the caller's: it opens and closes neither mailbox, link nor depot."""
+    """Runs one mailbox. What it is given stays the caller's: it opens and closes neither mailbox, links nor depot.
+
+    Two links, for a broker in need blocks those that publish, and deliveries are to come in all the same.
+    """
 
     def __init__(
         self,
@@ -49,32 +55,37 @@ class Agent:
         *,
         seal: Seal,
         bus_certificate: x509.Certificate,
-        link: Broker,
+        outward: Publisher,
+        inward: Inward,
         depot: Depot,
         pace: Pace | None = None,
     ) -> None:
         self.mailbox = mailbox
         self.pace = pace or Pace()
-        self._link = link
-        self._sender = Sender(mailbox, seal, link, depot, self.pace)
+        self._inward = inward
+        self._sender = Sender(mailbox, seal, outward, depot, self.pace)
         self._fetcher = Fetcher(mailbox, depot, self.pace, then=self._sender.wake)
         judge = Judge(mailbox, bus_certificate, self.pace)
         self._judging = Judging(mailbox, judge, then=(self._fetcher.wake, self._sender.wake))
         self._seen = -1
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, *, beside: Sequence[Companion] = ()) -> None:
         """Work until `stop` is set; AlreadyRunning if another process works on this mailbox.
+
+        What runs `beside` (connectors) is kept to this one process too.
 
         On the way out: take no more deliveries, finish and acknowledge those that were taken, let what is being sent
         be confirmed. All that is cut short is taken up again at the next start.
         """
         with self.mailbox.exclusive():
-            deliveries = self._link.subscribe(inbox_queue(self.mailbox.agency), prefetch=self.pace.prefetch)
+            deliveries = self._inward.subscribe(inbox_queue(self.mailbox.agency), prefetch=self.pace.prefetch)
             _LOG.info("the adapter runs", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
                 group.create_task(take_in(self.mailbox, deliveries, self._judging.wake), name="take in")
                 for name, work in self._works(stop).items():
                     group.create_task(work, name=name)
+                for companion in beside:
+                    group.create_task(companion(stop))
                 await stop.wait()
                 await deliveries.stop()
             await self._fetcher.finish()

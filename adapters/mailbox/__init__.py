@@ -4,9 +4,9 @@ from adapters.mailbox.arrivals import Arrival, Gap, Judgement, Message
 from adapters.mailbox.inbox import Progress, Received, ReceivedFile
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.notices import Statement
-from adapters.mailbox.outbox import AlreadyPut, Outgoing, OutgoingFile, Receipted, Standing
 from adapters.mailbox.states import RecipientState
 from adapters.mailbox.store import AlreadyRunning
+from adapters.mailbox.submissions import AlreadyPut, Outgoing, OutgoingFile, Receipted, Standing
 
 __all__ = [
     "AlreadyPut",

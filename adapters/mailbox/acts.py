@@ -21,7 +21,7 @@ from adapters.mailbox.lookup import LetterKey, received_letter, sent_letter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from adapters.mailbox.notices import Statement, machine_notice_id, standing
-from adapters.mailbox.outbox import Outgoing, Standing
+from adapters.mailbox.submissions import Outgoing, Standing
 from bus.codes import load_codes
 from bus.documents.notice import Event, Notice, OtherMeans, ReasonText, Registration
 from bus.thai import now, to_buddhist

@@ -160,6 +160,19 @@ class Inbox:
         with self._store.reading() as connection:
             return _one(connection, row)
 
+    def counts(self) -> dict[str, int]:
+        """How many letters there are in each state."""
+        query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
+        with self._store.reading() as connection:
+            return dict(connection.execute(query).tuples().all())
+
+    def troubled(self, limit: int = 100) -> list[Received]:
+        """Letters that are not delivered yet for some trouble, or failed, newest first."""
+        query = select(inbox).where(inbox.c.state != Progress.DELIVERED, inbox.c.last_error.is_not(None))
+        with self._store.reading() as connection:
+            rows = connection.execute(query.order_by(inbox.c.id.desc()).limit(limit)).mappings()
+            return [_received(row) for row in rows]
+
     def letters(
         self, *, letter_id: str | None = None, number: str | None = None, limit: int = 1000
     ) -> list[Received]:

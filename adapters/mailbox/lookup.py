@@ -9,7 +9,7 @@ from typing import TypeVar
 from adapters.mailbox.inbox import Received
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
-from adapters.mailbox.outbox import Outgoing
+from adapters.mailbox.submissions import Outgoing
 from bus.thai import thai_date
 
 _Row = TypeVar("_Row", Received, Outgoing)

@@ -6,16 +6,17 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
-from adapters.mailbox import outbox as sending
+from adapters.mailbox import submissions as sending
 from adapters.mailbox.arrivals import Arrival, Arrivals, Judgement, judge
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.files import FileStore
 from adapters.mailbox.inbox import Inbox, Received
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import Notices, record
-from adapters.mailbox.outbox import Outbox, Outgoing, Receipted
+from adapters.mailbox.outbox import Outbox
 from adapters.mailbox.states import RecipientState, fold
 from adapters.mailbox.store import Store
+from adapters.mailbox.submissions import Outgoing, Receipted
 from bus.directory import Directory
 from bus.documents.notice import Notice
 from bus.errors import Rejected, RejectionCode

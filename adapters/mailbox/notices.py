@@ -14,9 +14,9 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, RowMapping, insert, or_, select
 
-from adapters.mailbox import outbox as sending
-from adapters.mailbox.outbox import Outgoing
+from adapters.mailbox import submissions as sending
 from adapters.mailbox.store import Store
+from adapters.mailbox.submissions import Outgoing
 from adapters.mailbox.tables import news, notices
 from bus.documents.notice import Event, Notice
 

@@ -79,11 +79,6 @@ class Management:
     def delete(self, *path: str) -> None:
         self._request("DELETE", path)
 
-    def connections(self, user: str | None = None) -> list[str]:
-        """Names of the open connections, of one user or of all."""
-        found = self.get("connections")
-        return [each["name"] for each in found if user is None or each.get("user") == user]
-
     def _request(self, method: str, path: Iterable[str], body: object = None) -> httpx.Response:
         address = "/" + "/".join(quote(name, safe="") for name in path)
         try:

@@ -174,7 +174,8 @@ def _begins(number: str, prefix: str) -> bool:
     if not number.startswith(prefix):
         return False
     following = number[len(prefix) :][:1]
-    goes_on = following.isalpha() or "\u0e30" <= following <= "\u0e4e"  # Thai vowels and tone marks are no letters
+    # Thai vowels and tone marks are no letters to `isalpha`.
+    goes_on = following.isalpha() or "\u0e30" <= following <= "\u0e4e"
     return prefix[-1:].isdigit() or not goes_on
 
 

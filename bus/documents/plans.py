@@ -93,27 +93,42 @@ def _written_moment(value: dt.datetime) -> str:
 
 
 def _read_moment(text: str) -> dt.datetime:
-    value = dt.datetime.fromisoformat(text)
+    value = dt.datetime.fromisoformat(_collapsed(text))
     if value.utcoffset() != BANGKOK.utcoffset(None):
         raise ValueError("a point in time bears +07:00")
     return value
 
 
+def _read_number(text: str) -> int:
+    digits = _collapsed(text)
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError("a whole number in Arabic digits")
+    return int(digits)
+
+
 def _read_flag(text: str) -> bool:
-    if text not in ("true", "false"):
+    word = _collapsed(text)
+    if word not in ("true", "false"):
         raise ValueError("true or false")
-    return text == "true"
+    return word == "true"
+
+
+def _collapsed(text: str) -> str:
+    """Without the blanks that XML Schema allows around everything that is not a string."""
+    return text.strip(" \t\r\n")
 
 
 _CODECS: dict[type, Codec] = {
     str: Codec(_written_text, str),
-    int: Codec(str, int),
+    int: Codec(str, _read_number),
     bool: Codec(lambda flag: "true" if flag else "false", _read_flag),
     UUID: Codec(str, UUID),
-    dt.date: Codec(dt.date.isoformat, dt.date.fromisoformat),
+    dt.date: Codec(dt.date.isoformat, lambda text: dt.date.fromisoformat(_collapsed(text))),
     dt.datetime: Codec(_written_moment, _read_moment),
 }
 
+
+_BASE64 = Codec(_written_text, _collapsed)
 
 _PLANS: dict[tuple[type, str], Plan] = {}
 
@@ -133,7 +148,11 @@ def _compiled(cls: type, namespace: str) -> Plan:
         for name, at in bound
         if at.place == "attribute"
     ]
-    texts = [TextSlot(name, at.name, _codec(types[name])) for name, at in bound if at.place == "text"]
+    texts = [
+        TextSlot(name, at.name, _BASE64 if at.name == "base64" else _codec(types[name]))
+        for name, at in bound
+        if at.place == "text"
+    ]
     parts = tuple(
         _part(
             name, at, types[name], namespace, tuple(slot for of, slot in attributes if of and of == at.name)

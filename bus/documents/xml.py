@@ -16,7 +16,7 @@ from lxml import etree
 
 from bus.documents.letter import LETTER_NAMESPACE, Letter
 from bus.documents.notice import NOTICE_NAMESPACE, Notice
-from bus.documents.plans import AttributeSlot, Codec, Flat, Plan, Slot, plan_of
+from bus.documents.plans import AttributeSlot, Codec, Flat, Plan, Slot, TextSlot, plan_of
 from bus.errors import Rejected, RejectionCode
 
 MAX_BYTES = 1_048_576
@@ -177,7 +177,7 @@ def _read(plan: Plan, element: etree._Element, *, skip: str = "") -> Any:
     own = _read_attributes(plan.attributes, element)
     groups = {"": own}
     if plan.text:
-        own[plan.text.field] = _foreign_content(element) if plan.text.kind == "xml" else _text(element)
+        own[plan.text.field] = _read_text(plan.text, element)
     else:
         for child in element:
             if child.tag != skip:
@@ -207,6 +207,10 @@ def _read_child(plan: Plan, child: etree._Element, groups: dict[str, dict[str, A
         )
     else:
         values[slot.field] = value
+
+
+def _read_text(slot: TextSlot, element: etree._Element) -> Any:
+    return _foreign_content(element) if slot.kind == "xml" else _value(slot.codec, _text(element), element)
 
 
 def _read_attributes(wanted: tuple[AttributeSlot, ...], element: etree._Element) -> dict[str, Any]:
@@ -267,7 +271,7 @@ def build(document: Document) -> etree._Element:
 def _write(plan: Plan, value: Any, element: etree._Element) -> None:
     _write_attributes(plan.attributes, value, element)
     if plan.text and plan.text.kind == "xml":
-        element.append(_foreign_element(getattr(value, plan.text.field)))
+        element.append(_foreign_element(_written(plan.text.codec, getattr(value, plan.text.field), element)))
     elif plan.text:
         element.text = _written(plan.text.codec, getattr(value, plan.text.field), element)
     for part in plan.parts:

@@ -46,6 +46,7 @@ class Deadlines:
         router: str,
         idle: Callable[[], bool],
         give: Callable[[tuple[Consignment, ...]], None],
+        settle: timedelta,
     ) -> None:
         self._link = link
         self._ledger = ledger
@@ -54,6 +55,7 @@ class Deadlines:
         self._router = router
         self._idle = idle
         self._give = give
+        self._settle = settle
         self.overdue = 0
         """How many overdue notices this router has issued."""
 
@@ -98,7 +100,7 @@ class Deadlines:
     def _due(self, examined_through: datetime) -> list[tuple[LetterRow, str, str, list[str]]]:
         with self._ledger.read() as reader:
             found = []
-            for number, deadline, at in reader.due_before(examined_through):
+            for number, deadline, at in reader.due_before(examined_through - self._settle):
                 letter = reader.letter(number)
                 if letter:
                     found.append((letter, deadline, at, reader.state_of(number).silent(deadline, at)))

@@ -13,7 +13,6 @@ from bus.documents.notice import Notice
 from bus.documents.signing import Signed, Verified
 from bus.errors import Rejected
 from bus.ledger.reading import LetterRow
-from bus.ledger.state import LetterState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +96,15 @@ class Repeated:
     answer: int
 
 
-Examined = Accepted | Heard | Refused | Repeated
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class About:
-    """A letter and its state, as a notice meets them."""
+class Passed:
+    """A letter past gate 7 but for its files, which the depot is asked about."""
 
-    letter: LetterRow
-    state: LetterState
+    delivery: Delivery
+    agency: str
+    letter: Verified[Letter]
+    directory: Directory
+    recipients: tuple[Recipient, ...]
+
+
+Examined = Accepted | Heard | Refused | Repeated

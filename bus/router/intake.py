@@ -7,12 +7,13 @@ decide because something is away raises Transient, and the submission is taken a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from bus.calendar import Calendar
 from bus.codes import Codes
+from bus.depot.holds import Check, Held
 from bus.directory import Directory
 from bus.documents import schema, signing, xml
 from bus.documents.letter import Letter
@@ -24,40 +25,18 @@ from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader, Verdict
 from bus.router import policy, transitions
 from bus.router.answers import Answers
-from bus.router.delivery import Accepted, Delivery, Examined, Heard, Recipient, Refused, Repeated
+from bus.router.delivery import Accepted, Delivery, Examined, Heard, Passed, Refused, Repeated
 from bus.thai import now
-
-
-class FileCheck(Protocol):
-    """What gate 7 asks of the depot."""
-
-    def check(self, wanted: Sequence[tuple[str, str, int]]) -> Sequence[str]:
-        """Return `ok`, `missing` or `size` for each (agency, SHA-256, size), and renew the holds of those present.
-
-        Raises Transient when the depot is away.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the gates judge by: the versions in force, the codes, the bus's voice and the depot's word."""
+    """What the gates judge by: the versions in force, the codes, and the bus's voice to answer with."""
 
     directory: Directory
     calendar: Calendar
     codes: Codes
     answers: Answers
-    depot: FileCheck
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Passed:
-    """A document past gate 7, but for its files."""
-
-    delivery: Delivery
-    agency: str
-    document: Verified[Any]
-    recipients: tuple[Recipient, ...] = ()
 
 
 class _Stop(Exception):
@@ -69,19 +48,36 @@ class _Stop(Exception):
         self.document = document
 
 
-def examine(deliveries: Sequence[Delivery], rules: Rules, reader: Reader) -> list[Examined | Exception]:
-    """Take submissions through gates 1 to 7 and return, in order, what became of each.
+def examine(
+    deliveries: Sequence[Delivery], rules: Rules, reader: Reader
+) -> list[Passed | Examined | Exception]:
+    """Take submissions through gates 1 to 7, but for their files, and return, in order, what became of each.
 
     An unexpected exception of one submission is returned in its place: a bug parks that one and no other.
-    Raises Transient when the ledger or the depot is away; then nothing is known of any of them.
+    Raises Transient when the ledger is away; then nothing is known of any of them.
     """
-    passed: list[_Passed | Examined | Exception] = [
-        _guarded(delivery, rules, reader) for delivery in deliveries
+    return [_guarded(delivery, rules, reader) for delivery in deliveries]
+
+
+def files_of(found: Iterable[Passed | Examined | Exception]) -> list[Check]:
+    """Return what the depot is to be asked: every file of every letter that passed, in order."""
+    return [
+        Check(one.agency, file.digest, file.size)
+        for one in found
+        if isinstance(one, Passed)
+        for file in one.letter.document.all_files
     ]
-    return _with_files(passed, rules)
 
 
-def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> _Passed | Examined:
+def conclude(
+    found: Sequence[Passed | Examined | Exception], said: Iterable[Held], rules: Rules
+) -> list[Examined | Exception]:
+    """Finish gate 7 with the depot's words on `files_of(found)`, and sign the acceptances."""
+    words = iter(said)
+    return [_concluded(one, words, rules) if isinstance(one, Passed) else one for one in found]
+
+
+def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examined:
     agency: str | None = delivery.agency
     document: Verified[Any] | None = None
     try:
@@ -114,7 +110,7 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> _Passed | Examin
         raise _Stop(reason, agency, document) from reason
 
 
-def _guarded(delivery: Delivery, rules: Rules, reader: Reader) -> _Passed | Examined | Exception:
+def _guarded(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examined | Exception:
     try:
         return _gates(delivery, rules, reader)
     except _Stop as stop:
@@ -157,11 +153,13 @@ def _author(document: Letter | Notice, agency: str, directory: Directory) -> Non
         raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, named)
 
 
-def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: Rules) -> _Passed:
+def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: Rules) -> Passed:
     letter = verified.document
     policy.letter_rules(letter, rules.codes, delivery.received_at)
     recipients = policy.resolve(letter, agency, rules.directory, rules.calendar, delivery.received_at)
-    return _Passed(delivery=delivery, agency=agency, document=verified, recipients=recipients)
+    return Passed(
+        delivery=delivery, agency=agency, letter=verified, directory=rules.directory, recipients=recipients
+    )
 
 
 def _notice(
@@ -186,59 +184,46 @@ def _notice(
     )
 
 
-def _with_files(passed: Sequence[_Passed | Examined | Exception], rules: Rules) -> list[Examined | Exception]:
-    """Finish gate 7: ask the depot once for the files of all letters, then sign the acceptances."""
-    wanted = [
-        (one.agency, file.digest, file.size)
-        for one in passed
-        if isinstance(one, _Passed)
-        for file in one.document.document.all_files
+def _concluded(one: Passed, words: Iterator[Held], rules: Rules) -> Examined | Exception:
+    wrong = [
+        (file.name, word) for file in one.letter.document.all_files if (word := next(words)) is not Held.OK
     ]
-    said = iter(rules.depot.check(wanted) if wanted else ())
-    done: list[Examined | Exception] = []
-    for one in passed:
-        if not isinstance(one, _Passed):
-            done.append(one)
-            continue
-        files = one.document.document.all_files
-        wrong = [(file.name, word) for file, word in zip(files, said, strict=False) if word != "ok"]
-        try:
-            done.append(_without_files(one, wrong, rules) if wrong else _accepted(one, rules))
-        except Exception as error:
-            done.append(error)
-    return done
+    try:
+        return _without_files(one, wrong, rules) if wrong else _accepted(one, rules)
+    except Exception as error:
+        return error
 
 
-def _without_files(one: _Passed, wrong: Sequence[tuple[str, str]], rules: Rules) -> Refused:
-    missing = [name for name, word in wrong if word == "missing"]
+def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules) -> Refused:
+    missing = [name for name, word in wrong if word is Held.MISSING]
     code = RejectionCode.FILE_MISSING if missing else RejectionCode.FILE_SIZE
     reason = Rejected(
         code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
     )
-    return refused(one.delivery, reason, one.agency, one.document, rules)
+    return refused(one.delivery, reason, one.agency, one.letter, rules)
 
 
-def _accepted(one: _Passed, rules: Rules) -> Accepted:
-    letter: Letter = one.document.document
+def _accepted(one: Passed, rules: Rules) -> Accepted:
+    letter = one.letter.document
     at = one.delivery.received_at
     receipt_due = rules.calendar.receipt_due(letter.speed, at)
     registers = letter.acknowledgement == "registration"
     registration_due = rules.calendar.registration_due(letter.speed, at, None) if registers else None
     terms = Terms(
         recipients=tuple(recipient.agency for recipient in one.recipients),
-        directory_version=rules.directory.version,
+        directory_version=one.directory.version,
         calendar_version=rules.calendar.version,
         receipt_due_by=receipt_due,
         registration_due_by=registration_due,
     )
     acceptance = rules.answers.accepted(
-        letter_id=letter.letter_id, digest=one.document.digest, received_at=at, now=now(), terms=terms
+        letter_id=letter.letter_id, digest=one.letter.digest, received_at=at, now=now(), terms=terms
     )
     return Accepted(
         delivery=one.delivery,
         agency=one.agency,
-        letter=one.document,
-        directory=rules.directory,
+        letter=one.letter,
+        directory=one.directory,
         recipients=one.recipients,
         receipt_due=timestamp(receipt_due),
         registration_due=timestamp(registration_due) if registration_due else None,

@@ -25,16 +25,17 @@ from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.messages import Closed, Incoming
 from bus.broker.subscription import Subscription
+from bus.depot.client import Holds
 from bus.errors import Transient
 from bus.failpoints import reached
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
 from bus.router import parking
-from bus.router.delivery import Delivery, Examined
+from bus.router.delivery import Delivery, Examined, Passed
 from bus.router.enforce import directory_in_force
 from bus.router.fanout import Fanout
-from bus.router.intake import Rules, examine
+from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
@@ -70,6 +71,7 @@ class Intake:
         rules: Rules,
         directory_entry: int,
         ledger: Ledger,
+        depot: Holds,
         appends: GroupCommit,
         recorder: Recorder,
         fanout: Fanout,
@@ -79,6 +81,7 @@ class Intake:
         self.rules = rules
         self._directory_entry = directory_entry
         self._ledger = ledger
+        self._depot = depot
         self._appends = appends
         self._recorder = recorder
         self._fanout = fanout
@@ -93,6 +96,11 @@ class Intake:
     def idle(self) -> bool:
         """Whether no submission is in hand."""
         return self._in_hand == 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the ledger or the depot is away and nothing is taken."""
+        return self._away.is_set()
 
     async def run(self, link: Link, stop: asyncio.Event) -> None:
         """Consume the intake until stopped; then finish and acknowledge what is in hand."""
@@ -174,17 +182,20 @@ class Intake:
         return [settled[place] for place in range(len(deliveries))]
 
     async def _in_gates(self, deliveries: list[Delivery]) -> tuple[list[Examined | Exception], int]:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._gates, self._examine, deliveries)
+        in_thread = partial(asyncio.get_running_loop().run_in_executor, self._gates)
+        found, rules, entry = await in_thread(self._examine, deliveries)
+        wanted = files_of(found)
+        said = await self._depot.hold(wanted) if wanted else []
+        return await in_thread(conclude, found, said, rules), entry
 
-    def _examine(self, deliveries: list[Delivery]) -> tuple[list[Examined | Exception], int]:
+    def _examine(self, deliveries: list[Delivery]) -> tuple[list[Passed | Examined | Exception], Rules, int]:
         reached("router.before-gates")
         with self._ledger.read() as reader:
             if reader.latest_seq(Kind.DIRECTORY) != self._directory_entry:
                 self._directory_entry, directory = directory_in_force(reader)
                 self.rules = replace(self.rules, directory=directory)
             with self._metrics.gates.time():
-                return examine(deliveries, self.rules, reader), self._directory_entry
+                return examine(deliveries, self.rules, reader), self.rules, self._directory_entry
 
     async def _append(self, found: list[Examined | Exception], entry: int) -> list[Recorded | Exception]:
         futures = [
@@ -223,17 +234,20 @@ class Intake:
         while not stop.is_set():
             try:
                 await asyncio.to_thread(self._probe)
-                break
             except Transient:
                 await pause(stop, PROBE_EVERY)
+                continue
+            if await self._depot.ready():
+                break
+            await pause(stop, PROBE_EVERY)
         self._away.clear()
         await subscription.resume()
         _log.info("dependencies-back")
 
     def _probe(self) -> None:
+        """Raise Transient while nothing can be appended."""
         with self._ledger.append():
             pass
-        self.rules.depot.check([])
 
 
 def _recorded(recorder: Recorder, one: Examined, entry: int, writer: Writer) -> Recorded | Stale:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+from typing import Any
 
 import pytest
 
 from bus.broker.confirms import Confirms, expire
-from bus.broker.messages import Nacked, Outgoing, Returned, Unconfirmed
+from bus.broker.messages import Nacked, Returned, Unconfirmed
 from tests.broker.samples import message
 
 
@@ -89,6 +91,6 @@ async def test_settled_waits_for_the_last_answer() -> None:
 
 @pytest.mark.parametrize("name", ["exchange", "routing_key", "message_id", "type", "user_id"])
 def test_a_name_too_long_for_amqp_is_refused_where_it_is_made(name: str) -> None:
-    names = {"exchange": "x", "routing_key": "k", "message_id": "m", "type": "t", "user_id": "u"}
+    overlong: dict[str, Any] = {name: "ก" * 86}
     with pytest.raises(ValueError, match=name):
-        Outgoing(body=b"", **(names | {name: "ก" * 86}))
+        dataclasses.replace(message("q"), **overlong)

@@ -43,6 +43,7 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
             "sqlalchemy",
             "structlog",
         ],
+        "bus/depot/refusals.py": ["bus.depot.app"],
         "bus/errors.py": ["compose.programs", "xmlschema"],
         "adapters/mailbox/__init__.py": ["adapters.agent", "bus.ledger", "compose.cluster", "tenacity"],
     }
@@ -59,5 +60,5 @@ def test_a_broken_rule_is_noticed(bent: str) -> None:
         r'^name = "(.*)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE
     )[1:]
     assert len(names) >= 12
-    kept = [name for name in names if not re.search(re.escape(name) + r"\s+BROKEN", " ".join(bent.split()))]
+    kept = [name for name in names if not re.search(re.escape(name) + r"\s*BROKEN", " ".join(bent.split()))]
     assert kept == []

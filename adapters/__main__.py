@@ -1,0 +1,5 @@
+"""`python -m adapters` is `saraban-adapter`."""
+
+from adapters.cli import main
+
+main()

@@ -1,0 +1,188 @@
+"""The commands of `saraban-adapter`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from adapters.cli import acts, running
+from adapters.cli.speaking import AsJson, Config, bilingual, opened, print_json, say
+from adapters.connectors import accounts, folder, letters
+from adapters.connectors.manifest import read_manifest
+from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
+from adapters.mailbox.lookup import any_key, received_letter, sent_letter
+from adapters.mailbox.mistakes import Mistake, Mistaken
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+acts.add_to(app)
+
+LetterArgument = Annotated[str, typer.Argument(help="LetterID, reference, or letter number (ที่).")]
+
+
+@app.command()
+def run(config: Config = None) -> None:
+    """Send, receive and acknowledge, until told to stop (SIGTERM or Ctrl-C)."""
+    running.run(config)
+
+
+@app.command()
+def send(
+    manifest: Annotated[
+        Path, typer.Argument(help="A manifest (*.letter.toml or .json), or a folder with one.")
+    ],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a letter into the outbox; the same one again is one letter. `run` sends it."""
+    with opened(config) as mailbox:
+        file = folder.manifest_in(manifest) if manifest.is_dir() else manifest
+        if file is None or not file.is_file():
+            raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
+        name = folder.stem_of(manifest.name)
+        row = letters.put(mailbox, letters.compose(mailbox, read_manifest(file), file.parent, name))
+        say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}: {row.reference}")
+
+
+@app.command(name="send-again")
+def send_again(letter: LetterArgument, config: Config = None, as_json: AsJson = False) -> None:
+    """Submit a refused letter or notice once more, its files included, when what stood in its way has changed."""
+    with opened(config) as mailbox:
+        row = mailbox.outbox.find(letter) or sent_letter(mailbox, any_key(letter))
+        mailbox.outbox.send_again(row.id)
+        row = mailbox.outbox.get(row.id)
+        say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}")
+
+
+@app.command()
+def outbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> None:
+    """Letters sent, newest first, each with its recipients' states."""
+    with opened(config) as mailbox:
+        rows = mailbox.outbox.letters(limit=limit)
+        if as_json:
+            print_json([accounts.sent(mailbox, row) for row in rows])
+            return
+        table = Table(
+            "ที่ Number", "ลงวันที่ Date", "เรื่อง Subject", "สถานะ State", "ผู้รับ Recipients", title="Outbox"
+        )
+        for row in rows:
+            table.add_row(
+                row.number or "–", _day(row.date), row.subject or "", _state(row), _recipients(mailbox, row)
+            )
+        say(False, None, table)
+
+
+@app.command()
+def inbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> None:
+    """Letters received, newest first."""
+    with opened(config) as mailbox:
+        rows = mailbox.inbox.letters(limit=limit)
+        if as_json:
+            print_json([accounts.received(mailbox, row) for row in rows])
+            return
+        table = Table("ที่ Number", "ลงวันที่ Date", "จาก From", "เรื่อง Subject", "สถานะ State", title="Inbox")
+        for row in rows:
+            cells = (row.number or "–", _day(row.date), row.sender_name, row.subject or "")
+            table.add_row(*cells, _standing(mailbox, row))
+        say(False, None, table)
+
+
+@app.command()
+def show(letter: LetterArgument, config: Config = None, as_json: AsJson = False) -> None:
+    """A letter, sent or received, with everything that was said about it."""
+    with opened(config) as mailbox:
+        found = mailbox.outbox.find(letter)
+        if found is not None and found.type == "letter":
+            account = _sent_in_full(mailbox, found)
+        else:
+            account = _found_in_full(mailbox, letter)
+        print_json(account) if as_json else say(False, None, bilingual(account))
+
+
+@app.command()
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """Whether it runs, what waits and why, what is missing, and what is in quarantine."""
+    with opened(config) as mailbox:
+        account = standing(mailbox)
+        print_json(account) if as_json else say(False, None, bilingual(account))
+
+
+def standing(mailbox: Mailbox) -> accounts.Account:
+    """The state of the whole mailbox."""
+    directory = mailbox.directory()
+    return {
+        "agency": accounts.agency(mailbox, mailbox.agency),
+        "running": mailbox.running(),
+        "directory_version": directory.version if directory else None,
+        "outbox": mailbox.outbox.counts(),
+        "inbox": mailbox.inbox.counts(),
+        "arrivals": mailbox.arrivals.counts(),
+        "missing_consignments": [{"first": gap.first, "last": gap.last} for gap in mailbox.arrivals.gaps()],
+        "trouble": [
+            {
+                "type": row.type,
+                "id": row.document_id,
+                "reference": row.reference,
+                "state": str(row.state),
+                "attempts": row.attempts,
+                "why": row.last_error,
+                "refusal": accounts.refusal(row),
+            }
+            for row in mailbox.outbox.troubled()
+        ],
+        "waiting_for_files": [
+            {"letter_id": row.letter_id, "number": row.number, "why": row.last_error}
+            for row in mailbox.inbox.troubled()
+        ],
+        "quarantine": [accounts.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
+    }
+
+
+def _sent_in_full(mailbox: Mailbox, row: Outgoing) -> accounts.Account:
+    statements = mailbox.notices.about(row.document_id, row.digest)
+    return (
+        accounts.content(row.raw or row.document)
+        | accounts.sent(mailbox, row)
+        | {"direction": "sent", "notices": [accounts.said(mailbox, each) for each in statements]}
+    )
+
+
+def _found_in_full(mailbox: Mailbox, text: str) -> accounts.Account:
+    key = any_key(text)
+    try:
+        row = received_letter(mailbox, key)
+    except Mistaken:
+        return _sent_in_full(mailbox, sent_letter(mailbox, key))
+    statements = mailbox.notices.about(row.letter_id, row.digest)
+    return (
+        accounts.content(mailbox.arrivals.get(row.arrival).body)
+        | accounts.received(mailbox, row)
+        | {"direction": "received", "notices": [accounts.said(mailbox, each) for each in statements]}
+    )
+
+
+def _day(text: str | None) -> str:
+    day = accounts.day(text)
+    return f"{day['thai']}\n{day['iso']}" if day else "–"
+
+
+def _state(row: Outgoing) -> str:
+    return f"{row.state}\n{row.refusal or row.last_error or ''}".strip()
+
+
+def _recipients(mailbox: Mailbox, row: Outgoing) -> str:
+    return "\n".join(_one_recipient(mailbox, each) for each in mailbox.states_of_sent(row))
+
+
+def _one_recipient(mailbox: Mailbox, state: RecipientState) -> str:
+    name = accounts.agency(mailbox, state.agency)["name_th"] or state.agency
+    words = [accounts.word(state.state)["event_th"], state.receiving_number, *state.overdue]
+    return f"{name}: {' '.join(filter(None, words))}"
+
+
+def _standing(mailbox: Mailbox, row: Received) -> str:
+    state = mailbox.state_of_received(row)
+    shown = accounts.word(state.state)["event_th"] if row.state == "delivered" else str(row.state)
+    return " ".join(filter(None, (shown, state.receiving_number, row.last_error)))

@@ -1,0 +1,95 @@
+"""How the command line speaks: JSON for programs, tables for people, mistakes in Thai and English."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from adapters.connectors.reasons import mistakes_of
+from adapters.mailbox import AlreadyPut, AlreadyRunning, Mailbox
+from adapters.mailbox.mistakes import Mistaken
+from bus.errors import Misconfigured, Rejected, Transient
+from bus.settings import load_adapter_settings
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", envvar="SARABAN_ADAPTER_CONFIG", help="The settings, such as adapter.toml."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+MISTAKEN = 1
+"""The exit status when nothing was done for what was asked."""
+MISCONFIGURED = 2
+NOT_NOW = 3
+"""The exit status when the same may work later."""
+
+
+@contextmanager
+def opened(config: Path | None) -> Iterator[Mailbox]:
+    """The mailbox of the settings."""
+    settings = load_adapter_settings(config)
+    with Mailbox(settings.mailbox.folder, settings.agency) as mailbox:
+        yield mailbox
+
+
+def say(as_json: bool, account: Any, words: RenderableType) -> None:
+    """Print the account, or the words."""
+    if as_json:
+        print_json(account)
+    else:
+        Console().print(words)
+
+
+def print_json(account: Any) -> None:
+    """Print JSON as it is: no colours, no line breaks in the middle of a value."""
+    typer.echo(json.dumps(account, ensure_ascii=False, indent=2, default=str))
+
+
+def bilingual(account: Mapping[str, Any]) -> Table:
+    """An account as a table of two columns."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in account.items():
+        if value not in (None, [], {}, "", ()):
+            table.add_row(f"[bold]{name}[/bold]", _shown(value))
+    return table
+
+
+def _shown(value: Any) -> RenderableType:
+    if isinstance(value, Mapping):
+        if value.keys() == {"iso", "thai"}:
+            return f"{value['thai']} ({value['iso']})"
+        return bilingual(value)
+    if isinstance(value, list | tuple):
+        table = Table(show_header=False, box=None, padding=0)
+        for each in value:
+            table.add_row(_shown(each))
+        return table
+    return str(value)
+
+
+def main() -> None:
+    """Run a command; say what is wrong in words, and never with a traceback."""
+    from adapters.cli.app import app
+
+    try:
+        app()
+    except (Mistaken, Rejected, AlreadyPut) as exc:
+        for mistake in mistakes_of(exc):
+            print(f"{mistake.where}: {mistake.th}\n{mistake.where}: {mistake.en}", file=sys.stderr)
+        sys.exit(MISTAKEN)
+    except Misconfigured as exc:
+        print(exc, file=sys.stderr)
+        sys.exit(MISCONFIGURED)
+    except (AlreadyRunning, Transient) as exc:
+        print(exc, file=sys.stderr)
+        sys.exit(NOT_NOW)

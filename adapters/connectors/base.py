@@ -1,0 +1,42 @@
+"""What a connector is: the way between a mailbox and one office system, in both directions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from bus.errors import Transient
+from bus.logs import get
+
+_LOG = get(__name__)
+
+
+class Connector(Protocol):
+    """An office system's way in and out. Both verbs are safe to repeat, at any time and after any crash."""
+
+    @property
+    def name(self) -> str:
+        """Under which the mailbox keeps this connector's bookmark."""
+
+    def collect(self) -> int:
+        """Take what the office has put out into the mailbox; give how many things that were."""
+
+    def tell(self) -> int:
+        """Tell the office's system the news of the mailbox; give how many things that were."""
+
+
+async def serve(connector: Connector, stop: asyncio.Event, *, interval: float) -> None:
+    """Collect and tell until `stop`; trouble of one round is logged, and the next round comes."""
+    while not stop.is_set():
+        for verb in (connector.collect, connector.tell):
+            try:
+                await asyncio.to_thread(verb)
+            except Transient as exc:
+                _LOG.warning("a connector waits", connector=connector.name, why=str(exc))
+            except Exception:
+                _LOG.exception("a connector's round failed", connector=connector.name)
+        try:
+            async with asyncio.timeout(interval):
+                await stop.wait()
+        except TimeoutError:
+            continue

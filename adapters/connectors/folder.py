@@ -1,0 +1,225 @@
+"""The folder connector: an office system that can write and read files needs nothing else.
+
+    outbox/     the office puts letters and acts here
+    sent/       what was taken from there into the mailbox
+    failed/     what could not be, as it was, each with a `.reason.txt` that says what is wrong and what to do
+    inbox/      one folder per letter received: letter.xml (the signed bytes), letter.json (to read), its files
+    receipts/   one JSON file for each answer, receipt, registration and whatever else is said about letters
+    working/    the connector's own
+
+**A letter** is a folder with a manifest in it (`letter.toml`, or `<name>.letter.toml`) and the files, or such a
+manifest with its files beside it; **an act** is a manifest `<name>.<verb>.toml`. TOML and JSON will do; what stands in
+them is told in `letters.py` and `orders.py`.
+
+**Complete** is what has its final name: write under a name that begins with a dot or ends in `.part` or `.tmp`, then
+rename; of a manifest with files beside it, rename the manifest last. A manifest whose files are not there is waited
+for a while, then it fails.
+
+Nothing is deleted, and nothing is done twice: what was taken in and is put there again is the same letter. To try
+again what has failed, mend it and move its folder back to `outbox/`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.connectors import letters
+from adapters.connectors.manifest import read_manifest
+from adapters.connectors.names import safe_name
+from adapters.connectors.orders import read_act
+from adapters.connectors.reasons import explain
+from adapters.connectors.telling import Teller
+from adapters.mailbox import AlreadyPut, Mailbox
+from adapters.mailbox.acts import Verb, perform
+from adapters.mailbox.files import FileChanged, sync_folder
+from adapters.mailbox.mistakes import Mistake, Mistaken
+from bus.errors import Rejected, Transient
+from bus.logs import get
+
+_LOG = get(__name__)
+_FOLDERS = ("outbox", "working", "sent", "failed", "inbox", "receipts")
+_UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", "~")
+_FORMATS = (".toml", ".json")
+_LETTER = "letter"
+_KINDS = (_LETTER, *Verb)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Something of the office in `working/`: a folder of the connector's, or one that the office made."""
+
+    folder: Path
+    manifest: Path
+    kind: str
+
+
+class FolderConnector:
+    """Takes from `outbox/`, tells in `inbox/` and `receipts/`."""
+
+    def __init__(
+        self, mailbox: Mailbox, folder: Path, *, patience: float = 60.0, name: str = "folder"
+    ) -> None:
+        """`patience`: seconds that a manifest waits for its files."""
+        self.name = name
+        self.folder = folder
+        self._mailbox = mailbox
+        self._patience = patience
+        for each in _FOLDERS:
+            (folder / each).mkdir(parents=True, exist_ok=True)
+        self._teller = Teller(mailbox, folder, name)
+
+    def collect(self) -> int:
+        """Take what is complete, one by one; what is wrong with one stops none of the others."""
+        taken = 0
+        for place in self._started():
+            taken += self._guarded(place)
+        for entry in _visible(self.folder / "outbox"):
+            claimed = self._claim(entry)
+            if claimed is not None:
+                taken += self._guarded(claimed)
+        return taken
+
+    def tell(self) -> int:
+        """Write down all news, each item once."""
+        return self._teller.tell()
+
+    def _started(self) -> list[Path]:
+        """What a round before has claimed and not finished."""
+        return [each for each in _visible(self.folder / "working") if each.is_dir()]
+
+    def _claim(self, entry: Path) -> Path | None:
+        """Move it to `working/` by one rename, if it is complete and that place is free."""
+        place = self.folder / "working" / entry.name
+        if os.path.lexists(place):
+            return None
+        if entry.is_dir() and not entry.is_symlink():
+            manifest = manifest_in(entry)
+            if manifest is None and not self._waited(entry):
+                return None
+            if manifest is not None and not self._files_are_there(manifest):
+                return None
+            entry.rename(place)
+        elif kind_of(entry.name) is not None:
+            if not self._files_are_there(entry):
+                return None
+            place.mkdir()
+            entry.rename(place / entry.name)
+        else:
+            return None
+        return place
+
+    def _files_are_there(self, manifest: Path) -> bool:
+        """Whether the files of a manifest are beside it, or will not be waited for any longer."""
+        try:
+            names = letters.named_files(read_manifest(manifest))
+        except Mistaken:
+            return True
+        missing = [name for name in names if letters.beside(manifest.parent, name) is None]
+        return not missing or self._waited(manifest)
+
+    def _waited(self, entry: Path) -> bool:
+        return time.time() - entry.stat().st_mtime >= self._patience
+
+    def _guarded(self, place: Path) -> bool:
+        """Take in what was claimed, or put it to `failed/` with the reason; True unless it has to wait."""
+        try:
+            self._take(place)
+        except Transient as exc:
+            _LOG.info("something of the office waits", what=place.name, why=str(exc))
+            return False
+        except OSError as exc:
+            _LOG.warning("something of the office cannot be read or moved now", what=place.name, why=str(exc))
+            return False
+        except (Mistaken, Rejected, AlreadyPut, FileChanged) as exc:
+            self._fail(place, exc)
+        except Exception as exc:
+            _LOG.exception("something of the office cannot be taken", what=place.name)
+            self._fail(place, exc)
+        return True
+
+    def _take(self, place: Path) -> None:
+        if not any(place.iterdir()):
+            place.rmdir()  # a claim that a crash cut short: its manifest is still in the outbox
+            return
+        claimed = self._claimed(place)
+        fields = read_manifest(claimed.manifest)
+        if claimed.kind == _LETTER:
+            if place.name == claimed.manifest.name:
+                self._bring_files(claimed, letters.named_files(fields))
+            composed = letters.compose(self._mailbox, fields, claimed.folder, stem_of(place.name))
+            letters.put(self._mailbox, composed)
+        else:
+            perform(self._mailbox, read_act(fields, Verb(claimed.kind)))
+        _move(place, self.folder / "sent")
+
+    def _claimed(self, place: Path) -> Claimed:
+        manifest = manifest_in(place)
+        if manifest is None:
+            raise Mistaken(
+                Mistake(
+                    place.name,
+                    "ในแฟ้มนี้ต้องมีไฟล์ letter.toml หรือ letter.json หนึ่งไฟล์",
+                    "this folder must hold exactly one manifest, such as letter.toml or letter.json",
+                )
+            )
+        if manifest.is_symlink() or not manifest.is_file():
+            raise Mistaken(Mistake(manifest.name, "ไม่ใช่ไฟล์ธรรมดา", "is no plain file"))
+        return Claimed(place, manifest, kind_of(manifest.name) or _LETTER)
+
+    def _bring_files(self, claimed: Claimed, names: Iterable[str]) -> None:
+        """Fetch a claimed manifest's files from beside its old place; those that came before a crash are here."""
+        for name in names:
+            there = letters.beside(self.folder / "outbox", name)
+            if letters.beside(claimed.folder, name) is None and there is not None:
+                there.rename(claimed.folder / there.name)
+
+    def _fail(self, place: Path, error: Exception) -> None:
+        _LOG.warning("something of the office has failed", what=place.name, why=type(error).__name__)
+        failed = self.folder / "failed"
+        name = safe_name(place.name, [each.name for each in failed.iterdir() if each.is_dir()], most=200)
+        reason = failed / f"{name}.reason.txt"
+        unfinished = failed / f".{name}.reason.part"
+        unfinished.write_text(explain(place.name, error), encoding="utf-8")
+        unfinished.rename(reason)
+        place.rename(failed / name)
+        sync_folder(failed)
+
+
+def kind_of(name: str) -> str | None:
+    """What a manifest of this name is: `letter`, or the verb of an act; None if it is no manifest."""
+    stem, extension = os.path.splitext(name)
+    if extension.lower() not in _FORMATS:
+        return None
+    kind = stem.rpartition(".")[2].lower()
+    return kind if kind in _KINDS else None
+
+
+def manifest_in(folder: Path) -> Path | None:
+    """The one manifest of a folder; None if there is none, or more than one."""
+    found = [each for each in _visible(folder) if kind_of(each.name) is not None]
+    return found[0] if len(found) == 1 else None
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What has its final name, in order."""
+    return sorted(
+        each
+        for each in folder.iterdir()
+        if not (each.name.startswith(".") or each.name.endswith(_UNFINISHED))
+    )
+
+
+def stem_of(name: str) -> str:
+    """The name of something without what says that it is a manifest, the same as a folder or as a file."""
+    kind = kind_of(name)
+    return name if kind is None else os.path.splitext(name)[0].removesuffix(f".{kind}")
+
+
+def _move(place: Path, folder: Path) -> None:
+    """Move under a name that is free there: nothing is ever written over."""
+    place.rename(folder / safe_name(place.name, os.listdir(folder)))
+    sync_folder(folder)

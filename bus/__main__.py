@@ -1,0 +1,5 @@
+"""`python -m bus` is `saraban-bus`."""
+
+from bus.cli import main
+
+main()

@@ -1,0 +1,65 @@
+"""What the commands share: settings, the ledger, and two ways of saying a thing."""
+
+from __future__ import annotations
+
+import json as json_module
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bus.ledger import schema
+from bus.ledger.store import Ledger
+from bus.settings import BusSettings, load_bus_settings
+
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="SARABAN_BUS_CONFIG", help="The settings file (bus.toml)."),
+]
+
+
+def settings_of(config: Path | None) -> BusSettings:
+    """Return the settings; a file named `bus.toml` in this folder serves when none is given."""
+    here = Path("bus.toml")
+    return load_bus_settings(config or (here if here.exists() else None))
+
+
+@contextmanager
+def opened(settings: BusSettings) -> Iterator[Ledger]:
+    """Give the ledger of these settings. Raises Misconfigured when its schema is not the newest."""
+    schema.check(settings.ledger.address())
+    ledger = Ledger(settings.ledger.address())
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def say(value: Any, *, json: bool, words: Iterable[str]) -> None:
+    """Print a value as JSON, or what it means in words."""
+    if json:
+        sys.stdout.write(json_module.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    else:
+        for sentence in words:
+            sys.stdout.write(sentence + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table for people."""
+    drawn = Table(title=title, title_justify="left")
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(drawn)
+
+
+def note(sentence: str) -> None:
+    """Say something to the person at the terminal and to no program."""
+    if sys.stderr.isatty():
+        sys.stderr.write(sentence + "\n")

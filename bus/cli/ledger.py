@@ -1,0 +1,238 @@
+"""`saraban-bus ledger`: create it, read it, search it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from bus.cli.common import Config, opened, say, settings_of, table
+from bus.ledger import schema
+from bus.ledger.entry import Entry, Kind
+from bus.ledger.reading import LetterRow, Reader
+from bus.ledger.state import LetterState
+from bus.ledger.store import Ledger
+from bus.thai import normalise_number, parse_date, thai_datetime
+
+app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_TAIL_EVERY = 0.5
+
+
+@app.command()
+def init(
+    config: Config = None,
+    role: Annotated[
+        str | None, typer.Option(help="PostgreSQL role that routers run as; it may append and read.")
+    ] = None,
+) -> None:
+    """Create the ledger's tables, or bring them to the newest schema."""
+    settings = settings_of(config)
+    schema.upgrade(settings.ledger.address(), runtime_role=role)
+    say({}, json=False, words=["the ledger is ready"])
+
+
+@app.command()
+def rebuild(config: Config = None) -> None:
+    """Make the work lists (pending consignments, deadlines) anew from the entries. Stop every router first."""
+    with opened(settings_of(config)) as ledger, ledger.append() as writer:
+        writer.rebuild()
+    say({}, json=False, words=["the work lists are rebuilt"])
+
+
+@app.command()
+def show(
+    letter: Annotated[
+        str, typer.Argument(help="LetterID, letter number, or the ledger number of the letter.")
+    ],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Show a letter: what each recipient did, and every entry about it."""
+    with opened(settings_of(config)) as ledger, ledger.read() as reader:
+        rows = _letters(reader, letter)
+        found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
+    if not found:
+        say({"letters": []}, json=json, words=[f"no letter {letter} in this ledger"])
+        raise typer.Exit(1)
+    if json:
+        value = [
+            {**_row(row), **_state(state), "entries": [dict(e.body) for e in es]} for row, state, es in found
+        ]
+        say({"letters": value}, json=True, words=())
+        return
+    for row, state, entries in found:
+        _print(row, state, entries)
+
+
+@app.command()
+def tail(
+    config: Config = None,
+    json: Json = False,
+    count: Annotated[int, typer.Option("-n", help="How many of the newest entries to begin with.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until stopped.")] = False,
+) -> None:
+    """Print the newest entries, one a line."""
+    with opened(settings_of(config)) as ledger:
+        for entry in _newest(ledger, count, follow=follow):
+            say(dict(entry.body), json=json, words=[_line(entry)])
+
+
+@app.command()
+def find(
+    config: Config = None,
+    json: Json = False,
+    number: Annotated[str | None, typer.Option(help="Letter number, Thai or Arabic digits.")] = None,
+    sender: Annotated[str | None, typer.Option("--from", help="Code of the sending agency.")] = None,
+    recipient: Annotated[str | None, typer.Option("--to", help="Code of a recipient.")] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(help="The letter's date, พ.ศ. or ISO; two with `..` between them are a range."),
+    ] = None,
+    state: Annotated[
+        str | None, typer.Option(help="State of a recipient, such as delivered, or `unacknowledged`.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many letters.")] = 1000,
+) -> None:
+    """Find letters; everything given has to apply."""
+    first, last = _dates(date)
+    with opened(settings_of(config)) as ledger, ledger.read() as reader:
+        rows = reader.find_letters(
+            number=normalise_number(number) if number else None,
+            sender=sender,
+            recipient=recipient,
+            since=first,
+            until=last,
+            limit=limit,
+        )
+        found = [(row, reader.state_of(row.letter)) for row in rows]
+    found = [(row, one) for row, one in found if state is None or _has(one, state, recipient)]
+    if json:
+        say({"letters": [{**_row(row), **_state(one)} for row, one in found]}, json=True, words=())
+        return
+    table(
+        f"{len(found)} letters",
+        ["entry", "number", "dated", "from", "LetterID", "recipients"],
+        ([r.letter, r.number or "–", r.dated, r.sender, r.letter_id, _summary(s)] for r, s in found),
+    )
+
+
+def _letters(reader: Reader, name: str) -> list[LetterRow]:
+    if name.isdecimal():
+        row = reader.letter(int(name))
+        return [row] if row else []
+    return reader.find_letters(letter_id=name.lower()) or reader.find_letters(number=normalise_number(name))
+
+
+def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
+    with ledger.read() as reader:
+        after = max(reader.head() - count, 0)
+    while True:
+        with ledger.read() as reader:
+            batch = reader.entries(after=after)
+        yield from batch
+        after = batch[-1].seq if batch else after
+        if not batch and not follow:
+            return
+        if not batch:
+            time.sleep(_TAIL_EVERY)
+
+
+def _dates(text: str | None) -> tuple[str | None, str | None]:
+    if text is None:
+        return None, None
+    first, separator, last = text.partition("..")
+    try:
+        since = parse_date(first.strip()).isoformat() if first.strip() else None
+        until = parse_date(last.strip()).isoformat() if last.strip() else (None if separator else since)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no date: {error}") from error
+    return since, until
+
+
+def _has(state: LetterState, wanted: str, recipient: str | None) -> bool:
+    if wanted == "unacknowledged":
+        return bool(set(state.unacknowledged) & ({recipient} if recipient else set(state.recipients)))
+    return any(one.status == wanted for code, one in state.recipients.items() if recipient in (None, code))
+
+
+def _row(row: LetterRow) -> dict[str, Any]:
+    return {
+        "letter": row.letter,
+        "letterId": row.letter_id,
+        "digest": row.digest,
+        "number": row.number,
+        "dated": row.dated,
+        "sender": row.sender,
+        "speed": row.speed,
+        "acceptedAt": row.accepted_at,
+        "receiptDue": row.receipt_due,
+        "registrationDue": row.registration_due,
+    }
+
+
+def _state(state: LetterState) -> dict[str, Any]:
+    recipients: Mapping[str, Any] = {
+        code: {
+            "role": one.role,
+            "addressed": one.addressed,
+            "status": one.status,
+            "consignedAt": one.consigned_at,
+            "deliveredAt": one.receipt.at if one.receipt else None,
+            "answeredAt": one.answer.at if one.answer else None,
+            "number": one.answer.number if one.answer else None,
+            "overdue": list(one.overdue),
+        }
+        for code, one in state.recipients.items()
+    }
+    return {"recipients": recipients, "unacknowledged": state.unacknowledged}
+
+
+def _print(row: LetterRow, state: LetterState, entries: list[Entry]) -> None:
+    table(
+        f"{row.number or '(no number)'}  {row.letter_id}  from {row.sender}, dated {row.dated}",
+        ["recipient", "role", "state", "consigned", "delivered", "answered", "เลขรับ", "overdue"],
+        (
+            [
+                code,
+                one.role,
+                one.status,
+                _when(one.consigned_at),
+                _when(one.receipt.at if one.receipt else None),
+                _when(one.answer.at if one.answer else None),
+                one.answer.number if one.answer else None,
+                ", ".join(one.overdue),
+            ]
+            for code, one in state.recipients.items()
+        ),
+    )
+    silent = ", ".join(state.unacknowledged) or "nobody"
+    say({}, json=False, words=[f"has not acknowledged: {silent}", "", *map(_line, entries), ""])
+
+
+def _when(at: str | None) -> str | None:
+    return f"{at[:19].replace('T', ' ')}\n{thai_datetime(datetime.fromisoformat(at))}" if at else None
+
+
+def _summary(state: LetterState) -> str:
+    counts: dict[str, int] = {}
+    for one in state.recipients.values():
+        counts[one.status] = counts.get(one.status, 0) + 1
+    return ", ".join(f"{status} {count}" for status, count in sorted(counts.items()))
+
+
+def _line(entry: Entry) -> str:
+    body = entry.body
+    about = f" letter {entry.letter}" if entry.letter and entry.letter != entry.seq else ""
+    said = {
+        Kind.NOTICE: lambda: f"{body['event']} {body.get('number', '')}".strip(),
+        Kind.REFUSED: lambda: f"{body['code']} {body.get('where', '')}".strip(),
+        Kind.ACCEPTED: lambda: f"{body['letterId']} to {len(body['recipients'])}",
+        Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
+        Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",
+    }.get(entry.kind, lambda: "")()
+    return f"{entry.seq:>7}  {body['at'][:23]}  {entry.kind:<18} {body.get('agency', 'bus'):<10}{about}  {said}".rstrip()

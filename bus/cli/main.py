@@ -1,0 +1,157 @@
+"""The command line's root: processes, topology, directory and calendar."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bus import logs
+from bus.broker import topology
+from bus.broker.admin import Management, apply, drift
+from bus.broker.passwords import Passwords
+from bus.calendar import load_calendar
+from bus.cli import ledger as ledger_commands
+from bus.cli import parked as parked_commands
+from bus.cli.common import Config, note, opened, say, settings_of
+from bus.directory import load_directory
+from bus.errors import BusError, Misconfigured, Transient
+from bus.router.enforce import enforce_calendar, enforce_directory
+from bus.router.process import bus_seal, run_router
+from bus.serve import run_depot
+from bus.settings import BusSettings
+from bus.settings.sections import with_credentials
+
+app = typer.Typer(name="saraban-bus", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+topology_app = typer.Typer(no_args_is_help=True, help="The broker's exchanges, queues, users and policies.")
+directory_app = typer.Typer(no_args_is_help=True, help="The directory of agencies.")
+calendar_app = typer.Typer(no_args_is_help=True, help="Working hours, holidays and deadlines.")
+app.add_typer(topology_app, name="topology")
+app.add_typer(directory_app, name="directory")
+app.add_typer(calendar_app, name="calendar")
+app.add_typer(ledger_commands.app, name="ledger")
+app.add_typer(parked_commands.app, name="parked")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command line; a refusal or a mistake in a file ends with a sentence and exit code 1, no traceback."""
+    try:
+        app()
+    except Misconfigured as error:
+        for problem in error.problems:
+            sys.stderr.write(f"{problem}\n")
+        sys.exit(2)
+    except Transient as error:
+        sys.stderr.write(f"not now: {error}\n")
+        sys.exit(75)
+    except BusError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+@app.command()
+def router(config: Config = None) -> None:
+    """Run a router: take submissions through the gates into the ledger and to the inboxes."""
+    _run("router", config, run_router)
+
+
+@app.command()
+def serve(config: Config = None) -> None:
+    """Serve the depot over HTTP."""
+    _run("serve", config, run_depot)
+
+
+@topology_app.command("apply")
+def topology_apply(config: Config = None, json: Json = False) -> None:
+    """Declare what the broker lacks and correct what differs; nothing is deleted. Applying twice changes nothing."""
+    settings = settings_of(config)
+    with _management(settings) as management:
+        done = apply(_topology(settings), management, Passwords(settings.broker.passwords_folder))
+    say({"done": done}, json=json, words=done or ["nothing to do"])
+
+
+@topology_app.command("check")
+def topology_check(config: Config = None, json: Json = False) -> None:
+    """Say where the broker differs from the topology; exit 1 if it does."""
+    settings = settings_of(config)
+    with _management(settings) as management:
+        found = drift(_topology(settings), management, Passwords(settings.broker.passwords_folder))
+    say({"drift": found}, json=json, words=found or ["as it should be"])
+    if found:
+        raise typer.Exit(1)
+
+
+@directory_app.command("apply")
+def directory_apply(config: Config = None, json: Json = False) -> None:
+    """Put the directory file in force: an entry in the ledger, and word to every agency."""
+    settings = settings_of(config)
+    directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
+    with opened(settings) as ledger:
+        entry = enforce_directory(ledger, directory, bus_seal(settings), operator=operator())
+    sentence = f"directory version {directory.version} is in force (entry {entry})"
+    say({"version": directory.version, "entry": entry}, json=json, words=[sentence])
+
+
+@directory_app.command("check")
+def directory_check(config: Config = None, json: Json = False) -> None:
+    """Read the directory file and say everything that is wrong with it; exit 2 if anything is."""
+    settings = settings_of(config)
+    directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
+    agencies = len(directory.agencies)
+    say(
+        {"version": directory.version, "agencies": agencies},
+        json=json,
+        words=[f"version {directory.version}: {agencies} agencies, nothing wrong"],
+    )
+
+
+@calendar_app.command("apply")
+def calendar_apply(config: Config = None, json: Json = False) -> None:
+    """Put the calendar file in force: an entry in the ledger. Routers take it up when they start."""
+    settings = settings_of(config)
+    calendar = load_calendar(settings.calendar.file)
+    with opened(settings) as ledger:
+        entry = enforce_calendar(ledger, calendar, operator=operator())
+    sentence = f"calendar version {calendar.version} is in force (entry {entry})"
+    say({"version": calendar.version, "entry": entry}, json=json, words=[sentence])
+
+
+def operator() -> str:
+    """Return the login name under which an operator's act is recorded."""
+    return getpass.getuser()
+
+
+def _topology(settings: BusSettings) -> topology.Topology:
+    directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
+    return topology.topology_for(directory.inboxes, vhost=settings.broker.vhost)
+
+
+def _management(settings: BusSettings) -> Management:
+    broker = settings.broker
+    url = with_credentials(broker.management_url, broker.management_user, broker.management_password_text())
+    return Management(url)
+
+
+def _run(
+    service: str, config: Path | None, process: Callable[[BusSettings, asyncio.Event], Awaitable[None]]
+) -> None:
+    """Run a process until SIGTERM or SIGINT, then let it finish and close."""
+    settings = settings_of(config)
+    logs.configure(service, level=settings.log.level)
+
+    async def until_told() -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await process(settings, stop)
+
+    note(f"saraban-bus {service}")
+    asyncio.run(until_told())

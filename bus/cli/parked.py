@@ -1,0 +1,75 @@
+"""`saraban-bus parked`: submissions that met a fault of the bus."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+
+from bus.cli.common import Config, opened, say, settings_of, table
+from bus.ledger.entry import Entry
+from bus.ledger.reading import Reader
+from bus.router import parking
+
+app = typer.Typer(
+    no_args_is_help=True, help="Submissions that met a fault of the bus: kept whole until replayed."
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Number = Annotated[int, typer.Argument(help="The ledger number of the parked entry.")]
+
+
+@app.command("list")
+def list_parked(config: Config = None, json: Json = False) -> None:
+    """List what is parked and has not been replayed with success."""
+    with opened(settings_of(config)) as ledger, ledger.read() as reader:
+        found = reader.parked()
+    if json:
+        say({"parked": [dict(entry.body) for entry in found]}, json=True, words=())
+        return
+    rows = (
+        [entry.seq, entry.body["at"][:19], entry.body.get("agency"), entry.body["submission"]]
+        for entry in found
+    )
+    table(f"{len(found)} parked", ["entry", "since", "agency", "SHA-256 of the submission"], rows)
+
+
+@app.command()
+def show(
+    number: Number,
+    config: Config = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Write the submission's bytes to standard output.")
+    ] = False,
+) -> None:
+    """Show a parked submission and what was done about it."""
+    with opened(settings_of(config)) as ledger, ledger.read() as reader:
+        entry = _parked(reader, number)
+        if raw:
+            sys.stdout.buffer.write(reader.must_document(entry))
+            return
+    say(dict(entry.body), json=True, words=())
+
+
+@app.command()
+def replay(
+    number: Number,
+    reason: Annotated[str, typer.Option(help="Why it will pass now: goes into the ledger.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Ask the routers to take a parked submission through the gates again; recorded with your name and reason."""
+    with opened(settings_of(config)) as ledger, ledger.append() as writer:
+        _parked(writer, number)
+        entry = parking.request_replay(writer, number, operator=getpass.getuser(), reason=reason)
+    say({"entry": entry}, json=json, words=[f"replay of {number} requested (entry {entry})"])
+
+
+def _parked(reader: Reader, number: int) -> Entry:
+    for entry in reader.parked():
+        if entry.seq == number:
+            return entry
+    sys.stderr.write(f"nothing is parked under {number}\n")
+    raise typer.Exit(1)

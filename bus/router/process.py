@@ -1,0 +1,178 @@
+"""`saraban-bus router`: the parts put together, started, and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
+from functools import partial
+
+from bus import logs
+from bus.broker.link import Link
+from bus.codes import load_codes
+from bus.depot.client import Holds
+from bus.documents.seal import Seal
+from bus.errors import Transient
+from bus.ledger import schema
+from bus.ledger.group import GroupCommit
+from bus.ledger.store import Ledger
+from bus.router.answers import Answers
+from bus.router.deadlines import Deadlines
+from bus.router.enforce import calendar_in_force, directory_in_force
+from bus.router.fanout import Fanout
+from bus.router.intake import Rules
+from bus.router.metrics import Metrics
+from bus.router.recording import Recorder
+from bus.router.replaying import carry_out_replays, read_parked
+from bus.router.service import Intake, Limits
+from bus.settings import BusSettings
+from bus.web import health_app, serving
+
+_log = logs.get("router")
+_REPLAYS_EVERY = 1.0
+
+
+def bus_seal(settings: BusSettings) -> Seal:
+    """Return the bus's own seal. Raises Misconfigured for a key that is missing, weak or readable by others."""
+    return Seal.from_files(settings.seal.key, settings.seal.certificate, settings.seal.passphrase_text())
+
+
+async def run_router(settings: BusSettings, stop: asyncio.Event) -> None:
+    """Run a router until stopped; then finish what is in hand, acknowledge it, and close.
+
+    Raises Misconfigured when the ledger has no schema, no directory or no calendar; Transient when it is away.
+    """
+    schema.check(settings.ledger.address())
+    seal = bus_seal(settings)
+    with _ledger(settings) as ledger:
+        async with AsyncExitStack() as stack:
+            parts = await stack.enter_async_context(_parts(settings, ledger, seal))
+            await _run(parts, settings, stop)
+
+
+class _Parts:
+    """A router's parts, in the order in which a submission meets them."""
+
+    def __init__(
+        self, settings: BusSettings, ledger: Ledger, seal: Seal, intake: Link, outlet: Link, depot: Holds
+    ) -> None:
+        name = settings.router.name
+        codes = load_codes(settings.codes.folder)
+        with ledger.read() as reader:
+            directory_entry, directory = directory_in_force(reader)
+            _, calendar = calendar_in_force(reader)
+        self.name, self.ledger, self.intake_link, self.outlet = name, ledger, intake, outlet
+        self.metrics = Metrics()
+        self.appends = GroupCommit(ledger)
+        answers = Answers(seal, codes)
+        self.fanout = Fanout(
+            outlet,
+            ledger,
+            self.appends,
+            router=name,
+            on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
+        )
+        self.intake = Intake(
+            rules=Rules(directory, calendar, codes, answers),
+            directory_entry=directory_entry,
+            ledger=ledger,
+            depot=depot,
+            appends=self.appends,
+            recorder=Recorder(name),
+            fanout=self.fanout,
+            metrics=self.metrics,
+            limits=Limits(settings.router.batch, settings.router.prefetch),
+        )
+        self.deadlines = Deadlines(
+            link=outlet,
+            ledger=ledger,
+            appends=self.appends,
+            answers=answers,
+            router=name,
+            idle=lambda: self.intake.idle,
+            give=self.fanout.give,
+            settle=timedelta(seconds=settings.router.settle_seconds),
+        )
+        self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
+        self.metrics.gauge(
+            "published", "Consignments confirmed since the start.", lambda: self.fanout.published
+        )
+        self.metrics.gauge(
+            "overdue", "Overdue notices issued since the start.", lambda: self.deadlines.overdue
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether submissions can be taken now."""
+        return self.intake_link.connected and self.outlet.connected and not self.intake.waiting
+
+    def _open_circuits(self) -> float:
+        return len(self.fanout.open_circuits)
+
+
+@contextmanager
+def _ledger(settings: BusSettings) -> Iterator[Ledger]:
+    ledger = Ledger(settings.ledger.address())
+    try:
+        if ledger.engine.dialect.name == "sqlite":
+            # The embedded ledger has one router: whatever name it had before, its claims are dead.
+            ledger.forget_claims(None)
+        yield ledger
+    finally:
+        ledger.close()
+
+
+@asynccontextmanager
+async def _parts(settings: BusSettings, ledger: Ledger, seal: Seal) -> AsyncIterator[_Parts]:
+    broker, name = settings.broker, settings.router.name
+    link = partial(Link, broker.address(), heartbeat=broker.heartbeat, tls=broker.tls())
+    async with (
+        link(name=f"{name} intake") as intake,
+        link(name=f"{name} outlet") as outlet,
+        Holds(settings.depot.url, seal) as depot,
+    ):
+        parts = _Parts(settings, ledger, seal, intake, outlet, depot)
+        try:
+            yield parts
+        finally:
+            await asyncio.to_thread(parts.appends.close)
+
+
+async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> None:
+    """Run everything; the fan-out outlives the intake, so that what was just committed still goes out."""
+    router = settings.router
+    later = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        if router.metrics_port:
+            app = health_app(ready=lambda: parts.ready, metrics=parts.metrics.text)
+            await stack.enter_async_context(serving(app, "127.0.0.1", router.metrics_port))
+        outgoing = asyncio.create_task(parts.fanout.run(later, interval=router.sweep_interval))
+        work = [
+            asyncio.create_task(parts.intake.run(parts.intake_link, stop)),
+            asyncio.create_task(
+                read_parked(parts.intake_link, parts.intake, parts.appends, parts.fanout, stop)
+            ),
+            asyncio.create_task(carry_out_replays(parts.ledger, parts.intake, stop, interval=_REPLAYS_EVERY)),
+            asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
+        ]
+        _log.info("router-started", router=parts.name)
+        try:
+            await _first_failure([*work, outgoing], stop)
+        finally:
+            stop.set()
+            await asyncio.gather(*work, return_exceptions=True)
+            later.set()
+            await asyncio.gather(outgoing, return_exceptions=True)
+            _log.info("router-stopped", router=parts.name)
+
+
+async def _first_failure(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:
+    """Return when stopped; raise what a task died of, because a router that has lost a part must not look alive."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    for task in done - {stopping}:
+        if not stop.is_set():
+            task.result()
+            raise Transient("a part of the router ended")

@@ -1,0 +1,94 @@
+"""`saraban-bus serve`: the depot over HTTP, with the ledger's word on who is a party to what."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bus.depot.app import Access, build_app, collect_for_ever
+from bus.depot.store import Depot, Limits, open_local_depot
+from bus.directory import Directory, PinnedCertificate, from_json
+from bus.errors import Misconfigured, Problem
+from bus.ledger import schema
+from bus.ledger.entry import Kind
+from bus.ledger.store import Ledger
+from bus.settings import BusSettings
+from bus.web import serving
+
+_LOOK_AGAIN_AFTER = 1.0
+
+
+async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
+    """Serve the depot until stopped. Raises Misconfigured when the ledger has no schema or no directory."""
+    schema.check(settings.ledger.address())
+    ledger = Ledger(settings.ledger.address())
+    depot = _depot(settings, ledger)
+    try:
+        in_force = DirectoryInForce(ledger)
+        access = Access(pins_of=in_force.pins, suspended=in_force.suspended)
+        async with serving(build_app(depot, access), settings.depot.listen_host, settings.depot.listen_port):
+            collecting = asyncio.create_task(collect_for_ever(depot))
+            await stop.wait()
+            collecting.cancel()
+            await asyncio.gather(collecting, return_exceptions=True)
+    finally:
+        depot.close()
+        ledger.close()
+
+
+class DirectoryInForce:
+    """The directory version in force, looked up in the ledger at most once a second."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._entry = 0
+        self._directory: Directory | None = None
+        self._looked_at = 0.0
+        self._current()
+
+    def pins(self, agency: str) -> Sequence[PinnedCertificate]:
+        """Return the certificates pinned for an agency or for `bus`."""
+        return self._current().pins(agency)
+
+    def suspended(self, agency: str) -> bool:
+        """Whether the agency may send nothing for now."""
+        found = self._current().agencies.get(agency)
+        return found is not None and not found.active
+
+    def _current(self) -> Directory:
+        if self._directory is None or time.monotonic() - self._looked_at > _LOOK_AGAIN_AFTER:
+            self._look()
+        if self._directory is None:
+            fix = "Run `saraban-bus directory apply`."
+            raise Misconfigured(
+                Problem("the ledger", "directory", "no directory has been put in force yet", fix)
+            )
+        return self._directory
+
+    def _look(self) -> None:
+        with self._ledger.read() as reader:
+            entry = reader.latest(Kind.DIRECTORY)
+            if entry and entry.seq != self._entry:
+                self._directory, self._entry = from_json(reader.must_document(entry)), entry.seq
+        self._looked_at = time.monotonic()
+
+
+def _depot(settings: BusSettings, ledger: Ledger) -> Depot:
+    def is_party(agency: str, sha256: str) -> bool:
+        with ledger.read() as reader:
+            return reader.is_party(agency, sha256)
+
+    def is_named(sha256: str) -> bool:
+        with ledger.read() as reader:
+            return reader.is_named(sha256)
+
+    section = settings.depot
+    return open_local_depot(
+        Path(section.folder),
+        parties=is_party,
+        named=is_named,
+        database_url=section.database_address(),
+        limits=Limits(max_file_bytes=section.max_file_bytes, quota_bytes=section.quota_bytes),
+    )

@@ -1,0 +1,368 @@
+"""The whole bus on one machine from native processes: broker, routers, depot, one adapter per agency.
+
+Demo, journey tests, fault tests and benchmarks all start it through `LocalBus`. Everything it writes is below one
+folder; every process is its child, logs to a file of its own there, and is gone when the block ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+from urllib.parse import urlsplit
+
+from bus import assets
+from bus.broker import topology
+from bus.broker.admin import Management, apply
+from bus.broker.passwords import Passwords
+from bus.calendar import load_calendar
+from bus.directory import Directory, load_directory
+from bus.documents.seal import Seal
+from bus.ledger import schema
+from bus.ledger.store import Ledger
+from bus.router.enforce import enforce_calendar, enforce_directory
+from compose.keys import make_key_pair
+from compose.node import Node
+from compose.process import ROOT, Process
+
+LOOPBACK = "127.0.0.1"
+
+
+class Broker(Protocol):
+    """A running RabbitMQ and its administrator: a private node, or one that a setting names."""
+
+    @property
+    def management_url(self) -> str: ...
+
+    @property
+    def amqp_url(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingBroker:
+    """A broker that runs already, as SARABAN_BROKER_MANAGEMENT and SARABAN_BROKER_AMQP name it."""
+
+    management_url: str
+    amqp_url: str
+
+    @classmethod
+    def from_environment(cls) -> ExistingBroker | None:
+        """Return the broker that the environment names, or None."""
+        management = os.environ.get("SARABAN_BROKER_MANAGEMENT")
+        amqp = os.environ.get("SARABAN_BROKER_AMQP")
+        return cls(management, amqp) if management and amqp else None
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+class LocalBus:
+    """The bus in a folder: settings, keys, ledger, depot, mailboxes, processes. A context manager.
+
+    `directory` and `calendar` are the texts of the two files, the shipped examples if left out; `router` overrides
+    settings of the section of that name.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        broker: Broker | None = None,
+        vhost: str = topology.VHOST,
+        ledger_url: str | None = None,
+        directory: str | None = None,
+        calendar: str | None = None,
+        router: Mapping[str, Any] | None = None,
+        depot: Mapping[str, Any] | None = None,
+        inbox_max_length: int | None = None,
+    ) -> None:
+        self.folder = folder.absolute()
+        self.vhost = vhost
+        self.ledger_url = ledger_url or f"sqlite:///{self.folder / 'ledger.db'}"
+        self._broker = broker
+        self._texts = {"agencies": directory, "calendar": calendar}
+        self._router = dict(router or {})
+        self._depot = dict(depot or {})
+        self._inbox_max_length = inbox_max_length
+        self._stack = ExitStack()
+        self.processes: dict[str, Process] = {}
+        self.depot_port = free_port()
+
+    # -- from nothing to a running bus --
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            broker = self._broker or ExistingBroker.from_environment()
+            self.broker: Broker = broker or self._stack.enter_context(Node(self.folder / "broker"))
+            self._prepare()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._stack.close()
+
+    def stop(self) -> None:
+        """Stop every process: adapters first, so that what they have sent is still taken."""
+        for process in sorted(self.processes.values(), key=lambda one: not one.name.startswith("adapter")):
+            process.stop()
+
+    def _prepare(self) -> None:
+        config = assets.path("config")
+        for name in ("agencies", "calendar"):
+            text = self._texts[name] or (config / f"{name}.toml").read_text(encoding="utf-8")
+            (self.folder / f"{name}.toml").write_text(text, encoding="utf-8")
+        self.make_keys(["bus", *_inboxes(self.folder / "agencies.toml")])
+        self._write_bus_settings()
+        self.apply_topology()
+        schema.upgrade(self.ledger_url)
+        self.apply_directory()
+        ledger = Ledger(self.ledger_url)
+        enforce_calendar(ledger, load_calendar(self.folder / "calendar.toml"), operator="compose")
+        ledger.close()
+
+    def make_keys(self, names: Iterable[str]) -> None:
+        """Generate the keys that are not there yet."""
+        for name in names:
+            if not (self.keys / f"{name}.key.pem").exists():
+                make_key_pair(self.keys, name)
+
+    def apply_topology(self) -> None:
+        """Declare exchanges, queues, users and policies."""
+        wanted = topology.topology_for(
+            self.directory.inboxes, vhost=self.vhost, inbox_max_length=self._inbox_max_length
+        )
+        with Management(self.broker.management_url) as management:
+            apply(wanted, management, self.passwords)
+
+    def apply_directory(self, text: str | None = None) -> None:
+        """Put the directory file in force, after replacing it by `text` if that is given."""
+        if text is not None:
+            (self.folder / "agencies.toml").write_text(text, encoding="utf-8")
+        ledger = Ledger(self.ledger_url)
+        enforce_directory(ledger, self.directory, self.seal("bus"), operator="compose")
+        ledger.close()
+
+    # -- what is where --
+
+    @property
+    def keys(self) -> Path:
+        return self.folder / "keys"
+
+    @property
+    def passwords(self) -> Passwords:
+        return Passwords(self.folder / "passwords")
+
+    @property
+    def directory(self) -> Directory:
+        return load_directory(self.folder / "agencies.toml", certificates=self.keys)
+
+    @property
+    def depot_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.depot_port}"
+
+    def seal(self, name: str) -> Seal:
+        """Return the seal of `bus` or of an agency."""
+        return Seal.from_files(self.keys / f"{name}.key.pem", self.keys / f"{name}.crt.pem")
+
+    def amqp_url(self, user: str) -> str:
+        """Return the broker's URL with a user's name, password and the vhost."""
+        parts = urlsplit(self.broker.amqp_url)
+        return f"{parts.scheme}://{user}:{self.passwords.of(user)}@{parts.netloc}/{self.vhost}"
+
+    def mailbox(self, code: str) -> Path:
+        """Return the folder of an agency's mailbox."""
+        return self.folder / "agencies" / code / "mailbox"
+
+    def exchange_folder(self, code: str) -> Path:
+        """Return the folder that an agency's office system and its adapter share."""
+        return self.folder / "agencies" / code / "folder"
+
+    # -- processes --
+
+    def start_depot(self) -> Process:
+        """Start `saraban-bus serve`."""
+        return self._start("serve", "bus", ["serve", "-c", str(self.folder / "bus.toml")], self.depot_url)
+
+    def start_router(
+        self, name: str = "router-1", *, failpoints: str = "", wait: bool = True, **settings: Any
+    ) -> Process:
+        """Start a router; `failpoints` as in bus/failpoints.py, logged in `<name>.failpoints`."""
+        port = free_port()
+        environment = {
+            "SARABAN_BUS__ROUTER__NAME": name,
+            "SARABAN_BUS__ROUTER__METRICS_PORT": str(port),
+            **{f"SARABAN_BUS__ROUTER__{key.upper()}": str(value) for key, value in settings.items()},
+            **self._failing(name, failpoints),
+        }
+        arguments = ["router", "-c", str(self.folder / "bus.toml")]
+        return self._start(name, "bus", arguments, f"http://{LOOPBACK}:{port}", environment, wait=wait)
+
+    def start_adapter(
+        self, code: str, *, failpoints: str = "", wait: bool = True, **settings: Any
+    ) -> Process:
+        """Start an agency's adapter."""
+        port = free_port()
+        name = f"adapter-{code}"
+        environment = {
+            "SARABAN_ADAPTER__METRICS_PORT": str(port),
+            **{f"SARABAN_ADAPTER__{key.upper()}": str(value) for key, value in settings.items()},
+            **self._failing(name, failpoints),
+        }
+        arguments = ["--config", str(self.adapter_settings(code)), "run"]
+        return self._start(name, "adapters", arguments, f"http://{LOOPBACK}:{port}", environment, wait=wait)
+
+    def start_all(self, codes: Iterable[str] = (), *, without: Iterable[str] = ()) -> None:
+        """Start the depot, one router and the adapters of these agencies, of all if none is named."""
+        left_out = set(without)
+        self.start_depot()
+        self.start_router()
+        started = [
+            self.start_adapter(code, wait=False)
+            for code in (tuple(codes) or self.directory.inboxes)
+            if code not in left_out
+        ]
+        for process in started:
+            process.wait_ready()
+
+    def run_bus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `saraban-bus` with this bus's settings and return what it printed."""
+        return self._run("bus", [*arguments, "-c", str(self.folder / "bus.toml")])
+
+    def run_adapter(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `saraban-adapter` of an agency and return what it printed."""
+        return self._run("adapters", ["--config", str(self.adapter_settings(code)), *arguments])
+
+    def failpoints_reached(self, name: str) -> list[str]:
+        """Return the failpoints at which the process of this name has acted."""
+        log = self.folder / "logs" / f"{name}.failpoints"
+        return log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+    def _start(
+        self,
+        name: str,
+        module: str,
+        arguments: list[str],
+        health: str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        wait: bool = True,
+    ) -> Process:
+        logs = self.folder / "logs"
+        logs.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", module, *arguments]
+        process = Process(name, command, logs / f"{name}.log", environment or {}, health)
+        self.processes[name] = process
+        return process.start(wait=wait)
+
+    def _run(self, module: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    def _failing(self, name: str, failpoints: str) -> dict[str, str]:
+        if not failpoints:
+            return {}
+        log = self.folder / "logs" / f"{name}.failpoints"
+        return {"SARABAN_FAILPOINTS": failpoints, "SARABAN_FAILPOINT_LOG": str(log)}
+
+    # -- settings files --
+
+    def _write_bus_settings(self) -> None:
+        parts = urlsplit(self.broker.management_url)
+        password = self.folder / "passwords" / "administrator"
+        password.parent.mkdir(mode=0o700, exist_ok=True)
+        password.touch(mode=0o600)
+        password.write_text(parts.password or "")
+        settings = {
+            "broker": {
+                "url": self.broker.amqp_url,
+                "vhost": self.vhost,
+                "password_file": self._password_file(topology.ROUTER),
+                "management_url": f"{parts.scheme}://{parts.hostname}:{parts.port}",
+                "management_user": parts.username or "",
+                "management_password_file": str(password),
+                "passwords_folder": str(self.folder / "passwords"),
+            },
+            "ledger": {"url": self.ledger_url},
+            "depot": {
+                "url": self.depot_url,
+                "listen_port": self.depot_port,
+                "folder": str(self.folder / "depot"),
+                "database": f"sqlite:///{self.folder / 'depot.db'}",
+                **self._depot,
+            },
+            "seal": {"key": str(self.keys / "bus.key.pem"), "certificate": str(self.keys / "bus.crt.pem")},
+            "directory": {"file": str(self.folder / "agencies.toml"), "certificates": str(self.keys)},
+            "calendar": {"file": str(self.folder / "calendar.toml")},
+            "router": {
+                "sweep_interval": 2.0,
+                "deadline_interval": 2.0,
+                "settle_seconds": 1.0,
+                **self._router,
+            },
+        }
+        (self.folder / "bus.toml").write_text(_toml(settings), encoding="utf-8")
+
+    def adapter_settings(self, code: str) -> Path:
+        """Return the settings file of an agency's adapter, written on first use."""
+        path = self.folder / "agencies" / code / "adapter.toml"
+        if path.exists():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "agency": code,
+            "bus_certificate": str(self.keys / "bus.crt.pem"),
+            "resend_after": 5.0,
+            "broker": {
+                "url": self.broker.amqp_url,
+                "vhost": self.vhost,
+                "password_file": self._password_file(topology.user_of(code)),
+            },
+            "depot": {"url": self.depot_url},
+            "seal": {
+                "key": str(self.keys / f"{code}.key.pem"),
+                "certificate": str(self.keys / f"{code}.crt.pem"),
+            },
+            "mailbox": {"folder": str(self.mailbox(code))},
+            "connectors": {"folder": {"enabled": True, "path": str(self.exchange_folder(code)), "poll": 0.2}},
+        }
+        path.write_text(_toml(settings), encoding="utf-8")
+        return path
+
+    def _password_file(self, user: str) -> str:
+        self.passwords.of(user)
+        return str(self.folder / "passwords" / user)
+
+
+def _inboxes(path: Path) -> list[str]:
+    agencies = tomllib.loads(path.read_text(encoding="utf-8")).get("agency", [])
+    return [agency["code"] for agency in agencies if agency.get("inbox", True) and agency.get("certificates")]
+
+
+def _toml(settings: Mapping[str, Any], prefix: str = "") -> str:
+    """Return settings as TOML: values first, then tables. A JSON string is a TOML string."""
+    lines = [
+        f"{key} = {json.dumps(value)}" for key, value in settings.items() if not isinstance(value, Mapping)
+    ]
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{prefix}{key}]", _toml(value, f"{prefix}{key}.")]
+    return "\n".join(lines)

@@ -1,0 +1,124 @@
+"""One program of the bus as a child process: started until ready, and never outliving its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+
+from bus.errors import BusError
+from compose.leash import Leash
+
+ROOT = Path(__file__).parents[1]
+_READY_WITHIN = 60.0
+
+
+class NotReady(BusError):
+    """A process did not become ready, or ended before; the message shows the end of its log."""
+
+
+@dataclass(slots=True)
+class Process:
+    """One running program of the bus."""
+
+    name: str
+    command: list[str]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    health: str | None = None
+    _process: subprocess.Popen[bytes] | None = None
+    _leash: Leash | None = None
+
+    def start(self, *, wait: bool = True) -> Process:
+        """Start it and wait until it says that it is ready."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
+            )
+        self._leash = Leash(self._process.pid, signal.SIGKILL)
+        if wait:
+            self.wait_ready()
+        return self
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise NotReady(f"{self.name} is not started")
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs."""
+        return self._process.poll() if self._process else None
+
+    def wait_ready(self, within: float = _READY_WITHIN) -> None:
+        """Wait until `/readyz` says yes. Raises NotReady when it ends before, or takes too long."""
+        deadline = monotonic() + within
+        while self.health and not self._ready():
+            if not self.running:
+                raise NotReady(f"{self.name} ended with {self.exit_code}:\n{self.last_words()}")
+            if monotonic() > deadline:
+                raise NotReady(f"{self.name} is not ready after {within:.0f} s:\n{self.last_words()}")
+            sleep(0.05)
+
+    def wait_gone(self, within: float = 30.0) -> int:
+        """Wait until it has ended and return its exit code."""
+        if self._process is None:
+            raise NotReady(f"{self.name} is not started")
+        return self._process.wait(within)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self._end(signal.SIGKILL, 10)
+
+    def stop(self, grace: float = 15.0) -> int | None:
+        """Ask it to stop and wait; after `grace` seconds SIGKILL. Returns its exit code."""
+        self._end(signal.SIGTERM, grace)
+        return self.exit_code
+
+    def last_words(self, lines: int = 15) -> str:
+        """Return the end of its log."""
+        return (
+            "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+        )
+
+    def _end(self, number: signal.Signals, grace: float) -> None:
+        process = self._process
+        if process and process.poll() is None:
+            process.send_signal(number)
+            process.send_signal(signal.SIGCONT)
+            try:
+                process.wait(grace)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        if self._leash:
+            self._leash.release()
+            self._leash = None
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.health}/readyz", timeout=2) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False

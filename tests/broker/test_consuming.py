@@ -1,0 +1,194 @@
+"""A subscription outlives everything under it, and settles what it took exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bus.broker.link import Link
+from bus.broker.messages import Closed, Incoming
+from bus.broker.subscription import Subscription
+from tests.broker.samples import depth_becomes, message, until
+from tests.fixtures.broker import Vhost
+
+
+async def _bodies(subscription: Subscription, count: int) -> list[bytes]:
+    """Take and acknowledge so many messages."""
+    bodies: list[bytes] = []
+    async with asyncio.timeout(20):
+        while len(bodies) < count:
+            taken = await subscription.take(count - len(bodies))
+            subscription.ack_all(taken)
+            bodies += [each.body for each in taken]
+    return bodies
+
+
+async def _fill(link: Link, queue: str, count: int) -> list[bytes]:
+    bodies = [str(number).encode() for number in range(count)]
+    await asyncio.gather(*(link.publish(message(queue, body=body)) for body in bodies))
+    return bodies
+
+
+async def test_what_was_published_arrives_as_it_was(vhost: Vhost) -> None:
+    vhost.declare("q")
+    sent = message(
+        "q", body=b"\x00\xff", headers={"traceparent": "00-ab", "consignment": 7}, user_id="tester"
+    )
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(sent)
+        (got,) = await link.subscribe("q", prefetch=1).take(10)
+    assert (got.body, got.message_id, got.type, got.user_id) == (
+        b"\x00\xff",
+        sent.message_id,
+        "letter",
+        "tester",
+    )
+    assert got.headers == {"traceparent": "00-ab", "consignment": 7}
+    assert not got.redelivered
+
+
+async def test_order_is_kept_and_the_limit_of_a_take_too(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        bodies = await _fill(link, "q", 50)
+        subscription = link.subscribe("q", prefetch=10)
+        first = await subscription.take(3)
+        assert 1 <= len(first) <= 3
+        subscription.ack_all(first)
+        assert [each.body for each in first] + await _bodies(subscription, 50 - len(first)) == bodies
+        assert (await depth_becomes(link, "q", 0)).consumers == 1
+
+
+async def test_no_more_than_the_prefetch_is_out_at_once(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await _fill(link, "q", 20)
+        subscription = link.subscribe("q", prefetch=4)
+        await subscription.take(1)
+        await depth_becomes(link, "q", 16)
+
+
+@pytest.mark.parametrize("acknowledged", [(0, 1, 2, 3, 4), (4, 1, 0), (2, 3), (1, 3, 4), (4,)])
+async def test_only_what_was_acknowledged_is_gone(vhost: Vhost, acknowledged: tuple[int, ...]) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        bodies = await _fill(link, "q", 6)
+        subscription = link.subscribe("q", prefetch=6)
+        taken: list[Incoming] = []
+        while len(taken) < 6:
+            taken += await subscription.take(6)
+        subscription.ack_all(taken[index] for index in acknowledged)
+        subscription.ack_all(taken[index] for index in acknowledged)  # twice is once
+        await subscription.pause()
+        left = [body for index, body in enumerate(bodies) if index not in acknowledged]
+        await depth_becomes(link, "q", len(left))
+        await subscription.resume()
+        assert sorted(await _bodies(subscription, len(left))) == left
+
+
+async def test_widening_keeps_what_was_taken(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await _fill(link, "q", 10)
+        subscription = link.subscribe("q", prefetch=1)
+        (first,) = await subscription.take(5)
+        await subscription.widen(20)
+        rest: list[bytes] = []
+        while len(rest) < 9:
+            taken = await subscription.take(20)
+            assert not any(each.redelivered for each in taken)
+            assert {each.generation for each in taken} == {first.generation}
+            subscription.ack_all(taken)
+            rest += [each.body for each in taken]
+        subscription.ack(first)
+        await subscription.pause()
+        assert (await depth_becomes(link, "q", 0)).consumers == 0
+
+
+async def test_a_killed_connection_brings_back_what_was_not_acknowledged(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message("q"))
+        subscription = link.subscribe("q", prefetch=10)
+        (before,) = await subscription.take(1)
+        vhost.cut()
+        (again,) = await subscription.take(1)
+        assert again.redelivered
+        assert again.message_id == before.message_id
+        assert again.generation > before.generation
+
+        subscription.ack(before)  # of a channel that is gone: must do nothing, least of all to the new one
+        await link.publish(message("q"))
+        (other,) = await subscription.take(1)
+        assert other.generation == again.generation
+        subscription.ack_all([again, other])
+        await subscription.pause()
+        await depth_becomes(link, "q", 0)
+
+
+async def test_a_broker_stopped_hard_has_what_it_confirmed_and_is_consumed_again(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="publish") as link, Link(vhost.url(), name="consume") as other:
+        bodies = await _fill(link, "q", 100)
+        subscription = other.subscribe("q", prefetch=5)
+        held = await subscription.take(5)
+        await asyncio.to_thread(vhost.node.restart, hard=True)
+        subscription.ack_all(held)
+        await link.publish(message("q", body=b"after"))
+        assert sorted(await _bodies(subscription, 101)) == sorted([*bodies, b"after"])
+
+
+async def test_a_consumer_cancelled_by_the_broker_comes_back_with_its_queue(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        subscription = link.subscribe("q", prefetch=10)
+        await until(lambda: subscription.active)
+        vhost.management.delete("queues", vhost.name, "q")
+        await until(lambda: not subscription.active)
+        vhost.declare("q")
+        await link.publish(message("q", body=b"new"))
+        assert await _bodies(subscription, 1) == [b"new"]
+
+
+async def test_a_paused_subscription_holds_nothing_until_it_resumes(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message("q"))
+        subscription = link.subscribe("q", prefetch=10)
+        (held,) = await subscription.take(1)
+        await subscription.pause()
+        assert (await depth_becomes(link, "q", 1)).consumers == 0
+        await subscription.resume()
+        (again,) = await subscription.take(1)
+        assert again.message_id == held.message_id
+
+
+async def test_a_stopped_subscription_still_acknowledges_what_it_took(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await _fill(link, "q", 3)
+        subscription = link.subscribe("q", prefetch=3)
+        taken = await subscription.take(1)
+        await depth_becomes(link, "q", 0)
+        await subscription.stop()
+        await link.publish(message("q"))
+        subscription.ack_all(taken)
+        left = 3 - len(taken)
+        while left:
+            drained = await subscription.take(1)
+            subscription.ack_all(drained)
+            left -= len(drained)
+        with pytest.raises(Closed):
+            await subscription.take(1)
+        assert (await link.depth("q")).messages == 1
+
+
+async def test_a_waiting_take_ends_when_the_link_closes(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        subscription = link.subscribe("q", prefetch=3)
+        waiting = asyncio.ensure_future(subscription.take(1))
+        await until(lambda: subscription.active)
+    with pytest.raises(Closed):
+        await waiting

@@ -1,0 +1,161 @@
+"""What an agency's user can do on the broker, tried by that user."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bus.broker.link import Link
+from bus.broker.messages import Nacked, Unconfirmed
+from bus.broker.topology import DEAD, DELIVER, INTAKE, PARKED, ROUTER, inbox_queue, submit_exchange, user_of
+from tests.broker.samples import NEIGHBOUR, SENDER, depth_becomes, message, until
+from tests.fixtures.broker import Vhost
+
+
+@pytest.fixture
+async def sender(vhost: Vhost) -> AsyncIterator[Link]:
+    """A link as the sending agency's user, on the bus's topology."""
+    vhost.apply([SENDER, NEIGHBOUR])
+    async with Link(vhost.url(user_of(SENDER)), name="sender") as link:
+        yield link
+
+
+async def test_an_agency_submits_to_its_own_exchange_as_itself(vhost: Vhost, sender: Link) -> None:
+    await sender.publish(message(exchange=submit_exchange(SENDER), user_id=user_of(SENDER)))
+    async with Link(vhost.url(ROUTER), name="router") as router:
+        (got,) = await router.subscribe(INTAKE, prefetch=1).take(1)
+    assert (got.exchange, got.user_id) == (submit_exchange(SENDER), user_of(SENDER))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "key"),
+    [
+        (submit_exchange(NEIGHBOUR), ""),
+        (DELIVER, NEIGHBOUR),
+        (DEAD, ""),
+        ("", inbox_queue(NEIGHBOUR)),
+        ("", INTAKE),
+        ("", PARKED),
+        ("amq.direct", ""),
+    ],
+)
+async def test_an_agency_writes_nowhere_else(vhost: Vhost, sender: Link, exchange: str, key: str) -> None:
+    with pytest.raises(Unconfirmed, match="ACCESS_REFUSED"):
+        await sender.publish(message(key, exchange=exchange))
+    await sender.publish(message(exchange=submit_exchange(SENDER)))
+    async with Link(vhost.url(), name="test") as link:
+        await link.wait_connected()
+        depths = {
+            queue: (await link.depth(queue)).messages for queue in (INTAKE, PARKED, inbox_queue(NEIGHBOUR))
+        }
+    assert depths == {INTAKE: 1, PARKED: 0, inbox_queue(NEIGHBOUR): 0}
+
+
+async def test_an_agency_cannot_speak_as_another(sender: Link) -> None:
+    with pytest.raises(Unconfirmed, match=r"PRECONDITION_FAILED.*user_id"):
+        await sender.publish(message(exchange=submit_exchange(SENDER), user_id=user_of(NEIGHBOUR)))
+
+
+@pytest.mark.parametrize("header", ["CC", "BCC"])
+async def test_a_copy_header_reaches_no_foreign_inbox(vhost: Vhost, sender: Link, header: str) -> None:
+    forged: dict[str, Any] = {header: [NEIGHBOUR, inbox_queue(NEIGHBOUR), INTAKE]}
+    await sender.publish(message(exchange=submit_exchange(SENDER), headers=forged))
+    async with Link(vhost.url(), name="test") as link:
+        await link.wait_connected()
+        assert (await link.depth(INTAKE)).messages == 1
+        assert (await link.depth(inbox_queue(NEIGHBOUR))).messages == 0
+
+
+@pytest.mark.parametrize("queue", [inbox_queue(NEIGHBOUR), INTAKE, PARKED])
+async def test_an_agency_reads_nothing_but_its_inbox(vhost: Vhost, sender: Link, queue: str) -> None:
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message(queue))
+        await link.publish(message(inbox_queue(SENDER)))
+    refused = sender.subscribe(queue, prefetch=1)
+    own = sender.subscribe(inbox_queue(SENDER), prefetch=1)
+    assert len(await own.take(1)) == 1
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(refused.take(1), 0.3)
+    assert not refused.active
+
+
+async def test_the_router_delivers_and_nothing_else(vhost: Vhost) -> None:
+    vhost.apply([SENDER])
+    async with Link(vhost.url(ROUTER), name="router") as router:
+        await router.publish(message(SENDER, exchange=DELIVER))
+        for exchange, key in [(submit_exchange(SENDER), ""), (DEAD, ""), ("", inbox_queue(SENDER))]:
+            with pytest.raises(Unconfirmed, match="ACCESS_REFUSED"):
+                await router.publish(message(key, exchange=exchange))
+        assert (await router.depth(inbox_queue(SENDER))).messages == 1
+
+
+async def test_a_poisonous_submission_is_parked_alone(vhost: Vhost) -> None:
+    """A router that dies of one letter: it starts narrow, and widens at the first that is no redelivery."""
+    vhost.apply([SENDER])
+    neighbours = [str(number).encode() for number in range(40)]
+    async with Link(vhost.url(user_of(SENDER)), name="sender") as sender:
+        for body in [*neighbours[:20], b"poison", *neighbours[20:]]:
+            await sender.publish(
+                message(exchange=submit_exchange(SENDER), body=body, user_id=user_of(SENDER))
+            )
+    handled: list[bytes] = []
+    deaths: list[bool] = []
+    router = asyncio.create_task(_dying_router(vhost, handled, deaths))
+    async with Link(vhost.url(ROUTER), name="test") as link:
+        await link.wait_connected()
+        await depth_becomes(link, PARKED, 1)
+        await until(lambda: set(handled) == set(neighbours))
+        router.cancel()
+        await asyncio.wait({router})
+        (found,) = await link.subscribe(PARKED, prefetch=10).take(10)
+        assert (found.body, found.user_id) == (b"poison", user_of(SENDER))
+        assert (await link.depth(PARKED)).messages == 0
+        assert (await depth_becomes(link, INTAKE, 0)).messages == 0
+    assert len(deaths) > 3
+    assert any(deaths), "it must have died at least once with neighbours in its hands"
+
+
+async def _dying_router(vhost: Vhost, handled: list[bytes], deaths: list[bool]) -> None:
+    """Live again and again; note of each death whether neighbours were out at the time."""
+    while True:
+        async with Link(vhost.url(ROUTER), name="router") as link:
+            subscription = link.subscribe(INTAKE, prefetch=1)
+            wide = dead = False
+            while not dead:
+                taken = await subscription.take(200)
+                if not wide and not taken[0].redelivered:
+                    await subscription.widen(200)
+                    wide = True
+                dead = any(each.body == b"poison" for each in taken)
+                if not dead:
+                    subscription.ack_all(taken)
+                    handled += [each.body for each in taken]
+            deaths.append(wide)
+
+
+async def test_a_rejected_submission_is_parked_and_stays_its_senders(vhost: Vhost) -> None:
+    vhost.apply([SENDER])
+    async with Link(vhost.url(user_of(SENDER)), name="sender") as sender:
+        await sender.publish(message(exchange=submit_exchange(SENDER), body=b"odd", user_id=user_of(SENDER)))
+    async with Link(vhost.url(ROUTER), name="router") as router:
+        intake = router.subscribe(INTAKE, prefetch=10)
+        (odd,) = await intake.take(1)
+        intake.reject(odd)
+        (parked,) = await router.subscribe(PARKED, prefetch=10).take(1)
+    assert (parked.body, parked.user_id) == (b"odd", user_of(SENDER))
+
+
+async def test_a_full_inbox_refuses_and_its_neighbour_goes_on(vhost: Vhost) -> None:
+    vhost.apply([SENDER, NEIGHBOUR], inbox_max_length=2)
+    async with Link(vhost.url(ROUTER), name="router") as router:
+        with pytest.raises(Nacked):
+            await _fill(router, SENDER)
+        await router.publish(message(NEIGHBOUR, exchange=DELIVER))
+
+
+async def _fill(router: Link, code: str) -> None:
+    for _ in range(20):
+        await router.publish(message(code, exchange=DELIVER))

@@ -1,0 +1,242 @@
+"""What the depot's tests stand on: keys, a real server in a thread, and a line that breaks on purpose."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+from starlette.applications import Starlette
+
+from bus.depot.app import Access, build_app
+from bus.depot.store import Depot, Limits, open_local_depot
+from bus.directory import PinnedCertificate
+from bus.documents.seal import Seal, SealKey
+from bus.documents.tokens import request_token
+
+TLS = ssl.create_default_context()
+"""One for all clients: each would read the system's certificates for itself."""
+
+OPM, OCS, SOC = "0100100000", "0100900000", "0100500000"
+
+
+def make_seal(
+    key: SealKey | None = None, *, ends: datetime | None = None, digital_signature: bool = True
+) -> Seal:
+    """A key with a certificate that it signed itself."""
+    key = key or ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ตัวอย่าง")])
+    ends = ends or datetime.now(UTC) + timedelta(days=30)
+    usage = x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(ends - timedelta(days=60))
+        .not_valid_after(ends)
+        .add_extension(usage, critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return Seal(key, certificate)
+
+
+def rsa_seal(bits: int = 2048) -> Seal:
+    """A seal with an RSA key."""
+    return make_seal(rsa.generate_private_key(65537, bits))
+
+
+def pin(seal: Seal, revoked_at: datetime | None = None) -> PinnedCertificate:
+    """The seal's certificate, as a directory pins it."""
+    return PinnedCertificate(
+        certificate=seal.certificate, fingerprint=seal.fingerprint, revoked_at=revoked_at
+    )
+
+
+def some_file(size: int, seed: int = 1) -> tuple[bytes, str]:
+    """Bytes that look like nothing else, and their SHA-256."""
+    data = random.Random(seed).randbytes(size)
+    return data, hashlib.sha256(data).hexdigest()
+
+
+@dataclass
+class World:
+    """The parts of the bus around a depot: seals, directory and ledger, as plain data that a test may change."""
+
+    folder: Path
+    limits: Limits = field(default_factory=Limits)
+    database_url: str | None = None
+    seals: dict[str, Seal] = field(default_factory=dict)
+    suspended: set[str] = field(default_factory=set)
+    parties: set[tuple[str, str]] = field(default_factory=set)
+    now: Callable[[], float] = lambda: datetime.now(UTC).timestamp()
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.seals = {code: make_seal() for code in (OPM, OCS, SOC, "bus")}
+
+    def open_depot(self, *, reserve: int = 0) -> Depot:
+        """A depot over this world's folder and ledger."""
+        return open_local_depot(
+            self.folder,
+            parties=lambda agency, sha256: (agency, sha256) in self.parties,
+            named=lambda sha256: any(sha256 == named for _, named in self.parties),
+            database_url=self.database_url,
+            limits=self.limits,
+            reserve=reserve,
+            clock=lambda: self.now(),
+        )
+
+    def access(self) -> Access:
+        """The directory in force."""
+        return Access(
+            pins_of=lambda code: [pin(self.seals[code])] if code in self.seals else [],
+            suspended=lambda code: code in self.suspended,
+        )
+
+    def ask(
+        self,
+        agency: str,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        headers: dict[str, str] | None = None,
+        content: bytes | Iterator[bytes] | None = None,
+    ) -> httpx.Response:
+        """One request of one agency, with a token of its own unless one is given."""
+        if token is None:
+            at = datetime.fromtimestamp(self.now(), UTC)
+            token = request_token(self.seals[agency], agency, method, path, at=at)
+        headers = {"Authorization": f"Bearer {token}", **(headers or {})}
+        return httpx.request(
+            method, self.url + path, headers=headers, content=content, timeout=20, verify=TLS
+        )
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, app: Starlette) -> None:
+        super().__init__(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+
+@contextlib.contextmanager
+def serving(app: Starlette, port: int = 0) -> Iterator[str]:
+    """Serve on a port of its own until the block ends; yields the URL."""
+    listener = socket.create_server(("127.0.0.1", port))
+    server = _Server(app)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        assert server.up.wait(20)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(20)
+        listener.close()
+
+
+@contextlib.contextmanager
+def depot_at(world: World, *, reserve: int = 0, idle_seconds: float = 20.0) -> Iterator[Depot]:
+    """A running depot in this world."""
+    depot = world.open_depot(reserve=reserve)
+    app = build_app(depot, world.access(), idle_seconds=idle_seconds, clock=lambda: world.now())
+    try:
+        with serving(app) as world.url:
+            yield depot
+    finally:
+        depot.close()
+
+
+class BreakingLine:
+    """A TCP relay that cuts its first connections after so many bytes, one way or the other."""
+
+    def __init__(self, target: str, *, up: int | None = None, down: int | None = None, cuts: int = 1) -> None:
+        host, _, port = target.removeprefix("http://").partition(":")
+        self._target = (host, int(port))
+        self._limits = {"up": up, "down": down}
+        self._cuts_left = cuts
+        self.cuts = 0
+        self.carried = {"up": 0, "down": 0}
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._threads = [threading.Thread(target=self._accept)]
+
+    def __enter__(self) -> BreakingLine:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Closing alone would not wake the thread that waits for a connection.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(20)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._relay, args=(near,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _relay(self, near: socket.socket) -> None:
+        with near, socket.create_connection(self._target) as far:
+            back = threading.Thread(target=self._pump, args=(far, near, "down"))
+            back.start()
+            self._pump(near, far, "up")
+            back.join(20)
+
+    def _pump(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+        carried = 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+                carried += len(data)
+                self.carried[way] += len(data)
+                if self._cut_at(way, carried):
+                    break
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _cut_at(self, way: str, carried: int) -> bool:
+        limit = self._limits[way]
+        with self._lock:
+            if limit is None or carried < limit or not self._cuts_left:
+                return False
+            self._cuts_left -= 1
+            self.cuts += 1
+            return True

@@ -1,0 +1,356 @@
+"""The directory: what its file may say, what it answers, and its canonical JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from bus import assets
+from bus.directory import BUS, Agency, Directory, PinnedCertificate, from_json, load_directory, to_json
+from bus.errors import Misconfigured
+
+SEVEN = ("0100100000", "0100900000", "0100500000", "0101100000", "0102100000", "1100800000", "1100700000")
+OPM, OCS, SOC, OCSC, OPDC, DGA, ETDA = SEVEN
+UNIT = "0100500001"
+Loading = Callable[..., Directory]
+
+MINIMAL = """
+version = 3
+[bus]
+certificates = [{{ file = "bus.crt.pem" }}]
+{more}
+"""
+ONE = """
+[[agency]]
+code = "0100500000"
+name_th = "สลค."
+name_en = "SOC"
+certificates = [{ file = "0100500000.crt.pem" }]
+"""
+
+
+def _certificate(name: str) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    signed = builder.not_valid_before(start).not_valid_after(start + timedelta(days=365)).sign(key, SHA256())
+    return signed.public_bytes(Encoding.PEM)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for each of the seven agencies, for the bus, and one to spare."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in (*SEVEN, "bus", "new"):
+        (folder / f"{name}.crt.pem").write_bytes(_certificate(name))
+    return folder
+
+
+@pytest.fixture
+def shipped(keys: Path) -> Directory:
+    return load_directory(assets.path("config/agencies.toml"), certificates=keys)
+
+
+@pytest.fixture
+def load(tmp_path: Path, keys: Path) -> Loading:
+    """Loads a directory that consists of the bus and of what the test writes."""
+
+    def loaded(more: str, *, whole: bool = False) -> Directory:
+        path = tmp_path / "agencies.toml"
+        path.write_text(more if whole else MINIMAL.format(more=more), encoding="utf-8")
+        return load_directory(path, certificates=keys)
+
+    return loaded
+
+
+@pytest.fixture
+def wrong(load: Loading) -> Callable[..., dict[str, str]]:
+    """Loads what is wrong and returns what was said, by key."""
+
+    def said(more: str, *, whole: bool = False) -> dict[str, str]:
+        with pytest.raises(Misconfigured) as caught:
+            load(more, whole=whole)
+        problems = caught.value.problems
+        assert all(each.file.endswith("agencies.toml") and each.fix for each in problems)
+        assert len({each.key for each in problems}) == len(problems), [each.key for each in problems]
+        return {each.key: each.wrong for each in problems}
+
+    return said
+
+
+def _agency(code: str, certificate: str | None = None, **more: str) -> str:
+    lines = [f'code = "{code}"', 'name_th = "หน่วยงาน (ตัวอย่าง)"', 'name_en = "Agency (sample)"']
+    lines += [f'certificates = [{{ file = "{certificate or code}.crt.pem" }}]'] if certificate != "" else []
+    return "\n".join(["[[agency]]", *lines, *(f"{key} = {value}" for key, value in more.items())]) + "\n"
+
+
+# ── the shipped example ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_shipped_directory_has_the_seven_agencies(shipped: Directory) -> None:
+    assert tuple(shipped.agencies) == SEVEN
+    assert shipped.agencies[DGA].abbrev_th == "สพร."
+    assert shipped.agencies[ETDA].prefixes == ("ดศ (สพธอ)",)
+    assert shipped.inboxes == SEVEN
+    assert shipped.members("all") == SEVEN
+    assert set(shipped.members("founding-seven") or ()) == set(SEVEN)
+    assert shipped.subscribers("announcements") == (OPM, SOC, OCSC, DGA, ETDA)
+    assert all(len(agency.certificates) == 1 for agency in shipped.agencies.values())
+
+
+def test_the_certificates_folder_may_be_the_files_own(keys: Path, tmp_path: Path) -> None:
+    path = tmp_path / "agencies.toml"
+    text = assets.path("config/agencies.toml").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
+    (tmp_path / "keys").symlink_to(keys)
+    assert load_directory(path).digest == load_directory(path, certificates=keys).digest
+
+
+# ── what it answers ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_pins_are_the_agencys_the_buss_or_nobodys(shipped: Directory, keys: Path) -> None:
+    (pin,) = shipped.pins(SOC)
+    expected = x509.load_pem_x509_certificate((keys / f"{SOC}.crt.pem").read_bytes())
+    assert pin.certificate == expected
+    assert pin.fingerprint == expected.fingerprint(SHA256()).hex()
+    assert pin.revoked_at is None
+    assert shipped.pins(BUS) == shipped.bus_certificates
+    assert shipped.pins("9999900000") == ()
+
+
+def test_a_unit_without_an_inbox_is_reached_through_its_nearest_parent_that_has_one(load: Loading) -> None:
+    directory = load(
+        ONE
+        + _agency("0100500001", "", parent='"0100500000"', inbox="false")
+        + _agency("0100500002", "", parent='"0100500001"', inbox="false")
+    )
+    assert directory.inbox_of("0100500002") == directory.inbox_of("0100500001") == SOC
+    assert directory.inbox_of(SOC) == SOC
+    assert directory.inbox_of("0100500003") is None
+    assert directory.inboxes == (SOC,)
+
+
+def test_everyone_is_every_agency_with_an_inbox_suspended_ones_included(load: Loading) -> None:
+    directory = load(
+        ONE
+        + _agency(UNIT, "", parent='"0100500000"', inbox="false")
+        + _agency(OCS, "", state='"suspended"')
+        + '[[group]]\nid = "all"\nname_th = "ทุกหน่วยงาน"\nname_en = "All"\nmembers = ["*"]\n'
+    )
+    assert directory.members("all") == (SOC, OCS)
+    assert not directory.agencies[OCS].active
+    assert directory.members("none") is None
+    assert directory.subscribers("none") is None
+
+
+def test_what_a_unit_reads_is_what_its_inboxs_adapter_reads(load: Loading) -> None:
+    directory = load(
+        _agency(SOC, reads='["letter/1.0", "letter/1.1", "notice/1.0"]')
+        + _agency(UNIT, "", parent='"0100500000"', inbox="false")
+        + _agency(OCS)
+    )
+    assert directory.reads(UNIT, "letter/1.1")
+    assert directory.reads(OCS, "letter/1.0")
+    assert not directory.reads(OCS, "letter/1.1")
+    assert not directory.reads("9999900000", "letter/1.0")
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "fits"),
+    [
+        (SOC, "นร 0505/ว 165", True),
+        (SOC, "นร 0105/1", False),
+        (SOC, "0505/ว 165", False),
+        (ETDA, "ดศ (สพธอ) 511.05/1234", True),
+        (DGA, "สพร 2569/1", True),
+        (DGA, "สพรม 2569/1", False),
+        (DGA, "สพรี 2569/1", False),
+        ("9999900000", "อก 0905/0007", True),
+    ],
+)
+def test_a_number_that_begins_otherwise_is_noticed(
+    shipped: Directory, code: str, number: str, fits: bool
+) -> None:
+    assert shipped.prefix_fits(code, number) is fits
+
+
+# ── canonical JSON ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_canonical_json_carries_the_whole_directory(load: Loading) -> None:
+    revoked = "revoked_at = 2026-11-22T08:30:00Z"
+    directory = load(
+        f'[[agency]]\ncode = "{SOC}"\nname_th = "สลค."\nname_en = "SOC"\nsealed = true\nsuccessor = "{OCS}"\n'
+        f'certificates = [{{ file = "{SOC}.crt.pem", {revoked} }}, {{ file = "new.crt.pem" }}]\n'
+        + _agency(OCS, prefixes='["นร 09"]', abbrev_th='"สคก."')
+        + _agency(UNIT, "", parent=f'"{SOC}"', inbox="false", state='"suspended"')
+        + f'[[topic]]\nid = "news"\nname_th = "ข่าว"\nname_en = "News"\nsubscribers = ["{OCS}", "{SOC}"]\n'
+        + '[[group]]\nid = "none"\nname_th = "ว่าง"\nname_en = "Empty"\nmembers = []\n'
+    )
+    raw = to_json(directory)
+    assert from_json(raw) == directory
+    assert to_json(from_json(raw)) == raw
+    assert from_json(raw).digest == directory.digest
+    assert directory.agencies[SOC].certificates[0].revoked_at == datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
+    assert '"นร 09"'.encode() in raw
+
+
+def test_the_order_of_the_file_does_not_change_the_digest_but_every_word_does(load: Loading) -> None:
+    first, second = _agency(SOC), _agency(OCS)
+    digest = load(first + second).digest
+    assert load(second + first).digest == digest
+    assert load(first + second.replace("(sample)", "(Sample)")).digest != digest
+
+
+def test_json_that_is_no_directory_is_refused_with_its_mistakes() -> None:
+    for raw in (b"{", b"[]", b"\xff"):
+        with pytest.raises(Misconfigured):
+            from_json(raw)
+    with pytest.raises(Misconfigured) as caught:
+        from_json(b'{"version":1,"bus":{"certificates":[{"pem":"x"}]},"agency":[{}]}')
+    assert {each.key for each in caught.value.problems} >= {"bus.certificates[1].pem", "agency[1].code"}
+
+
+# ── mistakes ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_all_mistakes_of_a_file_are_told_at_once(wrong: Callable[..., dict[str, str]], keys: Path) -> None:
+    (keys / "text.crt.pem").write_text("no certificate")
+    (keys / "two.crt.pem").write_bytes((keys / "bus.crt.pem").read_bytes() * 2)
+    text = f"""
+version = 0
+verzion = 1
+[bus]
+certificates = [{{ file = "missing.crt.pem" }}]
+[[agency]]
+code = "{SOC}"
+name_th = "สลค."
+name_en = " SOC"
+certificates = [{{ file = "text.crt.pem" }}, {{ file = "two.crt.pem" }}, {{ fil = "x" }}]
+parent = "{SOC}"
+reads = ["letter/1.0", "letter/one"]
+[[agency]]
+code = "{OCS}"
+name_th = "สคก."
+nam_en = "OCS"
+certificates = [{{ file = "{OCS}.crt.pem", revoked_at = 2569-01-01T00:00:00+07:00 }}]
+successor = "0199900000"
+state = "asleep"
+sealed = "yes"
+[[agency]]
+code = "{OPM}"
+name_th = "สปน."
+name_en = "OPM"
+inbox = false
+[[agency]]
+code = "{OCSC}"
+name_th = "สำนักงาน ก.พ."
+name_en = "OCSC"
+[[agency]]
+code = "12345"
+name_th = "?"
+name_en = "?"
+state = "suspended"
+[[group]]
+id = "Everyone"
+name_th = "ทุกคน"
+name_en = "Everyone"
+members = ["{SOC}", "{SOC}", "9999900000"]
+[[topic]]
+id = "news"
+name_th = "ข่าว"
+name_en = "News"
+subscribers = "all"
+"""
+    said = wrong(text, whole=True)
+    assert set(said) == {
+        "version",
+        "verzion",
+        "bus.certificates[1].file",
+        f"agency[{SOC}].name_en",
+        f"agency[{SOC}].certificates[1].file",
+        f"agency[{SOC}].certificates[2].file",
+        f"agency[{SOC}].certificates[3].file",
+        f"agency[{SOC}].certificates[3].fil",
+        f"agency[{SOC}].parent",
+        f"agency[{SOC}].reads[2]",
+        f"agency[{OCS}].name_en",
+        f"agency[{OCS}].nam_en",
+        f"agency[{OCS}].certificates[1].revoked_at",
+        f"agency[{OCS}].successor",
+        f"agency[{OCS}].state",
+        f"agency[{OCS}].sealed",
+        f"agency[{OPM}].inbox",
+        f"agency[{OCSC}].certificates",
+        "agency[12345].code",
+        "group[Everyone].id",
+        "group[Everyone].members",
+        "group[?].members",
+        "topic[news].subscribers",
+    }
+    assert "holds 2 certificates" in said[f"agency[{SOC}].certificates[2].file"]
+    assert "Gregorian" in said[f"agency[{OCS}].certificates[1].revoked_at"]
+
+
+def test_one_agency_twice_is_a_mistake(wrong: Callable[..., dict[str, str]]) -> None:
+    assert wrong(ONE + _agency(SOC, "new")) == {f"agency[{SOC}]": "stands there 2 times"}
+
+
+def test_one_certificate_for_two_is_a_mistake(wrong: Callable[..., dict[str, str]]) -> None:
+    said = wrong(ONE + _agency(OCS, SOC) + _agency(OPM, "bus"))
+    assert set(said) == {f"agency[{OCS}].certificates", f"agency[{OPM}].certificates"}
+    assert "the certificate of bus too" in said[f"agency[{OPM}].certificates"]
+
+
+def test_a_circle_of_parents_is_a_mistake_and_ends(wrong: Callable[..., dict[str, str]]) -> None:
+    said = wrong(
+        _agency(SOC, "", parent=f'"{OCS}"', inbox="false")
+        + _agency(OCS, "", parent=f'"{SOC}"', inbox="false")
+    )
+    assert set(said) == {f"agency[{code}].{key}" for code in (SOC, OCS) for key in ("parent", "inbox")}
+
+
+def test_a_circle_of_successors_is_a_mistake(wrong: Callable[..., dict[str, str]]) -> None:
+    said = wrong(_agency(SOC, successor=f'"{OCS}"') + _agency(OCS, successor=f'"{SOC}"'))
+    assert set(said) == {f"agency[{SOC}].successor", f"agency[{OCS}].successor"}
+
+
+@pytest.mark.parametrize("content", [b"version = [", "ชื่อ".encode("cp874")], ids=["no TOML", "CP874"])
+def test_a_file_that_cannot_be_read_is_one_mistake(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "agencies.toml"
+    path.write_bytes(content)
+    with pytest.raises(Misconfigured) as caught:
+        load_directory(path)
+    assert [each.file for each in caught.value.problems] == [str(path)]
+
+
+def test_a_missing_file_is_a_mistake_too(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="no such file"):
+        load_directory(tmp_path / "agencies.toml")
+
+
+def test_ten_thousand_agencies_load_in_moments(keys: Path) -> None:
+    certificate = x509.load_pem_x509_certificate((keys / f"{SOC}.crt.pem").read_bytes())
+    one = Agency(
+        code=SOC, name_th="ตัวอย่าง", name_en="Sample", certificates=(PinnedCertificate.of(certificate),)
+    )
+    units = [
+        replace(one, code=f"{number:010}", certificates=(), state="suspended") for number in range(10_000)
+    ]
+    agencies = {agency.code: agency for agency in (one, *units)}
+    bus = PinnedCertificate.of(x509.load_pem_x509_certificate((keys / "bus.crt.pem").read_bytes()))
+    directory = Directory(version=1, agencies=agencies, bus_certificates=(bus,))
+    began = datetime.now(UTC)
+    assert from_json(to_json(directory)) == directory
+    assert datetime.now(UTC) - began < timedelta(seconds=20)

@@ -1,0 +1,266 @@
+"""Letters and notices to XML and back, and what is refused on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from lxml import etree
+
+from bus.documents import schema
+from bus.documents.letter import Content, Extension
+from bus.documents.xml import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    Document,
+    build,
+    canonical,
+    content_digest,
+    open_envelope,
+    read,
+    to_bytes,
+    type_of,
+)
+from bus.errors import Rejected, RejectionCode
+from tests.assets import factory, strategies
+
+SAMPLES: dict[str, Document] = {**factory.letters(), **factory.notices()}
+PLAIN = to_bytes(build(factory.letter()))
+
+
+def refusal_of(raw: bytes) -> RejectionCode:
+    with pytest.raises(Rejected) as caught:
+        open_envelope(raw)
+    return caught.value.code
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(strategies.documents)
+def test_every_document_comes_back_as_it_was_and_follows_its_schema(document: Document) -> None:
+    root = build(document)
+    raw = to_bytes(root)
+    parsed = etree.fromstring(raw)
+    schema.check_tree(parsed, type_of(document))
+    assert read(parsed) == document
+    assert to_bytes(build(read(parsed))) == raw
+    assert content_digest(parsed) == content_digest(root)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_sample_comes_back_as_it_was(name: str) -> None:
+    envelope = open_envelope(to_bytes(build(SAMPLES[name])))
+    schema.check(envelope)
+    assert read(envelope.root) == SAMPLES[name]
+    assert envelope.type == type_of(SAMPLES[name])
+
+
+def test_an_envelope_carries_the_id_that_the_document_claims() -> None:
+    letter, notice = factory.letter(), factory.notice()
+    assert open_envelope(to_bytes(build(letter))).id == str(letter.letter_id)
+    assert open_envelope(to_bytes(build(notice))).id == str(notice.notice_id)
+    assert open_envelope(PLAIN.replace(b"<LetterID>", b"<LetterID>x")).id == ""
+
+
+def test_times_are_written_in_bangkok_whatever_their_zone_was() -> None:
+    letter = factory.full_letter(sent_at=factory.NOW.astimezone(dt.UTC))
+    text = to_bytes(build(letter)).decode()
+    assert f"<SendDate>{factory.NOW.isoformat()}</SendDate>" in text
+    assert "Z<" not in text
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(Rejected) as caught:
+        build(factory.letter(sent_at=factory.NOW.replace(tzinfo=None)))
+    assert caught.value.code == RejectionCode.SCHEMA_VALUE
+
+
+@given(
+    st.characters(categories=("Cc", "Cs")).filter(lambda one: one not in "\t\n")
+    | st.sampled_from("\ufffe\uffff"),
+    st.sampled_from(["subject", "body", "number", "name", "foreign"]),
+)
+def test_a_control_character_is_refused_wherever_it_stands(character: str, place: str) -> None:
+    bad = f"ก{character}ข"
+    letter = {
+        "subject": factory.letter(content=Content(subject=bad)),
+        "body": factory.letter(content=Content(subject="ก", body=bad)),
+        "number": factory.letter(number=bad),
+        "name": factory.letter(main_file=factory.file(bad)),
+        "foreign": factory.letter(
+            extensions=(Extension(must_understand=False, content=f"<x xmlns='u:v'>{bad}</x>"),)
+        ),
+    }[place]
+    with pytest.raises(Rejected) as caught:
+        build(letter)
+    assert caught.value.code == RejectionCode.SCHEMA_VALUE
+
+
+@pytest.mark.parametrize("break_", ["\t", "\n"])
+def test_a_line_break_is_allowed_in_a_body_and_nowhere_in_a_subject(break_: str) -> None:
+    schema.check_tree(build(factory.letter(content=Content(subject="ก", body=f"ก{break_}ข"))), "letter")
+    with pytest.raises(Rejected) as caught:
+        schema.check_tree(build(factory.letter(content=Content(subject=f"ก{break_}ข"))), "letter")
+    assert caught.value.code == RejectionCode.SCHEMA_VALUE
+    assert caught.value.where.startswith("/Letter/Subject")
+
+
+def test_an_extension_element_without_a_namespace_is_refused_before_it_falls_into_ours() -> None:
+    inner = '<x:a xmlns:x="urn:example"><b/></x:a>'
+    with pytest.raises(Rejected) as caught:
+        build(factory.letter(extensions=(Extension(must_understand=False, content=inner),)))
+    assert caught.value.code == RejectionCode.SCHEMA_ELEMENT
+
+
+def test_the_digest_does_not_depend_on_how_the_bytes_are_laid_out() -> None:
+    same = PLAIN.replace(b' version="1.0">', b"\n version='1.0' >", 1).replace(
+        b"\xe0\xb8\x99\xe0\xb8\xa3", "&#xe19;ร".encode()
+    )
+    assert same != PLAIN
+    assert content_digest(open_envelope(same).root) == content_digest(open_envelope(PLAIN).root)
+
+
+def test_the_digest_changes_with_any_letter_of_the_content() -> None:
+    other = PLAIN.replace("ประชุม".encode(), "ประชม".encode())
+    assert content_digest(open_envelope(other).root) != content_digest(open_envelope(PLAIN).root)
+
+
+def test_what_has_no_canonical_form_is_refused() -> None:
+    content = '<x:a xmlns:x="no/scheme"/>'
+    raw = PLAIN.replace(
+        b"</Letter>", f'<Extension mustUnderstand="false">{content}</Extension></Letter>'.encode()
+    )
+    with pytest.raises(Rejected) as caught:
+        canonical(open_envelope(raw).root)
+    assert caught.value.code == RejectionCode.XML_NOT_WELL_FORMED
+
+
+# Gate 1 ----------------------------------------------------------------------------------------------------------
+
+DECLARATION, BODY = PLAIN.split(b"\n", 1)
+BILLION_LAUGHS = b'<!DOCTYPE Letter [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
+XXE = b'<!DOCTYPE Letter [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
+
+
+GATE_1 = {
+    "nothing": (b"", RejectionCode.XML_NOT_WELL_FORMED),
+    "blanks": (b" \n ", RejectionCode.XML_NOT_WELL_FORMED),
+    "not xml": (b"%PDF-1.7", RejectionCode.XML_NOT_WELL_FORMED),
+    "cut off": (PLAIN[:-5], RejectionCode.XML_NOT_WELL_FORMED),
+    "two roots": (PLAIN + BODY, RejectionCode.XML_NOT_WELL_FORMED),
+    "a nul after the root": (PLAIN + b"\0", RejectionCode.XML_NOT_WELL_FORMED),
+    "a nul in a text": (PLAIN.replace(b"1234", b"12\x0034"), RejectionCode.XML_NOT_WELL_FORMED),
+    "not utf-8": (
+        PLAIN.replace("ประชุม".encode(), "ประชุม".encode("cp874")),
+        RejectionCode.XML_NOT_WELL_FORMED,
+    ),
+    "utf-16": (BODY.decode().encode("utf-16"), RejectionCode.XML_NOT_WELL_FORMED),
+    "utf-16 without a mark": (BODY.decode().encode("utf-16-le"), RejectionCode.XML_NOT_WELL_FORMED),
+    "another encoding declared": (
+        PLAIN.replace(b"UTF-8", b"TIS-620", 1),
+        RejectionCode.XML_NOT_WELL_FORMED,
+    ),
+    "a doctype in utf-7": (
+        b"<?xml version='1.0' encoding='UTF-7'?>+ADwAIQ-DOCTYPE x+AD4-" + BODY,
+        RejectionCode.XML_NOT_WELL_FORMED,
+    ),
+    "xml 1.1": (PLAIN.replace(b"'1.0'", b"'1.1'", 1), RejectionCode.XML_NOT_WELL_FORMED),
+    "an unknown entity": (PLAIN.replace(b"1234", b"&nbsp;"), RejectionCode.XML_NOT_WELL_FORMED),
+    "a reference to a control character": (
+        PLAIN.replace(b"1234", b"&#1;"),
+        RejectionCode.XML_NOT_WELL_FORMED,
+    ),
+    "too large": (PLAIN + b" " * MAX_BYTES, RejectionCode.XML_TOO_LARGE),
+    "too deep": (b"<a>" * (MAX_DEPTH + 1) + b"</a>" * (MAX_DEPTH + 1), RejectionCode.XML_NOT_WELL_FORMED),
+    "far too deep": (b"<a>" * 100_000 + b"</a>" * 100_000, RejectionCode.XML_NOT_WELL_FORMED),
+    "a doctype": (DECLARATION + b"<!DOCTYPE Letter>" + BODY, RejectionCode.XML_DTD),
+    "a doctype without a declaration": (b"\n<!DOCTYPE Letter>" + BODY, RejectionCode.XML_DTD),
+    "billion laughs": (BILLION_LAUGHS + BODY.replace(b"1234", b"&b;"), RejectionCode.XML_DTD),
+    "an external entity": (XXE + BODY.replace(b"1234", b"&x;"), RejectionCode.XML_DTD),
+    "an external subset": (
+        b'<!DOCTYPE a SYSTEM "http://example.org/a.dtd">' + BODY,
+        RejectionCode.XML_DTD,
+    ),
+    "a doctype behind a comment": (b"<!-- --><!DOCTYPE Letter>" + BODY, RejectionCode.XML_FOREIGN_NODE),
+    "a doctype inside": (PLAIN.replace(b"<ID>", b"<!DOCTYPE a><ID>"), RejectionCode.XML_NOT_WELL_FORMED),
+    "a comment": (PLAIN.replace(b"1234", b"12<!-- -->34"), RejectionCode.XML_FOREIGN_NODE),
+    "a comment after the root": (PLAIN + b"<!-- -->", RejectionCode.XML_FOREIGN_NODE),
+    "an instruction": (PLAIN.replace(b"<ID>", b"<?php ?><ID>"), RejectionCode.XML_FOREIGN_NODE),
+    "a style sheet": (
+        DECLARATION + b'<?xml-stylesheet href="http://example.org"?>' + BODY,
+        RejectionCode.XML_FOREIGN_NODE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GATE_1)
+def test_gate_1_refuses(name: str) -> None:
+    raw, code = GATE_1[name]
+    assert refusal_of(raw) == code
+
+
+def test_the_deepest_document_allowed_is_parsed() -> None:
+    # It goes on to gate 2, which does not know its root.
+    assert refusal_of(b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH) == RejectionCode.TYPE_UNKNOWN_ROOT
+
+
+def test_a_byte_order_mark_and_a_document_without_a_declaration_are_read() -> None:
+    assert open_envelope(b"\xef\xbb\xbf" + PLAIN).id == open_envelope(BODY).id != ""
+
+
+# Gate 2 ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b"<Letter ", b"<Lettre ", RejectionCode.TYPE_UNKNOWN_ROOT),
+        (b"urn:saraban-bus:letter:1.0", b"urn:example", RejectionCode.TYPE_UNKNOWN_ROOT),
+        (b"urn:saraban-bus:letter:1.0", b"urn:saraban-bus:letter:2.0", RejectionCode.TYPE_UNKNOWN_VERSION),
+        (b'version="1.0"', b'version="1.1"', RejectionCode.TYPE_UNKNOWN_VERSION),
+    ],
+)
+def test_gate_2_refuses_what_it_does_not_know(old: bytes, new: bytes, code: RejectionCode) -> None:
+    raw = PLAIN.replace(old, new)
+    assert refusal_of(raw if old != b"<Letter " else raw.replace(b"</Letter>", b"</Lettre>")) == code
+
+
+@pytest.mark.parametrize("flag", ["true", "1", " true "])
+def test_gate_2_refuses_an_extension_that_has_to_be_understood(flag: str) -> None:
+    extension = f'<Extension mustUnderstand="{flag}"><x:a xmlns:x="urn:example"/></Extension></Letter>'
+    with pytest.raises(Rejected) as caught:
+        open_envelope(PLAIN.replace(b"</Letter>", extension.encode()))
+    assert caught.value.code == RejectionCode.TYPE_EXTENSION
+    assert caught.value.detail == "{urn:example}a"
+    assert caught.value.where == "/Letter/Extension line 2"
+
+
+# Reading a tree that was never validated ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("<KindCode>external</KindCode>", "", RejectionCode.SCHEMA_ELEMENT),
+        ("<KindCode>external", "<KindCode><b/>external", RejectionCode.SCHEMA_ELEMENT),
+        ("<KindCode>", "<Kind/><KindCode>", RejectionCode.SCHEMA_ELEMENT),
+        ("<KindCode>", "<KindCode>a</KindCode><KindCode>", RejectionCode.SCHEMA_ELEMENT),
+        ("<ID>0100900000</ID>", "", RejectionCode.SCHEMA_ELEMENT),
+        ("<Size>50123", "<Size>๕", RejectionCode.SCHEMA_VALUE),
+        ("<Size>50123", "<Size>5_0", RejectionCode.SCHEMA_VALUE),
+        ("+07:00</SendDate>", "+08:00</SendDate>", RejectionCode.SCHEMA_VALUE),
+        ("<LetterID>", "<LetterID>x", RejectionCode.SCHEMA_VALUE),
+        (
+            "</Letter>",
+            '<Extension mustUnderstand="no"><x xmlns="urn:x"/></Extension></Letter>',
+            RejectionCode.SCHEMA_VALUE,
+        ),
+    ],
+)
+def test_reading_refuses_what_the_schema_would_have_refused(old: str, new: str, code: RejectionCode) -> None:
+    text = PLAIN.decode()
+    assert text.count(old) == 1
+    with pytest.raises(Rejected) as caught:
+        read(open_envelope(text.replace(old, new).encode()).root)
+    assert caught.value.code == code
