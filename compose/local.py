@@ -98,6 +98,7 @@ class LocalBus:
         self._depot = dict(depot or {})
         self._inbox_max_length = inbox_max_length
         self._stack = ExitStack()
+        self._ledger: Ledger | None = None
         self.processes: dict[str, Process] = {}
         self.depot_port = free_port()
 
@@ -178,6 +179,13 @@ class LocalBus:
     @property
     def depot_url(self) -> str:
         return f"http://{LOOPBACK}:{self.depot_port}"
+
+    def open_ledger(self) -> Ledger:
+        """Return the ledger, opened once, for looking at from outside."""
+        if self._ledger is None:
+            self._ledger = Ledger(self.ledger_url)
+            self._stack.callback(self._ledger.close)
+        return self._ledger
 
     def seal(self, name: str) -> Seal:
         """Return the seal of `bus` or of an agency."""

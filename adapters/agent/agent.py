@@ -68,6 +68,7 @@ class Agent:
         judge = Judge(mailbox, bus_certificate, self.pace)
         self._judging = Judging(mailbox, judge, then=(self._fetcher.wake, self._sender.wake))
         self._seen = -1
+        self.running = False
 
     async def run(self, stop: asyncio.Event, *, beside: Sequence[Companion] = ()) -> None:
         """Work until `stop` is set; AlreadyRunning if another process works on this mailbox.
@@ -86,7 +87,9 @@ class Agent:
                     group.create_task(work, name=name)
                 for companion in beside:
                     group.create_task(companion(stop))
+                self.running = True
                 await stop.wait()
+                self.running = False
                 await deliveries.stop()
             await self._fetcher.finish()
             await self._sender.finish(_GRACE)

@@ -9,15 +9,31 @@ import typer
 from rich.table import Table
 
 from adapters.cli import acts, running
-from adapters.cli.speaking import AsJson, Config, bilingual, opened, print_json, say
+from adapters.cli.speaking import (
+    AsJson,
+    Config,
+    bilingual,
+    config_before_command,
+    opened,
+    print_json,
+    say,
+    settings_of,
+)
 from adapters.connectors import accounts, folder, letters
 from adapters.connectors.manifest import read_manifest
 from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 acts.add_to(app)
+
+
+@app.callback()
+def settings(config: Config = None) -> None:
+    """An agency's adapter, run and spoken to from a command line."""
+    config_before_command.set(config)
+
 
 LetterArgument = Annotated[str, typer.Argument(help="LetterID, reference, or letter number (ที่).")]
 
@@ -25,7 +41,7 @@ LetterArgument = Annotated[str, typer.Argument(help="LetterID, reference, or let
 @app.command()
 def run(config: Config = None) -> None:
     """Send, receive and acknowledge, until told to stop (SIGTERM or Ctrl-C)."""
-    running.run(config)
+    running.run(settings_of(config))
 
 
 @app.command()

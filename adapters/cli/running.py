@@ -12,6 +12,7 @@ from pathlib import Path
 from cryptography import x509
 
 from adapters.agent import Agent, Companion, Pace
+from adapters.cli.metrics import metrics
 from adapters.connectors.base import serve
 from adapters.connectors.folder import FolderConnector
 from adapters.depot import DepotClient
@@ -21,15 +22,15 @@ from bus.broker.link import Link
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
 from bus.retry import Policy
-from bus.settings import AdapterSettings, load_adapter_settings
+from bus.settings import AdapterSettings
+from bus.web import health_app, serving
 
 _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
 """Few tries at a time: who waits longer than that gives its place to another letter, and comes again."""
 
 
-def run(config: Path | None) -> None:
+def run(settings: AdapterSettings) -> None:
     """Run until SIGTERM or SIGINT."""
-    settings = load_adapter_settings(config)
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
     asyncio.run(_until_told(settings))
 
@@ -46,15 +47,23 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         mailbox = stack.enter_context(Mailbox(settings.mailbox.folder, settings.agency))
         depot = await stack.enter_async_context(_depot(settings, seal))
+        outward = await stack.enter_async_context(_link(settings, "outward"))
+        inward = await stack.enter_async_context(_link(settings, "inward"))
         agent = Agent(
             mailbox,
             seal=seal,
             bus_certificate=bus_certificate,
-            outward=await stack.enter_async_context(_link(settings, "outward")),
-            inward=await stack.enter_async_context(_link(settings, "inward")),
+            outward=outward,
+            inward=inward,
             depot=depot,
             pace=pace,
         )
+        if settings.metrics_port:
+            health = health_app(
+                ready=lambda: agent.running and outward.connected and inward.connected,
+                metrics=lambda: metrics(mailbox, outward.connected and inward.connected),
+            )
+            await stack.enter_async_context(serving(health, "127.0.0.1", settings.metrics_port))
         await agent.run(stop, beside=_connectors(settings, mailbox))
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,7 @@ from adapters.connectors.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, AlreadyRunning, Mailbox
 from adapters.mailbox.mistakes import Mistaken
 from bus.errors import Misconfigured, Rejected, Transient
-from bus.settings import load_adapter_settings
+from bus.settings import AdapterSettings, load_adapter_settings
 
 Config = Annotated[
     Path | None,
@@ -27,17 +28,27 @@ Config = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
+config_before_command: ContextVar[Path | None] = ContextVar("config_before_command", default=None)
+"""The `--config` that stands before the command."""
+
 MISTAKEN = 1
 """The exit status when nothing was done for what was asked."""
 MISCONFIGURED = 2
-NOT_NOW = 3
+NOT_NOW = 75
 """The exit status when the same may work later."""
+
+
+def settings_of(config: Path | None) -> AdapterSettings:
+    """The settings of a command's own `--config`, of that before the command, or of an `adapter.toml` right here."""
+    given = config or config_before_command.get()
+    here = Path("adapter.toml")
+    return load_adapter_settings(given or (here if here.exists() else None))
 
 
 @contextmanager
 def opened(config: Path | None) -> Iterator[Mailbox]:
     """The mailbox of the settings."""
-    settings = load_adapter_settings(config)
+    settings = settings_of(config)
     with Mailbox(settings.mailbox.folder, settings.agency) as mailbox:
         yield mailbox
 

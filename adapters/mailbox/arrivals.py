@@ -165,7 +165,7 @@ class Arrivals:
         """How many arrivals there are in each state."""
         query = select(arrivals.c.state, func.count()).group_by(arrivals.c.state)
         with self._store.reading() as connection:
-            return {state: count for state, count in connection.execute(query).tuples()}
+            return {state: count for state, count in connection.execute(query)}
 
 
 def judge(

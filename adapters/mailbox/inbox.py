@@ -164,7 +164,7 @@ class Inbox:
         """How many letters there are in each state."""
         query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
         with self._store.reading() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return {state: count for state, count in connection.execute(query)}
 
     def troubled(self, limit: int = 100) -> list[Received]:
         """Letters that are not delivered yet for some trouble, or failed, newest first."""

@@ -149,7 +149,7 @@ class Outbox:
         query = select(outbox.c.type, outbox.c.state, func.count()).group_by(outbox.c.type, outbox.c.state)
         counted: dict[str, dict[str, int]] = {"letter": {}, "notice": {}}
         with self._store.reading() as connection:
-            for kind, state, count in connection.execute(query).tuples():
+            for kind, state, count in connection.execute(query):
                 counted[kind][state] = count
         return counted
 

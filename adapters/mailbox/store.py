@@ -104,7 +104,7 @@ class Store:
     def _prepare(self) -> None:
         with self.writing() as connection:
             metadata.create_all(connection)
-            known = dict(connection.execute(select(facts.c.name, facts.c.value)).tuples().all())
+            known = {name: value for name, value in connection.execute(select(facts.c.name, facts.c.value))}
             if not known:
                 rows = [{"name": "layout", "value": LAYOUT}, {"name": "agency", "value": self.agency}]
                 connection.execute(insert(facts), rows)

@@ -15,7 +15,6 @@ Every error is JSON: {"code", "th", "en"}; the code stands in the header Saraban
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -32,7 +31,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bus import logs
-from bus.depot.holds import MOST_CHECKS, Check
+from bus.depot.holds import AGENCY, SHA256, read_checks, write_results
 from bus.depot.refusals import WORDS, Refusal, Refused
 from bus.depot.replay import Replays
 from bus.depot.store import BLOCK, Depot, Upload
@@ -41,8 +40,6 @@ from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
 from bus.errors import Transient
 
-_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_AGENCY = re.compile(r"\d{10}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_JSON = 1024 * 1024
@@ -196,9 +193,12 @@ class _Desk:
         """POST of the router's checks."""
         if self._spent(request).issuer != BUS:
             raise Refused(Refusal.NOT_YOURS)
-        checks = _checks(await _short_body(request))
+        try:
+            checks = read_checks(await _short_body(request))
+        except ValueError as exc:
+            raise Refused(Refusal.MALFORMED) from exc
         results = await run_sync(self._depot.hold, checks)
-        return JSONResponse({"results": results})
+        return Response(write_results(results), media_type="application/json")
 
     async def readyz(self, _request: Request) -> Response:
         """Whether the depot can work."""
@@ -223,13 +223,13 @@ class _Desk:
 
     def _agency(self, request: Request) -> str:
         issuer = self._claims(request).issuer
-        if not _AGENCY.fullmatch(issuer):
+        if not AGENCY.fullmatch(issuer):
             raise Refused(Refusal.NOT_YOURS)
         return issuer
 
     def _sender(self, request: Request) -> str:
         claims = self._spent(request)
-        if not _AGENCY.fullmatch(claims.issuer):
+        if not AGENCY.fullmatch(claims.issuer):
             raise Refused(Refusal.NOT_YOURS)
         if self._access.suspended(claims.issuer):
             raise Refused(Refusal.SUSPENDED)
@@ -286,7 +286,7 @@ class _Desk:
 
 def _sha256(request: Request) -> str:
     sha256: str = request.path_params["sha256"]
-    if not _SHA256.fullmatch(sha256):
+    if not SHA256.fullmatch(sha256):
         raise Refused(Refusal.FILE_UNKNOWN)
     return sha256
 
@@ -324,26 +324,6 @@ async def _short_body(request: Request) -> bytes:
     except ClientDisconnect as exc:
         raise Refused(Refusal.STALLED) from exc
     return bytes(body)
-
-
-def _checks(body: bytes) -> list[Check]:
-    try:
-        checks = [
-            Check(agency=one["agency"], sha256=one["sha256"], size=one["size"])
-            for one in json.loads(body)["checks"]
-        ]
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
-        raise Refused(Refusal.MALFORMED) from exc
-    if len(checks) > MOST_CHECKS or not all(map(_sound, checks)):
-        raise Refused(Refusal.MALFORMED)
-    return checks
-
-
-def _sound(check: Check) -> bool:
-    # What JSON brought has whatever type it likes.
-    agency, sha256, size = map(str, (check.agency, check.sha256, check.size))
-    texts = (check.agency, check.sha256) == (agency, sha256) and type(check.size) is int
-    return bool(texts and _AGENCY.fullmatch(agency) and _SHA256.fullmatch(sha256) and _NUMBER.fullmatch(size))
 
 
 def _stored(sha256: str, size: int, *, new: bool) -> Response:

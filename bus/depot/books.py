@@ -112,8 +112,8 @@ class Books:
                 lock = sa.select(_file).where(_file.c.sha256.in_(some)).order_by(_file.c.sha256)
                 connection.execute(lock.with_for_update(read=True))
             held = known | _shown_among(connection, pairs)
-            for agency, sha256 in sorted(held):
-                self._put(connection, _hold, {"agency": agency, "sha256": sha256, "until": until})
+            rows = [{"agency": agency, "sha256": sha256, "until": until} for agency, sha256 in sorted(held)]
+            self._put(connection, _hold, *rows)
             return held
 
     def reserve(self, agency: str, sha256: str, length: int | None, most: int, quota: int, now: int) -> int:
@@ -200,12 +200,15 @@ class Books:
         with _away_is_transient(), self._engine.begin() as connection:
             yield connection
 
-    def _put(self, connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
-        # Writing the key anew locks the row on PostgreSQL even when it changes nothing.
+    def _put(self, connection: sa.Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+        # Writing a row anew locks it on PostgreSQL, even when nothing in it changes.
+        if not rows:
+            return
         insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(table).values(row)
+        statement = insert(table)
+        values = {name: statement.excluded[name] for name in rows[0]}
         keys = list(table.primary_key.columns)
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=row))
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
 
 
 def _shown_among(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:

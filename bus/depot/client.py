@@ -9,7 +9,7 @@ from typing import Self
 
 import httpx
 
-from bus.depot.holds import MOST_CHECKS, Check, Held
+from bus.depot.holds import MOST_CHECKS, Check, Held, read_results, write_checks
 from bus.documents.notice import BUS
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
@@ -44,24 +44,20 @@ class Holds:
             return False
 
     async def _ask(self, checks: Sequence[Check]) -> list[Held]:
-        asked = {"checks": [{"agency": one.agency, "sha256": one.sha256, "size": one.size} for one in checks]}
-        request = self._http.build_request("POST", "/holds", json=asked)
+        request = self._http.build_request("POST", "/holds", content=write_checks(checks))
         token = request_token(self._seal, BUS, request.method, request.url.path)
         request.headers["Authorization"] = f"Bearer {token}"
         try:
             response = await self._http.send(request)
         except httpx.HTTPError as exc:
-            raise Transient("the depot is away") from exc
+            raise Transient(f"the depot is away ({type(exc).__name__})") from exc
         if response.status_code != 200:
             code = response.headers.get("Saraban-Code", "without a code")
             raise Transient(f"the depot answered {response.status_code} ({code})")
         try:
-            results = [Held(one) for one in response.json()["results"]]
-        except (ValueError, KeyError, TypeError) as exc:
+            return read_results(response.content, len(checks))
+        except ValueError as exc:
             raise Transient("the depot's answer cannot be read") from exc
-        if len(results) != len(checks):
-            raise Transient("the depot answered another number of checks")
-        return results
 
     async def __aenter__(self) -> Self:
         return self

@@ -161,7 +161,8 @@ class Part:
         return self._hash.hexdigest()
 
     def remove(self) -> None:
-        """Let go of the bytes."""
+        """Let go of the bytes; a full disk has their room at once, and not only when the file is closed."""
+        self.start_over()
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:

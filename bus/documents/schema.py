@@ -31,9 +31,12 @@ def check_tree(root: etree._Element, kind: DocumentType) -> None:
     if INSTANCE_ATTRIBUTE(root):
         raise Rejected(RejectionCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
     with _ONE_AT_A_TIME:
-        valid = _deciding(kind).validate(root)
-    if not valid:
-        raise _explanation(root, kind)
+        validator = _deciding(kind)
+        verdict = None if validator.validate(root) else validator.error_log.last_error
+    if verdict is not None:
+        raise _explained(root, kind) or _refusal(
+            RejectionCode.SCHEMA_INVALID, verdict.message, root, f"/ line {verdict.line}"
+        )
 
 
 def _schema_file(kind: DocumentType) -> str:
@@ -50,18 +53,22 @@ def _explaining(kind: DocumentType) -> xmlschema.XMLSchema10:
     return xmlschema.XMLSchema10(_schema_file(kind))
 
 
-def _explanation(root: etree._Element, kind: DocumentType) -> Rejected:
+def _explained(root: etree._Element, kind: DocumentType) -> Rejected | None:
+    """The first thing that xmlschema finds wrong, or None where it is the more lenient of the two."""
     try:
         error = next(_explaining(kind).iter_errors(root), None)
     except xmlschema.XMLSchemaException:
-        error = None
+        return None
     if error is None:
-        return Rejected(RejectionCode.SCHEMA_INVALID, "the document does not follow its schema")
+        return None
     element = error.elem if error.invalid_child is None else error.invalid_child
     where = f"{error.path or '/'} line {getattr(element, 'sourceline', '?')}"
+    return _refusal(_code(error), "; ".join([error.reason or "", *_meaning(error)]), root, where)
+
+
+def _refusal(code: RejectionCode, detail: str, root: etree._Element, where: str) -> Rejected:
     own_namespace = f"{{{etree.QName(root).namespace}}}"
-    detail = "; ".join([(error.reason or "").replace(own_namespace, ""), *_meaning(error)])
-    return Rejected(_code(error), detail[:_LONGEST_DETAIL], where=where)
+    return Rejected(code, detail.replace(own_namespace, "")[:_LONGEST_DETAIL], where=where)
 
 
 def _code(error: xmlschema.XMLSchemaValidationError) -> RejectionCode:

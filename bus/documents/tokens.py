@@ -194,14 +194,15 @@ def _require_in_force(pin: PinnedCertificate, at: datetime) -> None:
     if pin.revoked_at is not None and pin.revoked_at <= at:
         raise Denied(Doubt.KEY, "the pinned certificate is revoked")
     if not _may_sign(certificate):
-        raise Denied(Doubt.KEY, "the pinned certificate's key usage excludes signatures")
+        raise Denied(Doubt.KEY, "the pinned certificate's key is not for digital signatures")
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
+    # A certificate that does not say what it is for is not taken to be for everything.
     try:
         return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
-    except x509.ExtensionNotFound:
-        return True
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+        return False
 
 
 def _verify(token: str, certificate: x509.Certificate) -> None:

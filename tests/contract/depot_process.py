@@ -17,7 +17,6 @@ from cryptography.x509 import load_pem_x509_certificate
 from bus.depot.app import Access, build_app
 from bus.depot.store import open_local_depot
 from bus.directory import PinnedCertificate
-from bus.documents.seal import fingerprint_of
 
 
 class _Telling(uvicorn.Server):
@@ -32,7 +31,7 @@ def main() -> None:
     for agency in agencies:
         code, _, path = agency.partition("=")
         certificate = load_pem_x509_certificate(Path(path).read_bytes())
-        pins[code] = [PinnedCertificate(certificate=certificate, fingerprint=fingerprint_of(certificate))]
+        pins[code] = [PinnedCertificate.of(certificate)]
     depot = open_local_depot(Path(folder), parties=lambda *_: True, named=lambda _: True, reserve=0)
     access = Access(pins_of=lambda code: pins.get(code, []), suspended=lambda _: False)
     config = uvicorn.Config(

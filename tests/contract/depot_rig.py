@@ -1,80 +1,33 @@
-"""What the depot's tests stand on: keys, a real server in a thread, and a line that breaks on purpose."""
+"""What the depot's tests stand on: a real server in a thread, and a line that breaks on purpose."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import random
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 from starlette.applications import Starlette
 
 from bus.depot.app import Access, build_app
 from bus.depot.store import Depot, Limits, open_local_depot
-from bus.directory import PinnedCertificate
-from bus.documents.seal import Seal, SealKey
+from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
+from tests.assets import factory
+from tests.assets.factory import OCS, OPM, SOC
 
 TLS = ssl.create_default_context()
 """One for all clients: each would read the system's certificates for itself."""
-
-OPM, OCS, SOC = "0100100000", "0100900000", "0100500000"
-
-
-def make_seal(
-    key: SealKey | None = None, *, ends: datetime | None = None, digital_signature: bool = True
-) -> Seal:
-    """A key with a certificate that it signed itself."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ตัวอย่าง")])
-    ends = ends or datetime.now(UTC) + timedelta(days=30)
-    usage = x509.KeyUsage(
-        digital_signature=digital_signature,
-        content_commitment=True,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(ends - timedelta(days=60))
-        .not_valid_after(ends)
-        .add_extension(usage, critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return Seal(key, certificate)
-
-
-def rsa_seal(bits: int = 2048) -> Seal:
-    """A seal with an RSA key."""
-    return make_seal(rsa.generate_private_key(65537, bits))
-
-
-def pin(seal: Seal, revoked_at: datetime | None = None) -> PinnedCertificate:
-    """The seal's certificate, as a directory pins it."""
-    return PinnedCertificate(
-        certificate=seal.certificate, fingerprint=seal.fingerprint, revoked_at=revoked_at
-    )
 
 
 def some_file(size: int, seed: int = 1) -> tuple[bytes, str]:
@@ -97,7 +50,7 @@ class World:
     url: str = ""
 
     def __post_init__(self) -> None:
-        self.seals = {code: make_seal() for code in (OPM, OCS, SOC, "bus")}
+        self.seals = {code: factory.seal(code) for code in (OPM, OCS, SOC, "bus")}
 
     def open_depot(self, *, reserve: int = 0) -> Depot:
         """A depot over this world's folder and ledger."""
@@ -114,7 +67,7 @@ class World:
     def access(self) -> Access:
         """The directory in force."""
         return Access(
-            pins_of=lambda code: [pin(self.seals[code])] if code in self.seals else [],
+            pins_of=lambda code: [factory.pin(self.seals[code])] if code in self.seals else [],
             suspended=lambda code: code in self.suspended,
         )
 
@@ -139,19 +92,26 @@ class World:
 
 
 class _Server(uvicorn.Server):
+    """uvicorn looks ten times a second whether it should end; this one is told."""
+
     def __init__(self, app: Starlette) -> None:
         super().__init__(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
         self.up = threading.Event()
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+    async def main_loop(self) -> None:
+        self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
+        await self.on_tick(0)
         self.up.set()
+        await self._end.wait()
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._end.set)
 
 
 @contextlib.contextmanager
-def serving(app: Starlette, port: int = 0) -> Iterator[str]:
+def serving(app: Starlette) -> Iterator[str]:
     """Serve on a port of its own until the block ends; yields the URL."""
-    listener = socket.create_server(("127.0.0.1", port))
+    listener = socket.create_server(("127.0.0.1", 0))
     server = _Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -159,7 +119,7 @@ def serving(app: Starlette, port: int = 0) -> Iterator[str]:
         assert server.up.wait(20)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.should_exit = True
+        server.end()
         thread.join(20)
         listener.close()
 
@@ -177,13 +137,25 @@ def depot_at(world: World, *, reserve: int = 0, idle_seconds: float = 20.0) -> I
 
 
 class BreakingLine:
-    """A TCP relay that cuts its first connections after so many bytes, one way or the other."""
+    """A TCP relay that cuts its first connections after so many bytes, one way or the other.
 
-    def __init__(self, target: str, *, up: int | None = None, down: int | None = None, cuts: int = 1) -> None:
+    What it passed on may still be on its way, and is lost by the cut: `once` says when enough has arrived.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        up: int | None = None,
+        down: int | None = None,
+        cuts: int = 1,
+        once: Callable[[], bool] = lambda: True,
+    ) -> None:
         host, _, port = target.removeprefix("http://").partition(":")
         self._target = (host, int(port))
         self._limits = {"up": up, "down": down}
         self._cuts_left = cuts
+        self._once = once
         self.cuts = 0
         self.carried = {"up": 0, "down": 0}
         self._lock = threading.Lock()
@@ -238,5 +210,9 @@ class BreakingLine:
             if limit is None or carried < limit or not self._cuts_left:
                 return False
             self._cuts_left -= 1
-            self.cuts += 1
-            return True
+        deadline = time.monotonic() + 20
+        while not self._once():
+            assert time.monotonic() < deadline, "nothing arrives"
+            time.sleep(0.001)
+        self.cuts += 1
+        return True

@@ -6,9 +6,13 @@ import asyncio
 import errno
 import os
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,11 +22,14 @@ import pytest
 
 from bus.depot.client import Holds
 from bus.depot.holds import Check, Held
+from bus.depot.refusals import Refused
 from bus.depot.store import KEPT, Depot, Limits
 from bus.documents.tokens import request_token
 from bus.errors import Transient
 from compose.cluster import PostgresCluster
-from tests.contract.depot_rig import OCS, OPM, SOC, TLS, World, depot_at, make_seal, some_file
+from tests.assets import factory
+from tests.assets.factory import OCS, OPM, SOC
+from tests.contract.depot_rig import TLS, World, depot_at, some_file
 
 MB = 1024 * 1024
 
@@ -358,6 +365,27 @@ def test_a_disk_that_fills_up_keeps_nothing_of_the_upload_and_harms_no_file(
     assert plain.ask(OCS, "PUT", f"/files/{sha256}", content=data).status_code == 201
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="mounts a small disk")
+def test_a_small_disk_that_is_really_full_gives_out_its_files_and_takes_others_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    kept, kept_sha256 = some_file(MB, 1)
+    large, large_sha256 = some_file(8 * MB, 2)
+    small, small_sha256 = some_file(MB, 3)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(tmp_path)], check=True)
+    try:
+        with depot_at(world):
+            assert world.ask(OPM, "PUT", f"/files/{kept_sha256}", content=kept).status_code == 201
+            # Without a stated length, only the disk itself can say that there is no room.
+            blocks = (large[at : at + MB] for at in range(0, len(large), MB))
+            answer = world.ask(OCS, "PUT", f"/files/{large_sha256}", content=blocks)
+            assert refused(answer, 507, "depot.full")
+            assert unfinished(world) == []
+            assert world.ask(OPM, "GET", f"/files/{kept_sha256}").content == kept
+            assert world.ask(OCS, "PUT", f"/files/{small_sha256}", content=small).status_code == 201
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
 def test_a_file_that_would_not_leave_the_reserve_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     world = World(tmp_path / "depot")
     data, sha256 = some_file(1000)
@@ -445,7 +473,7 @@ def test_a_token_sealed_by_another_agency_is_refused(plain: World) -> None:
     path = f"/files/{'0' * 64}"
     foreign = request_token(plain.seals[OCS], OPM, "GET", path)
     assert refused(plain.ask(OPM, "GET", path, token=foreign), 401, "token.key")
-    unknown = request_token(make_seal(), "9999999999", "GET", path)
+    unknown = request_token(factory.seal("stranger"), "9999999999", "GET", path)
     assert refused(plain.ask(OPM, "GET", path, token=unknown), 401, "token.key")
 
 
@@ -509,7 +537,7 @@ def test_a_depot_that_is_away_is_a_transient_to_the_router(tmp_path: Path) -> No
 
 def test_a_router_whose_key_is_not_believed_refuses_no_letter_for_it(plain: World) -> None:
     async def ask() -> None:
-        async with Holds(plain.url, make_seal(), tls=TLS) as holds:
+        async with Holds(plain.url, factory.seal("stranger"), tls=TLS) as holds:
             await holds.hold([Check(OPM, "0" * 64, 1)])
 
     with pytest.raises(Transient, match=r"token\.key"):
@@ -634,3 +662,43 @@ def test_a_file_lost_from_the_disk_is_missing_and_can_be_put_again(world: World,
     assert world.ask(OPM, "HEAD", f"/uploads/{sha256}").headers["Upload-Offset"] == "0"
     assert world.ask(OPM, "PUT", f"/files/{sha256}", content=data).status_code == 200
     assert world.ask(OPM, "GET", f"/files/{sha256}").content == data
+
+
+def test_nobody_ever_has_a_file_that_is_not_there_however_uploads_and_collection_meet(
+    world: World, depot: Depot
+) -> None:
+    data, sha256 = some_file(1000)
+    whole = Check(OPM, sha256, len(data))
+    lapsed = int(world.now()) + KEPT + 60
+    done = threading.Event()
+
+    def put_again_and_again(agency: str) -> int:
+        puts = 0
+        while puts < 40:
+            # To a collection far in the future, an upload of this moment is one that nobody went on with.
+            with suppress(Refused), depot.begin(agency, sha256, len(data)) as upload:
+                upload.write(data)
+                upload.finish()
+                puts += 1
+        return puts
+
+    def collect_all_the_time() -> int:
+        files = 0
+        while not done.is_set():
+            files += depot.collect(lapsed).files
+        return files
+
+    with ThreadPoolExecutor(4) as pool:
+        collecting = pool.submit(collect_all_the_time)
+        putting = [pool.submit(put_again_and_again, agency) for agency in (OPM, OCS, SOC)]
+        try:
+            assert [one.result(60) for one in putting] == [40, 40, 40]
+        finally:
+            done.set()
+        collected = collecting.result(60)
+    assert collected > 0
+    shown = [agency for agency in (OPM, OCS, SOC) if depot.received(agency, sha256)]
+    assert bool(shown) == bool(stored(world))
+    assert (depot.hold([whole]) == [Held.OK]) == (OPM in shown)
+    assert depot._books.shown(OPM, sha256) == (OPM in shown)
+    assert unfinished(world) == []

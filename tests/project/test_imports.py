@@ -44,6 +44,7 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
             "structlog",
         ],
         "bus/depot/refusals.py": ["bus.depot.app"],
+        "bus/ledger/entry.py": ["bus.broker.link"],
         "bus/errors.py": ["compose.programs", "xmlschema"],
         "adapters/mailbox/__init__.py": ["adapters.agent", "bus.ledger", "compose.cluster", "tenacity"],
     }

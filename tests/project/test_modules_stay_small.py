@@ -1,24 +1,38 @@
-"""A module fits into a reader's head: 300 lines at most, unless a reason stands here."""
+"""A module fits into a reader's head: 300 lines at most, or a reason why it is one thing all the same, and 450."""
 
 from __future__ import annotations
 
 from tests.project import ROOT, files_of_the_project
 
 LIMIT = 300
+LIMIT_WITH_A_REASON = 450
 LONGER = {
-    "compose/node.py": "one node's whole life, from ports to the guard, with the notes that explain each precaution",
+    "bus/broker/admin.py": "what must be, what is, and the difference, for each kind of thing that a broker has",
+    "bus/broker/link.py": "the one owner of pika: connection, channels, confirms and returns share their state",
+    "bus/depot/app.py": "the HTTP interface, with its table of requests, in one place",
+    "bus/depot/store.py": "presence, holds and grants are decided together, in one transaction each",
+    "bus/documents/xml.py": "the only parser and the only writer mirror each other",
+    "bus/ledger/store.py": "the one door to the ledger: every statement that adds a row",
+    "bus/router/recording.py": "gate 8: whatever is decided under the append lock",
+    "compose/local.py": "the one way in which the whole bus is started on one machine",
+    "compose/node.py": "one node's whole life, from its ports to its guard, with the reason for each precaution",
 }
 
 
 def lengths() -> dict[str, int]:
+    """Lines of each module that runs; a file of tests is a list and may be long."""
     return {
         str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines())
         for path in files_of_the_project("*.py")
+        if path.relative_to(ROOT).parts[0] in ("bus", "adapters", "compose")
     }
 
 
 def test_no_module_is_longer_than_it_may_be() -> None:
-    assert {name: lines for name, lines in lengths().items() if lines > LIMIT and name not in LONGER} == {}
+    found = lengths()
+    assert len(found) > 50
+    allowed = {name: LIMIT_WITH_A_REASON if name in LONGER else LIMIT for name in found}
+    assert {name: lines for name, lines in found.items() if lines > allowed[name]} == {}
 
 
 def test_the_exceptions_are_still_needed() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,12 @@ from tests.project import ROOT
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without any of the programs that the bus needs."""
     monkeypatch.setattr(programs, "find", lambda name: None)
+
+
+def cpu_seconds_of_children() -> float:
+    """Work done rather than time passed: other tests keep the machine busy."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def with_programs(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -83,7 +89,7 @@ def test_when_all_is_there_it_takes_well_under_a_second_and_says_nothing(tmp_pat
     write = "from compose import setup; setup.STAMP.write_text(setup._stamp(), encoding='utf-8')"
     subprocess.run([sys.executable, "-c", write], cwd=tmp_path, check=True)
 
-    begun = time.monotonic()
+    begun = cpu_seconds_of_children()
     done = subprocess.run(
         [sys.executable, "-m", "compose.setup", "test"],
         cwd=tmp_path,
@@ -91,7 +97,7 @@ def test_when_all_is_there_it_takes_well_under_a_second_and_says_nothing(tmp_pat
         capture_output=True,
         text=True,
     )
-    assert time.monotonic() - begun < 1
+    assert cpu_seconds_of_children() - begun < 0.5
     assert done.stdout + done.stderr == ""
 
 

@@ -20,9 +20,10 @@ MUTANTS_PER_SEED = 1_000
 
 # What stands in a signed letter anyway, so that a mutant often stays well-formed.
 WORDS = [
-    b"<", b">", b"/", b'"', b"'", b"&", b"&amp;", b"&#9;", b"&#xA0;", b"&#0;", b" ", b"\n", b"\t", b"\r\n", b"0", b"1", b"A", b"=", b"+07:00",
-    b"ds:", b"xades:", b"Id", b"#", b"SHA-1", b"sha1", b"<a/>", b"<!---->", b"<![CDATA[]]>", b"<?a?>", b"<!DOCTYPE a>", b"\x00",
-    b"\xff", b"\xe0\xb8\x81", b"\xef\xbb\xbf", b' xmlns:a="urn:a"', b' xml:lang="th"', b' xml:base="a"', b' Id="a"',
+    b"<", b">", b"/", b'"', b"'", b"&", b"&amp;", b"&#9;", b"&#xA0;", b"&#0;", b" ", b"\n", b"\t", b"\r\n",
+    b"0", b"1", b"A", b"=", b"+07:00", b"ds:", b"xades:", b"Id", b"#", b"SHA-1", b"sha1", b"<a/>",
+    b"<!---->", b"<![CDATA[]]>", b"<?a?>", b"<!DOCTYPE a>", b"\x00", b"\xff", b"\xe0\xb8\x81",
+    b"\xef\xbb\xbf", b' xmlns:a="urn:a"', b' xml:lang="th"', b' xml:base="a"', b' Id="a"',
 ]  # fmt: skip
 
 
@@ -45,7 +46,8 @@ def mutant(chance: random.Random) -> bytes:
             case 4:
                 del raw[at : at + length]
             case 5:
-                raw[chance.choice(borders) : 0] = raw[at : at + length]
+                elsewhere = chance.choice(borders)
+                raw[elsewhere:elsewhere] = raw[at : at + length]
     return bytes(raw)
 
 

@@ -1,0 +1,95 @@
+"""`make demo`: the whole journey on real components, and a report at its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+
+from bus import assets
+from compose.demo import pictures
+from compose.demo.accounting import accounted, reckon
+from compose.demo.intruder import bad_submissions, submit
+from compose.demo.play import Play
+from compose.demo.story import DGA, LATE
+from compose.keys import new_seal, write_seal
+from compose.local import LocalBus
+
+BUILD = Path(__file__).parents[2] / "build"
+LOST_KEY = "lost-key"
+
+
+def main() -> int:
+    """Play the demonstration; return 0 only if everything is accounted for."""
+    # Ctrl-C and a polite kill both unwind the stack, which stops every process.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    console = Console(width=max(Console().width, 110))
+    folder = BUILD / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    began = monotonic()
+    console.print("Starting a private RabbitMQ node, the depot, a router and six adapters …")
+    lost = new_seal(LOST_KEY)
+    write_seal(lost, folder / "keys", LOST_KEY)
+    with LocalBus(folder, directory=_with_revoked_key()) as bus:
+        play = Play(bus)
+        play.start()
+        with Live(pictures.live(play), console=console, refresh_per_second=4) as live:
+            badly = submit(bus, LATE, bad_submissions(bus, LATE, DGA, lost))
+            play.run(lambda: live.update(pictures.live(play)))
+        report = {**reckon(play, badly), "seconds": round(monotonic() - began, 1)}
+        (folder / "report.json").write_text(
+            json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
+        console.print(Group(pictures.outcome(play), pictures.refusals(report)))
+        _conclude(console, report, play)
+        if os.environ.get("KEEP"):
+            _keep(console, bus)
+    return 0 if accounted(report) else 1
+
+
+def _with_revoked_key() -> str:
+    """Return the shipped directory in which the late agency has one more certificate, revoked long ago."""
+    text = (assets.path("config") / "agencies.toml").read_text(encoding="utf-8")
+    good = f'{{ file = "{LATE}.crt.pem" }}'
+    revoked = f'{{ file = "{LOST_KEY}.crt.pem", revoked_at = 2026-01-05T09:00:00+07:00 }}'
+    if good not in text:
+        raise LookupError(good)
+    return text.replace(good, f"{good}, {revoked}")
+
+
+def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
+    silent = ", ".join(f"{code} ({key})" for key, code in play.silent()) or "nobody"
+    console.print(f"Who has not acknowledged: [bold]{silent}[/]")
+    for problem in report["problems"]:
+        console.print(f"[red]![/] {problem}")
+    figures = {key: value for key, value in report.items() if isinstance(value, int | float)}
+    console.print(figures)
+    console.print("build/demo/report.json has the report.")
+
+
+def _keep(console: Console, bus: LocalBus) -> None:
+    console.print(
+        "\nStill running (KEEP=1); Ctrl-C stops everything. To look around, in another terminal:",
+        "  .venv/bin/saraban-bus ledger tail -c build/demo/bus.toml",
+        "  .venv/bin/saraban-bus ledger find --state registered -c build/demo/bus.toml",
+        f"  .venv/bin/saraban-adapter --config build/demo/agencies/{DGA}/adapter.toml inbox",
+        f"  ls build/demo/agencies/{DGA}/folder/*",
+        sep="\n",
+    )
+    told = threading.Event()
+    signal.signal(signal.SIGINT, lambda *_: told.set())
+    told.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

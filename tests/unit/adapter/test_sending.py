@@ -1,0 +1,212 @@
+"""From the outbox to the bus's answer: nothing lost, nothing sent twice as two things (P1, P9, P10)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from adapters.mailbox import Outgoing, Standing
+from bus.documents.notice import Event
+from bus.documents.signing import verify
+from bus.documents.xml import open_envelope
+from tests.assets.factory import DGA, NOW, OCS, OPM, SOC, notice, pin, seal, terms
+from tests.unit.adapter.town import Office, sha, until
+
+
+async def test_a_letter_is_sealed_its_file_brought_and_it_is_sent_until_accepted(
+    sender: Office, tmp_path: Path
+) -> None:
+    row = sender.put(tmp_path, b"%PDF one")
+    sender.broker.answer = lambda _: sender.hear(sender.bus.acceptance(sender.mailbox.outbox.get(row.id)))
+    async with sender.running():
+        accepted = await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+    assert accepted
+    submission = sender.broker.published[0]
+    verified = verify(open_envelope(submission.body), [pin(seal(OPM))], NOW)
+    assert verified.digest == row.digest
+    assert submission.exchange == f"submit.{OPM}"
+    assert submission.user_id == f"agency.{OPM}"
+    assert submission.message_id == row.document_id
+    assert sender.depot.held == {sha(b"%PDF one"): b"%PDF one"}
+    assert sender.mailbox.outbox.get(row.id).recipients == (OCS,)
+
+
+async def test_files_are_there_before_the_letter(sender: Office, tmp_path: Path) -> None:
+    row = sender.put(tmp_path, b"%PDF one")
+    sender.depot.away.add(sha(b"%PDF one"))
+    async with sender.running():
+        await until(lambda: len(sender.depot.asked) >= 3)
+        assert sender.broker.published == []
+        assert "away" in (sender.mailbox.outbox.get(row.id).last_error or "")
+        sender.depot.away.clear()
+        await until(lambda: sender.broker.published)
+
+
+async def test_unknown_is_not_failed_and_identical_bytes_go_again(sender: Office, tmp_path: Path) -> None:
+    """P10: the broker took the letter and its confirm was lost."""
+    row = sender.put(tmp_path)
+    sender.broker.fails, sender.broker.took_it_all_the_same = 2, True
+    async with sender.running():
+        await until(lambda: len(sender.broker.published) >= 4)
+    assert len({each.body for each in sender.broker.published}) == 1
+    assert len({each.message_id for each in sender.broker.published}) == 1
+    assert sender.mailbox.outbox.get(row.id).state == Standing.SENT
+
+
+async def test_the_same_bytes_go_again_after_a_restart(sender: Office, tmp_path: Path) -> None:
+    sender.put(tmp_path)
+    for sent in (1, 2):
+        async with sender.running():
+            await until(partial(_has_sent, sender, sent))
+    assert len({each.body for each in sender.broker.published}) == 1
+
+
+async def test_what_is_answered_is_not_sent_again(sender: Office, tmp_path: Path) -> None:
+    row = sender.put(tmp_path)
+    later = sender.put(tmp_path, b"%PDF later")
+    sender.broker.answer = lambda each: (
+        sender.hear(sender.bus.acceptance(sender.mailbox.outbox.get(row.id)))
+        if each.message_id == row.document_id
+        else None
+    )
+    async with sender.running():
+        # The unanswered one is the clock: it has been resent often enough for the other one, too.
+        await until(lambda: _sent(sender)[later.document_id] >= 4)
+    assert _sent(sender)[row.document_id] == 1
+
+
+async def test_a_letter_put_by_another_process_is_noticed(sender: Office, tmp_path: Path) -> None:
+    async with sender.running():
+        started = time.monotonic()
+        await asyncio.to_thread(sender.put, tmp_path)
+        await until(lambda: sender.broker.published)
+        assert time.monotonic() - started < 5
+
+
+async def test_one_that_cannot_be_sent_delays_nobody(sender: Office, tmp_path: Path) -> None:
+    stuck = sender.put(tmp_path, b"%PDF stuck")
+    sender.depot.away.add(sha(b"%PDF stuck"))
+    others = {sender.put(tmp_path, b"%%PDF %d" % n).document_id for n in range(40)}
+    async with sender.running():
+        await until(lambda: others <= _sent(sender).keys())
+    assert stuck.document_id not in _sent(sender)
+
+
+async def test_a_refusal_is_kept_with_its_code_and_ends_the_resending(sender: Office, tmp_path: Path) -> None:
+    row = sender.put(tmp_path)
+    sender.broker.answer = lambda _: sender.hear(sender.bus.refusal(sender.mailbox.outbox.get(row.id)))
+    async with sender.running():
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.REFUSED)
+        sender.broker.answer = lambda _: sender.hear(sender.bus.acceptance(sender.mailbox.outbox.get(row.id)))
+        sender.mailbox.outbox.send_again(row.id)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+    assert len({each.body for each in sender.broker.published}) == 1
+    assert sender.depot.asked == [sha(b"%PDF sample")] * 2
+
+
+async def test_only_the_bus_can_answer_and_only_about_the_letter_that_was_sent(
+    sender: Office, tmp_path: Path
+) -> None:
+    row = sender.put(tmp_path)
+    other = sender.put(tmp_path, b"%PDF other")
+    async with sender.running():
+        await until(lambda: sender.mailbox.outbox.get(other.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        row, other = sender.mailbox.outbox.get(row.id), sender.mailbox.outbox.get(other.id)
+        sender.hear(
+            sender.bus.acceptance(row, by=OCS),
+            sender.bus.acceptance(row, letter_digest="0" * 64),
+            sender.bus.verdict(row.raw or b"", Event.ACCEPTED, **_about(other), terms=terms()),
+            sender.bus.verdict(b"never sent", Event.ACCEPTED, **_about(row), terms=terms()),
+            sender.bus.message("entry", b'{"entry": 1, "notice": "x"}', submission=row.submission or ""),
+            sender.bus.message("entry", b"[", submission=row.submission or ""),
+            sender.bus.message("postcard", b"hello"),
+            sender.bus.message("directory", b"not a JWS"),
+        )
+        kept = await until(lambda: len(sender.mailbox.arrivals.quarantined()) == 8)
+    assert kept
+    assert sender.mailbox.outbox.get(row.id).state == Standing.SENT
+    reasons = Counter(each.reason for each in sender.mailbox.arrivals.quarantined())
+    assert reasons["key.unknown"] == 1
+    assert reasons["notice.letter-unknown"] == 4
+    assert reasons["message.unreadable"] == 2
+    assert reasons["token.malformed"] == 1
+
+
+async def test_an_acceptance_is_final(sender: Office, tmp_path: Path) -> None:
+    row = sender.put(tmp_path)
+    async with sender.running():
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        row = sender.mailbox.outbox.get(row.id)
+        sender.hear(sender.bus.acceptance(row), sender.bus.refusal(row), sender.bus.acceptance(row))
+        await until(
+            lambda: (
+                sender.mailbox.arrivals.counts().get("stored", 0) == 0
+                and sender.mailbox.arrivals.quarantined()
+            )
+        )
+    assert sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED
+
+
+async def test_a_parked_submission_is_told_and_the_later_verdict_counts(
+    sender: Office, tmp_path: Path
+) -> None:
+    row = sender.put(tmp_path)
+    async with sender.running():
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        row = sender.mailbox.outbox.get(row.id)
+        parked = sender.bus.verdict(row.raw or b"", Event.PARKED, submission_digest=row.submission)
+        sender.hear(parked)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.PARKED)
+        sender.hear(sender.bus.acceptance(row))
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+
+
+async def test_every_recipient_has_a_state_of_its_own(sender: Office, tmp_path: Path) -> None:
+    row = sender.put(tmp_path)
+    async with sender.running():
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        row = sender.mailbox.outbox.get(row.id)
+        about = _about(row)
+        delivered = notice(Event.DELIVERED, author=OCS, about=(OCS,), **about)
+        sender.hear(
+            sender.bus.directory(),
+            sender.bus.acceptance(row, recipients=(OCS, SOC, DGA)),
+            sender.bus.notice(delivered),
+            sender.bus.notice(notice(Event.DELIVERED, author=OCS, about=(OCS,), **about)),
+            sender.bus.notice(notice(Event.MISDIRECTED, author=SOC, suggested_receiver=DGA, **about)),
+            sender.bus.verdict(row.raw or b"", Event.OVERDUE_RECEIPT, about=(OCS, DGA), **about),
+        )
+        await until(
+            lambda: (
+                sender.mailbox.arrivals.counts().get("stored", 0) == 0
+                and len(sender.mailbox.notices.about(row.document_id)) == 4
+            )
+        )
+    states = {each.agency: each for each in sender.mailbox.states_of_sent(sender.mailbox.outbox.get(row.id))}
+    assert {code: each.state for code, each in states.items()} == {
+        OCS: "delivered",
+        SOC: "misdirected",
+        DGA: "accepted",
+    }
+    assert states[SOC].suggested_receiver == DGA
+    assert states[DGA].overdue == ("overdue-receipt",)
+    assert states[OCS].overdue == ()
+    assert sender.mailbox.arrivals.counts()["duplicate"] == 1
+
+
+def _about(row: Outgoing) -> dict[str, Any]:
+    return {"letter_id": UUID(row.document_id), "letter_digest": row.digest}
+
+
+def _has_sent(office: Office, count: int) -> bool:
+    return len(office.broker.published) >= count
+
+
+def _sent(office: Office) -> Counter[str]:
+    return Counter(each.message_id for each in office.broker.published)
