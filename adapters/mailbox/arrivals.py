@@ -96,7 +96,11 @@ class Arrivals:
 
         Directories first, for they say whom to believe; the rest in order of arrival.
         """
-        query = select(arrivals).where(arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at <= at)
+        query = select(arrivals).where(
+            arrivals.c.state == Judgement.STORED,
+            arrivals.c.next_attempt_at <= at,
+            arrivals.c.type.not_in(but),
+        )
         query = query.order_by(arrivals.c.type != DIRECTORY, arrivals.c.id).limit(limit)
         with self._store.reading() as connection:
             return [_arrival(row) for row in connection.execute(query).mappings()]

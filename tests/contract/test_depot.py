@@ -524,6 +524,16 @@ def test_every_other_address_and_method_is_answered_in_json(plain: World) -> Non
     assert refused(plain.ask(OPM, "GET", "/files/" + "A" * 64), 404, "file.unknown")
 
 
+def test_an_error_that_nobody_expected_is_answered_in_json_and_tells_nothing(
+    plain: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_depot: Depot, _agency: str, _sha256: str) -> int:
+        raise RuntimeError("what nobody outside may read")
+
+    monkeypatch.setattr(Depot, "size", broken)
+    assert refused(plain.ask(OPM, "GET", f"/files/{'0' * 64}"), 500, "depot.failed")
+
+
 # ── the router's client, and being away ────────────────────────────────────────────────────────────
 
 

@@ -36,7 +36,7 @@ async def test_a_letter_is_stored_acknowledged_verified_fetched_and_then_receipt
     assert recipient.mailbox.arrivals.get(row.arrival).body == signed.raw
     assert recipient.mailbox.store.path(sha(b"%PDF report")).read_bytes() == b"%PDF report"
     published = recipient.broker.published[0]
-    assert verify(open_envelope(published.body), [pin(seal(OCS))], NOW)
+    assert verify(open_envelope(published.body), [pin(seal(OCS))], NOW).document == receipt
     assert len(recipient.broker.deliveries.acknowledged) == 2
 
 

@@ -1,0 +1,203 @@
+"""`make bench`: what a letter costs, what the bus carries, and how both compare with the bare broker.
+
+Everything runs on this machine: a private RabbitMQ node, real signatures, a real ledger. Minutes, not seconds.
+The figures are printed as a table and written to build/bench.json.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bus.calendar import load_calendar
+from bus.documents.letter import Receiver
+from compose.cluster import PostgresCluster
+from compose.local import LocalBus
+from compose.node import Node
+from tests.bench import costs, latency, letters, throughput
+from tests.bench.raw import raw_forward
+
+BUILD = Path(__file__).parents[2] / "build"
+SENDER, OTHER, GROUP = "0100100000", "0100500000", "everyone"
+COUNT = int(os.environ.get("BENCH_LETTERS", "2000"))
+BACKLOGS = (1_000, int(os.environ.get("BENCH_BACKLOG", "20000")))
+CIRCULAR = 500
+
+
+def main() -> int:
+    """Run every measurement and write the report."""
+    folder = BUILD / "bench"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    console = Console(width=110)
+    report: dict[str, Any] = {"machine": _machine(), "versions": _versions(), "letters": COUNT}
+    with Node(folder / "broker") as node:
+        for step in (_costs, _raw, _sqlite, _postgresql, _latency, _circular, _memory):
+            console.print(f"… {step.__name__.strip('_')}")
+            step(node, folder, report)
+            (BUILD / "bench.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    _derive(report)
+    (BUILD / "bench.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    _print(console, report)
+    return 0
+
+
+def _costs(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    with _bus(node, folder, "costs") as bus:
+        raws = letters.signed(bus.keys, SENDER, [Receiver(agency=OTHER)], 600)
+        calendar = load_calendar(bus.folder / "calendar.toml")
+        report["letter_bytes"] = sum(map(len, raws)) // len(raws)
+        report["floor_us"] = round(costs.floor_us(raws, bus.seal(SENDER)), 1)
+        report["gates_us"] = _rounded(costs.split_us(raws, bus.seal(SENDER), bus.directory, SENDER))
+        report["in_process_us"] = _rounded(
+            costs.in_process_us(raws, bus.directory, calendar, bus.seal("bus"), SENDER)
+        )
+
+
+def _raw(node: Node, _folder: Path, report: dict[str, Any]) -> None:
+    size = report["letter_bytes"]
+    report["raw_forward_per_s"] = round(asyncio.run(raw_forward(node, 20_000, size)), 1)
+
+
+def _sqlite(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    with _bus(node, folder, "sqlite") as bus:
+        run = _through(bus, 1)
+    report.setdefault("bus_per_s", {})["sqlite"] = {"1": round(run.per_second, 1)}
+    report["router_cpu_us"] = round(run.cpu_seconds / run.letters * 1e6, 1)
+
+
+def _postgresql(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    rates = {}
+    with PostgresCluster(folder / "postgres") as cluster:
+        for routers in (1, 2):
+            url = cluster.create_database(f"bench{routers}")
+            with _bus(node, folder, f"postgresql-{routers}", ledger_url=url) as bus:
+                rates[str(routers)] = round(_through(bus, routers).per_second, 1)
+        cluster.stop()
+    report["bus_per_s"]["postgresql"] = rates
+
+
+def _latency(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    pace = report["bus_per_s"]["sqlite"]["1"] / 5
+    with _bus(node, folder, "latency") as bus:
+        bus.start_all([SENDER, OTHER])
+        figures = latency.receipt_home_ms(bus, SENDER, OTHER, per_second=pace, count=int(pace * 20))
+    report["latency_ms"] = {**figures, "per_second": round(pace, 1)}
+
+
+def _circular(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    codes = [f"{20_000_00000 + number * 100_000:010d}"[-10:] for number in range(CIRCULAR)]
+    with _bus(node, folder, "circular", directory=_large_directory(codes)) as bus:
+        bus.start_depot()
+        router = bus.start_router()
+        throughput.settled(router)
+        letters.upload(bus.depot_url, bus.seal(SENDER), SENDER)
+        raws = letters.signed(bus.keys, SENDER, [Receiver(group=GROUP)], 3)
+        runs = [throughput.through(bus, [router], SENDER, [raw], CIRCULAR + 1) for raw in raws]
+    report["circular_500_s"] = round(sorted(run.seconds for run in runs)[1], 2)
+
+
+def _memory(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    peaks = {}
+    for backlog in BACKLOGS:
+        with _bus(node, folder, f"memory-{backlog}") as bus:
+            bus.start_depot()
+            letters.upload(bus.depot_url, bus.seal(SENDER), SENDER)
+            raws = letters.signed(bus.keys, SENDER, [Receiver(agency=OTHER)], backlog)
+            asyncio.run(throughput.submit(bus, SENDER, raws))
+            router = bus.start_router()
+            while throughput.published(router) < 2 * backlog:
+                throughput.pause()
+            peaks[str(backlog)] = round(throughput.peak_rss_mb(router), 1)
+    report["router_rss_mb"] = peaks
+
+
+def _bus(node: Node, folder: Path, name: str, **changes: Any) -> LocalBus:
+    return LocalBus(folder / name, broker=node, vhost=f"bench-{name}", **changes)
+
+
+def _through(bus: LocalBus, routers: int) -> throughput.Run:
+    bus.start_depot()
+    started = [bus.start_router(f"router-{number}") for number in range(1, routers + 1)]
+    letters.upload(bus.depot_url, bus.seal(SENDER), SENDER)
+    raws = letters.signed(bus.keys, SENDER, [Receiver(agency=OTHER)], COUNT + 100)
+    throughput.through(bus, started, SENDER, raws[:100], 200)
+    for router in started:
+        throughput.settled(router)
+    return throughput.through(bus, started, SENDER, raws[100:], 2 * COUNT)
+
+
+def _large_directory(codes: list[str]) -> str:
+    own = [
+        f'[[agency]]\ncode = "{code}"\nname_th = "หน่วยงาน {code}"\nname_en = "Agency {code}"\n'
+        for code in (SENDER, *codes)
+    ]
+    own[0] += f'certificates = [{{ file = "{SENDER}.crt.pem" }}]\n'
+    group = f'[[group]]\nid = "{GROUP}"\nname_th = "ทุกหน่วยงาน"\nname_en = "Everyone"\nmembers = ["*"]\n'
+    return "\n".join(['version = 1\n\n[bus]\ncertificates = [{ file = "bus.crt.pem" }]\n', *own, group])
+
+
+def _derive(report: dict[str, Any]) -> None:
+    rates = report["bus_per_s"]
+    raw = report["raw_forward_per_s"]
+    memory = report["router_rss_mb"]
+    small, large = (memory[str(backlog)] for backlog in BACKLOGS)
+    report["ratios"] = {
+        "bus_to_raw": {name: {n: round(r / raw, 4) for n, r in one.items()} for name, one in rates.items()},
+        "router_cpu_to_floor": round(report["router_cpu_us"] / report["floor_us"], 1),
+        "rss_large_to_small": round(large / small, 3),
+    }
+
+
+def _print(console: Console, report: dict[str, Any]) -> None:
+    table = Table(title="Saraban Bus, measured", title_justify="left")
+    for column in ("what", "figure", "to reach"):
+        table.add_column(column)
+    ratios = report["ratios"]
+    best = max(rate for one in ratios["bus_to_raw"].values() for rate in one.values())
+    rows: list[tuple[str, object, str]] = [
+        ("(a) floor: parse, XSD, 3 C14N, ECDSA, µs", report["floor_us"], ""),
+        ("(b) router CPU per letter, µs", report["router_cpu_us"], ""),
+        ("    of it by gate, µs", report["gates_us"], ""),
+        ("    gates, signing, ledger in one process, µs", report["in_process_us"], ""),
+        ("(b)/(a)", ratios["router_cpu_to_floor"], "≤ 18"),
+        ("(c) raw store-and-forward, per s", report["raw_forward_per_s"], ""),
+        ("(d) the bus, letters per s", report["bus_per_s"], ""),
+        ("(d)/(c)", ratios["bus_to_raw"], "≥ 0.03"),
+        ("    best", best, ""),
+        ("(e) receipt home, ms", report["latency_ms"], "p99 ≤ 1000"),
+        ("(f) circular to 500, s", report["circular_500_s"], "≤ 5"),
+        ("(g) router memory, MB", report["router_rss_mb"], "≤ 200"),
+        ("    large to small backlog", ratios["rss_large_to_small"], "≤ 1.15"),
+    ]
+    for row in rows:
+        table.add_row(*map(str, row))
+    console.print(table)
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in figures.items()}
+
+
+def _machine() -> dict[str, Any]:
+    return {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+
+
+def _versions() -> dict[str, str]:
+    return {
+        name: version(name) for name in ("pika", "lxml", "signxml", "xmlschema", "sqlalchemy", "cryptography")
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

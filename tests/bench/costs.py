@@ -1,0 +1,122 @@
+"""(a) and (b): what one letter costs at the least, and what it costs a router, gate by gate."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import TypeVar
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from lxml import etree
+
+from bus.calendar import Calendar
+from bus.codes import load_codes
+from bus.depot.holds import Held
+from bus.directory import Directory
+from bus.documents import schema, signing, xml
+from bus.documents.seal import Seal
+from bus.ledger import schema as ledger_schema
+from bus.ledger.store import Ledger
+from bus.router.answers import Answers
+from bus.router.delivery import Accepted, Delivery
+from bus.router.enforce import directory_in_force, enforce_calendar, enforce_directory
+from bus.router.intake import Rules, conclude, examine, files_of
+from bus.router.recording import Recorder
+from bus.thai import now
+
+_BATCH = 64
+T = TypeVar("T")
+
+
+def floor_us(letters: Sequence[bytes], seal: Seal) -> float:
+    """Return the least CPU per letter in microseconds: parse, XSD, three C14N and digests, one ECDSA check."""
+    key = seal.private_key
+    public = seal.certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(public, ec.EllipticCurvePublicKey):
+        raise TypeError("the floor is measured with ECDSA P-256")
+    method = ec.ECDSA(hashes.SHA256())
+    signature = key.sign(b"a signature of the right size", method)
+
+    def once(raw: bytes) -> None:
+        envelope = xml.open_envelope(raw)
+        schema.check(envelope)
+        for _ in range(3):
+            hashlib.sha256(etree.tostring(envelope.root, method="c14n")).digest()
+        public.verify(signature, b"a signature of the right size", method)
+
+    return _per_letter(once, letters)
+
+
+def split_us(letters: Sequence[bytes], seal: Seal, directory: Directory, pin_of: str) -> dict[str, float]:
+    """Return the CPU of each gate per letter, in microseconds, each measured by itself in this process."""
+    envelopes = [xml.open_envelope(raw) for raw in letters]
+    pins = directory.pins(pin_of)
+    moment = now()
+    return {
+        "1-2 open": _per_letter(xml.open_envelope, letters),
+        "3 schema": _per_letter(schema.check, envelopes),
+        "4 digest": _per_letter(lambda one: xml.content_digest(one.root), envelopes),
+        "5-6 signature": _per_letter(lambda one: signing.verify(one, pins, moment), envelopes),
+    }
+
+
+def in_process_us(
+    letters: Sequence[bytes], directory: Directory, calendar: Calendar, bus_seal: Seal, agency: str
+) -> dict[str, float]:
+    """Return the CPU per letter of all gates, of signing the acceptance, and of the ledger, in batches of 64."""
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder) / 'ledger.db'}"
+        ledger_schema.upgrade(url)
+        ledger = Ledger(url)
+        enforce_directory(ledger, directory, bus_seal, operator="bench")
+        enforce_calendar(ledger, calendar, operator="bench")
+        rules = Rules(directory, calendar, load_codes(), Answers(bus_seal, load_codes()))
+        recorder = Recorder("bench")
+        spent = {"gates": 0.0, "signing": 0.0, "ledger": 0.0}
+        for start in range(0, len(letters), _BATCH):
+            batch = letters[start : start + _BATCH]
+            _one_batch(batch, agency, rules, ledger, recorder, spent)
+        ledger.close()
+    return {name: seconds / len(letters) * 1e6 for name, seconds in spent.items()}
+
+
+def _one_batch(
+    batch: Sequence[bytes],
+    agency: str,
+    rules: Rules,
+    ledger: Ledger,
+    recorder: Recorder,
+    spent: dict[str, float],
+) -> None:
+    moment: datetime = now()
+    deliveries = [Delivery(raw=raw, agency=agency, user=agency, received_at=moment) for raw in batch]
+    began = process_time()
+    with ledger.read() as reader:
+        entry, _ = directory_in_force(reader)
+        passed = examine(deliveries, rules, reader)
+    examined = process_time()
+    found = conclude(passed, [Held.OK] * len(files_of(passed)), rules)
+    concluded = process_time()
+    with ledger.append() as writer:
+        for one in found:
+            if not isinstance(one, Accepted):
+                raise TypeError(f"a benchmark letter was not accepted: {one}")
+            recorder.record(writer, one, entry)
+    recorded = process_time()
+    spent["gates"] += examined - began
+    spent["signing"] += concluded - examined
+    spent["ledger"] += recorded - concluded
+
+
+def _per_letter(act: Callable[[T], object], things: Sequence[T]) -> float:
+    for one in things[:20]:
+        act(one)
+    began = process_time()
+    for one in things:
+        act(one)
+    return (process_time() - began) / len(things) * 1e6

@@ -1,0 +1,111 @@
+"""(d), (f) and (g): letters through the running bus, from their submission to the confirmed consignments."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+
+from bus.broker import topology
+from bus.broker.link import Link
+from bus.broker.messages import Outgoing
+from compose.local import LocalBus
+from compose.process import Process
+
+_PUBLISHED = re.compile(r"^saraban_router_published (\S+)$", re.MULTILINE)
+_TICK = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one run showed."""
+
+    letters: int
+    seconds: float
+    cpu_seconds: float
+    peak_rss_mb: float
+
+    @property
+    def per_second(self) -> float:
+        return self.letters / self.seconds
+
+
+async def submit(bus: LocalBus, agency: str, letters: Sequence[bytes]) -> None:
+    """Publish letters as an agency's user, pipelined, and wait for every confirm."""
+    user = topology.user_of(agency)
+    async with Link(bus.amqp_url(user), name="bench") as link:
+        await link.wait_connected()
+        window = asyncio.Semaphore(500)
+
+        async def one(number: int, raw: bytes) -> None:
+            async with window:
+                await link.publish(
+                    Outgoing(
+                        exchange=topology.submit_exchange(agency),
+                        body=raw,
+                        message_id=f"bench-{number}",
+                        type="letter",
+                        user_id=user,
+                    ),
+                    deadline=120,
+                )
+
+        await asyncio.gather(*(one(number, raw) for number, raw in enumerate(letters)))
+
+
+def through(
+    bus: LocalBus, routers: Sequence[Process], agency: str, letters: Sequence[bytes], consigned: int
+) -> Run:
+    """Submit letters and wait until the routers have had `consigned` publishes confirmed and recorded everything."""
+    before = sum(map(published, routers))
+    cpu = sum(map(cpu_seconds, routers))
+    began = monotonic()
+    asyncio.run(submit(bus, agency, letters))
+    while sum(map(published, routers)) - before < consigned:
+        pause()
+    seconds = monotonic() - began
+    return Run(
+        letters=len(letters),
+        seconds=seconds,
+        cpu_seconds=sum(map(cpu_seconds, routers)) - cpu,
+        peak_rss_mb=max(map(peak_rss_mb, routers)),
+    )
+
+
+def published(router: Process) -> int:
+    """Return how many consignments a router has had confirmed."""
+    found = _PUBLISHED.search(httpx.get(f"{router.health}/metrics").text)
+    return int(float(found.group(1))) if found else 0
+
+
+def settled(router: Process) -> None:
+    """Wait until a router publishes nothing more."""
+    last = -1
+    while (now := published(router)) != last:
+        last = now
+        for _ in range(25):
+            pause()
+
+
+def pause() -> None:
+    """Give the bus the processor between two looks."""
+    sleep(_TICK)
+
+
+def cpu_seconds(process: Process) -> float:
+    """Return the CPU seconds that a process has used (Linux: /proc)."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+
+
+def peak_rss_mb(process: Process) -> float:
+    """Return a process's largest resident memory so far, in MB (Linux: /proc)."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found.group(1)) / 1024 if found else 0.0
