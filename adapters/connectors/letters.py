@@ -87,7 +87,7 @@ def compose(mailbox: Mailbox, fields: Fields, folder: Path, name: str) -> Compos
     reference = fields.text("reference", longest=100)
     letter_id = fields.uuid("letter_id")
     receivers = (*_receivers(fields, "to"), *_receivers(fields, "copy"))
-    if not receivers:
+    if "to" not in fields and "copy" not in fields:
         fields.wrong("to", "ต้องระบุผู้รับอย่างน้อยหนึ่งราย", "name at least one recipient")
     paths = _paths(fields, folder)
     files = tuple(_file(fields, path) for path in paths)
@@ -143,15 +143,13 @@ def beside(folder: Path, name: str) -> Path | None:
     if "/" in name or "\\" in name or "\0" in name or name in ("", ".", ".."):
         return None
     wanted = unicodedata.normalize("NFC", name)
-    for entry in os.scandir(folder):
-        if unicodedata.normalize("NFC", entry.name) == wanted:
-            return folder / entry.name
-    return None
+    found = (each for each in os.listdir(folder) if unicodedata.normalize("NFC", each) == wanted)
+    return next((folder / each for each in found), None)
 
 
 def _paths(fields: Fields, folder: Path) -> tuple[Path, ...]:
     names = fields.texts("files")
-    if not names:
+    if "files" not in fields:
         fields.wrong("files", "ต้องระบุไฟล์ของหนังสือ", "name the letter's file")
     found: list[Path] = []
     for name in names:

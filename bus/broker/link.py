@@ -28,6 +28,7 @@ from bus.broker.confirms import Confirms, expire
 from bus.broker.messages import Away, Closed, Depth, Incoming, Outgoing, Unconfirmed
 from bus.broker.pauses import pauses
 from bus.broker.subscription import Subscription
+from bus.failpoints import reached
 
 _LOG = logging.getLogger(__name__)
 _GENERATIONS = itertools.count(1)
@@ -184,6 +185,7 @@ class _Channel:
 
     def _confirmed(self, frame: Any) -> None:
         method = frame.method
+        reached("link.before-confirm")
         settle = self.confirms.acked if isinstance(method, pika.spec.Basic.Ack) else self.confirms.nacked
         settle(method.delivery_tag, multiple=method.multiple)
 

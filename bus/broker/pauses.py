@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 FIRST = 0.2
-LONGEST = 15.0
+LONGEST = 5.0
 
 
 def pauses(first: float = FIRST, longest: float = LONGEST) -> Iterator[float]:

@@ -149,8 +149,10 @@ def to_json(calendar: Calendar) -> bytes:
 
 
 def _iso(amount: timedelta) -> str:
-    hours, minutes = divmod(amount // timedelta(minutes=1), 60)
-    return "PT" + (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+    minutes, seconds = divmod(amount // timedelta(seconds=1), 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "H"), (minutes, "M"), (seconds, "S"))
+    return "PT" + "".join(f"{count}{unit}" for count, unit in parts if count)
 
 
 def _closure_out(closure: Closure) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from bus.toml import Mistakes, Table, read_json, read_toml
 _CODE: Final = r"[0-9]{10}"
 _SPAN: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
 _SPAN_MEANT: Final = "hours such as 08:30-12:00, the earlier first"
-_DURATION: Final = re.compile(r"PT(?=[0-9])(?:([0-9]{1,4})H)?(?:([0-9]{1,4})M)?")
-_DURATION_MEANT: Final = "a duration in hours and minutes, such as PT4H or PT30M"
+_DURATION: Final = re.compile(r"PT(?=[0-9])(?:([0-9]{1,4})H)?(?:([0-9]{1,4})M)?(?:([0-9]{1,4})S)?")
+_DURATION_MEANT: Final = "a duration in hours, minutes and seconds, such as PT4H or PT30M"
 _LONGEST_CLOSURE: Final = timedelta(days=366)
 
 
@@ -120,7 +120,7 @@ def _duration(table: Table, name: str) -> timedelta:
     found = _DURATION.fullmatch(written)
     if found is None:
         return timedelta()
-    amount = timedelta(hours=int(found[1] or 0), minutes=int(found[2] or 0))
+    amount = timedelta(hours=int(found[1] or 0), minutes=int(found[2] or 0), seconds=int(found[3] or 0))
     if not amount:
         table.wrong(name, "is no time at all", f"Write {_DURATION_MEANT}")
     return amount

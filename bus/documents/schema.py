@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from threading import Lock
+from typing import Any
 
 import xmlschema
 from lxml import etree
@@ -15,6 +16,10 @@ from bus.errors import Rejected, RejectionCode
 
 _LONGEST_DETAIL = 1000
 """Characters: an explanation may quote the document."""
+
+# xmlschema takes minutes for a million bytes of wrong elements: whoever sends that gets the words of libxml2.
+_MOST_EXPLAINED = 3000
+_ELEMENTS = etree.XPath("count(//*)")
 
 # lxml keeps the errors of a run on the validator itself, so that one thread at a time may use it.
 _ONE_AT_A_TIME = Lock()
@@ -30,13 +35,16 @@ def check_tree(root: etree._Element, kind: DocumentType) -> None:
     # Such attributes would let a document talk to the validator about its own schema.
     if INSTANCE_ATTRIBUTE(root):
         raise Rejected(RejectionCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
+    if (verdict := _verdict(root, kind)) is not None:
+        refusal = _explained(root, kind) if _ELEMENTS(root) <= _MOST_EXPLAINED else None
+        raise refusal or _refusal(_code_of(verdict), verdict.message, root, f"/ line {verdict.line}")
+
+
+def _verdict(root: etree._Element, kind: DocumentType) -> Any:
+    """What libxml2 finds wrong first: an entry of its log (`message`, `line`, `type_name`), or None."""
     with _ONE_AT_A_TIME:
         validator = _deciding(kind)
-        verdict = None if validator.validate(root) else validator.error_log.last_error
-    if verdict is not None:
-        raise _explained(root, kind) or _refusal(
-            RejectionCode.SCHEMA_INVALID, verdict.message, root, f"/ line {verdict.line}"
-        )
+        return None if validator.validate(root) else next(iter(validator.error_log))
 
 
 def _schema_file(kind: DocumentType) -> str:
@@ -69,6 +77,17 @@ def _explained(root: etree._Element, kind: DocumentType) -> Rejected | None:
 def _refusal(code: RejectionCode, detail: str, root: etree._Element, where: str) -> Rejected:
     own_namespace = f"{{{etree.QName(root).namespace}}}"
     return Rejected(code, detail.replace(own_namespace, "")[:_LONGEST_DETAIL], where=where)
+
+
+def _code_of(verdict: Any) -> RejectionCode:
+    name = str(verdict.type_name).removeprefix("SCHEMAV_")
+    if ", attribute '" in verdict.message or name.startswith(
+        ("CVC_COMPLEX_TYPE_3", "CVC_COMPLEX_TYPE_4", "CVC_AU")
+    ):
+        return RejectionCode.SCHEMA_ATTRIBUTE
+    if name.startswith(("ELEMENT_CONTENT", "CVC_COMPLEX_TYPE_2", "CVC_TYPE_3_1")):
+        return RejectionCode.SCHEMA_ELEMENT
+    return RejectionCode.SCHEMA_VALUE
 
 
 def _code(error: xmlschema.XMLSchemaValidationError) -> RejectionCode:

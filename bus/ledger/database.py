@@ -22,6 +22,18 @@ from bus.errors import Transient
 
 APPEND_LOCK = 0x5A12AB5
 _BUSY_SECONDS = 10
+_POSTGRESQL = {
+    "connect_timeout": _BUSY_SECONDS,
+    # A server that has vanished from the network is noticed in seconds and not in hours.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+    # A router that hangs with the append lock in its hands loses it, and those that wait for it do not wait for ever.
+    "options": "-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s",
+}
+_READ_ONLY = "25006"
+"""PostgreSQL's SQLSTATE when a router still talks to what has become a standby."""
 
 
 def open_engine(url: str) -> Engine:
@@ -31,8 +43,14 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
+    # What a writer reads under the append lock must be what was committed when it got the lock: READ COMMITTED,
+    # whatever the server's default is.
     return create_engine(
-        url, pool_pre_ping=True, pool_timeout=_BUSY_SECONDS, connect_args={"connect_timeout": _BUSY_SECONDS}
+        url,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_timeout=_BUSY_SECONDS,
+        connect_args=_POSTGRESQL,
     )
 
 
@@ -73,12 +91,21 @@ def translated() -> Iterator[None]:
     """Turn what says that the database is away, locked or full into Transient; leave every other error alone."""
     try:
         yield
-    except (OperationalError, InterfaceError, TimeoutError) as error:
-        raise Transient(f"the ledger's database is not answering ({type(error).__name__})") from error
+    except TimeoutError as error:
+        raise Transient("no connection to the ledger's database is free") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise Transient("the connection to the ledger's database was lost") from error
-        raise
+        if _is_a_bug(error):
+            raise
+        raise Transient(f"the ledger's database is not answering ({type(error).__name__})") from error
+
+
+def _is_a_bug(error: DBAPIError) -> bool:
+    """Whether the fault is in a statement. SQLite says so with an OperationalError whose code is SQLITE_ERROR."""
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return getattr(error.orig, "sqlstate", None) != _READ_ONLY
 
 
 def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:

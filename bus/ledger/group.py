@@ -21,6 +21,7 @@ _MOST = 256
 class _Job:
     act: Callable[[Writer], Any]
     done: Future[Any]
+    about: str
 
 
 class GroupCommit:
@@ -36,10 +37,13 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="append", daemon=True)
         self._thread.start()
 
-    def submit(self, act: Callable[[Writer], T]) -> Future[T]:
-        """Queue an append; the future holds its result once it is durable, or Transient, or the bug it raised."""
+    def submit(self, act: Callable[[Writer], T], *, about: str = "") -> Future[T]:
+        """Queue an append; the future holds its result once it is durable, or Transient, or the bug it raised.
+
+        `about` says what it is for; only failpoints ask.
+        """
         done: Future[T] = Future()
-        self._jobs.put(_Job(act, done))
+        self._jobs.put(_Job(act, done, about))
         return done
 
     def close(self) -> None:
@@ -60,7 +64,10 @@ class GroupCommit:
                     last = True
                 else:
                     group.append(more)
-            self._commit(group)
+            # From here on nobody can cancel: a cancelled future cannot be resolved, and trying would end this thread.
+            wanted = [job for job in group if job.done.set_running_or_notify_cancel()]
+            if wanted:
+                self._commit(wanted)
             if last:
                 return
 
@@ -84,6 +91,6 @@ class GroupCommit:
         with self._ledger.append() as writer:
             results = [job.act(writer) for job in group]
             writer.flush()
-            reached("router.before-commit")
-        reached("router.after-commit")
+            reached("router.before-commit", (job.about for job in group))
+        reached("router.after-commit", (job.about for job in group))
         return results

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Row, func, select, tuple_
 
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.state import LetterState, fold
@@ -75,36 +75,40 @@ class Reader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    def _current(self) -> Connection:
+        """The connection to ask; whoever also appends brings it up to date first."""
+        return self._connection
+
     def head(self) -> int:
         """Return the number of the newest entry, 0 in an empty ledger."""
-        return self._connection.scalar(select(func.max(entries.c.seq))) or 0
+        return self._current().scalar(select(func.max(entries.c.seq))) or 0
 
     def entry_at(self, seq: int) -> Entry | None:
-        text = self._connection.scalar(select(entries.c.body).where(entries.c.seq == seq))
+        text = self._current().scalar(select(entries.c.body).where(entries.c.seq == seq))
         return Entry(json.loads(text)) if text else None
 
     def latest(self, kind: Kind) -> Entry | None:
         """Return the newest entry of a kind."""
         query = select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc()).limit(1)
-        text = self._connection.scalar(query)
+        text = self._current().scalar(query)
         return Entry(json.loads(text)) if text else None
 
     def latest_seq(self, kind: Kind) -> int:
         """Return the number of the newest entry of a kind, 0 if there is none."""
         query = select(entries.c.seq).where(entries.c.kind == kind).order_by(entries.c.seq.desc()).limit(1)
-        return self._connection.scalar(query) or 0
+        return self._current().scalar(query) or 0
 
     def entries(self, *, after: int = 0, kind: Kind | None = None, limit: int = 1000) -> list[Entry]:
         """Return up to `limit` entries numbered above `after`, in order."""
         query = select(entries.c.body).where(entries.c.seq > after).order_by(entries.c.seq).limit(limit)
         if kind:
             query = query.where(entries.c.kind == kind)
-        return [Entry(json.loads(text)) for text in self._connection.scalars(query)]
+        return [Entry(json.loads(text)) for text in self._current().scalars(query)]
 
     def entries_of(self, letter: int) -> list[Entry]:
         """Return every entry about a letter, in order."""
         query = select(entries.c.body).where(entries.c.letter == letter).order_by(entries.c.seq)
-        return [Entry(json.loads(text)) for text in self._connection.scalars(query)]
+        return [Entry(json.loads(text)) for text in self._current().scalars(query)]
 
     def state_of(self, letter: int) -> LetterState:
         """Return a letter's state: the fold over its entries."""
@@ -113,7 +117,7 @@ class Reader:
     def document(self, sha256: str) -> bytes | None:
         """Return raw bytes by their SHA-256 (hexadecimal)."""
         query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
-        found = self._connection.scalar(query)
+        found = self._current().scalar(query)
         return bytes(found) if found is not None else None
 
     def must_document(self, entry: Entry) -> bytes:
@@ -140,7 +144,7 @@ class Reader:
             .order_by(submissions.c.answer.desc())
             .limit(1)
         )
-        row = self._connection.execute(query).first()
+        row = self._current().execute(query).first()
         return Verdict(*row) if row else None
 
     def letter(self, number: int) -> LetterRow | None:
@@ -152,7 +156,7 @@ class Reader:
         return self._letter(letters.c.letter_id == letter_id, letters.c.digest == digest)
 
     def _letter(self, *where: Any) -> LetterRow | None:
-        row = self._connection.execute(select(letters).where(*where)).first()
+        row = self._current().execute(select(letters).where(*where)).first()
         return LetterRow(*row) if row else None
 
     def find_letters(
@@ -184,12 +188,16 @@ class Reader:
             query = query.where(letters.c.dated >= since)
         if until:
             query = query.where(letters.c.dated <= until)
-        return [LetterRow(*row) for row in self._connection.execute(query)]
+        return [LetterRow(*row) for row in self._current().execute(query)]
 
     def unanswered_replays(self) -> list[Entry]:
         """Return the requests to replay a parked submission that have not been carried out yet."""
         done = {entry.body["request"] for entry in self.every(Kind.REPLAYED)}
         return [entry for entry in self.every(Kind.REPLAY_REQUESTED) if entry.seq not in done]
+
+    def replay_wanted(self, request: int) -> bool:
+        """Whether a request to replay has not been carried out yet; of several routers, one does it."""
+        return all(entry.body["request"] != request for entry in self.every(Kind.REPLAYED))
 
     def parked(self) -> list[Entry]:
         """Return the parked submissions that no replay has brought through the gates."""
@@ -205,24 +213,24 @@ class Reader:
             yield from batch
             after = batch[-1].seq
 
-    def same_number(self, sender: str, normalised: str, dated: str) -> list[str]:
-        """Return the ids of the sender's letters that bear this number and date."""
-        query = select(letters.c.letter_id).where(
+    def same_number(self, sender: str, normalised: str, dated: str) -> bool:
+        """Whether a letter of this sender bears this number and date."""
+        query = select(letters.c.letter).where(
             letters.c.number_normalised == normalised, letters.c.dated == dated, letters.c.sender == sender
         )
-        return list(self._connection.scalars(query))
+        return self._current().execute(query.limit(1)).first() is not None
 
     def is_party(self, agency: str, sha256: str) -> bool:
         """Whether an accepted letter names the file and the agency sent it or is among its recipients."""
         named = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256)
         sent = select(letters.c.letter).where(letters.c.letter.in_(named), letters.c.sender == agency)
         got = select(recipients.c.letter).where(recipients.c.letter.in_(named), recipients.c.agency == agency)
-        return self._connection.execute(sent.union_all(got).limit(1)).first() is not None
+        return self._current().execute(sent.union_all(got).limit(1)).first() is not None
 
     def is_named(self, sha256: str) -> bool:
         """Whether any accepted letter names the file."""
         query = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256).limit(1)
-        return self._connection.execute(query).first() is not None
+        return self._current().execute(query).first() is not None
 
     def waiting_by_agency(self) -> dict[str, tuple[int, int]]:
         """Return, for each agency with waiting consignments, how many, and how many more are held."""
@@ -230,34 +238,32 @@ class Reader:
             pending.c.agency, pending.c.held
         )
         counts: dict[str, tuple[int, int]] = {}
-        for agency, held, count in self._connection.execute(query):
+        for agency, held, count in self._current().execute(query):
             waiting, kept = counts.get(agency, (0, 0))
             counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
         return counts
 
-    def due_before(self, moment: datetime, *, limit: int = 500) -> list[tuple[int, str, str]]:
+    def due_before(self, moment: datetime, *, limit: int) -> list[tuple[int, str, str]]:
         """Return (letter, deadline, due time) of the deadlines that have passed and are not judged yet."""
         query = select(due.c.letter, due.c.deadline, due.c.at).where(due.c.at < timestamp(moment))
-        rows = self._connection.execute(query.order_by(due.c.at).limit(limit))
+        rows = self._current().execute(query.order_by(due.c.at).limit(limit))
         return [(row.letter, row.deadline, row.at) for row in rows]
 
     def watches(self) -> dict[str, str]:
         """Return when each router last saw the intake empty."""
-        return {row.router: row.seen_empty for row in self._connection.execute(select(watch))}
+        return {row.router: row.seen_empty for row in self._current().execute(select(watch))}
 
     def consignment(self, agency: str, number: int) -> Consignment | None:
         """Return one consignment with its bytes."""
-        found = self._consignments(consignments.c.agency == agency, consignments.c.number == number)
-        return next(iter(found), None)
+        return next(iter(self.consignments([(agency, number)])), None)
 
-    def _consignments(self, *where: Any) -> Iterator[Consignment]:
-        for row in self._connection.execute(self._with_bytes().where(*where).order_by(consignments.c.number)):
-            yield _consignment(row)
-
-    @staticmethod
-    def _with_bytes() -> Select[Any]:
+    def consignments(self, keys: Sequence[tuple[str, int]]) -> list[Consignment]:
+        """Return the consignments under these (agency, number) pairs with their bytes, in order per agency."""
         joined = consignments.join(documents, consignments.c.document == documents.c.sha256)
-        return select(consignments, documents.c.bytes).select_from(joined)
+        these = tuple_(consignments.c.agency, consignments.c.number).in_(keys)
+        query = select(consignments, documents.c.bytes).select_from(joined).where(these)
+        found = self._current().execute(query.order_by(consignments.c.agency, consignments.c.number))
+        return [_consignment(row) for row in found]
 
 
 def _consignment(row: Row[Any]) -> Consignment:

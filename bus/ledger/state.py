@@ -30,7 +30,6 @@ class Said:
     digest: str
     at: str
     number: str | None = None
-    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

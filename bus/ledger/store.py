@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, delete, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bus.directory import from_json as directory_from_json
 from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.reading import Consignment, LetterRow, Reader, Verdict
@@ -37,6 +38,9 @@ from bus.ledger.tables import (
 )
 from bus.thai import now
 
+T = TypeVar("T")
+_AT_ONCE = 500
+"""How many (agency, number) pairs one statement names: databases bound the parameters of a statement."""
 _ORDER = (documents, entries, letters, recipients, letter_files, submissions, consignments, pending, due)
 _IGNORING = (documents, pending)
 _LAST_NUMBERS = {
@@ -53,11 +57,6 @@ class Claim:
 
     router: str
     until: datetime
-
-
-_DELETE_PENDING = delete(pending).where(
-    pending.c.agency == bindparam("an_agency"), pending.c.number == bindparam("a_number")
-)
 
 
 class Ledger:
@@ -91,6 +90,10 @@ class Ledger:
         At most `limit` in all and `per_agency` of one agency, none of the agencies `without`. Not an append: on
         PostgreSQL it runs beside appends and passes over rows that another router is claiming (SKIP LOCKED).
         """
+        with reading(self.engine) as connection:
+            # Mostly there is nothing, and SQLite's one write lock is left to the appends.
+            if connection.execute(select(pending.c.number).where(_free(without)).limit(1)).first() is None:
+                return []
         with working(self.engine) as connection:
             return _claim(connection, claim, limit, per_agency, without)
 
@@ -114,36 +117,40 @@ class Writer(Reader):
         self._seq = self.head()
         self._last: dict[str, int] = {}
         self._latest: dict[Kind, int] = {}
+        self._kept: set[bytes] = set()
+        self._verdicts: dict[tuple[str, ...], Verdict] = {}
+        self._before = Reader(connection)
         self.at = now()
         """The ledger time of this append."""
 
-    # -- reads that must see what this append has collected --
+    # -- reads: each sees what this append has collected; the frequent ones without flushing it first --
+
+    def _current(self) -> Connection:
+        self.flush()
+        return self._connection
 
     def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
-        for row in reversed(self._rows[submissions]):
-            if (row["agency"], row["type"], row["id"]) == (agency, type, id):
-                return Verdict(row["entry"], row["digest"], row["code"], row["answer"])
-        return super().verdict_on(agency, type, id)
+        return self._verdicts.get((agency, type, id)) or self._before.verdict_on(agency, type, id)
 
     def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
-        for row in reversed(self._rows[submissions]):
-            if (row["agency"], row["raw"]) == (agency, raw):
-                return Verdict(row["entry"], row["digest"], row["code"], row["answer"])
-        return super().verdict_on_raw(agency, raw)
+        return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
     def entries_of(self, letter: int) -> list[Entry]:
         if any(row["letter"] == letter for row in self._rows[entries]):
             self.flush()
-        return super().entries_of(letter)
+        return self._before.entries_of(letter)
 
-    def same_number(self, sender: str, normalised: str, dated: str) -> list[str]:
-        if any(row["number_normalised"] == normalised for row in self._rows[letters]):
-            self.flush()
-        return super().same_number(sender, normalised, dated)
+    def same_number(self, sender: str, normalised: str, dated: str) -> bool:
+        same = (sender, normalised, dated)
+        if any(
+            (row["sender"], row["number_normalised"], row["dated"]) == same for row in self._rows[letters]
+        ):
+            return True
+        return self._before.same_number(sender, normalised, dated)
 
     def latest_seq(self, kind: Kind) -> int:
         if kind not in self._latest:
-            self._latest[kind] = super().latest_seq(kind)
+            self._latest[kind] = self._before.latest_seq(kind)
         return self._latest[kind]
 
     # -- what is remembered --
@@ -178,9 +185,11 @@ class Writer(Reader):
 
     def keep(self, raw: bytes) -> str:
         """Keep raw bytes and return their SHA-256 (hexadecimal); the same bytes are kept once."""
-        sha256 = hashlib.sha256(raw)
-        self._rows[documents].append({"sha256": sha256.digest(), "bytes": raw})
-        return sha256.hexdigest()
+        sha256 = hashlib.sha256(raw).digest()
+        if sha256 not in self._kept:
+            self._kept.add(sha256)
+            self._rows[documents].append({"sha256": sha256, "bytes": raw})
+        return sha256.hex()
 
     def numbers(self, agencies: Iterable[str]) -> dict[str, int]:
         """Take the next consignment number of each agency's inbox."""
@@ -237,11 +246,9 @@ class Writer(Reader):
         self._rows[letter_files].extend(
             {"letter": row.letter, "sha256": sha256, "size": size} for sha256, size in files.items()
         )
-        self._rows[due].append({"letter": row.letter, "deadline": "receipt", "at": row.receipt_due})
-        if row.registration_due:
-            self._rows[due].append(
-                {"letter": row.letter, "deadline": "registration", "at": row.registration_due}
-            )
+        self._rows[due].extend(
+            {"letter": row.letter, "deadline": deadline, "at": at} for deadline, at in deadlines
+        )
 
     def submission(
         self,
@@ -256,6 +263,10 @@ class Writer(Reader):
         code: str | None = None,
     ) -> None:
         """Remember the verdict on a submission; with `id` and `digest` it binds that id."""
+        verdict = Verdict(entry, digest, code, answer)
+        self._verdicts[(agency, raw)] = verdict
+        if id is not None:
+            self._verdicts[(agency, type, id)] = verdict
         self._rows[submissions].append(
             {
                 "entry": entry,
@@ -293,16 +304,16 @@ class Writer(Reader):
         """Strike consignments off the pending list and record them as consigned.
 
         One entry per letter, and one for all that belongs to no letter (answers, directory versions); none for what
-        was only said again.
+        was only said again, nor for what was struck off before: two routers may have published the same.
         """
+        found = {(one.agency, one.number): one for one in done}
         by_letter: dict[int | None, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        struck = []
-        for one in done:
-            struck.append({"an_agency": one.agency, "a_number": one.number})
-            if not one.repeat:
-                by_letter[one.letter][one.agency].append(one.number)
         self.flush()
-        self._connection.execute(_DELETE_PENDING, struck)
+        for some in _batched(sorted(found), _AT_ONCE):
+            this = delete(pending).where(tuple_(pending.c.agency, pending.c.number).in_(some))
+            for row in self._connection.execute(this.returning(*pending.c)).all():
+                if not row.repeat:
+                    by_letter[found[row.agency, row.number].letter][row.agency].append(row.number)
         for letter, agencies in by_letter.items():
             self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
 
@@ -327,6 +338,7 @@ class Writer(Reader):
 
     def judged(self, letter: int, deadline: str, at: str) -> bool:
         """Strike a deadline off the list; tell whether it stood there."""
+        self.flush()
         this = (due.c.letter == letter, due.c.deadline == deadline, due.c.at == at)
         return self._connection.execute(delete(due).where(*this)).rowcount > 0
 
@@ -336,7 +348,10 @@ class Writer(Reader):
         self._connection.execute(watch.insert(), [{"router": router, "seen_empty": timestamp(moment)}])
 
     def rebuild(self) -> None:
-        """Make the work lists anew from what is remembered; what is unsure is sent again and known by its number."""
+        """Make the work lists anew from what is remembered; what is unsure is sent again and known by its number.
+
+        A deadline that passed with nobody silent left no entry: it is listed again and judged alike.
+        """
         self.flush()
         for table in (pending, due):
             self._connection.execute(delete(table))
@@ -354,7 +369,10 @@ class Writer(Reader):
             for name, at in deadlines_of(accepted.body):
                 if (accepted.seq, name, at) not in judged:
                     self._rows[due].append({"letter": accepted.seq, "deadline": name, "at": at})
-        self.flush()
+        directory = self.latest(Kind.DIRECTORY)
+        if directory:
+            agencies = directory_from_json(self.must_document(directory)).agencies.values()
+            self.hold(agency.code for agency in agencies if not agency.active)
 
     # -- the transaction --
 
@@ -371,34 +389,37 @@ class Writer(Reader):
                 self._connection.execute(table.insert(), rows)
 
 
+def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield a sequence in pieces of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _free(without: Sequence[str]) -> ColumnElement[bool]:
+    """What may be claimed: not held, not of these agencies, and claimed by nobody or so long ago that it lapsed."""
+    lapsed = or_(pending.c.claimed_until.is_(None), pending.c.claimed_until < timestamp(now()))
+    return and_(~pending.c.held, pending.c.agency.not_in(without), lapsed)
+
+
 def _claim(
     connection: Connection, claim: Claim, limit: int, per_agency: int, without: Sequence[str]
 ) -> list[Consignment]:
-    free = (
-        ~pending.c.held,
-        or_(pending.c.claimed_until.is_(None), pending.c.claimed_until < timestamp(now())),
+    free, key = _free(without), tuple_(pending.c.agency, pending.c.number)
+    place = func.row_number().over(partition_by=pending.c.agency, order_by=pending.c.number).label("place")
+    ranked = select(pending.c.agency, pending.c.number, place).where(free).subquery()
+    first = select(ranked.c.agency, ranked.c.number).where(ranked.c.place <= per_agency).limit(limit)
+    # `free` once more, because another router may have claimed a row since the inner query saw it.
+    rows = connection.execute(
+        select(pending.c.agency, pending.c.number, pending.c.repeat)
+        .where(free, key.in_(first.order_by(ranked.c.place)))
+        .with_for_update(skip_locked=True)
     )
-    agencies = select(pending.c.agency).where(*free, pending.c.agency.not_in(without)).distinct().limit(limit)
+    repeats = {(row.agency, row.number): row.repeat for row in rows}
     found: list[Consignment] = []
-    for agency in list(connection.scalars(agencies)):
-        rows = connection.execute(
-            select(pending.c.number, pending.c.repeat)
-            .where(*free, pending.c.agency == agency)
-            .order_by(pending.c.number)
-            .limit(per_agency)
-            .with_for_update(skip_locked=True)
-        ).all()
-        these = (pending.c.agency == agency, pending.c.number.in_([row.number for row in rows]))
-        connection.execute(
-            update(pending)
-            .where(*these)
-            .values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
+    for some in _batched(sorted(repeats), _AT_ONCE):
+        ours = update(pending).values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
+        connection.execute(ours.where(key.in_(some)))
+        found.extend(
+            replace(one, repeat=repeats[one.agency, one.number])
+            for one in Reader(connection).consignments(some)
         )
-        reader = Reader(connection)
-        for row in rows:
-            consignment = reader.consignment(agency, row.number)
-            if consignment:
-                found.append(replace(consignment, repeat=row.repeat))
-        if len(found) >= limit:
-            break
     return found

@@ -30,6 +30,9 @@ from bus.thai import now
 
 _FRESH = timedelta(seconds=15)
 """How old a router's word may be; a router that died must not count for long."""
+_LOOK_EVERY = 5.0
+"""Seconds; several times within `_FRESH`, or routers with a longer interval would never be fresh together."""
+_MOST = 500
 _log = logs.get("deadlines")
 
 
@@ -60,29 +63,38 @@ class Deadlines:
         """How many overdue notices this router has issued."""
 
     async def run(self, stop: asyncio.Event, *, interval: float) -> None:
-        """Judge, every `interval` seconds, what has become due, until stopped."""
+        """Observe the intake every few seconds and judge what has become due every `interval`, until stopped."""
+        clock = asyncio.get_running_loop().time
+        judge_at = clock()
         while not stop.is_set():
             try:
-                await self.look()
+                if await self.look(judge=clock() >= judge_at):
+                    judge_at = clock() + interval
             except Transient as away:
                 _log.info("deadlines-postponed", reason=str(away))
             try:
-                await asyncio.wait_for(stop.wait(), interval)
+                await asyncio.wait_for(stop.wait(), min(interval, _LOOK_EVERY))
             except TimeoutError:
                 continue
 
-    async def look(self) -> None:
-        """Observe the intake once and judge the deadlines before the time of which it is known to have been empty."""
+    async def look(self, *, judge: bool = True) -> bool:
+        """Observe the intake once and judge the deadlines before the time of which it is known to have been empty.
+
+        Return whether there was such a time and no deadline before it is left to be judged.
+        """
+        examined_through = await self._observe()
+        return bool(judge and examined_through and await self._judge(examined_through))
+
+    async def _observe(self) -> datetime | None:
+        """Give this router's word if it can; return the time of which the intake is known to have been empty."""
         asked_at = now()
         if not self._idle():
-            return
+            return None
         depth = await self._link.depth(topology.INTAKE)
         if depth.messages or not self._idle():
-            return
+            return None
         await asyncio.wrap_future(self._appends.submit(lambda writer: writer.watched(self._router, asked_at)))
-        examined_through = await asyncio.to_thread(self._seen_empty_by_all, depth.consumers)
-        if examined_through:
-            await self._judge(examined_through)
+        return await asyncio.to_thread(self._seen_empty_by_all, depth.consumers)
 
     def _seen_empty_by_all(self, consumers: int) -> datetime | None:
         with self._ledger.read() as reader:
@@ -90,17 +102,21 @@ class Deadlines:
         fresh = [at for at in words if at > now() - _FRESH]
         return min(fresh) if fresh and len(fresh) >= consumers else None
 
-    async def _judge(self, examined_through: datetime) -> None:
+    async def _judge(self, examined_through: datetime) -> bool:
+        """Judge the oldest deadlines; return whether these were all."""
         due = await asyncio.to_thread(self._due, examined_through)
         for letter, deadline, at, silent in due:
             notice = await asyncio.to_thread(self._notice, letter, deadline, at, silent, examined_through)
             record = partial(self._record, letter, deadline, at, silent, notice)
-            self._give(await asyncio.wrap_future(self._appends.submit(record)))
+            given = await asyncio.wrap_future(self._appends.submit(record))
+            self.overdue += len(given)
+            self._give(given)
+        return len(due) < _MOST
 
     def _due(self, examined_through: datetime) -> list[tuple[LetterRow, str, str, list[str]]]:
         with self._ledger.read() as reader:
             found = []
-            for number, deadline, at in reader.due_before(examined_through - self._settle):
+            for number, deadline, at in reader.due_before(examined_through - self._settle, limit=_MOST):
                 letter = reader.letter(number)
                 if letter:
                     found.append((letter, deadline, at, reader.state_of(number).silent(deadline, at)))
@@ -155,6 +171,5 @@ class Deadlines:
             headers=headers,
             claim=Claim(self._router, writer.at + CLAIM_FOR),
         )
-        self.overdue += 1
         _log.warning("overdue", entry=entry, letter=letter.letter, deadline=deadline, silent=len(silent))
         return (Consignment(letter.sender, number, entry, None, "verdict", headers, notice.raw),)

@@ -104,6 +104,8 @@ class Fanout:
         try:
             while not stop.is_set():
                 await self._sweep()
+                if recorder.done():
+                    recorder.result()  # a fault: what is confirmed would be published for ever
                 await _either(stop, self._kick, timeout=interval * random.uniform(0.8, 1.2))
                 self._kick.clear()
         finally:
@@ -199,7 +201,10 @@ class Fanout:
         if not batch:
             return
         try:
-            await asyncio.wrap_future(self._appends.submit(lambda writer: writer.confirmed(batch)))
+            # Shielded: what is being recorded when the router stops is recorded all the same.
+            await asyncio.shield(
+                asyncio.wrap_future(self._appends.submit(lambda writer: writer.confirmed(batch), about="confirms"))
+            )
         except Transient:
             # Unrecorded is not unpublished: they stay pending, are sent again and known by their numbers.
             self._confirmed.extend(batch)

@@ -72,6 +72,8 @@ def replays(reader: Reader) -> list[Delivery]:
 
 def replay_failed(writer: Writer, delivery: Delivery, error: str) -> None:
     """Enter that a replay met a fault again; the submission stays parked."""
+    if delivery.replay is None or not writer.replay_wanted(delivery.replay):
+        return
     writer.entry(
         Kind.REPLAYED,
         agency=delivery.agency,

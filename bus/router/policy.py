@@ -85,6 +85,8 @@ def resolve(
                 addressed[inbox] = (code, receiver.role)
     if unknown:
         raise Rejected(RejectionCode.RECIPIENT_UNKNOWN, ", ".join(unknown), where="ReceiverParty")
+    if not addressed:
+        raise Rejected(RejectionCode.RECIPIENT_GROUP_EMPTY, where="ReceiverParty")
     if letter.kind != TEST_KIND:
         _someone_else(addressed, sender)
         addressed.pop(sender, None)
@@ -108,8 +110,6 @@ def _own_due(own: datetime, general: datetime) -> str | None:
 
 
 def _someone_else(addressed: dict[str, tuple[str, str]], sender: str) -> None:
-    if not addressed:
-        raise Rejected(RejectionCode.RECIPIENT_GROUP_EMPTY, where="ReceiverParty")
     if set(addressed) == {sender}:
         raise Rejected(RejectionCode.RECIPIENT_ONLY_SELF, sender, where="ReceiverParty")
 

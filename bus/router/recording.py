@@ -54,6 +54,8 @@ class Recorder:
         in_force = writer.latest_seq(Kind.DIRECTORY)
         if in_force != directory_entry:
             raise Stale
+        if found.delivery.replay and not writer.replay_wanted(found.delivery.replay):
+            return Recorded("replayed", ())
         hand = _Hand(writer, self._router)
         match found:
             case Accepted():
@@ -89,7 +91,8 @@ class _Hand:
         held: bool = False,
         kept: str | None = None,
     ) -> None:
-        claimed = not held and len(self.given) < _CLAIMED_AT_ONCE
+        # The answer to the submitting agency does not wait for the sweep behind a circular.
+        claimed = not held and (len(self.given) < _CLAIMED_AT_ONCE or type in ("verdict", "entry"))
         headers = {"consignment": number, "entry": entry, **headers}
         self.writer.consign(
             agency,
@@ -218,23 +221,16 @@ def _hear(hand: _Hand, found: Heard) -> str:
     notice_id = str(notice.notice_id)
     _still_unanswered(writer, found.agency, "notice", notice_id, found.notice.digest)
     state = writer.state_of(found.letter.letter)
-    duplicate = transitions.already_said(notice, found.notice.digest, found.about, state)
-    if not duplicate:
+    standing = transitions.already_said(notice, found.notice.digest, found.about, state)
+    if standing is None:
         try:
             transitions.permitted(notice, found.about, state)
         except Rejected as changed:
             raise Stale from changed
     answer = hand.number(found.agency)
-    if duplicate:
-        # The fact stands already, said under another id or before a restore: the answer names its entry.
-        entry = next(
-            word.entry
-            for code in found.about
-            for word in state.recipients[code].said
-            if word.event == notice.event
-        )
-    else:
-        entry = _notice_entry(hand, found, notice, answer)
+    # A fact that stands already was said under another id or before a restore: the answer names its entry.
+    duplicate = standing is not None
+    entry = standing.entry if standing else _notice_entry(hand, found, notice, answer)
     writer.submission(
         entry=entry,
         agency=found.agency,

@@ -189,7 +189,7 @@ class Intake:
         return await in_thread(conclude, found, said, rules), entry
 
     def _examine(self, deliveries: list[Delivery]) -> tuple[list[Passed | Examined | Exception], Rules, int]:
-        reached("router.before-gates")
+        reached("router.before-gates", (delivery.sha256 for delivery in deliveries))
         with self._ledger.read() as reader:
             if reader.latest_seq(Kind.DIRECTORY) != self._directory_entry:
                 self._directory_entry, directory = directory_in_force(reader)
@@ -201,7 +201,9 @@ class Intake:
         futures = [
             one
             if isinstance(one, Exception)
-            else asyncio.wrap_future(self._appends.submit(partial(_recorded, self._recorder, one, entry)))
+            else asyncio.wrap_future(
+                self._appends.submit(partial(_recorded, self._recorder, one, entry), about="submissions")
+            )
             for one in found
         ]
         done = await asyncio.gather(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from bus.documents.notice import Event, Notice
 from bus.errors import Rejected, RejectionCode
-from bus.ledger.state import ANSWERS, LetterState, RecipientState
+from bus.ledger.state import ANSWERS, LetterState, RecipientState, Said
 
 BY_RECIPIENT = ANSWERS | {
     Event.DELIVERED,
@@ -42,12 +42,13 @@ def permitted(notice: Notice, about: tuple[str, ...], state: LetterState) -> Non
         rule(notice, state.recipients[code])
 
 
-def already_said(notice: Notice, digest: str, about: tuple[str, ...], state: LetterState) -> bool:
-    """Whether this is a fact that the ledger has: the same notice again, or a machine's notice said anew."""
-    heard = [word for code in about for word in state.recipients[code].said]
+def already_said(notice: Notice, digest: str, about: tuple[str, ...], state: LetterState) -> Said | None:
+    """Return the fact if the ledger has it: the same notice again, or a machine's notice said anew."""
+    heard = (word for code in about for word in state.recipients[code].said)
     if notice.event in MACHINE:
-        return any(word.event == notice.event for word in heard)
-    return any(word.notice_id == str(notice.notice_id) and word.digest == digest for word in heard)
+        return next((word for word in heard if word.event == notice.event), None)
+    same = (str(notice.notice_id), digest)
+    return next((word for word in heard if (word.notice_id, word.digest) == same), None)
 
 
 def _named(notice: Notice, state: LetterState) -> tuple[str, ...]:
@@ -94,6 +95,8 @@ def _dispute(_notice: Notice, recipient: RecipientState) -> None:
 
 
 def _request_withdrawal(_notice: Notice, recipient: RecipientState) -> None:
+    # A letter that was taken back stays so: another request would bring it back to life.
+    _require(recipient.status != "withdrawn", RejectionCode.NOTICE_ALREADY_ANSWERED, "withdrawn")
     answer = recipient.answer
     registered = answer is not None and answer.event == Event.REGISTERED
     _require(not registered, RejectionCode.NOTICE_WITHDRAWAL_TOO_LATE, recipient.agency)

@@ -69,7 +69,15 @@ SCHEMA: dict[str, Defect] = {
     _name(name): Defect(partial(_violation, old, new), code)
     for name, (old, new, code, _) in gate_3.VIOLATIONS.items()
 }
-SIGNATURES: dict[str, Defect] = {_name(name): defect for name, defect in DEFECTS.items()}
+# The schema is a gate before the signature, and says no to these already.
+_EARLIER = {
+    "signature_first": RejectionCode.SCHEMA_ELEMENT,
+    "signature_in_the_sender": RejectionCode.SCHEMA_ELEMENT,
+    "signed_by_id": RejectionCode.SCHEMA_ATTRIBUTE,
+}
+SIGNATURES: dict[str, Defect] = {
+    _name(name): Defect(defect.make, _EARLIER.get(name, defect.code)) for name, defect in DEFECTS.items()
+}
 KEYS: dict[str, Defect] = {
     f"signed-by-{name}": Defect(partial(_signed_by, seal), code)
     for name, seal, code in (

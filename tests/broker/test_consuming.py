@@ -133,6 +133,7 @@ async def test_a_broker_stopped_hard_has_what_it_confirmed_and_is_consumed_again
         bodies = await _fill(link, "q", 100)
         subscription = other.subscribe("q", prefetch=5)
         held = await subscription.take(5)
+        await asyncio.to_thread(vhost.node.settle_new_queues)
         await asyncio.to_thread(vhost.node.restart, hard=True)
         subscription.ack_all(held)
         await link.publish(message("q", body=b"after"))

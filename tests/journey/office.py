@@ -26,13 +26,13 @@ from bus.documents.seal import Seal
 from bus.documents.signing import Signed, is_notice, sign
 from bus.documents.tokens import request_token
 from bus.documents.xml import open_envelope
-from bus.ledger.entry import Entry
+from bus.ledger.entry import Entry, Kind
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
 from bus.ledger.tables import consignments
 from bus.thai import now
 from compose.local import LocalBus
-from tests.assets import factory
+from tests.assets import directories, factory
 
 WITHIN = 20.0
 """Seconds after which something is taken not to come; on an idle machine it takes a tenth of one."""
@@ -47,7 +47,7 @@ class Agency:
         self.arrived: list[Incoming] = []
         """Everything that came, in order of arrival, acknowledged."""
         self._bus = bus
-        self._seal = factory.seal(code)
+        self._seal = directories.SEALS[code]()
         self._link = Link(bus.amqp_url(self.user), name=f"office {code}")
         self._news = asyncio.Condition()
         self._stack = AsyncExitStack()
@@ -206,6 +206,11 @@ class Offices:
         """The number of the newest entry."""
         with self.ledger.read() as reader:
             return reader.head()
+
+    def said_since(self, head: int) -> list[Entry]:
+        """The entries after `head`, but for those that only say what the broker has confirmed meanwhile."""
+        with self.ledger.read() as reader:
+            return [entry for entry in reader.entries(after=head) if entry.kind is not Kind.CONSIGNED]
 
     def consigned_by(self, entry: object) -> list[tuple[str, str]]:
         """What an entry put on the way: (agency, type) of each consignment."""

@@ -261,7 +261,7 @@ async def test_the_same_bytes_again_get_the_same_answer_under_the_same_number(of
     again = await agency.answer(signed.raw, times=2)
     assert (again.headers, again.body, again.message_id) == (first.headers, first.body, first.message_id)
     assert offices.last_numbers() == before
-    await _nothing_new_but_consigned(offices, head)
+    assert not offices.said_since(head)
 
 
 async def test_the_same_content_signed_again_is_a_duplicate(offices: Offices) -> None:
@@ -275,12 +275,7 @@ async def test_the_same_content_signed_again_is_a_duplicate(offices: Offices) ->
     again = await agency.arrival("about", str(letter.letter_id), times=2)
     assert (again.headers, again.body) == (first.headers, first.body)
     assert offices.last_numbers() == before
-    await _nothing_new_but_consigned(offices, head)
-
-
-async def _nothing_new_but_consigned(offices: Offices, head: int) -> None:
-    with offices.ledger.read() as reader:
-        assert {entry.kind for entry in reader.entries(after=head)} <= {Kind.CONSIGNED}
+    assert not offices.said_since(head)
 
 
 async def test_the_same_id_with_other_content_is_a_conflict_and_the_first_stands(offices: Offices) -> None:

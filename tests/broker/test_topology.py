@@ -1,0 +1,309 @@
+"""The topology on a real broker: applied once and for all, and every departure from it told."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bus.broker.admin import Management, apply, drift
+from bus.broker.passwords import Passwords
+from bus.broker.topology import (
+    agency_of_exchange,
+    agency_of_user,
+    inbox_queue,
+    submit_exchange,
+    topology_for,
+    user_of,
+)
+from bus.errors import Misconfigured, Transient
+from tests.broker.samples import NEIGHBOUR, SENDER
+from tests.fixtures.broker import TESTER, Vhost
+
+QUORUM = {"durable": True, "arguments": {"x-queue-type": "quorum"}}
+OPEN = {"configure": ".*", "write": ".*", "read": ".*"}
+SUBMIT = submit_exchange(SENDER)
+INBOX = inbox_queue(SENDER)
+USER = user_of(SENDER)
+
+
+@pytest.fixture
+def bare(vhost: Vhost) -> Vhost:
+    """A vhost without the tests' own user, whose rights would be a drift."""
+    vhost.management.delete("users", TESTER)
+    return vhost
+
+
+def test_names_lead_to_the_agency_and_back() -> None:
+    assert agency_of_user(user_of(SENDER)) == agency_of_exchange(submit_exchange(SENDER)) == SENDER
+    assert [agency_of_user(name) for name in ("bus.router", "agency.", SENDER)] == [None] * 3
+    assert [agency_of_exchange(name) for name in ("", "deliver", "submit.")] == [None] * 3
+
+
+def test_applied_twice_the_second_time_does_nothing(bare: Vhost) -> None:
+    topology = topology_for([SENDER, NEIGHBOUR], vhost=bare.name)
+    done = apply(topology, bare.management, bare.passwords)
+    assert f"added queue {INBOX}" in done
+    assert f"added permission {USER}" in done
+    assert apply(topology, bare.management, bare.passwords) == []
+    assert drift(topology, bare.management, bare.passwords) == []
+
+
+def test_applied_to_nothing_it_makes_the_vhost(bare: Vhost) -> None:
+    topology = topology_for([SENDER], vhost=bare.name)
+    bare.management.delete("vhosts", bare.name)
+    assert drift(topology, bare.management, bare.passwords) == [f"vhost {bare.name} is missing"]
+    assert apply(topology, bare.management, bare.passwords)[0] == f"added vhost {bare.name}"
+    assert drift(topology, bare.management, bare.passwords) == []
+
+
+def test_a_new_agency_is_added_and_the_others_are_left_alone(bare: Vhost) -> None:
+    bare.apply([SENDER])
+    done = apply(topology_for([SENDER, NEIGHBOUR], vhost=bare.name), bare.management, bare.passwords)
+    assert done
+    assert all(NEIGHBOUR in line for line in done)
+
+
+def test_the_permissions_are_exactly_these(bare: Vhost) -> None:
+    bare.apply([SENDER])
+    held = {
+        each["user"]: (each["configure"], each["write"], each["read"])
+        for each in bare.management.get("permissions")
+        if each["vhost"] == bare.name and each["user"] != bare.management.user
+    }
+    assert held == {
+        "agency.0100100000": ("^$", r"^submit\.0100100000$", r"^inbox\.0100100000$"),
+        "bus.router": ("^$", "^deliver$", r"^(router\.intake|router\.parked)$"),
+        "bus.monitor": ("^$", "^$", "^$"),
+    }
+
+
+def test_every_queue_obeys_its_policy_and_bears_no_more_than_its_type(bare: Vhost) -> None:
+    topology = bare.apply([SENDER])
+    columns = ("name", "policy", "arguments")
+    listed = json.loads(bare.node.ctl("list_queues", "-p", bare.name, "--formatter", "json", *columns))
+    assert {each["name"]: each["policy"] for each in listed} == {
+        "router.intake": "intake",
+        "router.parked": "parked",
+        INBOX: "inbox",
+    }
+    assert [each["arguments"] for each in listed] == [[["x-queue-type", "longstr", "quorum"]]] * 3
+    endless = {"overflow": "reject-publish", "delivery-limit": 1_000_000}
+    assert {policy.name: policy.definition for policy in topology.policies} == {
+        "intake": {
+            "overflow": "reject-publish",
+            "delivery-limit": 5,
+            "dead-letter-exchange": "dead",
+            "dead-letter-strategy": "at-least-once",
+        },
+        "parked": endless,
+        "inbox": endless,
+    }
+
+
+Change = Callable[[Management, str], None]
+
+DRIFTS: dict[str, tuple[Change, str, bool]] = {
+    "missing binding": (
+        lambda broker, vhost: broker.delete("bindings", vhost, "e", SUBMIT, "q", "router.intake", "~"),
+        f"binding {SUBMIT} → router.intake is missing",
+        True,
+    ),
+    "missing queue": (
+        lambda broker, vhost: broker.delete("queues", vhost, "router.parked"),
+        "queue router.parked is missing",
+        True,
+    ),
+    "missing exchange": (
+        lambda broker, vhost: broker.delete("exchanges", vhost, "dead"),
+        "exchange dead is missing",
+        True,
+    ),
+    "missing policy": (
+        lambda broker, vhost: broker.delete("policies", vhost, "intake"),
+        "policy intake is missing",
+        True,
+    ),
+    "missing permission": (
+        lambda broker, vhost: broker.delete("permissions", vhost, USER),
+        f"permission {USER} is missing",
+        True,
+    ),
+    "missing user": (
+        lambda broker, _: broker.delete("users", USER),
+        f"user {USER} is missing",
+        True,
+    ),
+    "another permission": (
+        lambda broker, vhost: broker.put("permissions", vhost, USER, body=OPEN),
+        f"permission {USER}: configure is '.*' and should be '^$'",
+        True,
+    ),
+    "another policy": (
+        lambda broker, vhost: broker.put(
+            "policies",
+            vhost,
+            "inbox",
+            body={"pattern": r"^inbox\.", "apply-to": "queues", "definition": {"message-ttl": 1000}},
+        ),
+        "policy inbox: definition is {'message-ttl': 1000} and should be",
+        True,
+    ),
+    "another rank": (
+        lambda broker, _: broker.put("users", USER, body={"password": "x", "tags": "administrator"}),
+        f"user {USER}: tags is ['administrator'] and should be []",
+        True,
+    ),
+    "another password": (
+        lambda broker, _: broker.put("users", USER, body={"password": "known to others", "tags": ""}),
+        f"user {USER}: password is 'another' and should be 'that of its file'",
+        True,
+    ),
+    "another queue type": (
+        lambda broker, vhost: _replace_queue(broker, vhost, INBOX, {"durable": True}),
+        f"queue {INBOX}: arguments is {{}} and should be {{'x-queue-type': 'quorum'}}",
+        False,
+    ),
+    "another exchange type": (
+        lambda broker, vhost: _replace_exchange(broker, vhost, SUBMIT, "topic"),
+        f"exchange {SUBMIT}: type is 'topic' and should be 'fanout'",
+        False,
+    ),
+    "a second way into an inbox": (
+        lambda broker, vhost: broker.post(
+            "bindings", vhost, "e", SUBMIT, "q", INBOX, body={"routing_key": ""}
+        ),
+        f"binding {SUBMIT} → {INBOX} should not be there",
+        False,
+    ),
+    "a second key": (
+        lambda broker, vhost: broker.post(
+            "bindings", vhost, "e", "deliver", "q", INBOX, body={"routing_key": "k"}
+        ),
+        f"binding deliver → {INBOX} by k should not be there",
+        False,
+    ),
+    "an exchange behind an exchange": (
+        lambda broker, vhost: broker.post(
+            "bindings", vhost, "e", SUBMIT, "e", "dead", body={"routing_key": ""}
+        ),
+        f"binding {SUBMIT} → dead (exchange) should not be there",
+        False,
+    ),
+    "a foreign queue": (
+        lambda broker, vhost: broker.put("queues", vhost, "inbox.copy", body=QUORUM),
+        "queue inbox.copy should not be there",
+        False,
+    ),
+    "a foreign exchange": (
+        lambda broker, vhost: broker.put(
+            "exchanges", vhost, "submit.x", body={"type": "fanout", "durable": True}
+        ),
+        "exchange submit.x should not be there",
+        False,
+    ),
+    "a policy over ours": (
+        lambda broker, vhost: broker.put(
+            "policies", vhost, "over", body={"pattern": ".*", "priority": 9, "definition": {"max-length": 1}}
+        ),
+        "policy over should not be there",
+        False,
+    ),
+    "a stranger": (
+        lambda broker, vhost: _admit_stranger(broker, vhost),
+        "permission stranger should not be there",
+        False,
+    ),
+    "a user of an agency that is none": (
+        lambda broker, _: broker.put("users", "agency.9", body={"password": "x", "tags": ""}),
+        "user agency.9 should not be there",
+        False,
+    ),
+}
+
+
+def _replace_queue(broker: Management, vhost: str, name: str, body: dict[str, object]) -> None:
+    broker.delete("queues", vhost, name)
+    broker.put("queues", vhost, name, body=body)
+    broker.post("bindings", vhost, "e", "deliver", "q", name, body={"routing_key": SENDER})
+
+
+def _replace_exchange(broker: Management, vhost: str, name: str, kind: str) -> None:
+    broker.delete("exchanges", vhost, name)
+    broker.put("exchanges", vhost, name, body={"type": kind, "durable": True})
+    broker.post("bindings", vhost, "e", name, "q", "router.intake", body={"routing_key": ""})
+
+
+def _admit_stranger(broker: Management, vhost: str) -> None:
+    broker.put("users", "stranger", body={"password": "x", "tags": ""})
+    broker.put("permissions", vhost, "stranger", body=OPEN)
+
+
+@pytest.mark.parametrize("change", DRIFTS)
+def test_a_drift_is_told_and_mended_unless_that_would_delete(bare: Vhost, change: str) -> None:
+    make, sentence, mended = DRIFTS[change]
+    topology = bare.apply([SENDER])
+    make(bare.management, bare.name)
+
+    told = drift(topology, bare.management, bare.passwords)
+    assert any(line.startswith(sentence) for line in told), told
+    apply(topology, bare.management, bare.passwords)
+    left = drift(topology, bare.management, bare.passwords)
+    if mended:
+        assert left == []
+    else:
+        assert any(line.startswith(sentence) for line in left)
+
+
+def test_a_feature_that_is_off_is_told(bare: Vhost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The node has it on, and it cannot be switched off again: so here the broker's answer is changed."""
+    topology = bare.apply([SENDER])
+    real = bare.management.get
+
+    def answer(*path: str) -> object:
+        return [{"name": "stream_queue", "state": "disabled"}] if path == ("feature-flags",) else real(*path)
+
+    assert {"name": "stream_queue", "state": "enabled"}.items() <= next(
+        flag.items() for flag in real("feature-flags") if flag["name"] == "stream_queue"
+    )
+    monkeypatch.setattr(bare.management, "get", answer)
+    assert drift(topology, bare.management) == [
+        "feature flag stream_queue is off: parked letters could be lost on their way"
+    ]
+
+
+def test_passwords_are_generated_once_and_kept_from_others(tmp_path: Path) -> None:
+    folder = tmp_path / "passwords"
+    first = Passwords(folder).of(USER)
+    assert Passwords(folder).of(USER) == first
+    assert Passwords(folder).of(user_of(NEIGHBOUR)) != first
+    assert len(first) >= 32
+    assert stat.S_IMODE((folder / USER).stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert sorted(path.name for path in folder.iterdir()) == sorted([USER, user_of(NEIGHBOUR)])
+
+
+def test_a_password_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    passwords = Passwords(tmp_path)
+    passwords.of(USER)
+    (tmp_path / USER).chmod(0o640)
+    with pytest.raises(Misconfigured, match="0600"):
+        passwords.of(USER)
+
+
+def test_a_wrong_operator_password_is_a_mistake_and_an_absent_broker_is_not(bare: Vhost) -> None:
+    topology = topology_for([SENDER], vhost=bare.name)
+    address = f"127.0.0.1:{bare.node.ports.management}"
+    with Management(f"http://operator:wrong@{address}") as wrong, pytest.raises(Misconfigured, match="401"):
+        drift(topology, wrong)
+    with Management("http://operator:x@127.0.0.1:1") as absent, pytest.raises(Transient):
+        drift(topology, absent)
+
+
+@pytest.mark.parametrize("url", ["amqp://u:p@h", "http://127.0.0.1:15672", "nonsense"])
+def test_a_management_url_without_a_user_is_refused(url: str) -> None:
+    with pytest.raises(Misconfigured, match="user:password@host"):
+        Management(url)
