@@ -93,20 +93,11 @@ def _sleep_until(stopping: Event) -> Callable[[float], None]:
     return sleep
 
 
-PUBLISH: Final = Policy(first=0.2, longest=10.0, attempts=None)
-"""A message for the broker: it is resent under the same id until it is confirmed."""
-
-DATABASE: Final = Policy(first=0.05, longest=2.0, attempts=8)
-"""A locked row or a standby taking over; after that, the caller closes its channel and waits with AWAY."""
+CONSIGN: Final = Policy(first=2.0, longest=60.0, attempts=None)
+"""An inbox that did not take a consignment: its circuit is open for so long, then one is tried."""
 
 DEPOT: Final = Policy(first=0.5, longest=30.0, attempts=6)
 """An upload or a download, which goes on where it broke off."""
 
-MANAGEMENT: Final = Policy(first=0.5, longest=5.0, attempts=10)
-"""The broker's management interface, which starts later than the broker itself."""
-
-AWAY: Final = Policy(first=0.5, longest=15.0, attempts=None)
-"""Something without which no work can be done: database, depot or broker."""
-
-RECONNECT: Final = Policy(first=0.5, longest=30.0, attempts=None)
-"""A lost connection to the broker."""
+AWAY: Final = Policy(first=0.5, longest=5.0, attempts=None)
+"""Something without which a router can do nothing: its database or the depot."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -14,6 +15,15 @@ from starlette.routing import Route
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.ready.set()
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the process, which has more to end than this server."""
@@ -27,8 +37,9 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[None]:
     server = _Server(config)
     running = asyncio.create_task(server.serve(), name=f"serving {port}")
     try:
-        while not server.started and not running.done():
-            await asyncio.sleep(0.01)
+        started = asyncio.create_task(server.ready.wait())
+        await asyncio.wait({started, running}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
         if running.done():
             running.result()
             raise OSError(f"port {port} of {host} cannot be served")

@@ -305,8 +305,6 @@ class Node:
             "load_definitions": self.folder / "definitions.json",
             "max_message_size": MAX_MESSAGE_BYTES,
             "log.file.level": "info",
-            # A quorum queue keeps what its log holds in memory: the default of 512 MB is for larger machines.
-            "raft.wal_max_size_bytes": 64 * 1024 * 1024,
         }
         return "".join(f"{key} = {value}\n" for key, value in settings.items())
 

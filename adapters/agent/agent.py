@@ -82,7 +82,7 @@ class Agent:
             deliveries = self._inward.subscribe(inbox_queue(self.mailbox.agency), prefetch=self.pace.prefetch)
             _LOG.info("the adapter runs", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
-                group.create_task(take_in(self.mailbox, deliveries, self._judging.wake), name="take in")
+                group.create_task(take_in(self.mailbox, deliveries, self._judging.wake, stop), name="take in")
                 for name, work in self._works(stop).items():
                     group.create_task(work, name=name)
                 for companion in beside:

@@ -20,7 +20,7 @@ from cryptography import x509
 
 from adapters.agent.pace import Pace
 from adapters.mailbox import Arrival, Mailbox, Receipted, Standing, arrivals
-from adapters.mailbox.acts import failure
+from adapters.mailbox.receipts import failure
 from bus.directory import BUS, PinnedCertificate, from_json
 from bus.documents import schema
 from bus.documents.letter import Letter

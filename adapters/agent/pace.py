@@ -73,3 +73,9 @@ async def repeat(
                 woken.cancel()
     finally:
         stopped.cancel()
+
+
+def note_failure(task: asyncio.Task[None]) -> None:
+    """Log what ended a task; what it worked on is still due, and comes again."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("an adapter's task ended early", task=task.get_name(), exc_info=error)

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 from adapters.agent.judging import Judge
-from adapters.agent.pace import Pace
+from adapters.agent.pace import Pace, note_failure
 from adapters.mailbox import Mailbox, Message, Received, ReceivedFile
-from adapters.mailbox.acts import failure, receipt
 from adapters.mailbox.files import Fingerprint
+from adapters.mailbox.receipts import failure, receipt
 from bus.broker.messages import Closed, Incoming
 from bus.errors import BusError, RejectionCode, Transient
 from bus.failpoints import reached
@@ -53,7 +53,9 @@ class Downloads(Protocol):
         """
 
 
-async def take_in(mailbox: Mailbox, deliveries: Deliveries, woken: asyncio.Event) -> None:
+async def take_in(
+    mailbox: Mailbox, deliveries: Deliveries, woken: asyncio.Event, stop: asyncio.Event
+) -> None:
     """Commit each delivery, then acknowledge it, until the subscription is stopped and empty."""
     while True:
         try:
@@ -63,23 +65,29 @@ async def take_in(mailbox: Mailbox, deliveries: Deliveries, woken: asyncio.Event
         messages = [
             Message(type=each.type or "", body=each.body, headers=dict(each.headers)) for each in batch
         ]
-        await _stored(mailbox, messages)
+        if not await _stored(mailbox, messages, stop):
+            return
         reached("adapter.after-store")
         deliveries.ack_all(batch)
         reached("adapter.after-ack")
         woken.set()
 
 
-async def _stored(mailbox: Mailbox, messages: Sequence[Message]) -> None:
-    """Commit, however long the disk refuses: unacknowledged, the deliveries are still the broker's."""
+async def _stored(mailbox: Mailbox, messages: Sequence[Message], stop: asyncio.Event) -> bool:
+    """Commit, however long the disk refuses: unacknowledged, the deliveries are still the broker's.
+
+    False if it still refuses when the process is told to stop.
+    """
     while True:
         try:
             await to_thread(mailbox.arrivals.store, messages)
         except Transient as exc:
             _LOG.error("deliveries cannot be stored; they wait", count=len(messages), why=str(exc))
+            if stop.is_set():
+                return False
             await asyncio.sleep(_PAUSE)
         else:
-            return
+            return True
 
 
 class Judging:
@@ -135,8 +143,9 @@ class Fetcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _finished(self, row: int, _: asyncio.Task[None]) -> None:
+    def _finished(self, row: int, task: asyncio.Task[None]) -> None:
         del self._under_way[row]
+        note_failure(task)
         self.wake.set()
 
     async def _fetch(self, letter: Received) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
-from adapters.agent.pace import Pace
+from adapters.agent.pace import Pace, note_failure
 from adapters.mailbox import Mailbox, Outgoing
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
@@ -27,6 +27,8 @@ from bus.failpoints import reached
 from bus.logs import get
 
 _LOG = get(__name__)
+_SURELY_HELD = 3 * 24 * 3600.0
+"""Seconds: the depot holds for seven days what no letter names; one that waited longer shows its files anew."""
 
 
 class Publisher(Protocol):
@@ -80,8 +82,9 @@ class Sender:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _finished(self, row: int, _: asyncio.Task[None]) -> None:
+    def _finished(self, row: int, task: asyncio.Task[None]) -> None:
         del self._under_way[row]
+        note_failure(task)
         self.wake.set()
 
     async def _send(self, row: Outgoing) -> None:
@@ -112,10 +115,10 @@ class Sender:
 
     async def _bring_files(self, row: Outgoing) -> None:
         for file in await to_thread(self._mailbox.outbox.files, row.id):
-            if not file.uploaded:
+            if file.uploaded_at is None or file.uploaded_at < time.time() - _SURELY_HELD:
                 async with self._uploading:
                     await self._depot.upload(self._mailbox.store.path(file.sha256), file.sha256, file.size)
-                await to_thread(self._mailbox.outbox.uploaded, row.id, file.position)
+                await to_thread(self._mailbox.outbox.uploaded, row.id, file.position, time.time())
 
     def _submission(self, row: Outgoing) -> Submission:
         return Submission(

@@ -72,6 +72,14 @@ def send_again(letter: LetterArgument, config: Config = None, as_json: AsJson = 
         say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}")
 
 
+@app.command(name="judge-again")
+def judge_again(config: Config = None, as_json: AsJson = False) -> None:
+    """Judge once more what is in quarantine, as after the bus's certificate was mended; `run` does it."""
+    with opened(config) as mailbox:
+        count = mailbox.arrivals.judge_again()
+        say(as_json, {"to_be_judged": count}, f"{count} messages will be judged again")
+
+
 @app.command()
 def outbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> None:
     """Letters sent, newest first, each with its recipients' states."""

@@ -5,6 +5,7 @@ Every time stands there twice, ISO 8601 and in Thai; every code stands there wit
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -61,8 +62,8 @@ def state(mailbox: Mailbox, recipient: RecipientState) -> Account:
     return shown | {"agency": agency(mailbox, recipient.agency)}
 
 
-def sent(mailbox: Mailbox, row: Outgoing) -> Account:
-    """A letter or notice of this agency, with the bus's answer and the recipients' states."""
+def sent(mailbox: Mailbox, row: Outgoing, only: Collection[str] | None = None) -> Account:
+    """A letter or notice of this agency, with the bus's answer and the states of its recipients, or of some."""
     account: Account = {
         "type": row.type,
         "reference": row.reference,
@@ -82,7 +83,7 @@ def sent(mailbox: Mailbox, row: Outgoing) -> Account:
         "refusal": refusal(row),
     }
     if row.type == "letter":
-        account["recipients"] = [state(mailbox, each) for each in mailbox.states_of_sent(row)]
+        account["recipients"] = [state(mailbox, each) for each in mailbox.states_of_sent(row, only)]
     return account
 
 

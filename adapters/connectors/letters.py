@@ -32,7 +32,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from adapters.connectors.manifest import Fields, is_agency_code, raise_any
-from adapters.mailbox import Mailbox, Outgoing
+from adapters.mailbox import Mailbox, Outgoing, Standing
 from adapters.mailbox.files import fingerprint
 from adapters.mailbox.lookup import LetterKey, sent_letter
 from adapters.mailbox.mistakes import Mistaken
@@ -128,8 +128,12 @@ def compose(mailbox: Mailbox, fields: Fields, folder: Path, name: str) -> Compos
 
 
 def put(mailbox: Mailbox, composed: Composed) -> Outgoing:
-    """Put a composed letter into the outbox, once."""
-    return mailbox.outbox.put_letter(composed.letter, composed.files, composed.reference)
+    """Put a composed letter into the outbox, once; one that the bus has refused is submitted once more."""
+    row = mailbox.outbox.put_letter(composed.letter, composed.files, composed.reference)
+    if row.state is Standing.REFUSED:
+        mailbox.outbox.send_again(row.id)
+        row = mailbox.outbox.get(row.id)
+    return row
 
 
 def named_files(fields: Fields) -> tuple[str, ...]:

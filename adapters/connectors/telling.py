@@ -99,7 +99,12 @@ class Teller:
             account |= accounts.said(mailbox, statement)
             letter = mailbox.outbox.find(statement.letter_id or "")
             if letter is not None and letter.type == "letter":
-                account |= {"reference": letter.reference, "letter": accounts.sent(mailbox, letter)}
+                # Of a circular, only those it is about: thousands of receipts would each list thousands.
+                concerned = {statement.author, *statement.about}
+                account |= {
+                    "reference": letter.reference,
+                    "letter": accounts.sent(mailbox, letter, concerned),
+                }
             else:
                 rows = mailbox.inbox.letters(letter_id=statement.letter_id or "")
                 account |= {"letter": accounts.received(mailbox, rows[0]) if rows else None}

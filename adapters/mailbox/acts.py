@@ -1,4 +1,4 @@
-"""What this agency says about letters: the acts of its clerks, and its machine's receipts.
+"""What the clerks of this agency say about letters.
 
 An act asked for twice is one act. It is checked against what is known here, so that a clerk hears of a mistake at
 once and in plain words; the bus judges it all the same.
@@ -16,17 +16,17 @@ from itertools import count
 from typing import NoReturn
 from uuid import UUID, uuid4
 
-from adapters.mailbox.inbox import Progress, Received
+from adapters.mailbox.inbox import Progress
 from adapters.mailbox.lookup import LetterKey, received_letter, sent_letter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
-from adapters.mailbox.notices import Statement, machine_notice_id, standing
+from adapters.mailbox.notices import Statement, standing
+from adapters.mailbox.receipts import event_uri_of
 from adapters.mailbox.submissions import Outgoing, Standing
 from bus.codes import load_codes
 from bus.documents.notice import Event, Notice, OtherMeans, ReasonText, Registration
 from bus.thai import now, to_buddhist
 
-_LONGEST_REASON = 1000
 ANSWERS = (Event.REGISTERED, Event.REFUSED, Event.MISDIRECTED)
 
 
@@ -103,45 +103,6 @@ def perform(mailbox: Mailbox, act: Act) -> Outgoing:
     if act.verb in BY_SENDER:
         return _perform_as_sender(mailbox, act)
     return _perform_as_recipient(mailbox, act)
-
-
-def receipt(mailbox: Mailbox, letter: Received) -> tuple[Notice, str]:
-    """The machine's receipt of a letter, with its reference; the same id whenever it is made."""
-    return _machine_notice(mailbox.agency, Event.DELIVERED, letter.letter_id, letter.digest)
-
-
-def failure(mailbox: Mailbox, letter_id: str, digest: str, code: str, detail: str = "") -> tuple[Notice, str]:
-    """The machine's word that a letter cannot be handed over for good, with its reference."""
-    known = load_codes().refusals.get(code)
-    th, en = (known.th, known.en) if known else (code, code)
-    texts = (
-        ReasonText(language="th", value=_cut(f"{th} {detail}")),
-        ReasonText(language="en", value=_cut(f"{en} {detail}")),
-    )
-    return _machine_notice(mailbox.agency, Event.HANDOVER_FAILED, letter_id, digest, code, texts)
-
-
-def _machine_notice(
-    author: str,
-    event: Event,
-    letter_id: str,
-    digest: str,
-    code: str | None = None,
-    texts: tuple[ReasonText, ...] = (),
-) -> tuple[Notice, str]:
-    notice = Notice(
-        notice_id=machine_notice_id(event, digest, author),
-        event=event,
-        event_uri=_uri(event),
-        author=author,
-        letter_id=UUID(letter_id),
-        letter_digest=digest,
-        about=(author,),
-        event_time=now(),
-        reason_code=code,
-        reason_texts=texts,
-    )
-    return notice, f"{event}:{digest}"
 
 
 def _perform_as_recipient(mailbox: Mailbox, act: Act) -> Outgoing:
@@ -224,7 +185,7 @@ def _notice(
     return Notice(
         notice_id=uuid4(),
         event=act.answers,
-        event_uri=_uri(act.answers),
+        event_uri=event_uri_of(act.answers),
         author=author,
         letter_id=UUID(letter_id),
         letter_digest=digest,
@@ -249,7 +210,10 @@ def _registration(act: Act) -> Registration | None:
 
 def _say(mailbox: Mailbox, act: Act, notice: Notice, key: str, context: str) -> Outgoing:
     if act.reference is not None:
-        return mailbox.notices.say(notice, act.reference, key)
+        row = mailbox.notices.say(notice, act.reference, key)
+        if row.state is Standing.REFUSED:
+            mailbox.outbox.send_again(row.id)
+        return mailbox.outbox.get(row.id)
     # What the bus refused may be asked for again; the refused attempt stays, under its own reference.
     for attempt in count(1):
         reference = f"{notice.event}:{key[:32]}:{context}:{attempt}"
@@ -282,16 +246,6 @@ def _require_complete(act: Act) -> None:
 def _last(statements: Sequence[Statement], *events: Event, author: str) -> Statement | None:
     found = [each for each in statements if each.event in events and each.author == author]
     return found[-1] if found else None
-
-
-def _uri(event: str) -> str | None:
-    known = load_codes().events.get(event)
-    name = known.etsi if known else None
-    return f"http://uri.etsi.org/19522/Event/{name}" if name else None
-
-
-def _cut(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_REASON]
 
 
 def _refuse(where: str, th: str, en: str) -> NoReturn:

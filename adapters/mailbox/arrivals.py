@@ -128,6 +128,15 @@ class Arrivals:
         with self._store.writing() as connection:
             judge(connection, arrival, Judgement.QUARANTINED, reason=reason, detail=detail)
 
+    def judge_again(self) -> int:
+        """Put what is in quarantine back before the judge, as after a certificate was mended; give how much it is."""
+        again = {"state": Judgement.STORED, "next_attempt_at": 0.0, "reason": None, "detail": None}
+        with self._store.writing() as connection:
+            changed = connection.execute(
+                update(arrivals).where(arrivals.c.state == Judgement.QUARANTINED).values(**again)
+            )
+        return changed.rowcount
+
     def quarantined(self, limit: int = 1000) -> list[Arrival]:
         """What was kept aside, newest first."""
         query = select(arrivals).where(arrivals.c.state == Judgement.QUARANTINED)

@@ -141,19 +141,19 @@ class Inbox:
             if connection.execute(missing).first():
                 raise AssertionError("a receipt is asked for before every file is stored")
             if _finish(connection, row, Progress.DELIVERED, error=None):
-                say(connection, receipt, reference)
+                say(connection, receipt, reference, content_key=reference)
 
     def fail(self, row: int, failure: Notice, reference: str, reason: str) -> None:
         """Give a letter up whose file is refused for good, and say so to its sender, in one transaction."""
         with self._store.writing() as connection:
             if _finish(connection, row, Progress.FAILED, error=reason):
-                say(connection, failure, reference)
+                say(connection, failure, reference, content_key=reference)
 
     def reject(self, arrival: int, failure: Notice, reference: str, *, reason: str, detail: str) -> None:
         """Quarantine what came as a letter and is none, and say so, in one transaction."""
         with self._store.writing() as connection:
             judge(connection, arrival, Judgement.QUARANTINED, reason=reason, detail=detail)
-            say(connection, failure, reference)
+            say(connection, failure, reference, content_key=reference)
 
     def get(self, row: int) -> Received:
         """The row of this number, which is there."""

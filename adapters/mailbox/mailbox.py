@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from adapters.mailbox.states import RecipientState, fold
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import Outgoing, Receipted
 from bus.directory import Directory
-from bus.documents.notice import Notice
+from bus.documents.notice import BUS, Notice
 from bus.errors import Rejected, RejectionCode
 
 
@@ -116,9 +117,14 @@ class Mailbox:
         with self._store.reading() as connection:
             return sending.by_letter(connection, letter_id, digest)
 
-    def states_of_sent(self, row: Outgoing) -> list[RecipientState]:
-        """Where a letter of ours stands with each recipient; none before the bus has accepted it."""
-        return fold(row.recipients, self.agency, self.notices.about(row.document_id, row.digest))
+    def states_of_sent(self, row: Outgoing, only: Collection[str] | None = None) -> list[RecipientState]:
+        """Where a letter of ours stands with each recipient, or with some; none before the bus has accepted it."""
+        if only is None:
+            return fold(row.recipients, self.agency, self.notices.about(row.document_id, row.digest))
+        wanted = [code for code in row.recipients if code in only]
+        authors = {*wanted, self.agency, BUS}
+        statements = self.notices.about(row.document_id, row.digest, authors=authors)
+        return fold(wanted, self.agency, statements)
 
     def state_of_received(self, row: Received) -> RecipientState:
         """Where a letter that we received stands with us."""

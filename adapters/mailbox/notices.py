@@ -7,7 +7,7 @@ is the same fact. A clerk's notice is identified by its id, and superseded by on
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
@@ -70,11 +70,15 @@ class Notices:
         with self._store.writing() as connection:
             return say(connection, notice, reference, content_key)
 
-    def about(self, letter_id: str, digest: str | None = None) -> list[Statement]:
-        """Everything said about a letter, in the order in which it became known here."""
+    def about(
+        self, letter_id: str, digest: str | None = None, *, authors: Collection[str] | None = None
+    ) -> list[Statement]:
+        """Everything said about a letter (by these authors), in the order in which it became known here."""
         query = select(notices).where(notices.c.letter_id == letter_id).order_by(notices.c.id)
         if digest is not None:
             query = query.where(or_(notices.c.letter_digest == digest, notices.c.letter_digest.is_(None)))
+        if authors is not None:
+            query = query.where(notices.c.author.in_(authors))
         with self._store.reading() as connection:
             return [_statement(row) for row in connection.execute(query).mappings()]
 

@@ -69,13 +69,13 @@ class Outbox:
                 .values(raw=raw, submission=submission, state=Standing.SEALED)
             )
 
-    def uploaded(self, row: int, position: int) -> None:
+    def uploaded(self, row: int, position: int, at: float) -> None:
         """Remember that the depot has the file."""
         with self._store.writing() as connection:
             connection.execute(
                 update(outbox_files)
                 .where(outbox_files.c.outbox == row, outbox_files.c.position == position)
-                .values(uploaded=True)
+                .values(uploaded_at=at)
             )
 
     def attempted(self, row: int, *, confirmed: bool, next_attempt_at: float, error: str | None) -> None:
@@ -101,7 +101,7 @@ class Outbox:
                 .values(state=Standing.SEALED, next_attempt_at=0.0, attempts=0, last_error=None)
             )
             connection.execute(
-                update(outbox_files).where(outbox_files.c.outbox == row).values(uploaded=False)
+                update(outbox_files).where(outbox_files.c.outbox == row).values(uploaded_at=None)
             )
             connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
 

@@ -83,7 +83,8 @@ class OutgoingFile:
     name: str
     sha256: str
     size: int
-    uploaded: bool
+    uploaded_at: float | None
+    """When the depot was last seen to have it (Unix time)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,7 @@ outbox_files = Table(
     Column("name", String, nullable=False),
     Column("sha256", String, nullable=False),
     Column("size", Integer, nullable=False),
-    Column("uploaded", Boolean, nullable=False, default=False),
+    Column("uploaded_at", Float),
 )
 
 arrivals = Table(
@@ -172,7 +172,7 @@ notices = Table(
 )
 """What was said about letters, by anybody; `void` marks a notice of this agency that the bus refused."""
 
-Index("notices_letter", notices.c.letter_id)
+Index("notices_letter", notices.c.letter_id, notices.c.author)
 
 directories = Table(
     "directories",

@@ -6,7 +6,8 @@
 | `bus.router` | `deliver` | `router.intake`, `router.parked` |
 | `bus.monitor` | nothing | nothing (sees the state of queues) |
 
-Nobody may configure anything: the operator declares it all (`saraban-bus topology apply`).
+Nobody may configure anything: the operator declares it all (`saraban-bus topology apply`). What RabbitMQ does not
+guard is a queue's length: any user of the vhost who knows its name can ask for it (a passive declaration).
 
 A queue bears only the arguments that can never change; everything else is a policy. Values are stated even where
 RabbitMQ has a default, for the defaults differ from 3.10 to 4.x.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import xmlschema
 from lxml import etree
@@ -17,9 +17,8 @@ from bus.errors import Rejected, RejectionCode
 _LONGEST_DETAIL = 1000
 """Characters: an explanation may quote the document."""
 
-# xmlschema takes minutes for a million bytes of wrong elements: whoever sends that gets the words of libxml2.
-_MOST_EXPLAINED = 3000
-_ELEMENTS = etree.XPath("count(//*)")
+# xmlschema takes minutes for a million bytes of wrong elements: whoever sends such gets the words of libxml2.
+_TOO_MUCH = etree.XPath("count(//*) > 3000 or string-length(/) > 200000")
 
 # lxml keeps the errors of a run on the validator itself, so that one thread at a time may use it.
 _ONE_AT_A_TIME = Lock()
@@ -36,7 +35,7 @@ def check_tree(root: etree._Element, kind: DocumentType) -> None:
     if INSTANCE_ATTRIBUTE(root):
         raise Rejected(RejectionCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
     if (verdict := _verdict(root, kind)) is not None:
-        refusal = _explained(root, kind) if _ELEMENTS(root) <= _MOST_EXPLAINED else None
+        refusal = None if _TOO_MUCH(root) else _explained(root, kind)
         raise refusal or _refusal(_code_of(verdict), verdict.message, root, f"/ line {verdict.line}")
 
 
@@ -44,7 +43,7 @@ def _verdict(root: etree._Element, kind: DocumentType) -> Any:
     """What libxml2 finds wrong first: an entry of its log (`message`, `line`, `type_name`), or None."""
     with _ONE_AT_A_TIME:
         validator = _deciding(kind)
-        return None if validator.validate(root) else next(iter(validator.error_log))
+        return None if validator.validate(root) else cast(Any, validator.error_log)[0]
 
 
 def _schema_file(kind: DocumentType) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,13 +24,13 @@ from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Consignment
 from bus.ledger.store import Claim, Ledger, Writer
+from bus.retry import CONSIGN
 from bus.router.recording import CLAIM_FOR
 from bus.thai import now
 
 OUTSTANDING = 32
 FAST, SLOW = "fast", "slow"
 _CONFIRM_WITHIN = 20.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
 _log = logs.get("fanout")
 
@@ -45,6 +45,7 @@ class _Courier:
     answered: bool = False
     failures: int = 0
     resume_at: float = 0.0
+    pauses: Iterator[float] = field(default_factory=CONSIGN.waits)
 
     @property
     def lane(self) -> str:
@@ -164,7 +165,9 @@ class Fanout:
         finally:
             courier.under_way.discard(consignment.number)
         reached("router.after-confirm")
-        courier.answered, courier.failures, courier.resume_at = True, 0, 0.0
+        if courier.failures:
+            courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.waits()
+        courier.answered = True
         self.published += 1
         self._confirmed.append(consignment)
         self._something_confirmed.set()
@@ -177,7 +180,7 @@ class Fanout:
         reason = type(failure).__name__
         first = courier.failures == 0
         courier.failures += 1
-        pause = min(_FIRST_PAUSE * 2 ** (courier.failures - 1), _LONGEST_PAUSE) * random.uniform(0.8, 1.2)
+        pause = next(courier.pauses)
         courier.resume_at = asyncio.get_running_loop().time() + pause
         courier.waiting.appendleft(consignment)
         if len(courier.waiting) > OUTSTANDING * 2:
@@ -203,7 +206,9 @@ class Fanout:
         try:
             # Shielded: what is being recorded when the router stops is recorded all the same.
             await asyncio.shield(
-                asyncio.wrap_future(self._appends.submit(lambda writer: writer.confirmed(batch), about="confirms"))
+                asyncio.wrap_future(
+                    self._appends.submit(lambda writer: writer.confirmed(batch), about="confirms")
+                )
             )
         except Transient:
             # Unrecorded is not unpublished: they stay pending, are sent again and known by their numbers.

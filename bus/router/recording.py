@@ -24,6 +24,8 @@ from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Re
 from bus.thai import normalise_number
 
 CLAIM_FOR = timedelta(seconds=60)
+HELD = "held"
+"""The flag by which a sender is told that a recipient is suspended: the letter waits for it and is not refused."""
 _CLAIMED_AT_ONCE = 64
 """How many consignments of one letter the router that accepted it publishes by itself; the rest it claims in turn."""
 
@@ -121,6 +123,8 @@ def _accept(hand: _Hand, found: Accepted) -> str:
     _still_unanswered(writer, found.agency, "letter", str(letter.letter_id), found.letter.digest)
     normalised = normalise_number(letter.number) if letter.number else None
     flags = _flags(writer, found, letter, normalised)
+    # Whose letter waits is in the frozen set and the directory version: a list of thousands fits into no header.
+    told = [*flags, HELD] if any(one.held for one in found.recipients) else flags
     numbers = writer.numbers(one.agency for one in found.recipients)
     # A letter to oneself (kind test) is consigned before its acceptance is answered; numbers follow that order.
     answer = hand.number(found.agency)
@@ -155,7 +159,7 @@ def _accept(hand: _Hand, found: Accepted) -> str:
         secrecy=letter.secrecy,
         acceptance=writer.keep(found.acceptance.raw),
         answer=answer,
-        flags=flags or None,
+        flags=told or None,
         **terms,
     )
     writer.letter_accepted(
@@ -211,7 +215,7 @@ def _accept(hand: _Hand, found: Accepted) -> str:
         type="verdict",
         entry=entry,
         body=found.acceptance.raw,
-        headers=_answers(delivery, str(letter.letter_id), flags),
+        headers=_answers(delivery, str(letter.letter_id), told),
     )
     return "accepted"
 

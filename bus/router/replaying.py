@@ -13,10 +13,11 @@ from bus.broker.messages import Closed
 from bus.errors import Transient
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
+from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery
 from bus.router.fanout import Fanout
-from bus.router.service import PROBE_EVERY, Intake, delivery_of, pause, when
+from bus.router.service import Intake, delivery_of, pause, when
 from bus.thai import now
 
 _log = logs.get("parking")
@@ -64,9 +65,11 @@ def _replays(ledger: Ledger) -> list[Delivery]:
 
 async def _until_durable(appends: GroupCommit, act: Callable[[Writer], int], stop: asyncio.Event) -> int:
     """Append, waiting for a database that is away. Raises Closed when stopped before: the message stays parked."""
-    while not stop.is_set():
+    for seconds in AWAY.waits():
+        if stop.is_set():
+            break
         try:
             return await asyncio.wrap_future(appends.submit(act))
         except Transient:
-            await pause(stop, PROBE_EVERY)
+            await pause(stop, seconds)
     raise Closed("stopped while the ledger was away")

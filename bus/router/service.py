@@ -31,6 +31,7 @@ from bus.failpoints import reached
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
+from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery, Examined, Passed
 from bus.router.enforce import directory_in_force
@@ -43,7 +44,6 @@ from bus.thai import now
 _log = logs.get("router")
 _BATCHES_UNDER_WAY = 3
 _MOST_REEXAMINATIONS = 20
-PROBE_EVERY = 1.0
 
 
 class Settlement(Enum):
@@ -233,18 +233,20 @@ class Intake:
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Give everything in hand back to the queue and take no more until ledger and depot answer."""
         await subscription.pause()
-        while not stop.is_set():
-            try:
-                await asyncio.to_thread(self._probe)
-            except Transient:
-                await pause(stop, PROBE_EVERY)
-                continue
-            if await self._depot.ready():
+        for seconds in AWAY.waits():
+            if stop.is_set() or await self._all_answer():
                 break
-            await pause(stop, PROBE_EVERY)
+            await pause(stop, seconds)
         self._away.clear()
         await subscription.resume()
         _log.info("dependencies-back")
+
+    async def _all_answer(self) -> bool:
+        try:
+            await asyncio.to_thread(self._probe)
+        except Transient:
+            return False
+        return await self._depot.ready()
 
     def _probe(self) -> None:
         """Raise Transient while nothing can be appended."""

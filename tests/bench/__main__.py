@@ -140,9 +140,9 @@ def _through(bus: LocalBus, routers: int) -> throughput.Run:
 def _large_directory(codes: list[str]) -> str:
     own = [
         f'[[agency]]\ncode = "{code}"\nname_th = "หน่วยงาน {code}"\nname_en = "Agency {code}"\n'
+        f'certificates = [{{ file = "{code}.crt.pem" }}]\n'
         for code in (SENDER, *codes)
     ]
-    own[0] += f'certificates = [{{ file = "{SENDER}.crt.pem" }}]\n'
     group = f'[[group]]\nid = "{GROUP}"\nname_th = "ทุกหน่วยงาน"\nname_en = "Everyone"\nmembers = ["*"]\n'
     return "\n".join(['version = 1\n\n[bus]\ncertificates = [{ file = "bus.crt.pem" }]\n', *own, group])
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import count
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +19,7 @@ from bus.thai import now
 
 PAPER = b"%PDF-1.7 a sample page for the benchmark\n"
 DIGEST = hashlib.sha256(PAPER).hexdigest()
+_running = count(1)
 _BODY = "ตามที่สำนักงานได้รับมอบหมายให้ดำเนินการเชื่อมโยงระบบสารบรรณอิเล็กทรอนิกส์ จึงเรียนมาเพื่อโปรดพิจารณา " * 14
 
 
@@ -26,7 +28,7 @@ def letter(sender: str, receivers: Sequence[Receiver], *, speed: str = "001") ->
     moment = now()
     return Letter(
         letter_id=uuid4(),
-        number="นร 0101/1",
+        number=f"นร 0101/{next(_running)}",
         date=moment.date(),
         sent_at=moment,
         kind="external",
@@ -42,10 +44,10 @@ def letter(sender: str, receivers: Sequence[Receiver], *, speed: str = "001") ->
     )
 
 
-def signed(keys: Path, sender: str, receivers: Sequence[Receiver], count: int) -> list[bytes]:
+def signed(keys: Path, sender: str, receivers: Sequence[Receiver], wanted: int) -> list[bytes]:
     """Return so many signed letters, made by two processes."""
     chunk = 250
-    sizes = [min(chunk, count - start) for start in range(0, count, chunk)]
+    sizes = [min(chunk, wanted - start) for start in range(0, wanted, chunk)]
     with ProcessPoolExecutor(2) as pool:
         batches = pool.map(
             _sign_some, *zip(*((keys, sender, tuple(receivers), n) for n in sizes), strict=True)
@@ -53,17 +55,9 @@ def signed(keys: Path, sender: str, receivers: Sequence[Receiver], count: int) -
         return [raw for batch in batches for raw in batch]
 
 
-def _sign_some(keys: Path, sender: str, receivers: tuple[Receiver, ...], count: int) -> list[bytes]:
-    return list(
-        _signed(
-            Seal.from_files(keys / f"{sender}.key.pem", keys / f"{sender}.crt.pem"), sender, receivers, count
-        )
-    )
-
-
-def _signed(seal: Seal, sender: str, receivers: tuple[Receiver, ...], count: int) -> Iterator[bytes]:
-    for _ in range(count):
-        yield sign(letter(sender, receivers), seal).raw
+def _sign_some(keys: Path, sender: str, receivers: tuple[Receiver, ...], wanted: int) -> list[bytes]:
+    seal = Seal.from_files(keys / f"{sender}.key.pem", keys / f"{sender}.crt.pem")
+    return [sign(letter(sender, receivers), seal).raw for _ in range(wanted)]
 
 
 def upload(depot_url: str, seal: Seal, sender: str) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -89,28 +90,21 @@ def test_a_node_ends_with_the_process_that_started_it_even_if_that_one_is_killed
         assert owner.stdout.readline() == "up\n"
         assert _mentioning(folder)
         owner.send_signal(signal.SIGKILL)
-    successor = Node(folder, name="orphan")
     _until_gone(folder)
-    successor.start()
-    try:
-        os.killpg(_vm_group(successor), signal.SIGKILL)
-        successor.restart(hard=True)
-        assert successor.running
+
+    with Node(folder, name="orphan") as successor:
+        os.killpg(_group_of_vm(successor), signal.SIGKILL)
         successor.wipe()
-        assert not successor.running
         assert not (folder / "data").exists()
-    finally:
-        successor.kill()
     assert _mentioning(folder) == []
 
 
-def _vm_group(node: Node) -> int:
+def _group_of_vm(node: Node) -> int:
     return os.getpgid(int((node.folder / "node.pid").read_text()))
 
 
-def _until_gone(folder: Path) -> None:
-    with subprocess.Popen(["sleep", "10"]) as patience:
-        while _mentioning(folder) and patience.poll() is None:
-            pass
-        patience.kill()
-    assert _mentioning(folder) == []
+def _until_gone(folder: Path, *, within: float = 10.0) -> None:
+    deadline = time.monotonic() + within
+    while _mentioning(folder):
+        assert time.monotonic() < deadline, _mentioning(folder)
+        time.sleep(0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,8 +13,11 @@ from lxml import etree
 from bus.documents import schema
 from bus.documents.letter import Content, Extension
 from bus.documents.xml import (
+    MAX_ATTRIBUTES,
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_ELEMENTS,
+    MAX_NAMESPACES,
     Document,
     build,
     canonical,
@@ -143,6 +147,14 @@ BILLION_LAUGHS = b'<!DOCTYPE Letter [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;
 XXE = b'<!DOCTYPE Letter [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
 
 
+def attributes(number: int) -> bytes:
+    return b" ".join(b'a%d=""' % n for n in range(number))
+
+
+def namespaces(number: int) -> bytes:
+    return b" ".join(b'xmlns:a%d="u:%d"' % (n, n) for n in range(number))
+
+
 GATE_1 = {
     "nothing": (b"", RejectionCode.XML_NOT_WELL_FORMED),
     "blanks": (b" \n ", RejectionCode.XML_NOT_WELL_FORMED),
@@ -172,7 +184,10 @@ GATE_1 = {
         RejectionCode.XML_NOT_WELL_FORMED,
     ),
     "too large": (PLAIN + b" " * MAX_BYTES, RejectionCode.XML_TOO_LARGE),
-    "too deep": (b"<a>" * (MAX_DEPTH + 1) + b"</a>" * (MAX_DEPTH + 1), RejectionCode.XML_NOT_WELL_FORMED),
+    "too deep": (b"<a>" * (MAX_DEPTH + 1) + b"</a>" * (MAX_DEPTH + 1), RejectionCode.XML_TOO_LARGE),
+    "too many elements": (b"<a>" + b"<b/>" * MAX_ELEMENTS + b"</a>", RejectionCode.XML_TOO_LARGE),
+    "too many attributes": (b"<a %s/>" % attributes(MAX_ATTRIBUTES + 1), RejectionCode.XML_TOO_LARGE),
+    "too many namespaces": (b"<a %s/>" % namespaces(MAX_NAMESPACES + 1), RejectionCode.XML_TOO_LARGE),
     "far too deep": (b"<a>" * 100_000 + b"</a>" * 100_000, RejectionCode.XML_NOT_WELL_FORMED),
     "a doctype": (DECLARATION + b"<!DOCTYPE Letter>" + BODY, RejectionCode.XML_DTD),
     "a doctype without a declaration": (b"\n<!DOCTYPE Letter>" + BODY, RejectionCode.XML_DTD),
@@ -203,6 +218,16 @@ def test_gate_1_refuses(name: str) -> None:
 def test_the_deepest_document_allowed_is_parsed() -> None:
     # It goes on to gate 2, which does not know its root.
     assert refusal_of(b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH) == RejectionCode.TYPE_UNKNOWN_ROOT
+
+
+def test_the_dearest_document_within_the_bounds_is_canonicalised_within_a_second() -> None:
+    start = b"<x:a %s %s>" % (namespaces(MAX_NAMESPACES - 2).replace(b"a0", b"x"), attributes(MAX_ATTRIBUTES))
+    dear = start + b"<b/>" * (MAX_ELEMENTS - 40) + b"</x:a>"
+    raw = PLAIN.replace(b"</Letter>", b'<Extension mustUnderstand="false">' + dear + b"</Extension></Letter>")
+    root = open_envelope(raw).root
+    started = time.perf_counter()
+    assert len(canonical(root)) > len(dear)
+    assert time.perf_counter() - started < 1
 
 
 def test_a_byte_order_mark_and_a_document_without_a_declaration_are_read() -> None:

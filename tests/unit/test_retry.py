@@ -136,7 +136,7 @@ def test_an_interruption_is_not_tried_again_by_an_outer_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    "policy", [retry.PUBLISH, retry.DATABASE, retry.DEPOT, retry.MANAGEMENT, retry.AWAY, retry.RECONNECT]
+    "policy", [retry.CONSIGN, retry.DEPOT, retry.AWAY]
 )
 def test_waits_are_jittered_and_bounded(policy: Policy) -> None:
     waits = list(islice(policy.waits(), 200))
@@ -147,4 +147,4 @@ def test_waits_are_jittered_and_bounded(policy: Policy) -> None:
 
 
 def test_what_the_bus_cannot_do_without_is_waited_for_without_end() -> None:
-    assert retry.PUBLISH.attempts is retry.AWAY.attempts is retry.RECONNECT.attempts is None
+    assert retry.CONSIGN.attempts is retry.AWAY.attempts is None

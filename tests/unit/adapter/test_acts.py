@@ -11,9 +11,10 @@ import pytest
 
 from adapters.agent.judging import Judge
 from adapters.mailbox import AlreadyPut, Outgoing, Standing
-from adapters.mailbox.acts import Act, Verb, perform, receipt
+from adapters.mailbox.acts import Act, Verb, perform
 from adapters.mailbox.lookup import LetterKey
 from adapters.mailbox.mistakes import Mistaken
+from adapters.mailbox.receipts import receipt
 from bus.directory import BUS
 from bus.documents.notice import Event, Notice
 from bus.documents.xml import open_envelope, read

@@ -309,3 +309,18 @@ def test_the_answer_of_the_bus_comes_back_with_the_key_of_the_office(sender: Off
     assert told["answers"]["refusal"]["code"] == "recipient.unknown"
     assert told["answers"]["refusal"]["advice_th"]
     assert told["answers"]["refusal"]["may_be_sent_again"]
+
+
+def test_a_refused_letter_laid_out_again_is_submitted_again(sender: Office, exchange: Path) -> None:
+    link = connector(sender, exchange)
+    lay_out(exchange, "a", LETTER | {"reference": "2569-1"})
+    link.collect()
+    row = sender.mailbox.outbox.letters()[0]
+    sender.mailbox.outbox.seal(row.id, b"<signed/>", sha(b"<signed/>"))
+    sender.mailbox.arrivals.store([sender.bus.refusal(sender.mailbox.outbox.get(row.id))])
+    judge(sender)
+    assert sender.mailbox.outbox.due(1e12, 10) == []
+    lay_out(exchange, "a", LETTER | {"reference": "2569-1"})
+    link.collect()
+    (due,) = sender.mailbox.outbox.due(1e12, 10)
+    assert (due.id, due.raw) == (row.id, b"<signed/>")

@@ -256,3 +256,37 @@ def settled_with(office: Office, rows: int) -> bool:
 
 def _postponed(office: Office) -> bool:
     return any(each.attempts for each in office.mailbox.arrivals.waiting(1e12, 10))
+
+
+async def test_a_broken_letter_that_comes_again_broken_otherwise_is_told_once(recipient: Office) -> None:
+    """The same content, refused for two reasons: one fact for its sender, and neither stops the judge."""
+    stranger = recipient.signed(by=SOC)
+    async with recipient.running():
+        recipient.hear(
+            recipient.bus.directory(),
+            recipient.bus.letter(stranger, sender=OPM),
+            recipient.bus.letter(stranger, sender=SOC),
+            recipient.bus.letter(recipient.signed(b"%PDF good")),
+        )
+        await until(lambda: settled(recipient) and delivered(recipient))
+    assert {each.reason for each in recipient.mailbox.arrivals.quarantined()} == {
+        "key.unknown",
+        "identity.sender-foreign",
+    }
+    assert recipient.mailbox.outbox.counts()["notice"].keys() <= {"sent", "sealed", "waiting"}
+    assert sum(recipient.mailbox.outbox.counts()["notice"].values()) == 2
+
+
+async def test_what_is_in_quarantine_can_be_judged_again(recipient: Office) -> None:
+    new_bus = directory(bus_certificates=(pin(seal("next bus")),))
+    token = signed_json(to_json(directory(2)), seal("next bus")).encode()
+    async with recipient.running():
+        recipient.hear(recipient.bus.message("directory", token))
+        await until(lambda: recipient.mailbox.arrivals.quarantined())
+        recipient.hear(recipient.bus.directory(new_bus))
+        await until(lambda: recipient.mailbox.directory())
+        assert recipient.mailbox.arrivals.judge_again() == 1
+        await until(lambda: settled(recipient))
+    held = recipient.mailbox.directory()
+    assert held is not None
+    assert held.version == 2

@@ -1,0 +1,268 @@
+"""What the tests of the ledger and of gate 8 stand on: a directory, letters in a ledger, a router without broker."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import func, select
+
+from bus import assets
+from bus.calendar import Calendar, Closure, load_calendar
+from bus.codes import load_codes
+from bus.depot.holds import Held
+from bus.directory import Agency, Directory, Group, PinnedCertificate
+from bus.documents import xml
+from bus.documents.notice import Notice
+from bus.ledger import schema
+from bus.ledger.database import reading
+from bus.ledger.entry import Kind, timestamp
+from bus.ledger.reading import LetterRow, Reader
+from bus.ledger.state import deadlines_of
+from bus.ledger.store import Claim, Ledger, Writer
+from bus.ledger.tables import metadata
+from bus.router.answers import Answers
+from bus.router.delivery import Delivery, Examined
+from bus.router.enforce import directory_in_force, enforce_directory
+from bus.router.intake import Rules, conclude, examine, files_of
+from bus.router.recording import Recorded, Recorder, Stale
+from bus.thai import now
+from tests.assets import factory
+from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
+
+UNIT = "0100900001"
+"""A sub-unit of OCS without an inbox of its own."""
+
+
+@contextmanager
+def ledger_at(url: str) -> Iterator[Ledger]:
+    """A ledger with the newest schema in an empty database."""
+    schema.upgrade(url)
+    ledger = Ledger(url)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def counts(ledger: Ledger) -> dict[str, int]:
+    """How many rows each table has."""
+    with reading(ledger.engine) as connection:
+        return {
+            name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in metadata.tables.items()
+        }
+
+
+def in_ledger(
+    writer: Writer,
+    *,
+    sender: str = OPM,
+    to: Sequence[str] = (OCS,),
+    held: Sequence[str] = (),
+    later: Mapping[str, str] | None = None,
+    number: str = "นร 0105/1",
+    claim: Claim | None = None,
+) -> int:
+    """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number."""
+    raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), str(uuid4())
+    numbers = writer.numbers(to)
+    frozen = {
+        code: {
+            "role": "to",
+            "consignment": numbers[code],
+            **({"held": True} if code in held else {}),
+            **({"registrationDue": later[code]} if later and code in later else {}),
+        }
+        for code in to
+    }
+    body = {
+        "recipients": frozen,
+        "receiptDue": timestamp(factory.NOW + dt.timedelta(hours=4)),
+        "registrationDue": timestamp(factory.NOW + factory.DAY),
+    }
+    answer = writer.numbers([sender])[sender]
+    digest = f"{uuid4().hex}{uuid4().hex}"
+    seq = writer.entry(
+        Kind.ACCEPTED,
+        agency=sender,
+        letter=0,
+        document=raw,
+        letterId=letter_id,
+        digest=digest,
+        acknowledgement="registration",
+        answer=answer,
+        **body,
+    )
+    writer.letter_accepted(
+        LetterRow(
+            letter=seq,
+            sender=sender,
+            letter_id=letter_id,
+            digest=digest,
+            number=number,
+            number_normalised=number,
+            dated=factory.NOW.date().isoformat(),
+            speed="001",
+            acknowledgement="registration",
+            accepted_at=timestamp(writer.at),
+            receipt_due=str(body["receiptDue"]),
+            registration_due=str(body["registrationDue"]),
+        ),
+        frozen=[{"agency": code, "addressed": code, "role": "to"} for code in to],
+        files={"ab" * 32: 50_123},
+        deadlines=deadlines_of(body),
+    )
+    writer.submission(
+        entry=seq, agency=sender, type="letter", id=letter_id, digest=digest, raw=digest, answer=answer
+    )
+    for code in to:
+        headers = {"consignment": numbers[code], "entry": seq}
+        writer.consign(
+            code,
+            numbers[code],
+            type="letter",
+            entry=seq,
+            body=raw,
+            headers=headers,
+            letter=seq,
+            held=code in held,
+            claim=claim,
+        )
+    writer.consign(
+        sender, answer, type="verdict", entry=seq, body=b"<Notice/>", headers={"entry": seq}, claim=claim
+    )
+    return seq
+
+
+def append_many(url: str, agency: str, count: int) -> None:
+    """Append so many entries, each with a consignment to OCS, one transaction each: what a process of its own runs."""
+    ledger = Ledger(url)
+    for turn in range(count):
+        with ledger.append() as writer:
+            seq = writer.entry(Kind.CONSIGNED, agency=agency, recipients={OCS: [turn]})
+            number = writer.numbers([OCS])[OCS]
+            body = json.dumps([agency, turn])
+            writer.consign(OCS, number, type="entry", entry=seq, body=body.encode(), headers={"entry": seq})
+    ledger.close()
+
+
+# ---- a directory, and a router without a broker --------------------------------------------------------------------
+
+
+def agency(code: str, *pins: PinnedCertificate, **changes: Any) -> Agency:
+    """An agency as the directory has it, with the certificate that the factory makes for it."""
+    name = NAMES.get(code, "หน่วยงานย่อย (ตัวอย่าง)")
+    values: dict[str, Any] = {"certificates": pins or (factory.pin(factory.seal(code)),), **changes}
+    return Agency(code=code, name_th=name, name_en=f"Agency {code}", **values)
+
+
+def directory(version: int = 1, **changes: Agency) -> Directory:
+    """OPM, OCS with a sub-unit, SOC and DGA; an agency can be given anew as `OCS=agency(...)`."""
+    agencies = {
+        "OPM": agency(OPM, prefixes=("นร 01",)),
+        "OCS": agency(OCS),
+        "UNIT": agency(UNIT, inbox=False, parent=OCS),
+        "SOC": agency(SOC),
+        "DGA": agency(DGA),
+        **changes,
+    }
+    return Directory(
+        version=version,
+        agencies={one.code: one for one in agencies.values()},
+        groups={"all-agencies": Group("all-agencies", "ทุกหน่วยงาน", "All", (OPM, OCS, SOC, DGA))},
+        bus_certificates=(factory.pin(factory.seal("bus")),),
+    )
+
+
+@cache
+def calendar() -> Calendar:
+    """The calendar that ships with the project."""
+    return load_calendar(assets.path("config/calendar.toml"))
+
+
+def calendar_with_closure(code: str, days: int = 30) -> Calendar:
+    """The same, with one agency closed from today on."""
+    today = factory.NOW.date()
+    closure = Closure(
+        agencies=(code,),
+        first=today,
+        last=today + dt.timedelta(days=days),
+        reason_th="น้ำท่วม",
+        reason_en="flood",
+    )
+    return replace(calendar(), version=2, closures=(closure,))
+
+
+@dataclass
+class Router:
+    """Gates and recording of one router, step by step; the depot holds whatever `files` says."""
+
+    ledger: Ledger
+    name: str = "router-1"
+    files: Held = Held.OK
+    calendar: Calendar = field(default_factory=calendar)
+
+    def __post_init__(self) -> None:
+        self._answers = Answers(factory.seal("bus"), load_codes())
+        self._recorder = Recorder(self.name)
+
+    def enforce(self, version: Directory) -> int:
+        """Put a directory in force."""
+        return enforce_directory(self.ledger, version, factory.seal("bus"), operator="tester")
+
+    def judge(self, *deliveries: Delivery) -> tuple[list[Examined], int]:
+        """Gates 1 to 7."""
+        with self.ledger.read() as reader:
+            entry, in_force = directory_in_force(reader)
+            rules = Rules(in_force, self.calendar, load_codes(), self._answers)
+            passed = examine(deliveries, rules, reader)
+        words = [self.files for _ in files_of(passed)]
+        found: list[Examined] = []
+        for one in conclude(passed, words, rules):
+            if isinstance(one, Exception):
+                raise one
+            found.append(one)
+        return found, entry
+
+    def record(self, found: Examined, entry: int) -> Recorded:
+        """Gate 8."""
+        with self.ledger.append() as writer:
+            return self._recorder.record(writer, found, entry)
+
+    def take(self, delivery: Delivery) -> Recorded:
+        """All gates, again as long as the snapshot was out of date."""
+        for _ in range(5):
+            (found,), entry = self.judge(delivery)
+            try:
+                return self.record(found, entry)
+            except Stale:
+                continue
+        raise AssertionError("stale for ever")
+
+
+def delivery(raw: bytes, agency: str = OPM, *, at: dt.datetime | None = None, **changes: Any) -> Delivery:
+    """A submission that came through the agency's exchange, from the agency's user."""
+    values: dict[str, Any] = {"agency": agency, "user": agency, "received_at": at or now(), **changes}
+    return Delivery(raw=raw, **values)
+
+
+def said(reader: Reader, code: str, number: int) -> Notice:
+    """The notice that a consignment carries."""
+    consignment = reader.consignment(code, number)
+    assert consignment is not None
+    document = xml.read(xml.open_envelope(consignment.body).root)
+    assert isinstance(document, Notice)
+    return document
+
+
+def entries_of_kind(ledger: Ledger, *kinds: Kind) -> list[Mapping[str, Any]]:
+    """The bodies of all entries of these kinds."""
+    with ledger.read() as reader:
+        return [entry.body for entry in reader.entries(limit=10_000) if entry.kind in kinds]
