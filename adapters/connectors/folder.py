@@ -38,6 +38,7 @@ from adapters.mailbox.acts import Verb, perform
 from adapters.mailbox.files import FileChanged, sync_folder
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from bus.errors import Rejected, Transient
+from bus.failpoints import reached
 from bus.logs import get
 
 _LOG = get(__name__)
@@ -145,6 +146,7 @@ class FolderConnector:
         if not any(place.iterdir()):
             place.rmdir()  # a claim that a crash cut short: its manifest is still in the outbox
             return
+        reached("connector.after-claim")
         claimed = self._claimed(place)
         fields = read_manifest(claimed.manifest)
         if claimed.kind == _LETTER:
@@ -154,6 +156,7 @@ class FolderConnector:
             letters.put(self._mailbox, composed)
         else:
             perform(self._mailbox, read_act(fields, Verb(claimed.kind)))
+        reached("connector.after-put")
         _move(place, self.folder / "sent")
 
     def _claimed(self, place: Path) -> Claimed:

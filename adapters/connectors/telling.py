@@ -17,6 +17,7 @@ from adapters.connectors.names import safe_name
 from adapters.mailbox import Mailbox, Progress, Received
 from adapters.mailbox.files import sync_folder
 from adapters.mailbox.newsfeed import Item, Kind
+from bus.failpoints import reached
 
 _BATCH = 100
 
@@ -50,7 +51,9 @@ class Teller:
     def _tell(self, item: Item) -> None:
         place = self._prepare(item)
         self._mailbox.news.prepared(self._name, item.id, str(place.relative_to(self._receipts.parent)))
+        reached("connector.before-show", [item.kind])
         self._show(place)
+        reached("connector.after-show", [item.kind])
         self._mailbox.news.told(self._name, item.id)
 
     def _prepare(self, item: Item) -> Path:

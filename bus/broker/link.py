@@ -26,9 +26,9 @@ from pika.exceptions import AMQPError, StreamLostError
 
 from bus.broker.confirms import Confirms, expire
 from bus.broker.messages import Away, Closed, Depth, Incoming, Outgoing, Unconfirmed
-from bus.broker.pauses import pauses
 from bus.broker.subscription import Subscription
 from bus.failpoints import reached
+from bus.retry import AWAY
 
 _LOG = logging.getLogger(__name__)
 _GENERATIONS = itertools.count(1)
@@ -323,7 +323,7 @@ class Link:
 
     async def _keep(self) -> None:
         """Have a connection at all times."""
-        waits = pauses()
+        waits = AWAY.waits()
         while True:
             try:
                 connection = await self._connect()
@@ -332,7 +332,7 @@ class Link:
                 _LOG.warning("link %s: no broker (%s); next attempt in %.1f s", self.name, away, wait)
                 await asyncio.sleep(wait)
                 continue
-            waits = pauses()
+            waits = AWAY.waits()
             self._connection = connection
             self._connected.set()
             _LOG.info("link %s: connected", self.name)
@@ -368,7 +368,7 @@ class Link:
             raise Unconfirmed(f"{why} for {deadline:.1f} s; not sent", sent=False) from exc
 
     async def _open_lane(self, lane: str) -> _Channel:
-        waits = pauses()
+        waits = AWAY.waits()
         while True:
             await self.wait_connected()
             connection = self._connection

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from bus.broker.messages import Away, Closed, Incoming
-from bus.broker.pauses import pauses
+from bus.retry import AWAY
 
 _LOG = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class Subscription:
         self._news.set()
 
     async def _tend(self) -> None:
-        waits = pauses()
+        waits = AWAY.waits()
         while not self._stopped:
             await self._wanted.wait()
             await self._connected()
@@ -165,7 +165,7 @@ class Subscription:
                 continue
             reason = await asyncio.shield(channel.gone)
             if self._unsettled or self._arrived:
-                waits = pauses()
+                waits = AWAY.waits()
             self._forget()
             if self._wanted.is_set() and not self._stopped:
                 _LOG.warning("lost the consumer of %s: %s", self.queue, reason)

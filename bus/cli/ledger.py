@@ -235,4 +235,5 @@ def _line(entry: Entry) -> str:
         Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
         Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",
     }.get(entry.kind, lambda: "")()
-    return f"{entry.seq:>7}  {body['at'][:23]}  {entry.kind:<18} {body.get('agency', 'bus'):<10}{about}  {said}".rstrip()
+    who = body.get("agency", "bus")
+    return f"{entry.seq:>7}  {body['at'][:23]}  {entry.kind:<18} {who:<10}{about}  {said}".rstrip()

@@ -14,7 +14,7 @@ class Binding:
 
     place: Place
     name: str = ""
-    """Element: a local name, or two joined by `/` for a wrapper. Attribute: its name. Text: `xml`, `base64` or empty."""
+    """Element: a local name, or two joined by `/` for a wrapper. Attribute: its name. Text: `xml`, `base64`, empty."""
     of: str = ""
     """Attribute only: the child element that bears it, empty for the element itself."""
 

@@ -36,7 +36,7 @@ def check_tree(root: etree._Element, kind: DocumentType) -> None:
         raise Rejected(RejectionCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
     if (verdict := _verdict(root, kind)) is not None:
         refusal = None if _TOO_MUCH(root) else _explained(root, kind)
-        raise refusal or _refusal(_code_of(verdict), verdict.message, root, f"/ line {verdict.line}")
+        raise refusal or _refusal(_code_by_libxml2(verdict), verdict.message, root, f"/ line {verdict.line}")
 
 
 def _verdict(root: etree._Element, kind: DocumentType) -> Any:
@@ -70,7 +70,7 @@ def _explained(root: etree._Element, kind: DocumentType) -> Rejected | None:
         return None
     element = error.elem if error.invalid_child is None else error.invalid_child
     where = f"{error.path or '/'} line {getattr(element, 'sourceline', '?')}"
-    return _refusal(_code(error), "; ".join([error.reason or "", *_meaning(error)]), root, where)
+    return _refusal(_code_by_xmlschema(error), "; ".join([error.reason or "", *_meaning(error)]), root, where)
 
 
 def _refusal(code: RejectionCode, detail: str, root: etree._Element, where: str) -> Rejected:
@@ -78,7 +78,7 @@ def _refusal(code: RejectionCode, detail: str, root: etree._Element, where: str)
     return Rejected(code, detail.replace(own_namespace, "")[:_LONGEST_DETAIL], where=where)
 
 
-def _code_of(verdict: Any) -> RejectionCode:
+def _code_by_libxml2(verdict: Any) -> RejectionCode:
     name = str(verdict.type_name).removeprefix("SCHEMAV_")
     if ", attribute '" in verdict.message or name.startswith(
         ("CVC_COMPLEX_TYPE_3", "CVC_COMPLEX_TYPE_4", "CVC_AU")
@@ -89,7 +89,7 @@ def _code_of(verdict: Any) -> RejectionCode:
     return RejectionCode.SCHEMA_VALUE
 
 
-def _code(error: xmlschema.XMLSchemaValidationError) -> RejectionCode:
+def _code_by_xmlschema(error: xmlschema.XMLSchemaValidationError) -> RejectionCode:
     # A value that does not fit is reported by its facet, and only the reason tells whether an attribute held it.
     if isinstance(error.validator, XsdAttributeGroup | XsdAttribute) or (error.reason or "").startswith(
         "attribute "

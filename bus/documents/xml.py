@@ -154,8 +154,12 @@ def canonical(root: etree._Element) -> bytes:
         root = deepcopy(root)
         for signature in root.findall(SIGNATURE):
             root.remove(signature)
+    return _c14n(root, exclusive=False)
+
+
+def _c14n(element: etree._Element, *, exclusive: bool) -> bytes:
     try:
-        return etree.tostring(root, method="c14n", exclusive=False, with_comments=False)
+        return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
     except etree.C14NError as exc:
         raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "a namespace has a relative name") from exc
 
@@ -262,7 +266,7 @@ def _only_child(element: etree._Element, tag: str = "") -> etree._Element:
 
 def _foreign_content(element: etree._Element) -> str:
     """Exclusive C14N: the same string wherever the element stood, with the namespaces that it uses and no others."""
-    return etree.tostring(_only_child(element), method="c14n", exclusive=True, with_comments=False).decode()
+    return _c14n(_only_child(element), exclusive=True).decode()
 
 
 def _made(cls: type, values: dict[str, Any], element: etree._Element) -> Any:

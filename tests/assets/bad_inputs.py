@@ -59,10 +59,7 @@ _TYPES = {
 }
 
 XML: dict[str, Defect] = {
-    **{
-        _name(name): Defect(partial(bytes, raw), code)
-        for name, (raw, code) in gates_1_and_2.GATE_1.items()
-    },
+    **{_name(name): Defect(partial(bytes, raw), code) for name, (raw, code) in gates_1_and_2.GATE_1.items()},
     **_TYPES,
 }
 SCHEMA: dict[str, Defect] = {

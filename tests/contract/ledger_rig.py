@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -20,7 +19,6 @@ from bus.depot.holds import Held
 from bus.directory import Agency, Directory, Group, PinnedCertificate
 from bus.documents import xml
 from bus.documents.notice import Notice
-from bus.ledger import schema
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.reading import LetterRow, Reader
@@ -38,17 +36,6 @@ from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
 
 UNIT = "0100900001"
 """A sub-unit of OCS without an inbox of its own."""
-
-
-@contextmanager
-def ledger_at(url: str) -> Iterator[Ledger]:
-    """A ledger with the newest schema in an empty database."""
-    schema.upgrade(url)
-    ledger = Ledger(url)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def counts(ledger: Ledger) -> dict[str, int]:
@@ -173,10 +160,11 @@ def directory(version: int = 1, **changes: Agency) -> Directory:
         "DGA": agency(DGA),
         **changes,
     }
+    everyone = Group(id="all-agencies", name_th="ทุกหน่วยงาน", name_en="All", members=(OPM, OCS, SOC, DGA))
     return Directory(
         version=version,
         agencies={one.code: one for one in agencies.values()},
-        groups={"all-agencies": Group("all-agencies", "ทุกหน่วยงาน", "All", (OPM, OCS, SOC, DGA))},
+        groups={everyone.id: everyone},
         bus_certificates=(factory.pin(factory.seal("bus")),),
     )
 

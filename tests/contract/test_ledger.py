@@ -18,7 +18,7 @@ from uuid import uuid4
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Table, create_engine, delete, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -34,22 +34,9 @@ from compose.cluster import PostgresCluster
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 
-IDS = ("sqlite", "postgresql")
+ON_SQLITE = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
 FAR = timedelta(hours=1)
-
-
-@pytest.fixture(params=IDS)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of either kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
-    return str(request.getfixturevalue("postgres_url"))
-
-
-@pytest.fixture
-def ledger(url: str) -> Iterator[Ledger]:
-    with rig.ledger_at(url) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -195,13 +182,13 @@ def test_core_statements_are_refused_too(filled: Ledger) -> None:
             connection.execute(statement)
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_no_remembered_table_can_be_truncated(filled: Ledger) -> None:
     for table in REMEMBERED:
         assert "only grows" in refuses(filled, f"TRUNCATE {table.name} CASCADE")
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_a_row_cannot_be_replaced_by_inserting_over_it(filled: Ledger) -> None:
     for table in REMEMBERED:
         names = ", ".join(column.name for column in table.columns)
@@ -255,7 +242,7 @@ def test_the_runtime_role_can_do_a_routers_work(router_role: tuple[str, str]) ->
 def test_the_runtime_role_cannot_touch_what_is_remembered_nor_its_guards(
     router_role: tuple[str, str],
 ) -> None:
-    role, theirs = router_role
+    _, theirs = router_role
     ledger = Ledger(theirs)
     with ledger.append() as writer:
         rig.in_ledger(writer)
@@ -274,7 +261,6 @@ def test_the_runtime_role_cannot_touch_what_is_remembered_nor_its_guards(
     for statement in (
         "CREATE OR REPLACE FUNCTION ledger_only_grows() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         "SET session_replication_role = replica",
-        f"GRANT ALL ON entries TO {role}",
         "UPDATE alembic_version SET version_num = '0'",
     ):
         assert refuses(ledger, statement), statement
@@ -379,10 +365,12 @@ def check_consignments(ledger: Ledger, total: int) -> None:
         assert [one.entry for one in given if one] == [entry.seq for entry in reader.entries()]
 
 
-def test_a_follower_sees_neither_hole_nor_inversion_while_threads_race(ledger: Ledger, url: str) -> None:
+def test_a_follower_sees_neither_hole_nor_inversion_while_threads_race(
+    ledger: Ledger, ledger_url: str
+) -> None:
     writers, each = 3, 15
     with ThreadPoolExecutor(writers) as pool:
-        done = [pool.submit(rig.append_many, url, code, each) for code in (OPM, SOC, DGA)]
+        done = [pool.submit(rig.append_many, ledger_url, code, each) for code in (OPM, SOC, DGA)]
         assert watch_grow(ledger, writers * each) == list(range(1, writers * each + 1))
         for one in done:
             one.result(10)
@@ -392,19 +380,21 @@ def test_a_follower_sees_neither_hole_nor_inversion_while_threads_race(ledger: L
     assert sum(a != b for a, b in itertools.pairwise(authors)) >= writers, "they did not race"
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_a_follower_sees_neither_hole_nor_inversion_while_processes_race(ledger: Ledger, url: str) -> None:
+@ON_POSTGRESQL
+def test_a_follower_sees_neither_hole_nor_inversion_while_processes_race(
+    ledger: Ledger, ledger_url: str
+) -> None:
     start = multiprocessing.get_context("spawn")
-    processes = [start.Process(target=rig.append_many, args=(url, code, 60)) for code in (OPM, SOC)]
+    processes = [start.Process(target=rig.append_many, args=(ledger_url, code, 30)) for code in (OPM, SOC)]
     for process in processes:
         process.start()
     try:
-        assert watch_grow(ledger, 120) == list(range(1, 121))
+        assert watch_grow(ledger, 60) == list(range(1, 61))
     finally:
         for process in processes:
             process.join(20)
     assert [process.exitcode for process in processes] == [0, 0]
-    check_consignments(ledger, 120)
+    check_consignments(ledger, 60)
 
 
 # ---- group commit --------------------------------------------------------------------------------------------------
@@ -487,7 +477,7 @@ def test_an_append_that_is_cancelled_neither_runs_nor_stops_the_others(
         assert [entry.body["agency"] for entry in reader.entries()] == [SOC]
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_while_postgresql_is_away_appends_are_transient_and_afterwards_they_work(
     group: GroupCommit, ledger: Ledger, postgres_server: PostgresCluster
 ) -> None:
@@ -501,7 +491,7 @@ def test_while_postgresql_is_away_appends_are_transient_and_afterwards_they_work
     assert group.submit(lambda writer: writer.entry(Kind.PARKED)).result(20) == 2
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_postgresql_killed_in_the_middle_of_an_append_leaves_nothing_of_it(
     group: GroupCommit, ledger: Ledger, postgres_server: PostgresCluster
 ) -> None:
@@ -518,7 +508,7 @@ def test_postgresql_killed_in_the_middle_of_an_append_leaves_nothing_of_it(
     assert group.submit(rig.in_ledger).result(20) == 1
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_a_postgresql_that_has_become_read_only_is_away_and_no_bug(ledger: Ledger) -> None:
     with ledger.engine.begin() as connection:
         name = connection.scalar(text("SELECT current_database()"))
@@ -534,7 +524,7 @@ def test_a_postgresql_that_has_become_read_only_is_away_and_no_bug(ledger: Ledge
         assert writer.entry(Kind.PARKED) == 1
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_an_append_reads_what_was_committed_before_it_whatever_the_servers_default(ledger: Ledger) -> None:
     with ledger.engine.begin() as connection:
         name = connection.scalar(text("SELECT current_database()"))
@@ -545,21 +535,22 @@ def test_an_append_reads_what_was_committed_before_it_whatever_the_servers_defau
     test_an_append_waits_for_the_one_before_it(ledger)
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+@ON_SQLITE
 def test_while_sqlite_is_locked_appends_are_transient_and_afterwards_they_work(
-    url: str, monkeypatch: pytest.MonkeyPatch
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_BUSY_SECONDS", 0.1)
-    with rig.ledger_at(url) as ledger:
-        group = GroupCommit(ledger)
-        locker = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-        locker.execute("BEGIN IMMEDIATE")
-        with pytest.raises(Transient):
-            group.submit(lambda writer: writer.entry(Kind.PARKED)).result(10)
-        locker.execute("ROLLBACK")
-        locker.close()
-        assert group.submit(lambda writer: writer.entry(Kind.PARKED)).result(10) == 1
-        group.close()
+    ledger = Ledger(ledger_url)
+    group = GroupCommit(ledger)
+    locker = sqlite3.connect(ledger_url.removeprefix("sqlite:///"), isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Transient):
+        group.submit(lambda writer: writer.entry(Kind.PARKED)).result(10)
+    locker.execute("ROLLBACK")
+    locker.close()
+    assert group.submit(lambda writer: writer.entry(Kind.PARKED)).result(10) == 1
+    group.close()
+    ledger.close()
 
 
 def test_a_fault_in_a_statement_is_a_bug_and_not_a_database_that_is_away(ledger: Ledger) -> None:
@@ -634,7 +625,7 @@ def test_a_router_that_starts_again_forgets_its_own_claims_only(ledger: Ledger) 
     assert len(claim(ledger, "four")) == 4
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@ON_POSTGRESQL
 def test_a_claim_passes_over_what_another_router_is_claiming_just_now(ledger: Ledger) -> None:
     with ledger.append() as writer:
         rig.in_ledger(writer, to=(OCS,))
@@ -671,10 +662,11 @@ def test_what_is_confirmed_is_struck_off_and_entered_once_for_each_letter(ledger
         with ledger.append() as writer:
             writer.confirmed([*claimed, claimed[0]])
     found = rig.entries_of_kind(ledger, Kind.CONSIGNED)
-    assert sorted(
-        (one.get("letter"), json.dumps(one["recipients"], sort_keys=True)) for one in found if "letter" in one
-    ) == [(letter, json.dumps({OCS: [1], SOC: [1]}, sort_keys=True))]
-    assert [one["recipients"] for one in found if "letter" not in one] == [] or len(found) == 2
+    assert {one.get("letter"): one["recipients"] for one in found} == {
+        letter: {OCS: [1], SOC: [1]},
+        None: {OPM: [1]},
+    }
+    assert len(found) == 2
     assert rig.counts(ledger)["pending"] == 0
     with ledger.append() as writer:
         writer.confirmed([])
@@ -685,8 +677,7 @@ def test_a_repeated_consignment_goes_out_again_under_its_number_and_is_no_new_fa
     with ledger.append() as writer:
         rig.in_ledger(writer)
     with ledger.append() as writer:
-        writer.confirmed(ledger_claims := _all(writer))
-    assert len(ledger_claims) == 2
+        writer.confirmed(writer.consignments([(OPM, 1), (OCS, 1)]))
     with ledger.append() as writer:
         before = writer.head()
         writer.repeat(OPM, 1)
@@ -697,10 +688,6 @@ def test_a_repeated_consignment_goes_out_again_under_its_number_and_is_no_new_fa
         writer.confirmed(again)
         assert writer.head() == before
     assert rig.counts(ledger)["pending"] == 0
-
-
-def _all(writer: Writer) -> list[Any]:
-    return writer.consignments([(OPM, 1), (OCS, 1)])
 
 
 def test_a_circular_to_thousands_is_numbered_claimed_and_confirmed(ledger: Ledger) -> None:
@@ -740,7 +727,7 @@ def test_work_lists_that_were_lost_are_rebuilt_as_they_were(ledger: Ledger) -> N
     assert {row["held"] for row in before[0]} == {True, False}
     assert [row["at"] for row in before[1] if row["letter"] == done - 1][-1] == later
     with ledger.engine.begin() as connection:
-        for table in DISPOSABLE:
+        for table in (pending, due):
             connection.execute(delete(table))
     with ledger.append() as writer:
         writer.rebuild()
@@ -819,14 +806,22 @@ def test_the_migrations_make_exactly_the_tables_that_the_code_uses(ledger: Ledge
         assert compare_metadata(context, metadata) == []
 
 
-def test_upgrading_again_changes_nothing_and_the_check_is_silent(url: str) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_upgrading_again_changes_nothing_and_the_check_is_silent(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}" if kind == "sqlite" else request.getfixturevalue("postgres_url")
     with pytest.raises(Misconfigured, match="saraban-bus ledger init"):
         schema.check(url)
-    schema.upgrade(url)
-    schema.check(url)
-    with rig.ledger_at(url) as ledger, ledger.append() as writer:
-        rig.in_ledger(writer)
-        assert writer.head() == 1
+    letters = []
+    for _ in range(2):
+        schema.upgrade(url)
+        schema.check(url)
+        ledger = Ledger(url)
+        with ledger.append() as writer:
+            letters.append(rig.in_ledger(writer))
+        ledger.close()
+    assert letters == [1, 2]
 
 
 def test_every_remembered_table_has_its_guards(ledger: Ledger) -> None:
@@ -868,10 +863,11 @@ EXAMPLE_LEAF = "c7261463ebd776f4650b6d0fe942d9cc38c925d90f77d440ab6df8d5dd258c5f
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=20,
+    max_leaves=8,
 )
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(st.text(), json_values), st.randoms(use_true_random=False))
 def test_the_canonical_form_depends_on_the_content_and_not_on_the_order_of_keys(
     body: dict[str, Any], chance: Any

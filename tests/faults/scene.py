@@ -224,6 +224,8 @@ def scene(node: Node, folder: Path, **options: Any) -> Iterator[Scene]:
     vhost = f"faults-{uuid4().hex[:8]}"
     router = {"sweep_interval": 0.5, "deadline_interval": 1.0, **options.pop("router", {})}
     settings = {"directory": agencies(), "router": router, **options}
+    with Management(node.management_url) as management:
+        users = {each["name"] for each in management.get("users")}
     try:
         with LocalBus(folder, broker=node, vhost=vhost, **settings) as bus, Scene(bus) as found:
             _with_short_heartbeat(bus.folder / "bus.toml")
@@ -232,6 +234,8 @@ def scene(node: Node, folder: Path, **options: Any) -> Iterator[Scene]:
         node.recover()
         with Management(node.management_url) as management:
             management.delete("vhosts", vhost)
+            for user in {each["name"] for each in management.get("users")} - users:
+                management.delete("users", user)
 
 
 def _with_short_heartbeat(settings: Path) -> None:

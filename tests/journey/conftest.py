@@ -14,7 +14,7 @@ from bus.broker.admin import Management
 from compose.keys import write_seal
 from compose.local import LocalBus
 from compose.node import Node
-from tests.assets import directories, factory
+from tests.assets import directories
 from tests.journey.office import Offices
 
 

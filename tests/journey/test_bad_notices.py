@@ -43,9 +43,7 @@ class Sent:
         return factory.notice(event, **{"author": author, **about, **changes})
 
     def registration(self, author: str = RECIPIENT, **changes: Any) -> Notice:
-        return self.notice(
-            author, Event.REGISTERED, **{"registration": factory.registration(), **changes}
-        )
+        return self.notice(author, Event.REGISTERED, **{"registration": factory.registration(), **changes})
 
     async def say(self, notice: Notice) -> Incoming:
         """Say it and see it heard."""
@@ -182,9 +180,7 @@ async def test_a_second_registration_has_to_say_what_it_supersedes(sent: Sent) -
     await sent.say(first)
     second = sent.registration(registration=factory.registration("๑๒๔/๒๕๖๙"))
     await sent.refused(second, Code.NOTICE_ALREADY_ANSWERED)
-    correction = sent.registration(
-        registration=factory.registration("๑๒๔/๒๕๖๙"), supersedes=first.notice_id
-    )
+    correction = sent.registration(registration=factory.registration("๑๒๔/๒๕๖๙"), supersedes=first.notice_id)
     await sent.say(correction)
     answer = sent.state.recipients[RECIPIENT].answer
     assert answer is not None
@@ -200,9 +196,7 @@ async def test_another_answer_after_a_registration_has_to_say_so_too(sent: Sent,
 async def test_a_correction_by_a_stranger_is_refused(sent: Sent) -> None:
     first = sent.registration()
     await sent.say(first)
-    await sent.refused(
-        sent.registration(STRANGER, supersedes=first.notice_id), Code.NOTICE_NOT_A_PARTY
-    )
+    await sent.refused(sent.registration(STRANGER, supersedes=first.notice_id), Code.NOTICE_NOT_A_PARTY)
 
 
 async def test_a_correction_of_another_recipients_registration_is_refused(sent: Sent) -> None:
@@ -211,9 +205,7 @@ async def test_a_correction_of_another_recipients_registration_is_refused(sent: 
     correction = sent.registration(OTHER, supersedes=first.notice_id)
     await sent.refused(correction, Code.NOTICE_SUPERSEDES_FOREIGN)
     await sent.say(sent.registration(OTHER))
-    await sent.refused(
-        sent.registration(OTHER, supersedes=first.notice_id), Code.NOTICE_SUPERSEDES_FOREIGN
-    )
+    await sent.refused(sent.registration(OTHER, supersedes=first.notice_id), Code.NOTICE_SUPERSEDES_FOREIGN)
 
 
 async def test_a_correction_of_what_is_corrected_already_is_refused(sent: Sent) -> None:

@@ -192,7 +192,10 @@ async def test_a_test_letter_to_oneself_comes_back_before_its_acceptance(offices
     assert notice.terms is not None
     assert notice.terms.recipients == (agency.code,)
     assert int(str(own.headers["consignment"])) + 1 == int(str(answer.headers["consignment"]))
-    assert offices.consigned_by(answer.headers["entry"]) == [(agency.code, "letter"), (agency.code, "verdict")]
+    assert offices.consigned_by(answer.headers["entry"]) == [
+        (agency.code, "letter"),
+        (agency.code, "verdict"),
+    ]
 
 
 async def test_a_letter_to_a_sub_unit_without_an_inbox_goes_to_its_parent(offices: Offices) -> None:

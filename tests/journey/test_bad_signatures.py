@@ -15,7 +15,6 @@ from tests.journey.office import Offices
 from tests.journey.verdicts import refused, the_next_letters_pass
 
 
-
 @pytest.mark.parametrize("name", SIGNATURES)
 async def test_a_bad_signature_is_refused(offices: Offices, name: str) -> None:
     bad = SIGNATURES[name]
@@ -30,7 +29,9 @@ async def test_a_bad_key_is_refused(offices: Offices, name: str) -> None:
     assert refusal.notice.letter_id is None
 
 
-async def test_a_letter_that_was_refused_for_its_signature_may_be_sent_rightly_signed(offices: Offices) -> None:
+async def test_a_letter_that_was_refused_for_its_signature_may_be_sent_rightly_signed(
+    offices: Offices,
+) -> None:
     agency = offices[factory.OPM]
     letter = agency.letter()
     await refused(offices, agency.seal(letter, by=factory.seal("stranger")).raw, RejectionCode.KEY_UNKNOWN)
@@ -49,7 +50,9 @@ async def test_both_kinds_of_keys_that_an_agency_has_pinned_are_good(offices: Of
 # Who speaks -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_submission_without_user_id_is_refused_to_the_agency_of_the_exchange(offices: Offices) -> None:
+async def test_a_submission_without_user_id_is_refused_to_the_agency_of_the_exchange(
+    offices: Offices,
+) -> None:
     agency = offices[factory.OPM]
     signed = agency.seal(agency.letter())
     await refused(offices, signed.raw, RejectionCode.IDENTITY_USER_MISSING, user=None)
@@ -104,7 +107,10 @@ async def test_a_copy_header_takes_a_letter_to_no_other_inbox(offices: Offices, 
     await agency.submit(signed.raw, headers={header: keys})
     arrived = await offices[factory.SOC].letter_arrives(signed.raw)
     answer = await agency.answer(signed.raw)
-    assert offices.consigned_by(answer.headers["entry"]) == [(factory.OPM, "verdict"), (factory.SOC, "letter")]
+    assert offices.consigned_by(answer.headers["entry"]) == [
+        (factory.OPM, "verdict"),
+        (factory.SOC, "letter"),
+    ]
     assert header not in arrived.headers
     assert offices.last_numbers().get(thief) == before.get(thief)
 

@@ -52,9 +52,7 @@ async def refused(
     agency = offices[sender]
     await agency.submit(raw, type=type, user=user)
     verdict = await agency.answer(raw)
-    refusal = Refusal(
-        offices.word_of_the_bus(verdict), offices.entry(verdict.headers["entry"]), verdict
-    )
+    refusal = Refusal(offices.word_of_the_bus(verdict), offices.entry(verdict.headers["entry"]), verdict)
     _tells_the_sender(refusal, code, raw)
     _stands_in_the_ledger(offices, refusal, code, raw, sender, kind)
     assert offices.consigned_by(refusal.entry.seq) == [(sender, "verdict")]
@@ -90,9 +88,7 @@ async def the_next_letters_pass(
     no gaps, so that what was on the way, but slow, would be missing from the row.
     """
     other = factory.SOC if sender != factory.SOC else factory.OCS
-    letters = await asyncio.gather(
-        *(_goes_to_everyone(offices, offices[code]) for code in (sender, other))
-    )
+    letters = await asyncio.gather(*(_goes_to_everyone(offices, offices[code]) for code in (sender, other)))
     for code, agency in offices.agencies.items():
         came = {
             int(str(one.headers["consignment"])): one.body

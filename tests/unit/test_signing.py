@@ -17,6 +17,7 @@ from lxml import etree
 from bus.directory import PinnedCertificate
 from bus.documents import schema
 from bus.documents.letter import Content, Reference
+from bus.documents.notice import Event
 from bus.documents.seal import Seal
 from bus.documents.signing import Verified, is_letter, is_notice, sign, verify
 from bus.documents.xml import MAX_BYTES, Document, build, content_digest, open_envelope, to_bytes
@@ -61,6 +62,12 @@ def test_what_was_signed_is_what_comes_out(name: str, seal: Seal) -> None:
     assert result.serial == f"{seal.certificate.serial_number:x}"
     assert result.digest == signed.digest == content_digest(build(document))
     assert (is_letter(result), is_notice(result)) == (name in factory.letters(), name in factory.notices())
+
+
+def test_an_acceptance_of_twenty_thousand_recipients_goes_through_all_gates() -> None:
+    terms = factory.terms(tuple(f"{n:010}" for n in range(20_000)))
+    notice = factory.notice(Event.ACCEPTED, author="bus", terms=terms)
+    assert verified(sign(notice, factory.seal()).raw).document == notice
 
 
 def test_signing_the_same_content_again_gives_other_bytes_and_the_same_digest() -> None:

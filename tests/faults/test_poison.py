@@ -1,0 +1,74 @@
+"""A letter that kills every router that looks at it, in the midst of three hundred that nothing is wrong with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from adapters.mailbox import tables as mail
+from bus.ledger.entry import Kind
+from tests.faults.promises import promises_hold
+from tests.faults.scene import OPM, SOC, Scene
+from tests.faults.waiting import eventually
+
+NEIGHBOURS = 300
+
+
+def test_p11_a_letter_that_kills_routers_is_parked_alone_and_its_neighbours_pass(
+    stage: Callable[..., Scene],
+) -> None:
+    town = stage().start(SOC, router=False)
+    # Nothing is answered while there is no router: everything is to be in the intake once, before the first one comes.
+    town.router("first")
+    town.adapter(OPM, resend_after=120.0)
+    town.calm()
+    town.process("first").stop()
+    neighbours = town.send(OPM, SOC, count=NEIGHBOURS // 2)
+    (key,) = town.send(OPM, SOC)
+    neighbours += town.send(OPM, SOC, count=NEIGHBOURS // 2)
+    eventually(lambda: _confirmed(town) == NEIGHBOURS + 1, "all letters are in the intake")
+    _, poison = town.raw(OPM, key)
+
+    deaths = 0
+    fatal = f"router.before-gates:{poison}=kill@*"
+    router = town.router(failpoints=fatal)
+    while not _parked(town):
+        if not router.running:
+            deaths += 1
+            assert deaths < 15
+            router = town.bus.start_router("router-1", failpoints=fatal)
+    assert deaths == len(town.bus.failpoints_reached("router-1")) >= 2
+
+    eventually(lambda: town.accepted(OPM, neighbours), "the neighbours are accepted")
+    assert _parked(town) == [(OPM, poison)]
+    eventually(lambda: town.states(OPM)[key] == "parked", "its sender is told")
+    evidence = promises_hold(town, parked={poison})
+    assert len(evidence.letters) == NEIGHBOURS
+
+    town.router()
+    _replay(town)
+    eventually(lambda: town.accepted(OPM, [key]), "the letter passes")
+    promises_hold(town)
+    assert key in town.received(SOC)
+    assert _parked(town) == []
+
+
+def _confirmed(town: Scene) -> int:
+    query = select(mail.outbox.c.id).where(mail.outbox.c.type == "letter", mail.outbox.c.state == "sent")
+    return len(town.rows(OPM, query))
+
+
+def _parked(town: Scene) -> list[tuple[str, str]]:
+    with town.bus.open_ledger().read() as reader:
+        return [(entry.body["agency"], entry.body["submission"]) for entry in reader.parked()]
+
+
+def _replay(town: Scene) -> None:
+    listed = json.loads(town.bus.run_bus("parked", "list", "--json").stdout)["parked"]
+    done = town.bus.run_bus("parked", "replay", str(listed[0]["seq"]), "--reason", "ทดสอบ: แก้ไขโปรแกรมแล้ว")
+    assert done.returncode == 0, done.stderr
+    with town.bus.open_ledger().read() as reader:
+        (request,) = reader.every(Kind.REPLAY_REQUESTED)
+    assert request.body["reason"] == "ทดสอบ: แก้ไขโปรแกรมแล้ว"

@@ -1,0 +1,42 @@
+"""Submitting bytes as an agency's broker user, past its adapter: what a copy of an adapter might do."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from uuid import uuid4
+
+from bus.broker import topology
+from bus.broker.link import Link
+from bus.broker.messages import Outgoing
+from bus.documents.letter import Content, Letter
+from bus.documents.signing import sign
+from bus.documents.xml import open_envelope, read
+from compose.local import LocalBus
+
+
+def submit(bus: LocalBus, agency: str, *submissions: bytes) -> None:
+    """Publish them, one after the other, and return when the broker has confirmed all."""
+    asyncio.run(_submit(bus, agency, submissions))
+
+
+def with_another_subject(bus: LocalBus, agency: str, raw: bytes) -> bytes:
+    """The same letter under the same id with other content, sealed by its agency."""
+    letter = read(open_envelope(raw).root)
+    assert isinstance(letter, Letter)
+    return sign(replace(letter, content=Content(subject="เรื่องอื่น (ตัวอย่าง)")), bus.seal(agency)).raw
+
+
+async def _submit(bus: LocalBus, agency: str, submissions: tuple[bytes, ...]) -> None:
+    user = topology.user_of(agency)
+    async with Link(bus.amqp_url(user), name="another adapter") as link:
+        for raw in submissions:
+            await link.publish(
+                Outgoing(
+                    exchange=topology.submit_exchange(agency),
+                    body=raw,
+                    message_id=str(uuid4()),
+                    type="letter",
+                    user_id=user,
+                )
+            )
