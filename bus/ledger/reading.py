@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
 
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.state import LetterState, fold
@@ -67,6 +67,26 @@ class Consignment:
     body: bytes
     repeat: bool = False
     """Whether it was confirmed before and is only said again."""
+
+
+_VERDICT = (
+    select(submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
+    .where(submissions.c.agency == bindparam("agency"))
+    .order_by(submissions.c.answer.desc())
+    .limit(1)
+)
+# Asked for every letter, and so built once: building a query costs more than running it.
+_VERDICT_ON = _VERDICT.where(submissions.c.type == bindparam("type"), submissions.c.id == bindparam("id"))
+_VERDICT_ON_RAW = _VERDICT.where(submissions.c.raw == bindparam("raw"))
+_SAME_NUMBER = (
+    select(letters.c.letter)
+    .where(
+        letters.c.number_normalised == bindparam("number"),
+        letters.c.dated == bindparam("dated"),
+        letters.c.sender == bindparam("sender"),
+    )
+    .limit(1)
+)
 
 
 class Reader:
@@ -129,22 +149,14 @@ class Reader:
 
     def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
         """Return the newest verdict on a submission that got past gate 6 under this id."""
-        return self._verdict(
-            submissions.c.agency == agency, submissions.c.type == type, submissions.c.id == id
-        )
+        return self._verdict(_VERDICT_ON, {"agency": agency, "type": type, "id": id})
 
     def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
         """Return the newest verdict on exactly these raw bytes, by their SHA-256."""
-        return self._verdict(submissions.c.agency == agency, submissions.c.raw == raw)
+        return self._verdict(_VERDICT_ON_RAW, {"agency": agency, "raw": raw})
 
-    def _verdict(self, *where: Any) -> Verdict | None:
-        query = (
-            select(submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
-            .where(*where)
-            .order_by(submissions.c.answer.desc())
-            .limit(1)
-        )
-        row = self._current().execute(query).first()
+    def _verdict(self, query: Select[Any], values: dict[str, str]) -> Verdict | None:
+        row = self._current().execute(query, values).first()
         return Verdict(*row) if row else None
 
     def letter(self, number: int) -> LetterRow | None:
@@ -215,10 +227,8 @@ class Reader:
 
     def same_number(self, sender: str, normalised: str, dated: str) -> bool:
         """Whether a letter of this sender bears this number and date."""
-        query = select(letters.c.letter).where(
-            letters.c.number_normalised == normalised, letters.c.dated == dated, letters.c.sender == sender
-        )
-        return self._current().execute(query.limit(1)).first() is not None
+        values = {"number": normalised, "dated": dated, "sender": sender}
+        return self._current().execute(_SAME_NUMBER, values).first() is not None
 
     def is_party(self, agency: str, sha256: str) -> bool:
         """Whether an accepted letter names the file and the agency sent it or is among its recipients."""

@@ -29,9 +29,10 @@ def enforce_directory(ledger: Ledger, directory: Directory, seal: Seal, *, opera
         if standing := _standing(writer, Kind.DIRECTORY, directory.version, content, "agencies.toml"):
             return standing
         entry = writer.entry(Kind.DIRECTORY, document=content, version=directory.version, operator=operator)
+        kept = writer.keep(signed)
         for agency, number in writer.numbers(directory.inboxes).items():
             headers = {"consignment": number, "entry": entry, "version": directory.version}
-            writer.consign(agency, number, type="directory", entry=entry, body=signed, headers=headers)
+            writer.consign(agency, number, type="directory", entry=entry, body=kept, headers=headers)
         writer.hold(code for code, agency in directory.agencies.items() if not agency.active)
         return entry
 

@@ -316,7 +316,9 @@ def _refuse(hand: _Hand, found: Refused) -> str:
     conflict = code is RejectionCode.ID_CONFLICT
     if found.agency:
         known = writer.verdict_on_raw(found.agency, delivery.sha256)
-        if known and known.code and not RejectionCode(known.code).circumstantial:
+        # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
+        # property of the bytes. Only the same reason is the same answer.
+        if known and known.code == code and not code.circumstantial:
             return hand.repeat(found.agency, known.answer)
         if id_ and not conflict:
             _still_unanswered(writer, found.agency, type_, id_, digest)

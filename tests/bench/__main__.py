@@ -19,11 +19,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bus.broker.admin import Management
 from bus.calendar import load_calendar
 from bus.documents.letter import Receiver
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
-from compose.node import Node
+from compose.node import OPERATOR, Node
 from tests.bench import costs, latency, letters, throughput
 from tests.bench.raw import raw_forward
 
@@ -65,8 +66,11 @@ def _costs(node: Node, folder: Path, report: dict[str, Any]) -> None:
 
 
 def _raw(node: Node, _folder: Path, report: dict[str, Any]) -> None:
-    size = report["letter_bytes"]
-    report["raw_forward_per_s"] = round(asyncio.run(raw_forward(node, 20_000, size)), 1)
+    with Management(node.management_url) as management:
+        management.put("vhosts", "raw")
+        management.put("permissions", "raw", OPERATOR, body=dict.fromkeys(("configure", "write", "read"), ".*"))
+    url = node.url("raw", OPERATOR, node.operator_password)
+    report["raw_forward_per_s"] = round(asyncio.run(raw_forward(url, 20_000, report["letter_bytes"])), 1)
 
 
 def _sqlite(node: Node, folder: Path, report: dict[str, Any]) -> None:

@@ -19,10 +19,10 @@ from bus.documents.notice import Event, Notice
 from bus.documents.signing import Signed, sign
 from bus.errors import RejectionCode
 from bus.ledger.entry import Kind
-from bus.ledger.store import Ledger
-from bus.router import parking
+from bus.ledger.store import Claim, Ledger
+from bus.router import parking, policy
 from bus.router.answers import Answers
-from bus.router.delivery import Accepted, Heard, Refused, Repeated
+from bus.router.delivery import Accepted, Heard, Repeated
 from bus.router.recording import Recorded, Stale
 from bus.thai import now
 from tests.assets import factory
@@ -39,6 +39,11 @@ def router(ledger: Ledger) -> Router:
     made = Router(ledger)
     made.enforce(rig.directory())
     return made
+
+
+def signed_letter(**changes: Any) -> Signed:
+    """A letter from OPM under OPM's seal."""
+    return sign(factory.letter(**changes), factory.seal(OPM))
 
 
 def letter_of(ledger: Ledger) -> tuple[UUID, str, int]:
@@ -74,14 +79,14 @@ def refusal(router: Router, recorded: Recorded, code: str = OPM) -> str | None:
 
 def waiting(ledger: Ledger, code: str) -> list[tuple[int, bool]]:
     """What is pending for an agency: number, and whether it is only said again."""
-    found = ledger.claim(rig.Claim("test", now() - dt.timedelta(seconds=1)), limit=100, per_agency=100)
+    found = ledger.claim(Claim("test", now() - dt.timedelta(seconds=1)), limit=100, per_agency=100)
     return sorted((one.number, one.repeat) for one in found if one.agency == code)
 
 
 def publish_everything(ledger: Ledger) -> None:
     """Let the broker have confirmed whatever is pending."""
     ledger.forget_claims(None)
-    claimed = ledger.claim(rig.Claim("test", now()), limit=1000, per_agency=1000)
+    claimed = ledger.claim(Claim("test", now()), limit=1000, per_agency=1000)
     with ledger.append() as writer:
         writer.confirmed(claimed)
 
@@ -90,7 +95,7 @@ def publish_everything(ledger: Ledger) -> None:
 
 
 def test_an_accepted_letter_is_recorded_numbered_and_answered(router: Router, ledger: Ledger) -> None:
-    signed = factory.signed_letter(receivers=(Receiver(agency=SOC), Receiver(agency=rig.UNIT)))
+    signed = signed_letter(receivers=(Receiver(agency=SOC), Receiver(agency=rig.UNIT)))
     recorded = router.take(delivery(signed.raw))
     assert recorded.outcome == "accepted"
     assert sorted((one.agency, one.number, one.type) for one in recorded.consignments) == sorted(
@@ -117,7 +122,7 @@ def test_an_accepted_letter_is_recorded_numbered_and_answered(router: Router, le
 def test_a_resent_letter_gets_the_same_answer_with_the_same_consignment_number(
     router: Router, ledger: Ledger
 ) -> None:
-    signed = factory.signed_letter()
+    signed = signed_letter()
     first = answer_to(router.take(delivery(signed.raw)))
     publish_everything(ledger)
     before = rig.counts(ledger)
@@ -128,7 +133,7 @@ def test_a_resent_letter_gets_the_same_answer_with_the_same_consignment_number(
 
 
 def test_a_letter_resent_before_its_answer_went_out_is_answered_once(router: Router, ledger: Ledger) -> None:
-    signed = factory.signed_letter()
+    signed = signed_letter()
     first = answer_to(router.take(delivery(signed.raw)))
     for _ in range(3):
         assert router.take(delivery(signed.raw)).outcome == "repeated"
@@ -138,7 +143,7 @@ def test_a_letter_resent_before_its_answer_went_out_is_answered_once(router: Rou
 
 def test_the_same_content_signed_again_is_a_duplicate(router: Router, ledger: Ledger) -> None:
     content = factory.letter()
-    once, again = sign(content, factory.seal()), sign(content, factory.seal())
+    once, again = sign(content, factory.seal(OPM)), sign(content, factory.seal(OPM))
     assert once.raw != again.raw
     assert once.digest == again.digest
     first = answer_to(router.take(delivery(once.raw)))
@@ -150,8 +155,8 @@ def test_the_same_content_signed_again_is_a_duplicate(router: Router, ledger: Le
 
 def test_the_same_id_with_other_content_is_a_conflict_and_recorded(router: Router, ledger: Ledger) -> None:
     content = factory.letter()
-    first = sign(content, factory.seal())
-    other = sign(replace(content, number="นร 0105/9999"), factory.seal())
+    first = sign(content, factory.seal(OPM))
+    other = sign(replace(content, number="นร 0105/9999"), factory.seal(OPM))
     router.take(delivery(first.raw))
     conflict = router.take(delivery(other.raw))
     assert refusal(router, conflict) == RejectionCode.ID_CONFLICT
@@ -172,7 +177,7 @@ def test_an_id_belongs_to_its_agency_and_not_to_whoever_uses_it_first(router: Ro
         factory.letter(letter_id=taken, sender=factory.sender(SOC), receivers=(Receiver(agency=OCS),)),
         factory.seal(SOC),
     )
-    ours = factory.signed_letter(letter_id=taken)
+    ours = signed_letter(letter_id=taken)
     assert router.take(delivery(theirs.raw, SOC)).outcome == "accepted"
     assert router.take(delivery(ours.raw)).outcome == "accepted"
 
@@ -180,7 +185,7 @@ def test_an_id_belongs_to_its_agency_and_not_to_whoever_uses_it_first(router: Ro
 def test_the_verdict_stands_when_the_certificate_is_revoked_before_the_redelivery(
     router: Router, ledger: Ledger
 ) -> None:
-    signed, unsent = factory.signed_letter(), factory.signed_letter()
+    signed, unsent = signed_letter(), signed_letter()
     first = answer_to(router.take(delivery(signed.raw)))
     publish_everything(ledger)
     revoked = factory.pin(factory.seal(OPM), revoked_at=now() - dt.timedelta(minutes=1))
@@ -191,7 +196,7 @@ def test_the_verdict_stands_when_the_certificate_is_revoked_before_the_redeliver
 
 
 def test_a_permanent_refusal_is_repeated(router: Router, ledger: Ledger) -> None:
-    signed = factory.signed_letter(date=dt.date(2569, 11, 22))
+    signed = signed_letter(date=dt.date(2569, 11, 22))
     first = router.take(delivery(signed.raw))
     assert refusal(router, first) == RejectionCode.DATE_BUDDHIST_YEAR
     publish_everything(ledger)
@@ -214,7 +219,7 @@ def test_what_is_no_xml_is_refused_once_under_its_raw_bytes_and_repeated(
 
 
 def test_a_refusal_by_circumstance_is_judged_anew(router: Router, ledger: Ledger) -> None:
-    signed = factory.signed_letter()
+    signed = signed_letter()
     router.files = Held.MISSING
     assert refusal(router, router.take(delivery(signed.raw))) == RejectionCode.FILE_MISSING
     router.files = Held.SIZE
@@ -229,7 +234,7 @@ def test_a_refusal_by_circumstance_is_judged_anew(router: Router, ledger: Ledger
 
 
 def test_an_unknown_recipient_becomes_known_with_the_directory(router: Router) -> None:
-    signed = factory.signed_letter(receivers=(Receiver(agency="1100700000"),))
+    signed = signed_letter(receivers=(Receiver(agency="1100700000"),))
     assert refusal(router, router.take(delivery(signed.raw))) == RejectionCode.RECIPIENT_UNKNOWN
     router.enforce(rig.directory(version=2, ETDA=rig.agency("1100700000")))
     assert router.take(delivery(signed.raw)).outcome == "accepted"
@@ -238,16 +243,16 @@ def test_an_unknown_recipient_becomes_known_with_the_directory(router: Router) -
 def test_a_refused_letter_binds_its_id_to_its_content(router: Router, ledger: Ledger) -> None:
     content = factory.letter()
     router.files = Held.MISSING
-    router.take(delivery(sign(content, factory.seal()).raw))
+    router.take(delivery(sign(content, factory.seal(OPM)).raw))
     router.files = Held.OK
-    mended = sign(replace(content, number="นร 0105/2"), factory.seal())
+    mended = sign(replace(content, number="นร 0105/2"), factory.seal(OPM))
     assert refusal(router, router.take(delivery(mended.raw))) == RejectionCode.ID_CONFLICT
     assert rig.counts(ledger)["letters"] == 0
 
 
 def test_a_refused_letter_reaches_nobody(router: Router, ledger: Ledger) -> None:
     router.files = Held.MISSING
-    recorded = router.take(delivery(factory.signed_letter().raw))
+    recorded = router.take(delivery(signed_letter().raw))
     assert {one.agency for one in recorded.consignments} == {OPM}
     assert rig.counts(ledger)["recipients"] == 0
 
@@ -262,13 +267,13 @@ def test_a_refused_letter_reaches_nobody(router: Router, ledger: Ledger) -> None
 def test_a_submission_whose_user_is_not_its_exchanges_is_answered_to_the_exchanges_agency(
     router: Router, changes: dict[str, Any], code: RejectionCode
 ) -> None:
-    recorded = router.take(delivery(factory.signed_letter().raw, **changes))
+    recorded = router.take(delivery(signed_letter().raw, **changes))
     assert refusal(router, recorded) == code
     assert {one.agency for one in recorded.consignments} == {OPM}
 
 
 def test_a_submission_of_nobody_is_recorded_and_answered_to_nobody(router: Router, ledger: Ledger) -> None:
-    recorded = router.take(delivery(factory.signed_letter().raw, "9999999999"))
+    recorded = router.take(delivery(signed_letter().raw, "9999999999"))
     assert (recorded.outcome, recorded.consignments) == ("refused", ())
     (entry,) = rig.entries_of_kind(ledger, Kind.REFUSED)
     assert entry["code"] == RejectionCode.IDENTITY_AGENCY_UNKNOWN
@@ -282,8 +287,8 @@ def test_a_letter_in_anothers_name_is_refused_to_the_agency_that_submitted_it(ro
 
 
 def test_the_same_number_and_date_again_is_accepted_and_flagged_to_both_sides(router: Router) -> None:
-    first = router.take(delivery(factory.signed_letter(number="นร 0105/ ๗").raw))
-    second = router.take(delivery(factory.signed_letter(number="นร ๐๑๐๕/7").raw))
+    first = router.take(delivery(signed_letter(number="นร 0105/ ๗").raw))
+    second = router.take(delivery(signed_letter(number="นร ๐๑๐๕/7").raw))
     assert all("flags" not in one.headers for one in first.consignments)
     assert {(one.agency, one.headers["flags"]) for one in second.consignments} == {
         (OPM, "same-number"),
@@ -295,7 +300,7 @@ def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
     router: Router, ledger: Ledger
 ) -> None:
     router.enforce(rig.directory(version=2, SOC=rig.agency(SOC, state="suspended")))
-    signed = factory.signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
+    signed = signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     recorded = router.take(delivery(signed.raw))
     assert {one.agency for one in recorded.consignments} == {OPM, OCS}
     _, _, letter = letter_of(ledger)
@@ -313,7 +318,7 @@ def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
 def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> None:
     router = Router(ledger, calendar=rig.calendar_with_closure(SOC))
     router.enforce(rig.directory())
-    signed = factory.signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
+    signed = signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     router.take(delivery(signed.raw))
     _, _, letter = letter_of(ledger)
     with ledger.read() as reader:
@@ -331,13 +336,13 @@ def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> No
 
 
 def test_a_circular_answers_its_sender_without_waiting_for_the_sweep(router: Router) -> None:
-    units = {f"U{n}": rig.agency(f"00001{n:05}", factory.pin()) for n in range(100)}
+    units = {f"U{n}": rig.agency(f"00001{n:05}", certificates=()) for n in range(100)}
     router.enforce(rig.directory(version=2, **units))
     receivers = tuple(Receiver(agency=unit.code) for unit in units.values())
-    recorded = router.take(delivery(factory.signed_letter(receivers=receivers).raw))
+    recorded = router.take(delivery(signed_letter(receivers=receivers).raw))
     assert recorded.consignments[-1].type == "verdict"
     assert len(recorded.consignments) < 100, "the rest is shared among the routers"
-    assert len(router.ledger.claim(rig.Claim("two", now()), limit=1000, per_agency=1)) > 100
+    assert len(router.ledger.claim(Claim("two", now()), limit=1000, per_agency=1)) > 100
 
 
 # ---- what changes between the gates and the lock -------------------------------------------------------------------
@@ -346,7 +351,7 @@ def test_a_circular_answers_its_sender_without_waiting_for_the_sweep(router: Rou
 def test_a_directory_that_changes_between_gates_and_lock_makes_the_submission_stale(
     router: Router, ledger: Ledger
 ) -> None:
-    one = delivery(factory.signed_letter().raw)
+    one = delivery(signed_letter().raw)
     (found,), entry = router.judge(one)
     assert isinstance(found, Accepted)
     router.enforce(rig.directory(version=2, OCS=rig.agency(OCS, state="suspended")))
@@ -364,7 +369,7 @@ def test_of_two_routers_with_the_same_submission_the_slower_repeats_the_answer_o
     router: Router, ledger: Ledger
 ) -> None:
     other = Router(ledger, "router-2")
-    one = delivery(factory.signed_letter().raw)
+    one = delivery(signed_letter().raw)
     ((mine,), entry), ((theirs,), _) = router.judge(one), other.judge(one)
     first = answer_to(router.record(mine, entry))
     with pytest.raises(Stale):
@@ -380,8 +385,8 @@ def test_of_two_contents_under_one_id_that_race_the_slower_is_the_conflict(
     router: Router, ledger: Ledger
 ) -> None:
     content = factory.letter()
-    one = delivery(sign(content, factory.seal()).raw)
-    two = delivery(sign(replace(content, number="นร 0105/2"), factory.seal()).raw)
+    one = delivery(sign(content, factory.seal(OPM)).raw)
+    two = delivery(sign(replace(content, number="นร 0105/2"), factory.seal(OPM)).raw)
     (first, second), entry = router.judge(one, two)
     router.record(first, entry)
     with pytest.raises(Stale):
@@ -394,7 +399,7 @@ def test_of_two_contents_under_one_id_that_race_the_slower_is_the_conflict(
 def test_routers_that_race_for_the_same_submissions_make_one_entry_and_one_answer_of_each(
     router: Router, ledger: Ledger, ledger_url: str
 ) -> None:
-    letters = [delivery(factory.signed_letter(number=f"นร 0105/{n}").raw) for n in range(8)]
+    letters = [delivery(signed_letter(number=f"นร 0105/{n}").raw) for n in range(8)]
     start = threading.Barrier(3)
 
     def race(name: str) -> list[str]:
@@ -420,7 +425,7 @@ def test_routers_that_race_for_the_same_submissions_make_one_entry_and_one_answe
 @pytest.fixture
 def accepted(router: Router) -> Router:
     """The same after one letter from OPM to OCS and SOC was accepted and consigned."""
-    signed = factory.signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
+    signed = signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     assert router.take(delivery(signed.raw)).outcome == "accepted"
     publish_everything(router.ledger)
     return router
@@ -511,7 +516,7 @@ def test_of_two_answers_that_race_one_is_heard_and_the_other_examined_again(
 
 def test_a_notice_about_a_letter_that_is_unknown_yet_is_judged_anew(router: Router, ledger: Ledger) -> None:
     content = factory.letter()
-    signed = sign(content, factory.seal())
+    signed = sign(content, factory.seal(OPM))
     early = factory.notice(letter_id=content.letter_id, letter_digest=signed.digest)
     said = delivery(sign(early, factory.seal(OCS)).raw, OCS)
     assert refusal(router, router.take(said), OCS) == RejectionCode.NOTICE_LETTER_UNKNOWN
@@ -547,7 +552,7 @@ def park(ledger: Ledger, one: Any) -> int:
 
 
 def test_a_parked_submission_is_kept_told_of_and_not_parked_twice(router: Router, ledger: Ledger) -> None:
-    one = delivery(factory.signed_letter().raw)
+    one = delivery(signed_letter().raw)
     entry = park(ledger, one)
     assert park(ledger, one) == entry
     with ledger.read() as reader:
@@ -560,7 +565,7 @@ def test_a_parked_submission_is_kept_told_of_and_not_parked_twice(router: Router
 def test_the_same_submission_parked_twice_in_one_append_is_entered_once(
     router: Router, ledger: Ledger
 ) -> None:
-    one = delivery(factory.signed_letter().raw)
+    one = delivery(signed_letter().raw)
     word = Answers(factory.seal("bus"), load_codes()).parked(submission=one.sha256, now=now())
     with ledger.append() as writer:
         numbers = {parking.park(writer, one, word, rig.directory().inboxes) for _ in range(2)}
@@ -568,7 +573,7 @@ def test_the_same_submission_parked_twice_in_one_append_is_entered_once(
 
 
 def test_a_replay_takes_the_gates_and_is_carried_out_by_one_router(router: Router, ledger: Ledger) -> None:
-    entry = park(ledger, delivery(factory.signed_letter().raw))
+    entry = park(ledger, delivery(signed_letter().raw))
     with ledger.append() as writer:
         request = parking.request_replay(writer, entry, operator="tester", reason="mended")
     with ledger.read() as reader:
@@ -604,22 +609,16 @@ def test_a_replay_that_meets_a_fault_again_leaves_the_submission_parked(
 def test_one_submission_that_meets_a_bug_is_returned_as_one_and_its_neighbours_are_judged(
     router: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = (
-        delivery(factory.signed_letter().raw),
-        delivery(factory.signed_letter(number="นร 0105/13").raw),
-    )
-    from bus.router import intake
-
-    judged = intake.policy.letter_rules
+    good, bad, other = (delivery(signed_letter(number=f"นร 0105/{n}").raw) for n in (12, 13, 14))
+    judged = policy.letter_rules
 
     def broken(letter: Any, *rest: Any) -> None:
         if letter.number == "นร 0105/13":
             raise ZeroDivisionError
         judged(letter, *rest)
 
-    monkeypatch.setattr(intake.policy, "letter_rules", broken)
-    with pytest.raises(ZeroDivisionError):
-        router.judge(good, bad)
-    (found,), _ = router.judge(good)
-    assert isinstance(found, Accepted)
-    assert not isinstance(found, Refused)
+    monkeypatch.setattr(policy, "letter_rules", broken)
+    (before, bug, after), _ = router.examine(good, bad, other)
+    assert isinstance(before, Accepted)
+    assert isinstance(bug, ZeroDivisionError)
+    assert isinstance(after, Accepted)

@@ -21,6 +21,7 @@ from sqlalchemy import Engine, create_engine, func, select
 from adapters.mailbox import tables as mail
 from adapters.mailbox.submissions import UNANSWERED
 from bus.broker.admin import Management
+from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import consignments, pending
 from bus.thai import now
 from compose.demo.office import Office
@@ -178,6 +179,11 @@ class Scene:
         query = select(mail.outbox.c.raw, mail.outbox.c.submission).where(mail.outbox.c.reference == key)
         ((raw, submission),) = self.rows(code, query)
         return raw, submission
+
+    def entries(self, kind: Kind) -> list[Entry]:
+        """The ledger's entries of a kind, as of now."""
+        with self.bus.open_ledger().read() as reader:
+            return list(reader.every(kind))
 
     def calm(self, *, within: float = 60.0) -> None:
         """Wait until nothing is on its way any more, except to and from agencies that are not present."""

@@ -69,6 +69,5 @@ def _replay(town: Scene) -> None:
     listed = json.loads(town.bus.run_bus("parked", "list", "--json").stdout)["parked"]
     done = town.bus.run_bus("parked", "replay", str(listed[0]["seq"]), "--reason", "ทดสอบ: แก้ไขโปรแกรมแล้ว")
     assert done.returncode == 0, done.stderr
-    with town.bus.open_ledger().read() as reader:
-        (request,) = reader.every(Kind.REPLAY_REQUESTED)
+    (request,) = town.entries(Kind.REPLAY_REQUESTED)
     assert request.body["reason"] == "ทดสอบ: แก้ไขโปรแกรมแล้ว"

@@ -34,8 +34,7 @@ def test_p9_the_same_submission_at_two_routers_is_one_letter_when_one_dies(
     submit(town.bus, OPM, raw, raw)
     town.dies(dying, step.partition(":")[0])
     assert other.running
-    with town.bus.open_ledger().read() as reader:
-        eventually(lambda: list(reader.every(Kind.ACCEPTED)), "accepted")
+    eventually(lambda: town.entries(Kind.ACCEPTED), "accepted")
     town.router("router-1")
     town.adapter(OPM)
     evidence = promises_hold(town)
@@ -51,8 +50,7 @@ def test_p9_of_two_contents_under_one_id_one_is_accepted_and_one_recorded(
     town.router("router-1")
     town.router("router-2")
     submit(town.bus, OPM, raw)
-    with town.bus.open_ledger().read() as reader:
-        eventually(lambda: list(reader.every(Kind.ACCEPTED)), "accepted")
+    eventually(lambda: town.entries(Kind.ACCEPTED), "accepted")
     submit(town.bus, OPM, *[with_another_subject(town.bus, OPM, raw)] * 2)
     town.adapter(OPM)
     evidence = promises_hold(town)

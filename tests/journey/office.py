@@ -97,6 +97,7 @@ class Agency:
         user: str | None = "",
         headers: Mapping[str, Any] | None = None,
         exchange: str = "",
+        over: Link | None = None,
     ) -> None:
         """Publish to the agency's submit exchange as its user, unless told otherwise; return once confirmed."""
         outgoing = Outgoing(
@@ -107,7 +108,7 @@ class Agency:
             headers=headers or {},
             user_id=self.user if user == "" else user,
         )
-        await self._link.publish(outgoing, deadline=WITHIN)
+        await (over or self._link).publish(outgoing, deadline=WITHIN)
 
     async def send(self, letter: Letter) -> tuple[Signed, Incoming]:
         """Submit a letter and return it, sealed, with the bus's answer."""

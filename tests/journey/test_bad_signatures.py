@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from bus.broker import topology
+from bus.broker.admin import Management
+from bus.broker.link import Link
 from bus.broker.messages import Unconfirmed
 from bus.errors import RejectionCode
+from bus.ledger.entry import Kind
 from tests.assets import build_bad_inputs, factory
 from tests.assets.bad_inputs import BAD_INPUTS, KEYS, SIGNATURES
 from tests.journey.office import Offices
@@ -58,6 +63,49 @@ async def test_a_submission_without_user_id_is_refused_to_the_agency_of_the_exch
     await refused(offices, signed.raw, RejectionCode.IDENTITY_USER_MISSING, user=None)
     await agency.submit(signed.raw)
     await offices[factory.SOC].letter_arrives(signed.raw)
+
+
+async def test_a_later_refusal_of_the_same_bytes_gives_its_own_reason_and_not_the_first(
+    offices: Offices,
+) -> None:
+    agency = offices[factory.OPM]
+    signed = agency.seal(agency.letter("9999999999"))
+    await refused(offices, signed.raw, RejectionCode.IDENTITY_USER_MISSING, user=None)
+    await agency.submit(signed.raw)
+    verdict = await agency.answer(signed.raw, times=2)
+    assert offices.word_of_the_bus(verdict).reason_code == RejectionCode.RECIPIENT_UNKNOWN
+
+
+async def test_a_permission_too_many_at_the_broker_lets_nobody_speak_as_another(offices: Offices) -> None:
+    victim, intruder = offices[factory.OPM], offices[factory.ETDA]
+    signed, before = victim.seal(victim.letter()), offices.last_numbers()
+    with writing_anywhere(offices, intruder.user):
+        async with Link(offices.bus.amqp_url(intruder.user), name="intruder") as link:
+            await intruder.submit(signed.raw, exchange=topology.submit_exchange(victim.code), over=link)
+    verdict = await victim.answer(signed.raw)
+    assert offices.word_of_the_bus(verdict).reason_code == RejectionCode.IDENTITY_USER_FOREIGN
+    entry = offices.entry(verdict.headers["entry"])
+    assert (entry.kind, entry.body["code"]) == (Kind.REFUSED, RejectionCode.IDENTITY_USER_FOREIGN)
+    assert offices.raw_of(entry) == signed.raw
+    assert offices.consigned_by(entry.seq) == [(victim.code, "verdict")]
+    await the_next_letters_pass(offices, victim.code, before, expected=[verdict])
+    await victim.submit(signed.raw)
+    await offices[factory.SOC].letter_arrives(signed.raw)
+
+
+@contextmanager
+def writing_anywhere(offices: Offices, user: str) -> Iterator[None]:
+    """Let a user write to every exchange, as an operator may do by mistake."""
+    bus = offices.bus
+    with Management(bus.broker.management_url) as management:
+        rights = management.get("permissions", bus.vhost, user)
+        wrong = {"configure": rights["configure"], "write": ".*", "read": rights["read"]}
+        management.put("permissions", bus.vhost, user, body=wrong)
+        try:
+            yield
+        finally:
+            right = {name: rights[name] for name in ("configure", "write", "read")}
+            management.put("permissions", bus.vhost, user, body=right)
 
 
 @pytest.mark.parametrize("user", [topology.user_of(factory.SOC), topology.ROUTER, "nobody"])

@@ -1,0 +1,112 @@
+"""The broker is killed under load, loses its data, runs out of memory, or has a queue that does not answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from time import monotonic
+
+from bus.broker.admin import Management
+from bus.broker.topology import inbox_queue
+from compose.node import Node
+from tests.faults.evidence import gather
+from tests.faults.promises import promises_hold
+from tests.faults.scene import DGA, OPM, SOC, Scene
+from tests.faults.waiting import eventually
+
+Stage = Callable[..., Scene]
+
+
+def _sent(town: Scene, code: str, keys: list[str]) -> bool:
+    """Whether the broker has confirmed these letters and nobody has answered them."""
+    states = town.states(code)
+    return all(states.get(key) == "sent" for key in keys)
+
+
+def test_p1_no_letter_is_lost_when_the_broker_is_killed_under_load(stage: Stage, fragile_node: Node) -> None:
+    town = stage(node=fragile_node).start()
+    keys = town.send(OPM, SOC, DGA, count=20) + town.send(SOC, OPM, count=20)
+    eventually(lambda: town.accepted(OPM, keys[:1]) or town.accepted(SOC, keys[20:21]), "the first are accepted")
+    assert not (town.accepted(OPM, keys[:20]) and town.accepted(SOC, keys[20:])), "all was over before the fault"
+    fragile_node.kill()
+    assert not fragile_node.running
+    keys += town.send(DGA, OPM, SOC, count=3)
+    fragile_node.start()
+    promises_hold(town)
+    assert {*keys} <= town.received(OPM) | town.received(SOC)
+
+
+def test_p3_after_the_broker_has_lost_everything_letters_come_again_from_their_senders(
+    stage: Stage, fragile_node: Node
+) -> None:
+    town = stage(node=fragile_node).start()
+    town.calm()
+    town.process("router-1").stop()
+    keys = town.send(OPM, SOC, DGA, count=3)
+    eventually(lambda: _sent(town, OPM, keys), "confirmed by the broker, taken by nobody")
+    fragile_node.wipe()
+    fragile_node.start()
+    with Management(fragile_node.management_url) as management:
+        assert town.bus.vhost not in {each["name"] for each in management.get("vhosts")}
+    town.bus.apply_topology()
+    town.router()
+    promises_hold(town)
+    assert {*keys} <= town.received(SOC) & town.received(DGA)
+
+
+def test_p13_an_agency_sees_the_gap_that_a_broker_without_its_data_leaves(
+    stage: Stage, fragile_node: Node
+) -> None:
+    town = stage(node=fragile_node).start()
+    town.calm()
+    town.process(DGA).stop()
+    town.present.discard(DGA)
+    lost = town.send(OPM, DGA, SOC, count=2)
+    town.calm()
+    assert gather(town).depths[DGA] == 2
+    fragile_node.wipe()
+    fragile_node.start()
+    town.bus.apply_topology()
+    (after,) = town.send(OPM, DGA, SOC)
+    town.adapter(DGA)
+    eventually(lambda: after in town.received(DGA), "the next letter arrives")
+    status = json.loads(town.bus.run_adapter(DGA, "status", "--json").stdout)
+    assert status["missing_consignments"] == [{"first": 2, "last": 3}]
+    town.present.discard(DGA)
+    evidence = promises_hold(town, lost={DGA})
+    assert len(evidence.letters) == len(lost) + 1
+
+
+def test_p10_what_a_blocked_broker_did_not_take_is_sent_when_it_does(stage: Stage, fragile_node: Node) -> None:
+    town = stage(node=fragile_node).start()
+    town.calm()
+    fragile_node.set_memory_alarm(True)
+    with Management(fragile_node.management_url) as management:
+        assert [each["mem_alarm"] for each in management.get("nodes")] == [True]
+        keys = town.send(OPM, SOC, DGA, count=3)
+        connections = ("vhosts", town.bus.vhost, "connections")
+        eventually(lambda: "blocked" in {each.get("state") for each in management.get(*connections)}, "blocked")
+    eventually(lambda: town.states(OPM).keys() >= {*keys}, "the letters are in the mailbox")
+    assert not town.accepted(OPM, keys[:1])
+    fragile_node.set_memory_alarm(False)
+    promises_hold(town)
+    assert {*keys} <= town.received(SOC) & town.received(DGA)
+
+
+def test_p11_an_inbox_that_does_not_answer_delays_nobody_else(stage: Stage, fragile_node: Node) -> None:
+    town = stage(node=fragile_node).start()
+    town.calm()
+    queue = inbox_queue(DGA)
+    fragile_node.suspend_queue(town.bus.vhost, queue)
+    try:
+        keys = town.send(OPM, DGA, SOC, count=5)
+        began = monotonic()
+        eventually(lambda: {*keys} <= town.received(SOC), "the others have it", within=15)
+        keys += town.send(SOC, OPM, DGA, count=5)
+        eventually(lambda: {*keys[5:]} <= town.received(OPM), "and go on", within=15)
+        assert monotonic() - began < 18, "that is before the publish to the silent queue was given up"
+        assert not {*keys} & town.received(DGA)
+    finally:
+        fragile_node.resume_queue(town.bus.vhost, queue)
+    promises_hold(town)
+    assert {*keys} <= town.received(DGA)

@@ -1,0 +1,80 @@
+"""A deadline passes while the bus is down, and while a recipient is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+
+from adapters.mailbox import tables as mail
+from bus.documents.notice import Event
+from bus.ledger.entry import Kind
+from bus.thai import now
+from tests.faults.promises import promises_hold
+from tests.faults.scene import DGA, OPM, SOC, Scene
+from tests.faults.waiting import eventually
+
+_WEEK = "".join(
+    f'{day} = ["00:00-23:59"]\n'
+    for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+)
+
+
+def calendar(receipt: str) -> str:
+    """A calendar by which machines have so long for their receipts, whatever the speed."""
+    deadlines = "".join(
+        f'[deadline.{speed}]\nreceipt = "{receipt}"\nregistration = "PT4H"\n'
+        for speed in ("001", "002", "003", "004")
+    )
+    return f"version = 1\n[hours]\n{_WEEK}{deadlines}"
+
+
+def _overdue(town: Scene) -> list[dict[str, object]]:
+    return [dict(entry.body) for entry in town.entries(Kind.OVERDUE)]
+
+
+def test_p12_nobody_is_accused_of_what_a_bus_that_was_down_did_not_hear(stage: Callable[..., Scene]) -> None:
+    town = stage(calendar=calendar("PT8S")).start(OPM)
+    keys = town.send(OPM, SOC)
+    eventually(lambda: town.accepted(OPM, keys), "accepted")
+    (accepted,) = town.entries(Kind.ACCEPTED)
+    due = datetime.fromisoformat(accepted.body["receiptDue"])
+    eventually(lambda: town.entries(Kind.CONSIGNED), "consigned")
+    town.process("router-1").kill()
+    assert now() < due, "the router was there to hear the receipt"
+    town.adapter(SOC)
+    eventually(lambda: town.rows(SOC, _sent_receipts()), "the recipient's receipt is in the intake")
+    eventually(lambda: now() > due, "the deadline has passed")
+    town.router()
+    evidence = promises_hold(town)
+    eventually(lambda: not _due(town), "the deadline is judged")
+    assert _overdue(town) == []
+    assert all(evidence.state(row.letter).recipients[SOC].receipt for row in evidence.letters)
+
+
+def test_p12_a_silent_recipient_is_reported_once_and_may_still_answer(stage: Callable[..., Scene]) -> None:
+    town = stage(calendar=calendar("PT3S")).start(OPM, SOC)
+    keys = town.send(OPM, SOC, DGA)
+    eventually(lambda: _overdue(town), "the silence is recorded")
+    promises_hold(town)
+    (overdue,) = _overdue(town)
+    assert overdue["silent"] == [DGA]
+    told = select(mail.notices.c.about).where(mail.notices.c.event == Event.OVERDUE_RECEIPT)
+    assert [about for (about,) in town.rows(OPM, told)] == [DGA]
+    town.process("router-1").kill()
+    town.router()
+    town.adapter(DGA)
+    promises_hold(town)
+    assert _overdue(town) == [overdue]
+    assert {*keys} <= town.received(DGA)
+
+
+def _due(town: Scene) -> list[tuple[int, str, str]]:
+    with town.bus.open_ledger().read() as reader:
+        return [one for one in reader.due_before(now()) if one[1] == "receipt"]
+
+
+def _sent_receipts() -> object:
+    outbox = mail.outbox
+    return select(outbox.c.id).where(outbox.c.type == "notice", outbox.c.state == "sent")

@@ -1,0 +1,59 @@
+"""The ledger's database is locked, or gone, for a while."""
+
+from __future__ import annotations
+
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+
+from compose.cluster import PostgresCluster
+from compose.process import Process
+from tests.faults.promises import promises_hold
+from tests.faults.scene import DGA, OPM, SOC, Scene
+from tests.faults.waiting import eventually
+
+
+def _ready(process: Process) -> bool:
+    try:
+        with urllib.request.urlopen(f"{process.health}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError:
+        return False
+
+
+def test_p1_no_letter_is_lost_while_the_ledger_is_locked(stage: Callable[..., Scene]) -> None:
+    town = stage().start()
+    town.calm()
+    router = town.process("router-1")
+    lock = sqlite3.connect(town.bus.folder / "ledger.db", isolation_level=None)
+    try:
+        lock.execute("BEGIN IMMEDIATE")
+        keys = town.send(OPM, SOC, DGA, count=3)
+        eventually(lambda: not _ready(router), "the router says that it is waiting")
+        lock.execute("ROLLBACK")
+    finally:
+        lock.close()
+    promises_hold(town)
+    assert router.running
+    assert {*keys} <= town.received(SOC) & town.received(DGA)
+
+
+def test_p8_the_ledger_goes_on_where_it_was_when_its_server_was_killed(
+    stage: Callable[..., Scene], postgres_server: PostgresCluster, postgres_url: str
+) -> None:
+    town = stage(ledger_url=postgres_url).start()
+    first = town.send(OPM, SOC, DGA, count=5)
+    eventually(lambda: town.accepted(OPM, first), "the first are accepted")
+    promises_hold(town)
+    router = town.process("router-1")
+    keys = town.send(OPM, SOC, DGA, count=5)
+    postgres_server.kill()
+    assert not postgres_server.running
+    keys += town.send(SOC, OPM, count=5)
+    eventually(lambda: not _ready(router), "the router says that it is waiting")
+    postgres_server.start()
+    promises_hold(town)
+    assert router.running
+    assert {*keys[:5]} <= town.received(SOC) & town.received(DGA)
+    assert {*keys[5:]} <= town.received(OPM)
