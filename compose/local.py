@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from bus import assets
 from bus.broker import topology
@@ -309,7 +309,7 @@ class LocalBus:
                 "management_password_file": str(password),
                 "passwords_folder": str(self.folder / "passwords"),
             },
-            "ledger": {"url": self.ledger_url},
+            "ledger": self._ledger_settings(),
             "depot": {
                 "url": self.depot_url,
                 "listen_port": self.depot_port,
@@ -328,6 +328,17 @@ class LocalBus:
             },
         }
         (self.folder / "bus.toml").write_text(_toml(settings), encoding="utf-8")
+
+    def _ledger_settings(self) -> dict[str, str]:
+        """Return the ledger's URL without its password, which goes into a file of its own as in production."""
+        parts = urlsplit(self.ledger_url)
+        if parts.password is None:
+            return {"url": self.ledger_url}
+        file = self.folder / "passwords" / "ledger"
+        file.touch(mode=0o600)
+        file.write_text(unquote(parts.password), encoding="utf-8")
+        bare = parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}")
+        return {"url": bare.geturl(), "password_file": str(file)}
 
     def adapter_settings(self, code: str) -> Path:
         """Return the settings file of an agency's adapter, written on first use."""

@@ -196,6 +196,7 @@ def _receipted(arrival: Arrival, notice: Notice) -> Receipted:
             verdict=arrival.body,
             entry=arrival.number("entry"),
             recipients=notice.terms.recipients,
+            flags=arrival.header("flags") or None,
         )
     texts = " / ".join(text.value for text in notice.reason_texts)
     if notice.event == Event.REFUSED_BY_BUS:
@@ -226,7 +227,10 @@ def _judged_at(arrival: Arrival) -> datetime:
 
 
 def _claimed(arrival: Arrival) -> tuple[str, str] | None:
-    """The id and digest that an unverified letter claims; None if it cannot be read at all."""
+    """The letter that should have come, by the bus's word; else what the bytes claim; None if neither can be had."""
+    about, stated = arrival.header("about"), arrival.header("digest")
+    if about and stated:
+        return about, stated
     try:
         envelope = open_envelope(arrival.body)
         digest = content_digest(envelope.root)

@@ -80,6 +80,7 @@ def sent(mailbox: Mailbox, row: Outgoing, only: Collection[str] | None = None) -
         "answered_at": when(row.answered_at),
         "entry": row.entry,
         "digest": row.digest,
+        "flags": row.flags.split(",") if row.flags else [],
         "refusal": refusal(row),
     }
     if row.type == "letter":

@@ -71,6 +71,8 @@ class Outgoing:
     entry: int | None
     recipients: tuple[str, ...]
     """The recipients that the bus froze when it accepted the letter."""
+    flags: str | None
+    """What the bus noticed about it (`same-number`, `held`, …), joined by commas."""
     refusal: str | None
     refusal_detail: str | None
 
@@ -95,6 +97,7 @@ class Receipted:
     verdict: bytes | None = None
     entry: int | None = None
     recipients: tuple[str, ...] = ()
+    flags: str | None = None
     refusal: str | None = None
     refusal_detail: str | None = None
 
@@ -124,6 +127,7 @@ def answer(connection: Connection, row: Outgoing, receipted: Receipted, arrival:
             verdict=receipted.verdict,
             entry=receipted.entry,
             recipients=json.dumps(receipted.recipients),
+            flags=receipted.flags,
             refusal=receipted.refusal,
             refusal_detail=receipted.refusal_detail,
             answered_at=now().isoformat(),

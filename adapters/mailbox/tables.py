@@ -57,6 +57,7 @@ outbox = Table(
     Column("verdict", LargeBinary),
     Column("entry", Integer),
     Column("recipients", String),
+    Column("flags", String),
     Column("refusal", String),
     Column("refusal_detail", String),
     sqlite_autoincrement=True,

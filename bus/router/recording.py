@@ -195,6 +195,9 @@ def _accept(hand: _Hand, found: Accepted) -> str:
     shared = {
         "judged-at": timestamp(delivery.received_at),
         "sender": found.agency,
+        # What should arrive: a recipient that cannot read what did arrive names this letter in its failure.
+        "about": str(letter.letter_id),
+        "digest": found.letter.digest,
         **({"flags": ",".join(flags)} if flags else {}),
     }
     for one in found.recipients:

@@ -336,7 +336,7 @@ def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> No
 
 
 def test_a_circular_answers_its_sender_without_waiting_for_the_sweep(router: Router) -> None:
-    units = {f"U{n}": rig.agency(f"00001{n:05}", certificates=()) for n in range(100)}
+    units = {f"U{n}": rig.agency(f"00001{n:05}") for n in range(100)}
     router.enforce(rig.directory(version=2, **units))
     receivers = tuple(Receiver(agency=unit.code) for unit in units.values())
     recorded = router.take(delivery(signed_letter(receivers=receivers).raw))

@@ -158,7 +158,10 @@ def _box(scene: Scene, code: str) -> Box:
 def _shown(inbox: Path) -> list[tuple[str, bytes]]:
     places = [place for place in inbox.iterdir() if not place.name.startswith(".")]
     return [
-        (json.loads((each / "letter.json").read_text("utf-8"))["letter_id"], (each / "letter.xml").read_bytes())
+        (
+            json.loads((each / "letter.json").read_text("utf-8"))["letter_id"],
+            (each / "letter.xml").read_bytes(),
+        )
         for each in places
     ]
 

@@ -177,7 +177,9 @@ def p6_only_the_frozen_recipients_have_it_and_authors_are_who_they_say(e: Eviden
 
 def p7_receipts_attest_what_is_durable(e: Evidence) -> None:
     """Whoever has said "delivered", even only in its own outbox, has the letter and all its files on disk."""
-    said = [(body["agency"], body["letter"]) for body in e.of(Kind.NOTICE) if body["event"] == Event.DELIVERED]
+    said = [
+        (body["agency"], body["letter"]) for body in e.of(Kind.NOTICE) if body["event"] == Event.DELIVERED
+    ]
     ids = {row.letter: row.letter_id for row in e.letters}
     claimed = {(agency, ids[letter]) for agency, letter in said}
     for box in e.boxes.values():

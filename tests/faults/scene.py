@@ -90,9 +90,7 @@ class Scene:
         self._forget(name)
         return self.bus.start_router(name, failpoints=failpoints, wait=wait, **settings)
 
-    def adapter(
-        self, code: str, *, failpoints: str = "", wait: bool = True, **settings: Any
-    ) -> Process:
+    def adapter(self, code: str, *, failpoints: str = "", wait: bool = True, **settings: Any) -> Process:
         """Start an agency's adapter, or start it again; from now on it counts as present."""
         self._forget(f"adapter-{code}")
         self.present.add(code)
@@ -120,9 +118,7 @@ class Scene:
 
     # -- letters --
 
-    def send(
-        self, sender: str, *to: str, count: int = 1, size: int = 600, **fields: Any
-    ) -> list[str]:
+    def send(self, sender: str, *to: str, count: int = 1, size: int = 600, **fields: Any) -> list[str]:
         """Let an office put letters into its outbox; return its references for them."""
         keys = [f"{next(self._serial):04d}" for _ in range(count)]
         for key in keys:
@@ -169,9 +165,7 @@ class Scene:
     def received(self, code: str) -> set[str]:
         """The senders' references of the letters that are complete at an agency."""
         inbox = self.bus.exchange_folder(code) / "inbox"
-        manifests = (
-            place / "letter.json" for place in inbox.iterdir() if not place.name.startswith(".")
-        )
+        manifests = (place / "letter.json" for place in inbox.iterdir() if not place.name.startswith("."))
         return {json.loads(each.read_text(encoding="utf-8"))["sender_reference"] for each in manifests}
 
     def raw(self, code: str, key: str) -> tuple[bytes, str]:

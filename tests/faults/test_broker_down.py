@@ -26,8 +26,12 @@ def _sent(town: Scene, code: str, keys: list[str]) -> bool:
 def test_p1_no_letter_is_lost_when_the_broker_is_killed_under_load(stage: Stage, fragile_node: Node) -> None:
     town = stage(node=fragile_node).start()
     keys = town.send(OPM, SOC, DGA, count=20) + town.send(SOC, OPM, count=20)
-    eventually(lambda: town.accepted(OPM, keys[:1]) or town.accepted(SOC, keys[20:21]), "the first are accepted")
-    assert not (town.accepted(OPM, keys[:20]) and town.accepted(SOC, keys[20:])), "all was over before the fault"
+    eventually(
+        lambda: town.accepted(OPM, keys[:1]) or town.accepted(SOC, keys[20:21]), "the first are accepted"
+    )
+    assert not (town.accepted(OPM, keys[:20]) and town.accepted(SOC, keys[20:])), (
+        "all was over before the fault"
+    )
     fragile_node.kill()
     assert not fragile_node.running
     keys += town.send(DGA, OPM, SOC, count=3)
@@ -77,7 +81,9 @@ def test_p13_an_agency_sees_the_gap_that_a_broker_without_its_data_leaves(
     assert len(evidence.letters) == len(lost) + 1
 
 
-def test_p10_what_a_blocked_broker_did_not_take_is_sent_when_it_does(stage: Stage, fragile_node: Node) -> None:
+def test_p10_what_a_blocked_broker_did_not_take_is_sent_when_it_does(
+    stage: Stage, fragile_node: Node
+) -> None:
     town = stage(node=fragile_node).start()
     town.calm()
     fragile_node.set_memory_alarm(True)
@@ -85,7 +91,9 @@ def test_p10_what_a_blocked_broker_did_not_take_is_sent_when_it_does(stage: Stag
         assert [each["mem_alarm"] for each in management.get("nodes")] == [True]
         keys = town.send(OPM, SOC, DGA, count=3)
         connections = ("vhosts", town.bus.vhost, "connections")
-        eventually(lambda: "blocked" in {each.get("state") for each in management.get(*connections)}, "blocked")
+        eventually(
+            lambda: "blocked" in {each.get("state") for each in management.get(*connections)}, "blocked"
+        )
     eventually(lambda: town.states(OPM).keys() >= {*keys}, "the letters are in the mailbox")
     assert not town.accepted(OPM, keys[:1])
     fragile_node.set_memory_alarm(False)

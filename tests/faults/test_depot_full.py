@@ -28,7 +28,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk; the next test needs no rights")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="only root can mount a small disk; the next test needs no rights"
+)
 def test_p11_a_full_disk_in_the_depot_delays_only_what_does_not_fit(
     stage: Callable[..., Scene], small_disk: Path
 ) -> None:

@@ -10,6 +10,7 @@ from bus.thai import now
 from tests.faults.promises import promises_hold
 from tests.faults.scene import DGA, OPM, SOC, Scene, agencies
 from tests.faults.waiting import eventually
+from tests.faults.wire import submit, under_another_id
 
 
 def test_p5_an_accepted_letter_is_not_refused_because_its_key_was_revoked_afterwards(
@@ -27,7 +28,7 @@ def test_p5_an_accepted_letter_is_not_refused_because_its_key_was_revoked_afterw
     assert town.accepted(OPM, [key])
     assert key in town.received(SOC) & town.received(DGA)
 
-    (late,) = town.send(OPM, SOC)
-    eventually(lambda: town.states(OPM).get(late) == "refused", "a letter after the revocation is refused")
+    submit(town.bus, OPM, under_another_id(town.bus, OPM, town.raw(OPM, key)[0]))
+    eventually(lambda: town.entries(Kind.REFUSED), "a letter after the revocation is refused")
     evidence = promises_hold(town)
     assert [body["code"] for body in evidence.of(Kind.REFUSED)] == [RejectionCode.KEY_REVOKED]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from time import sleep
 
 from sqlalchemy import select
 
@@ -33,12 +34,14 @@ def test_p11_a_letter_that_kills_routers_is_parked_alone_and_its_neighbours_pass
 
     deaths = 0
     fatal = f"router.before-gates:{poison}=kill@*"
-    router = town.router(failpoints=fatal)
+    router = town.router(failpoints=fatal, wait=False)
     while not _parked(town):
         if not router.running:
             deaths += 1
             assert deaths < 15
-            router = town.bus.start_router("router-1", failpoints=fatal)
+            router.stop()
+            router.start(wait=False)
+        sleep(0.02)
     assert deaths == len(town.bus.failpoints_reached("router-1")) >= 2
 
     eventually(lambda: town.accepted(OPM, neighbours), "the neighbours are accepted")

@@ -20,6 +20,13 @@ def submit(bus: LocalBus, agency: str, *submissions: bytes) -> None:
     asyncio.run(_submit(bus, agency, submissions))
 
 
+def under_another_id(bus: LocalBus, agency: str, raw: bytes) -> bytes:
+    """A new letter with the content of this one, sealed by its agency."""
+    letter = read(open_envelope(raw).root)
+    assert isinstance(letter, Letter)
+    return sign(replace(letter, letter_id=uuid4()), bus.seal(agency)).raw
+
+
 def with_another_subject(bus: LocalBus, agency: str, raw: bytes) -> bytes:
     """The same letter under the same id with other content, sealed by its agency."""
     letter = read(open_envelope(raw).root)

@@ -20,7 +20,7 @@ from tests.journey.office import Offices
 
 @contextmanager
 def running_bus(node: Node, folder: Path, **options: Any) -> Iterator[LocalBus]:
-    """A bus with depot and router in a vhost of its own, whose agencies have the keys of `factory`."""
+    """A bus in a vhost of its own, whose agencies have the keys of `factory`; nothing of it is started."""
     node.recover()
     for name, seal in directories.SEALS.items():
         write_seal(seal(), folder / "keys", name)
@@ -37,13 +37,19 @@ def running_bus(node: Node, folder: Path, **options: Any) -> Iterator[LocalBus]:
                 management.delete("users", user)
 
 
+def start(bus: LocalBus) -> None:
+    """Start depot and router side by side, and wait for both."""
+    router = bus.start_router(wait=False)
+    bus.start_depot()
+    router.wait_ready()
+
+
 @pytest.fixture(scope="module")
 def bus(broker_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBus]:
     """The bus of this file's tests."""
     folder = tmp_path_factory.mktemp("bus")
     with running_bus(broker_node, folder, directory=directories.text()) as bus:
-        bus.start_depot()
-        bus.start_router()
+        start(bus)
         yield bus
 
 

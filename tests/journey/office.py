@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.messages import Closed, Incoming, Outgoing
+from bus.directory import PinnedCertificate
 from bus.documents import schema, signing
 from bus.documents.letter import File, Letter, Receiver
 from bus.documents.notice import BUS, Notice
@@ -134,7 +135,7 @@ class Agency:
         """Wait until so many messages with this header have come; return the last."""
         return (await self._wait(lambda one: one.headers.get(header) == value, times))[-1]
 
-    async def _wait(self, wanted: Any, times: int) -> list[Incoming]:
+    async def _wait(self, wanted: Callable[[Incoming], bool], times: int) -> list[Incoming]:
         async with asyncio.timeout(WITHIN), self._news:
             while len(found := [one for one in self.arrived if wanted(one)]) < times:
                 await self._news.wait()
@@ -159,7 +160,7 @@ class Offices:
         self.bus = bus
         self.agencies = {code: Agency(bus, code) for code in factory.NAMES}
         self.ledger = Ledger(bus.ledger_url)
-        self._pins = bus.directory.pins(BUS)
+        self._pins = (PinnedCertificate.of(bus.seal(BUS).certificate),)
         self._stack = AsyncExitStack()
 
     def __getitem__(self, code: str) -> Agency:

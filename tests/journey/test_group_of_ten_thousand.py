@@ -16,7 +16,7 @@ from bus.ledger.tables import consignments, pending
 from compose.local import LocalBus
 from compose.node import Node
 from tests.assets import directories, factory
-from tests.journey.conftest import running_bus
+from tests.journey.conftest import running_bus, start
 from tests.journey.office import Offices
 
 MANY = 10_000
@@ -47,8 +47,7 @@ def country(broker_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iter
             # The directory itself is on its way to every inbox: without queues it would be tried for ever.
             connection.execute(delete(pending))
         ledger.close()
-        bus.start_depot()
-        bus.start_router()
+        start(bus)
         yield bus
 
 

@@ -44,7 +44,8 @@ def referring(**changes: Any) -> Content:
 
 @pytest.mark.parametrize("name", sorted(factory.letters()))
 def test_every_sort_of_letter_passes(name: str) -> None:
-    letter_rules(factory.letters()[name], CODES, NOW)
+    # The full sample names one file under two sizes, which is refused for itself below.
+    letter_rules(replace(factory.letters()[name], files=()), CODES, NOW)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +165,7 @@ def resolved(*receivers: Receiver, within: Directory | None = None, **changes: A
 def directory(**changes: Agency) -> Directory:
     """The rig's, with a topic, an empty group and the sub-unit among a group's members."""
     topic = Topic(id="holidays", name_th="วันหยุด", name_en="Holidays", subscribers=(SOC, DGA))
-    known = rig.directory(**changes)
+    known = rig.directory(version=1, **changes)
     everyone = known.groups["all-agencies"]
     groups = {
         **known.groups,

@@ -1,0 +1,337 @@
+"""`saraban-bus` as people and scripts use it: what it prints, as what it exits, and what it leaves in the ledger."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bus import assets
+from bus.cli.main import main
+from bus.codes import load_codes
+from bus.documents.letter import Receiver
+from bus.documents.notice import Event
+from bus.documents.signing import sign
+from bus.ledger.entry import Kind
+from bus.ledger.store import Ledger
+from bus.router import parking
+from bus.router.answers import Answers
+from bus.thai import now, thai_date
+from compose.keys import write_seal
+from tests.assets import factory
+from tests.assets.factory import DAY, NOW, OCS, OPM, SOC
+from tests.contract import ledger_rig as rig
+
+AGENCY = """
+[[agency]]
+code = "{code}"
+name_th = "{name}"
+name_en = "Agency {code}"
+certificates = [{{ file = "{code}.crt.pem" }}]
+"""
+
+
+@dataclass
+class Shell:
+    """The command line in a folder with settings, keys, a directory and a calendar."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    read: Callable[[], Any]
+    err: str = field(default="", init=False)
+
+    def write_directory(self, version: int, *codes: str, name: str = "หน่วยงาน (ตัวอย่าง)") -> None:
+        agencies = "".join(AGENCY.format(code=code, name=name) for code in codes)
+        head = f'version = {version}\n[bus]\ncertificates = [{{ file = "bus.crt.pem" }}]\n'
+        (self.folder / "agencies.toml").write_text(head + agencies, encoding="utf-8")
+
+    def raw(self, *words: str, code: int = 0) -> bytes:
+        """Run a command; return what it printed. The test fails unless it exits with `code`."""
+        self.monkeypatch.setattr(sys, "argv", ["saraban-bus", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = self.read()
+        self.err = said.err.decode()
+        assert (ended.value.code or 0) == code, (said.out.decode(), self.err)
+        return bytes(said.out)
+
+    def __call__(self, *words: str, code: int = 0) -> str:
+        return self.raw(*words, code=code).decode()
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        return json.loads(self(*words, "--json", code=code))
+
+    def ledger(self) -> Ledger:
+        return Ledger(f"sqlite:///{self.folder / 'ledger.db'}")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> Shell:
+    """Settings, but no ledger yet."""
+    for name in ("bus", OPM, OCS, SOC):
+        write_seal(factory.seal(name), tmp_path / "keys", name)
+    (tmp_path / "bus.toml").write_text(
+        f'[ledger]\nurl = "sqlite:///{tmp_path / "ledger.db"}"\n[directory]\ncertificates = "keys"\n'
+    )
+    shutil.copy(assets.path("config/calendar.toml"), tmp_path / "calendar.toml")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("LOGNAME", "somying")
+    shell = Shell(tmp_path, monkeypatch, capfdbinary.readouterr)
+    shell.write_directory(1, OPM, OCS, SOC)
+    return shell
+
+
+@pytest.fixture
+def shell(bare: Shell) -> Shell:
+    """A ledger with a directory and a calendar in force."""
+    bare("ledger", "init")
+    bare("directory", "apply")
+    bare("calendar", "apply")
+    return bare
+
+
+@pytest.fixture
+def told(shell: Shell) -> dict[str, str]:
+    """Three letters by name: `old` of last month and `new` from OPM, `back` from OCS; `new` is delivered to SOC."""
+    ledger = shell.ledger()
+    router = rig.Router(ledger)
+    ids: dict[str, str] = {}
+
+    def send(name: str, by: str, to: tuple[str, ...], **changes: Any) -> str:
+        content = factory.letter(
+            sender=factory.sender(by), receivers=tuple(Receiver(agency=code) for code in to), **changes
+        )
+        signed = sign(content, factory.seal(by))
+        assert router.take(rig.delivery(signed.raw, by)).outcome == "accepted"
+        ids[name] = str(content.letter_id)
+        return signed.digest
+
+    send("old", OPM, (OCS,), number="นร 0105/ว 165", date=(NOW - 30 * DAY).date())
+    digest = send("new", OPM, (OCS, SOC), number="นร ๐๑๐๕/ ๑๖๖")
+    send("back", OCS, (OPM,), number="นร 0905/7")
+    receipt = factory.notice(Event.DELIVERED, author=SOC, letter_id=ids["new"], letter_digest=digest)
+    assert router.take(rig.delivery(sign(receipt, factory.seal(SOC)).raw, SOC)).outcome == "heard"
+    ledger.close()
+    return ids
+
+
+def names(told: dict[str, str], found: Any) -> list[str]:
+    by_id = {letter_id: name for name, letter_id in told.items()}
+    return sorted(by_id[letter["letterId"]] for letter in found["letters"])
+
+
+# ---- putting things in force ---------------------------------------------------------------------------------------
+
+
+def test_before_init_every_command_says_what_to_do(bare: Shell) -> None:
+    for words in (("ledger", "tail"), ("parked", "list"), ("directory", "apply"), ("calendar", "apply")):
+        bare(*words, code=2)
+        assert "saraban-bus ledger init" in bare.err
+        assert "Traceback" not in bare.err
+
+
+def test_init_may_be_run_again(bare: Shell) -> None:
+    for _ in range(2):
+        assert "ready" in bare("ledger", "init")
+
+
+@pytest.mark.parametrize("what", ["directory", "calendar"])
+def test_applying_a_version_again_changes_nothing(bare: Shell, what: str) -> None:
+    bare("ledger", "init")
+    first, again = bare.json(what, "apply"), bare.json(what, "apply")
+    assert first == again == {"version": 1, "entry": 1}
+    ledger = bare.ledger()
+    (entry,) = rig.entries_of_kind(ledger, Kind(what))
+    ledger.close()
+    assert (entry["version"], entry["operator"]) == (1, "somying")
+
+
+def test_a_new_directory_version_is_sent_to_every_agency(shell: Shell) -> None:
+    shell.write_directory(2, OPM, OCS)
+    assert shell.json("directory", "apply") == {"version": 2, "entry": 3}
+    ledger = shell.ledger()
+    with ledger.read() as reader:
+        sent = [reader.consignment(code, 2) for code in (OPM, OCS)]
+        assert reader.consignment(SOC, 2) is None
+    ledger.close()
+    assert [one.headers["version"] for one in sent if one] == [2, 2]
+
+
+def test_an_older_directory_version_is_refused_and_so_is_other_content_under_the_same(shell: Shell) -> None:
+    shell.write_directory(3, OPM, OCS, SOC)
+    shell("directory", "apply")
+    for version, name in ((2, "หน่วยงาน (ตัวอย่าง)"), (3, "ชื่อใหม่ (ตัวอย่าง)")):
+        shell.write_directory(version, OPM, OCS, SOC, name=name)
+        shell("directory", "apply", code=2)
+        assert "Set version = 4 or higher" in shell.err
+
+
+def test_an_older_calendar_version_is_refused(shell: Shell) -> None:
+    file = shell.folder / "calendar.toml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("version = 1", "version = 5"), encoding="utf-8")
+    assert shell.json("calendar", "apply")["version"] == 5
+    file.write_text(text, encoding="utf-8")
+    shell("calendar", "apply", code=2)
+    assert "Set version = 6 or higher" in shell.err
+
+
+def test_a_directory_with_mistakes_is_not_applied_and_every_mistake_is_named(shell: Shell) -> None:
+    shell.write_directory(2, "1", OPM, OPM)
+    for command in ("check", "apply"):
+        shell("directory", command, code=2)
+        assert len(shell.err.splitlines()) >= 2
+    shell.write_directory(2, OPM)
+    assert shell.json("directory", "check") == {"version": 2, "agencies": 1}
+
+
+# ---- reading the ledger --------------------------------------------------------------------------------------------
+
+
+def test_tail_prints_the_newest_entries_in_order(shell: Shell, told: dict[str, str]) -> None:
+    lines = shell("ledger", "tail", "-n", "3").splitlines()
+    assert [line.split()[0] for line in lines] == ["4", "5", "6"]
+    assert "notice" in lines[-1]
+    assert "delivered" in lines[-1]
+    everything = shell("ledger", "tail", "-n", "100").splitlines()
+    assert [line.split()[0] for line in everything] == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_tail_prints_json_values_one_after_the_other(shell: Shell, told: dict[str, str]) -> None:
+    text, found = shell("ledger", "tail", "-n", "2", "--json"), []
+    while text.strip():
+        value, end = json.JSONDecoder().raw_decode(text.lstrip())
+        found.append(value)
+        text = text.lstrip()[end:]
+    assert [value["seq"] for value in found] == [5, 6]
+
+
+@pytest.mark.parametrize("by", ["id", "number", "thai digits", "ledger number"])
+def test_a_letter_is_shown_by_whatever_names_it(shell: Shell, told: dict[str, str], by: str) -> None:
+    name = {
+        "id": told["new"].upper(),
+        "number": "นร 0105/166",
+        "thai digits": "นร ๐๑๐๕ / ๑๖๖",
+        "ledger number": "4",
+    }
+    (letter,) = shell.json("ledger", "show", name[by])["letters"]
+    assert (letter["letterId"], letter["sender"], letter["letter"]) == (told["new"], OPM, 4)
+    assert {code: one["status"] for code, one in letter["recipients"].items()} == {
+        OCS: "accepted",
+        SOC: "delivered",
+    }
+    assert letter["unacknowledged"] == [SOC, OCS]
+    assert [entry["kind"] for entry in letter["entries"]] == ["accepted", "notice"]
+
+
+def test_show_says_in_words_who_has_not_acknowledged(shell: Shell, told: dict[str, str]) -> None:
+    text = shell("ledger", "show", told["new"])
+    assert f"has not acknowledged: {SOC}, {OCS}" in text
+    assert thai_date(now()) in text
+    assert "delivered" in text
+
+
+def test_show_exits_1_when_there_is_no_such_letter(shell: Shell, told: dict[str, str]) -> None:
+    assert shell.json("ledger", "show", "นร 0105/9", code=1) == {"letters": []}
+    assert "no letter 99" in shell("ledger", "show", "99", code=1)
+
+
+def test_letters_are_found_by_everything_that_an_auditor_knows(shell: Shell, told: dict[str, str]) -> None:
+    today, before = NOW.date(), (NOW - 30 * DAY).date()
+    asked: list[tuple[tuple[str, ...], list[str]]] = [
+        ((), ["back", "new", "old"]),
+        (("--number", "นร 0105/166"), ["new"]),
+        (("--number", "นร ๐๑๐๕/๑๖๖"), ["new"]),
+        (("--number", "นร ๐๑๐๕/ ว ๑๖๕"), ["old"]),
+        (("--from", OPM), ["new", "old"]),
+        (("--to", OCS), ["new", "old"]),
+        (("--from", OPM, "--to", SOC), ["new"]),
+        (("--date", today.isoformat()), ["back", "new"]),
+        (("--date", thai_date(today)), ["back", "new"]),
+        (("--date", thai_date(before, digits="thai")), ["old"]),
+        (("--date", f"{before.day}/{before.month}/{before.year + 543}"), ["old"]),
+        (("--date", f"{thai_date(before)} .. {today.isoformat()}"), ["back", "new", "old"]),
+        (("--date", f"{thai_date(today)}.."), ["back", "new"]),
+        (("--date", f"..{before.isoformat()}"), ["old"]),
+        (("--state", "delivered"), ["new"]),
+        (("--state", "delivered", "--to", SOC), ["new"]),
+        (("--state", "delivered", "--to", OCS), []),
+        (("--state", "unacknowledged", "--to", OPM), ["back"]),
+        (("--state", "registered"), []),
+    ]
+    for words, answer in asked:
+        assert names(told, shell.json("ledger", "find", *words)) == answer, words
+    assert "1 letters" in shell("ledger", "find", "--number", "นร ๐๑๐๕/๑๖๖")
+
+
+def test_a_date_that_is_none_is_said_to_be_none(shell: Shell) -> None:
+    shell("ledger", "find", "--date", "31/2/2569", code=2)
+    assert "--date" in shell.err or "date" in shell.err
+    assert "Traceback" not in shell.err
+
+
+def test_rebuild_leaves_the_work_lists_as_they_were(shell: Shell, told: dict[str, str]) -> None:
+    ledger = shell.ledger()
+    before = rig.counts(ledger)
+    ledger.forget_claims(None)
+    assert "rebuilt" in shell("ledger", "rebuild")
+    assert rig.counts(ledger) == before
+    ledger.close()
+
+
+# ---- parked submissions --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parked(shell: Shell) -> tuple[int, bytes]:
+    """The entry and the bytes of a submission that met a fault."""
+    one = rig.delivery(sign(factory.letter(), factory.seal(OPM)).raw)
+    word = Answers(factory.seal("bus"), load_codes()).parked(submission=one.sha256, now=now())
+    ledger = shell.ledger()
+    with ledger.append() as writer:
+        entry = parking.park(writer, one, word, (OPM,))
+    ledger.close()
+    return entry, one.raw
+
+
+def test_what_is_parked_is_listed_and_shown_with_its_bytes(shell: Shell, parked: tuple[int, bytes]) -> None:
+    entry, raw = parked
+    (listed,) = shell.json("parked", "list")["parked"]
+    assert (listed["seq"], listed["agency"]) == (entry, OPM)
+    assert json.loads(shell("parked", "show", str(entry))) == listed
+    assert shell.raw("parked", "show", str(entry), "--raw") == raw
+    assert listed["submission"] in shell("parked", "list")
+
+
+def test_a_replay_is_recorded_with_name_and_reason(shell: Shell, parked: tuple[int, bytes]) -> None:
+    entry, raw = parked
+    request = shell.json("parked", "replay", str(entry), "--reason", "แก้ไขแล้ว")["entry"]
+    ledger = shell.ledger()
+    with ledger.read() as reader:
+        body = reader.entries(after=request - 1)[0].body
+        (replay,) = parking.replays(reader)
+    assert (body["parked"], body["operator"], body["reason"]) == (entry, "somying", "แก้ไขแล้ว")
+    assert (replay.raw, replay.agency) == (raw, OPM)
+    assert rig.Router(ledger).take(replay).outcome == "accepted"
+    ledger.close()
+    assert shell.json("parked", "list") == {"parked": []}
+
+
+def test_nothing_is_replayed_without_a_reason_or_under_a_wrong_number(
+    shell: Shell, parked: tuple[int, bytes]
+) -> None:
+    entry, _ = parked
+    shell("parked", "replay", str(entry), code=2)
+    for words in (("replay", "1", "--reason", "x"), ("show", "1"), ("show", "999")):
+        shell("parked", *words, code=1)
+        assert "nothing is parked under" in shell.err
+    ledger = shell.ledger()
+    assert rig.entries_of_kind(ledger, Kind.REPLAY_REQUESTED) == []
+    ledger.close()
