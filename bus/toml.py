@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
@@ -67,7 +68,7 @@ class Table:
         """A list of strings without repetition; an absent one is empty."""
         listed = enumerate(self._list(name, f"a list, each of it {meant}"), 1)
         texts = [self._matching(f"{name}[{at}]", each, like, meant) for at, each in listed]
-        for twice in sorted({each for each in texts if each != STAND_IN and texts.count(each) > 1}):
+        for twice in sorted(each for each, count in Counter(texts).items() if each != STAND_IN and count > 1):
             self.wrong(name, f"{twice} stands there more than once", "Name each once")
         return tuple(texts)
 

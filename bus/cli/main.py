@@ -115,7 +115,7 @@ def directory_check(config: Config = None, json: Json = False) -> None:
 
 @calendar_app.command("apply")
 def calendar_apply(config: Config = None, json: Json = False) -> None:
-    """Put the calendar file in force: an entry in the ledger. Routers take it up when they start."""
+    """Put the calendar file in force: an entry in the ledger, taken up by every router at its next letter."""
     settings = settings_of(config)
     calendar = load_calendar(settings.calendar.file)
     with opened(settings) as ledger:

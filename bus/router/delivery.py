@@ -57,6 +57,7 @@ class Accepted:
     letter: Verified[Letter]
     directory: Directory
     recipients: tuple[Recipient, ...]
+    calendar_version: int
     receipt_due: str
     registration_due: str | None
     acceptance: Signed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bus.calendar import Calendar
 from bus.calendar import from_json as calendar_from_json
 from bus.calendar import to_json as calendar_to_json
@@ -44,6 +46,19 @@ def enforce_calendar(ledger: Ledger, calendar: Calendar, *, operator: str) -> in
         if standing := _standing(writer, Kind.CALENDAR, calendar.version, content, "calendar.toml"):
             return standing
         return writer.entry(Kind.CALENDAR, document=content, version=calendar.version, operator=operator)
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """The ledger numbers of the directory and the calendar that a judgement rests on; 0 where there is none."""
+
+    directory: int
+    calendar: int
+
+
+def versions(reader: Reader) -> Versions:
+    """Return which directory and which calendar are in force."""
+    return Versions(reader.latest_seq(Kind.DIRECTORY), reader.latest_seq(Kind.CALENDAR))
 
 
 def directory_in_force(reader: Reader) -> tuple[int, Directory]:

@@ -225,6 +225,7 @@ def _accepted(one: Passed, rules: Rules) -> Accepted:
         letter=one.letter,
         directory=one.directory,
         recipients=one.recipients,
+        calendar_version=rules.calendar.version,
         receipt_due=timestamp(receipt_due),
         registration_due=timestamp(registration_due) if registration_due else None,
         acceptance=acceptance,

@@ -19,7 +19,7 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
 from bus.router.answers import Answers
 from bus.router.deadlines import Deadlines
-from bus.router.enforce import calendar_in_force, directory_in_force
+from bus.router.enforce import calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
 from bus.router.intake import Rules
 from bus.router.metrics import Metrics
@@ -60,7 +60,8 @@ class _Parts:
         name = settings.router.name
         codes = load_codes(settings.codes.folder)
         with ledger.read() as reader:
-            directory_entry, directory = directory_in_force(reader)
+            judged_by = versions(reader)
+            _, directory = directory_in_force(reader)
             _, calendar = calendar_in_force(reader)
         self.name, self.ledger, self.intake_link, self.outlet = name, ledger, intake, outlet
         self.metrics = Metrics()
@@ -75,7 +76,7 @@ class _Parts:
         )
         self.intake = Intake(
             rules=Rules(directory, calendar, codes, answers),
-            directory_entry=directory_entry,
+            judged_by=judged_by,
             ledger=ledger,
             depot=depot,
             appends=self.appends,

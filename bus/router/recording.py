@@ -21,6 +21,7 @@ from bus.ledger.state import deadlines_of
 from bus.ledger.store import Claim, Writer
 from bus.router import transitions
 from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Repeated
+from bus.router.enforce import Versions, versions
 from bus.thai import normalise_number
 
 CLAIM_FOR = timedelta(seconds=60)
@@ -48,13 +49,12 @@ class Recorder:
     def __init__(self, router: str) -> None:
         self._router = router
 
-    def record(self, writer: Writer, found: Examined, directory_entry: int) -> Recorded:
+    def record(self, writer: Writer, found: Examined, judged_by: Versions) -> Recorded:
         """Write one examined submission. Raises Stale when it has to be examined again.
 
-        `directory_entry` is the ledger number of the directory version that the gates used.
+        `judged_by`: the directory and the calendar that the gates used.
         """
-        in_force = writer.latest_seq(Kind.DIRECTORY)
-        if in_force != directory_entry:
+        if versions(writer) != judged_by:
             raise Stale
         if found.delivery.replay and not writer.replay_wanted(found.delivery.replay):
             return Recorded("replayed", ())
@@ -144,6 +144,7 @@ def _accept(hand: _Hand, found: Accepted) -> str:
         "receiptDue": found.receipt_due,
         "registrationDue": found.registration_due,
         "directory": found.directory.version,
+        "calendar": found.calendar_version,
     }
     entry = writer.entry(
         Kind.ACCEPTED,

@@ -28,13 +28,12 @@ from bus.broker.subscription import Subscription
 from bus.depot.client import Holds
 from bus.errors import Transient
 from bus.failpoints import reached
-from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
 from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery, Examined, Passed
-from bus.router.enforce import directory_in_force
+from bus.router.enforce import Versions, calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
 from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.metrics import Metrics
@@ -69,7 +68,7 @@ class Intake:
         self,
         *,
         rules: Rules,
-        directory_entry: int,
+        judged_by: Versions,
         ledger: Ledger,
         depot: Holds,
         appends: GroupCommit,
@@ -79,7 +78,7 @@ class Intake:
         limits: Limits,
     ) -> None:
         self.rules = rules
-        self._directory_entry = directory_entry
+        self._versions = judged_by
         self._ledger = ledger
         self._depot = depot
         self._appends = appends
@@ -163,13 +162,13 @@ class Intake:
             if not waiting:
                 break
             try:
-                found, entry = await self._in_gates(list(waiting.values()))
+                found, judged_by = await self._in_gates(list(waiting.values()))
             except Transient as away:
                 _log.warning("dependency-away", reason=str(away))
                 self._away.set()
                 settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
                 break
-            outcomes = await self._append(found, entry)
+            outcomes = await self._append(found, judged_by)
             again = {}
             for (place, delivery), outcome in zip(waiting.items(), outcomes, strict=True):
                 if isinstance(outcome, Stale):
@@ -181,28 +180,34 @@ class Intake:
             settled.setdefault(place, await self._settle(delivery, RuntimeError("examined too often")))
         return [settled[place] for place in range(len(deliveries))]
 
-    async def _in_gates(self, deliveries: list[Delivery]) -> tuple[list[Examined | Exception], int]:
+    async def _in_gates(self, deliveries: list[Delivery]) -> tuple[list[Examined | Exception], Versions]:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._gates)
-        found, rules, entry = await in_thread(self._examine, deliveries)
+        found, rules, judged_by = await in_thread(self._examine, deliveries)
         wanted = files_of(found)
         said = await self._depot.hold(wanted) if wanted else []
-        return await in_thread(conclude, found, said, rules), entry
+        return await in_thread(conclude, found, said, rules), judged_by
 
-    def _examine(self, deliveries: list[Delivery]) -> tuple[list[Passed | Examined | Exception], Rules, int]:
+    def _examine(
+        self, deliveries: list[Delivery]
+    ) -> tuple[list[Passed | Examined | Exception], Rules, Versions]:
         reached("router.before-gates", (delivery.sha256 for delivery in deliveries))
         with self._ledger.read() as reader:
-            if reader.latest_seq(Kind.DIRECTORY) != self._directory_entry:
-                self._directory_entry, directory = directory_in_force(reader)
-                self.rules = replace(self.rules, directory=directory)
+            if (in_force := versions(reader)) != self._versions:
+                _, directory = directory_in_force(reader)
+                _, calendar = calendar_in_force(reader)
+                self._versions = in_force
+                self.rules = replace(self.rules, directory=directory, calendar=calendar)
             with self._metrics.gates.time():
-                return examine(deliveries, self.rules, reader), self.rules, self._directory_entry
+                return examine(deliveries, self.rules, reader), self.rules, self._versions
 
-    async def _append(self, found: list[Examined | Exception], entry: int) -> list[Recorded | Exception]:
+    async def _append(
+        self, found: list[Examined | Exception], judged_by: Versions
+    ) -> list[Recorded | Exception]:
         futures = [
             one
             if isinstance(one, Exception)
             else asyncio.wrap_future(
-                self._appends.submit(partial(_recorded, self._recorder, one, entry), about="submissions")
+                self._appends.submit(partial(_recorded, self._recorder, one, judged_by), about="submissions")
             )
             for one in found
         ]
@@ -254,10 +259,10 @@ class Intake:
             pass
 
 
-def _recorded(recorder: Recorder, one: Examined, entry: int, writer: Writer) -> Recorded | Stale:
+def _recorded(recorder: Recorder, one: Examined, judged_by: Versions, writer: Writer) -> Recorded | Stale:
     """Record one; Stale is a result and not an error, so that it does not roll back the group."""
     try:
-        return recorder.record(writer, one, entry)
+        return recorder.record(writer, one, judged_by)
     except Stale as stale:
         return stale
 

@@ -68,7 +68,9 @@ def _costs(node: Node, folder: Path, report: dict[str, Any]) -> None:
 def _raw(node: Node, _folder: Path, report: dict[str, Any]) -> None:
     with Management(node.management_url) as management:
         management.put("vhosts", "raw")
-        management.put("permissions", "raw", OPERATOR, body=dict.fromkeys(("configure", "write", "read"), ".*"))
+        management.put(
+            "permissions", "raw", OPERATOR, body=dict.fromkeys(("configure", "write", "read"), ".*")
+        )
     url = node.url("raw", OPERATOR, node.operator_password)
     report["raw_forward_per_s"] = round(asyncio.run(raw_forward(url, 20_000, report["letter_bytes"])), 1)
 

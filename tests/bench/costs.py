@@ -24,7 +24,7 @@ from bus.ledger import schema as ledger_schema
 from bus.ledger.store import Ledger
 from bus.router.answers import Answers
 from bus.router.delivery import Accepted, Delivery
-from bus.router.enforce import directory_in_force, enforce_calendar, enforce_directory
+from bus.router.enforce import enforce_calendar, enforce_directory, versions
 from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.recording import Recorder
 from bus.thai import now
@@ -97,7 +97,7 @@ def _one_batch(
     deliveries = [Delivery(raw=raw, agency=agency, user=agency, received_at=moment) for raw in batch]
     began = process_time()
     with ledger.read() as reader:
-        entry, _ = directory_in_force(reader)
+        judged_by = versions(reader)
         passed = examine(deliveries, rules, reader)
     examined = process_time()
     found = conclude(passed, [Held.OK] * len(files_of(passed)), rules)
@@ -106,7 +106,7 @@ def _one_batch(
         for one in found:
             if not isinstance(one, Accepted):
                 raise TypeError(f"a benchmark letter was not accepted: {one}")
-            recorder.record(writer, one, entry)
+            recorder.record(writer, one, judged_by)
     recorded = process_time()
     spent["gates"] += examined - began
     spent["signing"] += concluded - examined

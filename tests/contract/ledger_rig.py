@@ -27,7 +27,7 @@ from bus.ledger.store import Claim, Ledger, Writer
 from bus.ledger.tables import metadata
 from bus.router.answers import Answers
 from bus.router.delivery import Delivery, Examined
-from bus.router.enforce import directory_in_force, enforce_directory
+from bus.router.enforce import Versions, directory_in_force, enforce_directory, versions
 from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
@@ -205,15 +205,16 @@ class Router:
         """Put a directory in force."""
         return enforce_directory(self.ledger, version, factory.seal("bus"), operator="tester")
 
-    def examine(self, *deliveries: Delivery) -> tuple[list[Examined | Exception], int]:
-        """Gates 1 to 7, and the number of the directory's entry; a bug stands in the place of what met it."""
+    def examine(self, *deliveries: Delivery) -> tuple[list[Examined | Exception], Versions]:
+        """Gates 1 to 7, and the versions they judged by; a bug stands in the place of what met it."""
         with self.ledger.read() as reader:
-            entry, in_force = directory_in_force(reader)
+            entry = versions(reader)
+            _, in_force = directory_in_force(reader)
             rules = Rules(in_force, self.calendar, load_codes(), self._answers)
             passed = examine(deliveries, rules, reader)
         return conclude(passed, [self.files for _ in files_of(passed)], rules), entry
 
-    def judge(self, *deliveries: Delivery) -> tuple[list[Examined], int]:
+    def judge(self, *deliveries: Delivery) -> tuple[list[Examined], Versions]:
         """The same where no bug is expected."""
         found, entry = self.examine(*deliveries)
         for bug in found:
@@ -221,7 +222,7 @@ class Router:
                 raise bug
         return [one for one in found if not isinstance(one, Exception)], entry
 
-    def record(self, found: Examined, entry: int) -> Recorded:
+    def record(self, found: Examined, entry: Versions) -> Recorded:
         """Gate 8."""
         with self.ledger.append() as writer:
             return self._recorder.record(writer, found, entry)
