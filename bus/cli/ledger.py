@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Annotated, Any
 
 import typer
 
 from bus.cli.common import Config, opened, say, settings_of, table
 from bus.ledger import schema
-from bus.ledger.entry import Entry, Kind
+from bus.ledger.entry import Entry, Kind, canonical
 from bus.ledger.reading import LetterRow, Reader
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
@@ -21,6 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to whic
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
+_PAGE = 500
 
 
 @app.command()
@@ -79,7 +82,8 @@ def tail(
     """Print the newest entries, one a line."""
     with opened(settings_of(config)) as ledger:
         for entry in _newest(ledger, count, follow=follow):
-            say(dict(entry.body), json=json, words=[_line(entry)])
+            # One JSON object a line, so that what follows can be read as it comes.
+            typer.echo(canonical(entry.body) if json else _line(entry))
 
 
 @app.command()
@@ -101,16 +105,17 @@ def find(
     """Find letters; everything given has to apply."""
     first, last = _dates(date)
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        rows = reader.find_letters(
+        matching = partial(
+            reader.find_letters,
             number=normalise_number(number) if number else None,
             sender=sender,
             recipient=recipient,
             since=first,
             until=last,
-            limit=limit,
         )
-        found = [(row, reader.state_of(row.letter)) for row in rows]
-    found = [(row, one) for row, one in found if state is None or _has(one, state, recipient)]
+        states = ((row, reader.state_of(row.letter)) for row in _paged(matching))
+        wanted = (pair for pair in states if state is None or _has(pair[1], state, recipient))
+        found = list(islice(wanted, limit))
     if json:
         say({"letters": [{**_row(row), **_state(one)} for row, one in found]}, json=True, words=())
         return
@@ -126,6 +131,14 @@ def _letters(reader: Reader, name: str) -> list[LetterRow]:
         row = reader.letter(int(name))
         return [row] if row else []
     return reader.find_letters(letter_id=name.lower()) or reader.find_letters(number=normalise_number(name))
+
+
+def _paged(matching: Callable[..., list[LetterRow]]) -> Iterator[LetterRow]:
+    """Yield every matching letter, newest first."""
+    before = None
+    while rows := matching(before=before, limit=_PAGE):
+        yield from rows
+        before = rows[-1].letter
 
 
 def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:

@@ -103,6 +103,11 @@ class Reader:
         """Return the number of the newest entry, 0 in an empty ledger."""
         return self._current().scalar(select(func.max(entries.c.seq))) or 0
 
+    def newest(self) -> Entry | None:
+        """Return the newest entry, None in an empty ledger."""
+        text = self._current().scalar(select(entries.c.body).order_by(entries.c.seq.desc()).limit(1))
+        return Entry(json.loads(text)) if text else None
+
     def entry_at(self, seq: int) -> Entry | None:
         text = self._current().scalar(select(entries.c.body).where(entries.c.seq == seq))
         return Entry(json.loads(text)) if text else None
@@ -180,13 +185,17 @@ class Reader:
         recipient: str | None = None,
         since: str | None = None,
         until: str | None = None,
+        before: int | None = None,
         limit: int = 1000,
     ) -> list[LetterRow]:
         """Return the letters to which everything given applies, newest first.
 
-        `number` is normalised (`bus.thai.normalise_number`); `since` and `until` are the letter's ISO date, inclusive.
+        `number` is normalised (`bus.thai.normalise_number`); `since` and `until` are the letter's ISO date, inclusive;
+        `before` is a ledger number to go on from.
         """
         query = select(letters).order_by(letters.c.letter.desc()).limit(limit)
+        if before:
+            query = query.where(letters.c.letter < before)
         if letter_id:
             query = query.where(letters.c.letter_id == letter_id)
         if number:

@@ -97,11 +97,15 @@ class Ledger:
         with working(self.engine) as connection:
             return _claim(connection, claim, limit, per_agency, without)
 
-    def forget_claims(self, router: str | None) -> None:
-        """Let go of what a router had claimed before it died; None means every router."""
+    def forget_claims(self, router: str | None, agency: str | None = None) -> None:
+        """Let go of what a router has claimed, of one agency or of all; None means every router."""
+        query = update(pending).values(claimed_by=None, claimed_until=None)
+        if router:
+            query = query.where(pending.c.claimed_by == router)
+        if agency:
+            query = query.where(pending.c.agency == agency)
         with working(self.engine) as connection:
-            query = update(pending).values(claimed_by=None, claimed_until=None)
-            connection.execute(query.where(pending.c.claimed_by == router) if router else query)
+            connection.execute(query)
 
     def close(self) -> None:
         """Close every connection."""
@@ -113,14 +117,16 @@ class Writer(Reader):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
+        self._before = Reader(connection)
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
-        self._seq = self.head()
+        newest = self._before.newest()
+        self._seq = newest.seq if newest else 0
         self._last: dict[str, int] = {}
         self._latest: dict[Kind, int] = {}
         self._kept: set[bytes] = set()
         self._verdicts: dict[tuple[str, ...], Verdict] = {}
-        self._before = Reader(connection)
-        self.at = now()
+        # Clocks of several routers differ, and clocks are set back; the ledger's time never runs backwards.
+        self.at = max(now(), newest.at) if newest else now()
         """The ledger time of this append."""
 
     # -- reads: each sees what this append has collected; the frequent ones without flushing it first --

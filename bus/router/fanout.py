@@ -31,6 +31,8 @@ from bus.thai import now
 OUTSTANDING = 32
 FAST, SLOW = "fast", "slow"
 _CONFIRM_WITHIN = 20.0
+_MOST_WAITING, _MOST_WAITING_IN_ALL = 256, 2_000
+"""Consignments kept in memory for one agency and for all: a broker that takes nothing must not fill the memory."""
 _CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
 _log = logs.get("fanout")
 
@@ -42,6 +44,8 @@ class _Courier:
     agency: str
     waiting: deque[Consignment] = field(default_factory=deque)
     under_way: set[int] = field(default_factory=set)
+    behind: bool = False
+    """Whether some of what this router has claimed was not kept in memory and waits in the database only."""
     answered: bool = False
     failures: int = 0
     resume_at: float = 0.0
@@ -50,6 +54,11 @@ class _Courier:
     @property
     def lane(self) -> str:
         return FAST if self.answered and not self.failures else SLOW
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether anything for this agency is in memory."""
+        return bool(self.waiting or self.under_way)
 
     @property
     def room(self) -> int:
@@ -79,6 +88,9 @@ class Fanout:
         self._confirmed: list[Consignment] = []
         self._something_confirmed = asyncio.Event()
         self._kick = asyncio.Event()
+        self._waiting = 0
+        self._more = False
+        """Whether the last sweep may have left something."""
         self.published = 0
         """How many consignments the broker has confirmed since the start."""
 
@@ -91,7 +103,11 @@ class Fanout:
         """Publish consignments that this router has just committed and claimed."""
         for consignment in consignments:
             courier = self._courier(consignment.agency)
-            courier.waiting.append(consignment)
+            if len(courier.waiting) < _MOST_WAITING and self._waiting < _MOST_WAITING_IN_ALL:
+                courier.waiting.append(consignment)
+                self._waiting += 1
+            else:
+                courier.behind = True
             self._start(courier)
 
     def sweep_now(self) -> None:
@@ -111,7 +127,7 @@ class Fanout:
                 self._kick.clear()
         finally:
             for courier in self._couriers.values():
-                courier.waiting.clear()
+                self._drop(courier)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=_CONFIRM_WITHIN)
             recorder.cancel()
@@ -126,19 +142,32 @@ class Fanout:
             for courier in self._couriers.values()
             if courier.resume_at > clock or len(courier.waiting) >= OUTSTANDING
         ]
-        claim = Claim(self._router, now() + CLAIM_FOR)
         try:
-            found = await asyncio.to_thread(
-                self._ledger.claim, claim, limit=1000, per_agency=OUTSTANDING * 2, without=busy
-            )
+            found = await asyncio.to_thread(self._claim, busy)
         except Transient as away:
             _log.warning("sweep-postponed", reason=str(away))
             return
         self.give(found)
         for courier in self._couriers.values():
             self._start(courier)
-        if len(found) >= OUTSTANDING * 2:
-            self._kick.set()
+        self._more = len(found) >= OUTSTANDING * 2
+
+    def _claim(self, busy: list[str]) -> list[Consignment]:
+        """Claim what is free; what was claimed and not kept is free again once its courier has nothing in hand."""
+        caught_up = [
+            courier for courier in list(self._couriers.values()) if courier.behind and not courier.in_hand
+        ]
+        for courier in caught_up:
+            courier.behind = False
+            self._ledger.forget_claims(self._router, courier.agency)
+        claim = Claim(self._router, now() + CLAIM_FOR)
+        return self._ledger.claim(claim, limit=1000, per_agency=OUTSTANDING * 2, without=busy)
+
+    def _drop(self, courier: _Courier) -> None:
+        """Keep no more of a courier's consignments in memory: they stay pending."""
+        self._waiting -= len(courier.waiting)
+        courier.behind = courier.behind or bool(courier.waiting)
+        courier.waiting.clear()
 
     def _courier(self, agency: str) -> _Courier:
         return self._couriers.setdefault(agency, _Courier(agency))
@@ -148,6 +177,7 @@ class Fanout:
             return
         while courier.waiting and courier.room > 0:
             consignment = courier.waiting.popleft()
+            self._waiting -= 1
             if consignment.number in courier.under_way:
                 continue
             courier.under_way.add(consignment.number)
@@ -172,7 +202,7 @@ class Fanout:
         self._confirmed.append(consignment)
         self._something_confirmed.set()
         self._start(courier)
-        if not courier.waiting and not courier.under_way:
+        if not courier.in_hand and (courier.behind or self._more):
             self._kick.set()
 
     def _failed(self, courier: _Courier, consignment: Consignment, failure: Transient) -> None:
@@ -183,8 +213,9 @@ class Fanout:
         pause = next(courier.pauses)
         courier.resume_at = asyncio.get_running_loop().time() + pause
         courier.waiting.appendleft(consignment)
+        self._waiting += 1
         if len(courier.waiting) > OUTSTANDING * 2:
-            courier.waiting.clear()  # they stay pending; the claim lapses and the sweep finds them
+            self._drop(courier)
         self._on_trouble(courier.agency, reason)
         _log.warning("consignment-not-confirmed", agency=courier.agency, reason=reason, pause=round(pause, 1))
         if first and self._link.connected:

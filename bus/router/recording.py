@@ -41,6 +41,9 @@ class Recorded:
 
     outcome: str
     consignments: tuple[Consignment, ...]
+    """What this router publishes by itself."""
+    left: bool = False
+    """Whether there is more, for a sweep to claim."""
 
 
 class Recorder:
@@ -69,7 +72,7 @@ class Recorder:
             case Repeated():
                 outcome = hand.repeat(found.agency, found.answer)
         _close_replay(writer, found.delivery, outcome)
-        return Recorded(outcome, tuple(hand.given))
+        return Recorded(outcome, tuple(hand.given), hand.left)
 
 
 class _Hand:
@@ -78,6 +81,8 @@ class _Hand:
     def __init__(self, writer: Writer, router: str) -> None:
         self.writer = writer
         self.given: list[Consignment] = []
+        self.left = False
+        """Whether something was consigned that the sweep has to claim."""
         self._claim = Claim(router, writer.at + CLAIM_FOR)
 
     def give(
@@ -107,11 +112,13 @@ class _Hand:
             held=held,
             claim=self._claim if claimed else None,
         )
+        self.left = self.left or not (claimed or held)
         if claimed:
             self.given.append(Consignment(agency, number, entry, letter, type, dict(headers), body))
 
     def repeat(self, agency: str, number: int) -> str:
         self.writer.repeat(agency, number)
+        self.left = True
         return "repeated"
 
     def number(self, agency: str) -> int:

@@ -11,13 +11,14 @@ from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.messages import Closed
 from bus.errors import Transient
+from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
 from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery
 from bus.router.fanout import Fanout
-from bus.router.service import Intake, delivery_of, pause, when
+from bus.router.service import Intake, Settlement, delivery_of, pause, when
 from bus.thai import now
 
 _log = logs.get("parking")
@@ -49,18 +50,22 @@ async def read_parked(
 
 async def carry_out_replays(ledger: Ledger, intake: Intake, stop: asyncio.Event, *, interval: float) -> None:
     """Take what operators asked to replay through the gates, until stopped."""
+    done_through = 0
     while not stop.is_set():
         try:
-            for delivery in await asyncio.to_thread(_replays, ledger):
-                await intake.process([delivery])
+            newest, deliveries = await asyncio.to_thread(_replays, ledger, done_through)
+            settled = [one for delivery in deliveries for one in await intake.process([delivery])]
+            if Settlement.RETRY_LATER not in settled:
+                done_through = newest
         except Transient as away:
             _log.info("replays-postponed", reason=str(away))
         await pause(stop, interval)
 
 
-def _replays(ledger: Ledger) -> list[Delivery]:
+def _replays(ledger: Ledger, done_through: int) -> tuple[int, list[Delivery]]:
     with ledger.read() as reader:
-        return parking.replays(reader)
+        newest = reader.latest_seq(Kind.REPLAY_REQUESTED)
+        return newest, parking.replays(reader) if newest > done_through else []
 
 
 async def _until_durable(appends: GroupCommit, act: Callable[[Writer], int], stop: asyncio.Event) -> int:

@@ -221,7 +221,7 @@ class Intake:
         if isinstance(outcome, Recorded):
             self._metrics.submissions.labels(outcome.outcome).inc()
             self._fanout.give(outcome.consignments)
-            if outcome.outcome == "repeated":
+            if outcome.left:
                 self._fanout.sweep_now()
             return Settlement.ACK
         if isinstance(outcome, Transient):

@@ -72,6 +72,8 @@ def _answer(notice: Notice, recipient: RecipientState) -> None:
         _require(
             bool(notice.reason_texts or notice.reason_code), RejectionCode.NOTICE_INCOMPLETE, "ReasonText"
         )
+    if notice.event == Event.TRANSFERRED:
+        _require(notice.successor is not None, RejectionCode.NOTICE_INCOMPLETE, "Successor")
     if recipient.status == "withdrawn":
         raise Rejected(RejectionCode.NOTICE_ALREADY_ANSWERED, "withdrawn")
     if notice.supersedes is None:

@@ -48,9 +48,13 @@ NOW = dt.datetime.now(BANGKOK).replace(microsecond=0)
 # Seals -----------------------------------------------------------------------------------------------------------
 
 
-@cache
 def seal(name: str = OPM) -> Seal:
     """The P-256 seal of an agency, or of the bus; always the same for one name."""
+    return _seal(name)
+
+
+@cache
+def _seal(name: str) -> Seal:
     return new_seal(name)
 
 

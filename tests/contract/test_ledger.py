@@ -833,7 +833,10 @@ def test_every_remembered_table_has_its_guards(ledger: Ledger) -> None:
     )
     with ledger.engine.connect() as connection:
         guarded = sorted(connection.scalars(text(query)))
-    assert guarded == sorted([table.name for table in REMEMBERED] * 2)
+    wanted = [table.name for table in REMEMBERED] * 2
+    if sqlite:  # and one against INSERT OR REPLACE, but for documents, where the same bytes are no mistake
+        wanted += [table.name for table in REMEMBERED if table.name != "documents"]
+    assert guarded == sorted(wanted)
     assert {table.name for table in (*REMEMBERED, *DISPOSABLE)} == set(metadata.tables)
 
 

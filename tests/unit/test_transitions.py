@@ -47,6 +47,7 @@ def complete(event: Event, **changes: Any) -> Notice:
         Event.REGISTERED: {"registration": factory.registration()},
         Event.REFUSED: {"reason_texts": (ReasonText(language="th", value="ไม่เกี่ยวข้อง"),)},
         Event.SETTLED: {"other_means": OtherMeans(code="paper")},
+        Event.TRANSFERRED: {"successor": factory.DGA},
     }
     return factory.notice(event, **{**asked.get(event, {}), **changes})
 

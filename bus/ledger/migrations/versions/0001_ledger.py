@@ -9,6 +9,15 @@ down_revision = None
 NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 REMEMBERED = ("documents", "entries", "letters", "recipients", "letter_files", "submissions", "consignments")
 
+KEYS = {
+    "entries": ("seq",),
+    "letters": ("letter",),
+    "recipients": ("letter", "agency"),
+    "letter_files": ("letter", "sha256"),
+    "submissions": ("agency", "answer"),
+    "consignments": ("agency", "number"),
+}
+
 
 def upgrade() -> None:
     op.create_table(
@@ -139,6 +148,14 @@ def downgrade() -> None:
 
 
 def _guard_sqlite() -> None:
+    for table, key in KEYS.items():
+        # INSERT OR REPLACE deletes past the triggers below unless the connection has recursive triggers on.
+        same = " AND ".join(f"{column} = NEW.{column}" for column in key)
+        there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names that stand in this file
+        op.execute(
+            f"CREATE TRIGGER {table}_refuse_replace BEFORE INSERT ON {table} WHEN {there} "
+            f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
+        )
     for table in REMEMBERED:
         for act in ("UPDATE", "DELETE"):
             op.execute(
