@@ -1,8 +1,10 @@
 """Fan-out: pending consignments to the inboxes, confirmed one by one, with one dead agency delaying nobody.
 
-Each agency has a courier. A courier has at most `OUTSTANDING` publishes under way; one that has not answered yet, or
-whose circuit is open, publishes on the slow lane, a channel of its own, because one publish to an unresponsive quorum
-queue stalls its whole channel. What fails stays pending and is tried again when the circuit lets it.
+Each agency has a courier with at most `OUTSTANDING` publishes under way. The first publish of a channel to a quorum
+queue waits for the queue's answer, and everything else on that channel with it: for a minute, if the queue does not
+answer. That is so again for every new channel, however often the queue has answered on others. So each courier has a
+lane of its own, and another while its circuit is open; only beyond `LANES` agencies do some share one. What fails
+stays pending and is tried again when the circuit lets it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ from bus.router.recording import CLAIM_FOR
 from bus.thai import now
 
 OUTSTANDING = 32
-FAST, SLOW = "fast", "slow"
+LANES = 256
+"""Channels for closed circuits, and as many for open ones; a broker allows 2047 on a connection."""
 _CONFIRM_WITHIN = 20.0
 _MOST_WAITING, _MOST_WAITING_IN_ALL = 256, 2_000
 """Consignments kept in memory for one agency and for all: a broker that takes nothing must not fill the memory."""
@@ -42,18 +45,19 @@ class _Courier:
     """What a router knows of one agency's inbox."""
 
     agency: str
+    place: int
+    """Which lane is its own."""
     waiting: deque[Consignment] = field(default_factory=deque)
     under_way: set[int] = field(default_factory=set)
     behind: bool = False
     """Whether some of what this router has claimed was not kept in memory and waits in the database only."""
-    answered: bool = False
     failures: int = 0
     resume_at: float = 0.0
     pauses: Iterator[float] = field(default_factory=CONSIGN.waits)
 
     @property
     def lane(self) -> str:
-        return FAST if self.answered and not self.failures else SLOW
+        return f"{'trial' if self.failures else 'inbox'}-{self.place}"
 
     @property
     def in_hand(self) -> bool:
@@ -170,7 +174,7 @@ class Fanout:
         courier.waiting.clear()
 
     def _courier(self, agency: str) -> _Courier:
-        return self._couriers.setdefault(agency, _Courier(agency))
+        return self._couriers.setdefault(agency, _Courier(agency, len(self._couriers) % LANES))
 
     def _start(self, courier: _Courier) -> None:
         if courier.resume_at > asyncio.get_running_loop().time():
@@ -197,7 +201,6 @@ class Fanout:
         reached("router.after-confirm")
         if courier.failures:
             courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.waits()
-        courier.answered = True
         self.published += 1
         self._confirmed.append(consignment)
         self._something_confirmed.set()

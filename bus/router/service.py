@@ -203,19 +203,24 @@ class Intake:
     async def _append(
         self, found: list[Examined | Exception], judged_by: Versions
     ) -> list[Recorded | Exception]:
-        futures = [
-            one
-            if isinstance(one, Exception)
-            else asyncio.wrap_future(
-                self._appends.submit(partial(_recorded, self._recorder, one, judged_by), about="submissions")
-            )
-            for one in found
-        ]
-        done = await asyncio.gather(
-            *(future for future in futures if not isinstance(future, Exception)), return_exceptions=True
-        )
-        results = iter(done)
-        return [one if isinstance(one, Exception) else _result(next(results)) for one in futures]
+        """Record a batch in one append; if a bug is met in it, each by itself, so that only its own letter suffers."""
+        examined = [one for one in found if not isinstance(one, Exception)]
+        try:
+            recorded = iter(await self._recorded(examined, judged_by))
+        except Transient as away:
+            return [one if isinstance(one, Exception) else away for one in found]
+        return [one if isinstance(one, Exception) else next(recorded) for one in found]
+
+    async def _recorded(self, examined: list[Examined], judged_by: Versions) -> list[Recorded | Exception]:
+        append = partial(_record_all, self._recorder, examined, judged_by)
+        try:
+            return list(await asyncio.wrap_future(self._appends.submit(append, about="submissions")))
+        except Transient:
+            raise
+        except Exception as bug:
+            if len(examined) == 1:
+                return [bug]
+            return [outcome for one in examined for outcome in await self._recorded([one], judged_by)]
 
     async def _settle(self, delivery: Delivery, outcome: Recorded | Exception) -> Settlement:
         if isinstance(outcome, Recorded):
@@ -259,18 +264,17 @@ class Intake:
             pass
 
 
-def _recorded(recorder: Recorder, one: Examined, judged_by: Versions, writer: Writer) -> Recorded | Stale:
-    """Record one; Stale is a result and not an error, so that it does not roll back the group."""
-    try:
-        return recorder.record(writer, one, judged_by)
-    except Stale as stale:
-        return stale
-
-
-def _result(outcome: Recorded | Stale | BaseException) -> Recorded | Exception:
-    if isinstance(outcome, BaseException) and not isinstance(outcome, Exception):
-        raise outcome
-    return outcome
+def _record_all(
+    recorder: Recorder, examined: list[Examined], judged_by: Versions, writer: Writer
+) -> list[Recorded | Stale]:
+    """Record each; Stale is a result and not an error, so that it does not roll back the others."""
+    outcomes: list[Recorded | Stale] = []
+    for one in examined:
+        try:
+            outcomes.append(recorder.record(writer, one, judged_by))
+        except Stale as stale:
+            outcomes.append(stale)
+    return outcomes
 
 
 def delivery_of(incoming: Incoming) -> Delivery:

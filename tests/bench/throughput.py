@@ -19,7 +19,7 @@ from compose.local import LocalBus
 from compose.process import Process
 
 _PUBLISHED = re.compile(r"^saraban_router_published (\S+)$", re.MULTILINE)
-_TICK = 0.02
+_TICK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def settled(router: Process) -> None:
     last = -1
     while (now := published(router)) != last:
         last = now
-        for _ in range(25):
+        for _ in range(5):
             pause()
 
 

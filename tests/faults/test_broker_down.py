@@ -89,7 +89,9 @@ def test_p10_what_a_blocked_broker_did_not_take_is_sent_when_it_does(
     town.calm()
     fragile_node.set_memory_alarm(True)
     with Management(fragile_node.management_url) as management:
-        eventually(lambda: management.get("nodes")[0]["mem_alarm"], "the broker says that it is short of memory")
+        eventually(
+            lambda: management.get("nodes")[0]["mem_alarm"], "the broker says that it is short of memory"
+        )
         keys = town.send(OPM, SOC, DGA, count=3)
         connections = ("vhosts", town.bus.vhost, "connections")
         eventually(

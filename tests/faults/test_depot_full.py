@@ -16,14 +16,16 @@ from tests.faults.scene import DGA, OPM, SOC, Scene
 from tests.faults.waiting import eventually
 
 SMALL, LARGE = 600, 5_000_000
+RESERVE = 256
+"""Megabytes of its disk that the depot leaves free."""
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for two megabytes."""
+    """A file system with room for two megabytes beside those that the depot leaves free."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={RESERVE + 2}m", "tmpfs", str(folder)], check=True)
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
@@ -40,7 +42,7 @@ def test_p11_a_full_disk_in_the_depot_delays_only_what_does_not_fit(
     small = [*town.send(OPM, SOC, size=SMALL), *town.send(SOC, DGA, size=SMALL)]
     eventually(lambda: {*small} <= town.received(SOC) | town.received(DGA), "what fits passes")
     assert not town.accepted(OPM, [large])
-    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    subprocess.run(["mount", "-o", f"remount,size={RESERVE + 64}m", str(small_disk)], check=True)
     promises_hold(town)
     assert large in town.received(SOC)
 

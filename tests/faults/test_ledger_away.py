@@ -7,6 +7,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+from sqlalchemy import select
+
+from adapters.mailbox import tables as mail
 from compose.cluster import PostgresCluster
 from compose.process import Process
 from tests.faults.promises import promises_hold
@@ -51,7 +54,12 @@ def test_p8_the_ledger_goes_on_where_it_was_when_its_server_was_killed(
     postgres_server.kill()
     assert not postgres_server.running
     keys += town.send(SOC, OPM, count=5)
-    eventually(lambda: not _ready(router), "the router says that it is waiting")
+    held_up = select(mail.outbox.c.id).where(
+        mail.outbox.c.reference.in_(keys[5:]), mail.outbox.c.last_error.is_not(None)
+    )
+    eventually(
+        lambda: len(town.rows(SOC, held_up)) == 5, "nothing can be sent while nobody can ask the ledger"
+    )
     postgres_server.start()
     promises_hold(town)
     assert router.running

@@ -20,7 +20,9 @@ NEIGHBOURS = 300
 def test_p11_a_letter_that_kills_routers_is_parked_alone_and_its_neighbours_pass(
     stage: Callable[..., Scene],
 ) -> None:
-    town = stage().start(SOC, router=False)
+    town = stage()
+    town.bus.start_depot()
+    town.adapter(SOC, resend_after=120.0)
     # Nothing is answered while there is no router: everything is to be in the intake once, before the first one comes.
     town.router("first")
     town.adapter(OPM, resend_after=120.0)
