@@ -6,13 +6,13 @@ element and attribute by attribute, so that nothing unsigned has room in it and 
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import cast
 
-from cryptography import x509
 from lxml import etree
 
 from bus.documents.xml import DS_NAMESPACE, SIGNATURE, position
@@ -90,6 +90,8 @@ _CHOSEN = {
     }.items()
 }
 _METHOD = etree.XPath("string(ds:SignedInfo/ds:SignatureMethod/@Algorithm)", namespaces=_PREFIXES)
+_SIGNING_TIME = etree.XPath("string(.//xades:SigningTime)", namespaces=_PREFIXES)
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 _CERTIFICATE = etree.XPath("string(ds:KeyInfo/ds:X509Data/ds:X509Certificate)", namespaces=_PREFIXES)
 # Verifiers look for a reference's target under several spellings of the attribute, so all of them count.
 _EVERY_ID = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
@@ -101,7 +103,8 @@ class Claim:
 
     method: str
     """`ECDSA_SHA256` or `RSA_SHA256`."""
-    certificate: x509.Certificate
+    certificate: bytes
+    """DER, not looked into."""
 
 
 def examine(root: etree._Element) -> Claim:
@@ -113,6 +116,8 @@ def examine(root: etree._Element) -> Claim:
         raise _refusal("an Id is missing, stands twice, or stands outside of the signature", signature)
     method = str(_METHOD(signature))
     _match_outline(signature, {**chosen, "$method": method if method in _METHODS else _METHODS[0]})
+    if not _DATE_TIME.fullmatch(str(_SIGNING_TIME(signature))):
+        raise _refusal("SigningTime is no time with a zone", signature)
     return Claim(method=method, certificate=_certificate(signature))
 
 
@@ -155,10 +160,9 @@ def _filled(value: str, chosen: dict[str, str]) -> str:
     return value.replace(name, chosen[name]) if name in chosen else value
 
 
-def _certificate(signature: etree._Element) -> x509.Certificate:
+def _certificate(signature: etree._Element) -> bytes:
     try:
-        text = "".join(str(_CERTIFICATE(signature)).split())
-        return x509.load_der_x509_certificate(b64decode(text, validate=True))
+        return b64decode("".join(str(_CERTIFICATE(signature)).split()), validate=True)
     except ValueError as exc:
         raise _refusal("KeyInfo holds no readable certificate", signature) from exc
 
