@@ -135,9 +135,7 @@ def test_an_interruption_is_not_tried_again_by_an_outer_policy() -> None:
     assert not retry.is_temporary(Interrupted("stopped"))
 
 
-@pytest.mark.parametrize(
-    "policy", [retry.CONSIGN, retry.DEPOT, retry.AWAY]
-)
+@pytest.mark.parametrize("policy", [retry.CONSIGN, retry.DEPOT, retry.AWAY])
 def test_waits_are_jittered_and_bounded(policy: Policy) -> None:
     waits = list(islice(policy.waits(), 200))
     assert len(waits) == (200 if policy.attempts is None else policy.attempts - 1)
