@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,10 +13,7 @@ import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from adapters.connectors.reasons import mistakes_of
-from adapters.mailbox import AlreadyPut, AlreadyRunning, Mailbox
-from adapters.mailbox.mistakes import Mistaken
-from bus.errors import Misconfigured, Rejected, Transient
+from adapters.mailbox import Mailbox
 from bus.settings import AdapterSettings, load_adapter_settings
 
 Config = Annotated[
@@ -86,21 +82,3 @@ def _shown(value: Any) -> RenderableType:
             table.add_row(_shown(each))
         return table
     return str(value)
-
-
-def main() -> None:
-    """Run a command; say what is wrong in words, and never with a traceback."""
-    from adapters.cli.app import app
-
-    try:
-        app()
-    except (Mistaken, Rejected, AlreadyPut) as exc:
-        for mistake in mistakes_of(exc):
-            print(f"{mistake.where}: {mistake.th}\n{mistake.where}: {mistake.en}", file=sys.stderr)
-        sys.exit(MISTAKEN)
-    except Misconfigured as exc:
-        print(exc, file=sys.stderr)
-        sys.exit(MISCONFIGURED)
-    except (AlreadyRunning, Transient) as exc:
-        print(exc, file=sys.stderr)
-        sys.exit(NOT_NOW)

@@ -1,0 +1,72 @@
+"""Gate 8: what is decided under the append lock, and written in one transaction.
+
+The gates before judged by a snapshot. Here everything that may have changed since is looked at again; if it has, the
+submission goes back to gate 1 (`Stale`), so that nothing is ever signed under the lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bus.ledger.entry import Kind
+from bus.ledger.reading import Consignment
+from bus.ledger.store import Writer
+from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Repeated
+from bus.router.enforce import Versions, versions
+from bus.router.recording.hand import CLAIM_FOR, Hand, Stale
+from bus.router.recording.letters import HELD, accept
+from bus.router.recording.notices import hear
+from bus.router.recording.refusals import refuse
+
+__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What an append left to be done after the commit."""
+
+    outcome: str
+    consignments: tuple[Consignment, ...]
+    """What this router publishes by itself."""
+    left: bool = False
+    """Whether there is more, for a sweep to claim."""
+
+
+class Recorder:
+    """Writes what the gates found; one per router, whose name stands in the claims."""
+
+    def __init__(self, router: str) -> None:
+        self._router = router
+
+    def record(self, writer: Writer, found: Examined, judged_by: Versions) -> Recorded:
+        """Write one examined submission. Raises Stale when it has to be examined again.
+
+        `judged_by`: the directory and the calendar that the gates used.
+        """
+        if versions(writer) != judged_by:
+            raise Stale
+        if found.delivery.replay and not writer.replay_wanted(found.delivery.replay):
+            return Recorded("replayed", ())
+        hand = Hand(writer, self._router)
+        match found:
+            case Accepted():
+                outcome = accept(hand, found)
+            case Heard():
+                outcome = hear(hand, found)
+            case Refused():
+                outcome = refuse(hand, found)
+            case Repeated():
+                outcome = hand.repeat(found.agency, found.answer)
+        _close_replay(writer, found.delivery, outcome)
+        return Recorded(outcome, tuple(hand.given), hand.left)
+
+
+def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
+    if delivery.replay is not None:
+        writer.entry(
+            Kind.REPLAYED,
+            agency=delivery.agency,
+            request=delivery.replay,
+            parked=delivery.parked,
+            outcome=outcome,
+        )

@@ -1,0 +1,91 @@
+"""The hand that gives consignments out under one append, and what the rest of gate 8 shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from bus.errors import RejectionCode
+from bus.ledger.reading import Consignment
+from bus.ledger.store import Claim, Writer
+from bus.router.delivery import Delivery
+
+CLAIM_FOR = timedelta(seconds=60)
+_CLAIMED_AT_ONCE = 64
+"""How many consignments of one letter the router that accepted it publishes by itself; the rest it claims in turn."""
+
+
+class Stale(Exception):
+    """The snapshot that the gates judged by is out of date; the submission is to be examined again."""
+
+
+class Hand:
+    """Gives consignments out under one append and remembers what this router will publish itself."""
+
+    def __init__(self, writer: Writer, router: str) -> None:
+        self.writer = writer
+        self.given: list[Consignment] = []
+        self.left = False
+        """Whether something was consigned that the sweep has to claim."""
+        self._claim = Claim(router, writer.at + CLAIM_FOR)
+
+    def give(
+        self,
+        agency: str,
+        number: int,
+        *,
+        type: str,
+        entry: int,
+        body: bytes,
+        headers: Mapping[str, Any],
+        letter: int | None = None,
+        held: bool = False,
+        kept: str | None = None,
+    ) -> None:
+        # The answer to the submitting agency does not wait for the sweep behind a circular.
+        claimed = not held and (len(self.given) < _CLAIMED_AT_ONCE or type in ("verdict", "entry"))
+        headers = {"consignment": number, "entry": entry, **headers}
+        self.writer.consign(
+            agency,
+            number,
+            type=type,
+            entry=entry,
+            body=kept or body,
+            headers=headers,
+            letter=letter,
+            held=held,
+            claim=self._claim if claimed else None,
+        )
+        self.left = self.left or not (claimed or held)
+        if claimed:
+            self.given.append(Consignment(agency, number, entry, letter, type, dict(headers), body))
+
+    def repeat(self, agency: str, number: int) -> str:
+        """Say again what was said under this number."""
+        self.writer.repeat(agency, number)
+        self.left = True
+        return "repeated"
+
+    def number(self, agency: str) -> int:
+        """Take the next consignment number of one inbox."""
+        return self.writer.numbers([agency])[agency]
+
+
+def still_unanswered(writer: Writer, agency: str, type: str, id: str, digest: str) -> None:
+    """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance."""
+    verdict = writer.verdict_on(agency, type, id)
+    if verdict is None:
+        return
+    if verdict.digest != digest or verdict.code is None or not RejectionCode(verdict.code).circumstantial:
+        raise Stale
+
+
+def answer_headers(delivery: Delivery, about: str, flags: list[str]) -> dict[str, Any]:
+    """Return the headers by which a sender knows what is answered."""
+    headers: dict[str, Any] = {"submission": delivery.sha256}
+    if about:
+        headers["about"] = about
+    if flags:
+        headers["flags"] = ",".join(flags)
+    return headers

@@ -1,0 +1,132 @@
+"""Gate 8 for a letter: its entry, its frozen recipients, their consignments and the sender's acceptance."""
+
+from __future__ import annotations
+
+from bus.documents.letter import Letter
+from bus.ledger.entry import Kind, timestamp
+from bus.ledger.reading import LetterRow
+from bus.ledger.state import deadlines_of
+from bus.ledger.store import Writer
+from bus.router.delivery import Accepted
+from bus.router.recording.hand import Hand, answer_headers, still_unanswered
+from bus.thai import normalise_number
+
+HELD = "held"
+"""The flag by which a sender is told that a recipient is suspended: the letter waits for it and is not refused."""
+
+
+def accept(hand: Hand, found: Accepted) -> str:
+    """Write an accepted letter and consign it. Raises Stale when its id has got a verdict meanwhile."""
+    writer, letter, delivery = hand.writer, found.letter.document, found.delivery
+    still_unanswered(writer, found.agency, "letter", str(letter.letter_id), found.letter.digest)
+    normalised = normalise_number(letter.number) if letter.number else None
+    flags = _flags(writer, found, letter, normalised)
+    # Whose letter waits is in the frozen set and the directory version: a list of thousands fits into no header.
+    told = [*flags, HELD] if any(one.held for one in found.recipients) else flags
+    numbers = writer.numbers(one.agency for one in found.recipients)
+    # A letter to oneself (kind test) is consigned before its acceptance is answered; numbers follow that order.
+    answer = hand.number(found.agency)
+    frozen = {
+        one.agency: {
+            "role": one.role,
+            "consignment": numbers[one.agency],
+            **({"addressed": one.addressed} if one.addressed != one.agency else {}),
+            **({"held": True} if one.held else {}),
+            **({"registrationDue": one.registration_due} if one.registration_due else {}),
+        }
+        for one in found.recipients
+    }
+    raw = writer.keep(delivery.raw)
+    terms = {
+        "recipients": frozen,
+        "receiptDue": found.receipt_due,
+        "registrationDue": found.registration_due,
+        "directory": found.directory.version,
+        "calendar": found.calendar_version,
+    }
+    entry = writer.entry(
+        Kind.ACCEPTED,
+        agency=found.agency,
+        letter=0,
+        document=delivery.raw,
+        letterId=str(letter.letter_id),
+        digest=found.letter.digest,
+        certificate=found.letter.fingerprint,
+        receivedAt=timestamp(delivery.received_at),
+        acknowledgement=letter.acknowledgement,
+        speed=letter.speed,
+        secrecy=letter.secrecy,
+        acceptance=writer.keep(found.acceptance.raw),
+        answer=answer,
+        flags=told or None,
+        **terms,
+    )
+    writer.letter_accepted(
+        LetterRow(
+            letter=entry,
+            sender=found.agency,
+            letter_id=str(letter.letter_id),
+            digest=found.letter.digest,
+            number=letter.number,
+            number_normalised=normalised,
+            dated=letter.date.isoformat(),
+            speed=letter.speed,
+            acknowledgement=letter.acknowledgement,
+            accepted_at=timestamp(writer.at),
+            receipt_due=found.receipt_due,
+            registration_due=found.registration_due,
+        ),
+        frozen=[
+            {"agency": one.agency, "addressed": one.addressed, "role": one.role} for one in found.recipients
+        ],
+        files={file.digest: file.size for file in letter.all_files},
+        deadlines=deadlines_of(terms),
+    )
+    writer.submission(
+        entry=entry,
+        agency=found.agency,
+        type="letter",
+        id=str(letter.letter_id),
+        digest=found.letter.digest,
+        raw=delivery.sha256,
+        answer=answer,
+    )
+    shared = {
+        "judged-at": timestamp(delivery.received_at),
+        "sender": found.agency,
+        # What should arrive: a recipient that cannot read what did arrive names this letter in its failure.
+        "about": str(letter.letter_id),
+        "digest": found.letter.digest,
+        **({"flags": ",".join(flags)} if flags else {}),
+    }
+    for one in found.recipients:
+        hand.give(
+            one.agency,
+            numbers[one.agency],
+            type="letter",
+            entry=entry,
+            letter=entry,
+            body=delivery.raw,
+            kept=raw,
+            headers={**shared, "addressed": one.addressed},
+            held=one.held,
+        )
+    hand.give(
+        found.agency,
+        answer,
+        type="verdict",
+        entry=entry,
+        body=found.acceptance.raw,
+        headers=answer_headers(delivery, str(letter.letter_id), told),
+    )
+    return "accepted"
+
+
+def _flags(writer: Writer, found: Accepted, letter: Letter, normalised: str | None) -> list[str]:
+    flags = []
+    if normalised and letter.replaces is None:
+        same = writer.same_number(found.agency, normalised, letter.date.isoformat())
+        flags += ["same-number"] if same else []
+    if normalised and not found.directory.prefix_fits(found.agency, normalised):
+        flags.append("foreign-prefix")
+    return flags

@@ -1,0 +1,100 @@
+"""Gate 8 for a notice: its entry, word to those whom it concerns, and an unsigned answer to its author."""
+
+from __future__ import annotations
+
+from bus.documents.notice import Notice
+from bus.errors import Rejected
+from bus.ledger.entry import Kind, canonical, timestamp
+from bus.router import transitions
+from bus.router.delivery import Heard
+from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
+
+
+def hear(hand: Hand, found: Heard) -> str:
+    """Write a notice and tell whom it concerns. Raises Stale when what was said meanwhile does not permit it."""
+    writer, notice, delivery = hand.writer, found.notice.document, found.delivery
+    notice_id = str(notice.notice_id)
+    still_unanswered(writer, found.agency, "notice", notice_id, found.notice.digest)
+    state = writer.state_of(found.letter.letter)
+    standing = transitions.already_said(notice, found.notice.digest, found.about, state)
+    if standing is None:
+        try:
+            transitions.permitted(notice, found.about, state)
+        except Rejected as changed:
+            raise Stale from changed
+    answer = hand.number(found.agency)
+    # A fact that stands already was said under another id or before a restore: the answer names its entry.
+    duplicate = standing is not None
+    entry = standing.entry if standing else _notice_entry(hand, found, notice, answer)
+    writer.submission(
+        entry=entry,
+        agency=found.agency,
+        type="notice",
+        id=notice_id,
+        digest=found.notice.digest,
+        raw=delivery.sha256,
+        answer=answer,
+    )
+    _forward(hand, found, notice, entry, () if duplicate else _listeners(found, state.sender))
+    body = canonical(
+        {"entry": entry, "notice": notice_id, "digest": found.notice.digest, "duplicate": duplicate}
+    )
+    hand.give(
+        found.agency,
+        answer,
+        type="entry",
+        entry=entry,
+        body=body.encode(),
+        headers=answer_headers(delivery, notice_id, []),
+    )
+    return "duplicate" if duplicate else "heard"
+
+
+def _notice_entry(hand: Hand, found: Heard, notice: Notice, answer: int) -> int:
+    delivery = found.delivery
+    said = notice.registration
+    return hand.writer.entry(
+        Kind.NOTICE,
+        agency=found.agency,
+        letter=found.letter.letter,
+        document=delivery.raw,
+        noticeId=str(notice.notice_id),
+        event=notice.event,
+        digest=found.notice.digest,
+        certificate=found.notice.fingerprint,
+        about=list(found.about),
+        eventTime=timestamp(notice.event_time),
+        receivedAt=timestamp(delivery.received_at),
+        supersedes=str(notice.supersedes) if notice.supersedes else None,
+        number=said.number if said else None,
+        registeredAt=timestamp(said.registered_at) if said else None,
+        reason=notice.reason_code,
+        directory=found.directory.version,
+        answer=answer,
+    )
+
+
+def _forward(hand: Hand, found: Heard, notice: Notice, entry: int, listeners: tuple[str, ...]) -> None:
+    numbers = hand.writer.numbers(listeners)
+    for agency in listeners:
+        hand.give(
+            agency,
+            numbers[agency],
+            type="notice",
+            entry=entry,
+            letter=found.letter.letter,
+            body=found.delivery.raw,
+            headers={
+                "judged-at": timestamp(found.delivery.received_at),
+                "sender": found.agency,
+                "about": str(notice.letter_id),
+            },
+            held=not found.directory.agencies[agency].active if agency in found.directory.agencies else False,
+        )
+
+
+def _listeners(found: Heard, sender: str) -> tuple[str, ...]:
+    """A recipient's notice goes to the letter's sender, a sender's to the recipients that it is about."""
+    if found.notice.document.event in transitions.BY_SENDER:
+        return found.about
+    return (sender,)
