@@ -110,7 +110,10 @@ def _run_under_supported_python() -> None:
 
 def missing(purpose: str) -> list[tuple[str, str, str]]:
     """Return (program, Debian's package, Homebrew's formula) of what the purpose needs and the machine lacks."""
-    return [need for need in NEEDS[purpose] if programs.find(need[0]) is None]
+    # The demonstration can use a broker that runs already (compose/local.py), and then installs none.
+    elsewhere = purpose == "demo" and "SARABAN_BROKER_MANAGEMENT" in os.environ
+    needs = [need for need in NEEDS[purpose] if not (elsewhere and need is _RABBITMQ)]
+    return [need for need in needs if programs.find(need[0]) is None]
 
 
 def _provide_programs(purpose: str) -> None:

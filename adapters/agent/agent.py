@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from cryptography import x509
@@ -88,7 +89,8 @@ class Agent:
                 for companion in beside:
                     group.create_task(companion(stop))
                 self.running = True
-                await stop.wait()
+                with self._listening():
+                    await stop.wait()
                 self.running = False
                 await deliveries.stop()
             await self._fetcher.finish()
@@ -104,11 +106,28 @@ class Agent:
             "watch": repeat("watch", self._watch, asyncio.Event(), stop),
         }
 
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Be woken by what this process's other threads add, such as a connector."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            loop.call_soon_threadsafe(self._wake)
+
+        deaf = self.mailbox.listen(wake)
+        try:
+            yield
+        finally:
+            deaf()
+
     async def _watch(self) -> float:
-        """Wake everybody when something was committed, by this process or by another."""
+        """Wake everybody when another process has committed something."""
         seen = self.mailbox.changed()
         if seen != self._seen:
             self._seen = seen
-            for part in (self._sender, self._judging, self._fetcher):
-                part.wake.set()
+            self._wake()
         return self.pace.watch_every
+
+    def _wake(self) -> None:
+        for part in (self._sender, self._judging, self._fetcher):
+            part.wake.set()

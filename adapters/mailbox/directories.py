@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Lock
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from adapters.mailbox.arrivals import Arrival, Judgement, judge
 from adapters.mailbox.store import Store
@@ -14,12 +14,17 @@ from bus.thai import now
 
 
 class Directories:
-    """Versions are added; the latest one, once read, is kept in memory."""
+    """Versions are added; the latest one, once read, is kept in memory.
+
+    Only the process that runs on the mailbox adds versions, so that in it what is in memory needs no second look.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = Lock()
         self._latest: Directory | None = None
+        self._looked = False
+        """Whether the latest one in memory was looked up since this process runs on the mailbox, and none came."""
 
     def receive(self, arrival: Arrival, directory: Directory, json: bytes) -> bool:
         """Keep a version whose signature held; False if it is not newer than the one held."""
@@ -30,13 +35,22 @@ class Directories:
                 values = {"version": directory.version, "json": json, "arrived_at": now().isoformat()}
                 connection.execute(insert(directories).values(**values))
             judge(connection, arrival.id, Judgement.DONE if newer else Judgement.DUPLICATE)
+        with self._lock:
+            self._looked = False
         return newer
 
     def latest(self) -> Directory | None:
         """The version in force, None before the first has come."""
-        with self._lock, self._store.reading() as connection:
-            held = connection.execute(select(func.max(directories.c.version))).scalar()
-            if held is not None and (self._latest is None or self._latest.version != held):
-                query = select(directories.c.json).where(directories.c.version == held)
-                self._latest = from_json(connection.execute(query).scalar_one())
+        with self._lock:
+            if not (self._looked and self._store.runs_here):
+                with self._store.reading() as connection:
+                    self._latest = self._read(connection)
+                self._looked = self._store.runs_here
             return self._latest
+
+    def _read(self, connection: Connection) -> Directory | None:
+        held = connection.execute(select(func.max(directories.c.version))).scalar()
+        if held is None or (self._latest is not None and self._latest.version == held):
+            return self._latest
+        query = select(directories.c.json).where(directories.c.version == held)
+        return from_json(connection.execute(query).scalar_one())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -57,9 +57,28 @@ class Mailbox:
         """Whether some process runs on this mailbox."""
         return self._store.running()
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Whatever this thread writes in this block is committed together, or not at all.
+
+        A part that fails, and whose error is caught within the block, is undone alone.
+        """
+        with self._store.writing():
+            yield
+
+    @contextmanager
+    def at_one_time(self) -> Iterator[None]:
+        """Whatever this thread reads in this block, it reads as of the same moment."""
+        with self._store.reading():
+            yield
+
     def changed(self) -> int:
-        """A number that differs from the one before if another connection has committed since."""
+        """A number that differs from the one before if another process has committed since."""
         return self._store.changed()
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener`, in whatever thread, after this process has added work; what is returned ends that."""
+        return self._store.listen(listener)
 
     def directory(self) -> Directory | None:
         """The latest directory that the bus has sent."""

@@ -68,7 +68,9 @@ class Notices:
         `content_key` says what its content is, where the notice also holds what differs each time it is made.
         """
         with self._store.writing() as connection:
-            return say(connection, notice, reference, content_key)
+            row = say(connection, notice, reference, content_key)
+        self._store.added()
+        return row
 
     def about(
         self, letter_id: str, digest: str | None = None, *, authors: Collection[str] | None = None

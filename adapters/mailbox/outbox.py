@@ -58,7 +58,9 @@ class Outbox:
                 for position, f in enumerate(letter.all_files)
             ]
             connection.execute(insert(outbox_files), details)
-            return one(connection, row)
+            put = one(connection, row)
+        self._store.added()
+        return put
 
     def seal(self, row: int, raw: bytes, submission: str) -> None:
         """Keep the signed bytes, once: bytes that may have been published are never replaced."""
@@ -104,6 +106,7 @@ class Outbox:
                 update(outbox_files).where(outbox_files.c.outbox == row).values(uploaded_at=None)
             )
             connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
+        self._store.added()
 
     def due(self, at: float, limit: int, *, but: Sequence[int] = ()) -> list[Outgoing]:
         """What is to be sent now, longest due first, except the rows in `but`."""

@@ -1,8 +1,9 @@
 """The mailbox's database file: how it is opened, written, read, and kept to one running process.
 
 SQLite in WAL mode with synchronous FULL: a commit that returned is on the disk. Every writing transaction takes the
-write lock at its beginning, so that what it read is still true when it writes. `run` holds the lock file for as long
-as it lives; other commands only add rows, in short transactions, which `run` notices by SQLite's `data_version`.
+write lock at its beginning, so that what it read is still true when it writes. The threads of one process write through
+one connection, in turn: at SQLite's own lock they would sleep and try again. `run` holds the lock file for as long as
+it lives; other commands only add rows, in short transactions, which `run` notices by SQLite's `data_version`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
@@ -32,6 +34,13 @@ class AlreadyRunning(BusError):
     """Another process runs on this mailbox."""
 
 
+class _Current(threading.local):
+    """The transactions that this thread is in."""
+
+    writing: Connection | None = None
+    reading: Connection | None = None
+
+
 class Store:
     """One mailbox folder: the database, the files beside it and the lock."""
 
@@ -40,38 +49,83 @@ class Store:
         self.folder = folder
         self.agency = agency
         self.engine = _engine(folder / "mailbox.sqlite")
+        self._turn = threading.Lock()
+        self._current = _Current()
+        self._version = 0
+        self._listeners: list[Callable[[], None]] = []
+        self.runs_here = False
+        """Whether this process is the one that runs on the mailbox."""
         try:
+            self._writer = self.engine.connect().execution_options(writes=True)
             self._prepare()
         except BaseException:
             self.engine.dispose()
             raise
-        self._watcher = self.engine.connect()
 
     def close(self) -> None:
         """Close every connection."""
-        self._watcher.close()
+        with self._turn:
+            self._writer.close()
         self.engine.dispose()
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Hold the write lock and one transaction, committed at the end; Transient when the disk or lock refuses."""
-        with _translated(), self.engine.connect() as plain:
-            connection = plain.execution_options(writes=True)
-            with connection.begin():
-                yield connection
+        """Hold the write lock and one transaction, committed at the end; Transient when the disk or lock refuses.
+
+        Within another one of the same thread it is a part of that: undone alone if it fails, kept if the whole is.
+        """
+        current = self._current
+        if current.writing is not None:
+            with _translated(), current.writing.begin_nested():
+                yield current.writing
+            return
+        with _translated(), self._turn, self._writer.begin():
+            current.writing = self._writer
+            try:
+                yield self._writer
+            finally:
+                current.writing = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection that sees one consistent state."""
+        """Give a connection that sees one consistent state; within another block of the same thread, that one's."""
+        current = self._current
+        outer = current.reading if current.writing is None else current.writing
+        if outer is not None:
+            with _translated():
+                yield outer
+            return
         with _translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
+            current.reading = connection
+            try:
+                yield connection
+            finally:
+                current.reading = None
 
     def changed(self) -> int:
-        """A number that differs from the one before if any other connection has committed since."""
-        with _translated():
-            version = self._watcher.exec_driver_sql("PRAGMA data_version").scalar_one()
-            self._watcher.rollback()
-        return int(version)
+        """A number that differs from the one before if another process has committed since.
+
+        It is this process's own writer that is asked, so that its commits do not count; while it is busy, the number
+        is the one before.
+        """
+        if self._turn.acquire(blocking=False):
+            try:
+                with _translated():
+                    found = _driver(self._writer).execute("PRAGMA data_version").fetchone()
+                    self._version = int(found[0])
+            finally:
+                self._turn.release()
+        return self._version
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener`, in whatever thread, after this process has added work; what is returned ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def added(self) -> None:
+        """Say that there is work that nobody in this process may be waiting for."""
+        for listener in tuple(self._listeners):
+            listener()
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -86,7 +140,11 @@ class Store:
                 raise AlreadyRunning(f"another process runs on {self.folder}; stop it first")
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-            yield
+            self.runs_here = True
+            try:
+                yield
+            finally:
+                self.runs_here = False
 
     def running(self) -> bool:
         """Whether some process holds the lock."""
@@ -133,8 +191,13 @@ def _connected(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begun(connection: Connection) -> None:
+    # On the driver's connection: nothing of it is for SQLAlchemy to see, and it happens all the time.
     mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
-    connection.exec_driver_sql(f"BEGIN {mode}")
+    _driver(connection).execute(f"BEGIN {mode}")
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
 def _locked(descriptor: int) -> bool:
@@ -152,5 +215,7 @@ def _translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError) as exc:
         raise Transient(f"the mailbox's database does not answer ({exc.orig})") from exc
+    except (sqlite3.OperationalError, sqlite3.InterfaceError) as exc:
+        raise Transient(f"the mailbox's database does not answer ({exc})") from exc
     except TimeoutError as exc:
         raise Transient("the mailbox's database has no free connection") from exc

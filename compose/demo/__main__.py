@@ -92,4 +92,7 @@ def _keep(console: Console, bus: LocalBus) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
