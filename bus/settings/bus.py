@@ -104,8 +104,6 @@ class Depot(Section):
     """Bytes of the largest file that is taken."""
     quota_bytes: Annotated[int, Field(ge=1)] = 53687091200
     """Bytes that one agency may keep in files that no letter names yet."""
-    hold_days: Annotated[int, Field(ge=1, le=365)] = 7
-    """Days that a file is kept without a letter that names it."""
 
     def database_address(self) -> str:
         """The bookkeeping's URL with its password: a secret, not to be logged."""
