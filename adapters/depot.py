@@ -26,6 +26,8 @@ from bus.errors import BusError, Transient
 from bus.retry import DEPOT, Policy
 
 _BLOCK = 256 * 1024
+_SMALL = 1024 * 1024
+"""Bytes: a file up to this size is sent without asking first how much of it the depot has; that costs as much."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 _FINAL = frozenset({"file.unknown", "file.digest", "file.too-large"})
 """The codes of the depot that the same request would get again; everything else may pass."""
@@ -82,7 +84,11 @@ class DepotClient:
             return False
 
     def request(
-        self, method: str, path: str, headers: dict[str, str], content: AsyncIterator[bytes] | None = None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        content: AsyncIterator[bytes] | bytes | None = None,
     ) -> httpx.Request:
         """A request with a token of its own."""
         request = self._http.build_request(method, path, headers=headers, content=content)
@@ -133,17 +139,18 @@ class _Upload:
         self._path = path
         self._sha256 = sha256
         self._size = size
-        self._anew = False
+        self._anew = size <= _SMALL
+        """Whether to send all of it without asking."""
         self.reached = 0
         """The most bytes that the depot ever said it had."""
 
     async def attempt(self) -> None:
-        """Ask how far it got, and send the rest."""
+        """Ask how far it got, and send the rest; at first all of a small file, unasked."""
         await run_sync(self._require_whole)
         offset = 0 if self._anew else await self._offset()
         self._anew = False
         self.reached = max(self.reached, offset)
-        request = self._whole() if offset == 0 else self._rest(offset)
+        request = await self._whole() if offset == 0 else self._rest(offset)
         try:
             response = await self._client.send(request)
         except FileUnavailable as exc:
@@ -163,9 +170,10 @@ class _Upload:
             raise Transient("the depot does not say how far the upload got")
         return int(offset) if int(offset) <= self._size else 0
 
-    def _whole(self) -> httpx.Request:
+    async def _whole(self) -> httpx.Request:
         headers = {"Content-Length": str(self._size)}
-        return self._client.request("PUT", f"/files/{self._sha256}", headers, self._blocks(0))
+        content = await run_sync(self._path.read_bytes) if self._size <= _SMALL else self._blocks(0)
+        return self._client.request("PUT", f"/files/{self._sha256}", headers, content)
 
     def _rest(self, offset: int) -> httpx.Request:
         headers = {

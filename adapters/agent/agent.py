@@ -101,6 +101,7 @@ class Agent:
         sender, judging, fetcher = self._sender, self._judging, self._fetcher
         return {
             "send": repeat("send", sender.work, sender.wake, stop),
+            "record": repeat("record", sender.record, sender.ended, stop),
             "judge": repeat("judge", judging.work, judging.wake, stop),
             "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop),
             "watch": repeat("watch", self._watch, asyncio.Event(), stop),

@@ -15,6 +15,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from cryptography import x509
 
@@ -46,14 +47,21 @@ class Unreadable(BusError):
     """A message of the bus that does not have the form it should have."""
 
 
+_Act = Callable[[], object]
+"""What is to be written of a message that was examined."""
+
+
 class Judge:
-    """Judges arrivals one by one; nothing that one of them holds stops the next."""
+    """Judges each arrival for itself; nothing that one of them holds stops the next.
+
+    Examining writes nothing and takes its time; what comes of it is then written for a whole batch at once.
+    """
 
     def __init__(self, mailbox: Mailbox, bus_certificate: x509.Certificate, pace: Pace) -> None:
         self._mailbox = mailbox
         self._bus_certificate = bus_certificate
         self._pace = pace
-        self._by_type: dict[str, Callable[[Arrival], None]] = {
+        self._by_type: dict[str, Callable[[Arrival], _Act]] = {
             arrivals.DIRECTORY: self._directory,
             arrivals.LETTER: self._letter,
             arrivals.NOTICE: self._notice,
@@ -66,48 +74,69 @@ class Judge:
         unready = () if self._mailbox.directory() else (arrivals.LETTER, arrivals.NOTICE)
         waiting = self._mailbox.arrivals.waiting(time.time(), limit, but=unready)
         for arrival in waiting:
-            self.judge(arrival)
+            if arrival.type == arrivals.DIRECTORY:
+                # By itself, for it says how the others are to be examined.
+                self._settle(arrival, self._examined(arrival))
+        others = [arrival for arrival in waiting if arrival.type != arrivals.DIRECTORY]
+        examined = [(arrival, self._examined(arrival)) for arrival in others]
+        if examined:
+            with self._mailbox.at_once():
+                for arrival, act in examined:
+                    self._settle(arrival, act)
         return len(waiting)
 
-    def judge(self, arrival: Arrival) -> None:
-        """Judge one message; Transient only if the mailbox itself does not answer."""
-        judge = self._by_type.get(arrival.type)
+    def _examined(self, arrival: Arrival) -> _Act:
+        """What to do about a message; Transient only if the mailbox itself does not answer."""
+        examine = self._by_type.get(arrival.type)
         try:
-            if judge is None:
+            if examine is None:
                 raise Unreadable(f"no known type of message: {arrival.type or 'none'}")
-            judge(arrival)
-        except Rejected as exc:
-            self._disbelieve(arrival, exc)
-        except Denied as exc:
-            self._quarantine(arrival, exc.doubt, exc.detail)
-        except (Unreadable, Misconfigured) as exc:
-            self._quarantine(arrival, _UNREADABLE, str(exc))
+            return examine(arrival)
         except Transient:
             raise
         except Exception as exc:
-            _LOG.exception("a message cannot be judged now", consignment=arrival.consignment)
-            self._postpone(arrival, f"{type(exc).__name__}: {exc}")
+            return partial(self._doubt, arrival, exc)
 
-    def _directory(self, arrival: Arrival) -> None:
+    def _settle(self, arrival: Arrival, act: _Act) -> None:
+        try:
+            act()
+        except Transient:
+            raise
+        except Exception as exc:
+            self._doubt(arrival, exc)
+
+    def _doubt(self, arrival: Arrival, reason: Exception) -> None:
+        match reason:
+            case Rejected():
+                self._disbelieve(arrival, reason)
+            case Denied():
+                self._quarantine(arrival, reason.doubt, reason.detail)
+            case Unreadable() | Misconfigured():
+                self._quarantine(arrival, _UNREADABLE, str(reason))
+            case _:
+                _LOG.error("a message cannot be judged now", consignment=arrival.consignment, exc_info=reason)
+                self._postpone(arrival, f"{type(reason).__name__}: {reason}")
+
+    def _directory(self, arrival: Arrival) -> _Act:
         signed = open_signed_json(_ascii(arrival.body), [pin.certificate for pin in self._directory_pins()])
-        self._mailbox.directories.receive(arrival, from_json(signed), signed)
+        return partial(self._mailbox.directories.receive, arrival, from_json(signed), signed)
 
-    def _letter(self, arrival: Arrival) -> None:
+    def _letter(self, arrival: Arrival) -> _Act:
         verified = self._verified(arrival, arrival.header("sender"))
         letter = verified.document
         if not isinstance(letter, Letter):
             raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, "a notice where a letter is announced")
         if letter.sender.agency != arrival.header("sender"):
             raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, letter.sender.agency)
-        self._mailbox.inbox.admit(arrival, letter, verified.digest)
+        return partial(self._mailbox.inbox.admit, arrival, letter, verified.digest)
 
-    def _notice(self, arrival: Arrival) -> None:
+    def _notice(self, arrival: Arrival) -> _Act:
         notice = _the_notice(self._verified(arrival, arrival.header("sender")))
         if notice.author != arrival.header("sender"):
             raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, notice.author)
-        self._mailbox.hear(arrival, notice)
+        return partial(self._mailbox.hear, arrival, notice)
 
-    def _verdict(self, arrival: Arrival) -> None:
+    def _verdict(self, arrival: Arrival) -> _Act:
         notice = _the_notice(self._verified(arrival, BUS))
         if notice.author != BUS:
             raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, notice.author)
@@ -117,17 +146,16 @@ class Judge:
                 raise Rejected(
                     RejectionCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here"
                 )
-            self._mailbox.hear(arrival, notice)
-        else:
-            self._mailbox.answer(arrival, _receipted(arrival, notice), notice)
+            return partial(self._mailbox.hear, arrival, notice)
+        return partial(self._mailbox.answer, arrival, _receipted(arrival, notice), notice)
 
-    def _entry(self, arrival: Arrival) -> None:
+    def _entry(self, arrival: Arrival) -> _Act:
         try:
             stated = json.loads(arrival.body)
             entry, notice_id = int(stated["entry"]), str(stated["notice"])
         except (ValueError, KeyError, TypeError, RecursionError) as exc:
             raise Unreadable("no answer of the form {entry, notice}") from exc
-        self._mailbox.note_entry(arrival, entry, notice_id)
+        return partial(self._mailbox.note_entry, arrival, entry, notice_id)
 
     def _verified(self, arrival: Arrival, signer: str) -> Verified[Letter | Notice]:
         """Gates 1 to 3, 5 and 6 of the bus, passed again here: the bus is not taken at its word."""

@@ -10,6 +10,7 @@ import asyncio
 import time
 from asyncio import to_thread
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -109,6 +110,15 @@ class Judging:
         return None if due is None else max(due - time.time(), _PAUSE / 10)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How many letters were signed for, those that lack files, and when more falls due."""
+
+    signed: int
+    lacking: list[tuple[Received, list[ReceivedFile]]]
+    next_due: float | None
+
+
 class Fetcher:
     """Fetches the files of verified letters, a few letters at a time, and signs for those that are complete."""
 
@@ -122,19 +132,20 @@ class Fetcher:
         self.wake = asyncio.Event()
 
     async def work(self) -> float | None:
-        """Start what is due; give the seconds until more falls due."""
-        free = self._pace.downloads - len(self._under_way)
-        if free <= 0:
-            return None
-        letters = await to_thread(self._mailbox.inbox.fetching, time.time(), free, but=list(self._under_way))
-        for letter in letters:
-            task = asyncio.create_task(self._fetch(letter), name=f"fetch {letter.letter_id}")
+        """Sign for what is complete and start to fetch what is not; give the seconds until more falls due."""
+        free = max(self._pace.downloads - len(self._under_way), 0)
+        found = await to_thread(self._look, list(self._under_way))
+        if found.signed:
+            self._then.set()
+        for letter, files in found.lacking[:free]:
+            task = asyncio.create_task(self._fetch(letter, files), name=f"fetch {letter.letter_id}")
             self._under_way[letter.id] = task
             task.add_done_callback(partial(self._finished, letter.id))
-        if len(letters) == free:
+        if found.signed:
+            return 0.0
+        if len(found.lacking) > free or found.next_due is None:
             return None
-        due = await to_thread(self._mailbox.inbox.next_due, but=list(self._under_way))
-        return None if due is None else due - time.time()
+        return found.next_due - time.time()
 
     async def finish(self) -> None:
         """Stop what is under way; it is taken up again where it was left."""
@@ -148,17 +159,52 @@ class Fetcher:
         note_failure(task)
         self.wake.set()
 
-    async def _fetch(self, letter: Received) -> None:
+    def _look(self, but: Sequence[int]) -> _Found:
+        """Read what is due, and sign at once for the letters whose files are all here already."""
+        inbox, store = self._mailbox.inbox, self._mailbox.store
+        with self._mailbox.at_one_time():
+            letters = inbox.fetching(time.time(), _BATCH, but=but)
+            files = inbox.files_of([letter.id for letter in letters])
+            next_due = inbox.next_due(but=[*but, *files])
+        complete: list[Received] = []
+        lacking: list[tuple[Received, list[ReceivedFile]]] = []
+        for letter in letters:
+            if all(store.holds(file.sha256, file.size) for file in files[letter.id]):
+                complete.append(letter)
+            else:
+                lacking.append((letter, files[letter.id]))
+        if complete:
+            # Whoever gave a file its name may not have made the name durable yet.
+            store.sync(file.sha256 for letter in complete for file in files[letter.id])
+            self._sign([(letter, files[letter.id]) for letter in complete])
+        return _Found(len(complete), lacking, next_due)
+
+    def _sign(self, complete: Sequence[tuple[Received, Sequence[ReceivedFile]]]) -> None:
+        """Put receipts into the outbox, for letters whose files are all durable here; one in trouble stops no other."""
+        with self._mailbox.at_once():
+            for letter, files in complete:
+                reached("adapter.before-receipt")
+                notice, reference = receipt(self._mailbox, letter)
+                try:
+                    self._mailbox.inbox.deliver(
+                        letter.id, [file.position for file in files], notice, reference
+                    )
+                except Transient:
+                    raise
+                except Exception as exc:
+                    _LOG.exception("a letter cannot be receipted now", letter=letter.letter_id)
+                    due = self._pace.retry_at(letter.attempts)
+                    error = f"{type(exc).__name__}: {exc}"
+                    self._mailbox.inbox.postpone(letter.id, next_attempt_at=due, error=error)
+        reached("adapter.after-receipt-stored")
+
+    async def _fetch(self, letter: Received, files: Sequence[ReceivedFile]) -> None:
         try:
-            for file in await to_thread(self._mailbox.inbox.files, letter.id):
-                if not file.stored:
-                    await self._bring(letter, file)
-            reached("adapter.before-receipt")
-            notice, reference = receipt(self._mailbox, letter)
-            await to_thread(self._mailbox.inbox.deliver, letter.id, notice, reference)
+            for file in files:
+                await self._bring(letter, file)
+            await to_thread(self._sign, [(letter, files)])
             self._then.set()
             self._refusals.pop(letter.id, None)
-            reached("adapter.after-receipt-stored")
         except Transient as exc:
             await self._postpone(letter, str(exc) or type(exc).__name__)
         except FileRefused as exc:
@@ -180,7 +226,6 @@ class Fetcher:
             except BusError as exc:
                 target.unlink(missing_ok=True)
                 raise FileRefused(f"{file.name}: {exc}") from exc
-        await to_thread(self._mailbox.inbox.stored, letter.id, file.position)
 
     async def _refused(self, letter: Received, reason: FileRefused) -> None:
         """Try a refused file some times more, for depots are repaired too; then give the letter up, and say so."""
@@ -193,6 +238,7 @@ class Fetcher:
             self._mailbox, letter.letter_id, letter.digest, RejectionCode.FILE_MISSING, str(reason)
         )
         await to_thread(self._mailbox.inbox.fail, letter.id, notice, reference, str(reason))
+        self._then.set()
         del self._refusals[letter.id]
 
     async def _postpone(self, letter: Received, error: str) -> None:

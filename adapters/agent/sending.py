@@ -1,5 +1,6 @@
 """From the outbox to the bus: seal, bring the files to the depot, publish, and again until there is an answer.
 
+What waits is taken up together and written down together: a commit costs more than all else that a small letter needs.
 A publish that raised may have happened all the same: nothing is concluded from an error but that it is not known
 (P10). The same bytes go again, later each time, until the bus has answered (P1).
 """
@@ -11,12 +12,14 @@ import hashlib
 import secrets
 import time
 from asyncio import to_thread
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
 from adapters.agent.pace import Pace, note_failure
-from adapters.mailbox import Mailbox, Outgoing
+from adapters.mailbox import Attempt, Mailbox, Outgoing, OutgoingFile
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
 from bus.documents.seal import Seal
@@ -28,7 +31,7 @@ from bus.logs import get
 
 _LOG = get(__name__)
 _SURELY_HELD = 3 * 24 * 3600.0
-"""Seconds: the depot holds for seven days what no letter names; one that waited longer shows its files anew."""
+"""Seconds: the depot holds for seven days what no letter names; what was last shown longer ago is shown anew."""
 
 
 class Publisher(Protocol):
@@ -45,6 +48,15 @@ class Uploads(Protocol):
         """Return when the depot has all of the file."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What was taken up: ready to be sent, with the files that the depot may not have, or in trouble."""
+
+    ready: list[tuple[Outgoing, list[OutgoingFile]]]
+    attempts: list[Attempt]
+    next_due: float | None
+
+
 class Sender:
     """Sends what is due, several documents at a time; one that cannot be sent holds up nobody else."""
 
@@ -56,22 +68,38 @@ class Sender:
         self._pace = pace
         self._uploading = asyncio.Semaphore(pace.uploads)
         self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._attempts: dict[int, Attempt] = {}
+        """What came of those that have ended, until it is stored; till then their rows stay under way."""
         self.wake = asyncio.Event()
+        self.ended = asyncio.Event()
 
     async def work(self) -> float | None:
         """Start what is due; give the seconds until more falls due."""
         free = self._pace.sending - len(self._under_way)
         if free <= 0:
             return None
-        rows = await to_thread(self._mailbox.outbox.due, time.time(), free, but=list(self._under_way))
-        for row in rows:
-            task = asyncio.create_task(self._send(row), name=f"send {row.document_id}")
+        taken = await to_thread(self._take_up, free, list(self._under_way))
+        for row, files in taken.ready:
+            task = asyncio.create_task(self._send(row, files), name=f"send {row.document_id}")
             self._under_way[row.id] = task
             task.add_done_callback(partial(self._finished, row.id))
-        if len(rows) == free:
+        if taken.attempts:
+            await to_thread(self._mailbox.outbox.attempted, taken.attempts)
+            return 0.0
+        if len(taken.ready) == free or taken.next_due is None:
             return None
-        next_due = await to_thread(self._mailbox.outbox.next_due, but=list(self._under_way))
-        return None if next_due is None else next_due - time.time()
+        return taken.next_due - time.time()
+
+    async def record(self) -> float | None:
+        """Store what came of those that have ended, all at once."""
+        attempts = list(self._attempts.values())
+        if attempts:
+            await to_thread(self._mailbox.outbox.attempted, attempts)
+            for each in attempts:
+                del self._attempts[each.row]
+                self._under_way.pop(each.row, None)
+            self.wake.set()
+        return None
 
     async def finish(self, grace: float) -> None:
         """Let what is under way come to an end, and stop what does not within `grace` seconds: it stays due."""
@@ -81,17 +109,51 @@ class Sender:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+        try:
+            await self.record()
+        except Transient as exc:
+            _LOG.warning("what was sent last is not noted down; it is sent again", why=str(exc))
 
     def _finished(self, row: int, task: asyncio.Task[None]) -> None:
-        del self._under_way[row]
         note_failure(task)
-        self.wake.set()
+        if row in self._attempts:
+            self.ended.set()
+        else:
+            self._under_way.pop(row, None)
+            self.wake.set()
 
-    async def _send(self, row: Outgoing) -> None:
+    def _take_up(self, limit: int, but: Sequence[int]) -> _Taken:
+        """What is due, with signed bytes that are stored and with the files that are to be shown."""
+        outbox = self._mailbox.outbox
+        with self._mailbox.at_one_time():
+            rows = outbox.due(time.time(), limit, but=but)
+            files = outbox.files_of([row.id for row in rows])
+            contents = {file.sha256 for each in files.values() for file in each}
+            held = outbox.shown(contents, time.time() - _SURELY_HELD) if contents else set()
+            next_due = outbox.next_due(but=[*but, *files])
+        unsealed = [row for row in rows if row.raw is None]
+        signed: list[tuple[Outgoing, bytes]] = []
+        attempts: list[Attempt] = []
+        for row in unsealed:
+            try:
+                signed.append((row, sign(read(open_envelope(row.document).root), self._seal).raw))
+            except Exception as exc:
+                _LOG.exception(
+                    "a document cannot be sealed now", document=row.document_id, attempt=row.attempts
+                )
+                attempts.append(self._failed(row, f"{type(exc).__name__}: {exc}"))
+        ready = [row for row in rows if row.raw is not None]
+        if signed:
+            with self._mailbox.at_once():
+                ready += [outbox.seal(row, raw, hashlib.sha256(raw).hexdigest()) for row, raw in signed]
+        lacking = {row: [file for file in each if file.sha256 not in held] for row, each in files.items()}
+        return _Taken([(row, lacking[row.id]) for row in ready], attempts, next_due)
+
+    async def _send(self, row: Outgoing, files: Sequence[OutgoingFile]) -> None:
+        uploaded: dict[int, float] = {}
         error: str | None = None
         try:
-            row = await to_thread(self._sealed, row)
-            await self._bring_files(row)
+            await self._bring(files, uploaded)
             reached("adapter.before-publish")
             await self._link.publish(self._submission(row))
             reached("adapter.after-publish")
@@ -100,25 +162,21 @@ class Sender:
         except Exception as exc:
             _LOG.exception("a document cannot be sent now", document=row.document_id, attempt=row.attempts)
             error = f"{type(exc).__name__}: {exc}"
-        due = self._pace.resend_at(row.attempts) if error is None else self._pace.retry_at(row.attempts)
-        await to_thread(
-            self._mailbox.outbox.attempted, row.id, confirmed=error is None, next_attempt_at=due, error=error
-        )
+        if error is None:
+            attempt = Attempt(row=row.id, next_attempt_at=self._pace.resend_at(row.attempts))
+        else:
+            attempt = self._failed(row, error)
+        self._attempts[row.id] = replace(attempt, uploaded=uploaded)
 
-    def _sealed(self, row: Outgoing) -> Outgoing:
-        """The row with signed bytes that are stored: they are made once, and never again."""
-        if row.raw is None:
-            signed = sign(read(open_envelope(row.document).root), self._seal)
-            self._mailbox.outbox.seal(row.id, signed.raw, hashlib.sha256(signed.raw).hexdigest())
-            return self._mailbox.outbox.get(row.id)
-        return row
+    def _failed(self, row: Outgoing, error: str) -> Attempt:
+        return Attempt(row=row.id, next_attempt_at=self._pace.retry_at(row.attempts), error=error)
 
-    async def _bring_files(self, row: Outgoing) -> None:
-        for file in await to_thread(self._mailbox.outbox.files, row.id):
-            if file.uploaded_at is None or file.uploaded_at < time.time() - _SURELY_HELD:
-                async with self._uploading:
-                    await self._depot.upload(self._mailbox.store.path(file.sha256), file.sha256, file.size)
-                await to_thread(self._mailbox.outbox.uploaded, row.id, file.position, time.time())
+    async def _bring(self, files: Sequence[OutgoingFile], uploaded: dict[int, float]) -> None:
+        """Show the depot these files, and note in `uploaded` what it has got."""
+        for file in files:
+            async with self._uploading:
+                await self._depot.upload(self._mailbox.store.path(file.sha256), file.sha256, file.size)
+            uploaded[file.position] = time.time()
 
     def _submission(self, row: Outgoing) -> Submission:
         return Submission(

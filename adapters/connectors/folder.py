@@ -224,5 +224,9 @@ def stem_of(name: str) -> str:
 
 def _move(place: Path, folder: Path) -> None:
     """Move under a name that is free there: nothing is ever written over."""
-    place.rename(folder / safe_name(place.name, os.listdir(folder)))
+    name = safe_name(place.name)
+    if os.path.lexists(folder / name):
+        # Only now are all the names read: the folder keeps whatever was sent.
+        name = safe_name(place.name, os.listdir(folder))
+    place.rename(folder / name)
     sync_folder(folder)

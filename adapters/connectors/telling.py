@@ -1,8 +1,8 @@
 """How the folder connector tells the news: a folder per letter, a JSON file per everything else.
 
-An item is written under a hidden name, made durable, and shown by one rename. Between "written" and "shown" stands
-the bookmark, so that after a crash it is known whether the rename has happened, even if the office was quick to take
-the item away.
+Items are written under hidden names, made durable, and each shown by one rename. Between "written" and "shown" stands
+the bookmark, so that after a crash it is known whether a rename has happened, even if the office was quick to take the
+item away. What waits is told in batches: a bookmark and a folder are made durable for all of one at once.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from adapters.connectors import accounts
 from adapters.connectors.names import safe_name
 from adapters.mailbox import Mailbox, Progress, Received
 from adapters.mailbox.files import sync_folder
-from adapters.mailbox.newsfeed import Item, Kind
+from adapters.mailbox.newsfeed import Bookmark, Item, Kind
 from bus.failpoints import reached
 
-_BATCH = 100
+_BATCH = 25
 
 
 class Teller:
@@ -33,28 +34,53 @@ class Teller:
 
     def tell(self) -> int:
         """Tell everything that has not been told, in order."""
-        self._resume()
-        told = 0
-        while items := self._mailbox.news.after(self._mailbox.news.bookmark(self._name).told, _BATCH):
-            for item in items:
-                self._tell(item)
-            told += len(items)
-        return told
-
-    def _resume(self) -> None:
-        """Finish what a crash has left between "prepared" and "told"."""
         bookmark = self._mailbox.news.bookmark(self._name)
         if bookmark.prepared > bookmark.told:
-            self._show(self._receipts.parent / bookmark.place)
-            self._mailbox.news.told(self._name, bookmark.prepared)
+            self._finish(bookmark)
+        last, told = max(bookmark.told, bookmark.prepared), 0
+        while items := self._mailbox.news.after(last, _BATCH):
+            count = self._tell(items)
+            last, told = items[count - 1].id, told + count
+        return told
 
-    def _tell(self, item: Item) -> None:
-        place = self._prepare(item)
-        self._mailbox.news.prepared(self._name, item.id, str(place.relative_to(self._receipts.parent)))
-        reached("connector.before-show", [item.kind])
-        self._show(place)
-        reached("connector.after-show", [item.kind])
-        self._mailbox.news.told(self._name, item.id)
+    def _finish(self, bookmark: Bookmark) -> None:
+        """Finish what a crash has left between "prepared" and "told"."""
+        places = [self._receipts.parent / place for place in bookmark.places]
+        for place in places:
+            self._show(place)
+        self._told(bookmark.prepared, places)
+
+    def _tell(self, items: Sequence[Item]) -> int:
+        """Tell the first of these, at least one, and give how many."""
+        prepared = self._prepared(items)
+        places = [place for _, place in prepared]
+        last = prepared[-1][0].id
+        _sync_folders(places)
+        names = [str(place.relative_to(self._receipts.parent)) for place in places]
+        self._mailbox.news.prepared(self._name, last, names)
+        for item, place in prepared:
+            reached("connector.before-show", [item.kind])
+            self._show(place)
+            reached("connector.after-show", [item.kind])
+        self._told(last, places)
+        return len(prepared)
+
+    def _told(self, last: int, places: Sequence[Path]) -> None:
+        _sync_folders(places)
+        self._mailbox.news.told(self._name, last)
+
+    def _prepared(self, items: Sequence[Item]) -> list[tuple[Item, Path]]:
+        """Write the items under their hidden names; those before one that cannot be written now do not wait for it."""
+        prepared: list[tuple[Item, Path]] = []
+        with self._mailbox.at_one_time():
+            for item in items:
+                try:
+                    prepared.append((item, self._prepare(item)))
+                except Exception:
+                    if not prepared:
+                        raise
+                    break
+        return prepared
 
     def _prepare(self, item: Item) -> Path:
         if item.kind is Kind.LETTER and item.inbox is not None:
@@ -65,7 +91,6 @@ class Teller:
         name = safe_name(f"{item.id:08d}-{account['event']}.json")
         place = self._receipts / name
         _write(_hidden(place), _json(account))
-        sync_folder(self._receipts)
         return place
 
     def _prepare_letter(self, letter: Received) -> Path:
@@ -86,7 +111,6 @@ class Teller:
             _copy(self._mailbox.store.path(file.sha256), hidden / described["saved_as"])
         _write(hidden / "letter.json", _json(account))
         sync_folder(hidden)
-        sync_folder(self._inbox)
         return place
 
     def _account(self, item: Item) -> accounts.Account:
@@ -126,7 +150,11 @@ class Teller:
         hidden = _hidden(place)
         if hidden.exists():
             hidden.rename(place)
-        sync_folder(place.parent)
+
+
+def _sync_folders(places: Iterable[Path]) -> None:
+    for folder in {place.parent for place in places}:
+        sync_folder(folder)
 
 
 def _hidden(place: Path) -> Path:

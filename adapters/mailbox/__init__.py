@@ -6,12 +6,13 @@ from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.notices import Statement
 from adapters.mailbox.states import RecipientState
 from adapters.mailbox.store import AlreadyRunning
-from adapters.mailbox.submissions import AlreadyPut, Outgoing, OutgoingFile, Receipted, Standing
+from adapters.mailbox.submissions import AlreadyPut, Attempt, Outgoing, OutgoingFile, Receipted, Standing
 
 __all__ = [
     "AlreadyPut",
     "AlreadyRunning",
     "Arrival",
+    "Attempt",
     "Gap",
     "Judgement",
     "Mailbox",

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, distinct, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, distinct, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_leave
 
 from adapters.mailbox.store import Store
@@ -96,22 +96,14 @@ class Arrivals:
 
         Directories first, for they say whom to believe; the rest in order of arrival.
         """
-        query = select(arrivals).where(
-            arrivals.c.state == Judgement.STORED,
-            arrivals.c.next_attempt_at <= at,
-            arrivals.c.type.not_in(but),
-        )
-        query = query.order_by(arrivals.c.type != DIRECTORY, arrivals.c.id).limit(limit)
         with self._store.reading() as connection:
-            return [_arrival(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(_WAITING, {"at": at, "but": list(but), "most": limit}).mappings()
+            return [_arrival(row) for row in rows]
 
     def next_due(self) -> float | None:
         """When the next one that was postponed is to be judged again (Unix time)."""
-        query = select(func.min(arrivals.c.next_attempt_at)).where(
-            arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at > 0
-        )
         with self._store.reading() as connection:
-            return connection.execute(query).scalar()
+            return connection.execute(_NEXT_DUE).scalar()
 
     def postpone(self, arrival: int, *, next_attempt_at: float, reason: str) -> None:
         """Judge it again later."""
@@ -191,15 +183,15 @@ def judge(
     detail: str | None = None,
 ) -> None:
     """State what became of an arrival, in the transaction that makes it so; a quarantine is news."""
-    values = {"state": judgement, "reason": reason, "detail": detail}
-    connection.execute(update(arrivals).where(arrivals.c.id == arrival).values(**values))
+    values = {"row": arrival, "to_state": judgement, "to_reason": reason, "to_detail": detail}
+    connection.execute(_JUDGE, values)
     if judgement is Judgement.QUARANTINED:
         connection.execute(insert(news).values(kind="quarantine", arrival=arrival, at=now().isoformat()))
 
 
 def one(connection: Connection, arrival: int) -> Arrival:
     """The row of this number, which is there."""
-    return _arrival(connection.execute(select(arrivals).where(arrivals.c.id == arrival)).mappings().one())
+    return _arrival(connection.execute(_ONE, {"row": arrival}).mappings().one())
 
 
 def _values(message: Message) -> dict[str, Any]:
@@ -231,3 +223,25 @@ def _arrival(row: RowMapping) -> Arrival:
     values["arrived_at"] = datetime.fromisoformat(row["arrived_at"])
     values["state"] = Judgement(row["state"])
     return Arrival(**values)
+
+
+# Asked for every message, and so built once.
+_ONE = select(arrivals).where(arrivals.c.id == bindparam("row"))
+_WAITING = (
+    select(arrivals)
+    .where(
+        arrivals.c.state == Judgement.STORED,
+        arrivals.c.next_attempt_at <= bindparam("at"),
+        arrivals.c.type.not_in(bindparam("but", expanding=True)),
+    )
+    .order_by(arrivals.c.type != DIRECTORY, arrivals.c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_DUE = select(func.min(arrivals.c.next_attempt_at)).where(
+    arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at > 0
+)
+_JUDGE = (
+    update(arrivals)
+    .where(arrivals.c.id == bindparam("row"))
+    .values(state=bindparam("to_state"), reason=bindparam("to_reason"), detail=bindparam("to_detail"))
+)

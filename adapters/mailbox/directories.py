@@ -23,8 +23,8 @@ class Directories:
         self._store = store
         self._lock = Lock()
         self._latest: Directory | None = None
-        self._looked = False
-        """Whether the latest one in memory was looked up since this process runs on the mailbox, and none came."""
+        self._looked = 0
+        """In which run of this process the latest one was looked up, if none has come since."""
 
     def receive(self, arrival: Arrival, directory: Directory, json: bytes) -> bool:
         """Keep a version whose signature held; False if it is not newer than the one held."""
@@ -36,16 +36,17 @@ class Directories:
                 connection.execute(insert(directories).values(**values))
             judge(connection, arrival.id, Judgement.DONE if newer else Judgement.DUPLICATE)
         with self._lock:
-            self._looked = False
+            self._looked = 0
         return newer
 
     def latest(self) -> Directory | None:
         """The version in force, None before the first has come."""
         with self._lock:
-            if not (self._looked and self._store.runs_here):
+            run = self._store.run
+            if not run or self._looked != run:
                 with self._store.reading() as connection:
                     self._latest = self._read(connection)
-                self._looked = self._store.runs_here
+                self._looked = run
             return self._latest
 
     def _read(self, connection: Connection) -> Directory | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +63,11 @@ class FileStore:
         """Whether the file is here; what bears its name was verified and synced before it got the name."""
         path = self.path(sha256)
         return path.is_file() and path.stat().st_size == size
+
+    def sync(self, files: Iterable[str]) -> None:
+        """Make the names of files that are here durable; `admit` has done so for what it has returned from."""
+        for folder in {self.path(sha256).parent for sha256 in files}:
+            sync_folder(folder)
 
     def take_in(self, source: Path, expected: Fingerprint) -> None:
         """Copy a file into the store; FileChanged when it is not the one expected."""

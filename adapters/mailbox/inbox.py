@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from adapters.mailbox.arrivals import Arrival, Judgement, judge
 from adapters.mailbox.notices import say
@@ -89,38 +89,26 @@ class Inbox:
 
     def fetching(self, at: float, limit: int, *, but: Sequence[int] = ()) -> list[Received]:
         """Letters whose files are to be fetched now, except the rows in `but`."""
-        query = (
-            select(inbox)
-            .where(inbox.c.state == Progress.FETCHING, inbox.c.next_attempt_at <= at, inbox.c.id.not_in(but))
-            .order_by(inbox.c.next_attempt_at, inbox.c.id)
-            .limit(limit)
-        )
         with self._store.reading() as connection:
-            return [_received(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(_FETCHING, {"at": at, "but": list(but), "most": limit}).mappings()
+            return [_received(row) for row in rows]
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next letter's files are to be fetched (Unix time), if any but the rows in `but` lacks some."""
-        query = select(func.min(inbox.c.next_attempt_at)).where(
-            inbox.c.state == Progress.FETCHING, inbox.c.id.not_in(but)
-        )
         with self._store.reading() as connection:
-            return connection.execute(query).scalar()
+            return connection.execute(_NEXT_DUE, {"but": list(but)}).scalar()
 
     def files(self, row: int) -> list[ReceivedFile]:
         """The files of a letter, the main file first."""
-        query = select(inbox_files).where(inbox_files.c.inbox == row).order_by(inbox_files.c.position)
-        with self._store.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [ReceivedFile(**{k: v for k, v in row.items() if k != "inbox"}) for row in rows]
+        return self.files_of([row])[row]
 
-    def stored(self, row: int, position: int) -> None:
-        """Remember that a file is durable here."""
-        with self._store.writing() as connection:
-            connection.execute(
-                update(inbox_files)
-                .where(inbox_files.c.inbox == row, inbox_files.c.position == position)
-                .values(stored=True)
-            )
+    def files_of(self, rows: Sequence[int]) -> dict[int, list[ReceivedFile]]:
+        """The files of several letters, each one's main file first."""
+        found: dict[int, list[ReceivedFile]] = {row: [] for row in rows}
+        with self._store.reading() as connection:
+            for row, *values in connection.execute(_FILES, {"rows": list(rows)}):
+                found[row].append(ReceivedFile(**dict(zip(ReceivedFile.__slots__, values, strict=True))))
+        return found
 
     def postpone(self, row: int, *, next_attempt_at: float, error: str) -> None:
         """Fetch the letter's files again later."""
@@ -132,13 +120,14 @@ class Inbox:
         with self._store.writing() as connection:
             connection.execute(update(inbox).where(inbox.c.id == row).values(**values))
 
-    def deliver(self, row: int, receipt: Notice, reference: str) -> None:
-        """Call a letter delivered and put its receipt into the outbox, in one transaction."""
+    def deliver(self, row: int, stored: Sequence[int], receipt: Notice, reference: str) -> None:
+        """Call a letter delivered and put its receipt into the outbox, in one transaction.
+
+        `stored` are the positions of the files that were found durable here: it takes all of them.
+        """
         with self._store.writing() as connection:
-            missing = select(inbox_files.c.position).where(
-                inbox_files.c.inbox == row, inbox_files.c.stored.is_(False)
-            )
-            if connection.execute(missing).first():
+            connection.execute(_STORED, {"row": row, "files": list(stored)})
+            if connection.execute(_MISSING, {"row": row}).first():
                 raise AssertionError("a receipt is asked for before every file is stored")
             if _finish(connection, row, Progress.DELIVERED, error=None):
                 say(connection, receipt, reference, content_key=reference)
@@ -245,3 +234,30 @@ def _received(row: RowMapping) -> Received:
     values["state"] = Progress(row["state"])
     values["flags"] = tuple(filter(None, row["flags"].split(",")))
     return Received(**values)
+
+
+# Asked for every letter, and so built once.
+_NOT_UNDER_WAY = (inbox.c.state == Progress.FETCHING) & inbox.c.id.not_in(bindparam("but", expanding=True))
+_FETCHING = (
+    select(inbox)
+    .where(_NOT_UNDER_WAY, inbox.c.next_attempt_at <= bindparam("at"))
+    .order_by(inbox.c.next_attempt_at, inbox.c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_DUE = select(func.min(inbox.c.next_attempt_at)).where(_NOT_UNDER_WAY)
+_FILES = (
+    select(inbox_files.c.inbox, *(inbox_files.c[name] for name in ReceivedFile.__slots__))
+    .where(inbox_files.c.inbox.in_(bindparam("rows", expanding=True)))
+    .order_by(inbox_files.c.inbox, inbox_files.c.position)
+)
+_STORED = (
+    update(inbox_files)
+    .where(
+        inbox_files.c.inbox == bindparam("row"),
+        inbox_files.c.position.in_(bindparam("files", expanding=True)),
+    )
+    .values(stored=True)
+)
+_MISSING = select(inbox_files.c.position).where(
+    inbox_files.c.inbox == bindparam("row"), inbox_files.c.stored.is_(False)
+)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, insert, or_, select
+from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select
 
 from adapters.mailbox import submissions as sending
 from adapters.mailbox.store import Store
@@ -110,9 +110,7 @@ def identity_of(notice: Notice) -> str:
 
 def say(connection: Connection, notice: Notice, reference: str, content_key: str | None = None) -> Outgoing:
     """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there."""
-    values = sending.notice_values(notice, reference)
-    if content_key is not None:
-        values["content_key"] = content_key
+    values = sending.notice_values(notice, reference, content_key)
     if known := sending.same(connection, values):
         return known
     row = sending.add(connection, values)
@@ -131,16 +129,13 @@ def record(
 ) -> int | None:
     """Remember a notice, as news if it is some for the office; None if it was known."""
     identity = identity_of(notice)
-    known = select(notices.c.id).where(
-        or_(notices.c.identity == identity, notices.c.notice_id == str(notice.notice_id))
-    )
-    if connection.execute(known).first():
+    if connection.execute(_KNOWN, {"identity": identity, "notice": str(notice.notice_id)}).first():
         return None
     values = _values(notice) | {"identity": identity, "arrival": arrival, "outbox": outbox, "entry": entry}
-    row = int(connection.execute(insert(notices).values(**values).returning(notices.c.id)).scalar_one())
+    row = int(connection.execute(_ADD, values).scalar_one())
     if is_news:
         at = notice.event_time.isoformat()
-        connection.execute(insert(news).values(kind="notice", notice=row, arrival=arrival, at=at))
+        connection.execute(_NEWS, {"kind": "notice", "notice": row, "arrival": arrival, "at": at})
     return row
 
 
@@ -183,3 +178,11 @@ def standing(statements: Sequence[Statement]) -> list[Statement]:
     """Those that still hold: not refused by the bus, and not superseded by their own author."""
     superseded = {(s.author, s.supersedes) for s in statements if s.supersedes and not s.void}
     return [s for s in statements if not s.void and (s.author, s.notice_id) not in superseded]
+
+
+# Asked for every notice, and so built once.
+_KNOWN = select(notices.c.id).where(
+    or_(notices.c.identity == bindparam("identity"), notices.c.notice_id == bindparam("notice"))
+)
+_ADD = insert(notices).returning(notices.c.id)
+_NEWS = insert(news)

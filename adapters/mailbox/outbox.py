@@ -6,16 +6,17 @@ are resent until a verdict is there. No state is ever "failed": what is unknown 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.files import FileStore, Fingerprint
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import (
     UNANSWERED,
+    Attempt,
     Outgoing,
     OutgoingFile,
     Standing,
@@ -24,6 +25,7 @@ from adapters.mailbox.submissions import (
     one,
     outgoing,
     same,
+    show_anew,
 )
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
@@ -62,37 +64,22 @@ class Outbox:
         self._store.added()
         return put
 
-    def seal(self, row: int, raw: bytes, submission: str) -> None:
-        """Keep the signed bytes, once: bytes that may have been published are never replaced."""
+    def seal(self, row: Outgoing, raw: bytes, submission: str) -> Outgoing:
+        """Keep the signed bytes, once, and give the row with them: what may have been published is never replaced."""
         with self._store.writing() as connection:
-            connection.execute(
-                update(outbox)
-                .where(outbox.c.id == row, outbox.c.raw.is_(None))
-                .values(raw=raw, submission=submission, state=Standing.SEALED)
-            )
+            changed = connection.execute(_SEAL, {"key": row.id, "raw": raw, "submission": submission})
+            if not changed.rowcount:
+                return one(connection, row.id)
+        return replace(row, raw=raw, submission=submission, state=Standing.SEALED)
 
-    def uploaded(self, row: int, position: int, at: float) -> None:
-        """Remember that the depot has the file."""
+    def attempted(self, attempts: Sequence[Attempt]) -> None:
+        """Remember attempts to send, in one transaction; an answer that came meanwhile stands."""
         with self._store.writing() as connection:
-            connection.execute(
-                update(outbox_files)
-                .where(outbox_files.c.outbox == row, outbox_files.c.position == position)
-                .values(uploaded_at=at)
-            )
-
-    def attempted(self, row: int, *, confirmed: bool, next_attempt_at: float, error: str | None) -> None:
-        """Remember an attempt to send; an answer that came meanwhile stands."""
-        values: dict[str, Any] = {
-            "attempts": outbox.c.attempts + 1,
-            "next_attempt_at": next_attempt_at,
-            "last_error": error,
-        }
-        if confirmed:
-            values["state"] = Standing.SENT
-        with self._store.writing() as connection:
-            connection.execute(
-                update(outbox).where(outbox.c.id == row, outbox.c.state.in_(UNANSWERED)).values(**values)
-            )
+            for each in attempts:
+                for position, at in each.uploaded.items():
+                    connection.execute(_UPLOADED, {"row": each.row, "file": position, "at": at})
+                values = {"key": each.row, "due": each.next_attempt_at, "error": each.error}
+                connection.execute(_CONFIRMED if each.error is None else _FAILED, values)
 
     def send_again(self, row: int) -> None:
         """Submit a refused or parked document once more, files included: the same bytes, judged anew."""
@@ -102,30 +89,20 @@ class Outbox:
                 .where(outbox.c.id == row, outbox.c.state.in_((Standing.REFUSED, Standing.PARKED)))
                 .values(state=Standing.SEALED, next_attempt_at=0.0, attempts=0, last_error=None)
             )
-            connection.execute(
-                update(outbox_files).where(outbox_files.c.outbox == row).values(uploaded_at=None)
-            )
+            show_anew(connection, row)
             connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
         self._store.added()
 
     def due(self, at: float, limit: int, *, but: Sequence[int] = ()) -> list[Outgoing]:
         """What is to be sent now, longest due first, except the rows in `but`."""
-        query = (
-            select(outbox)
-            .where(outbox.c.state.in_(UNANSWERED), outbox.c.next_attempt_at <= at, outbox.c.id.not_in(but))
-            .order_by(outbox.c.next_attempt_at, outbox.c.id)
-            .limit(limit)
-        )
         with self._store.reading() as connection:
-            return [outgoing(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(_DUE, {"at": at, "but": list(but), "most": limit}).mappings()
+            return [outgoing(row) for row in rows]
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next attempt falls due (Unix time), if anything but the rows in `but` is unanswered."""
-        query = select(outbox.c.next_attempt_at).where(
-            outbox.c.state.in_(UNANSWERED), outbox.c.id.not_in(but)
-        )
         with self._store.reading() as connection:
-            return connection.execute(query.order_by(outbox.c.next_attempt_at).limit(1)).scalar()
+            return connection.execute(_NEXT_DUE, {"but": list(but)}).scalar()
 
     def get(self, row: int) -> Outgoing:
         """The row of this number, which is there."""
@@ -167,7 +144,53 @@ class Outbox:
 
     def files(self, row: int) -> list[OutgoingFile]:
         """The files of a letter, in order."""
-        query = select(outbox_files).where(outbox_files.c.outbox == row).order_by(outbox_files.c.position)
+        return self.files_of([row])[row]
+
+    def files_of(self, rows: Sequence[int]) -> dict[int, list[OutgoingFile]]:
+        """The files of several documents, each one's in order."""
+        found: dict[int, list[OutgoingFile]] = {row: [] for row in rows}
         with self._store.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        return [OutgoingFile(**{k: v for k, v in row.items() if k != "outbox"}) for row in rows]
+            for row, *values in connection.execute(_FILES, {"rows": list(rows)}):
+                found[row].append(OutgoingFile(**dict(zip(OutgoingFile.__slots__, values, strict=True))))
+        return found
+
+    def shown(self, files: Collection[str], since: float) -> set[str]:
+        """Those of these files that the depot has taken since then, with whichever letter."""
+        with self._store.reading() as connection:
+            return set(connection.execute(_SHOWN, {"files": list(files), "since": since}).scalars())
+
+
+# Asked for every letter, and so built once.
+_SEAL = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("key"), outbox.c.raw.is_(None))
+    .values(raw=bindparam("raw"), submission=bindparam("submission"), state=Standing.SEALED)
+)
+_UPLOADED = (
+    update(outbox_files)
+    .where(outbox_files.c.outbox == bindparam("row"), outbox_files.c.position == bindparam("file"))
+    .values(uploaded_at=bindparam("at"))
+)
+_FAILED = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("key"), outbox.c.state.in_(UNANSWERED))
+    .values(attempts=outbox.c.attempts + 1, next_attempt_at=bindparam("due"), last_error=bindparam("error"))
+)
+_CONFIRMED = _FAILED.values(state=Standing.SENT)
+_NOT_UNDER_WAY = outbox.c.state.in_(UNANSWERED) & outbox.c.id.not_in(bindparam("but", expanding=True))
+_DUE = (
+    select(outbox)
+    .where(_NOT_UNDER_WAY, outbox.c.next_attempt_at <= bindparam("at"))
+    .order_by(outbox.c.next_attempt_at, outbox.c.id)
+    .limit(bindparam("most"))
+)
+_NEXT_DUE = select(outbox.c.next_attempt_at).where(_NOT_UNDER_WAY).order_by(outbox.c.next_attempt_at).limit(1)
+_FILES = (
+    select(outbox_files.c.outbox, *(outbox_files.c[name] for name in OutgoingFile.__slots__))
+    .where(outbox_files.c.outbox.in_(bindparam("rows", expanding=True)))
+    .order_by(outbox_files.c.outbox, outbox_files.c.position)
+)
+_SHOWN = select(outbox_files.c.sha256).where(
+    outbox_files.c.sha256.in_(bindparam("files", expanding=True)),
+    outbox_files.c.uploaded_at >= bindparam("since"),
+)

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -53,8 +54,9 @@ class Store:
         self._current = _Current()
         self._version = 0
         self._listeners: list[Callable[[], None]] = []
-        self.runs_here = False
-        """Whether this process is the one that runs on the mailbox."""
+        self._runs = count(1)
+        self.run = 0
+        """Which run of this process on the mailbox it is, 0 while it does not run on it."""
         try:
             self._writer = self.engine.connect().execution_options(writes=True)
             self._prepare()
@@ -76,7 +78,7 @@ class Store:
         """
         current = self._current
         if current.writing is not None:
-            with _translated(), current.writing.begin_nested():
+            with _translated(), _part(_driver(current.writing)):
                 yield current.writing
             return
         with _translated(), self._turn, self._writer.begin():
@@ -140,11 +142,11 @@ class Store:
                 raise AlreadyRunning(f"another process runs on {self.folder}; stop it first")
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-            self.runs_here = True
+            self.run = next(self._runs)
             try:
                 yield
             finally:
-                self.runs_here = False
+                self.run = 0
 
     def running(self) -> bool:
         """Whether some process holds the lock."""
@@ -198,6 +200,21 @@ def _begun(connection: Connection) -> None:
 
 def _driver(connection: Connection) -> sqlite3.Connection:
     return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
+@contextmanager
+def _part(driver: sqlite3.Connection) -> Iterator[None]:
+    driver.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException as exc:
+        if not driver.in_transaction:
+            # On a full disk SQLite undoes all of it by itself.
+            raise Transient("the mailbox's database has undone the transaction") from exc
+        driver.execute("ROLLBACK TO part")
+        driver.execute("RELEASE part")
+        raise
+    driver.execute("RELEASE part")
 
 
 def _locked(descriptor: int) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
-from adapters.mailbox.tables import news, notices, outbox
+from adapters.mailbox.tables import news, notices, outbox, outbox_files
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
@@ -102,9 +102,21 @@ class Receipted:
     refusal_detail: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of one attempt to send a row."""
+
+    row: int
+    next_attempt_at: float
+    error: str | None = None
+    """Why it is not known whether the broker has it; None if it has confirmed."""
+    uploaded: Mapping[int, float] = field(default_factory=dict)
+    """When the depot took which file (position, Unix time)."""
+
+
 def by_submission(connection: Connection, submission: str) -> Outgoing | None:
     """The row whose signed bytes have this SHA-256."""
-    row = connection.execute(select(outbox).where(outbox.c.submission == submission)).mappings().first()
+    row = connection.execute(_BY_SUBMISSION, {"submission": submission}).mappings().first()
     return outgoing(row) if row else None
 
 
@@ -119,34 +131,35 @@ def by_letter(connection: Connection, letter_id: str, digest: str) -> Outgoing |
 
 def answer(connection: Connection, row: Outgoing, receipted: Receipted, arrival: int) -> None:
     """Remember the bus's answer, and make it news for the office's system."""
-    connection.execute(
-        update(outbox)
-        .where(outbox.c.id == row.id)
-        .values(
-            state=receipted.state,
-            verdict=receipted.verdict,
-            entry=receipted.entry,
-            recipients=json.dumps(receipted.recipients),
-            flags=receipted.flags,
-            refusal=receipted.refusal,
-            refusal_detail=receipted.refusal_detail,
-            answered_at=now().isoformat(),
-            last_error=None,
-        )
-    )
+    at = now().isoformat()
+    answered = {
+        "row": row.id,
+        "to_state": receipted.state,
+        "to_verdict": receipted.verdict,
+        "to_entry": receipted.entry,
+        "to_recipients": json.dumps(receipted.recipients),
+        "to_flags": receipted.flags,
+        "to_refusal": receipted.refusal,
+        "to_refusal_detail": receipted.refusal_detail,
+        "to_answered_at": at,
+    }
+    connection.execute(_ANSWER, answered)
     void = receipted.state == Standing.REFUSED
-    connection.execute(
-        update(notices).where(notices.c.outbox == row.id).values(void=void, entry=receipted.entry)
-    )
-    connection.execute(
-        insert(news).values(kind="answer", outbox=row.id, arrival=arrival, at=now().isoformat())
-    )
+    if void:
+        show_anew(connection, row.id)
+    connection.execute(_ANSWERED_NOTICE, {"row": row.id, "to_void": void, "to_entry": receipted.entry})
+    connection.execute(_NEWS, {"kind": "answer", "outbox": row.id, "arrival": arrival, "at": at})
 
 
-def notice_values(notice: Notice, reference: str) -> dict[str, Any]:
-    """A notice as a row of the outbox."""
+def show_anew(connection: Connection, row: int) -> None:
+    """Forget that the depot has the files of a row: whatever letter names one next brings it again."""
+    connection.execute(_SHOW_ANEW, {"row": row})
+
+
+def notice_values(notice: Notice, reference: str, content_key: str | None = None) -> dict[str, Any]:
+    """A notice as a row of the outbox; `content_key` if it is another one than the notice's own content gives."""
     timeless = replace(notice, notice_id=_NIL, event_time=_EPOCH)
-    return _values(notice, timeless, reference) | {
+    return _values(notice, content_key or timeless, reference) | {
         "type": "notice",
         "document_id": str(notice.notice_id),
         "letter_id": str(notice.letter_id) if notice.letter_id else None,
@@ -156,10 +169,8 @@ def notice_values(notice: Notice, reference: str) -> dict[str, Any]:
 
 def same(connection: Connection, values: Mapping[str, Any]) -> Outgoing | None:
     """The row that was put in before under this reference or id; AlreadyPut if its content is another."""
-    query = select(outbox).where(
-        or_(outbox.c.reference == values["reference"], outbox.c.document_id == values["document_id"])
-    )
-    for row in connection.execute(query).mappings():
+    keys = {"reference": values["reference"], "document": values["document_id"]}
+    for row in connection.execute(_SAME, keys).mappings():
         if row["content_key"] != values["content_key"]:
             raise AlreadyPut(
                 f"reference {row['reference']} stands for another content already (document {row['document_id']})"
@@ -170,12 +181,12 @@ def same(connection: Connection, values: Mapping[str, Any]) -> Outgoing | None:
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
     """Add a row that `same` did not find, and give its number."""
-    return int(connection.execute(insert(outbox).values(**values).returning(outbox.c.id)).scalar_one())
+    return int(connection.execute(_ADD, values).scalar_one())
 
 
 def one(connection: Connection, row: int) -> Outgoing:
     """The row of this number, which is there."""
-    return outgoing(connection.execute(select(outbox).where(outbox.c.id == row)).mappings().one())
+    return outgoing(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
 def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
@@ -192,8 +203,8 @@ def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
     }
 
 
-def _values(document: Letter | Notice, timeless: Letter | Notice, reference: str) -> dict[str, Any]:
-    """What both types share; `timeless` is the document without what differs each time it is written anew.
+def _values(document: Letter | Notice, content: str | Letter | Notice, reference: str) -> dict[str, Any]:
+    """What both types share; `content` is the content key, or the document without what differs each time.
 
     Rejected if the document does not follow its schema: better heard now than from the bus.
     """
@@ -201,7 +212,7 @@ def _values(document: Letter | Notice, timeless: Letter | Notice, reference: str
     schema.check_tree(tree, "letter" if isinstance(document, Letter) else "notice")
     return {
         "reference": reference,
-        "content_key": content_digest(build(timeless)),
+        "content_key": content if isinstance(content, str) else content_digest(build(content)),
         "document": to_bytes(tree),
         "digest": content_digest(tree),
         "state": Standing.WAITING,
@@ -215,3 +226,42 @@ def outgoing(row: RowMapping) -> Outgoing:
     values["state"] = Standing(row["state"])
     values["recipients"] = tuple(json.loads(row["recipients"] or "[]"))
     return Outgoing(**values)
+
+
+# Asked for every letter, and so built once.
+_BY_SUBMISSION = select(outbox).where(outbox.c.submission == bindparam("submission"))
+_ONE = select(outbox).where(outbox.c.id == bindparam("row"))
+_SAME = select(outbox).where(
+    or_(outbox.c.reference == bindparam("reference"), outbox.c.document_id == bindparam("document"))
+)
+_ADD = insert(outbox).returning(outbox.c.id)
+_ANSWER = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row"))
+    .values(
+        state=bindparam("to_state"),
+        verdict=bindparam("to_verdict"),
+        entry=bindparam("to_entry"),
+        recipients=bindparam("to_recipients"),
+        flags=bindparam("to_flags"),
+        refusal=bindparam("to_refusal"),
+        refusal_detail=bindparam("to_refusal_detail"),
+        answered_at=bindparam("to_answered_at"),
+        last_error=None,
+    )
+)
+_ANSWERED_NOTICE = (
+    update(notices)
+    .where(notices.c.outbox == bindparam("row"))
+    .values(void=bindparam("to_void"), entry=bindparam("to_entry"))
+)
+_NEWS = insert(news)
+_SHOW_ANEW = (
+    update(outbox_files)
+    .where(
+        outbox_files.c.sha256.in_(
+            select(outbox_files.c.sha256).where(outbox_files.c.outbox == bindparam("row"))
+        )
+    )
+    .values(uploaded_at=None)
+)

@@ -78,6 +78,8 @@ outbox_files = Table(
     Column("uploaded_at", Float),
 )
 
+Index("outbox_files_content", outbox_files.c.sha256, outbox_files.c.uploaded_at)
+
 arrivals = Table(
     "arrivals",
     metadata,
@@ -205,4 +207,4 @@ bookmarks = Table(
     Column("prepared", Integer, nullable=False, default=0),
     Column("place", String, nullable=False, default=""),
 )
-"""How far a connector has told the news, which item it has prepared to show, and under which name."""
+"""How far a connector has told the news, how far it has prepared more to show, and under which names (lines)."""

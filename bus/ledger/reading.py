@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,8 +69,9 @@ class Consignment:
     """Whether it was confirmed before and is only said again."""
 
 
+_VERDICT_COLUMNS = (submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
 _VERDICT = (
-    select(submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
+    select(*_VERDICT_COLUMNS)
     .where(submissions.c.agency == bindparam("agency"))
     .order_by(submissions.c.answer.desc())
     .limit(1)
@@ -94,6 +95,17 @@ class Reader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._foreseen: dict[tuple[str, str, str], Verdict | None] = {}
+
+    def foresee(self, wanted: Collection[tuple[str, str, str]]) -> None:
+        """Ask in one question for the verdicts on many (agency, type, id), which `verdict_on` then knows."""
+        if not wanted:
+            return
+        self._foreseen.update(dict.fromkeys(wanted))
+        key = (submissions.c.agency, submissions.c.type, submissions.c.id)
+        query = select(*key, *_VERDICT_COLUMNS).where(tuple_(*key).in_(wanted)).order_by(submissions.c.answer)
+        for agency, type_, id_, *verdict in self._connection.execute(query):
+            self._foreseen[agency, type_, id_] = Verdict(*verdict)
 
     def _current(self) -> Connection:
         """The connection to ask; whoever also appends brings it up to date first."""
@@ -154,6 +166,8 @@ class Reader:
 
     def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
         """Return the newest verdict on a submission that got past gate 6 under this id."""
+        if (agency, type, id) in self._foreseen:
+            return self._foreseen[agency, type, id]
         return self._verdict(_VERDICT_ON, {"agency": agency, "type": type, "id": id})
 
     def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:

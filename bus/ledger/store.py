@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -134,6 +134,9 @@ class Writer(Reader):
     def _current(self) -> Connection:
         self.flush()
         return self._connection
+
+    def foresee(self, wanted: Collection[tuple[str, str, str]]) -> None:
+        self._before.foresee(wanted)
 
     def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
         return self._verdicts.get((agency, type, id)) or self._before.verdict_on(agency, type, id)

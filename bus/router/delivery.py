@@ -25,6 +25,8 @@ class Delivery:
     user: str | None
     """The user-id, validated by the broker; None if the message bears none."""
     received_at: datetime
+    announced: tuple[str, str] | None = None
+    """The (type, id) that the message's properties state: a hint for looking things up early, and nothing more."""
     replay: int | None = None
     """The ledger number of the request by which an operator sends a parked submission through the gates again."""
     parked: int | None = None

@@ -56,6 +56,7 @@ def examine(
     An unexpected exception of one submission is returned in its place: a bug parks that one and no other.
     Raises Transient when the ledger is away; then nothing is known of any of them.
     """
+    reader.foresee([(one.agency, *one.announced) for one in deliveries if one.agency and one.announced])
     return [_guarded(delivery, rules, reader) for delivery in deliveries]
 
 

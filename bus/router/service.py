@@ -37,7 +37,7 @@ from bus.router.enforce import Versions, calendar_in_force, directory_in_force, 
 from bus.router.fanout import Fanout
 from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.metrics import Metrics
-from bus.router.recording import Recorded, Recorder, Stale
+from bus.router.recording import Recorded, Recorder, Stale, submission_of
 from bus.thai import now
 
 _log = logs.get("router")
@@ -110,12 +110,13 @@ class Intake:
         narrow = True
         try:
             while True:
+                # First room, then messages: what arrives while there is none makes the next batch larger.
+                await self._room.acquire()
                 batch = await self._next(subscription, settling, stop)
                 if narrow and not batch[0].redelivered:
                     await subscription.widen(self._limits.prefetch)
                     narrow = False
                 self._in_hand += len(batch)
-                await self._room.acquire()
                 task = asyncio.create_task(self._take(subscription, batch))
                 settling.add(task)
                 task.add_done_callback(settling.discard)
@@ -269,6 +270,7 @@ def _record_all(
 ) -> list[Recorded | Stale]:
     """Record each; Stale is a result and not an error, so that it does not roll back the others."""
     outcomes: list[Recorded | Stale] = []
+    writer.foresee([named for one in examined if (named := submission_of(one))])
     for one in examined:
         try:
             outcomes.append(recorder.record(writer, one, judged_by))
@@ -280,7 +282,8 @@ def _record_all(
 def delivery_of(incoming: Incoming) -> Delivery:
     """Return a message as a submission received now."""
     agency, user = parking.origin(incoming)
-    return Delivery(raw=incoming.body, agency=agency, user=user, received_at=now())
+    announced = (incoming.type, incoming.message_id) if incoming.type and incoming.message_id else None
+    return Delivery(raw=incoming.body, agency=agency, user=user, received_at=now(), announced=announced)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

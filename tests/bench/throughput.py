@@ -19,6 +19,7 @@ from compose.local import LocalBus
 from compose.process import Process
 
 _PUBLISHED = re.compile(r"^saraban_router_published (\S+)$", re.MULTILINE)
+_LETTER_ID = re.compile(rb"<LetterID>([^<]+)</LetterID>")
 _TICK = 0.1
 
 
@@ -43,20 +44,26 @@ async def submit(bus: LocalBus, agency: str, letters: Sequence[bytes]) -> None:
         await link.wait_connected()
         window = asyncio.Semaphore(500)
 
-        async def one(number: int, raw: bytes) -> None:
+        async def one(raw: bytes) -> None:
             async with window:
                 await link.publish(
                     Outgoing(
                         exchange=topology.submit_exchange(agency),
                         body=raw,
-                        message_id=f"bench-{number}",
+                        message_id=_letter_id(raw),
                         type="letter",
                         user_id=user,
                     ),
                     deadline=120,
                 )
 
-        await asyncio.gather(*(one(number, raw) for number, raw in enumerate(letters)))
+        await asyncio.gather(*map(one, letters))
+
+
+def _letter_id(raw: bytes) -> str:
+    """Return the LetterID, which an adapter gives its messages as their id."""
+    found = _LETTER_ID.search(raw)
+    return found[1].decode() if found else ""
 
 
 def through(

@@ -18,7 +18,7 @@ from bus.router.recording.letters import HELD, accept
 from bus.router.recording.notices import hear
 from bus.router.recording.refusals import refuse
 
-__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale"]
+__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "submission_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +70,14 @@ def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
             parked=delivery.parked,
             outcome=outcome,
         )
+
+
+def submission_of(found: Examined) -> tuple[str, str, str] | None:
+    """Return (agency, type, id) of what was verified, None for anything else."""
+    match found:
+        case Accepted():
+            return found.agency, "letter", str(found.letter.document.letter_id)
+        case Heard():
+            return found.agency, "notice", str(found.notice.document.notice_id)
+        case _:
+            return None

@@ -11,7 +11,7 @@ from bus.ledger.reading import Consignment
 from bus.ledger.store import Claim, Writer
 from bus.router.delivery import Delivery
 
-CLAIM_FOR = timedelta(seconds=60)
+CLAIM_FOR = timedelta(seconds=30)
 _CLAIMED_AT_ONCE = 64
 """How many consignments of one letter the router that accepted it publishes by itself; the rest it claims in turn."""
 

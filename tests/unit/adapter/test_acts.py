@@ -35,16 +35,15 @@ def received(office: Office, content: bytes = b"%PDF sample", **changes: Any) ->
     office.mailbox.arrivals.store([*first, office.bus.letter(office.signed(content, **changes))])
     judge(office)
     (row,) = office.mailbox.inbox.fetching(1e12, 10)
-    for file in office.mailbox.inbox.files(row.id):
-        office.mailbox.inbox.stored(row.id, file.position)
-    office.mailbox.inbox.deliver(row.id, *receipt(office.mailbox, row))
+    stored = [file.position for file in office.mailbox.inbox.files(row.id)]
+    office.mailbox.inbox.deliver(row.id, stored, *receipt(office.mailbox, row))
     return LetterKey(letter_id=row.letter_id)
 
 
 def sent(office: Office, folder: Path, recipients: tuple[str, ...] = (OCS,)) -> Outgoing:
     """A letter that has been accepted."""
     row = office.put(folder)
-    office.mailbox.outbox.seal(row.id, b"<signed/>", sha(b"<signed/>"))
+    office.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
     office.mailbox.arrivals.store(
         [office.bus.directory(), office.bus.acceptance(office.mailbox.outbox.get(row.id), recipients)]
     )
@@ -59,7 +58,7 @@ def said(row: Outgoing) -> Notice:
 
 
 def refused(office: Office, row: Outgoing) -> None:
-    office.mailbox.outbox.seal(row.id, b"<signed/>", sha(b"<signed/>"))
+    office.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
     office.mailbox.arrivals.store([office.bus.refusal(office.mailbox.outbox.get(row.id))])
     judge(office)
 

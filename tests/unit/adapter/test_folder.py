@@ -299,7 +299,7 @@ def test_the_answer_of_the_bus_comes_back_with_the_key_of_the_office(sender: Off
     lay_out(exchange, "a", LETTER | {"reference": "2569-1"})
     link.collect()
     row = sender.mailbox.outbox.letters()[0]
-    sender.mailbox.outbox.seal(row.id, b"<signed/>", sha(b"<signed/>"))
+    sender.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
     sender.mailbox.arrivals.store([sender.bus.refusal(sender.mailbox.outbox.get(row.id))])
     judge(sender)
     assert link.tell() == 1
@@ -316,7 +316,7 @@ def test_a_refused_letter_laid_out_again_is_submitted_again(sender: Office, exch
     lay_out(exchange, "a", LETTER | {"reference": "2569-1"})
     link.collect()
     row = sender.mailbox.outbox.letters()[0]
-    sender.mailbox.outbox.seal(row.id, b"<signed/>", sha(b"<signed/>"))
+    sender.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
     sender.mailbox.arrivals.store([sender.bus.refusal(sender.mailbox.outbox.get(row.id))])
     judge(sender)
     assert sender.mailbox.outbox.due(1e12, 10) == []

@@ -64,8 +64,8 @@ def test_a_letter_against_the_schema_is_refused_before_it_is_put(sender: Office,
 
 def test_signed_bytes_are_never_replaced(sender: Office, tmp_path: Path) -> None:
     row = sender.put(tmp_path)
-    sender.mailbox.outbox.seal(row.id, b"first", "1" * 64)
-    sender.mailbox.outbox.seal(row.id, b"second", "2" * 64)
+    sender.mailbox.outbox.seal(row, b"first", "1" * 64)
+    assert sender.mailbox.outbox.seal(row, b"second", "2" * 64).raw == b"first"
     assert sender.mailbox.outbox.get(row.id).raw == b"first"
     assert sender.mailbox.outbox.get(row.id).state == Standing.SEALED
 

@@ -97,7 +97,8 @@ async def test_a_letter_overtaking_the_directory_that_knows_its_key_waits_for_it
         assert recipient.mailbox.arrivals.quarantined() == []
         recipient.hear(second)
         await until(lambda: delivered(recipient))
-    assert notices_in(recipient.broker)[0].event == Event.DELIVERED
+        (said,) = await until(lambda: notices_in(recipient.broker))
+    assert said.event == Event.DELIVERED
 
 
 async def test_a_letter_that_nobody_known_has_sealed_is_kept_aside_and_its_sender_told(

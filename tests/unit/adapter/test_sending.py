@@ -212,3 +212,21 @@ def _has_sent(office: Office, count: int) -> bool:
 
 def _sent(office: Office) -> Counter[str]:
     return Counter(each.message_id for each in office.broker.published)
+
+
+async def test_a_file_that_the_depot_took_lately_is_not_brought_again_until_a_letter_is_refused(
+    sender: Office, tmp_path: Path
+) -> None:
+    async with sender.running():
+        first = sender.put(tmp_path)
+        await until(lambda: sender.mailbox.outbox.get(first.id).state == Standing.SENT)
+        second = sender.put(tmp_path, number="นร 0105/2")
+        await until(lambda: sender.mailbox.outbox.get(second.id).state == Standing.SENT)
+        assert sender.depot.asked == [sha(b"%PDF sample")]
+        sender.hear(
+            sender.bus.directory(), sender.bus.refusal(sender.mailbox.outbox.get(second.id), "file.missing")
+        )
+        await until(lambda: sender.mailbox.outbox.get(second.id).state == Standing.REFUSED)
+        third = sender.put(tmp_path, number="นร 0105/3")
+        await until(lambda: sender.mailbox.outbox.get(third.id).state == Standing.SENT)
+    assert sender.depot.asked == [sha(b"%PDF sample")] * 2
