@@ -61,6 +61,7 @@ ds:Signature Id=$signature
       xades:MimeType
 """
 _PREFIXES = {"ds": DS_NAMESPACE, "xades": "http://uri.etsi.org/01903/v1.3.2#"}
+_BASE64 = (f"{{{DS_NAMESPACE}}}DigestValue", f"{{{DS_NAMESPACE}}}SignatureValue")
 _ALGORITHMS = (f"{{{DS_NAMESPACE}}}SignatureMethod", f"{{{DS_NAMESPACE}}}DigestMethod")
 
 
@@ -143,6 +144,11 @@ def _match_outline(signature: etree._Element, chosen: dict[str, str]) -> None:
         depth, element = found
         if (depth, element.tag) != (expected.depth, expected.tag):
             raise _refusal("another element is expected here", element)
+        between = (element.tail or "") + ((element.text or "") if len(element) else "")
+        if between.strip():
+            raise _refusal("text stands between its parts", element)
+        if element.tag in _BASE64:
+            _require_base64(element)
         if dict(element.attrib) != {
             name: _filled(value, chosen) for name, value in expected.attributes.items()
         }:
@@ -158,6 +164,14 @@ def _walk(element: etree._Element, depth: int = 0) -> Iterator[tuple[int, etree.
 def _filled(value: str, chosen: dict[str, str]) -> str:
     name = value.lstrip("#")
     return value.replace(name, chosen[name]) if name in chosen else value
+
+
+def _require_base64(element: etree._Element) -> None:
+    """A lenient decoder passes over what is no base64, and would leave room for it here."""
+    try:
+        b64decode("".join((element.text or "").split()), validate=True)
+    except ValueError as exc:
+        raise _refusal("this is no base64", element) from exc
 
 
 def _certificate(signature: etree._Element) -> bytes:

@@ -117,7 +117,7 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
         "foreign_keys=ON",
         # Without it INSERT OR REPLACE deletes rows past the triggers that refuse deletion.
         "recursive_triggers=ON",
-        "cache_size=-32000",
+        "cache_size=-8000",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

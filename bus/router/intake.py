@@ -95,7 +95,9 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
         if verdict and verdict.digest == digest and _stands(verdict):
             return Repeated(delivery=delivery, agency=agency, answer=verdict.answer)
         # 5 the signature, against the certificate pinned for the agency that the exchange names, as of the receipt
-        verified = signing.verify(envelope, rules.directory.pins(agency), delivery.received_at)
+        verified = signing.verify(
+            envelope, rules.directory.pins(agency), delivery.received_at, by_octets=True
+        )
         # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
         _author(verified.document, agency, rules.directory)
         document = verified

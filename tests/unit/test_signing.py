@@ -35,7 +35,11 @@ def verified(
 ) -> Verified[Document]:
     envelope = open_envelope(raw)
     schema.check(envelope)
-    return verify(envelope, PINS if pins is None else pins, at)
+    in_this_way = [
+        verify(envelope, PINS if pins is None else pins, at, by_octets=way) for way in (False, True)
+    ]
+    assert in_this_way[0] == in_this_way[1]
+    return in_this_way[0]
 
 
 def refusal_of(
@@ -132,12 +136,13 @@ def test_nothing_invalid_and_nothing_too_large_is_sealed() -> None:
 # What is refused ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("by_octets", [False, True], ids=["by signxml", "by octets"])
 @pytest.mark.parametrize("name", DEFECTS)
-def test_a_defect_is_refused_with_its_code(name: str) -> None:
+def test_a_defect_is_refused_with_its_code(name: str, by_octets: bool) -> None:
     # By the signing gate alone: the schema would catch some of these before.
     envelope = open_envelope(DEFECTS[name].make())
     with pytest.raises(Rejected) as caught:
-        verify(envelope, PINS, NOW)
+        verify(envelope, PINS, NOW, by_octets=by_octets)
     assert caught.value.code == DEFECTS[name].code, caught.value.detail
 
 
