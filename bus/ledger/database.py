@@ -117,7 +117,8 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
         "foreign_keys=ON",
         # Without it INSERT OR REPLACE deletes rows past the triggers that refuse deletion.
         "recursive_triggers=ON",
-        "cache_size=-8000",
+        # Every connection has a cache of its own: kept small, or memory grows with the ledger.
+        "cache_size=-2000",
     ):
         connection.execute(f"PRAGMA {pragma}")
 
