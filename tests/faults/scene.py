@@ -187,11 +187,18 @@ class Scene:
         with self.bus.open_ledger().engine.connect() as ledger:
             waiting = ledger.execute(select(pending.c.agency, func.count()).group_by(pending.c.agency))
             left = [f"{n} consignments pending for {code}" for code, n in waiting if code in self.present]
-            query = select(consignments.c.agency, func.max(consignments.c.number))
-            last = {code: n for code, n in ledger.execute(query.group_by(consignments.c.agency))}
+        last = self._last_consignments()
         for code in sorted(self.present):
             left += [f"{code}: {what}" for what in self._unfinished_at(code, last.get(code, 0))]
+        if self._last_consignments() != last:
+            # One mailbox was looked at before, another after it: together they say nothing.
+            left.append("something was consigned during this very look")
         return left
+
+    def _last_consignments(self) -> dict[str, int]:
+        query = select(consignments.c.agency, func.max(consignments.c.number)).group_by(consignments.c.agency)
+        with self.bus.open_ledger().engine.connect() as ledger:
+            return {code: number for code, number in ledger.execute(query)}
 
     def _unfinished_at(self, code: str, last: int) -> Iterator[str]:
         states = self.states(code)
