@@ -14,7 +14,8 @@ import typer
 from bus.cli.common import Config, opened, say, settings_of, table
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind, canonical
-from bus.ledger.reading import LetterRow, Reader
+from bus.ledger.reading import Reader
+from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
 from bus.thai import normalise_number, parse_date, thai_datetime

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
 
 from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.state import LetterState, fold
 from bus.ledger.tables import (
     consignments,
@@ -24,50 +24,6 @@ from bus.ledger.tables import (
     submissions,
     watch,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The stored answer to a submission; `code` is the reason of a refusal, None of an acceptance."""
-
-    entry: int
-    digest: str | None
-    code: str | None
-    answer: int
-
-
-@dataclass(frozen=True, slots=True)
-class LetterRow:
-    """An accepted letter as the ledger's index has it."""
-
-    letter: int
-    sender: str
-    letter_id: str
-    digest: str
-    number: str | None
-    number_normalised: str | None
-    dated: str
-    speed: str
-    acknowledgement: str
-    accepted_at: str
-    receipt_due: str
-    registration_due: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Consignment:
-    """One numbered thing for one inbox, with its bytes."""
-
-    agency: str
-    number: int
-    entry: int
-    letter: int | None
-    type: str
-    headers: dict[str, Any]
-    body: bytes
-    repeat: bool = False
-    """Whether it was confirmed before and is only said again."""
-
 
 _VERDICT_COLUMNS = (submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
 _VERDICT = (

@@ -22,7 +22,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bus.directory import from_json as directory_from_json
 from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
-from bus.ledger.reading import Consignment, LetterRow, Reader, Verdict
+from bus.ledger.reading import Reader
+from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.state import deadlines_of
 from bus.ledger.tables import (
     consignments,

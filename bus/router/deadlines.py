@@ -22,7 +22,7 @@ from bus.documents.signing import Signed
 from bus.errors import Transient
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
-from bus.ledger.reading import Consignment, LetterRow
+from bus.ledger.rows import Consignment, LetterRow
 from bus.ledger.store import Claim, Ledger, Writer
 from bus.router.answers import Answers
 from bus.router.recording import CLAIM_FOR

@@ -12,7 +12,7 @@ from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.signing import Signed, Verified
 from bus.errors import Rejected
-from bus.ledger.reading import LetterRow
+from bus.ledger.rows import LetterRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from bus.errors import Transient
 from bus.failpoints import reached
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
-from bus.ledger.reading import Consignment
+from bus.ledger.rows import Consignment
 from bus.ledger.store import Claim, Ledger, Writer
 from bus.retry import CONSIGN
 from bus.router.recording import CLAIM_FOR

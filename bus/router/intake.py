@@ -22,7 +22,8 @@ from bus.documents.signing import Verified, is_letter, is_notice
 from bus.documents.xml import Envelope
 from bus.errors import Rejected, RejectionCode, Transient
 from bus.ledger.entry import timestamp
-from bus.ledger.reading import Reader, Verdict
+from bus.ledger.reading import Reader
+from bus.ledger.rows import Verdict
 from bus.router import policy, transitions
 from bus.router.answers import Answers
 from bus.router.delivery import Accepted, Delivery, Examined, Heard, Passed, Refused, Repeated

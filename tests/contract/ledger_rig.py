@@ -21,7 +21,8 @@ from bus.documents import xml
 from bus.documents.notice import Notice
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, timestamp
-from bus.ledger.reading import LetterRow, Reader
+from bus.ledger.reading import Reader
+from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
 from bus.ledger.store import Claim, Ledger, Writer
 from bus.ledger.tables import metadata

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bus.ledger.entry import Kind
-from bus.ledger.reading import Consignment
+from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
 from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Repeated
 from bus.router.enforce import Versions, versions

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from bus.errors import RejectionCode
-from bus.ledger.reading import Consignment
+from bus.ledger.rows import Consignment
 from bus.ledger.store import Claim, Writer
 from bus.router.delivery import Delivery
 

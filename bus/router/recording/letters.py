@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bus.documents.letter import Letter
 from bus.ledger.entry import Kind, timestamp
-from bus.ledger.reading import LetterRow
+from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
 from bus.ledger.store import Writer
 from bus.router.delivery import Accepted

@@ -1,0 +1,49 @@
+"""What the ledger's tables hold, as values: a verdict, an accepted letter, a consignment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The stored answer to a submission; `code` is the reason of a refusal, None of an acceptance."""
+
+    entry: int
+    digest: str | None
+    code: str | None
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterRow:
+    """An accepted letter as the ledger's index has it."""
+
+    letter: int
+    sender: str
+    letter_id: str
+    digest: str
+    number: str | None
+    number_normalised: str | None
+    dated: str
+    speed: str
+    acknowledgement: str
+    accepted_at: str
+    receipt_due: str
+    registration_due: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Consignment:
+    """One numbered thing for one inbox, with its bytes."""
+
+    agency: str
+    number: int
+    entry: int
+    letter: int | None
+    type: str
+    headers: dict[str, Any]
+    body: bytes
+    repeat: bool = False
+    """Whether it was confirmed before and is only said again."""
