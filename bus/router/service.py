@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -178,7 +179,7 @@ class Intake:
                     settled[place] = await self._settle(delivery, outcome)
             waiting = again
         for place, delivery in waiting.items():
-            if place not in settled:  # what waits for a dependency is no bug
+            if place not in settled:
                 settled[place] = await self._settle(delivery, RuntimeError("examined too often"))
         return [settled[place] for place in range(len(deliveries))]
 
@@ -289,10 +290,8 @@ def delivery_of(incoming: Incoming) -> Delivery:
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
     """Wait so many seconds, or until stopped."""
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
 
 
 async def when(stop: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
