@@ -99,21 +99,22 @@ class Agent:
 
     def _works(self, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
         sender, judging, fetcher = self._sender, self._judging, self._fetcher
+        every = self.pace.round_every
         return {
-            "send": repeat("send", sender.work, sender.wake, stop),
-            "record": repeat("record", sender.record, sender.ended, stop),
-            "judge": repeat("judge", judging.work, judging.wake, stop),
-            "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop),
+            "send": repeat("send", sender.work, sender.wake, stop, every=every),
+            "record": repeat("record", sender.record, sender.ended, stop, every=every),
+            "judge": repeat("judge", judging.work, judging.wake, stop, every=every),
+            "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop, every=every),
             "watch": repeat("watch", self._watch, asyncio.Event(), stop),
         }
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Be woken by what this process's other threads add, such as a connector."""
+        """Be woken by what this process's other threads put out, such as a connector."""
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(self._wake)
+            loop.call_soon_threadsafe(self._sender.wake.set)
 
         deaf = self.mailbox.listen(wake)
         try:

@@ -25,6 +25,8 @@ class Pace:
     retry_after: float = 2.0
     """Until what failed for now is tried again; doubled each time."""
     longest_pause: float = 900.0
+    round_every: float = 0.025
+    """From the beginning of a round of work to the next: what comes meanwhile is done together."""
     watch_every: float = 0.1
     """How often other processes' rows are looked for."""
     sending: int = 32
@@ -50,12 +52,23 @@ class Pace:
 
 
 async def repeat(
-    name: str, work: Callable[[], Awaitable[float | None]], wake: asyncio.Event, stop: asyncio.Event
+    name: str,
+    work: Callable[[], Awaitable[float | None]],
+    wake: asyncio.Event,
+    stop: asyncio.Event,
+    *,
+    every: float = 0.0,
 ) -> None:
-    """Do the work again and again until `stop`: when woken, or when it said it wants to go on (seconds)."""
+    """Do the work again and again until `stop`: when woken, or when it said it wants to go on (seconds).
+
+    Rounds begin at least `every` seconds apart. The first thing that comes is taken up at once; under load a round
+    takes up several, for the price of one transaction.
+    """
     stopped = asyncio.ensure_future(stop.wait())
+    clock = asyncio.get_running_loop().time
     try:
         while not stop.is_set():
+            began = clock()
             wake.clear()
             try:
                 pause = await work()
@@ -68,6 +81,8 @@ async def repeat(
             woken = asyncio.ensure_future(wake.wait())
             timeout = _LONGEST_IDLE if pause is None else min(max(pause, 0.0), _LONGEST_IDLE)
             try:
+                if (early := began + every - clock()) > 0:
+                    await asyncio.wait({stopped}, timeout=early)
                 await asyncio.wait({stopped, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 woken.cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import ssl
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,6 +20,7 @@ from bus import logs
 from bus.broker.link import Link
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
+from bus.process import run_until_told
 from bus.retry import Policy
 from bus.settings import AdapterSettings
 from bus.web import health_app, serving
@@ -32,7 +32,7 @@ _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
 def run(settings: AdapterSettings) -> None:
     """Run until SIGTERM or SIGINT."""
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
-    asyncio.run(_until_told(settings))
+    run_until_told(partial(work, settings))
 
 
 async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
@@ -65,14 +65,6 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             )
             await stack.enter_async_context(serving(health, "127.0.0.1", settings.metrics_port))
         await agent.run(stop, beside=_connectors(settings, mailbox))
-
-
-async def _until_told(settings: AdapterSettings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await work(settings, stop)
 
 
 def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:

@@ -23,8 +23,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 
 from adapters.connectors import letters
@@ -46,6 +49,7 @@ _FOLDERS = ("outbox", "working", "sent", "failed", "inbox", "receipts")
 _UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", "~")
 _FORMATS = (".toml", ".json")
 _LETTER = "letter"
+_BATCH = 25
 _KINDS = (_LETTER, *Verb)
 
 
@@ -74,14 +78,11 @@ class FolderConnector:
         self._teller = Teller(mailbox, folder, name)
 
     def collect(self) -> int:
-        """Take what is complete, one by one; what is wrong with one stops none of the others."""
-        taken = 0
-        for place in self._started():
-            taken += self._guarded(place)
-        for entry in _visible(self.folder / "outbox"):
-            claimed = self._claim(entry)
-            if claimed is not None:
-                taken += self._guarded(claimed)
+        """Take what is complete, in order, several in one transaction; what is wrong with one stops no other."""
+        claimed = filter(None, map(self._claim, _visible(self.folder / "outbox")))
+        places, taken = chain(self._started(), claimed), 0
+        while batch := list(islice(places, _BATCH)):
+            taken += self._take(batch)
         return taken
 
     def tell(self) -> int:
@@ -90,7 +91,11 @@ class FolderConnector:
 
     def _started(self) -> list[Path]:
         """What a round before has claimed and not finished."""
-        return [each for each in _visible(self.folder / "working") if each.is_dir()]
+        found = [each for each in _visible(self.folder / "working") if each.is_dir()]
+        empty = [each for each in found if not any(each.iterdir())]
+        for each in empty:
+            each.rmdir()  # a claim that a crash cut short: its manifest is still in the outbox
+        return [each for each in found if each not in empty]
 
     def _claim(self, entry: Path) -> Path | None:
         """Move it to `working/` by one rename, if it is complete and that place is free."""
@@ -125,39 +130,61 @@ class FolderConnector:
     def _waited(self, entry: Path) -> bool:
         return time.time() - entry.stat().st_mtime >= self._patience
 
-    def _guarded(self, place: Path) -> bool:
-        """Take in what was claimed, or put it to `failed/` with the reason; True unless it has to wait."""
-        try:
-            self._take(place)
-        except Transient as exc:
-            _LOG.info("something of the office waits", what=place.name, why=str(exc))
-            return False
-        except OSError as exc:
-            _LOG.warning("something of the office cannot be read or moved now", what=place.name, why=str(exc))
-            return False
-        except (Mistaken, Rejected, AlreadyPut, FileChanged) as exc:
-            self._fail(place, exc)
-        except Exception as exc:
-            _LOG.exception("something of the office cannot be taken", what=place.name)
-            self._fail(place, exc)
+    def _take(self, places: Sequence[Path]) -> int:
+        """Take in what was claimed, or put it to `failed/` with the reason; give how many do not have to wait.
+
+        All is read first, and then put in the mailbox in one transaction.
+        """
+        errors: dict[Path, Exception] = {}
+        acts: dict[Path, Callable[[], object]] = {}
+        for place in places:
+            with _noted(errors, place):
+                acts[place] = self._read(place)
+        with self._mailbox.at_once():
+            for place, act in acts.items():
+                with _noted(errors, place, but=Transient):
+                    act()
+        put = [place for place in acts if place not in errors]
+        for place in put:
+            reached("connector.after-put")
+            with _noted(errors, place):
+                _move(place, self.folder / "sent")
+        if put:
+            sync_folder(self.folder / "sent")
+        if len(places) > 1 and errors:
+            # Each once more by itself: it may be about one that has only now been put.
+            return len(places) - len(errors) + sum(self._take([place]) for place in errors)
+        return sum(place not in errors or self._ended(place, errors[place]) for place in places)
+
+    def _ended(self, place: Path, error: Exception) -> bool:
+        """Put to `failed/` what cannot be taken; False if it can only not be taken now."""
+        match error:
+            case Transient():
+                _LOG.info("something of the office waits", what=place.name, why=str(error))
+                return False
+            case OSError():
+                why = str(error)
+                _LOG.warning("something of the office cannot be read or moved now", what=place.name, why=why)
+                return False
+            case Mistaken() | Rejected() | AlreadyPut() | FileChanged():
+                self._fail(place, error)
+            case _:
+                _LOG.error("something of the office cannot be taken", what=place.name, exc_info=error)
+                self._fail(place, error)
         return True
 
-    def _take(self, place: Path) -> None:
-        if not any(place.iterdir()):
-            place.rmdir()  # a claim that a crash cut short: its manifest is still in the outbox
-            return
+    def _read(self, place: Path) -> Callable[[], object]:
+        """Read what was claimed, its files into the mailbox's store, and give what is then to be put in."""
         reached("connector.after-claim")
         claimed = self._claimed(place)
         fields = read_manifest(claimed.manifest)
-        if claimed.kind == _LETTER:
-            if place.name == claimed.manifest.name:
-                self._bring_files(claimed, letters.named_files(fields))
-            composed = letters.compose(self._mailbox, fields, claimed.folder, stem_of(place.name))
-            letters.put(self._mailbox, composed)
-        else:
-            perform(self._mailbox, read_act(fields, Verb(claimed.kind)))
-        reached("connector.after-put")
-        _move(place, self.folder / "sent")
+        if claimed.kind != _LETTER:
+            return partial(perform, self._mailbox, read_act(fields, Verb(claimed.kind)))
+        if place.name == claimed.manifest.name:
+            self._bring_files(claimed, letters.named_files(fields))
+        composed = letters.compose(self._mailbox, fields, claimed.folder, stem_of(place.name))
+        self._mailbox.outbox.take_files(composed.letter, composed.files)
+        return partial(letters.put, self._mailbox, composed)
 
     def _claimed(self, place: Path) -> Claimed:
         manifest = manifest_in(place)
@@ -222,11 +249,23 @@ def stem_of(name: str) -> str:
     return name if kind is None else os.path.splitext(name)[0].removesuffix(f".{kind}")
 
 
+@contextmanager
+def _noted(
+    errors: dict[Path, Exception], place: Path, *, but: type[Exception] | tuple[()] = ()
+) -> Iterator[None]:
+    """Note what went wrong with one thing, so that the next has its turn; what concerns all of them is raised."""
+    try:
+        yield
+    except but:
+        raise
+    except Exception as exc:
+        errors[place] = exc
+
+
 def _move(place: Path, folder: Path) -> None:
-    """Move under a name that is free there: nothing is ever written over."""
+    """Move under a name that is free there: nothing is ever written over. The folder is still to be synced."""
     name = safe_name(place.name)
     if os.path.lexists(folder / name):
         # Only now are all the names read: the folder keeps whatever was sent.
         name = safe_name(place.name, os.listdir(folder))
     place.rename(folder / name)
-    sync_folder(folder)

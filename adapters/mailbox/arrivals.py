@@ -127,7 +127,6 @@ class Arrivals:
             changed = connection.execute(
                 update(arrivals).where(arrivals.c.state == Judgement.QUARANTINED).values(**again)
             )
-        self._store.added()
         return changed.rowcount
 
     def quarantined(self, limit: int = 1000) -> list[Arrival]:

@@ -76,8 +76,7 @@ class Inbox:
         """Add a verified letter; None if it is here already. Rejected if its id stands for another content."""
         sender, letter_id = letter.sender.agency, str(letter.letter_id)
         with self._store.writing() as connection:
-            query = select(inbox).where(inbox.c.letter_id == letter_id, inbox.c.sender == sender)
-            known = connection.execute(query).mappings().first()
+            known = connection.execute(_KNOWN, {"letter": letter_id, "from": sender}).mappings().first()
             if known and known["digest"] != digest:
                 raise Rejected(RejectionCode.ID_CONFLICT, f"received before with digest {known['digest']}")
             if known:
@@ -193,7 +192,7 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: str) 
         "state": Progress.FETCHING,
         "verified_at": now().isoformat(),
     }
-    row = int(connection.execute(insert(inbox).values(**values).returning(inbox.c.id)).scalar_one())
+    row = int(connection.execute(_ADD, values).scalar_one())
     details = [
         {
             "inbox": row,
@@ -205,7 +204,7 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: str) 
         }
         for position, file in enumerate(letter.all_files)
     ]
-    connection.execute(insert(inbox_files), details)
+    connection.execute(_ADD_FILES, details)
     return row
 
 
@@ -213,20 +212,19 @@ def _finish(connection: Connection, row: int, state: Progress, *, error: str | N
     """End the fetching of a letter, as news; False if it had ended before."""
     at = now().isoformat()
     values = {
-        "state": state,
-        "delivered_at": at if state is Progress.DELIVERED else None,
-        "last_error": error,
+        "row": row,
+        "to_state": state,
+        "at": at if state is Progress.DELIVERED else None,
+        "error": error,
     }
-    changed = connection.execute(
-        update(inbox).where(inbox.c.id == row, inbox.c.state == Progress.FETCHING).values(**values)
-    )
+    changed = connection.execute(_FINISH, values)
     if changed.rowcount:
-        connection.execute(insert(news).values(kind="letter", inbox=row, at=at))
+        connection.execute(_NEWS, {"kind": "letter", "inbox": row, "at": at})
     return bool(changed.rowcount)
 
 
 def _one(connection: Connection, row: int) -> Received:
-    return _received(connection.execute(select(inbox).where(inbox.c.id == row)).mappings().one())
+    return _received(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
 def _received(row: RowMapping) -> Received:
@@ -237,6 +235,16 @@ def _received(row: RowMapping) -> Received:
 
 
 # Asked for every letter, and so built once.
+_ONE = select(inbox).where(inbox.c.id == bindparam("row"))
+_KNOWN = select(inbox).where(inbox.c.letter_id == bindparam("letter"), inbox.c.sender == bindparam("from"))
+_ADD = insert(inbox).returning(inbox.c.id)
+_ADD_FILES = insert(inbox_files)
+_NEWS = insert(news)
+_FINISH = (
+    update(inbox)
+    .where(inbox.c.id == bindparam("row"), inbox.c.state == Progress.FETCHING)
+    .values(state=bindparam("to_state"), delivered_at=bindparam("at"), last_error=bindparam("error"))
+)
 _NOT_UNDER_WAY = (inbox.c.state == Progress.FETCHING) & inbox.c.id.not_in(bindparam("but", expanding=True))
 _FETCHING = (
     select(inbox)

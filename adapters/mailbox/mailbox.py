@@ -77,7 +77,7 @@ class Mailbox:
         return self._store.changed()
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener`, in whatever thread, after this process has added work; what is returned ends that."""
+        """Call `listener`, in whatever thread, after this process has put something out; the result ends that."""
         return self._store.listen(listener)
 
     def directory(self) -> Directory | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select
+from sqlalchemy import Connection, RowMapping, String, bindparam, insert, or_, select
 
 from adapters.mailbox import submissions as sending
 from adapters.mailbox.store import Store
@@ -69,26 +69,24 @@ class Notices:
         """
         with self._store.writing() as connection:
             row = say(connection, notice, reference, content_key)
-        self._store.added()
+            self._store.added()
         return row
 
     def about(
         self, letter_id: str, digest: str | None = None, *, authors: Collection[str] | None = None
     ) -> list[Statement]:
         """Everything said about a letter (by these authors), in the order in which it became known here."""
-        query = select(notices).where(notices.c.letter_id == letter_id).order_by(notices.c.id)
-        if digest is not None:
-            query = query.where(or_(notices.c.letter_digest == digest, notices.c.letter_digest.is_(None)))
+        keys: dict[str, Any] = {"letter": letter_id, "digest": digest}
+        query = _ABOUT if authors is None else _ABOUT_BY
         if authors is not None:
-            query = query.where(notices.c.author.in_(authors))
+            keys["authors"] = list(authors)
         with self._store.reading() as connection:
-            return [_statement(row) for row in connection.execute(query).mappings()]
+            return [_statement(row) for row in connection.execute(query, keys).mappings()]
 
     def get(self, row: int) -> Statement:
         """The row of this number, which is there."""
         with self._store.reading() as connection:
-            query = select(notices).where(notices.c.id == row)
-            return _statement(connection.execute(query).mappings().one())
+            return _statement(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
 def machine_notice_id(event: str, digest: str, recipient: str) -> UUID:
@@ -185,4 +183,18 @@ _KNOWN = select(notices.c.id).where(
     or_(notices.c.identity == bindparam("identity"), notices.c.notice_id == bindparam("notice"))
 )
 _ADD = insert(notices).returning(notices.c.id)
+_ONE = select(notices).where(notices.c.id == bindparam("row"))
+_ABOUT = (
+    select(notices)
+    .where(
+        notices.c.letter_id == bindparam("letter"),
+        or_(
+            bindparam("digest", type_=String).is_(None),
+            notices.c.letter_digest.is_(None),
+            notices.c.letter_digest == bindparam("digest"),
+        ),
+    )
+    .order_by(notices.c.id)
+)
+_ABOUT_BY = _ABOUT.where(notices.c.author.in_(bindparam("authors", expanding=True)))
 _NEWS = insert(news)

@@ -49,8 +49,7 @@ class Outbox:
         with self._store.reading() as connection:
             if known := same(connection, values):
                 return known
-        for file, source in zip(letter.all_files, files, strict=True):
-            self._files.take_in(source, Fingerprint(file.digest, file.size))
+        self.take_files(letter, files)
         with self._store.writing() as connection:
             if known := same(connection, values):
                 return known
@@ -59,10 +58,14 @@ class Outbox:
                 {"outbox": row, "position": position, "name": f.name, "sha256": f.digest, "size": f.size}
                 for position, f in enumerate(letter.all_files)
             ]
-            connection.execute(insert(outbox_files), details)
-            put = one(connection, row)
-        self._store.added()
-        return put
+            connection.execute(_ADD_FILES, details)
+            self._store.added()
+            return one(connection, row)
+
+    def take_files(self, letter: Letter, files: Sequence[Path]) -> None:
+        """Copy the files of a letter that is to be put in, which then takes no time; FileChanged as there."""
+        for file, source in zip(letter.all_files, files, strict=True):
+            self._files.take_in(source, Fingerprint(file.digest, file.size))
 
     def seal(self, row: Outgoing, raw: bytes, submission: str) -> Outgoing:
         """Keep the signed bytes, once, and give the row with them: what may have been published is never replaced."""
@@ -91,7 +94,7 @@ class Outbox:
             )
             show_anew(connection, row)
             connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
-        self._store.added()
+            self._store.added()
 
     def due(self, at: float, limit: int, *, but: Sequence[int] = ()) -> list[Outgoing]:
         """What is to be sent now, longest due first, except the rows in `but`."""
@@ -112,8 +115,7 @@ class Outbox:
     def find(self, key: str) -> Outgoing | None:
         """The letter or notice with this reference or document id."""
         with self._store.reading() as connection:
-            query = select(outbox).where(or_(outbox.c.reference == key, outbox.c.document_id == key))
-            found = connection.execute(query).mappings().first()
+            found = connection.execute(_FIND, {"key": key}).mappings().first()
         return outgoing(found) if found else None
 
     def letters(self, number: str | None = None, *, limit: int = 1000) -> list[Outgoing]:
@@ -161,6 +163,10 @@ class Outbox:
 
 
 # Asked for every letter, and so built once.
+_ADD_FILES = insert(outbox_files)
+_FIND = select(outbox).where(
+    or_(outbox.c.reference == bindparam("key"), outbox.c.document_id == bindparam("key"))
+)
 _SEAL = (
     update(outbox)
     .where(outbox.c.id == bindparam("key"), outbox.c.raw.is_(None))

@@ -40,6 +40,8 @@ class _Current(threading.local):
 
     writing: Connection | None = None
     reading: Connection | None = None
+    added: bool = False
+    """Whether the transaction that this thread writes has put something out."""
 
 
 class Store:
@@ -82,11 +84,13 @@ class Store:
                 yield current.writing
             return
         with _translated(), self._turn, self._writer.begin():
-            current.writing = self._writer
+            current.writing, current.added = self._writer, False
             try:
                 yield self._writer
             finally:
                 current.writing = None
+        if current.added:
+            self._tell_listeners()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -120,12 +124,15 @@ class Store:
         return self._version
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener`, in whatever thread, after this process has added work; what is returned ends that."""
+        """Call `listener`, in whatever thread, after this process has put something out; what is returned ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def added(self) -> None:
-        """Say that there is work that nobody in this process may be waiting for."""
+        """Say, in the transaction that does so, that something is put out: listeners hear it once it is there."""
+        self._current.added = True
+
+    def _tell_listeners(self) -> None:
         for listener in tuple(self._listeners):
             listener()
 

@@ -66,6 +66,16 @@ class Subscription:
         """Whether a consumer is open now."""
         return self._channel is not None and not self._stopped
 
+    @property
+    def waiting(self) -> int:
+        """How many messages have arrived and are not taken yet."""
+        return len(self._arrived)
+
+    @property
+    def unsettled(self) -> int:
+        """How many messages have arrived on the present channel and are neither acknowledged nor rejected."""
+        return len(self._unsettled)
+
     async def take(self, limit: int) -> list[Incoming]:
         """Wait for messages and return at least one and at most `limit`.
 

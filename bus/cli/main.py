@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +22,7 @@ from bus.cli import parked as parked_commands
 from bus.cli.common import Config, note, opened, say, settings_of
 from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
+from bus.process import run_until_told
 from bus.router.enforce import enforce_calendar, enforce_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
@@ -146,12 +147,5 @@ def _run(
     """Run a process until SIGTERM or SIGINT, then let it finish and close."""
     settings = settings_of(config)
     logs.configure(service, level=settings.log.level)
-
-    async def until_told() -> None:
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await process(settings, stop)
-
     note(f"saraban-bus {service}")
-    asyncio.run(until_told())
+    run_until_told(partial(process, settings))

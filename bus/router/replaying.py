@@ -14,11 +14,12 @@ from bus.errors import Transient
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
+from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery
 from bus.router.fanout import Fanout
-from bus.router.service import Intake, Settlement, delivery_of, pause, when
+from bus.router.service import Intake, Settlement, delivery_of
 from bus.thai import now
 
 _log = logs.get("parking")

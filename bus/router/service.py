@@ -14,9 +14,8 @@ on while a large circular is written.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -31,6 +30,7 @@ from bus.errors import Transient
 from bus.failpoints import reached
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
+from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery, Examined, Passed
@@ -43,6 +43,8 @@ from bus.thai import now
 
 _log = logs.get("router")
 _BATCHES_UNDER_WAY = 3
+_BATCH_EVERY = 0.02
+"""Seconds from one batch to the next that is not full: what comes meanwhile shares its transactions."""
 _MOST_REEXAMINATIONS = 20
 
 
@@ -89,13 +91,14 @@ class Intake:
         self._limits = limits
         self._gates: Executor = ThreadPoolExecutor(1, "gates")
         self._in_hand = 0
+        self._subscription: Subscription | None = None
         self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
         self._away = asyncio.Event()
 
     @property
     def idle(self) -> bool:
-        """Whether no submission is in hand."""
-        return self._in_hand == 0
+        """Whether no submission is in hand, taken or not."""
+        return self._in_hand == 0 and (self._subscription is None or self._subscription.unsettled == 0)
 
     @property
     def waiting(self) -> bool:
@@ -105,15 +108,18 @@ class Intake:
     async def run(self, link: Link, stop: asyncio.Event) -> None:
         """Consume the intake until stopped; then finish and acknowledge what is in hand."""
         # The first message may be what killed the router before: alone in the channel, it is parked alone.
-        subscription = link.subscribe(topology.INTAKE, prefetch=1)
+        subscription = self._subscription = link.subscribe(topology.INTAKE, prefetch=1)
         stopping = asyncio.create_task(when(stop, subscription.stop))
         settling: set[asyncio.Task[None]] = set()
-        narrow = True
+        narrow, clock, taken_at = True, asyncio.get_running_loop().time, 0.0
         try:
             while True:
                 # First room, then messages: what arrives while there is none makes the next batch larger.
                 await self._room.acquire()
+                if subscription.waiting < self._limits.batch:
+                    await pause(stop, taken_at + _BATCH_EVERY - clock())
                 batch = await self._next(subscription, settling, stop)
+                taken_at = clock()
                 if narrow and not batch[0].redelivered:
                     await subscription.widen(self._limits.prefetch)
                     narrow = False
@@ -286,15 +292,3 @@ def delivery_of(incoming: Incoming) -> Delivery:
     agency, user = parking.origin(incoming)
     announced = (incoming.type, incoming.message_id) if incoming.type and incoming.message_id else None
     return Delivery(raw=incoming.body, agency=agency, user=user, received_at=now(), announced=announced)
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait so many seconds, or until stopped."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
-
-
-async def when(stop: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
-    """Do something once stopped."""
-    await stop.wait()
-    await act()

@@ -34,7 +34,8 @@ from bus.documents.tokens import (
 from tests.assets import factory
 from tests.assets.factory import OCS, OPM
 
-NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
+"""Within the life of the sample certificates, which are made anew for each run."""
 PATH = "/files/" + "ab" * 32
 
 

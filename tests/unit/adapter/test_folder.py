@@ -324,3 +324,21 @@ def test_a_refused_letter_laid_out_again_is_submitted_again(sender: Office, exch
     link.collect()
     (due,) = sender.mailbox.outbox.due(1e12, 10)
     assert (due.id, due.raw) == (row.id, b"<signed/>")
+
+
+def test_what_is_laid_out_together_may_be_about_one_another_and_a_mistake_stops_no_neighbour(
+    sender: Office, exchange: Path
+) -> None:
+    link = connector(sender, exchange)
+    replaces = {"number": LETTER["number"], "date": LETTER["date"], "reason": "ส่งใหม่"}
+    lay_out(exchange, "1 first", LETTER)
+    lay_out(exchange, "2 wrong", LETTER | {"number": "นร 0105/166", "to": ["nobody"]})
+    lay_out(exchange, "3 anew", LETTER | {"number": "นร 0105/167", "replaces": replaces})
+    lay_out(exchange, "4 last", LETTER | {"number": "นร 0105/168"})
+    assert link.collect() == 4
+    assert names(exchange / "sent") == ["1 first", "3 anew", "4 last"]
+    assert names(exchange / "failed") == ["2 wrong", "2 wrong.reason.txt"]
+    by_number = {each.number: each for each in letters(sender.mailbox)}
+    anew, first = by_number["นร 0105/167"], by_number["นร 0105/ว 165"]
+    assert anew.replaces is not None
+    assert anew.replaces.letter_id == first.letter_id

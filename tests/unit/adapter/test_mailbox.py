@@ -117,3 +117,19 @@ def test_one_process_at_a_time_runs_on_a_mailbox_and_others_may_still_write(
 def test_a_mailbox_belongs_to_one_agency(sender: Office, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=OPM):
         Mailbox(tmp_path / OPM, OCS)
+
+
+def test_who_listens_hears_of_what_is_put_out_once_it_can_be_read(sender: Office, tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    heard: list[int] = []
+    deaf = sender.mailbox.listen(lambda: heard.append(sum(sender.mailbox.outbox.counts()["letter"].values())))
+    with sender.mailbox.at_once():
+        for key in ("1", "2"):
+            sender.mailbox.outbox.put_letter(letter(main_file=file_of(b"%PDF")), [tmp_path / "a.pdf"], key)
+        assert heard == []
+    assert heard == [2]
+    (tmp_path / "b.pdf").write_bytes(b"changed since")
+    with pytest.raises(FileChanged), sender.mailbox.at_once():
+        sender.mailbox.outbox.put_letter(letter(main_file=file_of(b"%PDF b")), [tmp_path / "b.pdf"], "3")
+    assert heard == [2]
+    deaf()

@@ -1,0 +1,38 @@
+"""How a long-running process of the bus or of an adapter begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+_SWITCH_EVERY = 0.001
+"""Seconds after which a busy thread hands the interpreter on. Heartbeats and confirms run in the event loop beside
+threads that compute; with Python's own 5 ms each step of a message on its way would wait for them that long."""
+
+
+def run_until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run `work` in an event loop of its own; on SIGTERM or SIGINT set its event, and return when it has finished."""
+    sys.setswitchinterval(_SWITCH_EVERY)
+    asyncio.run(_until_told(work))
+
+
+async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await work(stop)
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait so many seconds, or until stopped."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
+
+
+async def when(stop: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
+    """Do something once stopped."""
+    await stop.wait()
+    await act()
