@@ -7,12 +7,12 @@ table of entries are an index of it and can be computed from it (`columns`).
 
 Every body bears `v` (1), `seq` (the ledger number, from 1, without gaps), `at` (time of the append, ISO 8601 with
 microseconds and +07:00) and `kind`. `agency` is whose act or whose submission it was, `letter` the ledger number of
-the letter it is about, `document` the SHA-256 of the raw bytes kept with it. docs/ledger.md lists the rest by kind.
+the letter it is about, `prior` that of the entry before it about the same letter (so that none can be left out of a
+chain), `document` the SHA-256 of the raw bytes kept with it. docs/ledger.md lists the rest by kind.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from enum import StrEnum
 from typing import Any
 
 from bus.thai import BANGKOK
+from bus.verifier import merkle
 
 VERSION = 1
-LEAF_PREFIX = b"\x00"
 
 
 class Kind(StrEnum):
@@ -84,7 +84,7 @@ def canonical(body: Mapping[str, Any]) -> str:
 
 def leaf_hash(body: str) -> bytes:
     """Return the RFC 6962 leaf hash (32 octets) of a canonical body."""
-    return hashlib.sha256(LEAF_PREFIX + body.encode()).digest()
+    return merkle.leaf_hash(body.encode())
 
 
 def columns(text: str) -> dict[str, Any]:

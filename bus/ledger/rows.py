@@ -32,6 +32,19 @@ class LetterRow:
     accepted_at: str
     receipt_due: str
     registration_due: str | None
+    subject: str | None = None
+    certificate: str | None = None
+    """SHA-256 of the certificate that its signature was checked against."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A signed head of the tree: how many entries, their root, when it was signed, and the note itself."""
+
+    size: int
+    at: str
+    root: bytes
+    note: str
 
 
 @dataclass(frozen=True, slots=True)

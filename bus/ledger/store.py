@@ -20,13 +20,17 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bus.directory import from_json as directory_from_json
+from bus.ledger import halt, tiles
 from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.reading import Reader
-from bus.ledger.rows import Consignment, LetterRow, Verdict
+from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.state import deadlines_of
 from bus.ledger.tables import (
+    anchors,
+    checkpoints,
     consignments,
+    cosignatures,
     documents,
     due,
     entries,
@@ -42,7 +46,20 @@ from bus.thai import now
 T = TypeVar("T")
 _AT_ONCE = 500
 """How many (agency, number) pairs one statement names: databases bound the parameters of a statement."""
-_ORDER = (documents, entries, letters, recipients, letter_files, submissions, consignments, pending, due)
+_ORDER = (
+    documents,
+    entries,
+    letters,
+    recipients,
+    letter_files,
+    submissions,
+    consignments,
+    checkpoints,
+    anchors,
+    cosignatures,
+    pending,
+    due,
+)
 _IGNORING = (documents, pending)
 _LAST_NUMBERS = {
     "sqlite": "SELECT a.value AS agency, (SELECT number FROM consignments c WHERE c.agency = a.value"
@@ -70,12 +87,16 @@ class Ledger:
     def append(self) -> Iterator[Writer]:
         """Give a Writer under the append lock; everything it took is committed at the end, or nothing.
 
-        Raises Transient when the database is away or locked; any other error is a bug, and nothing was written.
+        Raises Transient when the database is away or locked, or the ledger is halted (halt.py); any other error is a
+        bug, and nothing was written.
         """
         with appending(self.engine) as connection:
+            halt.require_none(connection)
             writer = Writer(connection)
+            began_at = writer.next_seq - 1
             yield writer
             writer.flush()
+            tiles.extend(connection, began_at, writer.next_seq - 1)
 
     @contextmanager
     def read(self) -> Iterator[Reader]:
@@ -125,6 +146,7 @@ class Writer(Reader):
         self._last: dict[str, int] = {}
         self._latest: dict[Kind, int] = {}
         self._kept: set[bytes] = set()
+        self._priors: dict[int, int] = {}
         self._verdicts: dict[tuple[str, ...], Verdict] = {}
         # Clocks of several routers differ, and clocks are set back; the ledger's time never runs backwards.
         self.at = max(now(), newest.at) if newest else now()
@@ -175,12 +197,16 @@ class Writer(Reader):
         **details: Any,
     ) -> int:
         """Append an entry and return its number; `letter=0` stands for the entry's own number."""
+        prior = self._prior(letter) if letter else None
         self._seq += 1
         body: dict[str, Any] = {"v": VERSION, "seq": self._seq, "at": timestamp(self.at), "kind": str(kind)}
         if agency is not None:
             body["agency"] = agency
         if letter is not None:
             body["letter"] = letter or self._seq
+            self._priors[body["letter"]] = self._seq
+        if prior is not None:
+            body["prior"] = prior
         if document is not None:
             body["document"] = self.keep(document)
         body.update((key, value) for key, value in details.items() if value is not None)
@@ -290,6 +316,35 @@ class Writer(Reader):
             }
         )
 
+    def _prior(self, letter: int) -> int | None:
+        """The newest entry about a letter, by this append or before it."""
+        if letter not in self._priors:
+            self._foresee_priors([letter])
+        return self._priors.get(letter)
+
+    def _foresee_priors(self, wanted: Collection[int]) -> None:
+        unknown = [letter for letter in wanted if letter not in self._priors]
+        for some in _batched(unknown, _AT_ONCE):
+            self._priors.update(self._before.newest_about(some))
+
+    # -- the head of the tree --
+
+    def sign_head(self, head: Head, *, anchor: bool) -> None:
+        """Keep a signed head, unless it is there; as an anchor, ask the witnesses for it."""
+        newest = self.newest_head()
+        if newest is None or newest.size != head.size:
+            self._rows[checkpoints].append(asdict(head))
+        if anchor:
+            self._rows[anchors].append({"size": head.size, "at": timestamp(self.at)})
+
+    def cosigned(self, size: int, agency: str, line: str) -> bool:
+        """Keep a witness's signature line; False if this witness has cosigned that head before."""
+        if any(each == agency for each, _ in self.cosignatures(size)):
+            return False
+        row = {"size": size, "agency": agency, "at": timestamp(self.at), "line": line}
+        self._rows[cosignatures].append(row)
+        return True
+
     # -- work lists --
 
     def repeat(self, agency: str, number: int) -> None:
@@ -324,6 +379,7 @@ class Writer(Reader):
             for row in self._connection.execute(this.returning(*pending.c)).all():
                 if not row.repeat:
                     by_letter[found[row.agency, row.number].letter][row.agency].append(row.number)
+        self._foresee_priors([letter for letter in by_letter if letter is not None])
         for letter, agencies in by_letter.items():
             self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
 

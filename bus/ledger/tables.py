@@ -1,7 +1,7 @@
 """The ledger's tables.
 
 Above the line stands what is remembered: rows are added and read, and the database itself refuses to change or remove
-them (migrations/versions/0001). Below it stand two work lists, which may be lost and are rebuilt from the entries.
+them (migrations/versions). Below it stand two work lists, which may be lost and are rebuilt from the entries.
 """
 
 from __future__ import annotations
@@ -72,9 +72,14 @@ letters = Table(
     Column("accepted_at", String(40), nullable=False),
     Column("receipt_due", String(40), nullable=False),
     Column("registration_due", String(40)),
+    Column("subject", String(1000)),
+    Column("certificate", String(64)),
     UniqueConstraint("sender", "letter_id"),
     Index(None, "letter_id"),
     Index(None, "number_normalised", "dated"),
+    Index(None, "dated"),
+    Index(None, "sender", "letter"),
+    Index(None, "certificate"),
     Index(None, "accepted_at"),
 )
 """Accepted letters, by what people look for; `letter` is the number of the entry of its acceptance."""
@@ -133,6 +138,55 @@ consignments = Table(
 )
 """Everything that goes into an agency's inbox, numbered per agency from 1 without gaps."""
 
+tiles = Table(
+    "tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("place", _Number, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary(8192), nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+)
+"""The Merkle tree over the entries: each row 256 hashes of a level, and the hash of the subtree above them."""
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("size", _Number, primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("note", Text, nullable=False),
+)
+"""The signed heads of the tree."""
+
+anchors = Table(
+    "anchors",
+    metadata,
+    Column("size", _Number, ForeignKey("checkpoints.size"), primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+)
+"""The checkpoints that witnesses are asked to cosign."""
+
+cosignatures = Table(
+    "cosignatures",
+    metadata,
+    Column("size", _Number, ForeignKey("checkpoints.size"), primary_key=True, autoincrement=False),
+    Column("agency", String(10), primary_key=True),
+    Column("at", String(40), nullable=False),
+    Column("line", Text, nullable=False),
+)
+"""What witnesses have signed: a line each, to stand below the checkpoint. No entry speaks of them."""
+
+halts = Table(
+    "halts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("halted", Boolean, nullable=False),
+    Column("operator", String(200), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Whether anything may be appended: the newest row says so; none means that it may."""
+
 # ---- work lists: disposable, rebuilt from what stands above -------------------------------------------------------
 
 pending = Table(
@@ -169,5 +223,18 @@ watch = Table(
 )
 """When each router last saw the intake empty and had nothing in hand (router/deadlines.py)."""
 
-REMEMBERED = (documents, entries, letters, recipients, letter_files, submissions, consignments)
+REMEMBERED = (
+    documents,
+    entries,
+    letters,
+    recipients,
+    letter_files,
+    submissions,
+    consignments,
+    tiles,
+    checkpoints,
+    anchors,
+    cosignatures,
+    halts,
+)
 DISPOSABLE = (pending, due, watch)

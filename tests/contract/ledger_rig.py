@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -18,7 +19,9 @@ from bus.codes import load_codes
 from bus.depot.holds import Held
 from bus.directory import Agency, Directory, Group, PinnedCertificate
 from bus.documents import xml
+from bus.documents.notes import log_key, make_key
 from bus.documents.notice import Notice
+from bus.ledger.checkpoint import Signer
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.reading import Reader
@@ -35,6 +38,7 @@ from bus.thai import now
 from tests.assets import factory
 from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
 
+ORIGIN = "saraban.example/test"
 UNIT = "0100900001"
 """A sub-unit of OCS without an inbox of its own."""
 
@@ -46,6 +50,20 @@ def counts(ledger: Ledger) -> dict[str, int]:
             name: connection.scalar(select(func.count()).select_from(table)) or 0
             for name, table in metadata.tables.items()
         }
+
+
+def signer(ledger: Ledger, folder: Path, *, anchor_every: dt.timedelta = dt.timedelta(0)) -> Signer:
+    """A signer of checkpoints with a key of its own in `folder`, the same whenever it is asked for."""
+    file = folder / "log.key.pem"
+    if not file.exists():
+        make_key(file)
+    return Signer(ledger, log_key(file, ORIGIN), folder / "log.head", anchor_every=anchor_every)
+
+
+def some_entries(writer: Writer, count: int) -> None:
+    """Append entries that say little."""
+    for _ in range(count):
+        writer.entry(Kind.RELEASED, agency=DGA, recipients=[DGA])
 
 
 def in_ledger(

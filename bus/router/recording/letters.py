@@ -75,6 +75,8 @@ def accept(hand: Hand, found: Accepted) -> str:
             accepted_at=timestamp(writer.at),
             receipt_due=found.receipt_due,
             registration_due=found.registration_due,
+            subject=letter.content.subject if letter.content else None,
+            certificate=found.letter.fingerprint,
         ),
         frozen=[
             {"agency": one.agency, "addressed": one.addressed, "role": one.role} for one in found.recipients

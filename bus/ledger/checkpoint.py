@@ -1,0 +1,144 @@
+"""Signing the head of the ledger: never one that does not continue what was signed before.
+
+One signer at a time, under the append lock: the head is computed from what is committed, compared with the newest head
+in the database and with the one that this signer keeps in a file beside its key, signed, written to that file, and
+committed; only then is it released. Who can write to the database, but does not have that file, cannot have a rewritten
+ledger signed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bus.documents.notes import NoteKey
+from bus.errors import BusError
+from bus.ledger import halt
+from bus.ledger.entry import timestamp
+from bus.ledger.reading import Reader
+from bus.ledger.rows import Head
+from bus.ledger.store import Ledger
+from bus.ledger.tiles import Tree
+from bus.verifier.notes import (
+    Checkpoint,
+    Note,
+    Unreadable,
+    Unsigned,
+    VerifierKey,
+    read_checkpoint,
+    read_note,
+    require_signed,
+    with_signatures,
+)
+
+
+class Tampered(BusError):
+    """The ledger does not continue what was signed before: entries were changed, removed or put in."""
+
+
+class Signer:
+    """Signs heads with the log's key; `kept` is its own memory of the newest one."""
+
+    def __init__(self, ledger: Ledger, key: NoteKey, kept: Path, *, anchor_every: timedelta) -> None:
+        self._ledger = ledger
+        self._key = key
+        self._kept = kept
+        self._anchor_every = anchor_every
+
+    def sign(self) -> Head | None:
+        """Sign the head if there is a new one, and make it an anchor when that is due; None if nothing is new.
+
+        Raises Tampered, after the ledger was halted, and Transient when the database is away.
+        """
+        try:
+            return self._sign()
+        except Tampered as found:
+            halt.set_halted(self._ledger.engine, True, operator="signer", reason=str(found))
+            raise
+
+    def newest(self) -> Head | None:
+        """Return the newest head that was released."""
+        with self._ledger.read() as reader:
+            return reader.newest_head()
+
+    def _sign(self) -> Head | None:
+        with self._ledger.append() as writer:
+            size, newest, tree = writer.head(), writer.newest_head(), writer.tree()
+            if size == 0:
+                return None
+            for known in filter(None, (newest, self._remembered())):
+                require_continues(tree, size, known, self._key.verifier)
+            new = newest is None or newest.size < size
+            head = self._signed(size, tree.root(size), writer.at) if new or newest is None else newest
+            anchor = self._anchor_due(writer, head, writer.at)
+            if not new and not anchor:
+                return None
+            if new:
+                self._remember(head)
+            writer.sign_head(head, anchor=anchor)
+        return head if new else None
+
+    def _signed(self, size: int, root: bytes, at: datetime) -> Head:
+        text = str(Checkpoint(self._key.name, size, root))
+        return Head(size, timestamp(at), root, str(Note(text, (self._key.sign(text),))))
+
+    def _anchor_due(self, reader: Reader, head: Head, at: datetime) -> bool:
+        """Whether it is time to ask the witnesses, and there is something that they have not been asked about."""
+        last = reader.newest_anchor()
+        if last is None:
+            return True
+        anchored, asked = last[0], datetime.fromisoformat(last[1])
+        return anchored.size < head.size and (at - asked >= self._anchor_every or at.date() != asked.date())
+
+    def _remembered(self) -> Head | None:
+        try:
+            note = self._kept.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            checkpoint = read_checkpoint(read_note(note))
+        except Unreadable as error:
+            raise Tampered(f"{self._kept} does not hold the head that was signed last") from error
+        return Head(checkpoint.size, "", checkpoint.root, note)
+
+    def _remember(self, head: Head) -> None:
+        beside = self._kept.with_name(f".{self._kept.name}.part")
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(head.note)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._kept)
+
+
+def require_continues(tree: Tree, size: int, known: Head, key: VerifierKey) -> None:
+    """Raise Tampered unless a head was signed by the log and is the beginning of the tree of `size` entries."""
+    require_signed_head(known, key)
+    if known.size > size:
+        raise Tampered(f"a head of {known.size} entries was signed, and the ledger has {size}")
+    try:
+        root = tree.root(known.size)
+    except LookupError as error:
+        raise Tampered(f"entries below {known.size} are missing") from error
+    if root != known.root:
+        raise Tampered(f"the first {known.size} entries are not those whose head was signed")
+
+
+def require_signed_head(head: Head, key: VerifierKey) -> None:
+    """Raise Tampered unless the note of a head is the log's, and speaks of this size and root."""
+    try:
+        note = read_note(head.note)
+        require_signed(note, key)
+        checkpoint = read_checkpoint(note)
+    except (Unreadable, Unsigned) as error:
+        raise Tampered(f"the head of {head.size} entries is not signed by {key.name}") from error
+    if (checkpoint.origin, checkpoint.size, checkpoint.root) != (key.name, head.size, head.root):
+        raise Tampered(f"the head of {head.size} entries differs from what was signed")
+
+
+def published(head: Head, lines: Iterable[str]) -> str:
+    """Return a head's note with the witnesses' lines below the log's."""
+    note = read_note(head.note)
+    more = (read_note(f"{note.text}\n{line}\n").signatures[0] for line in lines)
+    return str(with_signatures(note, more))

@@ -1,0 +1,97 @@
+"""The tree over the entries, kept as tiles: 256 hashes of a level in one row (C2SP tlog-tiles).
+
+A tile is written once, in the append that completes it, and never touched again; so an append costs one row in 256
+entries, and nothing is computed twice. What stands to the right of the last tile follows from the rows below: the
+leaves of the entries, or the roots of the complete tiles. Entry `seq` is leaf `seq - 1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, select
+
+from bus.ledger import merkle
+from bus.ledger.tables import entries, tiles
+
+HEIGHT = 8
+WIDTH = 1 << HEIGHT
+_HASH = 32
+
+
+def extend(connection: Connection, before: int, after: int) -> None:
+    """Store the tiles that the entries above `before` up to `after` have completed; part of the append."""
+    for place in range(before // WIDTH, after // WIDTH):
+        _store(connection, 0, place, _leaves(connection, place))
+
+
+class Tree:
+    """The tree as one snapshot of the database has it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._read: dict[tuple[int, int], list[bytes]] = {}
+
+    def root(self, size: int) -> bytes:
+        """Return the root over the first `size` entries. Raises LookupError when there are not so many."""
+        return merkle.root(size, self._complete)
+
+    def inclusion_proof(self, seq: int, size: int) -> list[bytes]:
+        """Return the proof that an entry is among the first `size`. Raises LookupError or ValueError."""
+        return merkle.inclusion_proof(seq - 1, size, self._complete)
+
+    def consistency_proof(self, old_size: int, size: int) -> list[bytes]:
+        """Return the proof that the first `old_size` entries begin the first `size`. Raises as above."""
+        return merkle.consistency_proof(old_size, size, self._complete)
+
+    def tile(self, level: int, place: int, width: int) -> bytes:
+        """Return the first `width` hashes of a tile, one after the other. Raises LookupError."""
+        return b"".join(self._hashes(level, place, width)[:width])
+
+    def _complete(self, level: int, index: int) -> bytes:
+        tier, height = divmod(level, HEIGHT)
+        place, offset = divmod(index << height, WIDTH)
+        count = 1 << height
+        return merkle.combine(self._hashes(tier, place, offset + count)[offset : offset + count])
+
+    def _hashes(self, level: int, place: int, width: int) -> list[bytes]:
+        if (level, place) not in self._read:
+            self._read[level, place] = self._look(level, place)
+        found = self._read[level, place]
+        if not 0 < width <= len(found):
+            raise LookupError(f"tile {place} of level {level} has {len(found)} hashes, not {width}")
+        return found
+
+    def _look(self, level: int, place: int) -> list[bytes]:
+        stored = select(tiles.c.hashes).where(tiles.c.level == level, tiles.c.place == place)
+        whole = self._connection.scalar(stored)
+        if whole is not None:
+            data = bytes(whole)
+            return [data[start : start + _HASH] for start in range(0, len(data), _HASH)]
+        if level == 0:
+            return _leaves(self._connection, place)
+        return _roots(self._connection, level - 1, place)
+
+
+def _store(connection: Connection, level: int, place: int, hashes: Sequence[bytes]) -> None:
+    if len(hashes) != WIDTH:
+        raise AssertionError(f"tile {place} of level {level} lacks hashes: {len(hashes)} are there")
+    row = {"level": level, "place": place, "hashes": b"".join(hashes), "root": merkle.combine(hashes)}
+    connection.execute(tiles.insert(), [row])
+    if (place + 1) % WIDTH == 0:
+        above = place // WIDTH
+        _store(connection, level + 1, above, _roots(connection, level, above))
+
+
+def _leaves(connection: Connection, place: int) -> list[bytes]:
+    """The leaf hashes of the entries below a tile of the lowest level, as many as there are."""
+    first, last = place * WIDTH + 1, (place + 1) * WIDTH
+    query = select(entries.c.leaf).where(entries.c.seq.between(first, last)).order_by(entries.c.seq)
+    return list(map(bytes, connection.scalars(query)))
+
+
+def _roots(connection: Connection, level: int, place: int) -> list[bytes]:
+    """The roots of the complete tiles below a tile of the next level, as many as there are."""
+    first, last = place * WIDTH, (place + 1) * WIDTH - 1
+    query = select(tiles.c.root).where(tiles.c.level == level, tiles.c.place.between(first, last))
+    return list(map(bytes, connection.scalars(query.order_by(tiles.c.place))))

@@ -1,0 +1,98 @@
+"""Merkle trees as RFC 6962, section 2.1, defines them: hashes, and what a proof proves.
+
+Leaves are numbered from 0. A proof is a sequence of hashes of 32 octets, from the leaf's side to the root's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+EMPTY_ROOT = hashlib.sha256().digest()
+"""The root of a tree without leaves."""
+_LEAF, _NODE = b"\x00", b"\x01"
+
+
+class Unproven(Exception):
+    """A proof does not prove what it should; says in words where it fails."""
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    """Return the hash of a leaf (RFC 6962, 2.1)."""
+    return hashlib.sha256(_LEAF + leaf).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return the hash of an inner node (RFC 6962, 2.1)."""
+    return hashlib.sha256(_NODE + left + right).digest()
+
+
+def require_inclusion(leaf: bytes, index: int, size: int, root: bytes, proof: Sequence[bytes]) -> None:
+    """Raise Unproven unless the leaf of this hash is number `index` of the tree of that size and root.
+
+    RFC 9162, section 2.1.3.2.
+    """
+    if not 0 <= index < size:
+        raise Unproven(f"leaf {index} is not in a tree of {size}")
+    place, last, found = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            raise Unproven("the proof is too long")
+        if place & 1 or place == last:
+            found = node_hash(sibling, found)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            found = node_hash(found, sibling)
+        place, last = place >> 1, last >> 1
+    if last:
+        raise Unproven("the proof is too short")
+    if found != root:
+        raise Unproven("the proof leads to another root")
+
+
+def require_consistency(
+    old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raise Unproven unless the tree of `old_size` is the beginning of the tree of `size`.
+
+    RFC 9162, section 2.1.4.2; every tree begins with the empty one, and that needs no proof.
+    """
+    if not 0 <= old_size <= size:
+        raise Unproven(f"a tree of {old_size} is not the beginning of a tree of {size}")
+    if old_size == size or old_size == 0:
+        _require_none(old_size, old_root, size, root, proof)
+        return
+    # Where the old tree is a complete subtree, its own root is the first hash and is left out of the proof.
+    path = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)
+    if not path:
+        raise Unproven("the proof is empty")
+    place, last = old_size - 1, size - 1
+    while place & 1:
+        place, last = place >> 1, last >> 1
+    old = new = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            raise Unproven("the proof is too long")
+        if place & 1 or place == last:
+            old, new = node_hash(sibling, old), node_hash(sibling, new)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            new = node_hash(new, sibling)
+        place, last = place >> 1, last >> 1
+    if last:
+        raise Unproven("the proof is too short")
+    if old != old_root:
+        raise Unproven("the proof does not lead to the older root")
+    if new != root:
+        raise Unproven("the proof does not lead to the newer root")
+
+
+def _require_none(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
+    if proof:
+        raise Unproven("the proof is too long")
+    if old_size == size and old_root != root:
+        raise Unproven("two roots for one size")
+    if old_size == 0 and old_root != EMPTY_ROOT:
+        raise Unproven("the empty tree has another root")

@@ -1,0 +1,257 @@
+"""The ledger's tree on both databases: tiles, signed heads, and what is never signed (P8)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from bus.errors import Transient
+from bus.ledger import halt, merkle, tiles
+from bus.ledger.checkpoint import Signer, Tampered, published
+from bus.ledger.database import reading
+from bus.ledger.entry import Kind
+from bus.ledger.store import Ledger
+from bus.ledger.tables import entries
+from bus.ledger.tiles import HEIGHT, WIDTH
+from bus.verifier.merkle import node_hash, require_consistency, require_inclusion
+from bus.verifier.notes import read_checkpoint, read_note, require_signed
+from tests.assets.factory import OCS, SOC
+from tests.contract import ledger_rig as rig
+
+
+@pytest.fixture
+def small_tiles(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Tiles of four hashes, so that a test has several levels of them; the code knows no other difference."""
+    monkeypatch.setattr(tiles, "HEIGHT", 2)
+    monkeypatch.setattr(tiles, "WIDTH", 4)
+    return 4
+
+
+@pytest.fixture
+def signer(ledger: Ledger, tmp_path: Path) -> Signer:
+    return rig.signer(ledger, tmp_path)
+
+
+def grown(ledger: Ledger, *counts: int) -> None:
+    """Append so many entries, one append for each number."""
+    for count in counts:
+        with ledger.append() as writer:
+            rig.some_entries(writer, count)
+
+
+def naive_root(leaves: list[bytes]) -> bytes:
+    if len(leaves) == 1:
+        return leaves[0]
+    middle = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return node_hash(naive_root(leaves[:middle]), naive_root(leaves[middle:]))
+
+
+def leaves_of(ledger: Ledger) -> list[bytes]:
+    with reading(ledger.engine) as connection:
+        return list(map(bytes, connection.scalars(select(entries.c.leaf).order_by(entries.c.seq))))
+
+
+def unguarded(ledger: Ledger, *statements: str) -> None:
+    """Change the ledger as the owner of its database can: the guards are taken away first."""
+    postgresql = ledger.engine.dialect.name == "postgresql"
+    with ledger.engine.connect() as connection:
+        if postgresql:
+            connection.execute(text("SET session_replication_role = replica"))
+        else:
+            triggers = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all()
+            for name in triggers:
+                connection.execute(text(f"DROP TRIGGER {name}"))
+        for statement in statements:
+            assert connection.execute(text(statement)).rowcount, statement
+        if postgresql:
+            connection.execute(text("SET session_replication_role = DEFAULT"))
+        connection.commit()
+
+
+# ---- tiles ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("counts", [(1,), (3, 1), (4, 4, 8), (1, 2, 30, 1), (64, 1), (70,)])
+def test_root_and_proofs_out_of_tiles_are_those_of_the_leaves(
+    ledger: Ledger, small_tiles: int, counts: tuple[int, ...]
+) -> None:
+    grown(ledger, *counts)
+    leaves, size = leaves_of(ledger), sum(counts)
+    with ledger.read() as reader:
+        tree = reader.tree()
+        for part in range(1, size + 1):
+            assert tree.root(part) == naive_root(leaves[:part])
+        for seq in range(1, size + 1):
+            proof = tree.inclusion_proof(seq, size)
+            require_inclusion(leaves[seq - 1], seq - 1, size, tree.root(size), proof)
+        for old in range(1, size + 1):
+            proof = tree.consistency_proof(old, size)
+            require_consistency(old, tree.root(old), size, tree.root(size), proof)
+    assert rig.counts(ledger)["tiles"] == size // 4 + size // 16 + size // 64
+
+
+def test_a_tile_is_written_once_it_is_full_and_stands_as_tlog_tiles_has_it(ledger: Ledger) -> None:
+    grown(ledger, WIDTH - 1)
+    assert rig.counts(ledger)["tiles"] == 0
+    grown(ledger, 2)
+    assert rig.counts(ledger)["tiles"] == 1
+    leaves = leaves_of(ledger)
+    with ledger.read() as reader:
+        tree = reader.tree()
+        assert tree.tile(0, 0, WIDTH) == b"".join(leaves[:WIDTH])
+        assert tree.tile(0, 1, 1) == leaves[WIDTH]
+        assert tree.tile(1, 0, 1) == merkle.combine(leaves[:WIDTH])
+        for level, place, width in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 1, 1), (2, 0, 1), (0, 0, 0)):
+            with pytest.raises(LookupError):
+                tree.tile(level, place, width)
+        with pytest.raises(LookupError):
+            tree.root(WIDTH + 2)
+    assert 1 << HEIGHT == WIDTH
+
+
+def test_an_append_that_fails_leaves_no_tile(ledger: Ledger, small_tiles: int) -> None:
+    def fail() -> None:
+        with ledger.append() as writer:
+            rig.some_entries(writer, 9)
+            writer.flush()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert rig.counts(ledger)["tiles"] == 0
+    grown(ledger, 4)
+    with ledger.read() as reader:
+        assert reader.tree().root(4) == naive_root(leaves_of(ledger))
+
+
+def test_the_entries_about_a_letter_are_a_chain(ledger: Ledger) -> None:
+    with ledger.append() as writer:
+        first = rig.in_ledger(writer)
+        other = rig.in_ledger(writer, number="นร 0105/2")
+        second = writer.entry(Kind.OVERDUE, letter=first, silent=[OCS])
+    with ledger.append() as writer:
+        third = writer.entry(Kind.OVERDUE, letter=first, silent=[OCS])
+        fourth = writer.entry(Kind.OVERDUE, letter=first, silent=[OCS])
+    with ledger.read() as reader:
+        priors = [entry.body.get("prior") for entry in reader.entries_of(first)]
+        assert [entry.seq for entry in reader.entries_of(first)] == [first, second, third, fourth]
+        assert priors == [None, first, second, third]
+        assert [entry.body.get("prior") for entry in reader.entries_of(other)] == [None]
+
+
+# ---- heads ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_head_is_signed_once_for_each_state_of_the_ledger(ledger: Ledger, signer: Signer) -> None:
+    assert signer.sign() is None
+    grown(ledger, 3)
+    head = signer.sign()
+    assert head is not None
+    assert signer.sign() is None
+    grown(ledger, 2)
+    newer = signer.sign()
+    assert newer is not None
+    note = read_note(newer.note)
+    require_signed(note, signer._key.verifier)
+    checkpoint = read_checkpoint(note)
+    assert (checkpoint.origin, checkpoint.size) == (rig.ORIGIN, 5)
+    with ledger.read() as reader:
+        proof = reader.tree().consistency_proof(3, 5)
+        assert [each.size for each in reader.heads()] == [3, 5]
+    require_consistency(3, head.root, 5, checkpoint.root, proof)
+    assert signer.newest() == newer
+
+
+def test_witnesses_are_asked_now_and_then_and_only_about_what_is_new(ledger: Ledger, tmp_path: Path) -> None:
+    seldom = rig.signer(ledger, tmp_path, anchor_every=timedelta(days=400))
+    often = rig.signer(ledger, tmp_path)
+
+    def asked() -> list[int]:
+        with ledger.read() as reader:
+            anchor = reader.newest_anchor()
+            return [anchor[0].size] if anchor else []
+
+    grown(ledger, 1)
+    assert asked() == []
+    seldom.sign()
+    assert asked() == [1]
+    grown(ledger, 1)
+    seldom.sign()
+    assert asked() == [1]
+    often.sign()
+    assert asked() == [2]
+    often.sign()
+    assert rig.counts(ledger)["anchors"] == 2
+
+
+def test_cosignatures_stand_below_the_head_once_for_each_witness(ledger: Ledger, signer: Signer) -> None:
+    grown(ledger, 1)
+    head = signer.sign()
+    assert head is not None
+    line = head.note.splitlines()[-1]
+    with ledger.append() as writer:
+        assert writer.cosigned(1, SOC, line)
+        assert writer.cosigned(1, OCS, line)
+        assert not writer.cosigned(1, SOC, line)
+    with ledger.read() as reader:
+        assert [agency for agency, _ in reader.cosignatures(1)] == [SOC, OCS]
+        lines = [line for _, line in reader.cosignatures(1)]
+    assert published(head, lines) == head.note + f"{line}\n{line}\n"
+    assert rig.counts(ledger)["entries"] == 1
+
+
+# ---- what is never signed ------------------------------------------------------------------------------------------
+
+
+REWRITES = {
+    "a leaf changed": ["UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE seq = 2) WHERE seq = 1"],
+    "the last entries cut off": ["DELETE FROM entries WHERE seq > 5"],
+    "an entry deleted": ["DELETE FROM entries WHERE seq = 3"],
+    "the signed root replaced": ["UPDATE checkpoints SET root = (SELECT leaf FROM entries WHERE seq = 1)"],
+    "the signed note replaced": ["UPDATE checkpoints SET note = 'nothing'"],
+    "the heads removed and a leaf changed": [
+        "DELETE FROM anchors",
+        "DELETE FROM checkpoints",
+        "UPDATE entries SET leaf = (SELECT leaf FROM entries WHERE seq = 2) WHERE seq = 1",
+    ],
+    "the heads removed and the end cut off": [
+        "DELETE FROM anchors",
+        "DELETE FROM checkpoints",
+        "DELETE FROM entries WHERE seq > 5",
+    ],
+}
+
+
+@pytest.fixture(params=REWRITES)
+def rewritten(request: pytest.FixtureRequest, ledger: Ledger, signer: Signer) -> Ledger:
+    grown(ledger, 8)
+    signer.sign()
+    unguarded(ledger, *REWRITES[request.param])
+    return ledger
+
+
+def test_a_head_that_does_not_continue_the_last_is_not_signed_and_nothing_more_is_appended(
+    rewritten: Ledger, signer: Signer
+) -> None:
+    heads = rig.counts(rewritten)["checkpoints"]
+    with pytest.raises(Tampered):
+        signer.sign()
+    assert rig.counts(rewritten)["checkpoints"] == heads
+    assert halt.reason_of(rewritten.engine)
+    with pytest.raises(Transient, match="halted"), rewritten.append():
+        pass
+    with pytest.raises(Transient, match="halted"):
+        signer.sign()
+
+
+def test_a_halt_is_lifted_by_an_operator_and_stands_in_the_database(ledger: Ledger) -> None:
+    halt.set_halted(ledger.engine, True, operator="signer", reason="a test")
+    halt.set_halted(ledger.engine, True, operator="signer", reason="a test again")
+    assert halt.reason_of(ledger.engine) == "a test"
+    halt.set_halted(ledger.engine, False, operator="sample", reason="it was a test")
+    assert halt.reason_of(ledger.engine) is None
+    grown(ledger, 1)
+    assert rig.counts(ledger)["halts"] == 2
