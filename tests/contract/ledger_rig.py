@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -147,10 +148,15 @@ def in_ledger(
     return seq
 
 
-def append_many(url: str, agency: str, count: int) -> None:
-    """Append so many entries, each with a consignment to OCS, one transaction each: what a process of its own runs."""
+def append_many(url: str, agency: str, count: int, together: Barrier | None = None) -> None:
+    """Append so many entries, each with a consignment to OCS, one transaction each: what a process of its own runs.
+
+    Threads that are given a barrier begin each append together: none is done before the others have begun.
+    """
     ledger = Ledger(url)
     for turn in range(count):
+        if together:
+            together.wait(30)
         with ledger.append() as writer:
             seq = writer.entry(Kind.CONSIGNED, agency=agency, recipients={OCS: [turn]})
             number = writer.numbers([OCS])[OCS]

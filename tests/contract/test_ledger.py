@@ -382,7 +382,8 @@ def test_a_follower_sees_neither_hole_nor_inversion_while_threads_race(
 ) -> None:
     writers, each = 3, 15
     with ThreadPoolExecutor(writers) as pool:
-        done = [pool.submit(rig.append_many, ledger_url, code, each) for code in (OPM, SOC, DGA)]
+        together = threading.Barrier(writers)
+        done = [pool.submit(rig.append_many, ledger_url, code, each, together) for code in (OPM, SOC, DGA)]
         assert watch_grow(ledger, writers * each) == list(range(1, writers * each + 1))
         for one in done:
             one.result(10)
