@@ -35,7 +35,7 @@ LANES = 256
 """Channels for closed circuits, and as many for open ones; a broker allows 2047 on a connection."""
 _CONFIRM_WITHIN = 20.0
 _RECORD_EVERY = 0.05
-"""Seconds: nobody waits for the entry that something was consigned, and several share one."""
+"""Seconds at the least: nobody waits for the entry that something was consigned, and under load several share one."""
 _MOST_WAITING, _MOST_WAITING_IN_ALL = 256, 2_000
 """Consignments kept in memory for one agency and for all: a broker that takes nothing must not fill the memory."""
 _CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
@@ -230,9 +230,11 @@ class Fanout:
         asyncio.get_running_loop().call_later(pause, self._start, courier)
 
     async def _record(self) -> None:
+        clock, recorded_at = asyncio.get_running_loop().time, 0.0
         while True:
             await self._something_confirmed.wait()
-            await asyncio.sleep(_RECORD_EVERY)
+            await asyncio.sleep(max(0.0, recorded_at + _RECORD_EVERY - clock()))
+            recorded_at = clock()
             await self._record_batch()
 
     async def _record_batch(self) -> None:

@@ -380,7 +380,7 @@ def check_consignments(ledger: Ledger, total: int) -> None:
 def test_a_follower_sees_neither_hole_nor_inversion_while_threads_race(
     ledger: Ledger, ledger_url: str
 ) -> None:
-    writers, each = 3, 15
+    writers, each = 3, 5
     with ThreadPoolExecutor(writers) as pool:
         together = threading.Barrier(writers)
         done = [pool.submit(rig.append_many, ledger_url, code, each, together) for code in (OPM, SOC, DGA)]
