@@ -26,6 +26,7 @@ from bus.broker.admin import Management, apply
 from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
 from bus.directory import Directory, load_directory
+from bus.documents.notes import make_key
 from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger
@@ -35,6 +36,7 @@ from compose.node import Node
 from compose.process import ROOT, Process
 
 LOOPBACK = "127.0.0.1"
+ORIGIN = "saraban.example/ledger"
 
 
 class Broker(Protocol):
@@ -135,6 +137,8 @@ class LocalBus:
         self._write_bus_settings()
         self.apply_topology()
         schema.upgrade(self.ledger_url)
+        if not self.log_key.exists():
+            make_key(self.log_key)
         self.apply_directory()
         ledger = Ledger(self.ledger_url)
         enforce_calendar(ledger, load_calendar(self.folder / "calendar.toml"), operator="compose")
@@ -167,6 +171,11 @@ class LocalBus:
     @property
     def keys(self) -> Path:
         return self.folder / "keys"
+
+    @property
+    def log_key(self) -> Path:
+        """The key that signs the ledger's heads."""
+        return self.keys / "log.key.pem"
 
     @property
     def passwords(self) -> Passwords:
@@ -332,13 +341,14 @@ class LocalBus:
     def _ledger_settings(self) -> dict[str, str]:
         """Return the ledger's URL without its password, which goes into a file of its own as in production."""
         parts = urlsplit(self.ledger_url)
+        settings = {"origin": ORIGIN, "key": str(self.log_key)}
         if parts.password is None:
-            return {"url": self.ledger_url}
+            return {"url": self.ledger_url, **settings}
         file = self.folder / "passwords" / "ledger"
         file.touch(mode=0o600)
         file.write_text(unquote(parts.password), encoding="utf-8")
         bare = parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}")
-        return {"url": bare.geturl(), "password_file": str(file)}
+        return {"url": bare.geturl(), "password_file": str(file), **settings}
 
     def adapter_settings(self, code: str) -> Path:
         """Return the settings file of an agency's adapter, written on first use."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json as json_module
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -38,6 +39,11 @@ def opened(settings: BusSettings) -> Iterator[Ledger]:
         yield ledger
     finally:
         ledger.close()
+
+
+def operator() -> str:
+    """Return the login name under which an operator's act is recorded."""
+    return getpass.getuser()
 
 
 def say(value: Any, *, json: bool, words: Iterable[str]) -> None:

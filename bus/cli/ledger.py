@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from bus.cli import proving
 from bus.cli.common import Config, opened, say, settings_of, table
+from bus.documents.notes import log_key, make_key
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind, canonical
 from bus.ledger.reading import Reader
@@ -21,6 +23,8 @@ from bus.ledger.store import Ledger
 from bus.thai import normalise_number, parse_date, thai_datetime
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
+
+proving.add_to(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
@@ -34,10 +38,13 @@ def init(
         str | None, typer.Option(help="PostgreSQL role that routers run as; it may append and read.")
     ] = None,
 ) -> None:
-    """Create the ledger's tables, or bring them to the newest schema."""
-    settings = settings_of(config)
-    schema.upgrade(settings.ledger.address(), runtime_role=role)
-    say({}, json=False, words=["the ledger is ready"])
+    """Create the ledger's tables, or bring them to the newest schema, and the key that signs its heads."""
+    section = settings_of(config).ledger
+    schema.upgrade(section.address(), runtime_role=role)
+    if not section.key.exists():
+        make_key(section.key, section.passphrase_text())
+    signer = log_key(section.key, section.origin, section.passphrase_text())
+    say({}, json=False, words=["the ledger is ready; the public key of its log:", str(signer.verifier)])
 
 
 @app.command()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -19,7 +18,7 @@ from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
-from bus.cli.common import Config, note, opened, say, settings_of
+from bus.cli.common import Config, note, opened, operator, say, settings_of
 from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
 from bus.process import run_until_told
@@ -123,11 +122,6 @@ def calendar_apply(config: Config = None, json: Json = False) -> None:
         entry = enforce_calendar(ledger, calendar, operator=operator())
     sentence = f"calendar version {calendar.version} is in force (entry {entry})"
     say({"version": calendar.version, "entry": entry}, json=json, words=[sentence])
-
-
-def operator() -> str:
-    """Return the login name under which an operator's act is recorded."""
-    return getpass.getuser()
 
 
 def _topology(settings: BusSettings) -> topology.Topology:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import Annotated
 
 import typer
 
-from bus.cli.common import Config, opened, say, settings_of, table
+from bus.cli.common import Config, opened, operator, say, settings_of, table
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.router import parking
@@ -63,7 +62,7 @@ def replay(
     """Ask the routers to take a parked submission through the gates again; recorded with your name and reason."""
     with opened(settings_of(config)) as ledger, ledger.append() as writer:
         _parked(writer, number)
-        entry = parking.request_replay(writer, number, operator=getpass.getuser(), reason=reason)
+        entry = parking.request_replay(writer, number, operator=operator(), reason=reason)
     say({"entry": entry}, json=json, words=[f"replay of {number} requested (entry {entry})"])
 
 

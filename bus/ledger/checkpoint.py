@@ -61,11 +61,11 @@ class Signer:
     def newest(self) -> Head | None:
         """Return the newest head that was released."""
         with self._ledger.read() as reader:
-            return reader.newest_head()
+            return reader.heads.newest()
 
     def _sign(self) -> Head | None:
         with self._ledger.append() as writer:
-            size, newest, tree = writer.head(), writer.newest_head(), writer.tree()
+            size, newest, tree = writer.head(), writer.heads.newest(), writer.tree()
             if size == 0:
                 return None
             for known in filter(None, (newest, self._remembered())):
@@ -86,7 +86,7 @@ class Signer:
 
     def _anchor_due(self, reader: Reader, head: Head, at: datetime) -> bool:
         """Whether it is time to ask the witnesses, and there is something that they have not been asked about."""
-        last = reader.newest_anchor()
+        last = reader.heads.newest_anchor()
         if last is None:
             return True
         anchored, asked = last[0], datetime.fromisoformat(last[1])

@@ -87,9 +87,9 @@ def leaf_hash(body: str) -> bytes:
     return merkle.leaf_hash(body.encode())
 
 
-def columns(text: str) -> dict[str, Any]:
-    """Return the row of the table of entries that belongs to a canonical body."""
-    body = json.loads(text)
+def columns(text: str, read: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the row of the table of entries that belongs to a canonical body, which may be `read` already."""
+    body = json.loads(text) if read is None else read
     document = body.get("document")
     return {
         "seq": body["seq"],

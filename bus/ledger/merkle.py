@@ -74,3 +74,38 @@ def _range(start: int, stop: int, complete: Complete) -> bytes:
 def _split(size: int) -> int:
     """The largest power of two below `size`."""
     return 1 << ((size - 1).bit_length() - 1)
+
+
+class Frontier:
+    """A tree that grows at its right end, known by the roots of its complete subtrees: a few hashes, whatever its size.
+
+    (A "compact range" from leaf 0.)
+    """
+
+    def __init__(self, size: int = 0, complete: Complete | None = None) -> None:
+        """Begin with the first `size` leaves, whose subtrees `complete` tells."""
+        self.size = size
+        self._peaks: list[bytes] = []
+        start = 0
+        for level in reversed(range(size.bit_length())):
+            if complete is not None and size & (1 << level):
+                self._peaks.append(complete(level, start >> level))
+                start += 1 << level
+
+    def append(self, leaf: bytes) -> None:
+        """Add the hash of the next leaf."""
+        joined, size = leaf, self.size
+        while size & 1:
+            joined = node_hash(self._peaks.pop(), joined)
+            size >>= 1
+        self._peaks.append(joined)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of the tree so far."""
+        if not self._peaks:
+            return EMPTY_ROOT
+        found = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            found = node_hash(peak, found)
+        return found

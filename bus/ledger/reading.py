@@ -10,13 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
 
 from bus.ledger.entry import Entry, Kind, timestamp
-from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
+from bus.ledger.heads import Heads
+from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.state import LetterState, fold
 from bus.ledger.tables import (
-    anchors,
-    checkpoints,
     consignments,
-    cosignatures,
     documents,
     due,
     entries,
@@ -116,40 +114,10 @@ class Reader:
         """Return the Merkle tree over the entries of this snapshot."""
         return Tree(self._current())
 
-    def newest_head(self) -> Head | None:
-        """Return the newest signed head, None before the first."""
-        return self.head_at(None)
-
-    def head_at(self, size: int | None) -> Head | None:
-        """Return the newest signed head, or the smallest one that covers so many entries; None if there is none."""
-        query = select(checkpoints).limit(1)
-        query = (
-            query.order_by(checkpoints.c.size.desc())
-            if size is None
-            else query.where(checkpoints.c.size >= size).order_by(checkpoints.c.size)
-        )
-        row = self._current().execute(query).first()
-        return Head(row.size, row.at, bytes(row.root), row.note) if row else None
-
-    def heads(self, *, after: int = -1, limit: int = 1000) -> list[Head]:
-        """Return up to `limit` signed heads of more than `after` entries, in order."""
-        query = (
-            select(checkpoints).where(checkpoints.c.size > after).order_by(checkpoints.c.size).limit(limit)
-        )
-        return [Head(row.size, row.at, bytes(row.root), row.note) for row in self._current().execute(query)]
-
-    def newest_anchor(self) -> tuple[Head, str] | None:
-        """Return the newest head that witnesses are asked to cosign, with the time when they were first asked."""
-        query = select(checkpoints, anchors.c.at.label("asked")).join(anchors)
-        row = self._current().execute(query.order_by(checkpoints.c.size.desc()).limit(1)).first()
-        return (Head(row.size, row.at, bytes(row.root), row.note), row.asked) if row else None
-
-    def cosignatures(self, size: int) -> list[tuple[str, str]]:
-        """Return (agency, signature line) of those who have cosigned the head of this size, by agency."""
-        query = select(cosignatures.c.agency, cosignatures.c.line).where(cosignatures.c.size == size)
-        return [
-            (row.agency, row.line) for row in self._current().execute(query.order_by(cosignatures.c.agency))
-        ]
+    @property
+    def heads(self) -> Heads:
+        """What is asked of the signed heads."""
+        return Heads(self._current())
 
     def state_of(self, letter: int) -> LetterState:
         """Return a letter's state: the fold over its entries."""

@@ -112,12 +112,17 @@ class LetterState:
 def fold(entries: Iterable[Entry]) -> LetterState:
     """Return the state of the letter whose entries these are, from its acceptance on, in order."""
     stream = iter(entries)
-    state = _accepted(next(stream).body)
+    state = accepted(next(stream))
     recipients = dict(state.recipients)
     for entry in stream:
-        for code in _concerned(entry, recipients):
-            recipients[code] = _step(recipients[code], entry)
+        advance(recipients, entry)
     return replace(state, recipients=recipients)
+
+
+def advance(recipients: dict[str, RecipientState], entry: Entry) -> None:
+    """Bring the states of those whom one more entry concerns up to date."""
+    for code in _concerned(entry, recipients):
+        recipients[code] = _step(recipients[code], entry)
 
 
 def deadlines_of(body: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -129,7 +134,9 @@ def deadlines_of(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _accepted(body: Mapping[str, Any]) -> LetterState:
+def accepted(entry: Entry) -> LetterState:
+    """Return the state of a letter that was just accepted."""
+    body = entry.body
     recipients = {
         code: RecipientState(
             agency=code,

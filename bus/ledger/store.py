@@ -12,11 +12,11 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, text, tuple_, update
+from sqlalchemy import Connection, Table, and_, delete, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bus.directory import from_json as directory_from_json
@@ -41,11 +41,10 @@ from bus.ledger.tables import (
     submissions,
     watch,
 )
+from bus.ledger.work import AT_ONCE, Claim, batched, claim_some, free, hold
 from bus.thai import now
 
 T = TypeVar("T")
-_AT_ONCE = 500
-"""How many (agency, number) pairs one statement names: databases bound the parameters of a statement."""
 _ORDER = (
     documents,
     entries,
@@ -67,14 +66,6 @@ _LAST_NUMBERS = {
     "postgresql": "SELECT a.value AS agency, (SELECT number FROM consignments c WHERE c.agency = a.value"
     " ORDER BY number DESC LIMIT 1) AS number FROM json_array_elements_text(CAST(:agencies AS json)) a",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A router's word that it is about to publish a consignment; it lapses at `until`."""
-
-    router: str
-    until: datetime
 
 
 class Ledger:
@@ -114,10 +105,10 @@ class Ledger:
         """
         with reading(self.engine) as connection:
             # Mostly there is nothing, and SQLite's one write lock is left to the appends.
-            if connection.execute(select(pending.c.number).where(_free(without)).limit(1)).first() is None:
+            if connection.execute(select(pending.c.number).where(free(without)).limit(1)).first() is None:
                 return []
         with working(self.engine) as connection:
-            return _claim(connection, claim, limit, per_agency, without)
+            return claim_some(connection, claim, limit, per_agency, without)
 
     def forget_claims(self, router: str | None, agency: str | None = None) -> None:
         """Let go of what a router has claimed, of one agency or of all; None means every router."""
@@ -324,14 +315,14 @@ class Writer(Reader):
 
     def _foresee_priors(self, wanted: Collection[int]) -> None:
         unknown = [letter for letter in wanted if letter not in self._priors]
-        for some in _batched(unknown, _AT_ONCE):
+        for some in batched(unknown, AT_ONCE):
             self._priors.update(self._before.newest_about(some))
 
     # -- the head of the tree --
 
     def sign_head(self, head: Head, *, anchor: bool) -> None:
         """Keep a signed head, unless it is there; as an anchor, ask the witnesses for it."""
-        newest = self.newest_head()
+        newest = self.heads.newest()
         if newest is None or newest.size != head.size:
             self._rows[checkpoints].append(asdict(head))
         if anchor:
@@ -339,7 +330,7 @@ class Writer(Reader):
 
     def cosigned(self, size: int, agency: str, line: str) -> bool:
         """Keep a witness's signature line; False if this witness has cosigned that head before."""
-        if any(each == agency for each, _ in self.cosignatures(size)):
+        if any(each == agency for each, _ in self.heads.cosignatures(size)):
             return False
         row = {"size": size, "agency": agency, "at": timestamp(self.at), "line": line}
         self._rows[cosignatures].append(row)
@@ -348,8 +339,15 @@ class Writer(Reader):
     # -- work lists --
 
     def repeat(self, agency: str, number: int) -> None:
-        """Send a consignment that was given before once more, under its old number."""
-        self._pend(agency, number, held=False, repeat=True)
+        """Send a consignment that was given before once more, under its old number.
+
+        If it is on its way just now, it may have been read before this was asked for: it goes out once more after that.
+        """
+        self.flush()
+        this = and_(pending.c.agency == agency, pending.c.number == number)
+        under_way = and_(this, pending.c.claimed_by.is_not(None))
+        if not self._connection.execute(update(pending).where(under_way).values(again=True)).rowcount:
+            self._pend(agency, number, held=False, repeat=True)
 
     def _pend(
         self, agency: str, number: int, *, held: bool, repeat: bool = False, claim: Claim | None = None
@@ -365,42 +363,35 @@ class Writer(Reader):
             }
         )
 
-    def confirmed(self, done: Iterable[Consignment]) -> None:
-        """Strike consignments off the pending list and record them as consigned.
+    def confirmed(self, done: Iterable[Consignment]) -> bool:
+        """Strike consignments off the pending list and record them as consigned; tell if some are to go out again.
 
         One entry per letter, and one for all that belongs to no letter (answers, directory versions); none for what
         was only said again, nor for what was struck off before: two routers may have published the same.
         """
         found = {(one.agency, one.number): one for one in done}
         by_letter: dict[int | None, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+        again: list[tuple[str, int]] = []
         self.flush()
-        for some in _batched(sorted(found), _AT_ONCE):
+        for some in batched(sorted(found), AT_ONCE):
             this = delete(pending).where(tuple_(pending.c.agency, pending.c.number).in_(some))
             for row in self._connection.execute(this.returning(*pending.c)).all():
+                if row.again:
+                    again.append((row.agency, row.number))
                 if not row.repeat:
                     by_letter[found[row.agency, row.number].letter][row.agency].append(row.number)
         self._foresee_priors([letter for letter in by_letter if letter is not None])
         for letter, agencies in by_letter.items():
             self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
+        for agency, number in again:
+            self._pend(agency, number, held=False, repeat=True)
+        return bool(again)
 
     def hold(self, suspended: Iterable[str]) -> None:
         """Hold the letters and notices of suspended agencies and release those of all others."""
         self.flush()
-        codes = list(suspended)
-        held = select(pending.c.agency).where(pending.c.held, ~pending.c.agency.in_(codes)).distinct()
-        for agency in list(self._connection.scalars(held)):
+        for agency in hold(self._connection, list(suspended)):
             self.entry(Kind.RELEASED, agency=agency, recipients=[agency])
-        self._connection.execute(
-            update(pending).where(pending.c.held, ~pending.c.agency.in_(codes)).values(held=False)
-        )
-        carries = select(consignments.c.number).where(
-            consignments.c.agency == pending.c.agency,
-            consignments.c.number == pending.c.number,
-            consignments.c.type.in_(("letter", "notice")),
-        )
-        self._connection.execute(
-            update(pending).where(pending.c.agency.in_(codes), carries.exists()).values(held=True)
-        )
 
     def judged(self, letter: int, deadline: str, at: str) -> bool:
         """Strike a deadline off the list; tell whether it stood there."""
@@ -453,39 +444,3 @@ class Writer(Reader):
                 self._connection.execute(ignoring.insert(table).on_conflict_do_nothing(), rows)
             else:
                 self._connection.execute(table.insert(), rows)
-
-
-def _batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Yield a sequence in pieces of at most `size`."""
-    return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _free(without: Sequence[str]) -> ColumnElement[bool]:
-    """What may be claimed: not held, not of these agencies, and claimed by nobody or so long ago that it lapsed."""
-    lapsed = or_(pending.c.claimed_until.is_(None), pending.c.claimed_until < timestamp(now()))
-    return and_(~pending.c.held, pending.c.agency.not_in(without), lapsed)
-
-
-def _claim(
-    connection: Connection, claim: Claim, limit: int, per_agency: int, without: Sequence[str]
-) -> list[Consignment]:
-    free, key = _free(without), tuple_(pending.c.agency, pending.c.number)
-    place = func.row_number().over(partition_by=pending.c.agency, order_by=pending.c.number).label("place")
-    ranked = select(pending.c.agency, pending.c.number, place).where(free).subquery()
-    first = select(ranked.c.agency, ranked.c.number).where(ranked.c.place <= per_agency).limit(limit)
-    # `free` once more, because another router may have claimed a row since the inner query saw it.
-    rows = connection.execute(
-        select(pending.c.agency, pending.c.number, pending.c.repeat)
-        .where(free, key.in_(first.order_by(ranked.c.place)))
-        .with_for_update(skip_locked=True)
-    )
-    repeats = {(row.agency, row.number): row.repeat for row in rows}
-    found: list[Consignment] = []
-    for some in _batched(sorted(repeats), _AT_ONCE):
-        ours = update(pending).values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
-        connection.execute(ours.where(key.in_(some)))
-        found.extend(
-            replace(one, repeat=repeats[one.agency, one.number])
-            for one in Reader(connection).consignments(some)
-        )
-    return found

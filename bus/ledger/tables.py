@@ -196,13 +196,15 @@ pending = Table(
     Column("number", _Number, primary_key=True, autoincrement=False),
     Column("held", Boolean, nullable=False),
     Column("repeat", Boolean, nullable=False),
+    Column("again", Boolean, nullable=False, server_default="0"),
     Column("claimed_by", String(80)),
     Column("claimed_until", String(40)),
     Index(None, "held", "claimed_until"),
 )
 """Consignments that the broker has not confirmed yet; held while their recipient is suspended.
 
-A router claims what it is about to publish, so that several do not publish the same; a claim lapses.
+A router claims what it is about to publish, so that several do not publish the same; a claim lapses. `repeat`: it was
+confirmed before and is only said again. `again`: while it waited for its confirm, it was asked for once more.
 """
 
 due = Table(

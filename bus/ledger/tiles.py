@@ -34,21 +34,26 @@ class Tree:
 
     def root(self, size: int) -> bytes:
         """Return the root over the first `size` entries. Raises LookupError when there are not so many."""
-        return merkle.root(size, self._complete)
+        return merkle.root(size, self.complete)
 
     def inclusion_proof(self, seq: int, size: int) -> list[bytes]:
         """Return the proof that an entry is among the first `size`. Raises LookupError or ValueError."""
-        return merkle.inclusion_proof(seq - 1, size, self._complete)
+        return merkle.inclusion_proof(seq - 1, size, self.complete)
 
     def consistency_proof(self, old_size: int, size: int) -> list[bytes]:
         """Return the proof that the first `old_size` entries begin the first `size`. Raises as above."""
-        return merkle.consistency_proof(old_size, size, self._complete)
+        return merkle.consistency_proof(old_size, size, self.complete)
+
+    def leaf(self, seq: int) -> bytes:
+        """Return the leaf hash of an entry. Raises LookupError."""
+        return self.complete(0, seq - 1)
 
     def tile(self, level: int, place: int, width: int) -> bytes:
         """Return the first `width` hashes of a tile, one after the other. Raises LookupError."""
         return b"".join(self._hashes(level, place, width)[:width])
 
-    def _complete(self, level: int, index: int) -> bytes:
+    def complete(self, level: int, index: int) -> bytes:
+        """Return the hash of a complete subtree, as `merkle` asks for it. Raises LookupError."""
         tier, height = divmod(level, HEIGHT)
         place, offset = divmod(index << height, WIDTH)
         count = 1 << height
@@ -68,9 +73,12 @@ class Tree:
         if whole is not None:
             data = bytes(whole)
             return [data[start : start + _HASH] for start in range(0, len(data), _HASH)]
-        if level == 0:
-            return _leaves(self._connection, place)
-        return _roots(self._connection, level - 1, place)
+        return below(self._connection, level, place)
+
+
+def below(connection: Connection, level: int, place: int) -> list[bytes]:
+    """Return the hashes of a tile out of the rows below it, as many as there are."""
+    return _leaves(connection, place) if level == 0 else _roots(connection, level - 1, place)
 
 
 def _store(connection: Connection, level: int, place: int, hashes: Sequence[bytes]) -> None:

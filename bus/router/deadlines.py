@@ -23,7 +23,8 @@ from bus.errors import Transient
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment, LetterRow
-from bus.ledger.store import Claim, Ledger, Writer
+from bus.ledger.store import Ledger, Writer
+from bus.ledger.work import Claim
 from bus.router.answers import Answers
 from bus.router.recording import CLAIM_FOR
 from bus.thai import now

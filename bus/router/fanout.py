@@ -25,7 +25,8 @@ from bus.failpoints import reached
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
-from bus.ledger.store import Claim, Ledger, Writer
+from bus.ledger.store import Ledger, Writer
+from bus.ledger.work import Claim
 from bus.retry import CONSIGN
 from bus.router.recording import CLAIM_FOR
 from bus.thai import now
@@ -244,7 +245,7 @@ class Fanout:
             return
         try:
             # Shielded: what is being recorded when the router stops is recorded all the same.
-            await asyncio.shield(
+            again = await asyncio.shield(
                 asyncio.wrap_future(
                     self._appends.submit(lambda writer: writer.confirmed(batch), about="confirms")
                 )
@@ -254,6 +255,9 @@ class Fanout:
             self._confirmed.extend(batch)
             await asyncio.sleep(1.0)
             self._something_confirmed.set()
+        else:
+            if again:
+                self._kick.set()
 
 
 def _record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:

@@ -12,12 +12,15 @@ from bus import logs
 from bus.broker.link import Link
 from bus.codes import load_codes
 from bus.depot.client import Holds
+from bus.documents.notes import log_key
 from bus.documents.seal import Seal
 from bus.errors import Transient
 from bus.ledger import schema
+from bus.ledger.checkpoint import Signer
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
 from bus.router.answers import Answers
+from bus.router.checkpoints import Checkpoints
 from bus.router.deadlines import Deadlines
 from bus.router.enforce import calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
@@ -36,6 +39,14 @@ _REPLAYS_EVERY = 1.0
 def bus_seal(settings: BusSettings) -> Seal:
     """Return the bus's own seal. Raises Misconfigured for a key that is missing, weak or readable by others."""
     return Seal.from_files(settings.seal.key, settings.seal.certificate, settings.seal.passphrase_text())
+
+
+def ledger_signer(settings: BusSettings, ledger: Ledger) -> Signer:
+    """Return who signs the ledger's heads. Raises Misconfigured for a key that is missing or readable by others."""
+    section = settings.ledger
+    key = log_key(section.key, section.origin, section.passphrase_text())
+    every = timedelta(seconds=section.anchor_interval)
+    return Signer(ledger, key, section.kept_head, anchor_every=every)
 
 
 async def run_router(settings: BusSettings, stop: asyncio.Event) -> None:
@@ -64,6 +75,7 @@ class _Parts:
             _, directory = directory_in_force(reader)
             _, calendar = calendar_in_force(reader)
         self.name, self.ledger, self.intake_link, self.outlet = name, ledger, intake, outlet
+        self.checkpoints = Checkpoints(ledger_signer(settings, ledger))
         self.metrics = Metrics()
         self.appends = GroupCommit(ledger)
         answers = Answers(seal, codes)
@@ -98,6 +110,11 @@ class _Parts:
         self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
         self.metrics.gauge(
             "published", "Consignments confirmed since the start.", lambda: self.fanout.published
+        )
+        self.metrics.gauge(
+            "ledger_rewritten",
+            "1 if the ledger was found not to continue what was signed; then nothing is appended.",
+            lambda: self.checkpoints.alarm,
         )
         self.metrics.gauge(
             "overdue", "Overdue notices issued since the start.", lambda: self.deadlines.overdue
@@ -156,6 +173,7 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
             ),
             asyncio.create_task(carry_out_replays(parts.ledger, parts.intake, stop, interval=_REPLAYS_EVERY)),
             asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
+            asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]
         _log.info("router-started", router=parts.name)
         try:
@@ -165,6 +183,7 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
             await asyncio.gather(*work, return_exceptions=True)
             later.set()
             await asyncio.gather(outgoing, return_exceptions=True)
+            await parts.checkpoints.sign()
             _log.info("router-stopped", router=parts.name)
 
 

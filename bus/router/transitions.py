@@ -6,15 +6,9 @@ from collections.abc import Callable, Mapping
 
 from bus.documents.notice import Event, Notice
 from bus.errors import Rejected, RejectionCode
+from bus.ledger.legality import BY_RECIPIENT, BY_SENDER
 from bus.ledger.state import ANSWERS, LetterState, RecipientState, Said
 
-BY_RECIPIENT = ANSWERS | {
-    Event.DELIVERED,
-    Event.HANDOVER_FAILED,
-    Event.WITHDRAWAL_GRANTED,
-    Event.WITHDRAWAL_DECLINED,
-}
-BY_SENDER = frozenset({Event.NUMBER_DISPUTED, Event.WITHDRAWAL_REQUESTED, Event.SETTLED})
 MACHINE = frozenset({Event.DELIVERED, Event.HANDOVER_FAILED})
 """Said by a machine, once: a repeat, even under another id, is the same fact."""
 

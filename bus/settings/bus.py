@@ -77,6 +77,25 @@ class Ledger(Section):
     """The database user's password, by the environment only."""
     password_file: Path | None = None
     """A file with that password, readable by its owner only; used when the password is not set."""
+    origin: Annotated[str, Field(pattern=r"^[^\s+]{1,100}$")] = "saraban.example/ledger"
+    """The ledger's name in its signed heads, without blanks and plus signs; never changed afterwards."""
+    key: Path = Path("keys/log.key.pem")
+    """The Ed25519 key that signs the heads, a PEM file readable by its owner only; `ledger init` makes it."""
+    passphrase: SecretStr | None = None
+    """That key's passphrase, by the environment only."""
+    checkpoint_interval: Seconds = 2.0
+    """Seconds between signed heads, as long as anything is appended."""
+    anchor_interval: Seconds = 600.0
+    """Seconds between the heads that the agencies' witnesses are asked to cosign; one at each day's end besides."""
+
+    def passphrase_text(self) -> str | None:
+        """The key's passphrase itself, or None for a key without one."""
+        return self.passphrase.get_secret_value() if self.passphrase is not None else None
+
+    @property
+    def kept_head(self) -> Path:
+        """The file in which a signer keeps the newest head that it has signed."""
+        return self.key.with_name(f"{self.key.name}.head")
 
     def address(self) -> str:
         """The URL with its password: a secret, not to be logged."""

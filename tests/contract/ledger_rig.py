@@ -28,8 +28,9 @@ from bus.ledger.entry import Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
-from bus.ledger.store import Claim, Ledger, Writer
+from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import metadata
+from bus.ledger.work import Claim
 from bus.router.answers import Answers
 from bus.router.delivery import Delivery, Examined
 from bus.router.enforce import Versions, directory_in_force, enforce_directory, versions

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +18,22 @@ from bus import assets
 from bus.cli.main import main
 from bus.codes import load_codes
 from bus.documents.letter import Receiver
+from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import sign
+from bus.ledger.checkpoint import Signer
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.router import parking
 from bus.router.answers import Answers
 from bus.thai import now, thai_date
+from bus.verifier.merkle import require_inclusion
+from bus.verifier.notes import VerifierKey, read_checkpoint, read_note, require_signed
 from compose.keys import write_seal
 from tests.assets import factory
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
+from tests.contract.test_tree import unguarded
 
 AGENCY = """
 [[agency]]
@@ -334,4 +341,61 @@ def test_nothing_is_replayed_without_a_reason_or_under_a_wrong_number(
         assert "nothing is parked under" in shell.err
     ledger = shell.ledger()
     assert rig.entries_of_kind(ledger, Kind.REPLAY_REQUESTED) == []
+    ledger.close()
+
+
+# ---- what the ledger can be held to --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def signed_heads(shell: Shell, told: dict[str, str]) -> VerifierKey:
+    """As `told`, with a signed head over all of it."""
+    text = shell("ledger", "key").strip()
+    ledger = shell.ledger()
+    key = log_key(shell.folder / "keys" / "log.key.pem", "saraban.example/ledger")
+    Signer(ledger, key, shell.folder / "log.head", anchor_every=timedelta(0)).sign()
+    ledger.close()
+    return VerifierKey.parse(text)
+
+
+def test_a_whole_ledger_passes_and_a_proof_of_it_can_be_checked_with_nothing_but_the_key(
+    shell: Shell, told: dict[str, str], signed_heads: VerifierKey
+) -> None:
+    report = shell.json("ledger", "verify")
+    assert (report["verdict"], report["found"], report["halted"]) == ("pass", 0, False)
+    assert "pass: the ledger is what was signed" in shell("ledger", "verify", "--log-key", str(signed_heads))
+    proof = shell.json("ledger", "prove", told["new"])
+    note = read_note(proof["checkpoint"])
+    require_signed(note, signed_heads)
+    head = read_checkpoint(note)
+    assert len(proof["entries"]) == 2
+    for one in proof["entries"]:
+        leaf, hashes = b64decode(one["leaf"]), [b64decode(each) for each in one["proof"]]
+        require_inclusion(leaf, one["index"], head.size, head.root, hashes)
+    assert shell("ledger", "prove", "4").startswith("saraban.example/ledger\n")
+    assert "nothing in a signed head" in shell("ledger", "prove", "4711", code=1)
+
+
+def test_since_takes_a_head_in_a_file_and_says_what_is_none(shell: Shell, signed_heads: VerifierKey) -> None:
+    (shell.folder / "head").write_text(shell.json("ledger", "prove", "1")["checkpoint"], encoding="utf-8")
+    assert shell.json("ledger", "verify", "--since", "head")["counts"]["entries"] == 0
+    shell("ledger", "verify", "--since", "bus.toml", code=2)
+    assert "is no checkpoint" in shell.err
+
+
+def test_a_rewritten_ledger_fails_is_halted_and_says_so_until_an_operator_lifts_it(
+    shell: Shell, signed_heads: VerifierKey
+) -> None:
+    ledger = shell.ledger()
+    unguarded(ledger, "UPDATE entries SET body = REPLACE(body, 'somying', 'nobody') WHERE seq = 1")
+    report = shell.json("ledger", "verify", code=1)
+    assert (report["verdict"], report["halted"]) == ("fail", True)
+    assert report["findings"][0] | {"detail": ""} == {"code": "entry.hash", "where": "entry 1", "detail": ""}
+    assert "FAIL" in shell("ledger", "verify", code=1)
+    shell("calendar", "apply", code=75)
+    assert "halted: entry.hash at entry 1" in shell.err
+    shell("ledger", "resume", "--reason", "a test")
+    shell("calendar", "apply")
+    shell("ledger", "halt", "--reason", "a test")
+    shell("calendar", "apply", code=75)
     ledger.close()

@@ -27,9 +27,10 @@ from bus.errors import Misconfigured, Transient
 from bus.ledger import database, halt, schema
 from bus.ledger.entry import Kind, canonical, columns, leaf_hash, timestamp
 from bus.ledger.group import GroupCommit
-from bus.ledger.store import Claim, Ledger, Writer
+from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import DISPOSABLE, REMEMBERED, due, entries, metadata, pending
 from bus.ledger.tiles import WIDTH
+from bus.ledger.work import Claim
 from bus.thai import now
 from compose.cluster import PostgresCluster
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
@@ -193,6 +194,25 @@ def test_core_statements_are_refused_too(filled: Ledger) -> None:
 def test_no_remembered_table_can_be_truncated(filled: Ledger) -> None:
     for table in REMEMBERED:
         assert "only grows" in refuses(filled, f"TRUNCATE {table.name} CASCADE")
+
+
+def test_what_is_asked_for_again_while_it_is_on_its_way_goes_out_once_more(ledger: Ledger) -> None:
+    with ledger.append() as writer:
+        rig.in_ledger(writer)
+    claim = Claim("router", now() + FAR)
+    first = ledger.claim(claim, limit=10, per_agency=10)
+    with ledger.append() as writer:
+        writer.repeat(OCS, 1)
+        writer.repeat(OCS, 1)
+    with ledger.append() as writer:
+        assert writer.confirmed(first)
+        entered = writer.head()
+    (again,) = ledger.claim(claim, limit=10, per_agency=10)
+    assert (again.agency, again.number, again.repeat) == (OCS, 1, True)
+    with ledger.append() as writer:
+        assert not writer.confirmed([again])
+        assert writer.head() == entered
+    assert rig.counts(ledger)["pending"] == 0
 
 
 @ON_SQLITE

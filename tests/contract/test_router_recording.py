@@ -19,7 +19,8 @@ from bus.documents.notice import Event, Notice
 from bus.documents.signing import Signed, sign
 from bus.errors import RejectionCode
 from bus.ledger.entry import Kind
-from bus.ledger.store import Claim, Ledger
+from bus.ledger.store import Ledger
+from bus.ledger.work import Claim
 from bus.router import parking, policy
 from bus.router.answers import Answers
 from bus.router.delivery import Accepted, Heard, Repeated

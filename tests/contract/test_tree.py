@@ -56,18 +56,21 @@ def leaves_of(ledger: Ledger) -> list[bytes]:
 
 def unguarded(ledger: Ledger, *statements: str) -> None:
     """Change the ledger as the owner of its database can: the guards are taken away first."""
-    postgresql = ledger.engine.dialect.name == "postgresql"
     with ledger.engine.connect() as connection:
-        if postgresql:
-            connection.execute(text("SET session_replication_role = replica"))
+        if ledger.engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
         else:
-            triggers = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all()
-            for name in triggers:
+            connection.rollback()
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute("PRAGMA foreign_keys=OFF")
+            connection.begin()
+            for (name,) in connection.execute(
+                text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            ).all():
                 connection.execute(text(f"DROP TRIGGER {name}"))
         for statement in statements:
-            assert connection.execute(text(statement)).rowcount, statement
-        if postgresql:
-            connection.execute(text("SET session_replication_role = DEFAULT"))
+            assert connection.exec_driver_sql(statement).rowcount, statement
         connection.commit()
 
 
@@ -160,7 +163,7 @@ def test_a_head_is_signed_once_for_each_state_of_the_ledger(ledger: Ledger, sign
     assert (checkpoint.origin, checkpoint.size) == (rig.ORIGIN, 5)
     with ledger.read() as reader:
         proof = reader.tree().consistency_proof(3, 5)
-        assert [each.size for each in reader.heads()] == [3, 5]
+        assert [each.size for each in reader.heads.above(0)] == [3, 5]
     require_consistency(3, head.root, 5, checkpoint.root, proof)
     assert signer.newest() == newer
 
@@ -171,7 +174,7 @@ def test_witnesses_are_asked_now_and_then_and_only_about_what_is_new(ledger: Led
 
     def asked() -> list[int]:
         with ledger.read() as reader:
-            anchor = reader.newest_anchor()
+            anchor = reader.heads.newest_anchor()
             return [anchor[0].size] if anchor else []
 
     grown(ledger, 1)
@@ -197,8 +200,8 @@ def test_cosignatures_stand_below_the_head_once_for_each_witness(ledger: Ledger,
         assert writer.cosigned(1, OCS, line)
         assert not writer.cosigned(1, SOC, line)
     with ledger.read() as reader:
-        assert [agency for agency, _ in reader.cosignatures(1)] == [SOC, OCS]
-        lines = [line for _, line in reader.cosignatures(1)]
+        assert [agency for agency, _ in reader.heads.cosignatures(1)] == [SOC, OCS]
+        lines = [line for _, line in reader.heads.cosignatures(1)]
     assert published(head, lines) == head.note + f"{line}\n{line}\n"
     assert rig.counts(ledger)["entries"] == 1
 

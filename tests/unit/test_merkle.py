@@ -163,3 +163,14 @@ def test_a_tree_with_one_leaf_changed_is_not_the_continuation(data: st.DataObjec
 def test_no_proof_is_made_for_a_leaf_that_is_not_there(index: int, size: int) -> None:
     with pytest.raises(ValueError, match="is not in a tree"):
         merkle.inclusion_proof(index, size, over(hashes_of(3)))
+
+
+@given(st.integers(0, 70), st.integers(0, 70))
+def test_a_frontier_has_the_root_of_every_size_from_wherever_it_begins(begin: int, more: int) -> None:
+    hashes = hashes_of(begin + more)
+    frontier = merkle.Frontier(begin, over(hashes))
+    assert frontier.root() == naive(hashes[:begin])
+    for size in range(begin, begin + more):
+        frontier.append(hashes[size])
+        assert frontier.root() == naive(hashes[: size + 1])
+    assert frontier.size == begin + more

@@ -10,8 +10,9 @@ import pytest
 
 from bus.documents.notice import Event, Notice, OtherMeans, ReasonText
 from bus.errors import Rejected, RejectionCode
+from bus.ledger.legality import BY_RECIPIENT, BY_SENDER
 from bus.ledger.state import ANSWERS, LetterState, RecipientState, Said
-from bus.router.transitions import BY_RECIPIENT, BY_SENDER, MACHINE, already_said, concerned, permitted
+from bus.router.transitions import MACHINE, already_said, concerned, permitted
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, SOC
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from bus.errors import RejectionCode
 from bus.ledger.rows import Consignment
-from bus.ledger.store import Claim, Writer
+from bus.ledger.store import Writer
+from bus.ledger.work import Claim
 from bus.router.delivery import Delivery
 
 CLAIM_FOR = timedelta(seconds=30)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bus.documents.notice import Notice
 from bus.errors import Rejected
 from bus.ledger.entry import Kind, canonical, timestamp
+from bus.ledger.legality import BY_SENDER
 from bus.router import transitions
 from bus.router.delivery import Heard
 from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
@@ -95,6 +96,6 @@ def _forward(hand: Hand, found: Heard, notice: Notice, entry: int, listeners: tu
 
 def _listeners(found: Heard, sender: str) -> tuple[str, ...]:
     """A recipient's notice goes to the letter's sender, a sender's to the recipients that it is about."""
-    if found.notice.document.event in transitions.BY_SENDER:
+    if found.notice.document.event in BY_SENDER:
         return found.about
     return (sender,)

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_halts"),
     )
+    op.add_column("pending", sa.Column("again", sa.Boolean(), nullable=False, server_default="0"))
     op.add_column("letters", sa.Column("subject", sa.String(length=1000), nullable=True))
     op.add_column("letters", sa.Column("certificate", sa.String(length=64), nullable=True))
     op.create_index("ix_letters_certificate", "letters", ["certificate"])

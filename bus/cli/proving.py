@@ -1,0 +1,193 @@
+"""`saraban-bus ledger verify`, `prove`, `halt` and `resume`: what the ledger can be held to."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from bus.cli.common import Config, opened, operator, say, settings_of
+from bus.documents.notes import log_key
+from bus.errors import Misconfigured, Problem, Transient
+from bus.ledger import halt
+from bus.ledger.database import reading
+from bus.ledger.reading import Reader
+from bus.ledger.report import Report
+from bus.ledger.rows import Head
+from bus.ledger.store import Ledger
+from bus.ledger.verifying import verify
+from bus.settings import BusSettings
+from bus.thai import normalise_number
+from bus.verifier.notes import Unreadable, VerifierKey, read_checkpoint, read_note
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to `saraban-bus ledger`."""
+    app.command("verify")(check)
+    app.command("prove")(prove)
+    app.command("key")(key)
+    app.command("halt")(stop)
+    app.command("resume")(resume)
+
+
+def check(
+    config: Config = None,
+    json: Json = False,
+    since: Annotated[
+        Path | None, typer.Option(help="A checkpoint that you trust: only what came after it is verified.")
+    ] = None,
+    log: Annotated[
+        str | None, typer.Option("--log-key", help="The log's public key, as `ledger key` says it.")
+    ] = None,
+) -> None:
+    """Verify the whole ledger from its rows; exit 1, and halt the ledger, if anything is not as it was signed."""
+    settings = settings_of(config)
+    verifier = _verifier(settings, log)
+    trusted = _checkpoint(since) if since else None
+    with opened(settings) as ledger, reading(ledger.engine) as connection, _shown(json) as progress:
+        report = verify(connection, verifier, since=trusted, progress=progress)
+    halted = not report.passed and _halted(settings, report)
+    say({**report.as_json(), "halted": halted}, json=json, words=_words(report, halted))
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def prove(
+    what: Annotated[str, typer.Argument(help="A ledger number, a LetterID or a letter number.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Prove that entries are in the ledger: by number one, by letter all that are about it."""
+    with opened(settings_of(config)) as ledger, ledger.read() as reader:
+        found = _proofs(reader, what)
+    if not found["entries"]:
+        say(found, json=json, words=[f"nothing in a signed head of this ledger is {what}"])
+        raise typer.Exit(1)
+    words = [found["checkpoint"]]
+    for one in found["entries"]:
+        words += [f"entry {one['entry']}  leaf {one['leaf']}", *(f"  {each}" for each in one["proof"])]
+    say(found, json=json, words=words)
+
+
+def key(config: Config = None) -> None:
+    """Print the log's public key: what auditors, agencies and `saraban-verify` are to know it by."""
+    section = settings_of(config).ledger
+    say({}, json=False, words=[str(log_key(section.key, section.origin, section.passphrase_text()).verifier)])
+
+
+def stop(reason: Annotated[str, typer.Option(help="Why.")], config: Config = None) -> None:
+    """Halt the ledger: nothing more is appended, and submissions wait in the intake."""
+    _set(config, True, reason)
+
+
+def resume(
+    reason: Annotated[str, typer.Option(help="Why it is whole again.")], config: Config = None
+) -> None:
+    """Lift the halt. A ledger that still does not continue what was signed is halted again at its next head."""
+    _set(config, False, reason)
+
+
+def _set(config: Path | None, halted: bool, reason: str) -> None:
+    with opened(settings_of(config)) as ledger:
+        halt.set_halted(ledger.engine, halted, operator=operator(), reason=reason)
+    say({}, json=False, words=["the ledger is halted" if halted else "the halt is lifted"])
+
+
+def _halted(settings: BusSettings, report: Report) -> bool:
+    """Halt the ledger over a report; False for those who may only read it."""
+    first = report.findings[0]
+    reason = f"{first.code} at {first.where}; {report.found} findings in all"
+    ledger = Ledger(settings.ledger.address())
+    try:
+        halt.set_halted(ledger.engine, True, operator=operator(), reason=reason)
+    except Transient:
+        return False
+    finally:
+        ledger.close()
+    return True
+
+
+def _verifier(settings: BusSettings, text: str | None) -> VerifierKey:
+    if text is None:
+        section = settings.ledger
+        return log_key(section.key, section.origin, section.passphrase_text()).verifier
+    try:
+        return VerifierKey.parse(text)
+    except Unreadable as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _checkpoint(file: Path) -> Head:
+    try:
+        text = file.read_text(encoding="utf-8")
+        checkpoint = read_checkpoint(read_note(text))
+    except (OSError, UnicodeDecodeError, Unreadable) as error:
+        fix = "Give a file with a signed head, as /log/checkpoint has it."
+        raise Misconfigured(Problem(str(file), "--since", f"is no checkpoint ({error})", fix)) from error
+    return Head(checkpoint.size, "", checkpoint.root, text)
+
+
+def _proofs(reader: Reader, what: str) -> dict[str, Any]:
+    if what.isdecimal():
+        seqs = [int(what)]
+    else:
+        rows = reader.find_letters(letter_id=what.lower()) or reader.find_letters(
+            number=normalise_number(what)
+        )
+        seqs = [entry.seq for row in rows for entry in reader.entries_of(row.letter)]
+    head, tree = reader.heads.newest(), reader.tree()
+    covered = [seq for seq in seqs if head and 0 < seq <= head.size]
+    if head is None or not covered:
+        return {"checkpoint": head.note if head else None, "entries": []}
+    return {
+        "checkpoint": head.note,
+        "entries": [
+            {
+                "entry": seq,
+                "leaf": b64encode(tree.leaf(seq)).decode(),
+                "index": seq - 1,
+                "size": head.size,
+                "proof": [b64encode(each).decode() for each in tree.inclusion_proof(seq, head.size)],
+            }
+            for seq in covered
+        ],
+    }
+
+
+def _words(report: Report, halted: bool) -> Iterator[str]:
+    after = f" after entry {report.since}" if report.since else ""
+    counted = ", ".join(f"{count} {what}" for what, count in report.counts.items())
+    yield f"{report.size} entries{after}; verified: {counted}"
+    for one in report.findings:
+        yield f"{one.code}  {one.where}: {one.detail}"
+    if report.found > len(report.findings):
+        yield f"… and {report.found - len(report.findings)} more"
+    yield "pass: the ledger is what was signed" if report.passed else f"FAIL: {report.found} findings"
+    if halted:
+        yield "the ledger is halted; `saraban-bus ledger resume` lifts that when it is whole again"
+
+
+@contextmanager
+def _shown(json: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Give what shows a bar for each kind of thing, on standard error and to people only."""
+    console = Console(stderr=True)
+    if json or not console.is_terminal:
+        yield lambda *_: None
+        return
+    bars: dict[str, TaskID] = {}
+    with Progress(console=console) as shown:
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in bars:
+                bars[what] = shown.add_task(what, total=total)
+            shown.update(bars[what], completed=done, total=total)
+
+        yield progress

@@ -1,0 +1,65 @@
+"""What can be asked of the signed heads of the tree, and of those who have cosigned them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, select
+
+from bus.ledger.rows import Head
+from bus.ledger.tables import anchors, checkpoints, cosignatures
+
+
+class Heads:
+    """Questions about heads, inside one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def newest(self) -> Head | None:
+        """Return the newest signed head, None before the first."""
+        return self._first(select(checkpoints).order_by(checkpoints.c.size.desc()))
+
+    def covering(self, seq: int) -> Head | None:
+        """Return the smallest signed head whose tree has this entry, None if none has it yet."""
+        return self._first(select(checkpoints).where(checkpoints.c.size >= seq).order_by(checkpoints.c.size))
+
+    def of_size(self, size: int) -> Head | None:
+        """Return the signed head of exactly so many entries."""
+        return self._first(select(checkpoints).where(checkpoints.c.size == size))
+
+    def above(self, size: int, *, limit: int = 1000) -> list[Head]:
+        """Return up to `limit` signed heads of more than so many entries, in order."""
+        query = select(checkpoints).where(checkpoints.c.size > size).order_by(checkpoints.c.size).limit(limit)
+        return list(map(_head, self._connection.execute(query)))
+
+    def newest_anchor(self) -> tuple[Head, str] | None:
+        """Return the newest head that witnesses are asked to cosign, with the time when they were first asked."""
+        query = select(checkpoints, anchors.c.at.label("asked")).join(anchors)
+        row = self._connection.execute(query.order_by(checkpoints.c.size.desc()).limit(1)).first()
+        return (_head(row), row.asked) if row else None
+
+    def anchor_covering(self, seq: int) -> Head | None:
+        """Return the smallest head that witnesses were asked to cosign and whose tree has this entry."""
+        query = select(checkpoints).join(anchors).where(checkpoints.c.size >= seq)
+        return self._first(query.order_by(checkpoints.c.size))
+
+    def is_anchor(self, size: int) -> bool:
+        """Whether witnesses were asked to cosign the head of this size."""
+        return (
+            self._connection.execute(select(anchors.c.size).where(anchors.c.size == size)).first() is not None
+        )
+
+    def cosignatures(self, size: int) -> list[tuple[str, str]]:
+        """Return (agency, signature line) of those who have cosigned the head of this size, by agency."""
+        query = select(cosignatures.c.agency, cosignatures.c.line).where(cosignatures.c.size == size)
+        found = self._connection.execute(query.order_by(cosignatures.c.agency))
+        return [(row.agency, row.line) for row in found]
+
+    def _first(self, query: Select[Any]) -> Head | None:
+        row = self._connection.execute(query.limit(1)).first()
+        return _head(row) if row else None
+
+
+def _head(row: Row[Any]) -> Head:
+    return Head(row.size, row.at, bytes(row.root), row.note)

@@ -1,0 +1,85 @@
+"""The list of pending consignments as work: who may publish what, and what is held.
+
+A router claims what it is about to publish; a claim lapses, so that what a router took with it into its grave is
+published by another. On PostgreSQL a claim passes over rows that another router is claiming just now (SKIP LOCKED).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_, update
+
+from bus.ledger.entry import timestamp
+from bus.ledger.reading import Reader
+from bus.ledger.rows import Consignment
+from bus.ledger.tables import consignments, pending
+from bus.thai import now
+
+T = TypeVar("T")
+AT_ONCE = 500
+"""How many (agency, number) pairs one statement names: databases bound the parameters of a statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A router's word that it is about to publish a consignment; it lapses at `until`."""
+
+    router: str
+    until: datetime
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield a sequence in pieces of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def free(without: Sequence[str]) -> ColumnElement[bool]:
+    """What may be claimed: not held, not of these agencies, and claimed by nobody or so long ago that it lapsed."""
+    lapsed = or_(pending.c.claimed_until.is_(None), pending.c.claimed_until < timestamp(now()))
+    return and_(~pending.c.held, pending.c.agency.not_in(without), lapsed)
+
+
+def claim_some(
+    connection: Connection, claim: Claim, limit: int, per_agency: int, without: Sequence[str]
+) -> list[Consignment]:
+    """Claim what is free, from every agency before more from one, and return it with its bytes."""
+    unclaimed, key = free(without), tuple_(pending.c.agency, pending.c.number)
+    place = func.row_number().over(partition_by=pending.c.agency, order_by=pending.c.number).label("place")
+    ranked = select(pending.c.agency, pending.c.number, place).where(unclaimed).subquery()
+    first = select(ranked.c.agency, ranked.c.number).where(ranked.c.place <= per_agency).limit(limit)
+    # `unclaimed` once more, because another router may have claimed a row since the inner query saw it.
+    rows = connection.execute(
+        select(pending.c.agency, pending.c.number, pending.c.repeat)
+        .where(unclaimed, key.in_(first.order_by(ranked.c.place)))
+        .with_for_update(skip_locked=True)
+    )
+    repeats = {(row.agency, row.number): row.repeat for row in rows}
+    found: list[Consignment] = []
+    for some in batched(sorted(repeats), AT_ONCE):
+        ours = update(pending).values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
+        connection.execute(ours.where(key.in_(some)))
+        found.extend(
+            replace(one, repeat=repeats[one.agency, one.number])
+            for one in Reader(connection).consignments(some)
+        )
+    return found
+
+
+def hold(connection: Connection, suspended: Sequence[str]) -> list[str]:
+    """Hold the letters and notices of suspended agencies, release those of all others; return whose were released."""
+    released = and_(pending.c.held, pending.c.agency.not_in(suspended))
+    agencies = list(connection.scalars(select(pending.c.agency).where(released).distinct()))
+    connection.execute(update(pending).where(released).values(held=False))
+    carries = select(consignments.c.number).where(
+        consignments.c.agency == pending.c.agency,
+        consignments.c.number == pending.c.number,
+        consignments.c.type.in_(("letter", "notice")),
+    )
+    connection.execute(
+        update(pending).where(pending.c.agency.in_(suspended), carries.exists()).values(held=True)
+    )
+    return agencies

@@ -1,0 +1,225 @@
+"""What the owner of the database does to the ledger, found and named by `verify` (P8)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bus.ledger import schema
+from bus.ledger.database import reading
+from bus.ledger.entry import Kind, canonical, columns
+from bus.ledger.report import Report
+from bus.ledger.rows import Head
+from bus.ledger.store import Ledger
+from bus.ledger.tables import entries
+from bus.ledger.verifying import verify
+from bus.verifier.merkle import Unproven, require_consistency
+from bus.verifier.notes import VerifierKey, read_checkpoint, read_note
+from tests.assets.factory import OCS
+from tests.contract import ledger_rig as rig
+from tests.contract.lived import Lived, live
+from tests.contract.test_tree import unguarded
+
+
+@pytest.fixture
+def lived(ledger: Ledger, tmp_path: Path) -> Lived:
+    return live(ledger, tmp_path)
+
+
+def key_of(lived: Lived) -> VerifierKey:
+    return lived.signer._key.verifier
+
+
+def verified(lived: Lived, since: Head | None = None) -> Report:
+    with reading(lived.ledger.engine) as connection:
+        return verify(connection, key_of(lived), since=since)
+
+
+def codes(report: Report) -> set[str]:
+    return {finding.code for finding in report.findings}
+
+
+def test_what_nobody_has_touched_passes(lived: Lived) -> None:
+    report = verified(lived)
+    assert report.findings == []
+    assert report.passed
+    assert report.counts["checkpoints"] == 3
+    assert report.counts["letters"] == 1
+    assert report.counts["entries"] == report.size >= 8
+    head = lived.signer.newest()
+    assert head is not None
+    assert (report.size, report.root) == (head.size, head.root.hex())
+
+
+def test_since_a_head_only_what_came_after_it_is_read(lived: Lived) -> None:
+    with lived.ledger.read() as reader:
+        first = reader.heads.above(0)[0]
+    report = verified(lived, first)
+    assert report.passed
+    assert report.counts["entries"] == report.size - first.size
+    assert report.counts["checkpoints"] == 2
+
+
+@dataclass(frozen=True)
+class Crime:
+    """Statements of a database's owner, what is found, and where."""
+
+    statements: tuple[str, ...]
+    code: str
+    where: str
+
+
+CRIMES = {
+    "a field of an entry changed": Crime(
+        ("UPDATE entries SET body = REPLACE(body, 'registration', 'receipt') WHERE kind = 'accepted'",),
+        "entry.hash",
+        "entry 3",
+    ),
+    "a column beside an entry changed": Crime(
+        (f"UPDATE entries SET agency = '{OCS}' WHERE kind = 'accepted'",), "entry.index", "entry 3"
+    ),
+    "an entry deleted": Crime(("DELETE FROM entries WHERE seq = 5",), "entry.missing", "entry 5"),
+    "two entries swapped": Crime(
+        (
+            "UPDATE entries SET seq = 1000 WHERE seq = 6",
+            "UPDATE entries SET seq = 6 WHERE seq = 7",
+            "UPDATE entries SET seq = 7 WHERE seq = 1000",
+        ),
+        "entry.index",
+        "entry 6",
+    ),
+    "the end cut off": Crime(("DELETE FROM entries WHERE seq > 6",), "entry.cut-off", "checkpoint"),
+    "a document's bytes replaced": Crime(
+        ("UPDATE documents SET bytes = x'00' WHERE sha256 = (SELECT document FROM entries WHERE seq = 3)",),
+        "document.bytes",
+        "document",
+    ),
+    "a document removed": Crime(
+        ("DELETE FROM documents WHERE sha256 = (SELECT document FROM entries WHERE seq = 3)",),
+        "document.missing",
+        "entry 3",
+    ),
+    "a recipient removed": Crime(
+        (f"DELETE FROM recipients WHERE agency = '{OCS}'",), "letter.recipients", "letter 3"
+    ),
+    "a consignment removed": Crime(
+        (f"DELETE FROM consignments WHERE agency = '{OCS}' AND number = 2",),
+        "consignment.gap",
+        f"consignments of {OCS}",
+    ),
+    "a deadline changed": Crime(
+        ("UPDATE letters SET receipt_due = '2999-01-01T00:00:00.000000+07:00'",), "letter.index", "letter 3"
+    ),
+    "a letter taken off the list": Crime(("DELETE FROM letters",), "letter.index", "letter 3"),
+    "a checkpoint replaced": Crime(
+        ("UPDATE checkpoints SET root = (SELECT leaf FROM entries WHERE seq = 1) WHERE size = 3",),
+        "checkpoint.signature",
+        "checkpoint 3",
+    ),
+    "a checkpoint's signature replaced": Crime(
+        ("UPDATE checkpoints SET note = REPLACE(note, 'saraban.example/test', 'saraban.example/test2')",),
+        "checkpoint.signature",
+        "checkpoint 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CRIMES)
+def test_each_crime_is_found_and_named(lived: Lived, name: str) -> None:
+    crime = CRIMES[name]
+    statements = crime.statements
+    if lived.ledger.engine.dialect.name == "postgresql":
+        statements = tuple(each.replace("x'00'", "'\\x00'") for each in statements)
+    unguarded(lived.ledger, *statements)
+    report = verified(lived)
+    assert not report.passed
+    where = [finding.where for finding in report.findings if finding.code == crime.code]
+    assert any(each.startswith(crime.where) for each in where), report.findings
+
+
+def rewrite(lived: Lived, seq: int, change: Callable[[dict[str, object]], None]) -> None:
+    """Change an entry and recompute everything in its row, as somebody would who knows how rows are made."""
+    with reading(lived.ledger.engine) as connection:
+        body = json.loads(str(connection.scalar(select(entries.c.body).where(entries.c.seq == seq))))
+    change(body)
+    row = columns(canonical(body))
+    quoted = row["body"].replace("'", "''")
+    leaf = f"x'{row['leaf'].hex()}'"
+    if lived.ledger.engine.dialect.name == "postgresql":
+        leaf = f"'\\x{row['leaf'].hex()}'"
+    unguarded(lived.ledger, f"UPDATE entries SET body = '{quoted}', leaf = {leaf} WHERE seq = {seq}")
+
+
+def test_an_entry_rewritten_with_its_hash_is_found_by_the_heads(lived: Lived) -> None:
+    rewrite(lived, 3, lambda body: body.update(acknowledgement="receipt"))
+    report = verified(lived)
+    assert codes(report) == {"tree.root"}
+    assert {one.where for one in report.findings} >= {"checkpoint 3"}
+
+
+def test_a_delivery_that_took_a_forbidden_step_is_named(lived: Lived) -> None:
+    """As if a router of its operator's making had written it: heads and hashes are all right."""
+    with lived.ledger.append() as writer:
+        state = writer.state_of(lived.letter)
+        answer = state.recipients[OCS].answer
+        assert answer is not None
+        writer.entry(
+            Kind.NOTICE,
+            agency=OCS,
+            letter=lived.letter,
+            noticeId="00000000-0000-0000-0000-000000000000",
+            event="refused",
+            digest="00" * 32,
+            about=[OCS],
+        )
+    lived.signer.sign()
+    report = verified(lived)
+    assert codes(report) == {"letter.step"}
+    assert "without superseding" in report.findings[0].detail
+
+
+def test_an_entry_put_between_others_breaks_the_chain_of_its_letter(lived: Lived) -> None:
+    rewrite(lived, 7, lambda body: body.update(prior=3))
+    assert "letter.chain" in codes(verified(lived))
+
+
+def test_a_ledger_rewritten_whole_and_signed_anew_with_the_true_key_is_found_by_who_holds_an_older_head(
+    lived: Lived, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """`verify` itself cannot know: that is what witnesses are for."""
+    held = lived.signer.newest()
+    assert held is not None
+    other = Ledger(f"sqlite:///{tmp_path_factory.mktemp('forged') / 'ledger.db'}")
+    schema.upgrade(other.engine.url.render_as_string())
+    (tmp_path / "log.head").unlink()
+    forged = live(other, tmp_path)
+    with other.append() as writer:
+        rig.some_entries(writer, 1)
+    newer = forged.signer.sign()
+    assert newer is not None
+    assert verified(forged).passed
+    assert newer.size > held.size
+    with other.read() as reader:
+        proof = reader.tree().consistency_proof(held.size, newer.size)
+    ours, theirs = (read_checkpoint(read_note(each.note)) for each in (held, newer))
+    with pytest.raises(Unproven):
+        require_consistency(ours.size, ours.root, theirs.size, theirs.root, proof)
+    other.close()
+
+
+def test_a_key_that_did_not_sign_the_heads_passes_nothing(lived: Lived) -> None:
+    stranger = VerifierKey(key_of(lived).name, 1, bytes(32))
+    with reading(lived.ledger.engine) as connection:
+        assert codes(verify(connection, stranger)) == {"checkpoint.signature"}
+
+
+def test_a_head_to_begin_with_that_is_of_another_ledger_is_said_to_be(lived: Lived) -> None:
+    head = lived.signer.newest()
+    assert head is not None
+    other = Head(head.size, "", bytes(32), head.note)
+    assert "checkpoint.since" in codes(verified(lived, other))
