@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bus.cli import proving
+from bus.cli import proving, reports
 from bus.cli.common import Config, opened, say, settings_of, table
 from bus.documents.notes import log_key, make_key
 from bus.ledger import schema
@@ -25,6 +25,7 @@ from bus.thai import normalise_number, parse_date, thai_datetime
 app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
 
 proving.add_to(app)
+reports.add_to(app)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
@@ -65,7 +66,7 @@ def show(
 ) -> None:
     """Show a letter: what each recipient did, and every entry about it."""
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        rows = _letters(reader, letter)
+        rows = letters_named(reader, letter)
         found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
     if not found:
         say({"letters": []}, json=json, words=[f"no letter {letter} in this ledger"])
@@ -111,7 +112,7 @@ def find(
     limit: Annotated[int, typer.Option(help="At most so many letters.")] = 1000,
 ) -> None:
     """Find letters; everything given has to apply."""
-    first, last = _dates(date)
+    first, last = dates_of(date)
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
         matching = partial(
             reader.find_letters,
@@ -121,7 +122,7 @@ def find(
             since=first,
             until=last,
         )
-        states = ((row, reader.state_of(row.letter)) for row in _paged(matching))
+        states = ((row, reader.state_of(row.letter)) for row in paged(matching))
         wanted = (pair for pair in states if state is None or _has(pair[1], state, recipient))
         found = list(islice(wanted, limit))
     if json:
@@ -134,14 +135,15 @@ def find(
     )
 
 
-def _letters(reader: Reader, name: str) -> list[LetterRow]:
+def letters_named(reader: Reader, name: str) -> list[LetterRow]:
+    """Return the letters that a person means by a LetterID, a letter number or a ledger number."""
     if name.isdecimal():
         row = reader.letter(int(name))
         return [row] if row else []
     return reader.find_letters(letter_id=name.lower()) or reader.find_letters(number=normalise_number(name))
 
 
-def _paged(matching: Callable[..., list[LetterRow]]) -> Iterator[LetterRow]:
+def paged(matching: Callable[..., list[LetterRow]]) -> Iterator[LetterRow]:
     """Yield every matching letter, newest first."""
     before = None
     while rows := matching(before=before, limit=_PAGE):
@@ -163,7 +165,8 @@ def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
             time.sleep(_TAIL_EVERY)
 
 
-def _dates(text: str | None) -> tuple[str | None, str | None]:
+def dates_of(text: str | None) -> tuple[str | None, str | None]:
+    """Return the ISO dates of one date or of two with `..` between them; either may be left out."""
     if text is None:
         return None, None
     first, separator, last = text.partition("..")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
@@ -123,6 +124,15 @@ class Reader:
         """Return a letter's state: the fold over its entries."""
         return fold(self.entries_of(letter))
 
+    def states_of(self, some: Sequence[int]) -> dict[int, LetterState]:
+        """Return the states of several letters, by ledger number."""
+        query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
+        rows = self._current().execute(query.order_by(entries.c.letter, entries.c.seq))
+        return {
+            letter: fold(Entry(json.loads(row.body)) for row in group)
+            for letter, group in groupby(rows, key=lambda row: row.letter)
+        }
+
     def document(self, sha256: str) -> bytes | None:
         """Return raw bytes by their SHA-256 (hexadecimal)."""
         query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
@@ -171,13 +181,14 @@ class Reader:
         recipient: str | None = None,
         since: str | None = None,
         until: str | None = None,
+        accepted_by: str | None = None,
         before: int | None = None,
         limit: int = 1000,
     ) -> list[LetterRow]:
         """Return the letters to which everything given applies, newest first.
 
         `number` is normalised (`bus.thai.normalise_number`); `since` and `until` are the letter's ISO date, inclusive;
-        `before` is a ledger number to go on from.
+        `accepted_by` is a ledger time, inclusive; `before` is a ledger number to go on from.
         """
         query = select(letters).order_by(letters.c.letter.desc()).limit(limit)
         if before:
@@ -195,6 +206,8 @@ class Reader:
             query = query.where(letters.c.dated >= since)
         if until:
             query = query.where(letters.c.dated <= until)
+        if accepted_by:
+            query = query.where(letters.c.accepted_at <= accepted_by)
         return [LetterRow(*row) for row in self._current().execute(query)]
 
     def unanswered_replays(self) -> list[Entry]:

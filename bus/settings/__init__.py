@@ -6,13 +6,14 @@ can read. Every mistake is reported at once.
 """
 
 from bus.settings.adapter import AdapterSettings, load_adapter_settings
-from bus.settings.bus import BusSettings, load_bus_settings
+from bus.settings.bus import BusSettings, EvidenceSettings, load_bus_settings
 from bus.settings.loading import Described, Settings, describe
 
 __all__ = [
     "AdapterSettings",
     "BusSettings",
     "Described",
+    "EvidenceSettings",
     "Settings",
     "describe",
     "load_adapter_settings",

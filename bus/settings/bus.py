@@ -170,6 +170,15 @@ class CodeLists(Section):
     """The folder of the code lists; when not set, those that ship with the bus."""
 
 
+class EvidenceSettings(Section):
+    """What goes into evidence packs besides what the ledger has."""
+
+    tsa_url: HttpUrl | None = None
+    """A time-stamp authority (RFC 3161) that stamps the signed head in each pack; none when not set."""
+    tsa_ca_file: Path | None = None
+    """The root certificate of that authority, a PEM file."""
+
+
 class Router(Section):
     """How a router works."""
 
@@ -207,6 +216,7 @@ class BusSettings(Settings):
     directory: DirectoryFile = DirectoryFile()
     calendar: CalendarFile = CalendarFile()
     codes: CodeLists = CodeLists()
+    evidence: EvidenceSettings = EvidenceSettings()
     router: Router = Router()
     log: Log = Log()
 

@@ -27,6 +27,7 @@ from bus.ledger.store import Ledger
 from bus.router import parking
 from bus.router.answers import Answers
 from bus.thai import now, thai_date
+from bus.verifier.judging import judge
 from bus.verifier.merkle import require_inclusion
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note, require_signed
 from compose.keys import write_seal
@@ -399,3 +400,51 @@ def test_a_rewritten_ledger_fails_is_halted_and_says_so_until_an_operator_lifts_
     shell("ledger", "halt", "--reason", "a test")
     shell("calendar", "apply", code=75)
     ledger.close()
+
+
+# ---- evidence ------------------------------------------------------------------------------------------------------
+
+
+def test_a_pack_is_written_for_one_letter_and_for_all_that_a_query_finds(
+    shell: Shell, told: dict[str, str]
+) -> None:
+    key = VerifierKey.parse(shell("ledger", "key"))
+    assert shell.json("evidence", "นร 0105/166", "-o", "one.asice")["packs"] == ["one.asice"]
+    assert judge(Path("one.asice"), key).verdict == "pass"
+    written = shell.json("evidence", "--from", OPM, "-o", "several")["packs"]
+    assert len(written) == 2
+    assert all(judge(Path(path), key).verdict == "pass" for path in written)
+    assert len(shell.json("evidence", "--range", "1..", "-o", "all")["packs"]) == 3
+    shell("evidence", code=1)
+    shell("evidence", "นร 1/1", code=1)
+    shell("evidence", "--range", "x", code=2)
+
+
+def test_outstanding_names_who_has_not_acknowledged_out_of_the_frozen_sets(
+    shell: Shell, told: dict[str, str]
+) -> None:
+    def silent(*words: str) -> dict[str, list[str]]:
+        by_id = {letter_id: name for name, letter_id in told.items()}
+        found = shell.json("ledger", "outstanding", *words)["outstanding"]
+        return {by_id[one["letterId"]]: one["silent"] for one in found}
+
+    assert silent() == {"old": [OCS], "new": [SOC, OCS], "back": [OPM]}
+    assert silent("--agency", OCS) == {"old": [OCS], "new": [OCS]}
+    assert silent("--speed", "004") == {}
+    assert silent("--older-than", "24") == {}
+    assert "นร 0905/7" in shell("ledger", "outstanding")
+
+
+def test_reports_say_what_is_asked_again_and_again(shell: Shell, told: dict[str, str]) -> None:
+    operators = shell.json("ledger", "report", "operators")
+    assert [(row["kind"], row["operator"]) for row in operators["rows"]] == [
+        ("directory", "somying"),
+        ("calendar", "somying"),
+    ]
+    assert {row["change"] for row in shell.json("ledger", "report", "keys")["rows"]} == {"pinned"}
+    assert shell.json("ledger", "report", "refused")["rows"] == []
+    assert shell.json("ledger", "report", "overdue")["count"] == 0
+    gaps = {row["agency"]: row["waiting"] for row in shell.json("ledger", "report", "gaps")["rows"]}
+    assert gaps[OCS] == 4
+    assert "nothing" in shell("ledger", "report", "overdue")
+    shell("ledger", "report", "weather", code=2)

@@ -1,0 +1,139 @@
+"""`saraban-bus evidence`: packs that an outsider can verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from bus.cli.common import Config, opened, say, settings_of
+from bus.cli.ledger import dates_of, letters_named, paged
+from bus.depot.contents import LocalStore
+from bus.documents.letter import Letter
+from bus.documents.seal import Seal
+from bus.documents.xml import open_envelope, read
+from bus.errors import Misconfigured
+from bus.evidence.pack import Stamp, write_pack
+from bus.evidence.stamping import stamper
+from bus.ledger.evidence import Evidence, NotSigned, gather
+from bus.ledger.store import Ledger
+from bus.router.process import bus_seal, ledger_signer
+from bus.settings import BusSettings
+from bus.thai import normalise_number, now
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def evidence(
+    letter: Annotated[
+        str | None, typer.Argument(help="LetterID, letter number, or the ledger number of the letter.")
+    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="The pack, or for several letters the folder of their packs."),
+    ] = Path("pack.asice"),
+    span: Annotated[
+        str | None, typer.Option("--range", help="Ledger numbers, as 100..200: every letter accepted there.")
+    ] = None,
+    number: Annotated[str | None, typer.Option(help="Letter number, Thai or Arabic digits.")] = None,
+    sender: Annotated[str | None, typer.Option("--from", help="Code of the sending agency.")] = None,
+    recipient: Annotated[str | None, typer.Option("--to", help="Code of a recipient.")] = None,
+    date: Annotated[
+        str | None, typer.Option(help="The letter's date, or two with `..` between them.")
+    ] = None,
+    files: Annotated[
+        bool, typer.Option("--files", help="Put the letter's files in, from the depot.")
+    ] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write evidence packs: for one letter, for a range, or for all that a query finds."""
+    settings = settings_of(config)
+    seal, stamp = bus_seal(settings), stamper(settings.evidence)
+    since, until = dates_of(date)
+    with opened(settings) as ledger:
+        with ledger.read() as reader:
+            if letter is not None:
+                wanted = [row.letter for row in letters_named(reader, letter)]
+            else:
+                matching = partial(
+                    reader.find_letters,
+                    number=normalise_number(number) if number else None,
+                    sender=sender,
+                    recipient=recipient,
+                    since=since,
+                    until=until,
+                )
+                first, last = _span(span)
+                asked = any(each is not None for each in (span, number, sender, recipient, date))
+                wanted = (
+                    [row.letter for row in paged(matching) if first <= row.letter <= last] if asked else []
+                )
+        if not wanted:
+            say({"packs": []}, json=json, words=["no letter is asked for, or none is found"])
+            raise typer.Exit(1)
+        alone = letter is not None and len(wanted) == 1
+        if not alone:
+            output.mkdir(parents=True, exist_ok=True)
+        written = []
+        for one in _shown(wanted, json):
+            path = output if alone else output / f"letter-{one}.asice"
+            _write(ledger, settings, one, path, seal, stamp, files=files)
+            written.append(str(path))
+    words = [f"{path}: check it with saraban-verify {path} --log-key KEY" for path in written]
+    say({"packs": written}, json=json, words=words)
+
+
+def _write(
+    ledger: Ledger,
+    settings: BusSettings,
+    letter: int,
+    path: Path,
+    seal: Seal,
+    stamp: Stamp | None,
+    *,
+    files: bool,
+) -> None:
+    found = _gathered(ledger, settings, letter)
+    opened_files = _files(found, settings) if files else None
+    write_pack(path, found, seal, at=now(), files=opened_files, stamp=stamp)
+
+
+def _gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
+    """Gather; where no head covers the letter yet, sign one, if the log's key is here."""
+    with suppress(NotSigned), ledger.read() as reader:
+        return gather(reader, letter)
+    with suppress(Misconfigured):
+        ledger_signer(settings, ledger).sign()
+    with ledger.read() as reader:
+        return gather(reader, letter)
+
+
+def _files(found: Evidence, settings: BusSettings) -> dict[str, Callable[[], BinaryIO]]:
+    store = LocalStore(settings.depot.folder)
+    document = read(open_envelope(found.members["letter.xml"]).root)
+    if not isinstance(document, Letter):
+        raise TypeError("the document of an accepted letter is a notice")
+    return {file.digest: partial(store.open, file.digest) for file in document.all_files}
+
+
+def _span(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 0, 2**63 - 1
+    first, separator, last = text.partition("..")
+    if not separator or not all(each.isdecimal() for each in (first, last) if each):
+        raise typer.BadParameter(f"{text!r} is no range such as 100..200")
+    return int(first or 0), int(last or 2**63 - 1)
+
+
+def _shown(wanted: list[int], json: bool) -> Iterator[int]:
+    console = Console(stderr=True)
+    if json or len(wanted) == 1 or not console.is_terminal:
+        return iter(wanted)
+    return iter(track(wanted, "packs", console=console))

@@ -1,0 +1,1 @@
+"""Evidence packs: what the ledger can show about a letter, in one file that verifies without the bus."""

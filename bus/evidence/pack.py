@@ -1,0 +1,86 @@
+"""An evidence pack: an ASiC-E container (ETSI EN 319 162-1), a zip file that `saraban-verify` judges offline.
+
+mimetype                    says what kind of container it is
+index.html                  what happened, in words, for people; no check reads it
+letter.xml  acceptance.xml  the letter and the bus's acceptance, as they were signed
+notices/N.xml               every notice about the letter as it was signed, by the number of its entry
+entries/N.json              every entry about the letter, and those of the directory's versions
+proofs.json                 for each entry, the hashes that lead from it to the root of the checkpoint
+checkpoint                  the signed head of the ledger, with the witnesses' cosignatures
+checkpoint.tsr              a time-stamp over it (RFC 3161), where an authority is configured
+directories/N.json          the versions of the directory by which the signatures were judged
+files/SHA256                the letter's files, if they were asked for
+META-INF/signatures.xml     the bus's signature over all of this
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from bus.documents.container import seal_members
+from bus.documents.seal import Seal
+from bus.evidence.page import page
+from bus.ledger.evidence import Evidence
+from bus.verifier.container import FILES, MIMETYPE
+
+SIGNATURES = "META-INF/signatures.xml"
+Stamp = Callable[[bytes], bytes]
+"""From the octets of a checkpoint to a time-stamp response over them."""
+
+
+def write_pack(
+    path: Path,
+    evidence: Evidence,
+    seal: Seal,
+    *,
+    at: datetime,
+    files: Mapping[str, Callable[[], BinaryIO]] | None = None,
+    stamp: Stamp | None = None,
+) -> None:
+    """Write a pack; it appears under its name when all of it is there.
+
+    `files` opens the letter's files by SHA-256, where they are to be in it. Raises OSError.
+    """
+    members = {**evidence.members, "index.html": page(evidence, at).encode()}
+    if stamp is not None:
+        members["checkpoint.tsr"] = stamp(members["checkpoint"])
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
+            _add(archive, "mimetype", MIMETYPE.encode(), at, stored=True)
+            digests = {}
+            for name, data in sorted(members.items()):
+                _add(archive, name, data, at)
+                digests[name] = hashlib.sha256(data).hexdigest()
+            for sha256, opened in sorted((files or {}).items()):
+                _add_file(archive, sha256, opened, at)
+                digests[f"{FILES}{sha256}"] = sha256
+            _add(archive, SIGNATURES, seal_members(digests, seal, at), at)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes, at: datetime, *, stored: bool = False) -> None:
+    archive.writestr(_info(name, at, stored=stored), data)
+
+
+def _add_file(archive: zipfile.ZipFile, sha256: str, opened: Callable[[], BinaryIO], at: datetime) -> None:
+    # Scans and PDF files are compressed already.
+    info = _info(f"{FILES}{sha256}", at, stored=True)
+    with opened() as source, archive.open(info, "w", force_zip64=True) as target:
+        shutil.copyfileobj(source, target, 1024 * 1024)
+
+
+def _info(name: str, at: datetime, *, stored: bool) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, at.timetuple()[:6])
+    info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+    info.external_attr = 0o100644 << 16
+    return info

@@ -1,0 +1,87 @@
+"""The signed documents of a pack, each judged by the directory that was in force when the bus judged it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from bus.verifier.container import Pack
+from bus.verifier.directory import BUS, Directory, require_in_force
+from bus.verifier.findings import Broken, Unknown
+from bus.verifier.xmlsig import Signed, certificate_of, verified
+
+Body = dict[str, Any]
+
+
+class Documents:
+    """What is signed in a pack; `entries` are the proven ones by number, `directories` those of them by version."""
+
+    def __init__(self, pack: Pack, entries: dict[int, Body], directories: dict[int, Directory]) -> None:
+        self._pack = pack
+        self._entries = entries
+        self._directories = directories
+
+    def signed(self, name: str, sha256: str, author: str, used: Body) -> Signed:
+        """A signed document of the pack, as of when the bus received it, judged by the directory that the bus used."""
+        data = self._pack.read(name)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise Broken("its bytes are not those of its entry")
+        at = _time(used.get("receivedAt") or used.get("at"))
+        fingerprint = certificate_of(data).fingerprint(SHA256()).hex()
+        pin = self.directory(used).pin(author, fingerprint)
+        if pin is None:
+            raise Broken(f"signed with a certificate that did not speak for {author}")
+        if used.get("certificate") and author != BUS and used["certificate"] != fingerprint:
+            raise Broken("signed with another certificate than its entry names")
+        require_in_force(pin, at)
+        document = verified(data, pin.certificate, at)
+        self._not_revoked_since(author, fingerprint, at)
+        return document
+
+    def _not_revoked_since(self, author: str, fingerprint: str, at: datetime) -> None:
+        """A certificate revoked later was good then; one that was said later to have been bad then is in doubt."""
+        for version, directory in sorted(self._directories.items()):
+            pin = directory.pin(author, fingerprint)
+            if pin is not None and pin.revoked_at is not None and pin.revoked_at <= at:
+                raise Unknown(
+                    f"valid by the directory of that time; version {version} says that the certificate was not to be"
+                    f" trusted from {pin.revoked_at.isoformat()} on"
+                )
+
+    def directory(self, used: Body) -> Directory:
+        version = used.get("directory")
+        directory = self._directories.get(version) if isinstance(version, int) else None
+        if directory is None:
+            raise Broken(f"version {version} of the directory, by which it was judged, is not in the pack")
+        return directory
+
+    def version_before(self, seq: int) -> int | None:
+        found = [
+            body["version"] for at, body in self._entries.items() if body["kind"] == "directory" and at < seq
+        ]
+        return max(found, default=None)
+
+
+def read_json(data: bytes) -> Body:
+    """Read a JSON object. Raises Broken."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Broken("it is no JSON") from error
+    if not isinstance(value, dict):
+        raise Broken("it is no JSON object")
+    return value
+
+
+def _time(text: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise Broken(f"{text} is no time") from error
+    if at.tzinfo is None:
+        raise Broken(f"{text} has no time zone")
+    return at

@@ -1,0 +1,405 @@
+"""Evidence packs: what an outsider with the log's key makes of them, honest ones and others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bus.directory import PinnedCertificate
+from bus.documents.container import seal_members
+from bus.documents.notice import Event
+from bus.documents.seal import Seal
+from bus.evidence.pack import SIGNATURES, write_pack
+from bus.ledger.evidence import NotSigned, gather
+from bus.ledger.store import Ledger
+from bus.thai import now
+from bus.verifier.cli import main
+from bus.verifier.container import MIMETYPE
+from bus.verifier.findings import Findings, Result
+from bus.verifier.judging import judge
+from bus.verifier.notes import VerifierKey
+from tests.assets import factory
+from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
+from tests.contract import ledger_rig as rig
+from tests.contract.lived import Lived, live
+from tests.project import ROOT
+
+Members = dict[str, bytes]
+
+
+@pytest.fixture
+def lived(sqlite_template: Path, tmp_path: Path) -> Lived:
+    shutil.copy(sqlite_template, tmp_path / "ledger.db")
+    return live(Ledger(f"sqlite:///{tmp_path / 'ledger.db'}"), tmp_path)
+
+
+@pytest.fixture
+def pack(lived: Lived, tmp_path: Path) -> Path:
+    return packed(lived, tmp_path / "pack.asice")
+
+
+def packed(lived: Lived, path: Path) -> Path:
+    with lived.ledger.read() as reader:
+        evidence = gather(reader, lived.letter)
+    write_pack(path, evidence, factory.seal("bus"), at=now())
+    return path
+
+
+def key_of(lived: Lived) -> VerifierKey:
+    return lived.signer._key.verifier
+
+
+def members_of(path: Path) -> Members:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def repacked(path: Path, members: Mapping[str, bytes], *, by: Seal | None = None) -> Path:
+    """Write members as a pack again; with `by`, under a new signature over all of them."""
+    changed = dict(members)
+    if by is not None:
+        digests = {
+            name: hashlib.sha256(data).hexdigest()
+            for name, data in changed.items()
+            if name not in ("mimetype", SIGNATURES)
+        }
+        changed[SIGNATURES] = seal_members(digests, by, now())
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("mimetype"), changed.pop("mimetype", MIMETYPE.encode()))
+        for name, data in changed.items():
+            archive.writestr(name, data)
+    return path
+
+
+def failed(findings: Findings) -> set[str]:
+    return {check.name for check in findings.checks if check.result is Result.FAIL}
+
+
+# ---- honest packs --------------------------------------------------------------------------------------------------
+
+
+def test_an_honest_pack_passes_and_says_what_each_recipient_did_and_who_is_silent(
+    lived: Lived, pack: Path
+) -> None:
+    findings = judge(pack, key_of(lived))
+    assert findings.verdict is Result.PASS, findings.checks
+    outcomes = {one["agency"]: one for one in findings.outcomes}
+    assert {code: one["outcome"] for code, one in outcomes.items()} == {
+        OCS: "registered",
+        SOC: "delivered",
+        DGA: "accepted",
+    }
+    assert [code for code, one in outcomes.items() if not one["acknowledged"]] == [SOC, DGA]
+    assert outcomes[OCS]["receivingNumber"] == "๑๒๓"
+    assert findings.letter["number"] == lived.circular.number
+
+
+def test_without_the_logs_key_nothing_is_certain_and_with_another_key_nothing_passes(
+    lived: Lived, pack: Path
+) -> None:
+    assert judge(pack, None).verdict is Result.INDETERMINATE
+    stranger = VerifierKey(key_of(lived).name, 1, bytes(32))
+    assert failed(judge(pack, stranger)) == {"checkpoint.signature"}
+
+
+def test_the_verifier_runs_as_one_copied_folder_with_no_other_part_of_the_project(
+    lived: Lived, pack: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "bus" / "verifier", tmp_path / "elsewhere" / "check-it")
+    command = [sys.executable, "-I", str(tmp_path / "elsewhere" / "check-it"), str(pack), "--json"]
+    done = subprocess.run(
+        [*command, "--log-key", str(key_of(lived))], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["verdict"] == "pass"
+    assert subprocess.run(command, capture_output=True, cwd=tmp_path, check=False).returncode == 2
+
+
+def test_the_command_line_says_the_verdict_by_its_exit_code(
+    lived: Lived, pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "key").write_text(f"{key_of(lived)}\n", encoding="utf-8")
+    assert main([str(pack), "--log-key", str(tmp_path / "key")]) == 0
+    assert "PASS" in capsys.readouterr().out
+    assert main([str(pack)]) == 2
+    assert main([str(tmp_path / "key")]) == 1
+    assert main([str(pack), "--log-key", "nonsense"]) == 64
+
+
+def test_xmlsec1_verifies_the_documents_and_the_container(pack: Path, tmp_path: Path) -> None:
+    program = shutil.which("xmlsec1")
+    assert program, "the tests need the xmlsec1 command"
+    with zipfile.ZipFile(pack) as archive:
+        archive.extractall(tmp_path / "open")
+    (tmp_path / "opm.pem").write_bytes(factory.seal(OPM).certificate.public_bytes(Encoding.PEM))
+    (tmp_path / "bus.pem").write_bytes(factory.seal("bus").certificate.public_bytes(Encoding.PEM))
+    ids = ["--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"]
+    for file, certificate in (
+        ("letter.xml", "opm.pem"),
+        ("acceptance.xml", "bus.pem"),
+        ("META-INF/signatures.xml", "bus.pem"),
+    ):
+        command = [program, "--verify", *ids, "--pubkey-cert-pem", str(tmp_path / certificate), file]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "open", check=False)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_page_tells_it_in_both_languages_and_escapes_what_it_quotes(lived: Lived, pack: Path) -> None:
+    page = members_of(pack)["index.html"].decode()
+    assert "สำนักงานคณะกรรมการกฤษฎีกา" in page
+    assert "เลขรับ ๑๒๓" in page
+    assert "Who has not acknowledged" in page
+    assert "<script" not in page
+    assert str(lived.circular.letter_id) in page
+
+
+def test_files_are_in_it_where_they_are_asked_for(lived: Lived, tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    content.write_bytes(b"not the file of the letter")
+    digest = lived.circular.main_file.digest
+    with lived.ledger.read() as reader:
+        evidence = gather(reader, lived.letter)
+    path = tmp_path / "with-files.asice"
+    write_pack(path, evidence, factory.seal("bus"), at=now(), files={digest: lambda: content.open("rb")})
+    assert failed(judge(path, key_of(lived))) == {"container.signature", "file.bytes"}
+
+
+def test_what_no_signed_head_covers_yet_is_not_packed(lived: Lived) -> None:
+    lived.say(Event.DELIVERED, DGA)
+    with lived.ledger.read() as reader, pytest.raises(NotSigned):
+        gather(reader, lived.letter)
+    with lived.ledger.read() as reader, pytest.raises(LookupError):
+        gather(reader, 4711)
+
+
+# ---- certificates over time ----------------------------------------------------------------------------------------
+
+
+def with_revocation(lived: Lived, code: str, at: Any) -> None:
+    pin = PinnedCertificate.of(factory.seal(code).certificate, revoked_at=at)
+    names = {OPM: "OPM", OCS: "OCS"}
+    lived.router.enforce(rig.directory(2, **{names[code]: rig.agency(code, pin)}))
+    lived.signer.sign()
+
+
+def test_a_certificate_revoked_later_was_good_at_the_time(lived: Lived, tmp_path: Path) -> None:
+    with_revocation(lived, OPM, now() + timedelta(seconds=1))
+    findings = judge(packed(lived, tmp_path / "later.asice"), key_of(lived))
+    assert findings.verdict is Result.PASS, findings.checks
+
+
+def test_a_revocation_that_reaches_back_before_the_letter_leaves_it_in_doubt(
+    lived: Lived, tmp_path: Path
+) -> None:
+    with_revocation(lived, OPM, now() - DAY)
+    findings = judge(packed(lived, tmp_path / "doubt.asice"), key_of(lived))
+    assert findings.verdict is Result.INDETERMINATE
+    (doubt,) = [check for check in findings.checks if check.result is Result.INDETERMINATE]
+    assert (doubt.name, "not to be trusted" in doubt.detail) == ("letter.signature", True)
+
+
+# ---- dishonest packs -----------------------------------------------------------------------------------------------
+
+
+def altered(name: str, old: bytes, new: bytes) -> Callable[[Members], None]:
+    def change(members: Members) -> None:
+        assert old in members[name]
+        members[name] = members[name].replace(old, new)
+
+    return change
+
+
+def without(*names: str) -> Callable[[Members], None]:
+    def change(members: Members) -> None:
+        for name in names:
+            del members[name]
+
+    return change
+
+
+def proof_of_another(members: Members) -> None:
+    proofs = json.loads(members["proofs.json"])
+    proofs["5"] = proofs["6"]
+    members["proofs.json"] = json.dumps(proofs).encode()
+
+
+def recipient_left_out(members: Members) -> None:
+    body = json.loads(members["entries/3.json"])
+    del body["recipients"][DGA]
+    members["entries/3.json"] = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def notice_of_another_letter(members: Members) -> None:
+    members["notices/5.xml"] = members["notices/6.xml"]
+
+
+def entry_under_another_number(members: Members) -> None:
+    members["entries/5.json"] = members["entries/6.json"]
+
+
+def stranger_added(members: Members) -> None:
+    members["notices/99.xml"] = members["notices/5.xml"]
+
+
+CRIMES: dict[str, tuple[Callable[[Members], None], str]] = {
+    "the letter altered": (altered("letter.xml", "ขอเชิญ".encode(), "ไม่เชิญ".encode()), "letter.signature"),
+    "a notice altered": (altered("notices/7.xml", "๑๒๓".encode(), "๑๒๔".encode()), "notice.signature"),
+    "a notice exchanged": (notice_of_another_letter, "notice.signature"),
+    "a notice removed": (without("notices/6.xml"), "notice.signature"),
+    "a notice removed with its entry": (without("notices/6.xml", "entries/6.json"), "letter.chain"),
+    "an entry altered": (altered("entries/7.json", b"registered", b"refused"), "entry.inclusion"),
+    "an entry under another number": (entry_under_another_number, "entry.inclusion"),
+    "a proof of another entry": (proof_of_another, "entry.inclusion"),
+    "a recipient left out of the set": (recipient_left_out, "entry.inclusion"),
+    "the acceptance exchanged": (
+        altered("acceptance.xml", DGA.encode(), b"1100700000"),
+        "acceptance.recipients",
+    ),
+    "a directory altered": (altered("directories/1.json", b'"version":1', b'"version":2'), "directory.bytes"),
+    "the directory removed": (without("directories/1.json"), "directory.bytes"),
+    "the checkpoint altered": (altered("checkpoint", b"\n8\n", b"\n9\n"), "checkpoint.signature"),
+    "the proofs removed": (without("proofs.json"), "entry.inclusion"),
+    "the acceptance's entry removed": (without("entries/3.json"), "letter.acceptance"),
+}
+
+
+@pytest.mark.parametrize("name", CRIMES)
+def test_each_crime_is_found_and_named_even_under_a_new_signature_of_the_bus(
+    lived: Lived, pack: Path, tmp_path: Path, name: str
+) -> None:
+    change, check = CRIMES[name]
+    members = members_of(pack)
+    change(members)
+    forged = repacked(tmp_path / "forged.asice", members, by=factory.seal("bus"))
+    assert check in failed(judge(forged, key_of(lived)))
+    # And whoever has not the bus's key cannot even put the container together.
+    crude = repacked(tmp_path / "crude.asice", members)
+    assert "container.signature" in failed(judge(crude, key_of(lived)))
+
+
+def test_a_file_slipped_in_is_not_covered_by_the_signature(lived: Lived, pack: Path, tmp_path: Path) -> None:
+    members = members_of(pack)
+    stranger_added(members)
+    findings = judge(repacked(tmp_path / "more.asice", members), key_of(lived))
+    assert failed(findings) == {"container.signature"}
+
+
+def test_a_container_signed_by_somebody_else_is_not_the_buss(
+    lived: Lived, pack: Path, tmp_path: Path
+) -> None:
+    theirs = repacked(tmp_path / "theirs.asice", members_of(pack), by=factory.seal(SOC))
+    assert judge(theirs, key_of(lived)).verdict is Result.INDETERMINATE
+
+
+def test_a_revoked_certificate_presented_as_valid_is_found(lived: Lived, tmp_path: Path) -> None:
+    with_revocation(lived, OCS, now() - DAY)
+    path = packed(lived, tmp_path / "honest.asice")
+    members = members_of(path)
+    (newest,) = [name for name in members if name.startswith("directories/") and name != "directories/1.json"]
+    values = json.loads(members[newest])
+    for agency in values["agency"]:
+        for certificate in agency["certificates"]:
+            certificate.pop("revoked_at", None)
+    members[newest] = json.dumps(values).encode()
+    forged = repacked(tmp_path / "forged.asice", members, by=factory.seal("bus"))
+    assert "directory.bytes" in failed(judge(forged, key_of(lived)))
+
+
+# ---- zip files that mean harm --------------------------------------------------------------------------------------
+
+
+def twice(path: Path, members: Members) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", MIMETYPE)
+        archive.writestr("letter.xml", members["letter.xml"])
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("letter.xml", b"another")
+
+
+def named(name: str) -> Callable[[Path, Members], None]:
+    def write(path: Path, members: Members) -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("mimetype", MIMETYPE)
+            archive.writestr(name, b"x")
+
+    return write
+
+
+def bomb(path: Path, members: Members) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("mimetype"), MIMETYPE)
+        archive.writestr("letter.xml", bytes(64 * 1024 * 1024))
+
+
+def link(path: Path, members: Members) -> None:
+    info = zipfile.ZipInfo("letter.xml")
+    info.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", MIMETYPE)
+        archive.writestr(info, "/etc/passwd")
+
+
+def truncated(path: Path, members: Members) -> None:
+    repacked(path, members)
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def damaged(path: Path, members: Members) -> None:
+    repacked(path, members)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"letter.xml") + 400
+    data[place : place + 8] = bytes(8)
+    path.write_bytes(data)
+
+
+def no_mimetype(path: Path, members: Members) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("letter.xml", members["letter.xml"])
+
+
+def nothing(path: Path, members: Members) -> None:
+    path.write_bytes(b"")
+
+
+HARM: dict[str, tuple[Callable[[Path, Members], None], str]] = {
+    "a name twice": (twice, "pack.duplicate-name"),
+    "a path that escapes": (named("../letter.xml"), "pack.path"),
+    "an absolute path": (named("/etc/letter.xml"), "pack.path"),
+    "a drive": (named("c:letter.xml"), "pack.path"),
+    "a bomb": (bomb, "pack.bomb"),
+    "a link": (link, "pack.path"),
+    "truncated": (truncated, "pack.no-zip"),
+    "no mimetype": (no_mimetype, "pack.mimetype"),
+    "nothing": (nothing, "pack.no-zip"),
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_a_zip_file_that_means_harm_is_not_opened(
+    lived: Lived, pack: Path, tmp_path: Path, name: str
+) -> None:
+    write, code = HARM[name]
+    path = tmp_path / "harm.asice"
+    write(path, members_of(pack))
+    findings = judge(path, key_of(lived))
+    (check,) = findings.checks
+    assert (check.name, check.result) == ("container.sound", Result.FAIL)
+    assert check.detail.startswith(code)
+
+
+def test_a_damaged_member_fails_its_checks_and_no_other_program(
+    lived: Lived, pack: Path, tmp_path: Path
+) -> None:
+    damaged(tmp_path / "damaged.asice", members_of(pack))
+    assert judge(tmp_path / "damaged.asice", key_of(lived)).verdict is Result.FAIL
