@@ -14,11 +14,11 @@ from rich.progress import track
 
 from bus.cli.common import Config, opened, say, settings_of
 from bus.cli.ledger import dates_of, letters_named, paged
-from bus.depot.contents import LocalStore
+from bus.depot.store import local_contents
 from bus.documents.letter import Letter
 from bus.documents.seal import Seal
 from bus.documents.xml import open_envelope, read
-from bus.errors import Misconfigured
+from bus.errors import Misconfigured, Problem
 from bus.evidence.pack import Stamp, write_pack
 from bus.evidence.stamping import stamper
 from bus.ledger.evidence import Evidence, NotSigned, gather
@@ -116,10 +116,15 @@ def _gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
 
 
 def _files(found: Evidence, settings: BusSettings) -> dict[str, Callable[[], BinaryIO]]:
-    store = LocalStore(settings.depot.folder)
+    store = local_contents(settings.depot.folder)
     document = read(open_envelope(found.members["letter.xml"]).root)
     if not isinstance(document, Letter):
         raise TypeError("the document of an accepted letter is a notice")
+    lost = [file.name for file in document.all_files if store.size(file.digest) is None]
+    if lost:
+        fix = "Run it where the depot's folder is, or without --files."
+        where = str(settings.depot.folder)
+        raise Misconfigured(Problem(where, "depot.folder", f"does not have {', '.join(lost)}", fix))
     return {file.digest: partial(store.open, file.digest) for file in document.all_files}
 
 

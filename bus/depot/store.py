@@ -31,6 +31,7 @@ __all__ = [
     "Limits",
     "LocalStore",
     "Upload",
+    "local_contents",
     "open_local_depot",
 ]
 
@@ -288,6 +289,11 @@ class Upload:
         self.close()
 
 
+def local_contents(folder: Path) -> LocalStore:
+    """The contents of a local depot alone, for whoever may read all of them."""
+    return LocalStore(folder / "files")
+
+
 def open_local_depot(
     folder: Path,
     *,
@@ -305,7 +311,7 @@ def open_local_depot(
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     books = Books(database_url or sa.URL.create("sqlite", database=str(folder / "books.sqlite")))
     return Depot(
-        LocalStore(folder / "files"),
+        local_contents(folder),
         Incoming(folder / "incoming", reserve=reserve),
         books,
         parties=parties,

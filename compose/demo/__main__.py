@@ -16,7 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from bus import assets
-from compose.demo import pictures
+from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
 from compose.demo.intruder import bad_submissions, submit
 from compose.demo.play import Play
@@ -46,12 +46,19 @@ def main() -> int:
         with Live(pictures.live(play), console=console, refresh_per_second=4) as live:
             badly = submit(bus, LATE, bad_submissions(bus, LATE, DGA, lost))
             play.run(lambda: live.update(pictures.live(play)))
-        report = {**reckon(play, badly), "seconds": round(monotonic() - began, 1)}
+        found = evidence.witness(play, folder)
+        report = {
+            **reckon(play, badly),
+            "evidence": found["verdict"],
+            "ledger": found.get("ledger"),
+            "seconds": round(monotonic() - began, 1),
+        }
         (folder / "report.json").write_text(
             json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
         )
         console.print(Group(pictures.outcome(play), pictures.refusals(report)))
         _conclude(console, report, play)
+        console.print(*evidence.words(found), sep="\n")
         if os.environ.get("KEEP"):
             _keep(console, bus)
     return 0 if accounted(report) else 1

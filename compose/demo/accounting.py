@@ -61,8 +61,9 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
 
 
 def accounted(report: Mapping[str, Any]) -> bool:
-    """Whether nothing is lost, doubled or left open, and a router did die."""
+    """Whether nothing is lost, doubled or left open, all of it can be proved, and a router did die."""
     clean = not report["problems"] and not report["unaccounted"] and not report["duplicates_at_recipients"]
+    clean = clean and report["evidence"] == report["ledger"] == "pass"
     return clean and report["router_kills"] >= 1 and report["corrected"] >= 1 and report["withdrawn"] >= 1
 
 
