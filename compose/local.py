@@ -341,7 +341,7 @@ class LocalBus:
     def _ledger_settings(self) -> dict[str, str]:
         """Return the ledger's URL without its password, which goes into a file of its own as in production."""
         parts = urlsplit(self.ledger_url)
-        settings = {"origin": ORIGIN, "key": str(self.log_key)}
+        settings = {"origin": ORIGIN, "key": str(self.log_key), "kept_head": str(self.folder / "log.head")}
         if parts.password is None:
             return {"url": self.ledger_url, **settings}
         file = self.folder / "passwords" / "ledger"

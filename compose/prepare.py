@@ -15,11 +15,13 @@ from pathlib import Path
 from bus import assets
 from bus.broker.passwords import Passwords
 from bus.broker.topology import topology_for
+from bus.documents.notes import make_key
 from compose.keys import new_seal, write_seal
 
 HERE = Path(__file__).resolve().parent
 OPERATOR = "bus.admin"
 LEDGER = "ledger"
+LOG_KEY = "log.key.pem"
 UNPRIVILEGED = 10001
 """Owner of the files, and user of the containers, when root prepares them."""
 
@@ -30,6 +32,8 @@ def prepare(folder: Path, directory: Path) -> None:
     certificates = certificate_files(directory)
     for name, certificate in certificates.items():
         _provide_key(folder, name, certificate)
+    if not (folder / "keys" / LOG_KEY).exists():
+        make_key(folder / "keys" / LOG_KEY)
     passwords = Passwords(folder / "passwords")
     codes = [name for name in certificates if name != "bus"]
     for user in [OPERATOR, LEDGER, *(user.name for user in topology_for(codes).users)]:

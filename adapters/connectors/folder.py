@@ -23,11 +23,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 
 from adapters.connectors import letters
@@ -79,10 +79,14 @@ class FolderConnector:
 
     def collect(self) -> int:
         """Take what is complete, in order, several in one transaction; what is wrong with one stops no other."""
-        claimed = filter(None, map(self._claim, _visible(self.folder / "outbox")))
-        places, taken = chain(self._started(), claimed), 0
-        while batch := list(islice(places, _BATCH)):
-            taken += self._take(batch)
+        taken = 0
+        for places in (
+            self._started(),
+            filter(None, map(self._claimed_now, _visible(self.folder / "outbox"))),
+        ):
+            waiting = iter(places)
+            while batch := list(islice(waiting, _BATCH)):
+                taken += self._take(batch)
         return taken
 
     def tell(self) -> int:
@@ -96,6 +100,17 @@ class FolderConnector:
         for each in empty:
             each.rmdir()  # a claim that a crash cut short: its manifest is still in the outbox
         return [each for each in found if each not in empty]
+
+    def _claimed_now(self, entry: Path) -> Path | None:
+        """Claim it with the files that it takes along, so that no other letter of this round counts on them."""
+        try:
+            place = self._claim(entry)
+            if place is not None and place.name == entry.name and kind_of(place.name) == _LETTER:
+                self._bring_files(place)
+        except OSError as exc:
+            _LOG.warning("something of the office cannot be read or moved now", what=entry.name, why=str(exc))
+            return None
+        return place
 
     def _claim(self, entry: Path) -> Path | None:
         """Move it to `working/` by one rename, if it is complete and that place is free."""
@@ -181,7 +196,7 @@ class FolderConnector:
         if claimed.kind != _LETTER:
             return partial(perform, self._mailbox, read_act(fields, Verb(claimed.kind)))
         if place.name == claimed.manifest.name:
-            self._bring_files(claimed, letters.named_files(fields))
+            self._bring_files(place)  # a crash may have come between the claim and its files
         composed = letters.compose(self._mailbox, fields, claimed.folder, stem_of(place.name))
         self._mailbox.outbox.take_files(composed.letter, composed.files)
         return partial(letters.put, self._mailbox, composed)
@@ -200,12 +215,16 @@ class FolderConnector:
             raise Mistaken(Mistake(manifest.name, "ไม่ใช่ไฟล์ธรรมดา", "is no plain file"))
         return Claimed(place, manifest, kind_of(manifest.name) or _LETTER)
 
-    def _bring_files(self, claimed: Claimed, names: Iterable[str]) -> None:
+    def _bring_files(self, place: Path) -> None:
         """Fetch a claimed manifest's files from beside its old place; those that came before a crash are here."""
+        try:
+            names = letters.named_files(read_manifest(place / place.name))
+        except Mistaken:
+            return  # said when it is read
         for name in names:
             there = letters.beside(self.folder / "outbox", name)
-            if letters.beside(claimed.folder, name) is None and there is not None:
-                there.rename(claimed.folder / there.name)
+            if letters.beside(place, name) is None and there is not None:
+                there.rename(place / there.name)
 
     def _fail(self, place: Path, error: Exception) -> None:
         _LOG.warning("something of the office has failed", what=place.name, why=type(error).__name__)

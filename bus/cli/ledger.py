@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from bus.cli import proving, reports
 from bus.cli.common import Config, opened, say, settings_of, table
 from bus.documents.notes import log_key, make_key
+from bus.errors import Misconfigured, Problem
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind, canonical
 from bus.ledger.reading import Reader
@@ -43,9 +45,24 @@ def init(
     section = settings_of(config).ledger
     schema.upgrade(section.address(), runtime_role=role)
     if not section.key.exists():
+        _require_no_heads(section.address(), section.key)
         make_key(section.key, section.passphrase_text())
     signer = log_key(section.key, section.origin, section.passphrase_text())
     say({}, json=False, words=["the ledger is ready; the public key of its log:", str(signer.verifier)])
+
+
+def _require_no_heads(url: str, key: Path) -> None:
+    """Raise Misconfigured where heads were signed with a key that is not here: another one would never be believed."""
+    ledger = Ledger(url)
+    try:
+        with ledger.read() as reader:
+            signed = reader.heads.newest() is not None
+    finally:
+        ledger.close()
+    if signed:
+        wrong = "is missing, and this ledger has heads that were signed with it"
+        fix = "Bring the key to this machine; a new one would not be believed."
+        raise Misconfigured(Problem(str(key), "ledger.key", wrong, fix))
 
 
 @app.command()

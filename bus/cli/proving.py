@@ -14,7 +14,7 @@ from rich.progress import Progress, TaskID
 
 from bus.cli.common import Config, opened, operator, say, settings_of
 from bus.documents.notes import log_key
-from bus.errors import Misconfigured, Problem, Transient
+from bus.errors import Misconfigured, Problem
 from bus.ledger import halt
 from bus.ledger.database import reading
 from bus.ledger.reading import Reader
@@ -22,6 +22,7 @@ from bus.ledger.report import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import verify
+from bus.router.process import ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number
 from bus.verifier.notes import Unreadable, VerifierKey, read_checkpoint, read_note
@@ -44,6 +45,9 @@ def check(
     since: Annotated[
         Path | None, typer.Option(help="A checkpoint that you trust: only what came after it is verified.")
     ] = None,
+    signatures: Annotated[
+        bool, typer.Option("--signatures", help="Check every document's signature too; takes far longer.")
+    ] = False,
     log: Annotated[
         str | None, typer.Option("--log-key", help="The log's public key, as `ledger key` says it.")
     ] = None,
@@ -53,9 +57,15 @@ def check(
     verifier = _verifier(settings, log)
     trusted = _checkpoint(since) if since else None
     with opened(settings) as ledger, reading(ledger.engine) as connection, _shown(json) as progress:
-        report = verify(connection, verifier, since=trusted, progress=progress)
-    halted = not report.passed and _halted(settings, report)
-    say({**report.as_json(), "halted": halted}, json=json, words=_words(report, halted))
+        known = () if log else tuple(filter(None, [ledger_signer(settings, ledger).remembered()]))
+        report = verify(
+            connection, verifier, since=trusted, known=known, signatures=signatures, progress=progress
+        )
+    # Whoever brings a key along looks from outside; whoever has the log's own is its operator, and halts it.
+    halting = not report.passed and log is None
+    say({**report.as_json(), "halting": halting}, json=json, words=_words(report, halting))
+    if halting:
+        _halt(settings, report)
     if not report.passed:
         raise typer.Exit(1)
 
@@ -101,18 +111,14 @@ def _set(config: Path | None, halted: bool, reason: str) -> None:
     say({}, json=False, words=["the ledger is halted" if halted else "the halt is lifted"])
 
 
-def _halted(settings: BusSettings, report: Report) -> bool:
-    """Halt the ledger over a report; False for those who may only read it."""
+def _halt(settings: BusSettings, report: Report) -> None:
     first = report.findings[0]
     reason = f"{first.code} at {first.where}; {report.found} findings in all"
     ledger = Ledger(settings.ledger.address())
     try:
         halt.set_halted(ledger.engine, True, operator=operator(), reason=reason)
-    except Transient:
-        return False
     finally:
         ledger.close()
-    return True
 
 
 def _verifier(settings: BusSettings, text: str | None) -> VerifierKey:
@@ -162,7 +168,7 @@ def _proofs(reader: Reader, what: str) -> dict[str, Any]:
     }
 
 
-def _words(report: Report, halted: bool) -> Iterator[str]:
+def _words(report: Report, halting: bool) -> Iterator[str]:
     after = f" after entry {report.since}" if report.since else ""
     counted = ", ".join(f"{count} {what}" for what, count in report.counts.items())
     yield f"{report.size} entries{after}; verified: {counted}"
@@ -170,9 +176,11 @@ def _words(report: Report, halted: bool) -> Iterator[str]:
         yield f"{one.code}  {one.where}: {one.detail}"
     if report.found > len(report.findings):
         yield f"… and {report.found - len(report.findings)} more"
+    if tail := report.size - report.signed:
+        yield f"the newest {tail} entries are in no signed head yet"
     yield "pass: the ledger is what was signed" if report.passed else f"FAIL: {report.found} findings"
-    if halted:
-        yield "the ledger is halted; `saraban-bus ledger resume` lifts that when it is whole again"
+    if halting:
+        yield "the ledger is halted over this; `saraban-bus ledger resume` lifts that when it is whole again"
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bus.documents.notes import NoteKey
-from bus.errors import BusError
+from bus.errors import BusError, Transient
 from bus.ledger import halt
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
@@ -66,12 +66,12 @@ class Signer:
     def _sign(self) -> Head | None:
         with self._ledger.append() as writer:
             size, newest, tree = writer.head(), writer.heads.newest(), writer.tree()
+            for known in filter(None, (newest, self.remembered())):
+                require_continues(tree, size, known, self._key.verifier)
             if size == 0:
                 return None
-            for known in filter(None, (newest, self._remembered())):
-                require_continues(tree, size, known, self._key.verifier)
             new = newest is None or newest.size < size
-            head = self._signed(size, tree.root(size), writer.at) if new or newest is None else newest
+            head = self._signed(size, _root(tree, size), writer.at) if new or newest is None else newest
             anchor = self._anchor_due(writer, head, writer.at)
             if not new and not anchor:
                 return None
@@ -92,7 +92,8 @@ class Signer:
         anchored, asked = last[0], datetime.fromisoformat(last[1])
         return anchored.size < head.size and (at - asked >= self._anchor_every or at.date() != asked.date())
 
-    def _remembered(self) -> Head | None:
+    def remembered(self) -> Head | None:
+        """Return the newest head that this signer has signed, by its own file. Raises Tampered for another file."""
         try:
             note = self._kept.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -105,11 +106,22 @@ class Signer:
 
     def _remember(self, head: Head) -> None:
         beside = self._kept.with_name(f".{self._kept.name}.part")
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(head.note)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._kept)
+        try:
+            self._kept.parent.mkdir(parents=True, exist_ok=True)
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(head.note)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._kept)
+        except OSError as error:
+            raise Transient(f"{self._kept} cannot be written ({error.strerror})") from error
+
+
+def _root(tree: Tree, size: int) -> bytes:
+    try:
+        return tree.root(size)
+    except LookupError as error:
+        raise Tampered(f"entries below {size} are missing") from error
 
 
 def require_continues(tree: Tree, size: int, known: Head, key: VerifierKey) -> None:
@@ -117,11 +129,7 @@ def require_continues(tree: Tree, size: int, known: Head, key: VerifierKey) -> N
     require_signed_head(known, key)
     if known.size > size:
         raise Tampered(f"a head of {known.size} entries was signed, and the ledger has {size}")
-    try:
-        root = tree.root(known.size)
-    except LookupError as error:
-        raise Tampered(f"entries below {known.size} are missing") from error
-    if root != known.root:
+    if _root(tree, known.size) != known.root:
         raise Tampered(f"the first {known.size} entries are not those whose head was signed")
 
 

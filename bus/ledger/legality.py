@@ -32,9 +32,16 @@ def fault_of(entry: Entry, state: LetterState) -> str | None:
             named = body["recipients" if entry.kind is Kind.CONSIGNED else "silent"]
             # A notice is consigned to the sender too.
             strangers = [code for code in named if code not in state.recipients and code != state.sender]
-            return f"names {', '.join(strangers)}, who are no parties" if strangers else None
+            if strangers:
+                return f"names {', '.join(strangers)}, who are no parties"
+            return _fault_of_overdue(body["deadline"], named, state) if entry.kind is Kind.OVERDUE else None
         case _:
             return None
+
+
+def _fault_of_overdue(deadline: str, silent: list[str], state: LetterState) -> str | None:
+    heard = set(silent) - set(state.silent(deadline))
+    return f"calls {', '.join(sorted(heard))} silent, who had answered" if heard else None
 
 
 def _fault_of_notice(
@@ -47,8 +54,20 @@ def _fault_of_notice(
         if about != [author]:
             return f"{event} is said by {author} about {', '.join(about)}"
         return _fault_of_word(event, supersedes, state.recipients[author])
-    if event in BY_SENDER and author != state.sender:
+    if event not in BY_SENDER:
+        return f"{event} is said by {author}, and it is nobody's to say"
+    if author != state.sender:
         return f"{event} is said by {author}, who is not the sender"
+    return _fault_of_senders_word(event, [state.recipients[code] for code in about])
+
+
+def _fault_of_senders_word(event: str, about: list[RecipientState]) -> str | None:
+    for one in about:
+        registered = one.answer is not None and one.answer.event == Event.REGISTERED
+        if event == Event.NUMBER_DISPUTED and not registered:
+            return f"{event} although {one.agency} has not registered it"
+        if event == Event.WITHDRAWAL_REQUESTED and registered:
+            return f"{event} although {one.agency} has registered it"
     return None
 
 
@@ -60,6 +79,8 @@ def _fault_of_word(event: str, supersedes: str | None, one: RecipientState) -> s
             return f"{event} on top of {one.answer.event} without superseding it"
         if supersedes is not None and (one.answer is None or one.answer.notice_id != supersedes):
             return f"{event} supersedes what is not in force"
+    if event == Event.DELIVERED and one.receipt is not None:
+        return "delivered for the second time"
     if event in (Event.WITHDRAWAL_GRANTED, Event.WITHDRAWAL_DECLINED) and (
         one.withdrawal is None or one.withdrawal.event != Event.WITHDRAWAL_REQUESTED
     ):

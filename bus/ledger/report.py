@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from bus.errors import Transient
 
 Progress = Callable[[str, int, int], None]
 """Told as it goes: of what, how many are done, of how many."""
@@ -33,6 +36,8 @@ class Report:
     found: int = 0
     """How many findings there were in all; the first some are listed."""
     root: str = ""
+    signed: int = 0
+    """How many of the entries a signed head covers."""
 
     @property
     def passed(self) -> bool:
@@ -47,3 +52,14 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return {"verdict": "pass" if self.passed else "fail", **asdict(self)}
+
+
+@contextmanager
+def guarded(report: Report, where: str) -> Iterator[None]:
+    """Turn whatever a row does to whoever reads it into a finding: a verification must come to its end."""
+    try:
+        yield
+    except Transient:
+        raise
+    except Exception as error:
+        report.note("row.unreadable", where, f"it cannot be read: {type(error).__name__}: {error}")

@@ -101,12 +101,14 @@ class Ledger:
         """Claim waiting consignments for a router and return them with their bytes, in order per agency.
 
         At most `limit` in all and `per_agency` of one agency, none of the agencies `without`. Not an append: on
-        PostgreSQL it runs beside appends and passes over rows that another router is claiming (SKIP LOCKED).
+        PostgreSQL it runs beside appends and passes over rows that another router is claiming (SKIP LOCKED). Raises
+        Halted while nothing can be recorded: what is published then would be published again and again.
         """
         with reading(self.engine) as connection:
             # Mostly there is nothing, and SQLite's one write lock is left to the appends.
             if connection.execute(select(pending.c.number).where(free(without)).limit(1)).first() is None:
                 return []
+            halt.require_none(connection)
         with working(self.engine) as connection:
             return claim_some(connection, claim, limit, per_agency, without)
 

@@ -7,13 +7,28 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.legality import fault_of
-from bus.ledger.report import Progress, Report
+from bus.ledger.report import Progress, Report, guarded
 from bus.ledger.state import accepted, advance
 from bus.ledger.tables import consignments, entries, letters, recipients
+
+_BATCH = 25
+"""Letters at a time: each may be a circular to thousands."""
+_LISTED = {
+    "sender": "agency",
+    "letter_id": "letterId",
+    "digest": "digest",
+    "speed": "speed",
+    "acknowledgement": "acknowledgement",
+    "accepted_at": "at",
+    "receipt_due": "receiptDue",
+    "registration_due": "registrationDue",
+    "certificate": "certificate",
+}
+"""Columns of a letter's index, and the fields of its acceptance from which they follow."""
 
 
 def check_letters(connection: Connection, report: Report, progress: Progress) -> None:
@@ -23,7 +38,7 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
     total = connection.scalar(select(func.count()).select_from(touched.subquery())) or 0
     done, last = 0, 0
     while True:
-        query = touched.where(about > last).order_by(about).limit(200)
+        query = touched.where(about > last).order_by(about).limit(_BATCH)
         some = list(connection.scalars(query))
         if not some:
             break
@@ -41,16 +56,15 @@ def _check_some_letters(connection: Connection, some: list[int], report: Report)
     query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
     rows = connection.execute(query.order_by(entries.c.letter, entries.c.seq))
     index = {row.letter: row for row in connection.execute(select(letters).where(letters.c.letter.in_(some)))}
-    frozen = _grouped(connection, recipients, recipients.c.letter, some)
-    given = _grouped(connection, consignments, consignments.c.entry, some)
+    frozen = _grouped(connection, select(recipients), recipients.c.letter, some)
+    columns = (consignments.c.entry, consignments.c.agency, consignments.c.number, consignments.c.document)
+    given = _grouped(connection, select(*columns), consignments.c.entry, some)
     for letter, group in groupby(rows, key=lambda row: row.letter):
-        found = [Entry(json.loads(row.body)) for row in group]
-        try:
+        with guarded(report, f"letter {letter}"):
+            found = [Entry(json.loads(row.body)) for row in group]
             _check_chain(letter, found, report)
             _check_index(found[0], index.get(letter), frozen.get(letter, []), given.get(letter, []), report)
             _check_steps(letter, found, report)
-        except (KeyError, ValueError, TypeError) as error:
-            report.note("letter.unreadable", f"letter {letter}", f"its entries cannot be followed: {error!r}")
 
 
 def _check_chain(letter: int, found: list[Entry], report: Report) -> None:
@@ -71,16 +85,18 @@ def _check_index(
     if row is None:
         report.note("letter.index", where, "it is not listed among the letters")
         return
-    listed = (row.sender, row.letter_id, row.digest, row.receipt_due, row.registration_due)
-    named = ("agency", "letterId", "digest", "receiptDue", "registrationDue")
-    if listed != tuple(body.get(name) for name in named):
-        report.note("letter.index", where, "what is listed of it does not follow from its entry")
-    if {one.agency for one in frozen} != set(body["recipients"]):
+    wrong = [column for column, name in _LISTED.items() if getattr(row, column) != body.get(name)]
+    if wrong:
+        report.note("letter.index", where, f"its listed {', '.join(wrong)} do not follow from its entry")
+    listed = {(one.agency, one.role, one.addressed) for one in frozen}
+    if listed != {
+        (code, one["role"], one.get("addressed", code)) for code, one in body["recipients"].items()
+    }:
         report.note("letter.recipients", where, "the listed recipients are not those of its entry")
-    numbers = {(one.agency, one.number) for one in given}
-    wanted = {(code, one["consignment"]) for code, one in body["recipients"].items()}
-    wanted.add((body["agency"], body["answer"]))
-    if numbers != wanted:
+    sent = {(one.agency, one.number, bytes(one.document).hex()) for one in given}
+    wanted = {(code, one["consignment"], body["document"]) for code, one in body["recipients"].items()}
+    wanted.add((body["agency"], body["answer"], body["acceptance"]))
+    if sent != wanted:
         report.note("letter.consignments", where, "what was consigned is not what its entry says")
 
 
@@ -95,8 +111,10 @@ def _check_steps(letter: int, found: list[Entry], report: Report) -> None:
         advance(moving, entry)
 
 
-def _grouped(connection: Connection, table: Table, column: Any, some: list[int]) -> dict[int, list[Row[Any]]]:
+def _grouped(
+    connection: Connection, query: Select[Any], column: Any, some: list[int]
+) -> dict[int, list[Row[Any]]]:
     grouped: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(select(table).where(column.in_(some))):
+    for row in connection.execute(query.where(column.in_(some))):
         grouped.setdefault(getattr(row, column.name), []).append(row)
     return grouped

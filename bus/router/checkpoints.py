@@ -7,6 +7,7 @@ import asyncio
 from bus import logs
 from bus.errors import Transient
 from bus.ledger.checkpoint import Signer, Tampered
+from bus.ledger.halt import Halted
 from bus.ledger.rows import Head
 from bus.process import pause
 
@@ -19,8 +20,8 @@ class Checkpoints:
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
         self.newest: Head | None = None
-        self.alarm = False
-        """Whether the ledger was found not to continue what was signed."""
+        self.halted = False
+        """Whether nothing may be appended, whoever found out that the ledger does not continue what was signed."""
 
     async def run(self, stop: asyncio.Event, *, interval: float) -> None:
         """Sign what is new, every `interval` seconds, until stopped."""
@@ -34,8 +35,12 @@ class Checkpoints:
             head = await asyncio.to_thread(self._signer.sign)
             # Another router may have signed it.
             self.newest = head or await asyncio.to_thread(self._signer.newest)
+            self.halted = False
         except Tampered as found:
-            self.alarm = True
+            self.halted = True
             _log.critical("ledger-rewritten", reason=str(found))
+        except Halted as found:
+            self.halted = True
+            _log.error("ledger-halted", reason=str(found))
         except Transient as away:
-            _log.info("checkpoint-postponed", reason=str(away))
+            _log.warning("checkpoint-postponed", reason=str(away))

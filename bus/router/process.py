@@ -112,9 +112,9 @@ class _Parts:
             "published", "Consignments confirmed since the start.", lambda: self.fanout.published
         )
         self.metrics.gauge(
-            "ledger_rewritten",
-            "1 if the ledger was found not to continue what was signed; then nothing is appended.",
-            lambda: self.checkpoints.alarm,
+            "ledger_halted",
+            "1 while nothing is appended, because the ledger was found not to continue what was signed.",
+            lambda: self.checkpoints.halted,
         )
         self.metrics.gauge(
             "overdue", "Overdue notices issued since the start.", lambda: self.deadlines.overdue

@@ -83,6 +83,8 @@ class Ledger(Section):
     """The Ed25519 key that signs the heads, a PEM file readable by its owner only; `ledger init` makes it."""
     passphrase: SecretStr | None = None
     """That key's passphrase, by the environment only."""
+    kept_head: Path = Path("var/log.head")
+    """The file in which a signer keeps the newest head that it has signed: away from the database and its backups."""
     checkpoint_interval: Seconds = 2.0
     """Seconds between signed heads, as long as anything is appended."""
     anchor_interval: Seconds = 600.0
@@ -91,11 +93,6 @@ class Ledger(Section):
     def passphrase_text(self) -> str | None:
         """The key's passphrase itself, or None for a key without one."""
         return self.passphrase.get_secret_value() if self.passphrase is not None else None
-
-    @property
-    def kept_head(self) -> Path:
-        """The file in which a signer keeps the newest head that it has signed."""
-        return self.key.with_name(f"{self.key.name}.head")
 
     def address(self) -> str:
         """The URL with its password: a secret, not to be logged."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 EMPTY_ROOT = hashlib.sha256().digest()
 """The root of a tree without leaves."""
 _LEAF, _NODE = b"\x00", b"\x01"
+_LENGTH = 32
 
 
 class Unproven(Exception):
@@ -32,6 +33,7 @@ def require_inclusion(leaf: bytes, index: int, size: int, root: bytes, proof: Se
 
     RFC 9162, section 2.1.3.2.
     """
+    _require_hashes(leaf, root, *proof)
     if not 0 <= index < size:
         raise Unproven(f"leaf {index} is not in a tree of {size}")
     place, last, found = index, size - 1, leaf
@@ -58,6 +60,7 @@ def require_consistency(
 
     RFC 9162, section 2.1.4.2; every tree begins with the empty one, and that needs no proof.
     """
+    _require_hashes(old_root, root, *proof)
     if not 0 <= old_size <= size:
         raise Unproven(f"a tree of {old_size} is not the beginning of a tree of {size}")
     if old_size == size or old_size == 0:
@@ -87,6 +90,11 @@ def require_consistency(
         raise Unproven("the proof does not lead to the older root")
     if new != root:
         raise Unproven("the proof does not lead to the newer root")
+
+
+def _require_hashes(*hashes: bytes) -> None:
+    if any(len(one) != _LENGTH for one in hashes):
+        raise Unproven(f"a hash has another length than {_LENGTH} octets")
 
 
 def _require_none(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:

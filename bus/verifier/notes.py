@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 LOG, WITNESS = 1, 4
 """Signature types: a log's plain Ed25519, and a witness's timed cosignature."""
-_ID, _TIME, _HASH, _SIGNATURE = 4, 8, 32, 64
+_ID, _TIME, _HASH = 4, 8, 32
 _MARK = "\u2014 "
 _MOST_SIGNATURES = 20_000
 _LONGEST_SIZE = 19
@@ -109,6 +109,8 @@ def read_note(text: str) -> Note:
     """Take a note apart. Raises Unreadable."""
     body, separator, below = text.rpartition("\n\n")
     lines = below.split("\n")
+    if any(char < " " and char != "\n" for char in text):
+        raise Unreadable("a control character in a note")
     if not separator or lines[-1] != "" or not 1 < len(lines) <= _MOST_SIGNATURES:
         raise Unreadable("no signed note")
     return Note(f"{body}\n", tuple(_signature(line) for line in lines[:-1]))
@@ -117,7 +119,7 @@ def read_note(text: str) -> Note:
 def read_checkpoint(note: Note) -> Checkpoint:
     """Read a note's text as a checkpoint; lines after the third are extensions. Raises Unreadable."""
     lines = note.text.split("\n")
-    if len(lines) < 4 or not lines[0] or not _is_number(lines[1]):
+    if len(lines) < 4 or not all(lines[:-1]) or not _is_number(lines[1]):
         raise Unreadable("no checkpoint")
     root = _decoded(lines[2])
     if len(root) != _HASH:
@@ -142,6 +144,8 @@ def require_good(text: str, signature: Signature, key: VerifierKey) -> int | Non
     data, signed = signature.data, text.encode()
     if key.kind == WITNESS:
         at, data = int.from_bytes(data[:_TIME], "big"), data[_TIME:]
+        if at >= 1 << 63:
+            raise Unsigned(f"the time of the signature by {key.name} is none")
         signed = cosigned_octets(text, at)
     try:
         Ed25519PublicKey.from_public_bytes(key.key).verify(data, signed)
@@ -163,7 +167,7 @@ def with_signatures(note: Note, more: Iterable[Signature]) -> Note:
 def _signature(line: str) -> Signature:
     name, _, encoded = line.removeprefix(_MARK).partition(" ")
     data = _decoded(encoded)
-    if not line.startswith(_MARK) or not is_key_name(name) or len(data) < _ID + _SIGNATURE:
+    if not line.startswith(_MARK) or not is_key_name(name) or len(data) <= _ID:
         raise Unreadable("no signature line")
     return Signature(name, data[:_ID], data[_ID:])
 

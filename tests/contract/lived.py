@@ -51,7 +51,8 @@ class Lived:
         return signed
 
     def confirm(self) -> None:
-        """Have the broker confirm everything that waits."""
+        """Have the broker confirm everything that waits, whoever has claimed it."""
+        self.ledger.forget_claims(None)
         waiting = self.ledger.claim(Claim("rig", now() + DAY), limit=1000, per_agency=1000)
         with self.ledger.append() as writer:
             writer.confirmed(waiting)

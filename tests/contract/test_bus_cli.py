@@ -363,7 +363,7 @@ def test_a_whole_ledger_passes_and_a_proof_of_it_can_be_checked_with_nothing_but
     shell: Shell, told: dict[str, str], signed_heads: VerifierKey
 ) -> None:
     report = shell.json("ledger", "verify")
-    assert (report["verdict"], report["found"], report["halted"]) == ("pass", 0, False)
+    assert (report["verdict"], report["found"], report["halting"]) == ("pass", 0, False)
     assert "pass: the ledger is what was signed" in shell("ledger", "verify", "--log-key", str(signed_heads))
     proof = shell.json("ledger", "prove", told["new"])
     note = read_note(proof["checkpoint"])
@@ -380,6 +380,7 @@ def test_a_whole_ledger_passes_and_a_proof_of_it_can_be_checked_with_nothing_but
 def test_since_takes_a_head_in_a_file_and_says_what_is_none(shell: Shell, signed_heads: VerifierKey) -> None:
     (shell.folder / "head").write_text(shell.json("ledger", "prove", "1")["checkpoint"], encoding="utf-8")
     assert shell.json("ledger", "verify", "--since", "head")["counts"]["entries"] == 0
+    assert shell.json("ledger", "verify", "--signatures")["counts"]["signatures"] == 4
     shell("ledger", "verify", "--since", "bus.toml", code=2)
     assert "is no checkpoint" in shell.err
 
@@ -390,7 +391,7 @@ def test_a_rewritten_ledger_fails_is_halted_and_says_so_until_an_operator_lifts_
     ledger = shell.ledger()
     unguarded(ledger, "UPDATE entries SET body = REPLACE(body, 'somying', 'nobody') WHERE seq = 1")
     report = shell.json("ledger", "verify", code=1)
-    assert (report["verdict"], report["halted"]) == ("fail", True)
+    assert (report["verdict"], report["halting"]) == ("fail", True)
     assert report["findings"][0] | {"detail": ""} == {"code": "entry.hash", "where": "entry 1", "detail": ""}
     assert "FAIL" in shell("ledger", "verify", code=1)
     shell("calendar", "apply", code=75)

@@ -98,7 +98,7 @@ def test_an_honest_pack_passes_and_says_what_each_recipient_did_and_who_is_silen
     assert {code: one["outcome"] for code, one in outcomes.items()} == {
         OCS: "registered",
         SOC: "delivered",
-        DGA: "accepted",
+        DGA: "consigned",
     }
     assert [code for code, one in outcomes.items() if not one["acknowledged"]] == [SOC, DGA]
     assert outcomes[OCS]["receivingNumber"] == "๑๒๓"
@@ -230,7 +230,7 @@ def without(*names: str) -> Callable[[Members], None]:
 
 def proof_of_another(members: Members) -> None:
     proofs = json.loads(members["proofs.json"])
-    proofs["5"] = proofs["6"]
+    proofs["6"] = proofs["7"]
     members["proofs.json"] = json.dumps(proofs).encode()
 
 
@@ -241,24 +241,24 @@ def recipient_left_out(members: Members) -> None:
 
 
 def notice_of_another_letter(members: Members) -> None:
-    members["notices/5.xml"] = members["notices/6.xml"]
+    members["notices/6.xml"] = members["notices/7.xml"]
 
 
 def entry_under_another_number(members: Members) -> None:
-    members["entries/5.json"] = members["entries/6.json"]
+    members["entries/6.json"] = members["entries/7.json"]
 
 
 def stranger_added(members: Members) -> None:
-    members["notices/99.xml"] = members["notices/5.xml"]
+    members["notices/99.xml"] = members["notices/6.xml"]
 
 
 CRIMES: dict[str, tuple[Callable[[Members], None], str]] = {
     "the letter altered": (altered("letter.xml", "ขอเชิญ".encode(), "ไม่เชิญ".encode()), "letter.signature"),
-    "a notice altered": (altered("notices/7.xml", "๑๒๓".encode(), "๑๒๔".encode()), "notice.signature"),
+    "a notice altered": (altered("notices/8.xml", "๑๒๓".encode(), "๑๒๔".encode()), "notice.signature"),
     "a notice exchanged": (notice_of_another_letter, "notice.signature"),
-    "a notice removed": (without("notices/6.xml"), "notice.signature"),
-    "a notice removed with its entry": (without("notices/6.xml", "entries/6.json"), "letter.chain"),
-    "an entry altered": (altered("entries/7.json", b"registered", b"refused"), "entry.inclusion"),
+    "a notice removed": (without("notices/7.xml"), "notice.signature"),
+    "a notice removed with its entry": (without("notices/7.xml", "entries/7.json"), "letter.chain"),
+    "an entry altered": (altered("entries/8.json", b"registered", b"refused"), "entry.inclusion"),
     "an entry under another number": (entry_under_another_number, "entry.inclusion"),
     "a proof of another entry": (proof_of_another, "entry.inclusion"),
     "a recipient left out of the set": (recipient_left_out, "entry.inclusion"),
@@ -268,7 +268,7 @@ CRIMES: dict[str, tuple[Callable[[Members], None], str]] = {
     ),
     "a directory altered": (altered("directories/1.json", b'"version":1', b'"version":2'), "directory.bytes"),
     "the directory removed": (without("directories/1.json"), "directory.bytes"),
-    "the checkpoint altered": (altered("checkpoint", b"\n8\n", b"\n9\n"), "checkpoint.signature"),
+    "the checkpoint altered": (altered("checkpoint", b"\n11\n", b"\n12\n"), "checkpoint.signature"),
     "the proofs removed": (without("proofs.json"), "entry.inclusion"),
     "the acceptance's entry removed": (without("entries/3.json"), "letter.acceptance"),
 }

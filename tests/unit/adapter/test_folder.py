@@ -342,3 +342,27 @@ def test_what_is_laid_out_together_may_be_about_one_another_and_a_mistake_stops_
     anew, first = by_number["นร 0105/167"], by_number["นร 0105/ว 165"]
     assert anew.replaces is not None
     assert anew.replaces.letter_id == first.letter_id
+
+
+def test_what_cannot_even_be_looked_at_stops_nothing_else(sender: Office, exchange: Path) -> None:
+    link = connector(sender, exchange)
+    lay_out(exchange, "a", LETTER)
+    os.symlink("nowhere", exchange / "outbox" / "m.letter.toml")
+    lay_out(exchange, "z", LETTER | {"number": "นร 0105/166"})
+    assert link.collect() == 2
+    assert names(exchange / "sent") == ["a", "z"]
+    assert names(exchange / "outbox") == ["m.letter.toml"]
+
+
+def test_of_two_manifests_that_name_one_file_the_first_takes_it_along_and_the_other_waits(
+    sender: Office, exchange: Path
+) -> None:
+    link = connector(sender, exchange)
+    (exchange / "outbox" / "หนังสือ.pdf").write_bytes(b"%PDF 1")
+    write(exchange, "a.letter.json", json.dumps(LETTER))
+    write(exchange, "b.letter.json", json.dumps(LETTER | {"number": "นร 0105/166"}))
+    assert link.collect() == 1
+    assert names(exchange / "failed") == []
+    assert names(exchange / "outbox") == ["b.letter.json"]
+    (exchange / "outbox" / "หนังสือ.pdf").write_bytes(b"%PDF 1")
+    assert link.collect() == 1

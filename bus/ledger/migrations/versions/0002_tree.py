@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from bus.errors import Misconfigured, Problem
+
 revision = "0002"
 down_revision = "0001"
 
@@ -17,6 +19,12 @@ KEYS = {
 
 
 def upgrade() -> None:
+    if op.get_bind().scalar(sa.text("SELECT count(*) FROM entries")):
+        # Its entries are no chains, and nobody has seen a head of it: there is nothing that could be proved of them.
+        wrong = "was begun by a version before the first release, without a tree"
+        raise Misconfigured(
+            Problem("bus.toml", "ledger.url", wrong, "Begin a new ledger in an empty database.")
+        )
     op.create_table(
         "tiles",
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),

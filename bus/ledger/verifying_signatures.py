@@ -1,0 +1,114 @@
+"""Verifying what agencies and the bus signed, once more, from the ledger's own documents: the slow and thorough part.
+
+A row that was put into the database by other hands than a router's has no signature to show. Each letter, notice and
+overdue notice is opened, its signature checked against the directory that its entry names, as of the time when the bus
+received it, and what it says compared with what its entry says.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from bus.directory import BUS, Directory
+from bus.directory import from_json as directory_from_json
+from bus.documents.letter import Letter
+from bus.documents.signing import verify
+from bus.documents.xml import open_envelope
+from bus.errors import Rejected
+from bus.ledger.entry import Kind
+from bus.ledger.report import Progress, Report, guarded
+from bus.ledger.tables import documents, entries, letter_files
+
+_SIGNED = (Kind.ACCEPTED, Kind.NOTICE, Kind.OVERDUE)
+_BATCH = 500
+Body = Mapping[str, Any]
+
+
+def check_signatures(connection: Connection, report: Report, progress: Progress) -> None:
+    """Check the signature of every letter and notice after `report.since`."""
+    check = _Signatures(connection, report)
+    last, done = report.since, 0
+    while True:
+        query = select(entries.c.seq, entries.c.body).where(entries.c.kind.in_((*_SIGNED, Kind.DIRECTORY)))
+        rows = connection.execute(
+            query.where(entries.c.seq > last).order_by(entries.c.seq).limit(_BATCH)
+        ).all()
+        if not rows:
+            break
+        for row in rows:
+            with guarded(report, f"entry {row.seq}"):
+                done += check.one(json.loads(row.body))
+        last = rows[-1].seq
+        progress("signatures", last, report.size)
+    report.counts["signatures"] = done
+
+
+class _Signatures:
+    def __init__(self, connection: Connection, report: Report) -> None:
+        self._connection = connection
+        self._report = report
+        self._directories: dict[int, Directory] = {}
+        self._newest: Directory | None = None
+        known = select(entries.c.body).where(entries.c.kind == Kind.DIRECTORY, entries.c.seq <= report.since)
+        for text in connection.scalars(known.order_by(entries.c.seq)):
+            self._in_force(json.loads(text))
+
+    def one(self, body: Body) -> int:
+        """Check one entry; give 1 if there was a signature to check."""
+        if body["kind"] == Kind.DIRECTORY:
+            self._in_force(body)
+            return 0
+        where = f"entry {body['seq']}"
+        directory = self._directories[body["directory"]] if "directory" in body else self._newest
+        author = BUS if body["kind"] == Kind.OVERDUE else body["agency"]
+        at = datetime.fromisoformat(body.get("receivedAt") or body["at"])
+        try:
+            envelope = open_envelope(self._document(body["document"]))
+            found = verify(envelope, directory.pins(author) if directory else (), at, by_octets=True)
+        except Rejected as error:
+            self._report.note(
+                "signature", where, f"{error.code}: the document does not show what the entry says"
+            )
+            return 1
+        document = found.document
+        said: tuple[str, str, str | None]
+        if isinstance(document, Letter):
+            said = ("accepted", str(document.letter_id), found.digest)
+            self._check_files(body["seq"], document)
+        else:
+            said = (document.event, str(document.letter_id), document.letter_digest)
+        if said != self._stated(body):
+            self._report.note("signature.content", where, "the document says something else than the entry")
+        return 1
+
+    def _stated(self, body: Body) -> tuple[Any, ...]:
+        if body["kind"] == Kind.ACCEPTED:
+            return ("accepted", body["letterId"], body["digest"])
+        about = select(entries.c.body).where(entries.c.seq == body["letter"])
+        letter = json.loads(str(self._connection.scalar(about)))
+        event = f"overdue-{body['deadline']}" if body["kind"] == Kind.OVERDUE else body["event"]
+        return (event, letter["letterId"], letter["digest"])
+
+    def _check_files(self, letter: int, document: Letter) -> None:
+        query = select(letter_files.c.sha256, letter_files.c.size).where(letter_files.c.letter == letter)
+        listed = {sha256: size for sha256, size in self._connection.execute(query)}
+        if listed != {file.digest: file.size for file in document.all_files}:
+            self._report.note(
+                "letter.files", f"letter {letter}", "the listed files are not those that it names"
+            )
+
+    def _in_force(self, body: Body) -> None:
+        self._newest = directory_from_json(self._document(body["document"]))
+        self._directories[body["version"]] = self._newest
+
+    def _document(self, sha256: str) -> bytes:
+        query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
+        found = self._connection.scalar(query)
+        if found is None:
+            raise LookupError(f"document {sha256} is not there")
+        return bytes(found)
