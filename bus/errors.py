@@ -79,6 +79,9 @@ class RejectionCode(StrEnum):
     NOTICE_WITHDRAWAL_TOO_LATE = "notice.withdrawal-too-late"
     NOTICE_NOTHING_TO_ANSWER = "notice.nothing-to-answer"
 
+    STATEMENT_UNREADABLE = "statement.unreadable"
+    STATEMENT_COSIGNATURE = "statement.cosignature"
+
     @property
     def circumstantial(self) -> bool:
         """Whether the refusal comes from the state of things, so that the same bytes, sent again, are judged anew."""
@@ -100,6 +103,7 @@ _CIRCUMSTANTIAL = frozenset(
         RejectionCode.FILE_MEDIA_TYPE,
         RejectionCode.NOTICE_LETTER_UNKNOWN,
         RejectionCode.NOTICE_NOTHING_TO_ANSWER,
+        RejectionCode.STATEMENT_COSIGNATURE,
     }
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ from cryptography import x509
 from adapters.agent.judging import Judge
 from adapters.agent.pace import Pace, repeat
 from adapters.agent.receiving import Deliveries, Downloads, Fetcher, Judging, take_in
+from adapters.agent.reconciling import Reconciler
 from adapters.agent.sending import Publisher, Sender, Uploads
 from adapters.mailbox import Mailbox
 from bus.broker.topology import inbox_queue
@@ -68,6 +70,8 @@ class Agent:
         self._fetcher = Fetcher(mailbox, depot, self.pace, then=self._sender.wake)
         judge = Judge(mailbox, bus_certificate, self.pace)
         self._judging = Judging(mailbox, judge, then=(self._fetcher.wake, self._sender.wake))
+        self._last_arrival = time.monotonic()
+        self._reconciler = Reconciler(mailbox, seal, lambda: self._last_arrival)
         self._seen = -1
         self.running = False
 
@@ -83,7 +87,10 @@ class Agent:
             deliveries = self._inward.subscribe(inbox_queue(self.mailbox.agency), prefetch=self.pace.prefetch)
             _LOG.info("the adapter runs", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
-                group.create_task(take_in(self.mailbox, deliveries, self._judging.wake, stop), name="take in")
+                taking = take_in(
+                    self.mailbox, deliveries, self._judging.wake, stop, arrived=self._something_arrived
+                )
+                group.create_task(taking, name="take in")
                 for name, work in self._works(stop).items():
                     group.create_task(work, name=name)
                 for companion in beside:
@@ -105,6 +112,7 @@ class Agent:
             "record": repeat("record", sender.record, sender.ended, stop, every=every),
             "judge": repeat("judge", judging.work, judging.wake, stop, every=every),
             "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop, every=every),
+            "reconcile": repeat("reconcile", self._reconcile, asyncio.Event(), stop),
             "watch": repeat("watch", self._watch, asyncio.Event(), stop),
         }
 
@@ -121,6 +129,12 @@ class Agent:
             yield
         finally:
             deaf()
+
+    def _something_arrived(self) -> None:
+        self._last_arrival = time.monotonic()
+
+    async def _reconcile(self) -> float:
+        return await asyncio.to_thread(self._reconciler.work)
 
     async def _watch(self) -> float:
         """Wake everybody when another process has committed something."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import to_thread
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,7 +55,12 @@ class Downloads(Protocol):
 
 
 async def take_in(
-    mailbox: Mailbox, deliveries: Deliveries, woken: asyncio.Event, stop: asyncio.Event
+    mailbox: Mailbox,
+    deliveries: Deliveries,
+    woken: asyncio.Event,
+    stop: asyncio.Event,
+    *,
+    arrived: Callable[[], None] = lambda: None,
 ) -> None:
     """Commit each delivery, then acknowledge it, until the subscription is stopped and empty."""
     while True:
@@ -63,6 +68,7 @@ async def take_in(
             batch = await deliveries.take(_BATCH)
         except Closed:
             return
+        arrived()
         messages = [
             Message(type=each.type or "", body=each.body, headers=dict(each.headers)) for each in batch
         ]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from adapters.agent.reconciling import reconciliation
 from adapters.cli import acts, running
 from adapters.cli.speaking import (
     AsJson,
@@ -22,8 +23,10 @@ from adapters.cli.speaking import (
 from adapters.connectors import accounts, folder, letters
 from adapters.connectors.manifest import read_manifest
 from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
+from adapters.mailbox.facts import RECONCILE_ASKED_AT
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
+from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 acts.add_to(app)
@@ -78,6 +81,17 @@ def judge_again(config: Config = None, as_json: AsJson = False) -> None:
     with opened(config) as mailbox:
         count = mailbox.arrivals.judge_again()
         say(as_json, {"to_be_judged": count}, f"{count} messages will be judged again")
+
+
+@app.command()
+def reconcile(config: Config = None, as_json: AsJson = False) -> None:
+    """Have the bus compare what it gave with what has arrived, and consign again what is missing; `run` asks it."""
+    with opened(config) as mailbox:
+        mailbox.facts.set(RECONCILE_ASKED_AT, now().isoformat())
+        statement = reconciliation(mailbox)
+        account = {"highest": statement.highest, "missing": [list(gap) for gap in statement.missing]}
+        waits = "" if mailbox.running() else "; the adapter does not run, so that this waits until it does"
+        say(as_json, account, f"asked, with {len(statement.missing)} gaps below {statement.highest}{waits}")
 
 
 @app.command()

@@ -89,6 +89,9 @@ class Teller:
                 return self._prepare_letter(letter)
         account = self._account(item)
         name = safe_name(f"{item.id:08d}-{account['event']}.json")
+        if os.path.lexists(self._receipts / name):
+            # Told before a mailbox was brought back from a backup, whose items are counted anew.
+            name = safe_name(name, os.listdir(self._receipts))
         place = self._receipts / name
         _write(_hidden(place), _json(account))
         return place
@@ -148,7 +151,10 @@ class Teller:
 
     def _show(self, place: Path) -> None:
         hidden = _hidden(place)
-        if hidden.exists():
+        if hidden.is_dir() and place.is_dir():
+            # The same letter, shown before a mailbox was brought back from a backup: the office has it.
+            shutil.rmtree(hidden)
+        elif hidden.exists():
             hidden.rename(place)
 
 

@@ -155,6 +155,11 @@ class Arrivals:
             query = select(pairs.c.before, pairs.c.next).where(pairs.c.next > pairs.c.before + 1)
             return [Gap(row.before + 1, row.next - 1) for row in connection.execute(query)]
 
+    def highest(self) -> int:
+        """The highest consignment number that has arrived, 0 before the first."""
+        with self._store.reading() as connection:
+            return connection.execute(select(func.max(arrivals.c.consignment))).scalar() or 0
+
     def complete_below(self, consignment: int) -> bool:
         """Whether every consignment before this one has arrived and nothing of the directory among them waits."""
         number = arrivals.c.consignment

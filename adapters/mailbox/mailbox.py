@@ -10,6 +10,7 @@ from types import TracebackType
 from adapters.mailbox import submissions as sending
 from adapters.mailbox.arrivals import Arrival, Arrivals, Judgement, judge
 from adapters.mailbox.directories import Directories
+from adapters.mailbox.facts import Facts
 from adapters.mailbox.files import FileStore
 from adapters.mailbox.inbox import Inbox, Received
 from adapters.mailbox.newsfeed import Newsfeed
@@ -36,6 +37,7 @@ class Mailbox:
         self.notices = Notices(self._store)
         self.news = Newsfeed(self._store)
         self.directories = Directories(self._store)
+        self.facts = Facts(self._store)
 
     def __enter__(self) -> Mailbox:
         return self
@@ -114,7 +116,7 @@ class Mailbox:
             row = sending.by_submission(connection, arrival.header("submission"))
             if row is None or row.document_id != notice_id:
                 raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, "answers no notice of this mailbox")
-            if row.type != "notice":
+            if row.type == "letter":
                 raise Rejected(RejectionCode.SIGNATURE_MISSING, "an unsigned answer to a letter")
             if row.state == sending.Standing.ACCEPTED:
                 judge(connection, arrival.id, Judgement.DUPLICATE)

@@ -6,6 +6,7 @@ are resent until a verdict is there. No state is ever "failed": what is unknown 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy import bindparam, func, insert, or_, select, update
 from adapters.mailbox.files import FileStore, Fingerprint
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import (
+    STATEMENT,
     UNANSWERED,
     Attempt,
     Outgoing,
@@ -29,7 +31,7 @@ from adapters.mailbox.submissions import (
 )
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
-from bus.thai import normalise_number
+from bus.thai import normalise_number, now
 
 
 class Outbox:
@@ -84,6 +86,26 @@ class Outbox:
                 values = {"key": each.row, "due": each.next_attempt_at, "error": each.error}
                 connection.execute(_CONFIRMED if each.error is None else _FAILED, values)
 
+    def put_statement(self, statement_id: str, raw: bytes, summary: str) -> None:
+        """Put in what this adapter says about itself, sealed already: it is sent until the bus has answered."""
+        digest = hashlib.sha256(raw).hexdigest()
+        values = {
+            "type": STATEMENT,
+            "reference": f"{STATEMENT}:{statement_id}",
+            "document_id": statement_id,
+            "content_key": digest,
+            "document": raw,
+            "digest": digest,
+            "raw": raw,
+            "submission": digest,
+            "summary": summary,
+            "state": Standing.SEALED,
+            "created_at": now().isoformat(),
+        }
+        with self._store.writing() as connection:
+            add(connection, values)
+            self._store.added()
+
     def send_again(self, row: int) -> None:
         """Submit a refused or parked document once more, files included: the same bytes, judged anew."""
         with self._store.writing() as connection:
@@ -129,7 +151,7 @@ class Outbox:
     def counts(self) -> dict[str, dict[str, int]]:
         """How many letters and notices there are in each state."""
         query = select(outbox.c.type, outbox.c.state, func.count()).group_by(outbox.c.type, outbox.c.state)
-        counted: dict[str, dict[str, int]] = {"letter": {}, "notice": {}}
+        counted: dict[str, dict[str, int]] = {"letter": {}, "notice": {}, STATEMENT: {}}
         with self._store.reading() as connection:
             for kind, state, count in connection.execute(query):
                 counted[kind][state] = count

@@ -35,6 +35,8 @@ class Standing(StrEnum):
     PARKED = "parked"
 
 
+STATEMENT = "statement"
+"""A row that is about this adapter itself, and not about a letter."""
 UNANSWERED = (Standing.WAITING, Standing.SEALED, Standing.SENT)
 
 
@@ -148,7 +150,9 @@ def answer(connection: Connection, row: Outgoing, receipted: Receipted, arrival:
     if void:
         show_anew(connection, row.id)
     connection.execute(_ANSWERED_NOTICE, {"row": row.id, "to_void": void, "to_entry": receipted.entry})
-    connection.execute(_NEWS, {"kind": "answer", "outbox": row.id, "arrival": arrival, "at": at})
+    if row.type != STATEMENT:
+        # What the machines say to each other is no news for an office.
+        connection.execute(_NEWS, {"kind": "answer", "outbox": row.id, "arrival": arrival, "at": at})
 
 
 def show_anew(connection: Connection, row: int) -> None:

@@ -63,6 +63,8 @@ class Agency:
     sealed: bool = False
     """Whether it is enrolled for letters sealed end to end (secrecy 002 and 003)."""
     certificates: tuple[PinnedCertificate, ...] = ()
+    witness: str | None = None
+    """The public key with which its adapter cosigns the ledger's heads (`bus.verifier.notes`)."""
 
     @property
     def active(self) -> bool:

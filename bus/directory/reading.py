@@ -27,6 +27,7 @@ from bus.directory.model import (
     Topic,
 )
 from bus.toml import STAND_IN, Mistakes, Table, read_json, read_toml
+from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
 
 EVERYONE: Final = "*"
 """In a file, as the only member: every agency that has an inbox of its own."""
@@ -112,12 +113,24 @@ def _agency(table: Table, source: _Source) -> Agency:
         reads=table.texts("reads", like=_VERSION, meant="a version such as letter/1.0") or READS_BY_DEFAULT,
         sealed=table.flag("sealed", default=False),
         certificates=_certificates(table, source),
+        witness=_witness(table),
     )
     if agency.inbox and agency.active and not table.values.get("certificates"):
         fix = "Name its certificate, or say that it is suspended until it has one"
         table.wrong("certificates", "names none, but the agency is active", fix)
     table.close()
     return agency
+
+
+def _witness(table: Table) -> str | None:
+    text = table.optional_text("witness", meant="the key that `saraban-adapter log key` prints")
+    try:
+        if text is None or VerifierKey.parse(text).kind == WITNESS:
+            return text
+    except Unreadable:
+        pass
+    table.wrong("witness", "is no witness's public key", "Copy what `saraban-adapter log key` prints")
+    return None
 
 
 def _state(table: Table) -> State:

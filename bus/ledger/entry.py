@@ -42,6 +42,7 @@ class Kind(StrEnum):
     PARKED = "parked"
     REPLAY_REQUESTED = "replay-requested"
     REPLAYED = "replayed"
+    RECONCILED = "reconciled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from bus.ledger.entry import timestamp
 from bus.ledger.rows import Head
 from bus.ledger.tables import anchors, checkpoints, cosignatures
 
@@ -63,3 +66,20 @@ class Heads:
 
 def _head(row: Row[Any]) -> Head:
     return Head(row.size, row.at, bytes(row.root), row.note)
+
+
+def keep_head(connection: Connection, head: Head, *, anchor: bool, at: datetime) -> None:
+    """Keep a signed head, unless it is there; as an anchor, ask the witnesses for it from now on. Part of an append."""
+    if Heads(connection).of_size(head.size) is None:
+        connection.execute(checkpoints.insert(), [asdict(head)])
+    if anchor:
+        connection.execute(anchors.insert(), [{"size": head.size, "at": timestamp(at)}])
+
+
+def keep_cosignature(connection: Connection, size: int, agency: str, line: str, *, at: datetime) -> bool:
+    """Keep a witness's signature line; False if this witness has cosigned that head before. Part of an append."""
+    if any(each == agency for each, _ in Heads(connection).cosignatures(size)):
+        return False
+    row = {"size": size, "agency": agency, "at": timestamp(at), "line": line}
+    connection.execute(cosignatures.insert(), [row])
+    return True

@@ -23,14 +23,12 @@ from bus.directory import from_json as directory_from_json
 from bus.ledger import halt, tiles
 from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
+from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.state import deadlines_of
 from bus.ledger.tables import (
-    anchors,
-    checkpoints,
     consignments,
-    cosignatures,
     documents,
     due,
     entries,
@@ -53,9 +51,6 @@ _ORDER = (
     letter_files,
     submissions,
     consignments,
-    checkpoints,
-    anchors,
-    cosignatures,
     pending,
     due,
 )
@@ -223,16 +218,24 @@ class Writer(Reader):
     def numbers(self, agencies: Iterable[str]) -> dict[str, int]:
         """Take the next consignment number of each agency's inbox."""
         wanted = list(agencies)
-        unknown = [code for code in wanted if code not in self._last]
-        if unknown:
-            query = text(_LAST_NUMBERS[self._connection.dialect.name])
-            for row in self._connection.execute(query, {"agencies": json.dumps(unknown)}):
-                self._last[row.agency] = row.number or 0
+        self._look_up_last(wanted)
         taken = {}
         for code in wanted:
             self._last[code] += 1
             taken[code] = self._last[code]
         return taken
+
+    def last_number(self, agency: str) -> int:
+        """Return the newest consignment number of an agency's inbox, 0 before the first."""
+        self._look_up_last([agency])
+        return self._last[agency]
+
+    def _look_up_last(self, agencies: Sequence[str]) -> None:
+        unknown = [code for code in agencies if code not in self._last]
+        if unknown:
+            query = text(_LAST_NUMBERS[self._connection.dialect.name])
+            for row in self._connection.execute(query, {"agencies": json.dumps(unknown)}):
+                self._last[row.agency] = row.number or 0
 
     def consign(
         self,
@@ -324,19 +327,11 @@ class Writer(Reader):
 
     def sign_head(self, head: Head, *, anchor: bool) -> None:
         """Keep a signed head, unless it is there; as an anchor, ask the witnesses for it."""
-        newest = self.heads.newest()
-        if newest is None or newest.size != head.size:
-            self._rows[checkpoints].append(asdict(head))
-        if anchor:
-            self._rows[anchors].append({"size": head.size, "at": timestamp(self.at)})
+        keep_head(self._current(), head, anchor=anchor, at=self.at)
 
     def cosigned(self, size: int, agency: str, line: str) -> bool:
         """Keep a witness's signature line; False if this witness has cosigned that head before."""
-        if any(each == agency for each, _ in self.heads.cosignatures(size)):
-            return False
-        row = {"size": size, "agency": agency, "at": timestamp(self.at), "line": line}
-        self._rows[cosignatures].append(row)
-        return True
+        return keep_cosignature(self._current(), size, agency, line, at=self.at)
 
     # -- work lists --
 
@@ -345,11 +340,18 @@ class Writer(Reader):
 
         If it is on its way just now, it may have been read before this was asked for: it goes out once more after that.
         """
+        self.repeat_all(agency, [number])
+
+    def repeat_all(self, agency: str, numbers: Sequence[int]) -> int:
+        """The same for many; return how many there are."""
         self.flush()
-        this = and_(pending.c.agency == agency, pending.c.number == number)
-        under_way = and_(this, pending.c.claimed_by.is_not(None))
-        if not self._connection.execute(update(pending).where(under_way).values(again=True)).rowcount:
-            self._pend(agency, number, held=False, repeat=True)
+        mine = and_(pending.c.agency == agency, pending.c.claimed_by.is_not(None))
+        for some in batched(numbers, AT_ONCE):
+            under_way = and_(mine, pending.c.number.in_(some))
+            self._connection.execute(update(pending).where(under_way).values(again=True))
+        for number in numbers:
+            self._pend(agency, number, held=False, repeat=True)  # where it is pending, that row stays
+        return len(numbers)
 
     def _pend(
         self, agency: str, number: int, *, held: bool, repeat: bool = False, claim: Claim | None = None

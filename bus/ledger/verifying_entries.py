@@ -28,10 +28,11 @@ _WITH_DOCUMENT = frozenset(
         Kind.NOTICE,
         Kind.OVERDUE,
         Kind.PARKED,
+        Kind.RECONCILED,
     }
 )
 """What nobody can say without a document that shows it."""
-_ANSWERED = (Kind.ACCEPTED, Kind.REFUSED, Kind.NOTICE)
+_ANSWERED = (Kind.ACCEPTED, Kind.REFUSED, Kind.NOTICE, Kind.RECONCILED)
 _Answer = tuple[str, int]
 
 

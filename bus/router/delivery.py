@@ -11,6 +11,7 @@ from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.signing import Signed, Verified
+from bus.documents.statements import Statement
 from bus.errors import Rejected
 from bus.ledger.rows import LetterRow
 
@@ -110,4 +111,15 @@ class Passed:
     recipients: tuple[Recipient, ...]
 
 
-Examined = Accepted | Heard | Refused | Repeated
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """A statement of an agency's machine that passed gates 1 to 7."""
+
+    delivery: Delivery
+    agency: str
+    statement: Statement
+    digest: str
+    """SHA-256 of its octets."""
+
+
+Examined = Accepted | Heard | Stated | Refused | Repeated

@@ -19,6 +19,7 @@ from bus.documents import schema, signing, xml
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice, Terms
 from bus.documents.signing import Verified, is_letter, is_notice
+from bus.documents.statements import TYPE, is_statement
 from bus.documents.xml import Envelope
 from bus.errors import Rejected, RejectionCode, Transient
 from bus.ledger.entry import timestamp
@@ -26,7 +27,8 @@ from bus.ledger.reading import Reader
 from bus.ledger.rows import Verdict
 from bus.router import policy, transitions
 from bus.router.answers import Answers
-from bus.router.delivery import Accepted, Delivery, Examined, Heard, Passed, Refused, Repeated
+from bus.router.delivery import Accepted, Delivery, Examined, Heard, Passed, Refused, Repeated, Stated
+from bus.router.statements import examine_statement
 from bus.thai import now
 
 
@@ -85,6 +87,8 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
     try:
         # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
         agency = _origin(delivery, rules.directory)
+        if is_statement(delivery.raw):
+            return _statement(delivery, agency, rules, reader)
         # 1 size and well-formedness · 2 known type and version
         envelope = xml.open_envelope(delivery.raw)
         # 3 the schema
@@ -126,6 +130,15 @@ def _guarded(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Exami
         raise
     except Exception as error:
         return error
+
+
+def _statement(delivery: Delivery, agency: str, rules: Rules, reader: Reader) -> Stated | Repeated:
+    """The gates for what is no XML: the seal, the author, and an answer that there is already."""
+    found = examine_statement(delivery, agency, rules.directory, reader)
+    verdict = reader.verdict_on(agency, TYPE, str(found.statement.id))
+    if verdict and verdict.digest == found.digest and _stands(verdict):
+        return Repeated(delivery=delivery, agency=agency, answer=verdict.answer)
+    return found
 
 
 def _origin(delivery: Delivery, directory: Directory) -> str:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from time import monotonic
 
+from sqlalchemy import select
+
+from adapters.mailbox import tables as mail
 from bus.broker.admin import Management
 from bus.broker.topology import inbox_queue
 from compose.node import Node
@@ -58,7 +63,7 @@ def test_p3_after_the_broker_has_lost_everything_letters_come_again_from_their_s
     assert {*keys} <= town.received(SOC) & town.received(DGA)
 
 
-def test_p13_an_agency_sees_the_gap_that_a_broker_without_its_data_leaves(
+def test_p13_an_agency_sees_the_gap_that_a_broker_without_its_data_leaves_and_has_it_filled(
     stage: Stage, fragile_node: Node
 ) -> None:
     town = stage(node=fragile_node).start()
@@ -77,9 +82,40 @@ def test_p13_an_agency_sees_the_gap_that_a_broker_without_its_data_leaves(
     status = town.bus.run_adapter(DGA, "status", "--json")
     assert status.returncode == 0, status.stderr
     assert json.loads(status.stdout)["missing_consignments"] == [{"first": 2, "last": 3}]
-    town.present.discard(DGA)
-    evidence = promises_hold(town, lost={DGA})
+    assert not {*lost} & town.received(DGA)
+    asked = town.bus.run_adapter(DGA, "reconcile", "--json")
+    assert json.loads(asked.stdout)["missing"] == [[2, 3]]
+    eventually(lambda: {*lost} <= town.received(DGA), "what was missing has come")
+    evidence = promises_hold(town)
     assert len(evidence.letters) == len(lost) + 1
+    verified = town.bus.run_bus("ledger", "verify", "--json")
+    assert json.loads(verified.stdout)["verdict"] == "pass", verified.stdout
+
+
+def _delivered(town: Scene) -> int:
+    """How many letters are complete in the mailbox of DGA."""
+    return len(town.rows(DGA, select(mail.inbox.c.id).where(mail.inbox.c.state == "delivered")))
+
+
+def test_p13_a_mailbox_brought_back_from_an_older_backup_gets_what_came_since(
+    stage: Stage, fragile_node: Node, tmp_path: Path
+) -> None:
+    town = stage(node=fragile_node).start()
+    before = town.send(OPM, DGA)
+    town.calm()
+    town.process(DGA).stop()
+    shutil.copytree(town.bus.mailbox(DGA), tmp_path / "backup")
+    town.adapter(DGA)
+    since = town.send(OPM, DGA, SOC, count=3)
+    town.calm()
+    assert {*before, *since} <= town.received(DGA)
+    town.process(DGA).stop()
+    town.bring_back(DGA, tmp_path / "backup")
+    assert _delivered(town) == len(before), "the backup is older"
+    town.adapter(DGA)
+    assert town.bus.run_adapter(DGA, "reconcile").returncode == 0
+    eventually(lambda: _delivered(town) == len(before + since), "what came since the backup is there again")
+    promises_hold(town)
 
 
 def test_p10_what_a_blocked_broker_did_not_take_is_sent_when_it_does(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bus.documents.statements import TYPE
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
-from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Repeated
+from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Repeated, Stated
 from bus.router.enforce import Versions, versions
 from bus.router.recording.hand import CLAIM_FOR, Hand, Stale
 from bus.router.recording.letters import HELD, accept
 from bus.router.recording.notices import hear
 from bus.router.recording.refusals import refuse
+from bus.router.recording.statements import state
 
 __all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "submission_of"]
 
@@ -55,6 +57,8 @@ class Recorder:
                 outcome = hear(hand, found)
             case Refused():
                 outcome = refuse(hand, found)
+            case Stated():
+                outcome = state(hand, found)
             case Repeated():
                 outcome = hand.repeat(found.agency, found.answer)
         _close_replay(writer, found.delivery, outcome)
@@ -79,5 +83,7 @@ def submission_of(found: Examined) -> tuple[str, str, str] | None:
             return found.agency, "letter", str(found.letter.document.letter_id)
         case Heard():
             return found.agency, "notice", str(found.notice.document.notice_id)
+        case Stated():
+            return found.agency, TYPE, str(found.statement.id)
         case _:
             return None

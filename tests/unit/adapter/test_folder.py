@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 
 from adapters.connectors.folder import FolderConnector
-from adapters.mailbox import Mailbox
+from adapters.mailbox import Mailbox, Message
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from tests.assets.factory import OCS, OPM, SOC
@@ -366,3 +366,28 @@ def test_of_two_manifests_that_name_one_file_the_first_takes_it_along_and_the_ot
     assert names(exchange / "outbox") == ["b.letter.json"]
     (exchange / "outbox" / "หนังสือ.pdf").write_bytes(b"%PDF 1")
     assert link.collect() == 1
+
+
+def test_what_was_told_before_a_mailbox_was_brought_back_is_neither_written_over_nor_in_the_way(
+    recipient: Office, exchange: Path
+) -> None:
+    link = connector(recipient, exchange)
+    received(recipient)
+    file = recipient.mailbox.store.path(recipient.mailbox.inbox.files(1)[0].sha256)
+    file.parent.mkdir()
+    file.write_bytes(b"%PDF sample")
+    assert link.tell() == 1
+    (letter,) = (exchange / "inbox").iterdir()
+    (letter / "note of the clerk.txt").write_text("keep this")
+    write(exchange, "1.json", "an older receipt")
+    (exchange / "outbox" / "1.json").rename(exchange / "receipts" / "00000002-quarantined.json")
+    recipient.mailbox.news.told("folder", 0)
+    recipient.mailbox.news.prepared("folder", 0, [])
+    recipient.mailbox.arrivals.store([Message(type="weather", body=b"?", headers={"consignment": 99})])
+    (arrival,) = recipient.mailbox.arrivals.waiting(1e12, 10)
+    recipient.mailbox.arrivals.quarantine(arrival.id, "message.unreadable", "no known type")
+    assert link.tell() == 2
+    assert names(exchange / "inbox") == [letter.name]
+    assert (letter / "note of the clerk.txt").read_text() == "keep this"
+    assert len(names(exchange / "receipts")) == 2
+    assert (exchange / "receipts" / "00000002-quarantined.json").read_text() == "an older receipt"

@@ -1,0 +1,33 @@
+"""What the mailbox remembers about itself, by name: when it last did a thing, and what it was asked to do."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.sqlite import insert
+
+from adapters.mailbox.store import Store
+from adapters.mailbox.tables import facts
+
+RECONCILED_AT, RECONCILE_ASKED_AT = "reconciled-at", "reconcile-asked-at"
+
+
+class Facts:
+    """Texts under names; a name has one text at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, name: str) -> str | None:
+        """The text under a name, None if there is none."""
+        with self._store.reading() as connection:
+            return connection.execute(_GET, {"name": name}).scalar()
+
+    def set(self, name: str, value: str) -> None:
+        """Put a text under a name."""
+        with self._store.writing() as connection:
+            connection.execute(_SET, {"name": name, "value": value})
+
+
+_GET = select(facts.c.value).where(facts.c.name == bindparam("name"))
+_ADD = insert(facts)
+_SET = _ADD.on_conflict_do_update(index_elements=["name"], set_={"value": _ADD.excluded.value})

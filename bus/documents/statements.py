@@ -1,0 +1,132 @@
+"""Statements: what an agency's machine says to the bus about itself, and not about a letter. JSON in a compact JWS.
+
+- **Reconciliation**: up to where its consignments are complete, the highest that it has, and the gaps below that. The
+  bus consigns again what is missing (P13).
+- **Cosigned**: it has seen a signed head of the ledger that continues the one it saw before, and cosigns it.
+
+They take the way of every submission: through the agency's exchange, under its user, sealed with its key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from bus.directory import PinnedCertificate
+from bus.documents.seal import Seal
+from bus.documents.tokens import Denied, Doubt, open_signed_json, signed_json
+from bus.errors import Rejected, RejectionCode
+from bus.toml import canonical_json
+
+TYPE = "statement"
+MOST_GAPS = 1_000
+_BEGINNING = b"eyJ"
+"""Of every compact JWS: base64url of `{"`. A letter or notice begins with `<`."""
+_LARGEST = 64 * 1024
+_CODES = {Doubt.KEY: RejectionCode.KEY_UNKNOWN, Doubt.SIGNATURE: RejectionCode.SIGNATURE_BROKEN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciliation:
+    """What an inbox has of its consignments."""
+
+    id: UUID
+    agency: str
+    at: datetime
+    contiguous: int
+    """Everything from 1 to this number has arrived."""
+    highest: int
+    missing: tuple[tuple[int, int], ...] = ()
+    """Gaps above `contiguous` and below `highest`, first to last, ascending."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cosigned:
+    """A witness's signature line over the ledger's head of so many entries."""
+
+    id: UUID
+    agency: str
+    size: int
+    line: str
+
+
+Statement = Reconciliation | Cosigned
+
+
+def is_statement(raw: bytes) -> bool:
+    """Whether a submission looks like a statement; nothing of it is verified."""
+    return raw.startswith(_BEGINNING)
+
+
+def sealed(statement: Statement, seal: Seal) -> bytes:
+    """Return a statement as it is submitted."""
+    values: dict[str, Any] = {"id": str(statement.id), "agency": statement.agency}
+    match statement:
+        case Reconciliation():
+            values |= {
+                "type": "reconciliation/1.0",
+                "at": statement.at,
+                "contiguous": statement.contiguous,
+                "highest": statement.highest,
+                "missing": [list(gap) for gap in statement.missing],
+            }
+        case Cosigned():
+            values |= {"type": "cosignature/1.0", "size": statement.size, "line": statement.line}
+    return signed_json(canonical_json(values), seal).encode()
+
+
+def open_statement(raw: bytes, pins: Sequence[PinnedCertificate], at: datetime) -> Statement:
+    """Verify a statement under the certificates pinned for its author, as of a time. Raises Rejected."""
+    good = [pin.certificate for pin in pins if _in_force(pin, at)]
+    try:
+        if len(raw) > _LARGEST:
+            raise ValueError(f"{len(raw)} bytes")
+        return _read(json.loads(open_signed_json(raw.decode("ascii"), good)))
+    except Denied as denied:
+        code = _CODES.get(denied.doubt, RejectionCode.STATEMENT_UNREADABLE)
+        raise Rejected(code, denied.detail) from denied
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Rejected(RejectionCode.STATEMENT_UNREADABLE, type(error).__name__) from error
+
+
+def _in_force(pin: PinnedCertificate, at: datetime) -> bool:
+    certificate = pin.certificate
+    revoked = pin.revoked_at is not None and pin.revoked_at <= at
+    return not revoked and certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+
+
+def _read(values: Mapping[str, Any]) -> Statement:
+    id, agency = UUID(values["id"]), str(values["agency"])
+    match values["type"]:
+        case "reconciliation/1.0":
+            return _reconciliation(values, id, agency)
+        case "cosignature/1.0":
+            return Cosigned(id=id, agency=agency, size=_number(values["size"]), line=str(values["line"]))
+        case other:
+            raise ValueError(other)
+
+
+def _reconciliation(values: Mapping[str, Any], id: UUID, agency: str) -> Reconciliation:
+    contiguous, highest = _number(values["contiguous"]), _number(values["highest"])
+    missing = tuple((_number(first), _number(last)) for first, last in values["missing"])
+    at = datetime.fromisoformat(values["at"])
+    before = contiguous
+    for first, last in missing:
+        if not before < first <= last < highest:
+            raise ValueError("gaps out of order")
+        before = last
+    if contiguous > highest or len(missing) > MOST_GAPS or at.tzinfo is None:
+        raise ValueError("out of bounds")
+    return Reconciliation(
+        id=id, agency=agency, at=at, contiguous=contiguous, highest=highest, missing=missing
+    )
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError("no number")
+    return value

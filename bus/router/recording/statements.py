@@ -1,0 +1,74 @@
+"""Gate 8 for a statement: what is missing is consigned again, a witness's signature is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bus import logs
+from bus.documents.statements import TYPE, Cosigned, Reconciliation
+from bus.ledger.entry import Kind, canonical, timestamp
+from bus.router.delivery import Stated
+from bus.router.recording.hand import Hand, answer_headers, still_unanswered
+
+_log = logs.get("statements")
+
+
+def state(hand: Hand, found: Stated) -> str:
+    """Write what follows from a statement. Raises Stale when its id has got an answer meanwhile."""
+    match found.statement:
+        case Cosigned() as cosigned:
+            # Outside of the tree: a head that spoke of its own witnesses would never come to rest.
+            new = hand.writer.cosigned(cosigned.size, found.agency, cosigned.line)
+            return "cosigned" if new else "duplicate"
+        case Reconciliation() as statement:
+            return _reconcile(hand, found, statement)
+
+
+def _reconcile(hand: Hand, found: Stated, statement: Reconciliation) -> str:
+    writer, agency = hand.writer, found.agency
+    still_unanswered(writer, agency, TYPE, str(statement.id), found.digest)
+    given = writer.last_number(agency)
+    missing = list(_missing(statement, given))
+    again = writer.repeat_all(agency, missing)
+    hand.left = hand.left or again > 0
+    if statement.highest > given:
+        # The agency has what this ledger never gave it: the ledger is not the one that it was.
+        _log.critical("consignments-unknown", agency=agency, highest=statement.highest, given=given)
+    answer = hand.number(agency)
+    entry = writer.entry(
+        Kind.RECONCILED,
+        agency=agency,
+        document=found.delivery.raw,
+        statementId=str(statement.id),
+        receivedAt=timestamp(found.delivery.received_at),
+        contiguous=statement.contiguous,
+        highest=statement.highest,
+        given=given,
+        again=again,
+        answer=answer,
+    )
+    writer.submission(
+        entry=entry,
+        agency=agency,
+        type=TYPE,
+        id=str(statement.id),
+        digest=found.digest,
+        raw=found.delivery.sha256,
+        answer=answer,
+    )
+    body = canonical({"entry": entry, "notice": str(statement.id), "digest": found.digest, "again": again})
+    hand.give(
+        agency,
+        answer,
+        type="entry",
+        entry=entry,
+        body=body.encode(),
+        headers=answer_headers(found.delivery, str(statement.id), []),
+    )
+    return "reconciled"
+
+
+def _missing(statement: Reconciliation, given: int) -> Iterator[int]:
+    for first, last in statement.missing:
+        yield from range(first, min(last, given) + 1)
+    yield from range(statement.highest + 1, given + 1)

@@ -1,0 +1,42 @@
+"""Gates 5 to 7 for a statement: who says it, and whether it may be said."""
+
+from __future__ import annotations
+
+import hashlib
+
+from bus.directory import Directory
+from bus.documents import statements
+from bus.documents.statements import Cosigned
+from bus.errors import Rejected, RejectionCode
+from bus.ledger.reading import Reader
+from bus.router.delivery import Delivery, Stated
+from bus.verifier.notes import Unreadable, Unsigned, VerifierKey, read_note, require_signed
+
+
+def examine_statement(delivery: Delivery, agency: str, directory: Directory, reader: Reader) -> Stated:
+    """Return what an agency's machine says about itself. Raises Rejected."""
+    statement = statements.open_statement(delivery.raw, directory.pins(agency), delivery.received_at)
+    if statement.agency != agency:
+        raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, statement.agency)
+    if isinstance(statement, Cosigned):
+        _require_witness(statement, directory, reader)
+    digest = hashlib.sha256(delivery.raw).hexdigest()
+    return Stated(delivery=delivery, agency=agency, statement=statement, digest=digest)
+
+
+def _require_witness(statement: Cosigned, directory: Directory, reader: Reader) -> None:
+    """Raise Rejected unless the line is this agency's good cosignature of a head that was signed here."""
+    head = reader.heads.of_size(statement.size)
+    pinned = directory.agencies[statement.agency].witness
+    if head is None or pinned is None:
+        wrong = (
+            "the directory names no witness of this agency"
+            if head
+            else f"no head of {statement.size} entries"
+        )
+        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, wrong)
+    try:
+        note = read_note(f"{read_note(head.note).text}\n{statement.line}\n")
+        require_signed(note, VerifierKey.parse(pinned))
+    except (Unreadable, Unsigned) as error:
+        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, str(error)) from error
