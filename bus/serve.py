@@ -1,4 +1,4 @@
-"""`saraban-bus serve`: the depot over HTTP, with the ledger's word on who is a party to what."""
+"""`saraban-bus serve`: the depot over HTTP, with the ledger's word on who is a party to what, and the public log."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings
+from bus.transparency import log_routes
 from bus.web import serving
 
 _LOOK_AGAIN_AFTER = 1.0
@@ -28,7 +29,8 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
     try:
         in_force = DirectoryInForce(ledger)
         access = Access(pins_of=in_force.pins, suspended=in_force.suspended)
-        async with serving(build_app(depot, access), settings.depot.listen_host, settings.depot.listen_port):
+        app = build_app(depot, access, beside=log_routes(ledger))
+        async with serving(app, settings.depot.listen_host, settings.depot.listen_port):
             collecting = asyncio.create_task(collect_for_ever(depot))
             await stop.wait()
             collecting.cancel()

@@ -20,13 +20,14 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
+from adapters.agent.witnessing import witness_name
 from bus import assets
 from bus.broker import topology
 from bus.broker.admin import Management, apply
 from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
 from bus.directory import Directory, load_directory
-from bus.documents.notes import make_key
+from bus.documents.notes import log_key, make_key, witness_key
 from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger
@@ -74,8 +75,8 @@ def free_port() -> int:
 class LocalBus:
     """The bus in a folder: settings, keys, ledger, depot, mailboxes, processes. A context manager.
 
-    `directory` and `calendar` are the texts of the two files, the shipped examples if left out; `router` overrides
-    settings of the section of that name.
+    `directory` and `calendar` are the texts of the two files, the shipped examples if left out; `router`, `depot` and
+    `log` override settings of their sections, the last those of [ledger].
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class LocalBus:
         calendar: str | None = None,
         router: Mapping[str, Any] | None = None,
         depot: Mapping[str, Any] | None = None,
+        log: Mapping[str, Any] | None = None,
         inbox_max_length: int | None = None,
     ) -> None:
         self.folder = folder.absolute()
@@ -98,6 +100,7 @@ class LocalBus:
         self._texts = {"agencies": directory, "calendar": calendar}
         self._router = dict(router or {})
         self._depot = dict(depot or {})
+        self._log = dict(log or {})
         self._inbox_max_length = inbox_max_length
         self._stack = ExitStack()
         self._ledger: Ledger | None = None
@@ -134,11 +137,10 @@ class LocalBus:
             text = self._texts[name] or (config / f"{name}.toml").read_text(encoding="utf-8")
             (self.folder / f"{name}.toml").write_text(text, encoding="utf-8")
         self.make_keys(["bus", *_inboxes(self.folder / "agencies.toml")])
+        self._make_log_keys()
         self._write_bus_settings()
         self.apply_topology()
         schema.upgrade(self.ledger_url)
-        if not self.log_key.exists():
-            make_key(self.log_key)
         self.apply_directory()
         ledger = Ledger(self.ledger_url)
         enforce_calendar(ledger, load_calendar(self.folder / "calendar.toml"), operator="compose")
@@ -149,6 +151,32 @@ class LocalBus:
         for name in names:
             if not (self.keys / f"{name}.key.pem").exists():
                 make_key_pair(self.keys, name)
+
+    def _make_log_keys(self) -> None:
+        """Generate the log's key, and one for each agency's witness, which the directory then names."""
+        if not self.log_key.exists():
+            make_key(self.log_key)
+        log = log_key(self.log_key, ORIGIN).verifier
+        (self.keys / "log.vkey").write_text(f"{log}\n", encoding="utf-8")
+        for code in _inboxes(self.folder / "agencies.toml"):
+            if not self.witness_key(code).exists():
+                make_key(self.witness_key(code))
+        self._name_witnesses()
+
+    def _name_witnesses(self) -> None:
+        """Write into the directory file the witness of each agency that has a key for one."""
+        log, file = log_key(self.log_key, ORIGIN).verifier, self.folder / "agencies.toml"
+        text = file.read_text(encoding="utf-8")
+        for code in _inboxes(file):
+            key, line = self.witness_key(code), f'code = "{code}"\n'
+            if key.exists() and "witness =" not in text.partition(line)[2].partition("[[agency]]")[0]:
+                witness = witness_key(key, witness_name(log, code)).verifier
+                text = text.replace(line, f'{line}witness = "{witness}"\n', 1)
+        file.write_text(text, encoding="utf-8")
+
+    def witness_key(self, code: str) -> Path:
+        """The key with which an agency's witness cosigns."""
+        return self.keys / f"{code}.witness.pem"
 
     def apply_topology(self) -> None:
         """Declare exchanges, queues, users and policies."""
@@ -162,6 +190,7 @@ class LocalBus:
         """Put the directory file in force, after replacing it by `text` if that is given."""
         if text is not None:
             (self.folder / "agencies.toml").write_text(text, encoding="utf-8")
+            self._name_witnesses()
         ledger = Ledger(self.ledger_url)
         enforce_directory(ledger, self.directory, self.seal("bus"), operator="compose")
         ledger.close()
@@ -338,10 +367,15 @@ class LocalBus:
         }
         (self.folder / "bus.toml").write_text(_toml(settings), encoding="utf-8")
 
-    def _ledger_settings(self) -> dict[str, str]:
+    def _ledger_settings(self) -> dict[str, Any]:
         """Return the ledger's URL without its password, which goes into a file of its own as in production."""
         parts = urlsplit(self.ledger_url)
-        settings = {"origin": ORIGIN, "key": str(self.log_key), "kept_head": str(self.folder / "log.head")}
+        settings = {
+            "origin": ORIGIN,
+            "key": str(self.log_key),
+            "kept_head": str(self.folder / "log.head"),
+            **self._log,
+        }
         if parts.password is None:
             return {"url": self.ledger_url, **settings}
         file = self.folder / "passwords" / "ledger"
@@ -371,6 +405,11 @@ class LocalBus:
                 "certificate": str(self.keys / f"{code}.crt.pem"),
             },
             "mailbox": {"folder": str(self.mailbox(code))},
+            "witness": {
+                "log_key": str(self.keys / "log.vkey"),
+                "key": str(self.witness_key(code)),
+                "poll": 5.0,
+            },
             "connectors": {"folder": {"enabled": True, "path": str(self.exchange_folder(code)), "poll": 0.2}},
         }
         path.write_text(_toml(settings), encoding="utf-8")

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, running
+from adapters.cli import acts, log, running
 from adapters.cli.speaking import (
     AsJson,
     Config,
@@ -30,6 +30,7 @@ from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 acts.add_to(app)
+app.add_typer(log.app, name="log")
 
 
 @app.callback()
@@ -174,6 +175,7 @@ def standing(mailbox: Mailbox) -> accounts.Account:
             {"letter_id": row.letter_id, "number": row.number, "why": row.last_error}
             for row in mailbox.inbox.troubled()
         ],
+        "ledger_alarms": len(mailbox.heads.alarms()),
         "quarantine": [accounts.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
     }
 

@@ -11,14 +11,22 @@ from pathlib import Path
 from cryptography import x509
 
 from adapters.agent import Agent, Companion, Pace
+from adapters.agent.pace import repeat
+from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
+from adapters.cli.log import log_key_of
 from adapters.cli.metrics import metrics
 from adapters.connectors.base import serve
 from adapters.connectors.folder import FolderConnector
 from adapters.depot import DepotClient
+from adapters.log import LogClient
 from adapters.mailbox import Mailbox
 from bus import logs
 from bus.broker.link import Link
+from bus.broker.messages import Outgoing as Submission
+from bus.broker.topology import submit_exchange, user_of
+from bus.documents.notes import witness_key
 from bus.documents.seal import Seal
+from bus.documents.statements import TYPE
 from bus.errors import Misconfigured, Problem
 from bus.process import run_until_told
 from bus.retry import Policy
@@ -64,7 +72,11 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
                 metrics=lambda: metrics(mailbox, outward.connected and inward.connected),
             )
             await stack.enter_async_context(serving(health, "127.0.0.1", settings.metrics_port))
-        await agent.run(stop, beside=_connectors(settings, mailbox))
+        beside = _connectors(settings, mailbox)
+        if settings.witness.log_key:
+            client = LogClient(settings.depot.url, tls=_tls(settings))
+            beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
+        await agent.run(stop, beside=beside)
 
 
 def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
@@ -74,6 +86,31 @@ def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
     return [partial(serve, FolderConnector(mailbox, folder.path), interval=folder.poll)]
 
 
+def _witness(
+    settings: AdapterSettings, mailbox: Mailbox, seal: Seal, client: LogClient, link: Link
+) -> Companion:
+    section, log_key = settings.witness, log_key_of(settings)
+    own = None
+    if section.key.exists():
+        name = witness_name(log_key, settings.agency)
+        own = witness_key(section.key, name, section.passphrase_text())
+
+    async def publish(statement_id: str, raw: bytes) -> None:
+        await link.publish(
+            Submission(
+                exchange=submit_exchange(settings.agency),
+                body=raw,
+                message_id=statement_id,
+                type=TYPE,
+                user_id=user_of(settings.agency),
+            )
+        )
+
+    keys = WitnessKeys(log_key, own)
+    witness = Witness(mailbox, seal, keys, client, publish, every=section.poll)
+    return lambda stop: repeat("witness", witness.work, asyncio.Event(), stop)
+
+
 def _link(settings: AdapterSettings, way: str) -> Link:
     broker = settings.broker
     name = f"adapter.{settings.agency}.{way}"
@@ -81,14 +118,17 @@ def _link(settings: AdapterSettings, way: str) -> Link:
 
 
 def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:
+    return DepotClient(settings.depot.url, settings.agency, seal, tls=_tls(settings), policy=_DEPOT)
+
+
+def _tls(settings: AdapterSettings) -> ssl.SSLContext | bool:
     ca_file = settings.depot.ca_file
     try:
-        tls = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        return ssl.create_default_context(cafile=ca_file) if ca_file else True
     except (OSError, ssl.SSLError) as exc:
         raise Misconfigured(
             Problem(str(ca_file), "depot.ca_file", "holds no certificates", "Name a PEM file with them.")
         ) from exc
-    return DepotClient(settings.depot.url, settings.agency, seal, tls=tls, policy=_DEPOT)
 
 
 def _certificate(path: Path) -> x509.Certificate:

@@ -12,6 +12,7 @@ from adapters.mailbox.arrivals import Arrival, Arrivals, Judgement, judge
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.facts import Facts
 from adapters.mailbox.files import FileStore
+from adapters.mailbox.heads import SeenHeads
 from adapters.mailbox.inbox import Inbox, Received
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import Notices, record
@@ -38,6 +39,7 @@ class Mailbox:
         self.news = Newsfeed(self._store)
         self.directories = Directories(self._store)
         self.facts = Facts(self._store)
+        self.heads = SeenHeads(self._store)
 
     def __enter__(self) -> Mailbox:
         return self

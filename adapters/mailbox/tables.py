@@ -208,3 +208,25 @@ bookmarks = Table(
     Column("place", String, nullable=False, default=""),
 )
 """How far a connector has told the news, how far it has prepared more to show, and under which names (lines)."""
+
+seen_heads = Table(
+    "seen_heads",
+    metadata,
+    Column("size", Integer, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", String, nullable=False),
+    Column("seen_at", String, nullable=False),
+)
+"""Signed heads of the bus's ledger that were found to continue one another."""
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("held", String, nullable=False),
+    Column("shown", String, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Heads that contradict those, each with the one that it contradicts."""

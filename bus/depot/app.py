@@ -28,7 +28,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from bus import logs
 from bus.depot.holds import AGENCY, SHA256, read_checks, write_results
@@ -58,9 +58,17 @@ class Access:
 
 
 def build_app(
-    depot: Depot, access: Access, *, idle_seconds: float = 30.0, clock: Callable[[], float] = time.time
+    depot: Depot,
+    access: Access,
+    *,
+    idle_seconds: float = 30.0,
+    clock: Callable[[], float] = time.time,
+    beside: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """The depot's HTTP application; an upload that stands still for `idle_seconds` gives way."""
+    """The depot's HTTP application; an upload that stands still for `idle_seconds` gives way.
+
+    `beside` are routes of others, served at the same address.
+    """
     desk = _Desk(depot, access, idle_seconds, clock)
     file, upload = "/files/{sha256}", "/uploads/{sha256}"
     return Starlette(
@@ -73,6 +81,7 @@ def build_app(
             Route("/healthz", _healthz),
             Route("/readyz", desk.readyz),
             Route("/metrics", desk.metrics),
+            *beside,
         ],
         exception_handlers={HTTPException: _no_such_route, Exception: _internal},
     )

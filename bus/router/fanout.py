@@ -83,12 +83,14 @@ class Fanout:
         appends: GroupCommit,
         *,
         router: str,
+        head: Callable[[], str | None] = lambda: None,
         on_trouble: Callable[[str, str], None] = lambda agency, reason: None,
     ) -> None:
         self._link = link
         self._ledger = ledger
         self._appends = appends
         self._router = router
+        self._head = head
         self._on_trouble = on_trouble
         self._couriers: dict[str, _Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -195,7 +197,7 @@ class Fanout:
     async def _publish(self, courier: _Courier, consignment: Consignment) -> None:
         reached("router.before-publish")
         try:
-            await self._link.publish(_message(consignment), deadline=_CONFIRM_WITHIN, lane=courier.lane)
+            await self._link.publish(self._message(consignment), deadline=_CONFIRM_WITHIN, lane=courier.lane)
         except Transient as failure:
             self._failed(courier, consignment, failure)
             return
@@ -210,6 +212,19 @@ class Fanout:
         self._start(courier)
         if not courier.in_hand and (courier.behind or self._more):
             self._kick.set()
+
+    def _message(self, consignment: Consignment) -> Outgoing:
+        """The consignment with the newest head of the ledger, for the recipient to hold against the next."""
+        head = self._head()
+        return Outgoing(
+            exchange=topology.DELIVER,
+            routing_key=consignment.agency,
+            body=consignment.body,
+            message_id=f"{consignment.agency}-{consignment.number}",
+            type=consignment.type,
+            headers={**consignment.headers, "checkpoint": head} if head else consignment.headers,
+            content_type=_CONTENT_TYPES.get(consignment.type, "application/xml"),
+        )
 
     def _failed(self, courier: _Courier, consignment: Consignment, failure: Transient) -> None:
         """Open the circuit: everything for this agency goes back to the pending list until the pause is over."""
@@ -267,18 +282,6 @@ def _record_failure(writer: Writer, consignment: Consignment, reason: str) -> No
         letter=consignment.letter,
         number=consignment.number,
         reason=reason,
-    )
-
-
-def _message(consignment: Consignment) -> Outgoing:
-    return Outgoing(
-        exchange=topology.DELIVER,
-        routing_key=consignment.agency,
-        body=consignment.body,
-        message_id=f"{consignment.agency}-{consignment.number}",
-        type=consignment.type,
-        headers=consignment.headers,
-        content_type=_CONTENT_TYPES.get(consignment.type, "application/xml"),
     )
 
 

@@ -84,6 +84,7 @@ class _Parts:
             ledger,
             self.appends,
             router=name,
+            head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
             on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
         )
         self.intake = Intake(

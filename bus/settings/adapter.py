@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from bus.settings.loading import Section, Settings, load
@@ -54,6 +54,23 @@ class Connectors(Section):
     folder: FolderConnector = FolderConnector()
 
 
+class Witness(Section):
+    """How this agency watches that the bus's ledger only grows."""
+
+    log_key: Path | None = None
+    """A file with the public key of the bus's log, as its operator handed it over; when not set, nothing is watched."""
+    key: Path = Path("keys/witness.key.pem")
+    """The Ed25519 key with which heads are cosigned, a PEM file readable by its owner only; `log key` makes it."""
+    passphrase: SecretStr | None = None
+    """That key's passphrase, by the environment only."""
+    poll: Seconds = 60.0
+    """Seconds between looks at the log."""
+
+    def passphrase_text(self) -> str | None:
+        """The key's passphrase itself, or None for a key without one."""
+        return self.passphrase.get_secret_value() if self.passphrase is not None else None
+
+
 class AdapterSettings(Settings):
     """Everything that `saraban-adapter` can be told."""
 
@@ -76,6 +93,7 @@ class AdapterSettings(Settings):
     seal: AgencySeal = AgencySeal()
     mailbox: Mailbox = Mailbox()
     connectors: Connectors = Connectors()
+    witness: Witness = Witness()
     log: Log = Log()
 
 

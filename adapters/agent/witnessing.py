@@ -1,0 +1,140 @@
+"""The adapter as a witness of the ledger: it believes a head only if that continues the one it believes already.
+
+Heads come with every consignment, and from the log itself. For each new one a proof of consistency is demanded. A head
+that is older and consistent is stale, as after a redelivery, and no more is made of it. One that contradicts what is
+believed is an alarm: both are kept as evidence. The heads that the bus asks for are cosigned with the agency's own key.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import uuid4
+
+from adapters.log import LogClient, Shorter
+from adapters.mailbox import Mailbox
+from bus.documents.notes import NoteKey
+from bus.documents.seal import Seal
+from bus.documents.statements import Cosigned, sealed
+from bus.logs import get
+from bus.verifier.merkle import Unproven, require_consistency
+from bus.verifier.notes import (
+    Checkpoint,
+    Note,
+    Unreadable,
+    Unsigned,
+    VerifierKey,
+    read_checkpoint,
+    read_note,
+    require_signed,
+)
+
+_LOG = get(__name__)
+HEADER = "checkpoint"
+COSIGNED_SIZE = "cosigned-size"
+Publish = Callable[[str, bytes], Awaitable[None]]
+"""From a statement's id and octets to the broker's confirm."""
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessKeys:
+    """The log that is witnessed, and the key to cosign with."""
+
+    log: VerifierKey
+    own: NoteKey | None
+    """None for an agency that watches and does not cosign."""
+
+
+def witness_name(log: VerifierKey, agency: str) -> str:
+    """The name under which an agency's witness signs: below that of the log."""
+    return f"{log.name}/{agency}"
+
+
+class Witness:
+    """Looks at what came, asks the log, cosigns what it is asked for."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        seal: Seal,
+        keys: WitnessKeys,
+        log: LogClient,
+        publish: Publish,
+        *,
+        every: float,
+    ) -> None:
+        """`every`: seconds between looks."""
+        self._mailbox = mailbox
+        self._seal = seal
+        self._keys = keys
+        self._log = log
+        self._publish = publish
+        self._every = every
+        self._looked_at = 0
+
+    async def work(self) -> float:
+        """Look at the newest head that came with a message and at the newest anchor; cosign the latter."""
+        self._looked_at, headers = self._mailbox.heads.arrived_with(self._looked_at)
+        came = json.loads(headers).get(HEADER) if headers else None
+        if isinstance(came, str):
+            await self.look(came)
+        anchor = await self._log.anchor()
+        if anchor is not None and await self.look(anchor):
+            await self._cosign(anchor)
+        return self._every
+
+    async def look(self, text: str) -> bool:
+        """Whether a head is the log's and agrees with what is believed. Raises Transient while that cannot be told."""
+        held = self._mailbox.heads.newest()
+        try:
+            note = read_note(text)
+            require_signed(note, self._keys.log)
+            head = read_checkpoint(note)
+        except (Unreadable, Unsigned) as error:
+            return self._alarm(f"a head that is not the log's: {error}", held.note if held else "", text)
+        if head.origin != self._keys.log.name:
+            return self._alarm(f"a head of {head.origin}", held.note if held else "", text)
+        if held is None:
+            self._mailbox.heads.keep(head.size, head.root, _plain(note))
+            return True
+        known = self._mailbox.heads.of_size(head.size)
+        if known is not None:
+            same = known.root == head.root
+            return same or self._alarm("two heads of one size", known.note, text)
+        return await self._compare(Checkpoint(head.origin, held.size, held.root), held.note, head, note)
+
+    async def _compare(self, held: Checkpoint, held_note: str, head: Checkpoint, note: Note) -> bool:
+        older, newer = sorted((held, head), key=lambda one: one.size)
+        try:
+            proof = await self._log.consistency(older.size, newer.size)
+            require_consistency(older.size, older.root, newer.size, newer.root, proof)
+        except Shorter as error:
+            return self._alarm(f"the log was cut off: {error}", held_note, str(note))
+        except Unproven as error:
+            return self._alarm(f"the log was rewritten: {error}", held_note, str(note))
+        # An older one is stale and consistent; keeping it spares the next proof.
+        self._mailbox.heads.keep(head.size, head.root, _plain(note))
+        return True
+
+    async def _cosign(self, text: str) -> None:
+        note = read_note(text)
+        size = read_checkpoint(note).size
+        if self._keys.own is None or size <= int(self._mailbox.facts.get(COSIGNED_SIZE) or 0):
+            return
+        line = self._keys.own.cosign(note, int(time.time()))
+        statement = Cosigned(id=uuid4(), agency=self._mailbox.agency, size=size, line=str(line))
+        await self._publish(str(statement.id), sealed(statement, self._seal))
+        self._mailbox.facts.set(COSIGNED_SIZE, str(size))
+        _LOG.info("head cosigned", size=size)
+
+    def _alarm(self, reason: str, held: str, shown: str) -> bool:
+        if self._mailbox.heads.alarm(reason, held, shown):
+            _LOG.critical("the ledger's heads contradict each other", reason=reason)
+        return False
+
+
+def _plain(note: Note) -> str:
+    """The note as the log signed it; other witnesses' lines are no part of what is believed."""
+    return str(Note(note.text, note.signatures[:1]))

@@ -1,0 +1,68 @@
+"""`saraban-adapter log`: whether the bus's ledger only grows, as far as this agency has seen."""
+
+from __future__ import annotations
+
+import typer
+
+from adapters.agent.witnessing import COSIGNED_SIZE, witness_name
+from adapters.cli.speaking import MISTAKEN, AsJson, Config, bilingual, opened, print_json, say, settings_of
+from adapters.connectors import accounts
+from adapters.mailbox import Mailbox
+from bus.documents.notes import make_key, witness_key
+from bus.errors import Misconfigured, Problem
+from bus.settings import AdapterSettings
+from bus.verifier.notes import Unreadable, VerifierKey
+
+app = typer.Typer(no_args_is_help=True, help="The ledger of the bus, as a witness sees it.")
+
+
+@app.command()
+def status(config: Config = None, as_json: AsJson = False) -> None:
+    """The newest head that is believed, what was cosigned, and every head that contradicts what was believed."""
+    with opened(config) as mailbox:
+        account = standing(mailbox)
+        print_json(account) if as_json else say(False, None, bilingual(account))
+    if account["alarms"]:
+        raise typer.Exit(MISTAKEN)
+
+
+@app.command()
+def key(config: Config = None) -> None:
+    """Print this agency's public key as a witness, for the operator of the bus; make the key if there is none."""
+    settings = settings_of(config)
+    section = settings.witness
+    if not section.key.exists():
+        make_key(section.key, section.passphrase_text())
+    name = witness_name(log_key_of(settings), settings.agency)
+    say(False, None, str(witness_key(section.key, name, section.passphrase_text()).verifier))
+
+
+def standing(mailbox: Mailbox) -> accounts.Account:
+    """What this mailbox knows of the ledger's heads."""
+    newest = mailbox.heads.newest()
+    cosigned = mailbox.facts.get(COSIGNED_SIZE)
+    return {
+        "size": newest.size if newest else None,
+        "root": newest.root.hex() if newest else None,
+        "seen_at": accounts.when(newest.seen_at) if newest else None,
+        "checkpoint": newest.note if newest else None,
+        "cosigned_size": int(cosigned) if cosigned else None,
+        "alarms": [
+            {"at": accounts.when(one.at), "reason": one.reason, "held": one.held, "shown": one.shown}
+            for one in mailbox.heads.alarms()
+        ],
+    }
+
+
+def log_key_of(settings: AdapterSettings) -> VerifierKey:
+    """The public key of the bus's log. Raises Misconfigured when it is not set or cannot be read."""
+    file = settings.witness.log_key
+    fix = "Name the file with the key that `saraban-bus ledger key` prints."
+    if file is None:
+        raise Misconfigured(Problem("adapter.toml", "witness.log_key", "is not set", fix))
+    try:
+        return VerifierKey.parse(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, Unreadable) as error:
+        raise Misconfigured(
+            Problem(str(file), "witness.log_key", f"cannot be read ({error})", fix)
+        ) from error

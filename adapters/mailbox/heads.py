@@ -1,0 +1,99 @@
+"""The ledger's signed heads as this agency has seen them: the newest that it believes, and any that contradict it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select
+
+from adapters.mailbox.store import Store
+from adapters.mailbox.tables import alarms, arrivals, seen_heads
+from bus.thai import now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenHead:
+    """A head that was found to continue the one before it."""
+
+    size: int
+    root: bytes
+    note: str
+    seen_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Two heads that cannot both be true, kept as evidence."""
+
+    at: str
+    reason: str
+    held: str
+    """The note of the head that was believed."""
+    shown: str
+    """The note that contradicts it."""
+
+
+class SeenHeads:
+    """Rows are added and read; nothing is removed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def newest(self) -> SeenHead | None:
+        """The largest head that is believed."""
+        with self._store.reading() as connection:
+            row = connection.execute(select(seen_heads).order_by(seen_heads.c.size.desc()).limit(1))
+            found = row.mappings().first()
+        return _head(found) if found else None
+
+    def of_size(self, size: int) -> SeenHead | None:
+        """The believed head of exactly this size."""
+        with self._store.reading() as connection:
+            found = connection.execute(_OF_SIZE, {"size": size}).mappings().first()
+        return _head(found) if found else None
+
+    def keep(self, size: int, root: bytes, note: str) -> None:
+        """Believe a head from now on."""
+        values = {"size": size, "root": root, "note": note, "seen_at": now().isoformat()}
+        with self._store.writing() as connection:
+            if connection.execute(_OF_SIZE, {"size": size}).first() is None:
+                connection.execute(insert(seen_heads), [values])
+
+    def alarm(self, reason: str, held: str, shown: str) -> bool:
+        """Keep two heads that contradict each other; False if this pair is kept already."""
+        with self._store.writing() as connection:
+            same = select(alarms.c.id).where(alarms.c.held == held, alarms.c.shown == shown)
+            if connection.execute(same).first() is not None:
+                return False
+            values = {"at": now().isoformat(), "reason": reason, "held": held, "shown": shown}
+            connection.execute(insert(alarms), [values])
+        return True
+
+    def alarms(self) -> list[Alarm]:
+        """All that was found to contradict what was believed, newest first."""
+        with self._store.reading() as connection:
+            rows = connection.execute(select(alarms).order_by(alarms.c.id.desc())).mappings()
+            return [Alarm(**{name: row[name] for name in Alarm.__slots__}) for row in rows]
+
+    def arrived_with(self, after: int) -> tuple[int, str]:
+        """The newest message's row number, and the headers that it came with (JSON); (after, "") if none is newer."""
+        with self._store.reading() as connection:
+            return _newest(connection, after)
+
+
+def _newest(connection: Connection, after: int) -> tuple[int, str]:
+    row = connection.execute(_ARRIVED, {"after": after}).first()
+    return (row.id, row.headers) if row else (after, "")
+
+
+def _head(row: RowMapping) -> SeenHead:
+    return SeenHead(size=row["size"], root=bytes(row["root"]), note=row["note"], seen_at=row["seen_at"])
+
+
+_OF_SIZE = select(seen_heads).where(seen_heads.c.size == bindparam("size"))
+_ARRIVED = (
+    select(arrivals.c.id, arrivals.c.headers)
+    .where(arrivals.c.id > bindparam("after"))
+    .order_by(arrivals.c.id.desc())
+    .limit(1)
+)
