@@ -11,17 +11,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
+from adapters.mailbox import tables as mail
 from bus.directory import BUS
+from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import is_notice, verify
 from bus.documents.xml import open_envelope
-from bus.ledger.database import appending
+from bus.ledger.database import appending, reading
 from bus.ledger.entry import Kind, canonical, columns, leaf_hash
 from bus.ledger.store import Ledger
 from bus.ledger.tables import REMEMBERED
+from bus.ledger.verifying import verify as verify_ledger
+from compose.local import ORIGIN
 from tests.faults.evidence import Box, Evidence, gather
 from tests.faults.scene import Scene
 
@@ -42,6 +46,7 @@ def promises_hold(scene: Scene, *, parked: Collection[str] = (), lost: Collectio
     p6_only_the_frozen_recipients_have_it_and_authors_are_who_they_say(evidence)
     p7_receipts_attest_what_is_durable(evidence)
     p8_the_ledger_only_grows(evidence, scene.bus.open_ledger())
+    p8_it_verifies_and_no_witness_is_alarmed(scene)
     p9_an_id_stands_for_one_content(evidence)
     p10_what_was_sent_again_was_the_same(evidence)
     p11_nobody_waits_behind_somebody_else(evidence)
@@ -123,6 +128,7 @@ def p3_everything_delivered_is_in_the_ledger(e: Evidence) -> None:
             assert e.documents[row.sha256] == row.body
             headers = json.loads(row.headers)
             headers.pop("x-delivery-count", None)  # the broker's, of a redelivery
+            headers.pop("checkpoint", None)  # the ledger's head at the time of the publish
             assert headers == json.loads(consignment.headers)
             if row.type in ("letter", "notice"):
                 assert (headers["sender"], row.sha256) in submitted
@@ -212,6 +218,16 @@ def p8_the_ledger_only_grows(e: Evidence, ledger: Ledger) -> None:
         for forbidden in (f"UPDATE {table.name} SET {column} = {column}", f"DELETE FROM {table.name}"):
             with pytest.raises(DBAPIError), appending(ledger.engine) as connection:
                 _attempt(connection, table.name, forbidden)
+
+
+def p8_it_verifies_and_no_witness_is_alarmed(scene: Scene) -> None:
+    """Rows, tree, signed heads, documents and signatures agree, and so do the heads that the agencies have seen."""
+    key = log_key(scene.bus.log_key, ORIGIN).verifier
+    with reading(scene.bus.open_ledger().engine) as connection:
+        report = verify_ledger(connection, key, signatures=True)
+    assert report.passed, report.findings
+    for code in scene.bus.directory.inboxes:
+        assert scene.rows(code, select(mail.alarms.c.reason)) == []
 
 
 def _attempt(connection: Connection, table: str, forbidden: str) -> None:
