@@ -408,7 +408,7 @@ class LocalBus:
             "witness": {
                 "log_key": str(self.keys / "log.vkey"),
                 "key": str(self.witness_key(code)),
-                "poll": 5.0,
+                "poll": 2.0,
             },
             "connectors": {"folder": {"enabled": True, "path": str(self.exchange_folder(code)), "poll": 0.2}},
         }

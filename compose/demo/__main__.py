@@ -40,7 +40,7 @@ def main() -> int:
     console.print("Starting a private RabbitMQ node, the depot, a router and six adapters …")
     lost = new_seal(LOST_KEY)
     write_seal(lost, folder / "keys", LOST_KEY)
-    with LocalBus(folder, directory=_with_revoked_key()) as bus:
+    with LocalBus(folder, directory=_with_revoked_key(), log={"anchor_interval": 3.0}) as bus:
         play = Play(bus)
         play.start()
         with Live(pictures.live(play), console=console, refresh_per_second=4) as live:
@@ -50,6 +50,7 @@ def main() -> int:
         report = {
             **reckon(play, badly),
             "evidence": found["verdict"],
+            "cosigned": found.get("cosigned", 0),
             "ledger": found.get("ledger"),
             "seconds": round(monotonic() - began, 1),
         }

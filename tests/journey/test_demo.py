@@ -26,6 +26,7 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed() -> Non
     assert report["duplicates_at_recipients"] == 0
     assert report["letters"] == 11
     assert report["evidence"] == report["ledger"] == "pass"
+    assert report["cosigned"] == 7
     assert report["refused_by_bus"] == 5
     assert report["refusals"] == {
         "top-secret": "secrecy.excluded",
