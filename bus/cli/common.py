@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json as json_module
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +15,20 @@ from rich.console import Console
 from rich.table import Table
 
 from bus.ledger import schema
+from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings, load_bus_settings
 
 Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", envvar="SARABAN_BUS_CONFIG", help="The settings file (bus.toml)."),
+]
+
+Auditor = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SARABAN_AUDITOR", help="Who reads; it is entered into the ledger what was asked for."
+    ),
 ]
 
 
@@ -44,6 +52,15 @@ def opened(settings: BusSettings) -> Iterator[Ledger]:
 def operator() -> str:
     """Return the login name under which an operator's act is recorded."""
     return getpass.getuser()
+
+
+def note_reading(
+    ledger: Ledger, auditor: str | None, what: str, query: Mapping[str, Any], count: int
+) -> None:
+    """Enter that a named auditor has read: the question and how much was found, never what."""
+    if auditor:
+        with ledger.append() as writer:
+            writer.entry(Kind.READ, auditor=auditor, what=what, query=dict(query), count=count)
 
 
 def say(value: Any, *, json: bool, words: Iterable[str]) -> None:

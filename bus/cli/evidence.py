@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bus.cli.common import Config, opened, say, settings_of
-from bus.cli.ledger import dates_of, letters_named, paged
+from bus.cli.letters import dates_of, letters_named, paged
 from bus.depot.store import local_contents
 from bus.documents.letter import Letter
 from bus.documents.seal import Seal
@@ -72,9 +72,8 @@ def evidence(
                 )
                 first, last = _span(span)
                 asked = any(each is not None for each in (span, number, sender, recipient, date))
-                wanted = (
-                    [row.letter for row in paged(matching) if first <= row.letter <= last] if asked else []
-                )
+                pages = paged(matching) if asked else iter(())
+                wanted = [row.letter for rows in pages for row in rows if first <= row.letter <= last]
         if not wanted:
             say({"packs": []}, json=json, words=["no letter is asked for, or none is found"])
             raise typer.Exit(1)
@@ -100,12 +99,12 @@ def _write(
     *,
     files: bool,
 ) -> None:
-    found = _gathered(ledger, settings, letter)
+    found = gathered(ledger, settings, letter)
     opened_files = _files(found, settings) if files else None
     write_pack(path, found, seal, at=now(), files=opened_files, stamp=stamp)
 
 
-def _gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
+def gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
     """Gather; where no head covers the letter yet, sign one, if the log's key is here."""
     with suppress(NotSigned), ledger.read() as reader:
         return gather(reader, letter)

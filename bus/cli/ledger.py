@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bus.cli import proving, reports
-from bus.cli.common import Config, opened, say, settings_of, table
+from bus.cli.common import Auditor, Config, note_reading, opened, say, settings_of, table
+from bus.cli.finding import find
+from bus.cli.letters import letters_named, row_of, state_of
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind, canonical
-from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
-from bus.thai import normalise_number, parse_date, thai_datetime
+from bus.thai import thai_datetime
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
 
 proving.add_to(app)
 reports.add_to(app)
+app.command("find")(find)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
@@ -80,17 +80,21 @@ def show(
     ],
     config: Config = None,
     json: Json = False,
+    auditor: Auditor = None,
 ) -> None:
     """Show a letter: what each recipient did, and every entry about it."""
-    with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        rows = letters_named(reader, letter)
-        found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
+    with opened(settings_of(config)) as ledger:
+        with ledger.read() as reader:
+            rows = letters_named(reader, letter)
+            found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
+        note_reading(ledger, auditor, "show", {"letter": letter}, len(found))
     if not found:
         say({"letters": []}, json=json, words=[f"no letter {letter} in this ledger"])
         raise typer.Exit(1)
     if json:
         value = [
-            {**_row(row), **_state(state), "entries": [dict(e.body) for e in es]} for row, state, es in found
+            {**row_of(row), **state_of(state), "entries": [dict(e.body) for e in es]}
+            for row, state, es in found
         ]
         say({"letters": value}, json=True, words=())
         return
@@ -112,62 +116,6 @@ def tail(
             typer.echo(canonical(entry.body) if json else _line(entry))
 
 
-@app.command()
-def find(
-    config: Config = None,
-    json: Json = False,
-    number: Annotated[str | None, typer.Option(help="Letter number, Thai or Arabic digits.")] = None,
-    sender: Annotated[str | None, typer.Option("--from", help="Code of the sending agency.")] = None,
-    recipient: Annotated[str | None, typer.Option("--to", help="Code of a recipient.")] = None,
-    date: Annotated[
-        str | None,
-        typer.Option(help="The letter's date, พ.ศ. or ISO; two with `..` between them are a range."),
-    ] = None,
-    state: Annotated[
-        str | None, typer.Option(help="State of a recipient, such as delivered, or `unacknowledged`.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many letters.")] = 1000,
-) -> None:
-    """Find letters; everything given has to apply."""
-    first, last = dates_of(date)
-    with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        matching = partial(
-            reader.find_letters,
-            number=normalise_number(number) if number else None,
-            sender=sender,
-            recipient=recipient,
-            since=first,
-            until=last,
-        )
-        states = ((row, reader.state_of(row.letter)) for row in paged(matching))
-        wanted = (pair for pair in states if state is None or _has(pair[1], state, recipient))
-        found = list(islice(wanted, limit))
-    if json:
-        say({"letters": [{**_row(row), **_state(one)} for row, one in found]}, json=True, words=())
-        return
-    table(
-        f"{len(found)} letters",
-        ["entry", "number", "dated", "from", "LetterID", "recipients"],
-        ([r.letter, r.number or "–", r.dated, r.sender, r.letter_id, _summary(s)] for r, s in found),
-    )
-
-
-def letters_named(reader: Reader, name: str) -> list[LetterRow]:
-    """Return the letters that a person means by a LetterID, a letter number or a ledger number."""
-    if name.isdecimal():
-        row = reader.letter(int(name))
-        return [row] if row else []
-    return reader.find_letters(letter_id=name.lower()) or reader.find_letters(number=normalise_number(name))
-
-
-def paged(matching: Callable[..., list[LetterRow]]) -> Iterator[LetterRow]:
-    """Yield every matching letter, newest first."""
-    before = None
-    while rows := matching(before=before, limit=_PAGE):
-        yield from rows
-        before = rows[-1].letter
-
-
 def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
     with ledger.read() as reader:
         after = max(reader.head() - count, 0)
@@ -180,57 +128,6 @@ def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
             return
         if not batch:
             time.sleep(_TAIL_EVERY)
-
-
-def dates_of(text: str | None) -> tuple[str | None, str | None]:
-    """Return the ISO dates of one date or of two with `..` between them; either may be left out."""
-    if text is None:
-        return None, None
-    first, separator, last = text.partition("..")
-    try:
-        since = parse_date(first.strip()).isoformat() if first.strip() else None
-        until = parse_date(last.strip()).isoformat() if last.strip() else (None if separator else since)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no date: {error}") from error
-    return since, until
-
-
-def _has(state: LetterState, wanted: str, recipient: str | None) -> bool:
-    if wanted == "unacknowledged":
-        return bool(set(state.unacknowledged) & ({recipient} if recipient else set(state.recipients)))
-    return any(one.status == wanted for code, one in state.recipients.items() if recipient in (None, code))
-
-
-def _row(row: LetterRow) -> dict[str, Any]:
-    return {
-        "letter": row.letter,
-        "letterId": row.letter_id,
-        "digest": row.digest,
-        "number": row.number,
-        "dated": row.dated,
-        "sender": row.sender,
-        "speed": row.speed,
-        "acceptedAt": row.accepted_at,
-        "receiptDue": row.receipt_due,
-        "registrationDue": row.registration_due,
-    }
-
-
-def _state(state: LetterState) -> dict[str, Any]:
-    recipients: Mapping[str, Any] = {
-        code: {
-            "role": one.role,
-            "addressed": one.addressed,
-            "status": one.status,
-            "consignedAt": one.consigned_at,
-            "deliveredAt": one.receipt.at if one.receipt else None,
-            "answeredAt": one.answer.at if one.answer else None,
-            "number": one.answer.number if one.answer else None,
-            "overdue": list(one.overdue),
-        }
-        for code, one in state.recipients.items()
-    }
-    return {"recipients": recipients, "unacknowledged": state.unacknowledged}
 
 
 def _print(row: LetterRow, state: LetterState, entries: list[Entry]) -> None:
@@ -257,13 +154,6 @@ def _print(row: LetterRow, state: LetterState, entries: list[Entry]) -> None:
 
 def _when(at: str | None) -> str | None:
     return f"{at[:19].replace('T', ' ')}\n{thai_datetime(datetime.fromisoformat(at))}" if at else None
-
-
-def _summary(state: LetterState) -> str:
-    counts: dict[str, int] = {}
-    for one in state.recipients.values():
-        counts[one.status] = counts.get(one.status, 0) + 1
-    return ", ".join(f"{status} {count}" for status, count in sorted(counts.items()))
 
 
 def _line(entry: Entry) -> str:

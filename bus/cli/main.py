@@ -16,6 +16,7 @@ from bus.broker import topology
 from bus.broker.admin import Management, apply, drift
 from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
+from bus.cli import audit as audit_commands
 from bus.cli import evidence as evidence_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
@@ -38,6 +39,7 @@ app.add_typer(directory_app, name="directory")
 app.add_typer(calendar_app, name="calendar")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
+app.add_typer(audit_commands.app, name="audit")
 app.command("evidence")(evidence_commands.evidence)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -71,7 +71,7 @@ def _row(row: LetterRow) -> Row:
 
 
 def report(
-    name: Annotated[str, typer.Argument(help="overdue, refused, operators, keys or gaps.")],
+    name: Annotated[str, typer.Argument(help="overdue, refused, operators, keys, readings or gaps.")],
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -106,10 +106,15 @@ def _refused(reader: Reader) -> Iterator[Row]:
 
 
 def _operators(reader: Reader) -> Iterator[Row]:
-    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED)
+    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED)
     acts = sorted((entry for kind in kinds for entry in reader.every(kind)), key=lambda entry: entry.seq)
     for entry in acts:
-        yield _named(entry, "kind", "operator", "version", "parked", "reason")
+        yield _named(entry, "kind", "operator", "version", "parked", "auditor", "until", "reason")
+
+
+def _readings(reader: Reader) -> Iterator[Row]:
+    for entry in reader.every(Kind.READ):
+        yield _named(entry, "auditor", "what", "letter", "grant", "query", "count")
 
 
 def _keys(reader: Reader) -> Iterator[Row]:
@@ -152,5 +157,6 @@ _REPORTS: dict[str, Callable[[Reader], Iterator[Row]]] = {
     "refused": _refused,
     "operators": _operators,
     "keys": _keys,
+    "readings": _readings,
     "gaps": _gaps,
 }

@@ -43,6 +43,8 @@ class Kind(StrEnum):
     REPLAY_REQUESTED = "replay-requested"
     REPLAYED = "replayed"
     RECONCILED = "reconciled"
+    GRANTED = "granted"
+    READ = "read"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, Unpack
 
 from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
 
 from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.finding import Asked, letters_query
 from bus.ledger.heads import Heads
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.state import LetterState, fold
@@ -173,42 +174,13 @@ class Reader:
         return LetterRow(*row) if row else None
 
     def find_letters(
-        self,
-        *,
-        letter_id: str | None = None,
-        number: str | None = None,
-        sender: str | None = None,
-        recipient: str | None = None,
-        since: str | None = None,
-        until: str | None = None,
-        accepted_by: str | None = None,
-        before: int | None = None,
-        limit: int = 1000,
+        self, *, before: int | None = None, limit: int = 1000, **asked: Unpack[Asked]
     ) -> list[LetterRow]:
-        """Return the letters to which everything given applies, newest first.
+        """Return the letters to which everything asked for applies, newest first.
 
-        `number` is normalised (`bus.thai.normalise_number`); `since` and `until` are the letter's ISO date, inclusive;
-        `accepted_by` is a ledger time, inclusive; `before` is a ledger number to go on from.
+        `before` is a ledger number to go on from.
         """
-        query = select(letters).order_by(letters.c.letter.desc()).limit(limit)
-        if before:
-            query = query.where(letters.c.letter < before)
-        if letter_id:
-            query = query.where(letters.c.letter_id == letter_id)
-        if number:
-            query = query.where(letters.c.number_normalised == number)
-        if sender:
-            query = query.where(letters.c.sender == sender)
-        if recipient:
-            mine = select(recipients.c.letter).where(recipients.c.agency == recipient)
-            query = query.where(letters.c.letter.in_(mine))
-        if since:
-            query = query.where(letters.c.dated >= since)
-        if until:
-            query = query.where(letters.c.dated <= until)
-        if accepted_by:
-            query = query.where(letters.c.accepted_at <= accepted_by)
-        return [LetterRow(*row) for row in self._current().execute(query)]
+        return [LetterRow(*row) for row in self._current().execute(letters_query(before, limit, asked))]
 
     def unanswered_replays(self) -> list[Entry]:
         """Return the requests to replay a parked submission that have not been carried out yet."""

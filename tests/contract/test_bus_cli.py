@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import sys
@@ -22,7 +23,7 @@ from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import sign
 from bus.ledger.checkpoint import Signer
-from bus.ledger.entry import Kind
+from bus.ledger.entry import Kind, timestamp
 from bus.ledger.store import Ledger
 from bus.router import parking
 from bus.router.answers import Answers
@@ -449,3 +450,81 @@ def test_reports_say_what_is_asked_again_and_again(shell: Shell, told: dict[str,
     assert gaps[OCS] == 4
     assert "nothing" in shell("ledger", "report", "overdue")
     shell("ledger", "report", "weather", code=2)
+
+
+# ---- what auditors ask ---------------------------------------------------------------------------------------------
+
+
+def test_letters_are_found_by_words_file_and_certificate(shell: Shell, told: dict[str, str]) -> None:
+    subject = factory.letter().content
+    assert subject is not None
+    words = str(subject.subject)
+    assert names(told, shell.json("ledger", "find", "--subject", words[3:12])) == ["back", "new", "old"]
+    assert names(told, shell.json("ledger", "find", "--subject", f"{words[3:9]} ไม่มีคำนี้")) == []
+    assert names(told, shell.json("ledger", "find", "--subject", "%")) == []
+    digest = factory.letter().main_file.digest
+    assert names(told, shell.json("ledger", "find", "--file", digest.upper())) == ["back", "new", "old"]
+    assert names(told, shell.json("ledger", "find", "--file", "00" * 32)) == []
+    certificate = factory.seal(OCS).certificate
+    for key in (
+        f"{certificate.serial_number:x}",
+        str(certificate.serial_number),
+        factory.seal(OCS).fingerprint,
+    ):
+        assert names(told, shell.json("ledger", "find", "--certificate", key)) == ["back"]
+    assert names(told, shell.json("ledger", "find", "--certificate", "4711")) == []
+
+
+def test_an_export_says_what_was_asked_how_much_was_found_and_of_which_ledger(
+    shell: Shell, told: dict[str, str], signed_heads: VerifierKey
+) -> None:
+    found = shell.json("ledger", "find", "--from", OPM, "--date", "1 มกราคม 2560..")
+    assert (found["query"], found["count"]) == ({"sender": OPM, "since": "2017-01-01"}, 2)
+    assert found["head"]["entries"] == found["head"]["signed"] > 3
+    lines = shell("ledger", "find", "--from", OPM, "--csv").splitlines()
+    assert lines[0] == f'# query: {{"sender": "{OPM}"}}'
+    assert lines[1] == "# count: 2"
+    assert json.loads(lines[2].removeprefix("# head: "))["root"] == found["head"]["root"]
+    rows = list(csv.DictReader(lines[3:]))
+    assert {row["letterId"] for row in rows} == {told["old"], told["new"]}
+    assert {row["unacknowledged"] for row in rows} == {OCS, f"{SOC} {OCS}"}
+
+
+def test_what_a_named_auditor_reads_is_entered_and_nothing_of_what_was_found(
+    shell: Shell, told: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = len(shell.json("ledger", "report", "readings")["rows"])
+    shell("ledger", "find", "--number", "นร ๐๑๐๕/๑๖๖", "--auditor", "sample auditor")
+    monkeypatch.setenv("SARABAN_AUDITOR", "another sample")
+    shell("ledger", "show", told["new"])
+    rows = shell.json("ledger", "report", "readings")["rows"]
+    assert [(row["auditor"], row["what"], row["count"]) for row in rows[before:]] == [
+        ("sample auditor", "find", 1),
+        ("another sample", "show", 1),
+    ]
+    assert rows[before]["query"] == {"number": "นร 0105/166"}
+
+
+def test_an_auditor_opens_a_letter_by_a_grant_in_time_and_by_no_other(
+    shell: Shell, told: dict[str, str]
+) -> None:
+    grant = shell.json("audit", "grant", told["new"], "--auditor", "sample", "--reason", "คำสั่งที่ 1")
+    number = str(grant["grant"])
+    shell("audit", "open", number, "--auditor", "somebody else", "-o", "no", code=2)
+    shell("audit", "open", "1", "--auditor", "sample", "-o", "no", code=2)
+    opened = shell.json("audit", "open", number, "--auditor", "sample", "-o", "read")
+    assert {"letter.xml", "acceptance.xml", "index.html"} <= set(opened["files"])
+    assert (shell.folder / "read" / "letter.xml").read_bytes().startswith(b"<?xml")
+    shell("audit", "open", number, "--auditor", "sample", "-o", "read", code=2)
+    ledger = shell.ledger()
+    with ledger.append() as writer:
+        late = writer.entry(
+            Kind.GRANTED, letter=grant["letter"], auditor="sample", until=timestamp(now() - DAY), reason="x"
+        )
+    kinds = [entry["kind"] for entry in rig.entries_of_kind(ledger, Kind.GRANTED, Kind.READ)]
+    ledger.close()
+    assert kinds == ["granted", "read", "read", "granted"]
+    shell("audit", "open", str(late), "--auditor", "sample", "-o", "late", code=2)
+    assert "ended at" in shell.err
+    operators = shell.json("ledger", "report", "operators")["rows"]
+    assert ("granted", "somying") in {(row["kind"], row["operator"]) for row in operators}

@@ -1,0 +1,128 @@
+"""`saraban-bus audit`: a letter and its files, opened for an auditor by a grant that is itself in the ledger."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bus.cli.common import Config, opened, operator, say, settings_of
+from bus.cli.evidence import gathered
+from bus.cli.letters import letters_named
+from bus.depot.store import local_contents
+from bus.documents.letter import Letter
+from bus.documents.xml import open_envelope, read
+from bus.errors import Misconfigured, Problem
+from bus.evidence.page import page
+from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.evidence import Evidence
+from bus.ledger.reading import Reader
+from bus.ledger.rows import LetterRow
+from bus.settings import BusSettings
+from bus.thai import now
+
+app = typer.Typer(no_args_is_help=True, help="Grants by which auditors open letters; each is an entry.")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_LONGEST_HOURS = 24.0 * 31
+
+
+@app.command()
+def grant(
+    letter: Annotated[str, typer.Argument(help="LetterID, letter number, or ledger number of the letter.")],
+    auditor: Annotated[str, typer.Option(help="Who may open it.")],
+    reason: Annotated[str, typer.Option(help="Why, such as the number of the order.")],
+    hours: Annotated[float, typer.Option(min=0.1, max=_LONGEST_HOURS, help="For how long.")] = 8.0,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Let an auditor open a letter and its files for some hours."""
+    with opened(settings_of(config)) as ledger:
+        with ledger.read() as reader:
+            row = _the_letter(reader, letter)
+        with ledger.append() as writer:
+            until = timestamp(writer.at + timedelta(hours=hours))
+            entry = writer.entry(
+                Kind.GRANTED,
+                letter=row.letter,
+                auditor=auditor,
+                until=until,
+                reason=reason,
+                operator=operator(),
+            )
+    words = [f"grant {entry}: {auditor} may open letter {row.letter} until {until[:19]}"]
+    say({"grant": entry, "letter": row.letter, "auditor": auditor, "until": until}, json=json, words=words)
+
+
+@app.command(name="open")
+def open_letter(
+    number: Annotated[int, typer.Argument(metavar="GRANT", help="The number of the grant.")],
+    auditor: Annotated[str, typer.Option(help="Who opens it.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="An empty or new folder.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write a letter, its notices and its files into a folder; that it was opened is an entry."""
+    settings = settings_of(config)
+    with opened(settings) as ledger:
+        with ledger.read() as reader:
+            letter = _granted(reader, number, auditor)
+        found = gathered(ledger, settings, letter)
+        # Entered first: nobody reads unseen, not even when the copying fails half way.
+        with ledger.append() as writer:
+            entry = writer.entry(Kind.READ, letter=letter, auditor=auditor, grant=number, what="letter")
+        names = _written(found, settings, output)
+    words = [
+        f"entry {entry}: {auditor} has opened letter {letter}",
+        *(f"  {output / name}" for name in names),
+    ]
+    say({"entry": entry, "letter": letter, "files": names}, json=json, words=words)
+
+
+def _the_letter(reader: Reader, name: str) -> LetterRow:
+    rows = letters_named(reader, name)
+    if len(rows) == 1:
+        return rows[0]
+    shown = ", ".join(f"{row.letter} ({row.sender}, {row.dated})" for row in rows) or "none"
+    raise typer.BadParameter(f"{name!r} means {len(rows)} letters: {shown}; name one by its ledger number")
+
+
+def _granted(reader: Reader, number: int, auditor: str) -> int:
+    """Return the letter that a grant opens now for this auditor."""
+    entry: Entry | None = reader.entry_at(number)
+    if entry is None or entry.kind is not Kind.GRANTED:
+        raise typer.BadParameter(f"{number} is no grant")
+    if entry.body["auditor"] != auditor:
+        raise typer.BadParameter(f"grant {number} is not for {auditor}")
+    if datetime.fromisoformat(entry.body["until"]) < now():
+        raise typer.BadParameter(f"grant {number} ended at {entry.body['until'][:19]}; ask for another")
+    return int(entry.body["letter"])
+
+
+def _written(found: Evidence, settings: BusSettings, output: Path) -> list[str]:
+    output.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if any(output.iterdir()):
+        raise Misconfigured(Problem(str(output), "--output", "is not empty", "Name a new folder."))
+    shown = {name: data for name, data in found.members.items() if name.endswith(".xml")}
+    shown["index.html"] = page(found, now()).encode()
+    for name, data in shown.items():
+        (output / name).parent.mkdir(exist_ok=True)
+        (output / name).write_bytes(data)
+    return [*sorted(shown), *_copied(found, settings, output)]
+
+
+def _copied(found: Evidence, settings: BusSettings, output: Path) -> list[str]:
+    """Copy the letter's files under their own names, as far as those are plain, else under their SHA-256."""
+    letter = read(open_envelope(found.members["letter.xml"]).root)
+    store, names = local_contents(settings.depot.folder), []
+    for file in letter.all_files if isinstance(letter, Letter) else ():
+        plain = Path(file.name).name == file.name and not file.name.startswith(".")
+        name = f"{file.digest[:8]}-{file.name}" if plain else file.digest
+        if store.size(file.digest) is None:
+            continue
+        with store.open(file.digest) as source, (output / name).open("xb") as target:
+            shutil.copyfileobj(source, target, 1024 * 1024)
+        names.append(name)
+    return names

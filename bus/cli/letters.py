@@ -1,0 +1,97 @@
+"""How commands name letters, read dates, and put letters into words and values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import typer
+
+from bus.ledger.reading import Reader
+from bus.ledger.rows import LetterRow
+from bus.ledger.state import LetterState
+from bus.thai import normalise_number, parse_date
+
+_PAGE = 500
+
+
+def letters_named(reader: Reader, name: str) -> list[LetterRow]:
+    """Return the letters that a person means by a LetterID, a letter number or a ledger number."""
+    if name.isdecimal():
+        row = reader.letter(int(name))
+        return [row] if row else []
+    return reader.find_letters(letter_id=name.lower()) or reader.find_letters(number=normalise_number(name))
+
+
+def dates_of(text: str | None) -> tuple[str | None, str | None]:
+    """Return the ISO dates of one date or of two with `..` between them; either may be left out."""
+    if text is None:
+        return None, None
+    first, separator, last = text.partition("..")
+    try:
+        since = parse_date(first.strip()).isoformat() if first.strip() else None
+        until = parse_date(last.strip()).isoformat() if last.strip() else (None if separator else since)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no date: {error}") from error
+    return since, until
+
+
+def paged(matching: Callable[..., list[LetterRow]]) -> Iterator[list[LetterRow]]:
+    """Yield every matching letter, newest first, in pages."""
+    before = None
+    while rows := matching(before=before, limit=_PAGE):
+        yield rows
+        before = rows[-1].letter
+
+
+def in_batches(
+    reader: Reader, matching: Callable[..., list[LetterRow]]
+) -> Iterator[tuple[LetterRow, LetterState]]:
+    """Yield every matching letter, newest first, with its state."""
+    for rows in paged(matching):
+        states = reader.states_of([row.letter for row in rows])
+        yield from ((row, states[row.letter]) for row in rows)
+
+
+def row_of(row: LetterRow) -> dict[str, Any]:
+    """Return a letter's index as plain values."""
+    return {
+        "letter": row.letter,
+        "letterId": row.letter_id,
+        "digest": row.digest,
+        "number": row.number,
+        "dated": row.dated,
+        "sender": row.sender,
+        "subject": row.subject,
+        "speed": row.speed,
+        "acceptedAt": row.accepted_at,
+        "receiptDue": row.receipt_due,
+        "registrationDue": row.registration_due,
+        "certificate": row.certificate,
+    }
+
+
+def state_of(state: LetterState) -> dict[str, Any]:
+    """Return where a letter stands with each recipient as plain values."""
+    recipients: Mapping[str, Any] = {
+        code: {
+            "role": one.role,
+            "addressed": one.addressed,
+            "status": one.status,
+            "consignedAt": one.consigned_at,
+            "deliveredAt": one.receipt.at if one.receipt else None,
+            "answeredAt": one.answer.at if one.answer else None,
+            "number": one.answer.number if one.answer else None,
+            "overdue": list(one.overdue),
+        }
+        for code, one in state.recipients.items()
+    }
+    return {"recipients": recipients, "unacknowledged": state.unacknowledged}
+
+
+def summary_of(state: LetterState) -> str:
+    """Return how many recipients are in each state, in words."""
+    counts: dict[str, int] = {}
+    for one in state.recipients.values():
+        counts[one.status] = counts.get(one.status, 0) + 1
+    return ", ".join(f"{status} {count}" for status, count in sorted(counts.items()))

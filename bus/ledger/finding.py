@@ -1,0 +1,62 @@
+"""What letters can be found by; every question is answered from an index, but for words on SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from sqlalchemy import Select, select
+
+from bus.ledger.tables import letter_files, letters, recipients
+
+
+class Asked(TypedDict, total=False):
+    """What is asked for; what is left out, None or empty asks for nothing."""
+
+    letter_id: str | None
+    number: str | None
+    """Normalised (`bus.thai.normalise_number`)."""
+    sender: str | None
+    recipient: str | None
+    since: str | None
+    """The letter's date, ISO, inclusive; `until` likewise."""
+    until: str | None
+    accepted_by: str | None
+    """A ledger time, inclusive."""
+    words: Sequence[str]
+    """All of them stand in the subject."""
+    file: str | None
+    """SHA-256 of a file that the letter names."""
+    certificates: Sequence[str]
+    """SHA-256 of the certificates of which one signed it."""
+
+
+def letters_query(before: int | None, limit: int, asked: Asked) -> Select[Any]:
+    """Return the query for the letters to which everything applies, newest first, below a ledger number."""
+    query = select(letters).order_by(letters.c.letter.desc()).limit(limit)
+    if before:
+        query = query.where(letters.c.letter < before)
+    for name, column in (
+        ("letter_id", letters.c.letter_id),
+        ("number", letters.c.number_normalised),
+        ("sender", letters.c.sender),
+    ):
+        if value := asked.get(name):
+            query = query.where(column == value)
+    if recipient := asked.get("recipient"):
+        mine = select(recipients.c.letter).where(recipients.c.agency == recipient)
+        query = query.where(letters.c.letter.in_(mine))
+    if since := asked.get("since"):
+        query = query.where(letters.c.dated >= since)
+    if until := asked.get("until"):
+        query = query.where(letters.c.dated <= until)
+    if accepted_by := asked.get("accepted_by"):
+        query = query.where(letters.c.accepted_at <= accepted_by)
+    for word in asked.get("words", ()):
+        query = query.where(letters.c.subject.contains(word, autoescape=True))
+    if file := asked.get("file"):
+        naming = select(letter_files.c.letter).where(letter_files.c.sha256 == file)
+        query = query.where(letters.c.letter.in_(naming))
+    if certificates := asked.get("certificates"):
+        query = query.where(letters.c.certificate.in_(certificates))
+    return query
