@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import configuration, settings
 
-pytest_plugins = ["tests.fixtures.broker", "tests.fixtures.postgres"]
+pytest_plugins = ["tests.fixtures.broker", "tests.fixtures.postgres", "tests.fixtures.timestamps"]
 
 configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / "build" / "cache" / "hypothesis")
 # The machine is shared with servers under load: a slow example is no failing one.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,8 +23,10 @@ from bus.documents.container import seal_members
 from bus.documents.notice import Event
 from bus.documents.seal import Seal
 from bus.evidence.pack import SIGNATURES, write_pack
+from bus.evidence.stamping import stamper
 from bus.ledger.evidence import NotSigned, gather
 from bus.ledger.store import Ledger
+from bus.settings import EvidenceSettings
 from bus.thai import now
 from bus.verifier.cli import main
 from bus.verifier.container import MIMETYPE
@@ -403,3 +407,40 @@ def test_a_damaged_member_fails_its_checks_and_no_other_program(
 ) -> None:
     damaged(tmp_path / "damaged.asice", members_of(pack))
     assert judge(tmp_path / "damaged.asice", key_of(lived)).verdict is Result.FAIL
+
+
+# ---- the instructions for auditors ---------------------------------------------------------------------------------
+
+
+def test_every_command_in_the_instructions_for_auditors_works_on_a_pack_as_written(
+    lived: Lived, tmp_path: Path, authority: Path, tsa_url: str
+) -> None:
+    folder = tmp_path / "auditor"
+    folder.mkdir()
+    stamp = stamper(EvidenceSettings(tsa_url=tsa_url, tsa_ca_file=authority / "root.pem"))
+    with lived.ledger.read() as reader:
+        evidence = gather(reader, lived.letter)
+    write_pack(folder / "evidence.asice", evidence, factory.seal("bus"), at=now(), stamp=stamp)
+    (folder / "log.vkey").write_text(f"{key_of(lived)}\n", encoding="utf-8")
+    shutil.copy(authority / "root.pem", folder)
+    text = (ROOT / "docs" / "auditing.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 6
+    search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    said = ""
+    for block in blocks:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", block],
+            cwd=folder,
+            env={**os.environ, "PATH": search},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
+        said += done.stdout + done.stderr
+    assert "PASS" in said
+    digest = hashlib.sha256((folder / "evidence" / "letter.xml").read_bytes()).hexdigest()
+    assert said.count(digest) == 2, "of the file, and in its entry"
+    assert "Verification: OK" in said
+    assert judge(folder / "evidence.asice", key_of(lived)).verdict is Result.PASS
