@@ -82,7 +82,17 @@ def timestamp(moment: datetime) -> str:
 def canonical(body: Mapping[str, Any]) -> str:
     """Return the canonical encoding of a JSON object; raise ValueError for a float, which has no canonical form."""
     _refuse_floats(body)
-    return json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _ENCODER.encode(body)
+
+
+def read_canonical(text: str) -> dict[str, Any]:
+    """Return the body that a text encodes; raise ValueError unless the text is the canonical encoding of it."""
+    body = _DECODER.decode(text)
+    if _ENCODER.encode(body) != text:
+        raise ValueError("the body is not in canonical form")
+    if not isinstance(body, dict):
+        raise ValueError("the body is no JSON object")
+    return body
 
 
 def leaf_hash(body: str) -> bytes:
@@ -104,6 +114,15 @@ def columns(text: str, read: Mapping[str, Any] | None = None) -> dict[str, Any]:
         "body": text,
         "leaf": leaf_hash(text),
     }
+
+
+def _no_float(_text: str) -> Any:
+    raise ValueError("a float has no canonical form")
+
+
+# Made once: an encoder or decoder with settings of its own costs as much as its use.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
 
 
 def _refuse_floats(value: Any) -> None:

@@ -23,18 +23,18 @@ BY_SENDER = frozenset({Event.NUMBER_DISPUTED, Event.WITHDRAWAL_REQUESTED, Event.
 def fault_of(entry: Entry, state: LetterState) -> str | None:
     """Say in words why an entry may not follow on this state of its letter; None if it may."""
     body = entry.body
-    match entry.kind:
+    match body["kind"]:
         case Kind.NOTICE:
             return _fault_of_notice(
                 body["event"], body["agency"], body["about"], body.get("supersedes"), state
             )
         case Kind.CONSIGNED | Kind.OVERDUE:
-            named = body["recipients" if entry.kind is Kind.CONSIGNED else "silent"]
+            named = body["recipients" if body["kind"] == Kind.CONSIGNED else "silent"]
             # A notice is consigned to the sender too.
             strangers = [code for code in named if code not in state.recipients and code != state.sender]
             if strangers:
                 return f"names {', '.join(strangers)}, who are no parties"
-            return _fault_of_overdue(body["deadline"], named, state) if entry.kind is Kind.OVERDUE else None
+            return _fault_of_overdue(body["deadline"], named, state) if body["kind"] == Kind.OVERDUE else None
         case _:
             return None
 

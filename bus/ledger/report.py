@@ -49,6 +49,12 @@ class Report:
         if len(self.findings) < MOST_FINDINGS:
             self.findings.append(Finding(code, where, detail))
 
+    def unreadable(self, where: str, error: Exception) -> None:
+        """Note what a row did to whoever tried to read it; raise it again if the database is away."""
+        if isinstance(error, Transient):
+            raise error
+        self.note("row.unreadable", where, f"it cannot be read: {type(error).__name__}: {error}")
+
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return {"verdict": "pass" if self.passed else "fail", **asdict(self)}
@@ -59,7 +65,5 @@ def guarded(report: Report, where: str) -> Iterator[None]:
     """Turn whatever a row does to whoever reads it into a finding: a verification must come to its end."""
     try:
         yield
-    except Transient:
-        raise
     except Exception as error:
-        report.note("row.unreadable", where, f"it cannot be read: {type(error).__name__}: {error}")
+        report.unreadable(where, error)

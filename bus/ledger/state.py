@@ -160,7 +160,7 @@ def accepted(entry: Entry) -> LetterState:
 
 def _concerned(entry: Entry, recipients: Mapping[str, RecipientState]) -> list[str]:
     about: Iterable[str]
-    match entry.kind:
+    match entry.body["kind"]:
         case Kind.NOTICE:
             about = entry.body["about"]
         case Kind.CONSIGNED:
@@ -173,7 +173,7 @@ def _concerned(entry: Entry, recipients: Mapping[str, RecipientState]) -> list[s
 
 
 def _step(recipient: RecipientState, entry: Entry) -> RecipientState:
-    match entry.kind:
+    match entry.body["kind"]:
         case Kind.CONSIGNED:
             if recipient.consignment not in entry.body["recipients"][recipient.agency]:
                 return recipient
@@ -197,18 +197,18 @@ def _said(body: Mapping[str, Any]) -> Said:
 
 
 def _hear(recipient: RecipientState, word: Said) -> RecipientState:
-    recipient = replace(recipient, said=(*recipient.said, word))
+    said = (*recipient.said, word)
     match word.event:
         case Event.DELIVERED:
-            return replace(recipient, receipt=recipient.receipt or word)
+            return replace(recipient, said=said, receipt=recipient.receipt or word)
         case Event.HANDOVER_FAILED:
-            return replace(recipient, failure=recipient.failure or word)
+            return replace(recipient, said=said, failure=recipient.failure or word)
         case Event.SETTLED:
-            return replace(recipient, settled=word)
+            return replace(recipient, said=said, settled=word)
         case Event.NUMBER_DISPUTED:
-            return replace(recipient, disputed=word)
+            return replace(recipient, said=said, disputed=word)
         case Event.WITHDRAWAL_REQUESTED | Event.WITHDRAWAL_GRANTED | Event.WITHDRAWAL_DECLINED:
-            return replace(recipient, withdrawal=word)
+            return replace(recipient, said=said, withdrawal=word)
         case _:
             # A clerk's answer or its correction: the newest is in force, and a dispute ends with it.
-            return replace(recipient, answer=word, disputed=None)
+            return replace(recipient, said=said, answer=word, disputed=None)

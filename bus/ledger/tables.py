@@ -118,6 +118,7 @@ submissions = Table(
     Column("code", String(60)),
     Index(None, "agency", "type", "id"),
     Index(None, "agency", "raw"),
+    Index(None, "entry"),
 )
 """Every verdict: for a submission past gate 6 under its id and digest, for any other under its raw bytes.
 

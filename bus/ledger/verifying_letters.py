@@ -11,12 +11,12 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.legality import fault_of
-from bus.ledger.report import Progress, Report, guarded
+from bus.ledger.report import Progress, Report
 from bus.ledger.state import accepted, advance
 from bus.ledger.tables import consignments, entries, letters, recipients
 
-_BATCH = 25
-"""Letters at a time: each may be a circular to thousands."""
+_MOST_LETTERS, _MOST_ENTRIES = 250, 5_000
+"""At a time: one letter may be a circular with thousands."""
 _LISTED = {
     "sender": "agency",
     "letter_id": "letterId",
@@ -38,8 +38,7 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
     total = connection.scalar(select(func.count()).select_from(touched.subquery())) or 0
     done, last = 0, 0
     while True:
-        query = touched.where(about > last).order_by(about).limit(_BATCH)
-        some = list(connection.scalars(query))
+        some = _next(connection, touched.where(about > last).order_by(about).limit(_MOST_LETTERS))
         if not some:
             break
         _check_some_letters(connection, some, report)
@@ -52,19 +51,36 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
     report.counts["letters"] = done
 
 
+def _next(connection: Connection, query: Select[Any]) -> list[int]:
+    """The next letters, as many as do not have too many entries together; at least one."""
+    some = list(connection.scalars(query).all())
+    counts = (
+        select(entries.c.letter, func.count()).where(entries.c.letter.in_(some)).group_by(entries.c.letter)
+    )
+    total = 0
+    for place, (_, count) in enumerate(connection.execute(counts.order_by(entries.c.letter)).all()):
+        total += count
+        if total > _MOST_ENTRIES and place:
+            return some[:place]
+    return some
+
+
 def _check_some_letters(connection: Connection, some: list[int], report: Report) -> None:
     query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
-    rows = connection.execute(query.order_by(entries.c.letter, entries.c.seq))
-    index = {row.letter: row for row in connection.execute(select(letters).where(letters.c.letter.in_(some)))}
+    rows = connection.execute(query.order_by(entries.c.letter, entries.c.seq)).all()
+    listed = connection.execute(select(letters).where(letters.c.letter.in_(some))).all()
+    index = {row.letter: row for row in listed}
     frozen = _grouped(connection, select(recipients), recipients.c.letter, some)
     columns = (consignments.c.entry, consignments.c.agency, consignments.c.number, consignments.c.document)
     given = _grouped(connection, select(*columns), consignments.c.entry, some)
     for letter, group in groupby(rows, key=lambda row: row.letter):
-        with guarded(report, f"letter {letter}"):
+        try:
             found = [Entry(json.loads(row.body)) for row in group]
             _check_chain(letter, found, report)
             _check_index(found[0], index.get(letter), frozen.get(letter, []), given.get(letter, []), report)
             _check_steps(letter, found, report)
+        except Exception as error:
+            report.unreadable(f"letter {letter}", error)
 
 
 def _check_chain(letter: int, found: list[Entry], report: Report) -> None:
@@ -115,6 +131,6 @@ def _grouped(
     connection: Connection, query: Select[Any], column: Any, some: list[int]
 ) -> dict[int, list[Row[Any]]]:
     grouped: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(query.where(column.in_(some))):
+    for row in connection.execute(query.where(column.in_(some))).all():
         grouped.setdefault(getattr(row, column.name), []).append(row)
     return grouped

@@ -25,12 +25,13 @@ from bus.documents.letter import Receiver
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
-from tests.bench import costs, latency, letters, throughput
+from tests.bench import costs, evidence, latency, letters, throughput
 from tests.bench.raw import raw_forward
 
 BUILD = Path(__file__).parents[2] / "build"
 SENDER, OTHER, GROUP = "0100100000", "0100500000", "everyone"
 COUNT = int(os.environ.get("BENCH_LETTERS", "2000"))
+ENTRIES = int(os.environ.get("BENCH_ENTRIES", "1000000"))
 BACKLOGS = (1_000, int(os.environ.get("BENCH_BACKLOG", "20000")))
 CIRCULAR = 500
 
@@ -43,7 +44,7 @@ def main() -> int:
     console = Console(width=110)
     report: dict[str, Any] = {"machine": _machine(), "versions": _versions(), "letters": COUNT}
     with Node(folder / "broker") as node:
-        for step in (_costs, _raw, _sqlite, _postgresql, _latency, _circular, _memory):
+        for step in (_costs, _raw, _sqlite, _postgresql, _latency, _circular, _memory, _evidence):
             console.print(f"… {step.__name__.strip('_')}")
             step(node, folder, report)
             (BUILD / "bench.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
@@ -128,6 +129,19 @@ def _memory(node: Node, folder: Path, report: dict[str, Any]) -> None:
     report["router_rss_mb"] = peaks
 
 
+def _evidence(_node: Node, folder: Path, report: dict[str, Any]) -> None:
+    scale = folder / "evidence"
+    scale.mkdir()
+    url = f"sqlite:///{scale / 'ledger.db'}"
+    found: dict[str, Any] = {"entries": ENTRIES, "tree": evidence.tree_overhead(scale)}
+    found["sqlite"] = evidence.at_scale(scale, url, ENTRIES)
+    found["verify"] = evidence.verify_at_scale(url, scale / "scale" / "log.key.pem")
+    with PostgresCluster(folder / "postgres-evidence") as cluster:
+        found["postgresql"] = evidence.at_scale(scale, cluster.create_database("scale"), ENTRIES)
+        cluster.stop()
+    report["evidence"] = found
+
+
 def _bus(node: Node, folder: Path, name: str, **changes: Any) -> LocalBus:
     return LocalBus(folder / name, broker=node, vhost=f"bench-{name}", **changes)
 
@@ -185,10 +199,24 @@ def _print(console: Console, report: dict[str, Any]) -> None:
         ("(f) circular to 500, s", report["circular_500_s"], "≤ 5"),
         ("(g) router memory, MB", report["router_rss_mb"], "≤ 200"),
         ("    large to small backlog", ratios["rss_large_to_small"], "≤ 1.15"),
+        *_evidence_rows(report["evidence"]),
     ]
     for row in rows:
         table.add_row(*map(str, row))
     console.print(table)
+
+
+def _evidence_rows(found: dict[str, Any]) -> list[tuple[str, object, str]]:
+    sqlite, postgresql, verify = found["sqlite"], found["postgresql"], found["verify"]
+    return [
+        ("append with tree and heads to without", found["tree"]["ratio"], "≤ 1.15"),
+        (f"verify of {found['entries']:,} entries, per s", verify["entries_per_s"], "≥ 20000"),
+        ("    to bare SHA-256 of the same bytes", verify["ratio"], ""),
+        ("    memory, MB", verify["peak_mb"], "≤ 200"),
+        ("one proof, ms (SQLite, PostgreSQL)", (sqlite["proof_ms"], postgresql["proof_ms"]), "≤ 20"),
+        ("one evidence pack, ms", (sqlite["pack_ms"], postgresql["pack_ms"]), "≤ 300"),
+        ("find by number, ms", (sqlite["find_by_number_ms"], postgresql["find_by_number_ms"]), "≤ 200, ≤ 50"),
+    ]
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

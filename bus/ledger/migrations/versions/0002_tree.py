@@ -70,6 +70,7 @@ def upgrade() -> None:
     op.add_column("letters", sa.Column("subject", sa.String(length=1000), nullable=True))
     op.add_column("letters", sa.Column("certificate", sa.String(length=64), nullable=True))
     op.create_index("ix_letters_certificate", "letters", ["certificate"])
+    op.create_index("ix_submissions_entry", "submissions", ["entry"])
     op.create_index("ix_letters_dated", "letters", ["dated"])
     op.create_index("ix_letters_sender_letter", "letters", ["sender", "letter"])
     if op.get_bind().dialect.name == "postgresql":
