@@ -76,7 +76,8 @@ class LocalBus:
     """The bus in a folder: settings, keys, ledger, depot, mailboxes, processes. A context manager.
 
     `directory` and `calendar` are the texts of the two files, the shipped examples if left out; `router`, `depot` and
-    `log` override settings of their sections, the last those of [ledger].
+    `log` override settings of their sections, the last those of [ledger]; `witness_poll` is how often adapters look at
+    the log, in seconds.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class LocalBus:
         router: Mapping[str, Any] | None = None,
         depot: Mapping[str, Any] | None = None,
         log: Mapping[str, Any] | None = None,
+        witness_poll: float = 2.0,
         inbox_max_length: int | None = None,
     ) -> None:
         self.folder = folder.absolute()
@@ -101,6 +103,7 @@ class LocalBus:
         self._router = dict(router or {})
         self._depot = dict(depot or {})
         self._log = dict(log or {})
+        self._witness_poll = witness_poll
         self._inbox_max_length = inbox_max_length
         self._stack = ExitStack()
         self._ledger: Ledger | None = None
@@ -408,7 +411,7 @@ class LocalBus:
             "witness": {
                 "log_key": str(self.keys / "log.vkey"),
                 "key": str(self.witness_key(code)),
-                "poll": 2.0,
+                "poll": self._witness_poll,
             },
             "connectors": {"folder": {"enabled": True, "path": str(self.exchange_folder(code)), "poll": 0.2}},
         }

@@ -43,7 +43,11 @@ class Reconciler:
             self._mailbox.facts.get(RECONCILED_AT),
         )
         asked = asked_at is not None and (done_at is None or asked_at > done_at)
-        daily = done_at is None or now() - datetime.fromisoformat(done_at) >= EVERY
+        if done_at is None and not asked:
+            # In a new mailbox nothing can be missing yet: its first day begins.
+            self._mailbox.facts.set(RECONCILED_AT, now().isoformat())
+            return _LOOK_EVERY
+        daily = done_at is not None and now() - datetime.fromisoformat(done_at) >= EVERY
         if not (asked or daily):
             return _LOOK_EVERY
         waited = time.monotonic() - self._last_arrival()

@@ -33,7 +33,7 @@ from bus.ledger.store import Ledger, Writer
 from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
-from bus.router.delivery import Delivery, Examined, Passed
+from bus.router.delivery import Delivery, Examined, Passed, Stated
 from bus.router.enforce import Versions, calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
 from bus.router.intake import Rules, conclude, examine, files_of
@@ -222,8 +222,9 @@ class Intake:
 
     async def _recorded(self, examined: list[Examined], judged_by: Versions) -> list[Recorded | Exception]:
         append = partial(_record_all, self._recorder, examined, judged_by)
+        about = "statements" if all(isinstance(one, Stated) for one in examined) else "submissions"
         try:
-            return list(await asyncio.wrap_future(self._appends.submit(append, about="submissions")))
+            return list(await asyncio.wrap_future(self._appends.submit(append, about=about)))
         except Transient:
             raise
         except Exception as bug:
