@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 
+from bus.documents.keys import read_private_key
 from bus.errors import Misconfigured, Problem
 from bus.verifier.notes import (
     LOG,
@@ -28,8 +28,6 @@ from bus.verifier.notes import (
     cosigned_octets,
     is_key_name,
 )
-
-_OTHERS = 0o077
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +86,11 @@ def require_name(name: str, file: str, key: str) -> str:
 
 
 def _read(path: Path, passphrase: str | None) -> Ed25519PrivateKey:
-    try:
-        with path.open("rb") as file:
-            rights, pem = os.fstat(file.fileno()).st_mode, file.read()
-        if rights & _OTHERS:
-            wrong, fix = "can be read by others than its owner", f"Run: chmod 600 {path}"
-        else:
-            key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)
-            if isinstance(key, Ed25519PrivateKey):
-                return key
-            wrong, fix = "is of another kind", "Give an Ed25519 key, as PEM."
-    except OSError as exc:
-        wrong, fix = f"cannot be read ({exc.strerror})", "Give the path of the key, or make one."
-    except TypeError:
-        wrong = "is encrypted and no passphrase is given, or a passphrase is given and it is not encrypted"
-        fix = "Set the passphrase for an encrypted key, and for no other."
-    except (ValueError, UnsupportedAlgorithm):
-        wrong, fix = "is no private key, or has another passphrase", "Give a PEM key and its own passphrase."
-    raise Misconfigured(Problem(str(path), "key", wrong, fix))
+    key = read_private_key(path, passphrase, _unfit, "Give an Ed25519 key, as PEM.")
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError(type(key))
+    return key
+
+
+def _unfit(key: PrivateKeyTypes) -> str | None:
+    return None if isinstance(key, Ed25519PrivateKey) else "a key of another kind"

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from bus.documents.keys import read_private_key
 from bus.errors import Misconfigured, Problem
 
 SealKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 SMALLEST_RSA_KEY = 2048
 """Bits."""
-
-_OTHERS = 0o077
-"""The rights of everybody but the owner, none of which a key file may grant."""
 
 
 def fingerprint_of(certificate: x509.Certificate) -> str:
@@ -68,25 +63,13 @@ class Seal:
 
 def _key(path: Path, passphrase: str | None, problems: list[Problem]) -> SealKey | None:
     try:
-        # One descriptor for both, so that the rights looked at are those of the bytes read.
-        with path.open("rb") as file:
-            rights, pem = os.fstat(file.fileno()).st_mode, file.read()
-        if not rights & _OTHERS:
-            key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)
-            if isinstance(key, SealKey) and weakness_of(key) is None:
-                return key
-            wrong, fix = f"holds {weakness_of(key)}", "Use ECDSA on P-256, or RSA from 2048 bits."
-        else:
-            wrong, fix = "can be read by others than its owner", f"Run: chmod 600 {path}"
-    except OSError as exc:
-        wrong, fix = f"cannot be read ({exc.strerror})", "Give the path of the private key, as PEM."
-    except TypeError:
-        wrong = "is encrypted and no passphrase is given, or a passphrase is given and it is not encrypted"
-        fix = "Set the passphrase for an encrypted key, and for no other."
-    except (ValueError, UnsupportedAlgorithm):
-        wrong, fix = "is no private key, or has another passphrase", "Give a PEM key and its own passphrase."
-    problems.append(Problem(str(path), "key", wrong, fix))
-    return None
+        key = read_private_key(path, passphrase, weakness_of, "Use ECDSA on P-256, or RSA from 2048 bits.")
+    except Misconfigured as wrong:
+        problems += wrong.problems
+        return None
+    if not isinstance(key, SealKey):
+        raise TypeError(type(key))
+    return key
 
 
 def _certificate(path: Path, problems: list[Problem]) -> x509.Certificate | None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from bus.ledger.migrations.guards import guard
+
 revision = "0001"
 down_revision = None
 
@@ -137,44 +139,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_recipients_agency_letter", "recipients", ["agency", "letter"])
 
-    if op.get_bind().dialect.name == "postgresql":
-        _guard_postgresql()
-    else:
-        _guard_sqlite()
+    guard(REMEMBERED, KEYS)
 
 
 def downgrade() -> None:
     raise NotImplementedError("a ledger only grows")
-
-
-def _guard_sqlite() -> None:
-    for table, key in KEYS.items():
-        # INSERT OR REPLACE deletes past the triggers below unless the connection has recursive triggers on.
-        same = " AND ".join(f"{column} = NEW.{column}" for column in key)
-        there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names that stand in this file
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_replace BEFORE INSERT ON {table} WHEN {there} "
-            f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
-        )
-    for table in REMEMBERED:
-        for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_refuse_{act.lower()} BEFORE {act} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
-            )
-
-
-def _guard_postgresql() -> None:
-    op.execute(
-        "CREATE FUNCTION ledger_only_grows() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION '%: the ledger only grows', TG_TABLE_NAME; END $$"
-    )
-    for table in REMEMBERED:
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION ledger_only_grows()"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows()"
-        )

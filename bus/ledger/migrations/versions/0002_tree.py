@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from bus.errors import Misconfigured, Problem
+from bus.ledger.migrations.guards import guard
 
 revision = "0002"
 down_revision = "0001"
@@ -73,43 +74,13 @@ def upgrade() -> None:
     op.create_index("ix_submissions_entry", "submissions", ["entry"])
     op.create_index("ix_letters_dated", "letters", ["dated"])
     op.create_index("ix_letters_sender_letter", "letters", ["sender", "letter"])
+    guard(KEYS, KEYS)
     if op.get_bind().dialect.name == "postgresql":
-        _guard_postgresql()
         _trigrams()
-    else:
-        _guard_sqlite()
 
 
 def downgrade() -> None:
     raise NotImplementedError("a ledger only grows")
-
-
-def _guard_sqlite() -> None:
-    for table, key in KEYS.items():
-        # As in 0001: INSERT OR REPLACE would delete past the other two.
-        same = " AND ".join(f"{column} = NEW.{column}" for column in key)
-        there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names that stand in this file
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_replace BEFORE INSERT ON {table} WHEN {there} "
-            f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
-        )
-        for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_refuse_{act.lower()} BEFORE {act} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
-            )
-
-
-def _guard_postgresql() -> None:
-    for table in KEYS:
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_change BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION ledger_only_grows()"
-        )
-        op.execute(
-            f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows()"
-        )
 
 
 def _trigrams() -> None:
