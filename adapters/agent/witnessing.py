@@ -33,6 +33,7 @@ from bus.verifier.notes import (
 
 _LOG = get(__name__)
 HEADER = "checkpoint"
+_LONGEST = 4 * 1024 * 1024
 COSIGNED_SIZE = "cosigned-size"
 Publish = Callable[[str, bytes], Awaitable[None]]
 """From a statement's id and octets to the broker's confirm."""
@@ -73,13 +74,18 @@ class Witness:
         self._publish = publish
         self._every = every
         self._looked_at = 0
+        self._last = ""
+        """The head that was looked at last: most messages bear the same."""
 
     async def work(self) -> float:
-        """Look at the newest head that came with a message and at the newest anchor; cosign the latter."""
-        self._looked_at, headers = self._mailbox.heads.arrived_with(self._looked_at)
-        came = json.loads(headers).get(HEADER) if headers else None
-        if isinstance(came, str):
-            await self.look(came)
+        """Look at every head that came with a message, in order, and at the newest anchor; cosign the latter."""
+        while rows := self._mailbox.heads.arrived_with(self._looked_at):
+            for row, headers in rows:
+                came = json.loads(headers).get(HEADER)
+                if isinstance(came, str):
+                    await self.look(came)
+                # Only now: a head that could not be judged because the log was away is looked at again.
+                self._looked_at = row
         anchor = await self._log.anchor()
         if anchor is not None and await self.look(anchor):
             await self._cosign(anchor)
@@ -87,17 +93,21 @@ class Witness:
 
     async def look(self, text: str) -> bool:
         """Whether a head is the log's and agrees with what is believed. Raises Transient while that cannot be told."""
+        if text == self._last:
+            return True
         held = self._mailbox.heads.newest()
         try:
-            note = read_note(text)
+            note = read_note(text[:_LONGEST])
             require_signed(note, self._keys.log)
             head = read_checkpoint(note)
+            if head.origin != self._keys.log.name:
+                raise Unreadable(f"a head of {head.origin}")
         except (Unreadable, Unsigned) as error:
-            return self._alarm(f"a head that is not the log's: {error}", held.note if held else "", text)
-        if head.origin != self._keys.log.name:
-            return self._alarm(f"a head of {head.origin}", held.note if held else "", text)
+            # Anybody can make such a thing: it is believed by nobody, and proves nothing against the log.
+            _LOG.error("a head that the log has not signed", reason=str(error))
+            return False
         if held is None:
-            self._mailbox.heads.keep(head.size, head.root, _plain(note))
+            self._mailbox.heads.keep(head.size, head.root, self._plain(note))
             return True
         known = self._mailbox.heads.of_size(head.size)
         if known is not None:
@@ -115,8 +125,15 @@ class Witness:
         except Unproven as error:
             return self._alarm(f"the log was rewritten: {error}", held_note, str(note))
         # An older one is stale and consistent; keeping it spares the next proof.
-        self._mailbox.heads.keep(head.size, head.root, _plain(note))
+        self._mailbox.heads.keep(head.size, head.root, self._plain(note))
+        self._last = str(note)
         return True
+
+    def _plain(self, note: Note) -> str:
+        """The note with the log's signature alone: what others wrote below it is no part of what is believed."""
+        log = self._keys.log
+        own = [each for each in note.signatures if (each.name, each.id) == (log.name, log.id)]
+        return str(Note(note.text, tuple(own)))
 
     async def _cosign(self, text: str) -> None:
         note = read_note(text)
@@ -133,8 +150,3 @@ class Witness:
         if self._mailbox.heads.alarm(reason, held, shown):
             _LOG.critical("the ledger's heads contradict each other", reason=reason)
         return False
-
-
-def _plain(note: Note) -> str:
-    """The note as the log signed it; other witnesses' lines are no part of what is believed."""
-    return str(Note(note.text, note.signatures[:1]))

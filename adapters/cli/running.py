@@ -134,6 +134,6 @@ def _tls(settings: AdapterSettings) -> ssl.SSLContext | bool:
 def _certificate(path: Path) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, x509.InvalidVersion) as exc:
         fix = "Name the PEM file with the bus's certificate."
         raise Misconfigured(Problem(str(path), "bus_certificate", "cannot be read", fix)) from exc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select
+from sqlalchemy import RowMapping, bindparam, insert, select
 
 from adapters.mailbox.store import Store
 from adapters.mailbox.tables import alarms, arrivals, seen_heads
@@ -75,15 +75,11 @@ class SeenHeads:
             rows = connection.execute(select(alarms).order_by(alarms.c.id.desc())).mappings()
             return [Alarm(**{name: row[name] for name in Alarm.__slots__}) for row in rows]
 
-    def arrived_with(self, after: int) -> tuple[int, str]:
-        """The newest message's row number, and the headers that it came with (JSON); (after, "") if none is newer."""
+    def arrived_with(self, after: int, limit: int = 500) -> list[tuple[int, str]]:
+        """The next messages' row numbers, in order, and the headers that each came with (JSON)."""
         with self._store.reading() as connection:
-            return _newest(connection, after)
-
-
-def _newest(connection: Connection, after: int) -> tuple[int, str]:
-    row = connection.execute(_ARRIVED, {"after": after}).first()
-    return (row.id, row.headers) if row else (after, "")
+            rows = connection.execute(_ARRIVED, {"after": after, "most": limit})
+            return [(row.id, row.headers) for row in rows]
 
 
 def _head(row: RowMapping) -> SeenHead:
@@ -94,6 +90,6 @@ _OF_SIZE = select(seen_heads).where(seen_heads.c.size == bindparam("size"))
 _ARRIVED = (
     select(arrivals.c.id, arrivals.c.headers)
     .where(arrivals.c.id > bindparam("after"))
-    .order_by(arrivals.c.id.desc())
-    .limit(1)
+    .order_by(arrivals.c.id)
+    .limit(bindparam("most"))
 )

@@ -92,6 +92,7 @@ def find(
             wanted = (pair for pair in pages if state is None or _has(pair[1], state, recipient))
             asked = {name: value for name, value in query.items() if value not in (None, ())}
             asked |= {"state": state} if state else {}
+            asked |= {"limit": limit}
             answer = _Answer(asked, _head(reader), list(islice(wanted, limit)))
         note_reading(ledger, auditor, "find", asked, len(answer.found))
     if json:

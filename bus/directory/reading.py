@@ -184,7 +184,7 @@ def _certificate(
             # An odd serial number is the gates' affair; here it must not become an exception of its own.
             warnings.simplefilter("ignore")
             found = x509.load_pem_x509_certificates(pem if isinstance(pem, bytes) else pem.encode())
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         found = []
     if len(found) == 1:
         return found[0]

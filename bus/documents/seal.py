@@ -77,7 +77,7 @@ def _certificate(path: Path, problems: list[Problem]) -> x509.Certificate | None
         return x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as exc:
         wrong = f"cannot be read ({exc.strerror})"
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         wrong = "is no certificate"
     problems.append(
         Problem(str(path), "certificate", wrong, "Give the path of one X.509 certificate, as PEM.")

@@ -179,6 +179,7 @@ def _loaded(der: bytes) -> x509.Certificate:
         return x509.load_der_x509_certificate(der)
     except (
         ValueError,
+        x509.InvalidVersion,  # which is no ValueError
         Warning,
     ) as exc:  # a warning where warnings are errors: an encoding that is on its way out
         raise Rejected(RejectionCode.SIGNATURE_PROFILE, "KeyInfo holds no readable certificate") from exc

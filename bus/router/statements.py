@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 
 from bus.directory import Directory
 from bus.documents import statements
-from bus.documents.statements import Cosigned
+from bus.documents.statements import Cosigned, Reconciliation
 from bus.errors import Rejected, RejectionCode
 from bus.ledger.reading import Reader
 from bus.router.delivery import Delivery, Stated
 from bus.verifier.notes import Unreadable, Unsigned, VerifierKey, read_note, require_signed
+
+_LONGEST_ON_ITS_WAY = timedelta(days=3)
 
 
 def examine_statement(delivery: Delivery, agency: str, directory: Directory, reader: Reader) -> Stated:
@@ -18,6 +21,12 @@ def examine_statement(delivery: Delivery, agency: str, directory: Directory, rea
     statement = statements.open_statement(delivery.raw, directory.pins(agency), delivery.received_at)
     if statement.agency != agency:
         raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, statement.agency)
+    if (
+        isinstance(statement, Reconciliation)
+        and abs(statement.at - delivery.received_at) > _LONGEST_ON_ITS_WAY
+    ):
+        # An inbox as it was long ago says nothing of what is missing now.
+        raise Rejected(RejectionCode.DATE_OUT_OF_RANGE, statement.at.isoformat(), where="at")
     if isinstance(statement, Cosigned):
         _require_witness(statement, directory, reader)
     digest = hashlib.sha256(delivery.raw).hexdigest()
@@ -35,8 +44,13 @@ def _require_witness(statement: Cosigned, directory: Directory, reader: Reader) 
             else f"no head of {statement.size} entries"
         )
         raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, wrong)
+    if not reader.heads.is_anchor(statement.size):
+        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, "nobody was asked to cosign that head")
     try:
-        note = read_note(f"{read_note(head.note).text}\n{statement.line}\n")
+        text = read_note(head.note).text
+        note = read_note(f"{text}\n{statement.line}\n")
+        if note.text != text or len(note.signatures) != 1:
+            raise Unreadable("not one signature line")
         require_signed(note, VerifierKey.parse(pinned))
     except (Unreadable, Unsigned) as error:
         raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, str(error)) from error

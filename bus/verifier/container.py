@@ -17,8 +17,12 @@ from bus.verifier.findings import BadPack
 
 MIMETYPE = "application/vnd.etsi.asic-e+zip"
 _MOST_MEMBERS = 200_000
-_LARGEST = 128 * 1024 * 1024
-"""Bytes of a member that is read whole; files of the letter are only hashed, and may be larger."""
+_LARGEST = {"entries": 4, "notices": 8, "letter.xml": 8, "acceptance.xml": 8, "checkpoint": 2}
+"""MiB of a member that is read whole; files of the letter are only hashed, and may be larger."""
+_LARGEST_ELSE = 32
+_MOST_READ = 512
+"""MiB that are read whole, all together."""
+_MIB = 1024 * 1024
 _LARGEST_FILE = 4 * 1024**3
 _MOST_BYTES = 64 * 1024**3
 _HIGHEST_RATIO = 1_000
@@ -36,6 +40,7 @@ class Pack:
         except OSError as error:
             raise BadPack("pack.unreadable", f"{path} cannot be opened ({error.strerror})") from error
         try:
+            self._read = 0
             self._zip = zipfile.ZipFile(self._file)
             self._members = _sound(self._zip)
         except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -66,7 +71,8 @@ class Pack:
         info = self._members.get(name)
         if info is None:
             raise BadPack("pack.missing", f"{name} is missing")
-        if info.file_size > _LARGEST:
+        self._read += info.file_size
+        if info.file_size > _largest(name) or self._read > _MOST_READ * _MIB:
             raise BadPack("pack.too-large", f"{name} has {info.file_size} bytes")
         return b"".join(self._blocks(info))
 
@@ -99,6 +105,11 @@ class Pack:
             RuntimeError,
         ) as error:
             raise BadPack("pack.damaged", f"{info.filename} is damaged: {error}") from error
+
+
+def _largest(name: str) -> int:
+    """Bytes that a member may have, by its folder or name."""
+    return _LARGEST.get(name.partition("/")[0], _LARGEST_ELSE) * _MIB
 
 
 def _sound(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -140,8 +151,9 @@ def _require_plain(info: zipfile.ZipInfo) -> None:
         raise BadPack("pack.path", f"{name!r} is no plain file")
     if info.flag_bits & 0x1:
         raise BadPack("pack.encrypted", f"{name!r} is encrypted")
-    largest = _LARGEST_FILE if name.startswith(FILES) else _LARGEST
-    if info.file_size > largest:
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise BadPack("pack.compression", f"{name} is compressed in a way that packs do not use")
+    if info.file_size > (_LARGEST_FILE if name.startswith(FILES) else _largest(name)):
         raise BadPack("pack.bomb", f"{name} has {info.file_size} bytes")
     if info.file_size > _BLOCK and info.file_size > _HIGHEST_RATIO * max(info.compress_size, 1):
         raise BadPack("pack.bomb", f"{name} would grow from {info.compress_size} to {info.file_size} bytes")

@@ -97,5 +97,5 @@ def _pin(value: Any) -> Pin:
         certificate = x509.load_pem_x509_certificate(value["pem"].encode())
         revoked = value.get("revoked_at")
         return Pin(certificate, datetime.fromisoformat(revoked) if revoked else None)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, x509.InvalidVersion) as error:
         raise Broken("a certificate of the directory cannot be read") from error

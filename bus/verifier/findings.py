@@ -64,6 +64,11 @@ class Checking:
             self.findings.note(self.name, self.about, Result.FAIL, str(error))
         elif isinstance(error, Unknown):
             self.findings.note(self.name, self.about, Result.INDETERMINATE, str(error))
+        elif isinstance(error, Exception):
+            # Whatever a pack does to whoever reads it is the pack's fault.
+            self.findings.note(
+                self.name, self.about, Result.FAIL, f"it cannot be read: {type(error).__name__}"
+            )
         else:
             return False
         return True

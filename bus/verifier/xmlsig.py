@@ -165,7 +165,7 @@ def _check_value(certificate: x509.Certificate, value: bytes, octets: bytes) -> 
 def _loaded(text: str) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(b64decode("".join(text.split())))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise Broken("its certificate cannot be read") from error
 
 

@@ -479,10 +479,13 @@ def test_an_export_says_what_was_asked_how_much_was_found_and_of_which_ledger(
     shell: Shell, told: dict[str, str], signed_heads: VerifierKey
 ) -> None:
     found = shell.json("ledger", "find", "--from", OPM, "--date", "1 มกราคม 2560..")
-    assert (found["query"], found["count"]) == ({"sender": OPM, "since": "2017-01-01"}, 2)
+    assert (found["query"], found["count"]) == (
+        {"sender": OPM, "since": "2017-01-01", "limit": 1000},
+        2,
+    )
     assert found["head"]["entries"] == found["head"]["signed"] > 3
     lines = shell("ledger", "find", "--from", OPM, "--csv").splitlines()
-    assert lines[0] == f'# query: {{"sender": "{OPM}"}}'
+    assert lines[0] == f'# query: {{"sender": "{OPM}", "limit": 1000}}'
     assert lines[1] == "# count: 2"
     assert json.loads(lines[2].removeprefix("# head: "))["root"] == found["head"]["root"]
     rows = list(csv.DictReader(lines[3:]))
@@ -502,7 +505,7 @@ def test_what_a_named_auditor_reads_is_entered_and_nothing_of_what_was_found(
         ("sample auditor", "find", 1),
         ("another sample", "show", 1),
     ]
-    assert rows[before]["query"] == {"number": "นร 0105/166"}
+    assert rows[before]["query"] == {"number": "นร 0105/166", "limit": 1000}
 
 
 def test_an_auditor_opens_a_letter_by_a_grant_in_time_and_by_no_other(

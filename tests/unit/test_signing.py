@@ -175,6 +175,17 @@ def test_a_weak_key_is_called_weak_even_when_nobody_pinned_it() -> None:
     assert refusal_of(sign(factory.letter(), weak).raw) == RejectionCode.KEY_WEAK
 
 
+def test_a_certificate_of_an_impossible_version_is_refused_as_unreadable() -> None:
+    raw = factory.signed_letter().raw
+    der = factory.seal().certificate.public_bytes(Encoding.DER)
+    changed = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a00302017a"), 1)
+    assert changed != der
+    ours, theirs = b64encode(der), b64encode(changed)
+    squeezed = raw.replace(b"\n", b"")
+    assert ours in squeezed
+    assert refusal_of(squeezed.replace(ours, theirs)) == RejectionCode.SIGNATURE_PROFILE
+
+
 def test_a_certificate_of_the_same_key_and_name_is_not_the_pinned_one() -> None:
     seal = factory.seal()
     again = new_seal(factory.OPM, key=seal.private_key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from bus import logs
 from bus.documents.statements import TYPE, Cosigned, Reconciliation
@@ -10,6 +11,8 @@ from bus.ledger.entry import Kind, canonical, timestamp
 from bus.router.delivery import Stated
 from bus.router.recording.hand import Hand, answer_headers, still_unanswered
 
+_MOST_AT_ONCE = 10_000
+"""Consignments that one statement has sent again: all routers wait while they are listed."""
 _log = logs.get("statements")
 
 
@@ -28,7 +31,8 @@ def _reconcile(hand: Hand, found: Stated, statement: Reconciliation) -> str:
     writer, agency = hand.writer, found.agency
     still_unanswered(writer, agency, TYPE, str(statement.id), found.digest)
     given = writer.last_number(agency)
-    missing = list(_missing(statement, given))
+    # The first ones; once they have arrived, the next statement asks for the rest.
+    missing = list(islice(_missing(statement, given), _MOST_AT_ONCE))
     again = writer.repeat_all(agency, missing)
     hand.left = hand.left or again > 0
     if statement.highest > given:
