@@ -12,7 +12,7 @@ from typing import Any
 
 from bus.verifier.findings import Findings, Result
 from bus.verifier.judging import judge
-from bus.verifier.notes import Unreadable, VerifierKey
+from bus.verifier.notes import LOG, WITNESS, Unreadable, VerifierKey
 
 EXIT = {Result.PASS: 0, Result.FAIL: 1, Result.INDETERMINATE: 2}
 USAGE = 64
@@ -31,14 +31,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--log-key", metavar="KEY", help="the log's public key: name+id+base64, or a file with it"
     )
+    parser.add_argument(
+        "--witness",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="the public key of a witness that must have cosigned the checkpoint; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     options = parser.parse_args(arguments)
     try:
-        key = _key(options.log_key) if options.log_key else None
+        key = _key(options.log_key, LOG) if options.log_key else None
+        witnesses = [_key(text, WITNESS) for text in options.witness]
     except (Unreadable, OSError, UnicodeDecodeError) as error:
-        sys.stderr.write(f"--log-key: {error}\n")
+        sys.stderr.write(f"--log-key, --witness: {error}\n")
         return USAGE
-    findings = judge(options.pack, key)
+    findings = judge(options.pack, key, witnesses)
     if options.json:
         sys.stdout.write(json.dumps(report_of(findings), ensure_ascii=False, indent=2) + "\n")
     else:
@@ -61,8 +69,11 @@ def report_of(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _key(text: str) -> VerifierKey:
-    return VerifierKey.parse(text if text.count("+") >= 2 else Path(text).read_text(encoding="utf-8"))
+def _key(text: str, kind: int) -> VerifierKey:
+    key = VerifierKey.parse(text if text.count("+") >= 2 else Path(text).read_text(encoding="utf-8"))
+    if key.kind != kind:
+        raise Unreadable(f"{key.name} is a {'witness' if key.kind == WITNESS else 'log'}'s key")
+    return key
 
 
 def _print(findings: Findings) -> None:
@@ -82,5 +93,11 @@ def _print(findings: Findings) -> None:
         word = "acknowledged" if one["acknowledged"] else "NOT acknowledged"
         number = f"  เลขรับ {one['receivingNumber']}" if one.get("receivingNumber") else ""
         lines.append(f"  {one['agency']}  {one['outcome']:<16} {word:<16}{number}  {one['name']}")
+    if findings.outcomes and "through" in findings.letter:
+        through, size = findings.letter["through"], findings.letter["ledgerEntries"]
+        lines += [
+            "",
+            f"As of entry {through}; the ledger had {size}. What was said later is not in this pack.",
+        ]
     lines += ["", _VERDICTS[findings.verdict]]
     sys.stdout.write("\n".join(lines) + "\n")

@@ -38,6 +38,8 @@ class Directory:
             self.version = int(values["version"])
             self._agencies: dict[str, Any] = {one["code"]: one for one in values["agency"]}
             self._bus = values["bus"]
+            self._groups: dict[str, list[str]] = {one["id"]: one["members"] for one in values["group"]}
+            self._topics: dict[str, list[str]] = {one["id"]: one["subscribers"] for one in values["topic"]}
         except (ValueError, KeyError, TypeError) as error:
             raise Broken("it is no directory") from error
 
@@ -55,6 +57,24 @@ class Directory:
             seen.add(code)
             code = str(self._agencies.get(code, {}).get("parent", ""))
         return False
+
+    def inbox_of(self, code: str) -> str:
+        """Whose inbox a letter to `code` goes to: its own, or its nearest parent's. Raises Broken."""
+        seen: set[str] = set()
+        while code in self._agencies and code not in seen:
+            if self._agencies[code].get("inbox", True):
+                return code
+            seen.add(code)
+            code = str(self._agencies[code].get("parent", ""))
+        raise Broken("it names an agency that the directory does not know")
+
+    def members(self, group: str) -> list[str]:
+        """The codes of a group's members. Raises Broken."""
+        return _known(self._groups, group)
+
+    def subscribers(self, topic: str) -> list[str]:
+        """The codes of a topic's subscribers. Raises Broken."""
+        return _known(self._topics, topic)
 
     def pins(self, code: str) -> list[Pin]:
         """The certificates of an agency, or of the bus. Raises Broken for one that cannot be read."""
@@ -75,6 +95,12 @@ class Directory:
             }
         except (Unreadable, AttributeError) as error:
             raise Broken("the key of a witness cannot be read") from error
+
+
+def _known(lists: dict[str, list[str]], name: str) -> list[str]:
+    if name not in lists:
+        raise Broken(f"it names {name}, which the directory does not know")
+    return lists[name]
 
 
 def require_in_force(pin: Pin, at: datetime) -> None:

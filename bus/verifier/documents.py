@@ -30,7 +30,7 @@ class Documents:
         data = self._pack.read(name)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Broken("its bytes are not those of its entry")
-        at = _time(used.get("receivedAt") or used.get("at"))
+        at = time_of(used.get("receivedAt") or used.get("at"))
         fingerprint = certificate_of(data).fingerprint(SHA256()).hex()
         pin = self.directory(used).pin(author, fingerprint)
         if pin is None:
@@ -54,16 +54,21 @@ class Documents:
 
     def directory(self, used: Body) -> Directory:
         version = used.get("directory")
+        if version != self.version_before(used["seq"]):
+            raise Broken(f"it was judged by version {version} of the directory, which was not in force then")
         directory = self._directories.get(version) if isinstance(version, int) else None
         if directory is None:
             raise Broken(f"version {version} of the directory, by which it was judged, is not in the pack")
         return directory
 
     def version_before(self, seq: int) -> int | None:
-        found = [
-            body["version"] for at, body in self._entries.items() if body["kind"] == "directory" and at < seq
-        ]
-        return max(found, default=None)
+        """The version that was the newest before an entry, of those in the pack."""
+        found = {
+            at: body["version"]
+            for at, body in self._entries.items()
+            if body["kind"] == "directory" and at < seq
+        }
+        return found[max(found)] if found else None
 
 
 def read_json(data: bytes) -> Body:
@@ -77,7 +82,8 @@ def read_json(data: bytes) -> Body:
     return value
 
 
-def _time(text: object) -> datetime:
+def time_of(text: object) -> datetime:
+    """Read a time with its zone. Raises Broken."""
     try:
         at = datetime.fromisoformat(str(text))
     except ValueError as error:

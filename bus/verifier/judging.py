@@ -1,15 +1,17 @@
 """The checks of an evidence pack, in order. The auditor's checklist and the code are the same text:
 
-1. The container is sound, and the bus's signature over it covers every member, and no other.
+1. The container is sound, the bus's signature over it covers every member and no other, and none is a stranger.
 2. The checkpoint, the signed head of the ledger, is signed by the log's key that the auditor brought along.
 3. Every entry is in the tree of that checkpoint: its inclusion proof leads from its own octets to the signed root.
-4. The entries about the letter are a chain without a gap, from its acceptance on.
-5. Every version of the directory is the one that its entry names.
-6. The letter is the one that was accepted, and was signed with a certificate that spoke for its sender at that time.
-7. So is every notice about it, with its author; and what the bus said itself, with the bus's certificate.
-8. The recipients that the bus named in its signed acceptance are those of the entry.
+4. The entries about the letter are a chain without a gap, from its acceptance on, each such as may follow.
+5. Every version of the directory is the one that its entry names, and each newer than the one before.
+6. The letter is the one that was accepted, was signed with a certificate that spoke for its sender at that time, and
+   is addressed to the recipients that the entry names.
+7. So is every notice about it, with its author; and what the bus said itself, with the bus's certificate. Each says
+   what its entry says.
+8. The recipients and terms that the bus named in its signed acceptance are those of the entry.
 9. The letter's files, where the pack has them, are those that the letter names.
-10. Who of the witnesses has cosigned the checkpoint.
+10. Who of the witnesses has cosigned the checkpoint; a witness whose key the auditor brought along must have.
 
 What the pack says of itself (index.html) is read by no check.
 """
@@ -18,14 +20,17 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from bus.verifier.agreement import acceptance_agrees, letter_agrees, notice_agrees, overdue_agrees
 from bus.verifier.container import FILES, Pack
 from bus.verifier.directory import BUS, Directory
 from bus.verifier.documents import Body, Documents, read_json
 from bus.verifier.findings import BadPack, Broken, Findings, Result, Unknown
+from bus.verifier.legality import require_lawful
 from bus.verifier.merkle import Unproven, leaf_hash, require_inclusion
 from bus.verifier.notes import (
     Checkpoint,
@@ -41,24 +46,39 @@ from bus.verifier.outcomes import outcomes_of
 from bus.verifier.xmlsig import Signed, sealed_members
 
 _SIGNATURES = "META-INF/signatures.xml"
+_ALWAYS = frozenset({_SIGNATURES, "letter.xml", "acceptance.xml", "checkpoint", "proofs.json"})
+_UNREAD = frozenset({"index.html", "checkpoint.tsr"})
+"""The page for people, and the time stamp, for which an auditor has openssl."""
 _SIGNED_BY_AGENCY, _SIGNED_BY_BUS = "notice", "overdue"
 
 
-def judge(path: Path, log_key: VerifierKey | None) -> Findings:
-    """Verify a pack; everything that is wrong stands in the findings, and nothing is raised."""
+def judge(path: Path, log_key: VerifierKey | None, witnesses: Sequence[VerifierKey] = ()) -> Findings:
+    """Verify a pack; everything that is wrong stands in the findings, and nothing is raised.
+
+    `witnesses` are keys that the auditor brought along: each must have cosigned the checkpoint.
+    """
     findings = Findings()
     try:
         with Pack(path) as pack:
             findings.note("container.sound", path.name, Result.PASS)
-            _Judge(pack, log_key, findings).run()
+            _Judge(pack, log_key, witnesses, findings).run()
     except BadPack as error:
         findings.note("container.sound", path.name, Result.FAIL, f"{error.code}: {error}")
+    except Exception as error:  # whatever a pack does to whoever reads it is the pack's fault
+        findings.note("container.readable", path.name, Result.FAIL, f"{type(error).__name__}: {error}")
     return findings
 
 
 class _Judge:
-    def __init__(self, pack: Pack, log_key: VerifierKey | None, findings: Findings) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        log_key: VerifierKey | None,
+        witnesses: Sequence[VerifierKey],
+        findings: Findings,
+    ) -> None:
         self._pack = pack
+        self._trusted_witnesses = witnesses
         self._key = log_key
         self._findings = findings
         self._check = findings.check
@@ -75,10 +95,11 @@ class _Judge:
         self._inclusion(checkpoint)
         self._read_directories()
         self._container()
+        self._members()
         accepted = self._accepted()
         if accepted is None:
             return
-        self._chain(accepted)
+        self._chain(accepted, checkpoint)
         letter = self._letter(accepted)
         for seq, body in sorted(self._entries.items()):
             if body["kind"] in (_SIGNED_BY_AGENCY, _SIGNED_BY_BUS):
@@ -107,6 +128,28 @@ class _Judge:
             known = {pin.fingerprint for one in self._directories.values() for pin in one.pins(BUS)}
             if certificate.fingerprint(SHA256()).hex() not in known:
                 raise Unknown("signed with a certificate that no directory in the pack names as the bus's")
+
+    def _members(self) -> None:
+        """Nothing lies in the pack that no check reads, for somebody to take for evidence."""
+        expected = {*_ALWAYS, *_UNREAD}
+        for seq, body in self._entries.items():
+            expected.add(f"entries/{seq}.json")
+            if body["kind"] == "directory":
+                expected.add(f"directories/{seq}.json")
+            if body["kind"] in (_SIGNED_BY_AGENCY, _SIGNED_BY_BUS):
+                expected.add(f"notices/{seq}.xml")
+        with self._check("container.members", f"{len(self._pack.names)} members"):
+            strangers = [
+                name
+                for name in self._pack.names
+                if name not in expected and not name.startswith((FILES, "entries/"))
+            ]
+            if strangers:
+                raise Broken(f"they belong to no entry: {', '.join(sorted(strangers))}")
+        unread = sorted(_UNREAD & set(self._pack.names))
+        self._findings.note(
+            "container.unread", ", ".join(unread), Result.INFO, "signed with the rest, and not checked here"
+        )
 
     # -- 2 --
 
@@ -182,7 +225,7 @@ class _Judge:
             return found[0]
         return None
 
-    def _chain(self, accepted: Body) -> None:
+    def _chain(self, accepted: Body, checkpoint: Checkpoint) -> None:
         about = [body for seq, body in sorted(self._entries.items()) if body.get("letter") == accepted["seq"]]
         with self._check("letter.chain", f"{len(about)} entries about the letter"):
             before = None
@@ -190,9 +233,12 @@ class _Judge:
                 if body.get("prior") != before:
                     raise Broken(f"an entry before entry {body['seq']} is left out")
                 before = body["seq"]
-        self._findings.note(
-            "letter.through", f"entry {about[-1]['seq']}", Result.INFO, "nothing is left out up to this entry"
-        )
+        with self._check("letter.lawful", f"{len(about)} entries about the letter"):
+            require_lawful(about)
+        through = about[-1]["seq"]
+        said = f"nothing is left out up to it; the ledger had {checkpoint.size} entries; what came later is not here"
+        self._findings.note("letter.through", f"entry {through}", Result.INFO, said)
+        self._findings.letter.update(through=through, ledgerEntries=checkpoint.size)
 
     # -- 5 --
 
@@ -207,6 +253,8 @@ class _Judge:
                 directory = Directory(data)
                 if directory.version != body.get("version"):
                     raise Broken("it bears another version than its entry")
+                if directory.version <= max(self._directories, default=0):
+                    raise Broken("its version is not newer than those before it")
                 self._directories[directory.version] = directory
 
     # -- 6 --
@@ -214,55 +262,29 @@ class _Judge:
     def _letter(self, accepted: Body) -> Signed | None:
         with self._check("letter.signature", "letter.xml"):
             letter = self._documents.signed("letter.xml", accepted["document"], accepted["agency"], accepted)
-            if letter.digest != accepted["digest"]:
-                raise Broken("its content is not the one that was accepted")
-            if letter.text("LetterID") != accepted["letterId"]:
-                raise Broken("it bears another LetterID than was accepted")
-            sender = letter.text("SenderParty/DepartmentOrganization/ID") or ""
-            if not self._documents.directory(accepted).speaks_for(accepted["agency"], sender):
-                raise Broken(f"it was written by {sender}, not by {accepted['agency']}")
+            letter_agrees(letter, accepted, self._documents.directory(accepted))
             return letter
         return None
 
     # -- 7 --
 
     def _notice(self, body: Body, accepted: Body) -> None:
-        of_bus = body["kind"] == _SIGNED_BY_BUS
-        author = BUS if of_bus else str(body.get("agency"))
-        # What the bus says itself is judged by the directory in force then: the newest one before the entry.
-        used = (
-            body
-            if "directory" in body
-            else {**body, "directory": self._documents.version_before(body["seq"])}
-        )
-        notice = self._documents.signed(f"notices/{body['seq']}.xml", body["document"], author, used)
-        named = {"LetterID": accepted["letterId"], "LetterDigest": accepted["digest"]}
-        if of_bus:
-            named["EventCode"] = f"overdue-{body['deadline']}"
+        name = f"notices/{body['seq']}.xml"
+        if body["kind"] == _SIGNED_BY_AGENCY:
+            notice = self._documents.signed(name, body["document"], str(body["agency"]), body)
+            notice_agrees(notice, body, accepted, self._documents.directory(body))
         else:
-            named |= {"EventCode": body["event"], "NoticeID": body["noticeId"]}
-            if notice.digest != body["digest"]:
-                raise Broken("its content is not the one that was entered")
-        for name, expected in named.items():
-            if notice.text(name) != expected:
-                raise Broken(f"its {name} is not that of its entry")
-        stated = notice.text("Author") or ""
-        if stated != author and not (
-            not of_bus and self._documents.directory(used).speaks_for(author, stated)
-        ):
-            raise Broken(f"it was written by {stated}, not by {author}")
-        if of_bus and notice.texts("AcceptDepartment") != body["silent"]:
-            raise Broken("it names others as silent than its entry")
+            overdue_agrees(self._of_bus(name, body["document"], body), body, accepted)
+
+    def _of_bus(self, name: str, sha256: str, body: Body) -> Signed:
+        """What the bus says itself is judged by the directory in force then: the newest one before the entry."""
+        now = {**body, "directory": self._documents.version_before(body["seq"]), "receivedAt": body["at"]}
+        return self._documents.signed(name, sha256, BUS, now)
 
     # -- 8 --
 
     def _acceptance(self, accepted: Body) -> None:
-        at = {**accepted, "directory": self._documents.version_before(accepted["seq"])}
-        stated = self._documents.signed("acceptance.xml", accepted["acceptance"], BUS, at)
-        if stated.text("LetterDigest") != accepted["digest"] or stated.text("EventCode") != "accepted":
-            raise Broken("it is not about this letter")
-        if sorted(stated.texts("Terms/RecipientID")) != sorted(accepted["recipients"]):
-            raise Broken("its recipients are not those of the entry")
+        acceptance_agrees(self._of_bus("acceptance.xml", accepted["acceptance"], accepted), accepted)
 
     # -- 9 --
 
@@ -301,6 +323,12 @@ class _Judge:
             good.append(agency)
         detail = f"{len(good)} of {len(keys)} witnesses have cosigned it: {', '.join(good) or 'none'}"
         self._findings.note("checkpoint.witnesses", "checkpoint", Result.INFO, detail)
+        for trusted in self._trusted_witnesses:
+            with self._check("checkpoint.cosigned", trusted.name):
+                try:
+                    require_signed(note, trusted)
+                except Unsigned as error:
+                    raise Unknown(f"this witness has not cosigned it: {error}") from error
 
     def _tell(self, accepted: Body, letter: Signed | None) -> None:
         """What the verified entries say, for whoever reads the report."""

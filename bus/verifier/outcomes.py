@@ -42,10 +42,13 @@ def _outcomes(entries: Sequence[dict[str, Any]], name_of: Callable[[str], str]) 
     return list(told.values())
 
 
+_NAMED = {"notice": "about", "consigned": "recipients", "overdue": "silent"}
+"""The kinds of entry that change what became of a letter, and where each says for whom."""
+
+
 def _concerned(body: dict[str, Any]) -> list[str]:
-    if body["kind"] == "notice":
-        return list(body["about"])
-    return list(body.get("recipients", ())) if body["kind"] == "consigned" else list(body.get("silent", ()))
+    named = _NAMED.get(body["kind"])
+    return list(body[named]) if named else []
 
 
 def _tell(one: dict[str, Any], body: dict[str, Any]) -> None:

@@ -11,19 +11,26 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.directory import PinnedCertificate
 from bus.documents.container import seal_members
-from bus.documents.notice import Event
+from bus.documents.letter import Receiver
+from bus.documents.notes import make_key, witness_key
+from bus.documents.notice import Event, Notice, Registration
 from bus.documents.seal import Seal
+from bus.documents.signing import sign
+from bus.documents.xml import open_envelope, read
 from bus.evidence.pack import SIGNATURES, write_pack
 from bus.evidence.stamping import stamper
+from bus.ledger.entry import Kind, timestamp
 from bus.ledger.evidence import NotSigned, gather
 from bus.ledger.store import Ledger
 from bus.settings import EvidenceSettings
@@ -32,7 +39,7 @@ from bus.verifier.cli import main
 from bus.verifier.container import MIMETYPE
 from bus.verifier.findings import Findings, Result
 from bus.verifier.judging import judge
-from bus.verifier.notes import VerifierKey
+from bus.verifier.notes import VerifierKey, read_note
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
@@ -296,7 +303,154 @@ def test_a_file_slipped_in_is_not_covered_by_the_signature(lived: Lived, pack: P
     members = members_of(pack)
     stranger_added(members)
     findings = judge(repacked(tmp_path / "more.asice", members), key_of(lived))
-    assert failed(findings) == {"container.signature"}
+    assert failed(findings) == {"container.signature", "container.members"}
+    signed = repacked(tmp_path / "signed.asice", members, by=factory.seal("bus"))
+    assert failed(judge(signed, key_of(lived))) == {"container.members"}
+
+
+# ---- a bus that lies: what it enters and signs itself, the documents contradict ------------------------------------
+
+
+def entered(lived: Lived, kind: Kind, **said: Any) -> None:
+    with lived.ledger.append() as writer:
+        writer.entry(kind, letter=lived.letter, **said)
+
+
+def notice_entered(lived: Lived, event: Event, author: str, /, **lie: Any) -> None:
+    """Enter a notice that its author did sign, with a lie in the entry."""
+    notice = factory.notice(
+        event,
+        author=author,
+        letter_id=lived.circular.letter_id,
+        letter_digest=lived.signed.digest,
+        registration=Registration(number="๗", registered_at=now(), year=2569, officer="ตัวอย่าง"),
+    )
+    signed = sign(notice, factory.seal(author))
+    truth = {
+        "agency": author,
+        "document": signed.raw,
+        "noticeId": str(notice.notice_id),
+        "event": str(event),
+        "digest": signed.digest,
+        "certificate": factory.seal(author).fingerprint,
+        "about": [author],
+        "eventTime": timestamp(notice.event_time),
+        "receivedAt": timestamp(now()),
+        "number": "๗",
+        "registeredAt": timestamp(notice.registration.registered_at) if notice.registration else None,
+        "directory": 1,
+    }
+    entered(lived, Kind.NOTICE, **truth | lie)
+
+
+def after_another_directory(lived: Lived) -> None:
+    """A notice judged by a directory that was no longer in force, in which the author's certificate was good."""
+    with_revocation(lived, OCS, now())
+    notice_entered(lived, Event.REGISTERED, SOC)
+
+
+LIES: dict[str, tuple[Callable[[Lived], None], str]] = {
+    "an honest notice": (lambda lived: notice_entered(lived, Event.REGISTERED, SOC), ""),
+    "another number": (
+        lambda lived: notice_entered(lived, Event.REGISTERED, SOC, number="๘"),
+        "notice.signature",
+    ),
+    "another event": (
+        lambda lived: notice_entered(lived, Event.REGISTERED, SOC, event="refused"),
+        "notice.signature",
+    ),
+    "another time": (
+        lambda lived: notice_entered(lived, Event.REGISTERED, SOC, eventTime=timestamp(now() - DAY)),
+        "notice.signature",
+    ),
+    "about another recipient": (
+        lambda lived: notice_entered(lived, Event.REGISTERED, SOC, about=[DGA]),
+        "letter.lawful",
+    ),
+    "an answer on top of another": (
+        lambda lived: notice_entered(lived, Event.REGISTERED, OCS),
+        "letter.lawful",
+    ),
+    "the sender's word by a recipient": (
+        lambda lived: notice_entered(lived, Event.SETTLED, SOC, about=[DGA]),
+        "letter.lawful",
+    ),
+    "a kind that is about no letter": (
+        lambda lived: entered(lived, Kind.RECONCILED, agency=DGA, event="registered", about=[DGA]),
+        "letter.lawful",
+    ),
+    "silence of one who answered": (
+        lambda lived: entered(
+            lived, Kind.OVERDUE, document=b"<Notice/>", deadline="registration", silent=[OCS]
+        ),
+        "letter.lawful",
+    ),
+    "consigned to a stranger": (
+        lambda lived: entered(lived, Kind.CONSIGNED, recipients={"9999999999": [1]}),
+        "letter.lawful",
+    ),
+    "received after it was entered": (
+        lambda lived: notice_entered(lived, Event.REGISTERED, SOC, receivedAt=timestamp(now() + DAY)),
+        "letter.lawful",
+    ),
+    "a directory out of force": (after_another_directory, "notice.signature"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_of_the_bus_itself_is_found_in_its_own_signed_ledger(
+    lived: Lived, tmp_path: Path, name: str
+) -> None:
+    lie, check = LIES[name]
+    lie(lived)
+    lived.signer.sign()
+    found = failed(judge(packed(lived, tmp_path / "lie.asice"), key_of(lived)))
+    assert check in found if check else not found
+
+
+def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_signed_them(
+    lived: Lived, tmp_path: Path
+) -> None:
+    letter = factory.letter(sender=factory.sender(OPM), receivers=(Receiver(agency=OCS),), number="นร 0105/9")
+    signed = sign(letter, factory.seal(OPM))
+    assert lived.router.take(rig.delivery(signed.raw)).outcome == "accepted"
+    with lived.ledger.read() as reader:
+        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        accepted = dict(reader.entries_of(row.letter)[0].body)
+        raw = reader.document(str(accepted["acceptance"]))
+    assert raw is not None
+    stated = read(open_envelope(raw).root)
+    assert isinstance(stated, Notice)
+    assert stated.terms
+    terms = replace(stated.terms, recipients=(*stated.terms.recipients, DGA))
+    forged = sign(replace(stated, terms=terms), factory.seal("bus"))
+    accepted["recipients"] = accepted["recipients"] | {DGA: {"role": "to", "consignment": 1}}
+    for name in ("v", "seq", "at", "kind", "letter", "acceptance", "document"):
+        accepted.pop(name, None)
+    with lived.ledger.append() as writer:
+        acceptance = writer.keep(forged.raw)
+        again = writer.entry(Kind.ACCEPTED, letter=0, document=signed.raw, acceptance=acceptance, **accepted)
+        again_row = replace(row, letter=again, letter_id=str(uuid4()))
+        writer.letter_accepted(again_row, frozen=[], files={}, deadlines=[])
+    lived.signer.sign()
+    lived.letter = again
+    assert failed(judge(packed(lived, tmp_path / "more.asice"), key_of(lived))) == {"letter.signature"}
+
+
+def test_a_witness_that_the_auditor_trusts_must_have_cosigned(
+    lived: Lived, pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_key(tmp_path / "witness.pem")
+    witness = witness_key(tmp_path / "witness.pem", "ocs.example").verifier
+    assert main([str(pack), "--log-key", str(key_of(lived)), "--witness", str(witness)]) == 2
+    assert "has not cosigned" in capsys.readouterr().out
+    members = members_of(pack)
+    key = witness_key(tmp_path / "witness.pem", "ocs.example")
+    line = key.cosign(read_note(members["checkpoint"].decode()), int(now().timestamp()))
+    members["checkpoint"] += f"{line}\n".encode()
+    good = repacked(tmp_path / "good.asice", members, by=factory.seal("bus"))
+    assert main([str(good), "--log-key", str(key_of(lived)), "--witness", str(witness)]) == 0
+    assert main([str(good), "--log-key", str(witness)]) == 64
 
 
 def test_a_container_signed_by_somebody_else_is_not_the_buss(
