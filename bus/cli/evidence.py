@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from bus.cli.common import Config, opened, say, settings_of
+from bus.cli.common import Config, note_reading, opened, operator, say, settings_of
 from bus.cli.letters import dates_of, letters_named, paged
 from bus.depot.store import local_contents
 from bus.documents.letter import Letter
@@ -80,6 +80,8 @@ def evidence(
         alone = letter is not None and len(wanted) == 1
         if not alone:
             output.mkdir(parents=True, exist_ok=True)
+        # Entered first: a pack has the whole letter in it, and nobody reads unseen.
+        note_reading(ledger, operator(), "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
         written = []
         for one in _shown(wanted, json):
             path = output if alone else output / f"letter-{one}.asice"

@@ -18,38 +18,19 @@ What the pack says of itself (index.html) is read by no check.
 
 from __future__ import annotations
 
-import hashlib
-from base64 import b64decode
 from collections.abc import Sequence
 from pathlib import Path
 
-from cryptography.hazmat.primitives.hashes import SHA256
-
 from bus.verifier.agreement import acceptance_agrees, letter_agrees, notice_agrees, overdue_agrees
 from bus.verifier.container import FILES, Pack
-from bus.verifier.directory import BUS, Directory
-from bus.verifier.documents import Body, Documents, read_json
+from bus.verifier.directory import BUS
+from bus.verifier.documents import Body, Documents
 from bus.verifier.findings import BadPack, Broken, Findings, Result, Unknown
 from bus.verifier.legality import require_lawful
-from bus.verifier.merkle import Unproven, leaf_hash, require_inclusion
-from bus.verifier.notes import (
-    Checkpoint,
-    Note,
-    Unreadable,
-    Unsigned,
-    VerifierKey,
-    read_checkpoint,
-    read_note,
-    require_signed,
-)
+from bus.verifier.notes import Note, Unsigned, VerifierKey, require_signed
 from bus.verifier.outcomes import outcomes_of
-from bus.verifier.xmlsig import Signed, sealed_members
-
-_SIGNATURES = "META-INF/signatures.xml"
-_ALWAYS = frozenset({_SIGNATURES, "letter.xml", "acceptance.xml", "checkpoint", "proofs.json"})
-_UNREAD = frozenset({"index.html", "checkpoint.tsr"})
-"""The page for people, and the time stamp, for which an auditor has openssl."""
-_SIGNED_BY_AGENCY, _SIGNED_BY_BUS = "notice", "overdue"
+from bus.verifier.proving import SIGNED_BY_AGENCY, SIGNED_BY_BUS, Proven
+from bus.verifier.xmlsig import Signed
 
 
 def judge(path: Path, log_key: VerifierKey | None, witnesses: Sequence[VerifierKey] = ()) -> Findings:
@@ -61,7 +42,9 @@ def judge(path: Path, log_key: VerifierKey | None, witnesses: Sequence[VerifierK
     try:
         with Pack(path) as pack:
             findings.note("container.sound", path.name, Result.PASS)
-            _Judge(pack, log_key, witnesses, findings).run()
+            proven = Proven(pack, log_key, findings)
+            if proven.prove():
+                _Judge(pack, proven, witnesses, findings).run()
     except BadPack as error:
         findings.note("container.sound", path.name, Result.FAIL, f"{error.code}: {error}")
     except Exception as error:  # whatever a pack does to whoever reads it is the pack's fault
@@ -71,139 +54,34 @@ def judge(path: Path, log_key: VerifierKey | None, witnesses: Sequence[VerifierK
 
 class _Judge:
     def __init__(
-        self,
-        pack: Pack,
-        log_key: VerifierKey | None,
-        witnesses: Sequence[VerifierKey],
-        findings: Findings,
+        self, pack: Pack, proven: Proven, witnesses: Sequence[VerifierKey], findings: Findings
     ) -> None:
         self._pack = pack
+        self._proven = proven
+        self._entries = proven.entries
+        self._directories = proven.directories
         self._trusted_witnesses = witnesses
-        self._key = log_key
         self._findings = findings
         self._check = findings.check
-        self._entries: dict[int, Body] = {}
-        self._directories: dict[int, Directory] = {}
-        """By version."""
         self._documents = Documents(pack, self._entries, self._directories)
 
     def run(self) -> None:
         """Make every check that what went before allows."""
-        note, checkpoint = self._checkpoint()
-        if checkpoint is None:
-            return
-        self._inclusion(checkpoint)
-        self._read_directories()
-        self._container()
-        self._members()
         accepted = self._accepted()
         if accepted is None:
             return
-        self._chain(accepted, checkpoint)
+        self._chain(accepted)
         letter = self._letter(accepted)
         for seq, body in sorted(self._entries.items()):
-            if body["kind"] in (_SIGNED_BY_AGENCY, _SIGNED_BY_BUS):
+            if body["kind"] in (SIGNED_BY_AGENCY, SIGNED_BY_BUS):
                 with self._check("notice.signature", f"entry {seq}, {body.get('event', body['kind'])}"):
                     self._notice(body, accepted)
         with self._check("acceptance.recipients", f"entry {accepted['seq']}"):
             self._acceptance(accepted)
         if letter is not None:
             self._files(letter)
-        self._witnesses(note)
+        self._witnesses(self._proven.note)
         self._tell(accepted, letter)
-
-    # -- 1 --
-
-    def _container(self) -> None:
-        with self._check("container.signature", _SIGNATURES):
-            certificate, digests = sealed_members(self._pack.read(_SIGNATURES))
-            names = {name for name in self._pack.names if name != _SIGNATURES}
-            if missing := sorted(set(digests) - names):
-                raise Broken(f"missing: {', '.join(missing)}")
-            if extra := sorted(names - set(digests)):
-                raise Broken(f"not covered: {', '.join(extra)}")
-            changed = [name for name, digest in digests.items() if self._pack.sha256(name)[0] != digest]
-            if changed:
-                raise Broken(f"changed: {', '.join(sorted(changed))}")
-            known = {pin.fingerprint for one in self._directories.values() for pin in one.pins(BUS)}
-            if certificate.fingerprint(SHA256()).hex() not in known:
-                raise Unknown("signed with a certificate that no directory in the pack names as the bus's")
-
-    def _members(self) -> None:
-        """Nothing lies in the pack that no check reads, for somebody to take for evidence."""
-        expected = {*_ALWAYS, *_UNREAD}
-        for seq, body in self._entries.items():
-            expected.add(f"entries/{seq}.json")
-            if body["kind"] == "directory":
-                expected.add(f"directories/{seq}.json")
-            if body["kind"] in (_SIGNED_BY_AGENCY, _SIGNED_BY_BUS):
-                expected.add(f"notices/{seq}.xml")
-        with self._check("container.members", f"{len(self._pack.names)} members"):
-            strangers = [
-                name
-                for name in self._pack.names
-                if name not in expected and not name.startswith((FILES, "entries/"))
-            ]
-            if strangers:
-                raise Broken(f"they belong to no entry: {', '.join(sorted(strangers))}")
-        unread = sorted(_UNREAD & set(self._pack.names))
-        self._findings.note(
-            "container.unread", ", ".join(unread), Result.INFO, "signed with the rest, and not checked here"
-        )
-
-    # -- 2 --
-
-    def _checkpoint(self) -> tuple[Note, Checkpoint | None]:
-        try:
-            note = read_note(self._pack.read("checkpoint").decode())
-            checkpoint = read_checkpoint(note)
-        except (Unreadable, UnicodeDecodeError) as error:
-            self._findings.note(
-                "checkpoint.signature", "checkpoint", Result.FAIL, f"it cannot be read: {error}"
-            )
-            return Note("", ()), None
-        with self._check("checkpoint.signature", f"{checkpoint.origin}, {checkpoint.size} entries"):
-            if self._key is None:
-                raise Unknown(
-                    "no log key was given (--log-key); ask the bus's operator, and others who know it"
-                )
-            try:
-                require_signed(note, self._key)
-            except Unsigned as error:
-                raise Broken(str(error)) from error
-            if checkpoint.origin != self._key.name:
-                raise Broken(f"it is a head of {checkpoint.origin}")
-        return note, checkpoint
-
-    # -- 3 --
-
-    def _inclusion(self, checkpoint: Checkpoint) -> None:
-        proofs = self._proofs()
-        for name in self._pack.below("entries"):
-            with self._check("entry.inclusion", name):
-                data = self._pack.read(name)
-                body = read_json(data)
-                seq = body.get("seq")
-                if (
-                    name != f"entries/{seq}.json"
-                    or not isinstance(seq, int)
-                    or not isinstance(body.get("kind"), str)
-                ):
-                    raise Broken("its name is not that of the entry in it")
-                try:
-                    proof = [b64decode(one, validate=True) for one in proofs[str(seq)]]
-                    require_inclusion(leaf_hash(data), seq - 1, checkpoint.size, checkpoint.root, proof)
-                except (KeyError, ValueError, TypeError) as error:
-                    raise Broken("there is no proof of it") from error
-                except Unproven as error:
-                    raise Broken(f"it is not in the signed tree: {error}") from error
-                self._entries[seq] = body
-
-    def _proofs(self) -> Body:
-        try:
-            return read_json(self._pack.read("proofs.json"))
-        except (BadPack, Broken):
-            return {}
 
     # -- 4 --
 
@@ -225,7 +103,7 @@ class _Judge:
             return found[0]
         return None
 
-    def _chain(self, accepted: Body, checkpoint: Checkpoint) -> None:
+    def _chain(self, accepted: Body) -> None:
         about = [body for seq, body in sorted(self._entries.items()) if body.get("letter") == accepted["seq"]]
         with self._check("letter.chain", f"{len(about)} entries about the letter"):
             before = None
@@ -236,26 +114,9 @@ class _Judge:
         with self._check("letter.lawful", f"{len(about)} entries about the letter"):
             require_lawful(about)
         through = about[-1]["seq"]
-        said = f"nothing is left out up to it; the ledger had {checkpoint.size} entries; what came later is not here"
+        said = f"nothing is left out up to it; the ledger had {self._proven.size} entries; what came later is not here"
         self._findings.note("letter.through", f"entry {through}", Result.INFO, said)
-        self._findings.letter.update(through=through, ledgerEntries=checkpoint.size)
-
-    # -- 5 --
-
-    def _read_directories(self) -> None:
-        for seq, body in sorted(self._entries.items()):
-            if body["kind"] != "directory":
-                continue
-            with self._check("directory.bytes", f"version {body.get('version')}"):
-                data = self._pack.read(f"directories/{seq}.json")
-                if hashlib.sha256(data).hexdigest() != body.get("document"):
-                    raise Broken("its bytes are not those of its entry")
-                directory = Directory(data)
-                if directory.version != body.get("version"):
-                    raise Broken("it bears another version than its entry")
-                if directory.version <= max(self._directories, default=0):
-                    raise Broken("its version is not newer than those before it")
-                self._directories[directory.version] = directory
+        self._findings.letter.update(through=through, ledgerEntries=self._proven.size)
 
     # -- 6 --
 
@@ -270,7 +131,7 @@ class _Judge:
 
     def _notice(self, body: Body, accepted: Body) -> None:
         name = f"notices/{body['seq']}.xml"
-        if body["kind"] == _SIGNED_BY_AGENCY:
+        if body["kind"] == SIGNED_BY_AGENCY:
             notice = self._documents.signed(name, body["document"], str(body["agency"]), body)
             notice_agrees(notice, body, accepted, self._documents.directory(body))
         else:

@@ -13,7 +13,6 @@ LONGER = {
     "bus/depot/store.py": "presence, holds and grants are decided together, in one transaction each",
     "bus/documents/xml.py": "the only parser and the only writer mirror each other",
     "bus/ledger/store.py": "the one door to the ledger: every statement that adds a row",
-    "bus/verifier/judging.py": "the auditor's checklist: every check of a pack, one after the other",
     "compose/local.py": "the one way in which the whole bus is started on one machine",
     "compose/node.py": "one node's whole life, from its ports to its guard, with the reason for each precaution",
 }
