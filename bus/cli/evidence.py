@@ -47,6 +47,7 @@ def evidence(
     date: Annotated[
         str | None, typer.Option(help="The letter's date, or two with `..` between them.")
     ] = None,
+    query: Annotated[str | None, typer.Option(help="Words of the subject; all have to be in it.")] = None,
     files: Annotated[
         bool, typer.Option("--files", help="Put the letter's files in, from the depot.")
     ] = False,
@@ -69,9 +70,10 @@ def evidence(
                     recipient=recipient,
                     since=since,
                     until=until,
+                    words=tuple(query.split()) if query else (),
                 )
                 first, last = _span(span)
-                asked = any(each is not None for each in (span, number, sender, recipient, date))
+                asked = any(each is not None for each in (span, number, sender, recipient, date, query))
                 pages = paged(matching) if asked else iter(())
                 wanted = [row.letter for rows in pages for row in rows if first <= row.letter <= last]
         if not wanted:

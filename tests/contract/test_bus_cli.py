@@ -417,6 +417,8 @@ def test_a_pack_is_written_for_one_letter_and_for_all_that_a_query_finds(
     assert len(written) == 2
     assert all(judge(Path(path), key).verdict == "pass" for path in written)
     assert len(shell.json("evidence", "--range", "1..", "-o", "all")["packs"]) == 3
+    assert len(shell.json("evidence", "--query", "เชื่อมโยง ประชุม", "-o", "words")["packs"]) == 3
+    shell("evidence", "--query", "ไม่มีคำนี้", "-o", "none", code=1)
     shell("evidence", code=1)
     shell("evidence", "นร 1/1", code=1)
     shell("evidence", "--range", "x", code=2)
