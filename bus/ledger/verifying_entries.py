@@ -78,11 +78,9 @@ def _check(row: Row[Any], report: Report, batch: _Batch) -> None:
     where = f"entry {row.seq}"
     body = read_canonical(row.body)
     expected = columns(row.body, body)
-    found = row._asdict()
-    for name in ("document", "leaf"):
-        if isinstance(found[name], memoryview):
-            found[name] = bytes(found[name])
-    if found != expected:
+    # The columns stand in the same order; a row that is as it should be, as nearly all are, is not looked at twice.
+    if tuple(row) != tuple(expected.values()):
+        found = row._asdict()
         for name in (name for name in expected if found[name] != expected[name]):
             code = "entry.hash" if name == "leaf" else "entry.index"
             report.note(code, where, f"the column {name} does not follow from the body")
