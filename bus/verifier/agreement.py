@@ -5,10 +5,9 @@ from __future__ import annotations
 from bus.verifier.directory import Directory
 from bus.verifier.documents import Body, time_of
 from bus.verifier.findings import Broken
-from bus.verifier.legality import ANSWERS
+from bus.verifier.legality import OF_ITSELF
 from bus.verifier.xmlsig import Signed
 
-_OF_ITSELF = ANSWERS | {"delivered", "handover-failed", "withdrawal-granted", "withdrawal-declined"}
 _TEST = "test"
 """The kind of letter that may go to its own sender."""
 
@@ -69,7 +68,7 @@ def notice_agrees(notice: Signed, body: Body, accepted: Body, directory: Directo
     written = notice.texts("AcceptDepartment")
     by_address = {one.get("addressed", code): code for code, one in accepted["recipients"].items()}
     meant = {by_address.get(code, code) for code in written}
-    if body["event"] in _OF_ITSELF:
+    if body["event"] in OF_ITSELF:
         if not meant <= {body["agency"]}:
             raise Broken("it is about others than its entry")
     elif (meant or set(accepted["recipients"])) != set(body["about"]):

@@ -12,8 +12,8 @@ from datetime import timedelta
 from bus.verifier.documents import Body, time_of
 from bus.verifier.findings import Broken
 
-ANSWERS = frozenset({"registered", "refused", "misdirected", "transferred"})
-_OF_ITSELF = ANSWERS | {"delivered", "handover-failed", "withdrawal-granted", "withdrawal-declined"}
+_ANSWERS = frozenset({"registered", "refused", "misdirected", "transferred"})
+OF_ITSELF = _ANSWERS | {"delivered", "handover-failed", "withdrawal-granted", "withdrawal-declined"}
 """What a recipient says of itself."""
 _OF_OTHERS = frozenset({"number-disputed", "withdrawal-requested", "settled"})
 """What the sender says of some of its recipients, or of all."""
@@ -93,7 +93,7 @@ def _fault_of_notice(body: Body, sender: str, standing: dict[str, _Standing]) ->
     event, author, about = body["event"], body["agency"], body["about"]
     if not about or (strangers := [code for code in about if code not in standing]):
         return f"is about {', '.join(strangers) if about else 'nobody'}, not about recipients"
-    if event in _OF_ITSELF:
+    if event in OF_ITSELF:
         if about != [author]:
             return f"says {event} by {author} about {', '.join(about)}"
         return _hear(body, standing[author])
@@ -106,7 +106,7 @@ def _fault_of_notice(body: Body, sender: str, standing: dict[str, _Standing]) ->
 
 def _hear(body: Body, one: _Standing) -> str | None:
     event, supersedes = body["event"], body.get("supersedes")
-    if event in ANSWERS:
+    if event in _ANSWERS:
         if one.withdrawal == "withdrawal-granted":
             return f"says {event} after the letter was withdrawn"
         if supersedes != (one.answer["noticeId"] if one.answer else None):
