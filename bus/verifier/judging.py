@@ -111,12 +111,12 @@ class _Judge:
                 if body.get("prior") != before:
                     raise Broken(f"an entry before entry {body['seq']} is left out")
                 before = body["seq"]
+            size = self._proven.size
+            said = f"nothing is left out up to it; the ledger had {size} entries; what came later is not here"
+            self._findings.note("letter.through", f"entry {before}", Result.INFO, said)
+            self._findings.letter.update(through=before, ledgerEntries=size)
         with self._check("letter.lawful", f"{len(about)} entries about the letter"):
             require_lawful(about)
-        through = about[-1]["seq"]
-        said = f"nothing is left out up to it; the ledger had {self._proven.size} entries; what came later is not here"
-        self._findings.note("letter.through", f"entry {through}", Result.INFO, said)
-        self._findings.letter.update(through=through, ledgerEntries=self._proven.size)
 
     # -- 6 --
 
