@@ -28,7 +28,7 @@ from bus.documents.letter import Letter
 from bus.documents.notice import Event, Notice
 from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
-from bus.documents.xml import content_digest, open_envelope
+from bus.documents.xml import open_envelope
 from bus.errors import BusError, Misconfigured, Rejected, RejectionCode, Transient
 from bus.logs import get
 
@@ -263,7 +263,7 @@ def _claimed(arrival: Arrival) -> tuple[str, str] | None:
         return about, stated
     try:
         envelope = open_envelope(arrival.body)
-        digest = content_digest(envelope.root)
+        digest = envelope.digest
     except Rejected:
         return None
     return (envelope.id, digest) if envelope.type == "letter" and envelope.id else None

@@ -1,4 +1,4 @@
-"""The one form in which a document may be signed, checked on the tree alone, before any cryptography.
+"""The one form in which a document is signed, and its check on the tree alone, before any cryptography.
 
 A signature library accepts whatever the standards of XML Signature allow. Here one outline is accepted, element by
 element and attribute by attribute, so that nothing unsigned has room in it and no reference can be led elsewhere.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import cast
+from typing import Any, cast
 
 from lxml import etree
 
@@ -66,21 +64,35 @@ _ALGORITHMS = (f"{{{DS_NAMESPACE}}}SignatureMethod", f"{{{DS_NAMESPACE}}}DigestM
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
-    depth: int
+class _Part:
+    """An element of the outline."""
+
     tag: str
     attributes: dict[str, str]
+    chosen: tuple[tuple[str, str], ...]
+    """Those of its attributes that hold what the signature chose: the name, and what was chosen."""
+    children: list[_Part]
 
 
-def _node_of(line: str) -> _Node:
-    name, *attributes = line.split()
+def _outline() -> _Part:
+    above: list[_Part] = []
+    for line in _OUTLINE.splitlines():
+        part, depth = _part_of(line), len(line) - len(line.lstrip())
+        if depth:
+            above[depth - 1].children.append(part)
+        above[depth:] = [part]
+    return above[0]
+
+
+def _part_of(line: str) -> _Part:
+    name, *pairs = line.split()
     prefix, _, local = name.partition(":")
-    pairs = (one.partition("=") for one in attributes)
-    depth = len(line) - len(line.lstrip())
-    return _Node(depth, f"{{{_PREFIXES[prefix]}}}{local}", {name: value for name, _, value in pairs})
+    attributes = {pair.partition("=")[0]: pair.partition("=")[2] for pair in pairs}
+    chosen = tuple((name, value.lstrip("#")) for name, value in attributes.items() if "$" in value)
+    return _Part(f"{{{_PREFIXES[prefix]}}}{local}", attributes, chosen, [])
 
 
-_EXPECTED = [_node_of(line) for line in _OUTLINE.splitlines()]
+_EXPECTED = _outline()
 _CHOSEN = {
     name: etree.XPath(f"string({path})", namespaces=_PREFIXES)
     for name, path in {
@@ -108,6 +120,23 @@ class Claim:
     """DER, not looked into."""
 
 
+def skeleton(method: str) -> etree._Element:
+    """Return a signature of the right form by one of the two methods, without its texts."""
+    names = {chosen: chosen.removeprefix("$") for chosen in _CHOSEN}
+    return _built(_EXPECTED, {**names, "$method": method}, None)
+
+
+def _built(part: _Part, chosen: dict[str, str], parent: etree._Element | None) -> etree._Element:
+    attributes = _filled(part, chosen)
+    if parent is None:
+        element = etree.Element(part.tag, attributes, nsmap=cast(Any, _PREFIXES))
+    else:
+        element = etree.SubElement(parent, part.tag, attributes)
+    for child in part.children:
+        _built(child, chosen, element)
+    return element
+
+
 def examine(root: etree._Element) -> Claim:
     """Raise Rejected(signature.*) unless the document bears one signature, of the one form, in its one place."""
     signature = _the_signature(root)
@@ -116,7 +145,7 @@ def examine(root: etree._Element) -> Claim:
     if len(set(every_id)) != len(every_id) or set(every_id) != set(chosen.values()):
         raise _refusal("an Id is missing, stands twice, or stands outside of the signature", signature)
     method = str(_METHOD(signature))
-    _match_outline(signature, {**chosen, "$method": method if method in _METHODS else _METHODS[0]})
+    _match(_EXPECTED, signature, {**chosen, "$method": method if method in _METHODS else _METHODS[0]})
     if not _DATE_TIME.fullmatch(str(_SIGNING_TIME(signature))):
         raise _refusal("SigningTime is no time with a zone", signature)
     return Claim(method=method, certificate=_certificate(signature))
@@ -136,34 +165,29 @@ def _the_signature(root: etree._Element) -> etree._Element:
     return found[0]
 
 
-def _match_outline(signature: etree._Element, chosen: dict[str, str]) -> None:
-    """Compare with the outline in document order; the first difference decides."""
-    for expected, found in zip_longest(_EXPECTED, _walk(signature)):
-        if expected is None or found is None:
-            raise _refusal("it has more or fewer parts than it may have", signature)
-        depth, element = found
-        if (depth, element.tag) != (expected.depth, expected.tag):
-            raise _refusal("another element is expected here", element)
-        between = (element.tail or "") + ((element.text or "") if len(element) else "")
-        if between.strip():
-            raise _refusal("text stands between its parts", element)
-        if element.tag in _BASE64:
-            _require_base64(element)
-        if dict(element.attrib) != {
-            name: _filled(value, chosen) for name, value in expected.attributes.items()
-        }:
-            raise _refusal(f"the attributes are {dict(element.attrib)}", element, _code_of(element))
+def _match(part: _Part, element: etree._Element, chosen: dict[str, str]) -> None:
+    """Compare an element and all below it with the outline; the first difference decides."""
+    if element.tag != part.tag:
+        raise _refusal("another element is expected here", element)
+    if (element.tail and element.tail.strip()) or (part.children and element.text and element.text.strip()):
+        raise _refusal("text stands between its parts", element)
+    if element.tag in _BASE64:
+        _require_base64(element)
+    attributes = dict(cast("dict[str, str]", element.attrib))
+    if attributes != _filled(part, chosen):
+        raise _refusal(f"the attributes are {attributes}", element, _code_of(element))
+    children = list(element)
+    for expected, child in zip(part.children, children, strict=False):
+        _match(expected, child, chosen)
+    if len(children) != len(part.children):
+        raise _refusal("it has more or fewer parts than it may have", element)
 
 
-def _walk(element: etree._Element, depth: int = 0) -> Iterator[tuple[int, etree._Element]]:
-    yield depth, element
-    for child in element:
-        yield from _walk(child, depth + 1)
-
-
-def _filled(value: str, chosen: dict[str, str]) -> str:
-    name = value.lstrip("#")
-    return value.replace(name, chosen[name]) if name in chosen else value
+def _filled(part: _Part, chosen: dict[str, str]) -> dict[str, str]:
+    if not part.chosen:
+        return part.attributes
+    own = {name: part.attributes[name].replace(what, chosen[what]) for name, what in part.chosen}
+    return {**part.attributes, **own}
 
 
 def _require_base64(element: etree._Element) -> None:

@@ -21,29 +21,22 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
-from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, SignatureMethod
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.verifier import VerifyResult
-from signxml.xades.xades import (
-    XAdESDataObjectFormat,
-    XAdESSignatureConfiguration,
-    XAdESSigner,
-    XAdESVerifier,
-)
+from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
 from bus.directory import PinnedCertificate
 from bus.documents import profile, schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
-from bus.documents.octets import check_octets
+from bus.documents.octets import check_octets, seal_octets
 from bus.documents.seal import Seal, weakness_of
 from bus.documents.xml import (
     MAX_BYTES,
     Document,
     Envelope,
     build,
-    canonical,
-    content_digest,
     hardened_parser,
     parse,
     read,
@@ -51,11 +44,11 @@ from bus.documents.xml import (
     type_of,
 )
 from bus.errors import Rejected, RejectionCode
+from bus.thai import now
 
 DocumentT_co = TypeVar("DocumentT_co", bound=Document, covariant=True)
 
 _KEY_OF_METHOD = {profile.ECDSA_SHA256: ec.EllipticCurvePublicKey, profile.RSA_SHA256: rsa.RSAPublicKey}
-_FORMAT = XAdESDataObjectFormat(Description="Saraban Bus document", MimeType="application/xml")
 
 # What signxml, lxml and cryptography raise about a document. Anything else is a fault of ours and must be seen as one.
 _FOREIGN_ERRORS = (
@@ -107,18 +100,11 @@ def sign(document: Document, seal: Seal) -> Signed:
     """Seal a document; raises Rejected when it does not follow its schema or grows too large to be sent."""
     root = build(document)
     schema.check_tree(root, type_of(document))
-    elliptic = isinstance(seal.private_key, ec.EllipticCurvePrivateKey)
-    signer = XAdESSigner(
-        signature_algorithm=SignatureMethod.ECDSA_SHA256 if elliptic else SignatureMethod.RSA_SHA256,
-        digest_algorithm=DigestAlgorithm.SHA256,
-        c14n_algorithm=CanonicalizationMethod.CANONICAL_XML_1_1,
-        data_object_format=_FORMAT,
-    )
-    signed = signer.sign(root, key=seal.private_key, cert=[seal.certificate], always_add_key_value=False)
-    raw = to_bytes(signed)
+    octets = seal_octets(root, seal, now())
+    raw = to_bytes(root)
     if len(raw) > MAX_BYTES:
         raise Rejected(RejectionCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
-    return Signed(raw=raw, digest=content_digest(root))
+    return Signed(raw=raw, digest=sha256(octets).hexdigest())
 
 
 def verify(
@@ -139,7 +125,7 @@ def verify(
     else:
         signed = _verified_by_signxml(envelope, pin.certificate, at)
         octets, tree = signed.signed_data, signed.signed_xml
-    if tree is None or octets != canonical(envelope.root):
+    if tree is None or octets != envelope.octets:
         raise Rejected(RejectionCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
     return Verified(
         document=read(tree),

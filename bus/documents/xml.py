@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal, cast
 
@@ -70,7 +71,7 @@ INSTANCE_ATTRIBUTE = etree.XPath(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """A submission that passed gates 1 and 2: it is XML of a known type and version, and nothing in it is verified."""
 
@@ -79,6 +80,16 @@ class Envelope:
     type: DocumentType
     id: str
     """The UUID that the document claims, or nothing when it claims none that can be read."""
+
+    @cached_property
+    def octets(self) -> bytes:
+        """What the document's signature has to cover: its canonical form, made once."""
+        return canonical(self.root)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the document: lower-case hexadecimal SHA-256 of its octets, whoever signed it."""
+        return sha256(self.octets).hexdigest()
 
 
 def hardened_parser() -> etree.XMLParser:

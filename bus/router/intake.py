@@ -95,7 +95,7 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
         _not_too_many(envelope)
         schema.check(envelope)
         # 4 answered already? Before anything that depends on time or state.
-        digest = xml.content_digest(envelope.root)
+        digest = envelope.digest
         verdict = reader.verdict_on(agency, envelope.type, envelope.id)
         if verdict and verdict.digest == digest and _stands(verdict):
             return Repeated(delivery=delivery, agency=agency, answer=verdict.answer)
