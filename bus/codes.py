@@ -91,7 +91,12 @@ _MEDIA: Final = r"[a-z]+/[a-z0-9][a-z0-9.+-]*"
 
 def load_codes(folder: Path | None = None) -> Codes:
     """The code lists in a folder, or those that ship with the bus; Misconfigured with the mistakes of all files."""
-    return _load(folder if folder is not None else assets.path("config/codes"))
+    return _shipped() if folder is None else _load(folder)
+
+
+@cache
+def _shipped() -> Codes:
+    return _load(assets.path("config/codes"))
 
 
 @cache

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from lxml import etree
 
-from bus.documents.xml import DS_NAMESPACE, SIGNATURE, position
+from bus.documents.xml import DS_NAMESPACE, SIGNATURE, hardened_parser, position
 from bus.errors import Rejected, RejectionCode
 
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
@@ -122,19 +123,23 @@ class Claim:
 
 def skeleton(method: str) -> etree._Element:
     """Return a signature of the right form by one of the two methods, without its texts."""
+    return etree.fromstring(_written(method), hardened_parser())
+
+
+@cache
+def _written(method: str) -> bytes:
+    # Kept as bytes, not as a tree: parsing is faster than building, and a tree would be shared by threads.
     names = {chosen: chosen.removeprefix("$") for chosen in _CHOSEN}
-    return _built(_EXPECTED, {**names, "$method": method}, None)
+    root = etree.Element(_EXPECTED.tag, nsmap=cast(Any, _PREFIXES))
+    _fill(root, _EXPECTED, {**names, "$method": method})
+    return etree.tostring(root)
 
 
-def _built(part: _Part, chosen: dict[str, str], parent: etree._Element | None) -> etree._Element:
-    attributes = _filled(part, chosen)
-    if parent is None:
-        element = etree.Element(part.tag, attributes, nsmap=cast(Any, _PREFIXES))
-    else:
-        element = etree.SubElement(parent, part.tag, attributes)
+def _fill(element: etree._Element, part: _Part, chosen: dict[str, str]) -> None:
+    for name, value in _filled(part, chosen).items():
+        element.set(name, value)
     for child in part.children:
-        _built(child, chosen, element)
-    return element
+        _fill(etree.SubElement(element, child.tag), child, chosen)
 
 
 def examine(root: etree._Element) -> Claim:

@@ -8,8 +8,9 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
+from bus.ledger.among import among
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.finding import Asked, letters_query
 from bus.ledger.heads import Heads
@@ -39,15 +40,7 @@ _VERDICT = (
 # Asked for every letter, and so built once: building a query costs more than running it.
 _VERDICT_ON = _VERDICT.where(submissions.c.type == bindparam("type"), submissions.c.id == bindparam("id"))
 _VERDICT_ON_RAW = _VERDICT.where(submissions.c.raw == bindparam("raw"))
-_SAME_NUMBER = (
-    select(letters.c.letter)
-    .where(
-        letters.c.number_normalised == bindparam("number"),
-        letters.c.dated == bindparam("dated"),
-        letters.c.sender == bindparam("sender"),
-    )
-    .limit(1)
-)
+_NUMBER = (letters.c.sender, letters.c.number_normalised, letters.c.dated)
 
 
 class Reader:
@@ -56,6 +49,7 @@ class Reader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._foreseen: dict[tuple[str, str, str], Verdict | None] = {}
+        self._numbers: dict[tuple[str, str, str], bool] = {}
 
     def foresee(self, wanted: Collection[tuple[str, str, str]]) -> None:
         """Ask in one question for the verdicts on many (agency, type, id), which `verdict_on` then knows."""
@@ -63,7 +57,8 @@ class Reader:
             return
         self._foreseen.update(dict.fromkeys(wanted))
         key = (submissions.c.agency, submissions.c.type, submissions.c.id)
-        query = select(*key, *_VERDICT_COLUMNS).where(tuple_(*key).in_(wanted)).order_by(submissions.c.answer)
+        these = among(self._connection, key, list(wanted))
+        query = select(*key, *_VERDICT_COLUMNS).where(these).order_by(submissions.c.answer)
         for agency, type_, id_, *verdict in self._connection.execute(query):
             self._foreseen[agency, type_, id_] = Verdict(*verdict)
 
@@ -205,10 +200,19 @@ class Reader:
             yield from batch
             after = batch[-1].seq
 
+    def foresee_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
+        """Ask in one question which of many (sender, number, date) there are, which `same_number` then knows."""
+        if wanted:
+            self._numbers.update(dict.fromkeys(wanted, False))
+            query = select(*_NUMBER).where(among(self._connection, _NUMBER, list(wanted)))
+            self._numbers.update((tuple(row), True) for row in self._connection.execute(query))
+
     def same_number(self, sender: str, normalised: str, dated: str) -> bool:
         """Whether a letter of this sender bears this number and date."""
-        values = {"number": normalised, "dated": dated, "sender": sender}
-        return self._current().execute(_SAME_NUMBER, values).first() is not None
+        same = (sender, normalised, dated)
+        if same not in self._numbers:
+            self.foresee_numbers([same])
+        return self._numbers[same]
 
     def is_party(self, agency: str, sha256: str) -> bool:
         """Whether an accepted letter names the file and the agency sent it or is among its recipients."""
@@ -250,7 +254,7 @@ class Reader:
     def consignments(self, keys: Sequence[tuple[str, int]]) -> list[Consignment]:
         """Return the consignments under these (agency, number) pairs with their bytes, in order per agency."""
         joined = consignments.join(documents, consignments.c.document == documents.c.sha256)
-        these = tuple_(consignments.c.agency, consignments.c.number).in_(keys)
+        these = among(self._connection, (consignments.c.agency, consignments.c.number), keys)
         query = select(consignments, documents.c.bytes).select_from(joined).where(these)
         found = self._current().execute(query.order_by(consignments.c.agency, consignments.c.number))
         return [_consignment(row) for row in found]

@@ -16,11 +16,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Table, and_, delete, select, text, tuple_, update
+from sqlalchemy import Connection, Table, and_, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bus.directory import from_json as directory_from_json
 from bus.ledger import halt, tiles
+from bus.ledger.among import among
 from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
@@ -136,6 +137,7 @@ class Writer(Reader):
         self._kept: set[bytes] = set()
         self._priors: dict[int, int] = {}
         self._verdicts: dict[tuple[str, ...], Verdict] = {}
+        self._own_numbers: set[tuple[str, str | None, str]] = set()
         # Clocks of several routers differ, and clocks are set back; the ledger's time never runs backwards.
         self.at = max(now(), newest.at) if newest else now()
         """The ledger time of this append."""
@@ -160,13 +162,12 @@ class Writer(Reader):
             self.flush()
         return self._before.entries_of(letter)
 
+    def foresee_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
+        self._before.foresee_numbers(wanted)
+
     def same_number(self, sender: str, normalised: str, dated: str) -> bool:
         same = (sender, normalised, dated)
-        if any(
-            (row["sender"], row["number_normalised"], row["dated"]) == same for row in self._rows[letters]
-        ):
-            return True
-        return self._before.same_number(sender, normalised, dated)
+        return same in self._own_numbers or self._before.same_number(*same)
 
     def latest_seq(self, kind: Kind) -> int:
         if kind not in self._latest:
@@ -198,7 +199,7 @@ class Writer(Reader):
         if document is not None:
             body["document"] = self.keep(document)
         body.update((key, value) for key, value in details.items() if value is not None)
-        self._rows[entries].append(columns(canonical(body)))
+        self._rows[entries].append(columns(canonical(body), body))
         self._latest[kind] = self._seq
         return self._seq
 
@@ -273,14 +274,13 @@ class Writer(Reader):
         deadlines: Iterable[tuple[str, str]],
     ) -> None:
         """Index an accepted letter: its row, its frozen recipients, its files (size by SHA-256), its deadlines."""
+        self._own_numbers.add((row.sender, row.number_normalised, row.dated))
         self._rows[letters].append(asdict(row))
         self._rows[recipients].extend({"letter": row.letter, **one} for one in frozen)
         self._rows[letter_files].extend(
             {"letter": row.letter, "sha256": sha256, "size": size} for sha256, size in files.items()
         )
-        self._rows[due].extend(
-            {"letter": row.letter, "deadline": deadline, "at": at} for deadline, at in deadlines
-        )
+        self._rows[due].extend({"letter": row.letter, "deadline": name, "at": at} for name, at in deadlines)
 
     def submission(
         self,
@@ -295,8 +295,7 @@ class Writer(Reader):
         code: str | None = None,
     ) -> None:
         """Remember the verdict on a submission; with `id` and `digest` it binds that id."""
-        verdict = Verdict(entry, digest, code, answer)
-        self._verdicts[(agency, raw)] = verdict
+        self._verdicts[(agency, raw)] = verdict = Verdict(entry, digest, code, answer)
         if id is not None:
             self._verdicts[(agency, type, id)] = verdict
         self._rows[submissions].append(
@@ -378,7 +377,8 @@ class Writer(Reader):
         again: list[tuple[str, int]] = []
         self.flush()
         for some in batched(sorted(found), AT_ONCE):
-            this = delete(pending).where(tuple_(pending.c.agency, pending.c.number).in_(some))
+            these = among(self._connection, (pending.c.agency, pending.c.number), some)
+            this = delete(pending).where(these)
             for row in self._connection.execute(this.returning(*pending.c)).all():
                 if row.again:
                     again.append((row.agency, row.number))

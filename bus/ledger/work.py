@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_, update
 
+from bus.ledger.among import among
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment
@@ -47,21 +48,21 @@ def claim_some(
     connection: Connection, claim: Claim, limit: int, per_agency: int, without: Sequence[str]
 ) -> list[Consignment]:
     """Claim what is free, from every agency before more from one, and return it with its bytes."""
-    unclaimed, key = free(without), tuple_(pending.c.agency, pending.c.number)
+    unclaimed, key = free(without), (pending.c.agency, pending.c.number)
     place = func.row_number().over(partition_by=pending.c.agency, order_by=pending.c.number).label("place")
     ranked = select(pending.c.agency, pending.c.number, place).where(unclaimed).subquery()
     first = select(ranked.c.agency, ranked.c.number).where(ranked.c.place <= per_agency).limit(limit)
     # `unclaimed` once more, because another router may have claimed a row since the inner query saw it.
     rows = connection.execute(
         select(pending.c.agency, pending.c.number, pending.c.repeat)
-        .where(unclaimed, key.in_(first.order_by(ranked.c.place)))
+        .where(unclaimed, tuple_(*key).in_(first.order_by(ranked.c.place)))
         .with_for_update(skip_locked=True)
     )
     repeats = {(row.agency, row.number): row.repeat for row in rows}
     found: list[Consignment] = []
     for some in batched(sorted(repeats), AT_ONCE):
         ours = update(pending).values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
-        connection.execute(ours.where(key.in_(some)))
+        connection.execute(ours.where(among(connection, key, some)))
         found.extend(
             replace(one, repeat=repeats[one.agency, one.number])
             for one in Reader(connection).consignments(some)

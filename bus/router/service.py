@@ -38,13 +38,14 @@ from bus.router.enforce import Versions, calendar_in_force, directory_in_force, 
 from bus.router.fanout import Fanout
 from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.metrics import Metrics
-from bus.router.recording import Recorded, Recorder, Stale, submission_of
+from bus.router.recording import Recorded, Recorder, Stale, foresee
 from bus.thai import now
 
 _log = logs.get("router")
 _BATCHES_UNDER_WAY = 3
-_BATCH_EVERY = 0.02
-"""Seconds from one batch to the next that is not full: what comes meanwhile shares its transactions."""
+_GATHER_FOR = 0.1
+"""Seconds that a batch which is not full waits at most for the end of one under way: what comes meanwhile shares its
+transactions. An idle router waits for nothing; one whose depot is slow goes on with what needs no depot."""
 _MOST_REEXAMINATIONS = 20
 
 
@@ -111,15 +112,14 @@ class Intake:
         subscription = self._subscription = link.subscribe(topology.INTAKE, prefetch=1)
         stopping = asyncio.create_task(when(stop, subscription.stop))
         settling: set[asyncio.Task[None]] = set()
-        narrow, clock, taken_at = True, asyncio.get_running_loop().time, 0.0
+        narrow = True
         try:
             while True:
                 # First room, then messages: what arrives while there is none makes the next batch larger.
                 await self._room.acquire()
-                if subscription.waiting < self._limits.batch:
-                    await pause(stop, taken_at + _BATCH_EVERY - clock())
+                if settling and subscription.waiting < self._limits.batch:
+                    await asyncio.wait(settling, timeout=_GATHER_FOR, return_when=asyncio.FIRST_COMPLETED)
                 batch = await self._next(subscription, settling, stop)
-                taken_at = clock()
                 if narrow and not batch[0].redelivered:
                     await subscription.widen(self._limits.prefetch)
                     narrow = False
@@ -279,7 +279,7 @@ def _record_all(
 ) -> list[Recorded | Stale]:
     """Record each; Stale is a result and not an error, so that it does not roll back the others."""
     outcomes: list[Recorded | Stale] = []
-    writer.foresee([named for one in examined if (named := submission_of(one))])
+    foresee(writer, examined)
     for one in examined:
         try:
             outcomes.append(recorder.record(writer, one, judged_by))

@@ -6,6 +6,7 @@ submission goes back to gate 1 (`Stale`), so that nothing is ever signed under t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bus.documents.statements import TYPE
@@ -15,12 +16,12 @@ from bus.ledger.store import Writer
 from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Repeated, Stated
 from bus.router.enforce import Versions, versions
 from bus.router.recording.hand import CLAIM_FOR, Hand, Stale
-from bus.router.recording.letters import HELD, accept
+from bus.router.recording.letters import HELD, accept, number_of
 from bus.router.recording.notices import hear
 from bus.router.recording.refusals import refuse
 from bus.router.recording.statements import state
 
-__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "submission_of"]
+__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "foresee"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,15 @@ def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
         )
 
 
-def submission_of(found: Examined) -> tuple[str, str, str] | None:
+def foresee(writer: Writer, examined: Sequence[Examined]) -> None:
+    """Ask the ledger, in one question each, what recording these will want to know of every one."""
+    writer.foresee([named for one in examined if (named := _submission_of(one))])
+    writer.foresee_numbers(
+        [number for one in examined if isinstance(one, Accepted) and (number := number_of(one))]
+    )
+
+
+def _submission_of(found: Examined) -> tuple[str, str, str] | None:
     """Return (agency, type, id) of what was verified, None for anything else."""
     match found:
         case Accepted():

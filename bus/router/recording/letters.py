@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bus.documents.letter import Letter
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
@@ -20,7 +19,7 @@ def accept(hand: Hand, found: Accepted) -> str:
     writer, letter, delivery = hand.writer, found.letter.document, found.delivery
     still_unanswered(writer, found.agency, "letter", str(letter.letter_id), found.letter.digest)
     normalised = normalise_number(letter.number) if letter.number else None
-    flags = _flags(writer, found, letter, normalised)
+    flags = _flags(writer, found, normalised)
     # Whose letter waits is in the frozen set and the directory version: a list of thousands fits into no header.
     told = [*flags, HELD] if any(one.held for one in found.recipients) else flags
     numbers = writer.numbers(one.agency for one in found.recipients)
@@ -124,11 +123,17 @@ def accept(hand: Hand, found: Accepted) -> str:
     return "accepted"
 
 
-def _flags(writer: Writer, found: Accepted, letter: Letter, normalised: str | None) -> list[str]:
-    flags = []
-    if normalised and letter.replaces is None:
-        same = writer.same_number(found.agency, normalised, letter.date.isoformat())
-        flags += ["same-number"] if same else []
+def number_of(found: Accepted) -> tuple[str, str, str] | None:
+    """Return sender, number and date of a letter that should not bear those of another; None where it may."""
+    letter = found.letter.document
+    if not letter.number or letter.replaces is not None:
+        return None
+    return found.agency, normalise_number(letter.number), letter.date.isoformat()
+
+
+def _flags(writer: Writer, found: Accepted, normalised: str | None) -> list[str]:
+    number = number_of(found)
+    flags = ["same-number"] if number and writer.same_number(*number) else []
     if normalised and not found.directory.prefix_fits(found.agency, normalised):
         flags.append("foreign-prefix")
     return flags
