@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from bus.errors import Transient
 from bus.logs import get
+from bus.process import pause
 
 _LOG = get(__name__)
 
@@ -26,17 +28,18 @@ class Connector(Protocol):
 
 
 async def serve(connector: Connector, stop: asyncio.Event, *, interval: float) -> None:
-    """Collect and tell until `stop`; trouble of one round is logged, and the next round comes."""
-    while not stop.is_set():
+    """Collect and tell until `stop`, neither waiting for the other; trouble is logged, and the next round comes."""
+    async with asyncio.TaskGroup() as group:
         for verb in (connector.collect, connector.tell):
-            try:
-                await asyncio.to_thread(verb)
-            except Transient as exc:
-                _LOG.warning("a connector waits", connector=connector.name, why=str(exc))
-            except Exception:
-                _LOG.exception("a connector's round failed", connector=connector.name)
+            group.create_task(_again_and_again(connector.name, verb, stop, interval))
+
+
+async def _again_and_again(name: str, verb: Callable[[], int], stop: asyncio.Event, interval: float) -> None:
+    while not stop.is_set():
         try:
-            async with asyncio.timeout(interval):
-                await stop.wait()
-        except TimeoutError:
-            continue
+            await asyncio.to_thread(verb)
+        except Transient as exc:
+            _LOG.warning("a connector waits", connector=name, why=str(exc))
+        except Exception:
+            _LOG.exception("a connector's round failed", connector=name)
+        await pause(stop, interval)
