@@ -46,7 +46,7 @@ _ROOTS: dict[str, tuple[DocumentType, type[Any], str, str]] = {
 }
 _TAGS = {cls: tag for tag, (_, cls, _, _) in _ROOTS.items()}
 _OTHER_VERSION = re.compile(r"\{urn:saraban-bus:(letter|notice):[^}]*\}(Letter|Notice)")
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID_FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # What may stand before the root: an XML declaration of version 1.0 in UTF-8, and blanks. Looking at these bytes before
 # the parser does keeps every DTD away from it, for a DOCTYPE can stand nowhere else.
@@ -147,7 +147,7 @@ def open_envelope(raw: bytes) -> Envelope:
             detail = ", ".join(str(child.tag) for child in extension)
             raise Rejected(RejectionCode.TYPE_EXTENSION, detail, where=position(extension))
     claimed = root.findtext(f"{{{namespace}}}{id_name}") or ""
-    return Envelope(raw=raw, root=root, type=kind, id=claimed if _UUID.fullmatch(claimed) else "")
+    return Envelope(raw=raw, root=root, type=kind, id=claimed if UUID_FORM.fullmatch(claimed) else "")
 
 
 def type_of(document: Document) -> DocumentType:

@@ -20,7 +20,7 @@ from bus.documents.letter import Letter
 from bus.documents.notice import Notice, Terms
 from bus.documents.signing import Verified, is_letter, is_notice
 from bus.documents.statements import TYPE, is_statement
-from bus.documents.xml import Envelope
+from bus.documents.xml import UUID_FORM, Envelope
 from bus.errors import Rejected, RejectionCode, Transient
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
@@ -30,6 +30,8 @@ from bus.router.answers import Answers
 from bus.router.delivery import Accepted, Delivery, Examined, Heard, Passed, Refused, Repeated, Stated
 from bus.router.statements import examine_statement
 from bus.thai import now
+
+_TYPES = ("letter", "notice", TYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,16 @@ def examine(
     An unexpected exception of one submission is returned in its place: a bug parks that one and no other.
     Raises Transient when the ledger is away; then nothing is known of any of them.
     """
-    reader.foresee([(one.agency, *one.announced) for one in deliveries if one.agency and one.announced])
+    reader.foresee([hint for one in deliveries if (hint := _hint(one))])
     return [_guarded(delivery, rules, reader) for delivery in deliveries]
+
+
+def _hint(delivery: Delivery) -> tuple[str, str, str] | None:
+    """What a message announces about itself, if it can be true: anybody may write anything there."""
+    if delivery.agency is None or delivery.announced is None:
+        return None
+    type_, id_ = delivery.announced
+    return (delivery.agency, type_, id_) if type_ in _TYPES and UUID_FORM.fullmatch(id_) else None
 
 
 def files_of(found: Iterable[Passed | Examined | Exception]) -> list[Check]:

@@ -29,7 +29,7 @@ from bus.depot.client import Holds
 from bus.errors import Transient
 from bus.failpoints import reached
 from bus.ledger.group import GroupCommit
-from bus.ledger.store import Ledger, Writer
+from bus.ledger.store import Ledger
 from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
@@ -38,7 +38,7 @@ from bus.router.enforce import Versions, calendar_in_force, directory_in_force, 
 from bus.router.fanout import Fanout
 from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.metrics import Metrics
-from bus.router.recording import Recorded, Recorder, Stale, foresee
+from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
 
 _log = logs.get("router")
@@ -176,6 +176,10 @@ class Intake:
                 self._away.set()
                 settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
                 break
+            except Exception as bug:
+                alone = await self._each_alone(list(waiting.values()), bug)
+                settled.update(zip(waiting, alone, strict=True))
+                break
             outcomes = await self._append(found, judged_by)
             again = {}
             for (place, delivery), outcome in zip(waiting.items(), outcomes, strict=True):
@@ -188,6 +192,12 @@ class Intake:
             if place not in settled:
                 settled[place] = await self._settle(delivery, RuntimeError("examined too often"))
         return [settled[place] for place in range(len(deliveries))]
+
+    async def _each_alone(self, deliveries: list[Delivery], bug: Exception) -> list[Settlement]:
+        """Settle what was met by a bug that no single one could be blamed for: alone, only its cause suffers."""
+        if len(deliveries) == 1:
+            return [await self._settle(deliveries[0], bug)]
+        return [one for delivery in deliveries for one in await self.process([delivery])]
 
     async def _in_gates(self, deliveries: list[Delivery]) -> tuple[list[Examined | Exception], Versions]:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._gates)
@@ -221,7 +231,7 @@ class Intake:
         return [one if isinstance(one, Exception) else next(recorded) for one in found]
 
     async def _recorded(self, examined: list[Examined], judged_by: Versions) -> list[Recorded | Exception]:
-        append = partial(_record_all, self._recorder, examined, judged_by)
+        append = partial(self._recorder.record_all, examined, judged_by)
         about = "statements" if all(isinstance(one, Stated) for one in examined) else "submissions"
         try:
             return list(await asyncio.wrap_future(self._appends.submit(append, about=about)))
@@ -272,20 +282,6 @@ class Intake:
         """Raise Transient while nothing can be appended."""
         with self._ledger.append():
             pass
-
-
-def _record_all(
-    recorder: Recorder, examined: list[Examined], judged_by: Versions, writer: Writer
-) -> list[Recorded | Stale]:
-    """Record each; Stale is a result and not an error, so that it does not roll back the others."""
-    outcomes: list[Recorded | Stale] = []
-    foresee(writer, examined)
-    for one in examined:
-        try:
-            outcomes.append(recorder.record(writer, one, judged_by))
-        except Stale as stale:
-            outcomes.append(stale)
-    return outcomes
 
 
 def delivery_of(incoming: Incoming) -> Delivery:

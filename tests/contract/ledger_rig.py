@@ -35,7 +35,7 @@ from bus.router.answers import Answers
 from bus.router.delivery import Delivery, Examined
 from bus.router.enforce import Versions, directory_in_force, enforce_directory, versions
 from bus.router.intake import Rules, conclude, examine, files_of
-from bus.router.recording import Recorded, Recorder, Stale, foresee
+from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
 from tests.assets import factory
 from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
@@ -267,8 +267,8 @@ class Router:
         """All gates for a batch, recorded in one append, as the running router does it."""
         found, entry = self.judge(*deliveries)
         with self.ledger.append() as writer:
-            foresee(writer, found)
-            return [self._recorder.record(writer, one, entry) for one in found]
+            outcomes = self._recorder.record_all(found, entry, writer)
+        return [one for one in outcomes if isinstance(one, Recorded)]
 
 
 def delivery(raw: bytes, agency: str = OPM, *, at: dt.datetime | None = None, **changes: Any) -> Delivery:

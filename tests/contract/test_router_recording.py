@@ -92,6 +92,18 @@ def publish_everything(ledger: Ledger) -> None:
         writer.confirmed(claimed)
 
 
+@pytest.mark.parametrize("id_", ["a\x00b", "x" * 5000, "\ud800", "'\"\\"])
+def test_what_a_message_announces_of_itself_harms_nobody_when_it_is_nonsense(
+    router: Router, id_: str
+) -> None:
+    other = signed_letter(letter_id=uuid4(), number="นร 9/9")
+    batch = [
+        delivery(signed_letter().raw, announced=("letter", id_)),
+        delivery(other.raw, announced=(id_, id_)),
+    ]
+    assert [recorded.outcome for recorded in router.take_all(*batch)] == ["accepted", "accepted"]
+
+
 # ---- letters -------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from bus.router.recording.notices import hear
 from bus.router.recording.refusals import refuse
 from bus.router.recording.statements import state
 
-__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "foresee"]
+__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,19 @@ class Recorder:
 
     def __init__(self, router: str) -> None:
         self._router = router
+
+    def record_all(
+        self, examined: Sequence[Examined], judged_by: Versions, writer: Writer
+    ) -> list[Recorded | Stale]:
+        """Write a batch; Stale is a result here and not an error, so that it does not roll back the others."""
+        _foresee(writer, examined)
+        outcomes: list[Recorded | Stale] = []
+        for one in examined:
+            try:
+                outcomes.append(self.record(writer, one, judged_by))
+            except Stale as stale:
+                outcomes.append(stale)
+        return outcomes
 
     def record(self, writer: Writer, found: Examined, judged_by: Versions) -> Recorded:
         """Write one examined submission. Raises Stale when it has to be examined again.
@@ -77,7 +90,7 @@ def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
         )
 
 
-def foresee(writer: Writer, examined: Sequence[Examined]) -> None:
+def _foresee(writer: Writer, examined: Sequence[Examined]) -> None:
     """Ask the ledger, in one question each, what recording these will want to know of every one."""
     writer.foresee([named for one in examined if (named := _submission_of(one))])
     writer.foresee_numbers(
