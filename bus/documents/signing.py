@@ -38,7 +38,7 @@ from bus.documents.xml import (
     Envelope,
     build,
     hardened_parser,
-    parse,
+    parse_again,
     read,
     to_bytes,
     type_of,
@@ -121,7 +121,7 @@ def verify(
     tree: etree._Element | None
     if by_octets:
         octets = check_octets(envelope, pin.certificate)
-        tree = parse(octets)
+        tree = parse_again(octets)
     else:
         signed = _verified_by_signxml(envelope, pin.certificate, at)
         octets, tree = signed.signed_data, signed.signed_xml
@@ -129,7 +129,7 @@ def verify(
         raise Rejected(RejectionCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
     return Verified(
         document=read(tree),
-        digest=sha256(octets).hexdigest(),
+        digest=envelope.digest,
         raw=envelope.raw,
         fingerprint=pin.fingerprint,
         serial=f"{pin.certificate.serial_number:x}",

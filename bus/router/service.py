@@ -61,8 +61,8 @@ class Settlement(Enum):
 class Limits:
     """How much a router takes at once."""
 
-    batch: int = 64
-    prefetch: int = 300
+    batch: int = 128
+    prefetch: int = 500
 
 
 class Intake:

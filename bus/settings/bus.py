@@ -181,9 +181,9 @@ class Router(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")] = "router-1"
     """This router's name in the ledger, in logs and at the broker; each router has its own."""
-    batch: Annotated[int, Field(ge=1, le=1000)] = 64
+    batch: Annotated[int, Field(ge=1, le=1000)] = 128
     """The most letters that go into one transaction."""
-    prefetch: Annotated[int, Field(ge=1, le=2000)] = 300
+    prefetch: Annotated[int, Field(ge=1, le=2000)] = 500
     """The most unacknowledged letters that a router holds, once its first ones have passed."""
     sweep_interval: Seconds = 30.0
     """Seconds between looks for consignments that a crash left behind."""
