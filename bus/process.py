@@ -21,9 +21,14 @@ short-lived objects, and the default is for programs of a few hundred."""
 def run_until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run `work` in an event loop of its own; on SIGTERM or SIGINT set its event, and return when it has finished."""
     sys.setswitchinterval(_SWITCH_EVERY)
+    collect_rarely()
+    asyncio.run(_until_told(work))
+
+
+def collect_rarely() -> None:
+    """Look for garbage as befits a process that reads a great many documents or entries."""
     gc.freeze()  # what was imported stays for good, and need not be looked through again and again
     gc.set_threshold(*_COLLECT_EVERY)
-    asyncio.run(_until_told(work))
 
 
 async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -22,6 +22,7 @@ from bus.ledger.report import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import verify
+from bus.process import collect_rarely
 from bus.router.process import ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number
@@ -53,6 +54,7 @@ def check(
     ] = None,
 ) -> None:
     """Verify the whole ledger from its rows; exit 1, and halt the ledger, if anything is not as it was signed."""
+    collect_rarely()
     settings = settings_of(config)
     verifier = _verifier(settings, log)
     trusted = _checkpoint(since) if since else None
