@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bus.directory import from_json as directory_from_json
 from bus.ledger import halt, tiles
 from bus.ledger.among import among
-from bus.ledger.database import appending, open_engine, reading, working
+from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.reading import Reader
@@ -447,4 +447,4 @@ class Writer(Reader):
             if table in _IGNORING:
                 self._connection.execute(ignoring.insert(table).on_conflict_do_nothing(), rows)
             else:
-                self._connection.execute(table.insert(), rows)
+                insert_many(self._connection, table, rows)
