@@ -7,6 +7,7 @@ began in April, so they are refused rather than guessed.
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import date, datetime, timedelta, timezone
 from typing import Final, Literal
 
@@ -41,6 +42,11 @@ _MONTH_OF: Final = {
 _TO_ARABIC: Final = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
 _TO_THAI: Final = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+
+_TONES: Final = "\u0e48-\u0e4c"
+_SARA_AM_IN_PARTS: Final = re.compile(f"([{_TONES}]*)\u0e4d([{_TONES}]*)\u0e32")
+_SARA_AM_BEFORE_TONE: Final = re.compile(f"\u0e33([{_TONES}]+)")
+_MARKS: Final = re.compile("[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]{2,}")
 
 _ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _NUMERIC: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})")
@@ -126,6 +132,23 @@ def normalise_number(number: str) -> str:
     """
     plain = " ".join(arabic_digits(_INVISIBLE.sub("", number)).split())
     return re.sub(r" ?/ ?", "/", plain)
+
+
+def comparable(text: str) -> str:
+    """The one form of a text in which those that look the same are the same; for comparing, never for showing.
+
+    NFC, without invisible characters, single blanks, Arabic digits, `แ` for `เเ`, sara am in one piece behind its tone
+    mark, and of several marks on a consonant the vowel first.
+    """
+    plain = unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).replace("\u0e40\u0e40", "\u0e41")
+    plain = _SARA_AM_IN_PARTS.sub("\\1\\2\u0e33", plain)
+    plain = _SARA_AM_BEFORE_TONE.sub("\\1\u0e33", plain)
+    plain = _MARKS.sub(lambda run: "".join(sorted(run[0], key=_mark_order)), plain)
+    return " ".join(arabic_digits(plain).split())
+
+
+def _mark_order(mark: str) -> tuple[bool, str]:
+    return "\u0e48" <= mark <= "\u0e4c", mark
 
 
 def _in_bangkok(moment: datetime) -> datetime:
