@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench fuzz lock clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check: .setup-check  ## style, types and the direction of imports
 
 bench: .setup-bench  ## measure; writes build/bench.json
 	@$(RUN) tests.bench
+
+fuzz: .setup-test  ## ask all checkers of a signature about some 80,000 changed documents (minutes)
+	@$(RUN) tests.fuzz $(ARGS)
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --universal --python-version 3.11 --all-extras --upgrade --generate-hashes --no-header \

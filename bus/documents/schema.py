@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import xmlschema
 from lxml import etree
@@ -13,6 +13,8 @@ from xmlschema.validators import XsdAttribute, XsdAttributeGroup, XsdElement, Xs
 from bus import assets
 from bus.documents.xml import INSTANCE_ATTRIBUTE, DocumentType, Envelope
 from bus.errors import Rejected, RejectionCode
+
+Validated = DocumentType | Literal["signature"]
 
 _LONGEST_DETAIL = 1000
 """Characters: an explanation may quote the document."""
@@ -34,24 +36,30 @@ def check_tree(root: etree._Element, kind: DocumentType) -> None:
     # Such attributes would let a document talk to the validator about its own schema.
     if INSTANCE_ATTRIBUTE(root):
         raise Rejected(RejectionCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
-    if (verdict := _verdict(root, kind)) is not None:
+    if (wrong := _first_error(root, kind)) is not None:
         refusal = None if _TOO_MUCH(root) else _explained(root, kind)
-        raise refusal or _refusal(_code_by_libxml2(verdict), verdict.message, root, f"/ line {verdict.line}")
+        raise refusal or _refusal(_code_by_libxml2(wrong), wrong.message, root, f"/ line {wrong.line}")
 
 
-def _verdict(root: etree._Element, kind: DocumentType) -> Any:
-    """What libxml2 finds wrong first: an entry of its log (`message`, `line`, `type_name`), or None."""
+def verdict(element: etree._Element, kind: Validated) -> tuple[str, int] | None:
+    """What libxml2 finds wrong first with an element, in its own words, and the line; None when it is valid."""
+    wrong = _first_error(element, kind)
+    return None if wrong is None else (str(wrong.message)[:_LONGEST_DETAIL], int(wrong.line))
+
+
+def _first_error(root: etree._Element, kind: Validated) -> Any:
+    """An entry of libxml2's log (`message`, `line`, `type_name`), or None."""
     with _ONE_AT_A_TIME:
         validator = _deciding(kind)
         return None if validator.validate(root) else cast(Any, validator.error_log)[0]
 
 
-def _schema_file(kind: DocumentType) -> str:
+def _schema_file(kind: Validated) -> str:
     return str(assets.path(f"xsd/{kind}/1.0/{kind}.xsd"))
 
 
 @cache
-def _deciding(kind: DocumentType) -> etree.XMLSchema:
+def _deciding(kind: Validated) -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(_schema_file(kind)))
 
 

@@ -33,6 +33,9 @@ MAX_ATTRIBUTES = 64
 MAX_NAMESPACES = 48
 """Occurrences of `xmlns` in the bytes; a signed letter has three."""
 
+BLANKS = " \t\r\n"
+"""White space as XML has it (XML 1.0, section 2.3); Python's own `strip` and `split` take more."""
+
 DS_NAMESPACE = "http://www.w3.org/2000/09/xmldsig#"
 SIGNATURE = f"{{{DS_NAMESPACE}}}Signature"
 
@@ -115,6 +118,9 @@ def parse(raw: bytes) -> etree._Element:
     for excess, exceeded in _BOUNDS.items():
         if exceeded(root):
             raise Rejected(RejectionCode.XML_TOO_LARGE, excess)
+    _c14n(
+        root, exclusive=False
+    )  # what has no canonical form can bear no signature, wherever the reason stands
     return root
 
 
@@ -148,7 +154,7 @@ def open_envelope(raw: bytes) -> Envelope:
         raise Rejected(RejectionCode.TYPE_UNKNOWN_VERSION, root.get("version", ""), where="/@version")
     kind, _, namespace, id_name = _ROOTS[tag]
     for extension in root.iterfind(f"{{{namespace}}}Extension"):
-        if (extension.get("mustUnderstand") or "").strip() in ("true", "1"):
+        if (extension.get("mustUnderstand") or "").strip(BLANKS) in ("true", "1"):
             detail = ", ".join(str(child.tag) for child in extension)
             raise Rejected(RejectionCode.TYPE_EXTENSION, detail, where=position(extension))
     claimed = root.findtext(f"{{{namespace}}}{id_name}") or ""
@@ -169,8 +175,29 @@ def canonical(root: etree._Element) -> bytes:
     if root.find(SIGNATURE) is not None:
         root = deepcopy(root)
         for signature in root.findall(SIGNATURE):
-            root.remove(signature)
+            _take_out(root, signature)
     return _c14n(root, exclusive=False)
+
+
+def _take_out(root: etree._Element, child: etree._Element) -> None:
+    """Remove a child and leave the text behind it where it is; lxml's own `remove` takes that with it."""
+    before, text = child.getprevious(), child.tail or ""
+    root.remove(child)
+    if before is None:
+        root.text = (root.text or "") + text
+    else:
+        before.tail = (before.tail or "") + text
+
+
+def canonical_part(element: etree._Element, *, exclusive: bool = False) -> bytes:
+    """Canonical XML without comments of an element with the namespaces around it, as a reference to it covers it.
+
+    It is made a root of its own before: lxml writes a wrong `xmlns=""` for an element whose default namespace is not
+    the root's. Attributes of the xml namespace are not taken from above, as Canonical XML would: `profile.py` has seen
+    that there are none.
+    """
+    own = etree.fromstring(etree.tostring(element, with_tail=False), hardened_parser())
+    return _c14n(own, exclusive=exclusive)
 
 
 def _c14n(element: etree._Element, *, exclusive: bool) -> bytes:

@@ -6,6 +6,7 @@ from bus.verifier.directory import Directory
 from bus.verifier.documents import Body, time_of
 from bus.verifier.findings import Broken
 from bus.verifier.legality import OF_ITSELF
+from bus.verifier.signature_form import XML_BLANKS
 from bus.verifier.xmlsig import Signed
 
 _TEST = "test"
@@ -30,10 +31,10 @@ def _addressed(letter: Signed, sender: str, directory: Directory) -> dict[str, t
     """Whom the letter goes to, once each: inbox to the code that was written, and the role."""
     found: dict[str, tuple[str, str]] = {}
     for receiver in letter.root.findall("{*}ReceiverParty"):
-        code = (receiver.findtext("{*}DepartmentOrganization/{*}ID") or "").strip()
-        group = (receiver.findtext("{*}GroupID") or "").strip()
-        topic = (receiver.findtext("{*}TopicID") or "").strip()
-        role = (receiver.findtext("{*}RoleCode") or "to").strip()
+        code = (receiver.findtext("{*}DepartmentOrganization/{*}ID") or "").strip(XML_BLANKS)
+        group = (receiver.findtext("{*}GroupID") or "").strip(XML_BLANKS)
+        topic = (receiver.findtext("{*}TopicID") or "").strip(XML_BLANKS)
+        role = (receiver.findtext("{*}RoleCode") or "to").strip(XML_BLANKS)
         for each in [code] if code else directory.members(group) if group else directory.subscribers(topic):
             inbox = directory.inbox_of(each)
             if inbox not in found or role == "to":

@@ -30,6 +30,7 @@ from bus.verifier.legality import require_lawful
 from bus.verifier.notes import Note, Unsigned, VerifierKey, require_signed
 from bus.verifier.outcomes import outcomes_of
 from bus.verifier.proving import SIGNED_BY_AGENCY, SIGNED_BY_BUS, Proven
+from bus.verifier.signature_form import XML_BLANKS
 from bus.verifier.xmlsig import Signed
 
 
@@ -151,7 +152,7 @@ class _Judge:
 
     def _files(self, letter: Signed) -> None:
         wanted = {
-            (one.findtext("{*}Digest") or "").strip(): one
+            (one.findtext("{*}Digest") or "").strip(XML_BLANKS): one
             for name in ("MainFile", "AttachmentFile")
             for one in letter.root.findall(f"{{*}}{name}")
         }
@@ -162,7 +163,7 @@ class _Judge:
                 element = wanted.get(digest)
                 if element is None or name != f"{FILES}{digest}":
                     raise Broken("the letter names no such file")
-                if str(size) != (element.findtext("{*}Size") or "").strip():
+                if str(size) != (element.findtext("{*}Size") or "").strip(XML_BLANKS):
                     raise Broken("it has another size than the letter says")
         if len(present) < len(wanted):
             lacking = f"{len(wanted) - len(present)} of {len(wanted)} files are not in the pack"

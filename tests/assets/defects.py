@@ -206,10 +206,22 @@ def _detached(root: etree._Element) -> None:
     only(root[-1], f".//{DS}Reference").set("URI", "http://example.org/letter.xml")
 
 
-@on_the_tree("a_reference_less", RejectionCode.SIGNATURE_PROFILE)
+@on_the_tree("no_reference_to_the_properties", RejectionCode.SIGNATURE_PROFILE)
 def _reference_less(root: etree._Element) -> None:
     info = root[-1][0]
+    info.remove(info[-2])
+
+
+@on_the_tree("the_reference_to_the_key_taken_out", RejectionCode.SIGNATURE_BROKEN)
+def _reference_to_the_key_less(root: etree._Element) -> None:
+    info = root[-1][0]
     info.remove(info[-1])
+
+
+@on_the_tree("no_reference_to_the_document", RejectionCode.SIGNATURE_PROFILE)
+def _reference_to_the_document_less(root: etree._Element) -> None:
+    info = root[-1][0]
+    info.remove(info[-3])
 
 
 @on_the_tree("a_reference_more", RejectionCode.SIGNATURE_PROFILE)
