@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections import Counter
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import cast
 
 from lxml import etree
@@ -65,9 +66,7 @@ class Claim:
     method: str
     """`ECDSA_SHA256` or `RSA_SHA256`."""
     certificate: bytes
-    """DER, not looked into."""
-    certificate_digest: bytes
-    """SHA-256, as the signed properties name the signer's certificate."""
+    """DER, not looked into; the one that the signed properties name."""
     references: tuple[Covered, ...]
     """In the signature's own order; exactly one covers the document."""
     signed_info: etree._Element
@@ -90,16 +89,23 @@ def examine(root: etree._Element) -> Claim:
         raise Rejected(code, message, where=f"/ line {line}")
     _check_ids(root, signature)
     info, properties = _at(signature, f"{DS}SignedInfo"), _at(signature, _PROPERTIES)
-    certificate = _at(signature, f"{DS}KeyInfo/{DS}X509Data/{DS}X509Certificate")
     return Claim(
         method=_algorithm(_at(info, f"{DS}SignatureMethod")),
-        certificate=_decoded(certificate),
-        certificate_digest=_decoded(_at(properties, f"{_SIGNER}/{XADES}CertDigest/{DS}DigestValue")),
+        certificate=_certificate(signature, properties),
         references=_references(signature, info, properties),
         signed_info=info,
         exclusive=_algorithm(_at(info, f"{DS}CanonicalizationMethod")) == EXCLUSIVE,
         value=_decoded(_at(signature, f"{DS}SignatureValue")),
     )
+
+
+def _certificate(signature: etree._Element, properties: etree._Element) -> bytes:
+    """The certificate in KeyInfo, which is the one that the signed properties name."""
+    certificate = _decoded(_at(signature, f"{DS}KeyInfo/{DS}X509Data/{DS}X509Certificate"))
+    named = _at(properties, f"{_SIGNER}/{XADES}CertDigest/{DS}DigestValue")
+    if sha256(certificate).digest() != _decoded(named):
+        raise _refusal("the signed properties name another certificate than stands in KeyInfo", named)
+    return certificate
 
 
 def _the_signature(root: etree._Element) -> etree._Element:

@@ -7,6 +7,7 @@ nothing is ever resolved or fetched.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,6 +62,10 @@ _PROLOG = re.compile(
     \s*(?P<next><!DOCTYPE|<!--|<\?xml(?=\s)|<\?|<|)""",
     re.VERBOSE | re.IGNORECASE,
 )
+# libxml2 writes namespace names into a canonical form as they are, so that one with a quotation mark in it would say
+# something else there. Looking at each element costs; so it is done only where such a name may be declared.
+_SUSPECT_NAMESPACE = re.compile(rb"""xmlns[^\s=]*\s*=\s*(?:"[^"]*&|'[^']*[&"])""")
+_UNWRITABLE = re.compile(r"""[&<"\t\r\n]""")
 _FOREIGN_NODE = etree.XPath("boolean(//comment() | //processing-instruction())")
 _BOUNDS = {
     f"elements lie more than {MAX_DEPTH} deep": etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")"),
@@ -118,15 +123,24 @@ def parse(raw: bytes) -> etree._Element:
     for excess, exceeded in _BOUNDS.items():
         if exceeded(root):
             raise Rejected(RejectionCode.XML_TOO_LARGE, excess)
-    _c14n(
-        root, exclusive=False
-    )  # what has no canonical form can bear no signature, wherever the reason stands
+    if _SUSPECT_NAMESPACE.search(raw) and any(_UNWRITABLE.search(uri) for uri in _namespaces(root)):
+        raise Rejected(
+            RejectionCode.XML_NOT_WELL_FORMED, "a namespace has a name that no canonical form can hold"
+        )
+    _c14n(root, exclusive=False)  # what has no canonical form can bear no signature
     return root
+
+
+def _namespaces(root: etree._Element) -> Iterator[str]:
+    return (uri or "" for element in root.iter() for uri in element.nsmap.values())
 
 
 def parse_again(octets: bytes) -> etree._Element:
     """The root of a document's canonical form: its tree has been within all bounds, and so it is."""
-    return etree.fromstring(octets, hardened_parser())
+    try:
+        return etree.fromstring(octets, hardened_parser())
+    except etree.XMLSyntaxError as exc:
+        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "its canonical form cannot be read") from exc
 
 
 def _look_at_prolog(raw: bytes) -> None:

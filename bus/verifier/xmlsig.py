@@ -37,6 +37,8 @@ _BOUNDS = tuple(
     etree.XPath(path)
     for path in (f"boolean({'/*' * 33})", "count(//*) > 25000", "boolean(//*[count(@*) > 64])")
 )
+_UNWRITABLE = frozenset('&<"\t\r\n')
+"""libxml2 writes namespace names into a canonical form as they are, where these would say something else."""
 _PROLOG = re.compile(
     rb"""(?:\xef\xbb\xbf)?
     (?:<\?xml\s+version\s*=\s*(?:"1\.0"|'1\.0')
@@ -83,6 +85,8 @@ def parse(data: bytes) -> etree._Element:
     root = _tree(data)
     if any(bound(root) for bound in _BOUNDS):
         raise Broken("it is larger, deeper or wider than a document may be")
+    if any(set(uri or "") & _UNWRITABLE for element in root.iter() for uri in element.nsmap.values()):
+        raise Broken("a namespace has a name that no canonical form can hold")
     _c14n(root)
     return root
 

@@ -168,14 +168,14 @@ def signed_again(raw: bytes, seal: Seal) -> bytes | None:
         root = etree.fromstring(raw, hardened_parser())
         signature = root[-1]
         info, _, key, properties = signature[0], signature[1], signature[2], signature[3][0][0]
-        covered = (canonical(root), canonical_part(properties), canonical_part(key))
-        stated = [str(one[-1].text).encode() for one in info if str(one.tag).endswith("}Reference")]
-        for old, octets in zip(stated, covered, strict=True):
-            raw = raw.replace(old, b64encode(sha256(octets).digest()))
+        parts = {f"#{one.get('Id')}": canonical_part(one) for one in (properties, key)}
+        for one in list(info)[2:]:
+            octets = parts[str(one.get("URI"))] if one.get("URI") else canonical(root)
+            raw = raw.replace(str(one[-1].text).encode(), b64encode(sha256(octets).digest()))
         info = etree.fromstring(raw, hardened_parser())[-1][0]
         assert isinstance(seal.private_key, ec.EllipticCurvePrivateKey)
         r, s = decode_dss_signature(seal.private_key.sign(canonical_part(info), ec.ECDSA(SHA256())))
-    except (etree.LxmlError, IndexError, ValueError, Rejected):
+    except (etree.LxmlError, LookupError, ValueError, Rejected):
         return None
     value = b64encode(r.to_bytes(32) + s.to_bytes(32))
     return re.sub(rb"(SignatureValue[^>]*>)[A-Za-z0-9+/=]{88}(</)", rb"\g<1>" + value + rb"\g<2>", raw)

@@ -96,6 +96,15 @@ def test_an_id_that_checkers_read_differently_is_refused_by_all(name: str) -> No
     assert disagreement(changed)[0] is None
 
 
+@pytest.mark.parametrize("name", ["urn:a&amp;b", "urn:a&quot; c=&quot;d", "urn:a&lt;b", "urn:a&#10;b"])
+def test_a_namespace_name_that_no_canonical_form_can_hold_is_refused_by_all(name: str) -> None:
+    raw = sign(factory.full_letter(), factory.seal()).raw
+    changed = raw.replace(b'"urn:example:note"', f'"{name}"'.encode())
+    assert changed != raw
+    assert by_octets(changed).why == RejectionCode.XML_NOT_WELL_FORMED
+    assert disagreement(changed)[0] is None
+
+
 def test_words_about_document_types_within_a_text_are_text(tmp_path: Path) -> None:
     for section in (b"<![CDATA[<!DOCTYPE a>]]>", b"&lt;!DOCTYPE a>", b"<![CDATA[<?xml?><!-- a -->]]>"):
         raw = sign(factory.full_letter(), factory.seal()).raw
