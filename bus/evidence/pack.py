@@ -75,8 +75,12 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, at: datetime, *, stor
 def _add_file(archive: zipfile.ZipFile, sha256: str, opened: Callable[[], BinaryIO], at: datetime) -> None:
     # Scans and PDF files are compressed already.
     info = _info(f"{FILES}{sha256}", at, stored=True)
-    with opened() as source, archive.open(info, "w", force_zip64=True) as target:
-        shutil.copyfileobj(source, target, 1024 * 1024)
+    with opened() as source:
+        # Its size is known first, so that the header before it and the directory say it in the same way.
+        info.file_size = source.seek(0, 2)
+        source.seek(0)
+        with archive.open(info, "w") as target:
+            shutil.copyfileobj(source, target, 1024 * 1024)
 
 
 def _info(name: str, at: datetime, *, stored: bool) -> zipfile.ZipInfo:

@@ -16,8 +16,8 @@ from bus.verifier.notes import LOG, WITNESS, Unreadable, VerifierKey
 from bus.verifier.printing import can_print, harmless_streams, print_json, printable
 
 EXIT = {Result.PASS: 0, Result.FAIL: 1, Result.INDETERMINATE: 2}
-USAGE, FAULT, IO_ERROR = 64, 70, 74
-"""No verdicts (sysexits.h): asked wrongly, a bug of the verifier, a disk or a pipe that failed."""
+USAGE, FAULT, IO_ERROR, STOPPED = 64, 70, 74, 130
+"""No verdicts (sysexits.h): asked wrongly, a bug of the verifier, a disk or a pipe that failed, a key pressed."""
 _SIGNS = {Result.PASS: "✓", Result.FAIL: "✗", Result.INDETERMINATE: "?", Result.INFO: "·"}
 _PLAIN_SIGNS = {Result.PASS: "+", Result.FAIL: "x", Result.INDETERMINATE: "?", Result.INFO: "-"}
 """For consoles that have not the others."""
@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except _Misused as error:
         return _no_verdict(USAGE, error)
+    except KeyboardInterrupt:
+        return _no_verdict(STOPPED, "stopped")
     except OSError as error:
         where = f": {error.filename}" if error.filename is not None else ""
         return _no_verdict(IO_ERROR, f"{error.strerror or type(error).__name__}{where}")
@@ -55,11 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         fault = f"a fault of the verifier itself ({type(error).__name__} at {place}); please report it"
         return _no_verdict(FAULT, fault)
     return status
-
-
-def run() -> None:
-    """Run as a program."""
-    sys.exit(main())
 
 
 def report_of(findings: Findings) -> dict[str, Any]:
