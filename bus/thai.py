@@ -39,7 +39,8 @@ _MONTHS: Final = (
 _MONTH_OF: Final = {
     name.replace(".", ""): month for month, names in enumerate(_MONTHS, start=1) for name in names
 }
-_TO_ARABIC: Final = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+_THAI_DIGIT: Final = re.compile("[๐-๙]")
+_DIGITS_APART: Final = ord("๐") - ord("0")
 _TO_THAI: Final = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
@@ -49,6 +50,7 @@ _INVISIBLE: Final = re.compile(
 _TONES: Final = "\u0e48-\u0e4c"
 _SARA_AM_IN_PARTS: Final = re.compile(f"\u0e4d([{_TONES}]*)\u0e32")
 _SARA_AM_AMONG_TONES: Final = re.compile(f"[\u0e33{_TONES}]{{2,}}")
+_NEITHER_THAI_NOR_LATIN: Final = re.compile("[^\u0000-\u02ff\u0e00-\u0e7f]")
 _MARKS: Final = re.compile("[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]{2,}")
 
 _ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -84,7 +86,7 @@ def thai_digits(text: str) -> str:
 
 def arabic_digits(text: str) -> str:
     """The text with its Thai digits written in Arabic."""
-    return text.translate(_TO_ARABIC)
+    return _THAI_DIGIT.sub(lambda digit: chr(ord(digit[0]) - _DIGITS_APART), text)
 
 
 def thai_date(value: date, *, digits: Digits = "arabic") -> str:
@@ -143,7 +145,8 @@ def comparable(text: str) -> str:
     mark, and of several marks on a consonant the vowel first and each once.
     """
     plain = _formed(text)
-    while (again := _formed(plain)) != plain:  # only where foreign marks stand among Thai ones
+    # Marks of other scripts among Thai ones may take their places only in a second round.
+    while _NEITHER_THAI_NOR_LATIN.search(plain) and (again := _formed(plain)) != plain:
         plain = again
     return plain
 
