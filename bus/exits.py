@@ -5,7 +5,6 @@ The statuses beyond 2 are those of BSD's sysexits.h.
 
 from __future__ import annotations
 
-import logging
 import sys
 import traceback
 from collections.abc import Callable
@@ -74,7 +73,7 @@ def _unexpected(program: str, error: Exception) -> int:
         where = f": {error.filename!s}" if error.filename is not None else ""
         complain(f"{program}: {error.strerror or type(error).__name__}{where}")
         return IO_ERROR
-    if logging.getLogger().handlers:
+    if logs.configured():
         logs.get(program).critical("ended by an internal fault", exc_info=error)
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "?"

@@ -72,6 +72,11 @@ def configure(service: str, *, level: str = "INFO") -> None:
     )
 
 
+def configured() -> bool:
+    """Whether this process logs; a command that answers and ends does not."""
+    return structlog.is_configured()
+
+
 def get(name: str) -> BoundLogger:
     """A logger: `get(__name__).info("letter accepted", letter=str(letter_id), entry=12)`."""
     logger: BoundLogger = structlog.stdlib.get_logger(name)

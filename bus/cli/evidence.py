@@ -128,13 +128,17 @@ def _require_place(path: Path, *, made: Path | None) -> None:
 
 
 def gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
-    """Gather; where no head covers the letter yet, sign one, if the log's key is here."""
-    with suppress(NotSigned), ledger.read() as reader:
-        return gather(reader, letter)
-    with suppress(Misconfigured):
-        ledger_signer(settings, ledger).sign()
-    with ledger.read() as reader:
-        return gather(reader, letter)
+    """Gather; where no head covers the letter yet, sign one, if the log's key is here. Raises Misconfigured."""
+    try:
+        with suppress(NotSigned), ledger.read() as reader:
+            return gather(reader, letter)
+        with suppress(Misconfigured):
+            ledger_signer(settings, ledger).sign()
+        with ledger.read() as reader:
+            return gather(reader, letter)
+    except LookupError as error:
+        wrong, fix = "is not whole any more in this ledger", "Run `saraban-bus ledger verify`."
+        raise Misconfigured(Problem("the ledger", f"letter {letter}", wrong, fix)) from error
 
 
 def _files(found: Evidence, settings: BusSettings) -> dict[str, Callable[[], BinaryIO]]:
