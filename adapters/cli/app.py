@@ -16,7 +16,6 @@ from adapters.cli.speaking import (
     config_before_command,
     listing,
     opened,
-    print_json,
     say,
     settings_of,
 )
@@ -26,7 +25,7 @@ from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
 from adapters.mailbox.facts import RECONCILE_ASKED_AT
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
-from bus.text import printable
+from bus.text import print_json, printable
 from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

@@ -58,7 +58,8 @@ class _Header(NamedTuple):
 def members_of(file: IO[bytes]) -> list[Member]:
     """Return the members in their order. Raises BadPack for everything that could be read in two ways."""
     count, start, data = _directory(file)
-    place, members = 0, []
+    place = 0
+    members: list[Member] = []
     for listed, offset, attributes in _listed(data, count):
         name = _name(listed)
         if offset != place:

@@ -89,7 +89,7 @@ def run(
             main()
     for stream in (out, err):
         stream.flush()
-    said = tuple(stream.buffer.getvalue().decode(encoding) for stream in (out, err))  # type: ignore[attr-defined]
+    said = tuple(stream.buffer.getvalue().decode(encoding) for stream in (out, err))
     return int(ended.value.code or 0), *said  # type: ignore[return-value]
 
 
