@@ -379,3 +379,18 @@ def test_names_of_agencies_are_text_too(shell: Shell, monkeypatch: pytest.Monkey
     ledger.close()
     for words in (("ledger", "report", "keys"), ("ledger", "tail", "--json")):
         require_harmless(words, run(monkeypatch, bus_main, ("saraban-bus", *words), "utf-8"), "utf-8", False)
+
+
+@pytest.mark.parametrize("encoding", ["cp874", "cp1252"])
+def test_help_is_printed_on_every_console(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    for program, app, main in (
+        ("saraban-bus", bus_app, bus_main),
+        ("saraban-adapter", adapter_app, adapter_main),
+    ):
+        for words in ((), *commands_of(app)):
+            status, out, err = run(monkeypatch, main, (program, *words, "--help"), encoding)
+            assert (status, err) == (0, ""), words
+            assert "Usage" in out
+        status, out, err = run(monkeypatch, main, (program,), encoding)
+        assert "Usage" in out + err
+        assert "Traceback" not in out + err
