@@ -21,7 +21,7 @@ from tests.assets import factory
 from tests.contract.lived import live
 from tests.contract.test_evidence import Members, members_of, packed, repacked
 
-VALUES = st.one_of(
+VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
         [None, True, -1, 0, 3, 1e308, "", "accepted", "notice", "9999999999", [], {}, [[]], {"": {}}]
     ),

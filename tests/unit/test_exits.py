@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -27,7 +28,7 @@ def ended(work: Callable[[], None]) -> int:
     app = typer.Typer()
     app.command()(work)
 
-    def run(**options: bool) -> object:
+    def run(**options: Any) -> object:
         result: object = typer.main.get_command(app).main(args=[], prog_name="x", **options)
         return result
 
