@@ -7,7 +7,6 @@ quotes what it was given.
 
 from __future__ import annotations
 
-import json
 import logging
 import logging.config
 import sys
@@ -20,6 +19,7 @@ from structlog.stdlib import BoundLogger
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from bus.errors import BusError
+from bus.text import json_text
 
 WITHHELD: Final = "[withheld]"
 _NOT_FOR_LOGS: Final = frozenset(
@@ -70,6 +70,11 @@ def configure(service: str, *, level: str = "INFO") -> None:
             "loggers": {name: {"level": "WARNING"} for name in _NOISY},
         }
     )
+
+
+def configured() -> bool:
+    """Whether this process logs; a command that answers and ends does not."""
+    return structlog.is_configured()
 
 
 def get(name: str) -> BoundLogger:
@@ -130,4 +135,5 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 
 def _dumps(event: Any, **_: Any) -> str:
-    return json.dumps(event, ensure_ascii=False, default=str)
+    # The stream's encoding decides what has to be escaped: a log in CP874 is to be JSON too.
+    return json_text(event, encoding=sys.stderr.encoding or "utf-8", indent=None)

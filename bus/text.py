@@ -1,13 +1,20 @@
-"""Foreign text on a terminal, in a log or in a table: what letters, offices and packs say is data and nothing else."""
+"""Foreign text on a terminal, in a log or in a table: what letters, offices and packs say is data and nothing else.
+
+`bus/verifier/printing.py` has the same for the verifier, which stands alone; a test holds both to one behaviour.
+"""
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _HARMLESS: Final = frozenset("\u00ad\u200b\u200c\u200d")
 """Soft hyphen and the zero-width marks: they break words and join letters, and move nothing."""
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(text: object) -> str:
@@ -16,10 +23,53 @@ def printable(text: object) -> str:
     Control characters, line ends, directional marks, lone surrogates and what is no character stand as their escapes
     (`\\x1b`, `\\u202e`), so that a reader sees that they are there (Unicode TR 36, section 3).
     """
-    return "".join(_shown(char) for char in str(text))
+    plain = str(text)
+    if plain.isprintable():
+        return plain
+    return "".join(
+        char.encode("unicode_escape").decode("ascii") if _is_unseen(char) else char for char in plain
+    )
 
 
-def _shown(char: str) -> str:
-    if unicodedata.category(char) not in _UNSEEN or char in _HARMLESS:
-        return char
-    return char.encode("unicode_escape").decode("ascii")
+def printable_lines(text: object) -> str:
+    """Return a text of several lines, such as the body of a letter, with only its line feeds left as they are."""
+    return "\n".join(printable(line) for line in str(text).replace("\r\n", "\n").split("\n"))
+
+
+def json_text(value: Any, *, encoding: str = "utf-8", indent: int | None = 2) -> str:
+    """Return a value as JSON that any console can show: the same value, with what `printable` escapes as `\\uXXXX`.
+
+    For an `encoding` other than UTF-8 all of it is ASCII: JSON in another encoding is none (RFC 8259, section 8.1).
+    """
+    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    text = json.dumps(value, ensure_ascii=not utf8, indent=indent, default=str)
+    return "\n".join(map(_escaped_json, text.split("\n")))
+
+
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value on standard output as JSON."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    sys.stdout.write(json_text(value, encoding=encoding, indent=indent) + "\n")
+
+
+def inert(cell: object) -> object:
+    """Return a cell of a table for spreadsheets; a text that would be taken for a formula is one no longer."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def harmless_streams() -> None:
+    """Let no character end a program that prints: what a console's encoding has not, such as CP874, is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _is_unseen(char: str) -> bool:
+    return unicodedata.category(char) in _UNSEEN and char not in _HARMLESS
+
+
+def _escaped_json(line: str) -> str:
+    # Such characters stand in JSON only inside of strings, where an escape means the same.
+    if line.isprintable():
+        return line
+    return "".join(json.dumps(char)[1:-1] if _is_unseen(char) else char for char in line)

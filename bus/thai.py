@@ -39,13 +39,18 @@ _MONTHS: Final = (
 _MONTH_OF: Final = {
     name.replace(".", ""): month for month, names in enumerate(_MONTHS, start=1) for name in names
 }
-_TO_ARABIC: Final = str.maketrans("๐๑๒๓๔๕๖๗๘๙", "0123456789")
+_THAI_DIGIT: Final = re.compile("[๐-๙]")
+_DIGITS_APART: Final = ord("๐") - ord("0")
 _TO_THAI: Final = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
-_INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
+_INVISIBLE: Final = re.compile(
+    "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
+)
+"""Soft hyphens, zero-width blanks and joiners, directional marks, variation selectors, tags: nobody sees them."""
 
 _TONES: Final = "\u0e48-\u0e4c"
-_SARA_AM_IN_PARTS: Final = re.compile(f"([{_TONES}]*)\u0e4d([{_TONES}]*)\u0e32")
-_SARA_AM_BEFORE_TONE: Final = re.compile(f"\u0e33([{_TONES}]+)")
+_SARA_AM_IN_PARTS: Final = re.compile(f"\u0e4d([{_TONES}]*)\u0e32")
+_SARA_AM_AMONG_TONES: Final = re.compile(f"[\u0e33{_TONES}]{{2,}}")
+_NEITHER_THAI_NOR_LATIN: Final = re.compile("[^\u0000-\u02ff\u0e00-\u0e7f]")
 _MARKS: Final = re.compile("[\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]{2,}")
 
 _ISO: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -81,7 +86,7 @@ def thai_digits(text: str) -> str:
 
 def arabic_digits(text: str) -> str:
     """The text with its Thai digits written in Arabic."""
-    return text.translate(_TO_ARABIC)
+    return _THAI_DIGIT.sub(lambda digit: chr(ord(digit[0]) - _DIGITS_APART), text)
 
 
 def thai_date(value: date, *, digits: Digits = "arabic") -> str:
@@ -128,23 +133,35 @@ def normalise_number(number: str) -> str:
     """A letter number (ที่) in the form by which it is compared and searched; it is displayed as written.
 
     `ดศ (สพธอ) ๕๑๑.๐๕/ ๑๒๓๔` becomes `ดศ (สพธอ) 511.05/1234`: Arabic digits, single blanks, none around the
-    stroke, no invisible characters.
+    stroke, and for the rest as `comparable` has it.
     """
-    plain = " ".join(arabic_digits(_INVISIBLE.sub("", number)).split())
-    return re.sub(r" ?/ ?", "/", plain)
+    return re.sub(r" ?/ ?", "/", comparable(number))
 
 
 def comparable(text: str) -> str:
     """The one form of a text in which those that look the same are the same; for comparing, never for showing.
 
     NFC, without invisible characters, single blanks, Arabic digits, `แ` for `เเ`, sara am in one piece behind its tone
-    mark, and of several marks on a consonant the vowel first.
+    mark, and of several marks on a consonant the vowel first and each once.
     """
-    plain = unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).replace("\u0e40\u0e40", "\u0e41")
-    plain = _SARA_AM_IN_PARTS.sub("\\1\\2\u0e33", plain)
-    plain = _SARA_AM_BEFORE_TONE.sub("\\1\u0e33", plain)
-    plain = _MARKS.sub(lambda run: "".join(sorted(run[0], key=_mark_order)), plain)
+    plain = _formed(text)
+    # Marks of other scripts among Thai ones may take their places only in a second round.
+    while _NEITHER_THAI_NOR_LATIN.search(plain) and (again := _formed(plain)) != plain:
+        plain = again
+    return plain
+
+
+def _formed(text: str) -> str:
+    plain = unicodedata.normalize("NFC", _marks_in_order(_INVISIBLE.sub("", text)))
+    plain = plain.replace("\u0e41", "\u0e40\u0e40").replace("\u0e40\u0e40", "\u0e41")
+    plain = _SARA_AM_IN_PARTS.sub("\\1\u0e33", _marks_in_order(plain))
+    plain = _SARA_AM_AMONG_TONES.sub(lambda run: "".join(sorted(run[0], key="\u0e33".__eq__)), plain)
+    plain = _marks_in_order(plain)
     return " ".join(arabic_digits(plain).split())
+
+
+def _marks_in_order(text: str) -> str:
+    return _MARKS.sub(lambda run: "".join(sorted(set(run[0]), key=_mark_order)), text)
 
 
 def _mark_order(mark: str) -> tuple[bool, str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from adapters.agent.reconciling import reconciliation
 from adapters.cli import acts, log, running
@@ -15,8 +14,8 @@ from adapters.cli.speaking import (
     Config,
     bilingual,
     config_before_command,
+    listing,
     opened,
-    print_json,
     say,
     settings_of,
 )
@@ -26,6 +25,7 @@ from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
 from adapters.mailbox.facts import RECONCILE_ASKED_AT
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
+from bus.text import print_json, printable
 from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -70,7 +70,7 @@ def send(
 def send_again(letter: LetterArgument, config: Config = None, as_json: AsJson = False) -> None:
     """Submit a refused letter or notice once more, its files included, when what stood in its way has changed."""
     with opened(config) as mailbox:
-        row = mailbox.outbox.find(letter) or sent_letter(mailbox, any_key(letter))
+        row = mailbox.outbox.find_alike(letter) or sent_letter(mailbox, any_key(letter))
         mailbox.outbox.send_again(row.id)
         row = mailbox.outbox.get(row.id)
         say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}")
@@ -103,14 +103,18 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> 
         if as_json:
             print_json([accounts.sent(mailbox, row) for row in rows])
             return
-        table = Table(
-            "ที่ Number", "ลงวันที่ Date", "เรื่อง Subject", "สถานะ State", "ผู้รับ Recipients", title="Outbox"
-        )
-        for row in rows:
-            table.add_row(
-                row.number or "–", _day(row.date), row.subject or "", _state(row), _recipients(mailbox, row)
+        columns = ("ที่ Number", "ลงวันที่ Date", "เรื่อง Subject", "สถานะ State", "ผู้รับ Recipients")
+        cells = (
+            (
+                printable(row.number or "–"),
+                _day(row.date),
+                printable(row.subject or ""),
+                _state(row),
+                _recipients(mailbox, row),
             )
-        say(False, None, table)
+            for row in rows
+        )
+        say(False, None, listing("Outbox", columns, cells))
 
 
 @app.command()
@@ -121,18 +125,25 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> N
         if as_json:
             print_json([accounts.received(mailbox, row) for row in rows])
             return
-        table = Table("ที่ Number", "ลงวันที่ Date", "จาก From", "เรื่อง Subject", "สถานะ State", title="Inbox")
-        for row in rows:
-            cells = (row.number or "–", _day(row.date), row.sender_name, row.subject or "")
-            table.add_row(*cells, _standing(mailbox, row))
-        say(False, None, table)
+        columns = ("ที่ Number", "ลงวันที่ Date", "จาก From", "เรื่อง Subject", "สถานะ State")
+        cells = (
+            (
+                printable(row.number or "–"),
+                _day(row.date),
+                printable(row.sender_name),
+                printable(row.subject or ""),
+                _standing(mailbox, row),
+            )
+            for row in rows
+        )
+        say(False, None, listing("Inbox", columns, cells))
 
 
 @app.command()
 def show(letter: LetterArgument, config: Config = None, as_json: AsJson = False) -> None:
     """A letter, sent or received, with everything that was said about it."""
     with opened(config) as mailbox:
-        found = mailbox.outbox.find(letter)
+        found = mailbox.outbox.find_alike(letter)
         if found is not None and found.type == "letter":
             account = _sent_in_full(mailbox, found)
         else:
@@ -209,7 +220,7 @@ def _day(text: str | None) -> str:
 
 
 def _state(row: Outgoing) -> str:
-    return f"{row.state}\n{row.refusal or row.last_error or ''}".strip()
+    return f"{row.state}\n{printable(row.refusal or row.last_error or '')}".strip()
 
 
 def _recipients(mailbox: Mailbox, row: Outgoing) -> str:
@@ -219,10 +230,10 @@ def _recipients(mailbox: Mailbox, row: Outgoing) -> str:
 def _one_recipient(mailbox: Mailbox, state: RecipientState) -> str:
     name = accounts.agency(mailbox, state.agency)["name_th"] or state.agency
     words = [accounts.word(state.state)["event_th"], state.receiving_number, *state.overdue]
-    return f"{name}: {' '.join(filter(None, words))}"
+    return printable(f"{name}: {' '.join(filter(None, words))}")
 
 
 def _standing(mailbox: Mailbox, row: Received) -> str:
     state = mailbox.state_of_received(row)
     shown = accounts.word(state.state)["event_th"] if row.state == "delivered" else str(row.state)
-    return " ".join(filter(None, (shown, state.receiving_number, row.last_error)))
+    return printable(" ".join(filter(None, (shown, state.receiving_number, row.last_error))))

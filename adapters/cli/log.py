@@ -5,12 +5,13 @@ from __future__ import annotations
 import typer
 
 from adapters.agent.witnessing import COSIGNED_SIZE, witness_name
-from adapters.cli.speaking import MISTAKEN, AsJson, Config, bilingual, opened, print_json, say, settings_of
+from adapters.cli.speaking import MISTAKEN, AsJson, Config, bilingual, opened, say, settings_of
 from adapters.connectors import accounts
 from adapters.mailbox import Mailbox
 from bus.documents.notes import make_key, witness_key
 from bus.errors import Misconfigured, Problem
 from bus.settings import AdapterSettings
+from bus.text import print_json
 from bus.verifier.notes import Unreadable, VerifierKey
 
 app = typer.Typer(no_args_is_help=True, help="The ledger of the bus, as a witness sees it.")

@@ -10,19 +10,24 @@ from adapters.connectors.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, AlreadyRunning
 from adapters.mailbox.mistakes import Mistaken
 from bus.errors import Misconfigured, Rejected, Transient
+from bus.exits import complain, status_of
 
 
 def main() -> None:
     """Run a command; say what is wrong in words, and never with a traceback."""
-    try:
-        app()
-    except (Mistaken, Rejected, AlreadyPut) as exc:
-        for mistake in mistakes_of(exc):
-            print(f"{mistake.where}: {mistake.th}\n{mistake.where}: {mistake.en}", file=sys.stderr)
-        sys.exit(MISTAKEN)
-    except Misconfigured as exc:
-        print(exc, file=sys.stderr)
-        sys.exit(MISCONFIGURED)
-    except (AlreadyRunning, Transient) as exc:
-        print(exc, file=sys.stderr)
-        sys.exit(NOT_NOW)
+    sys.exit(status_of("saraban-adapter", app, _explained))
+
+
+def _explained(error: Exception) -> int | None:
+    """Say what an error of ours means, and return its status."""
+    if isinstance(error, (Mistaken, Rejected, AlreadyPut)):
+        for mistake in mistakes_of(error):
+            complain(f"{mistake.where}: {mistake.th}", f"{mistake.where}: {mistake.en}")
+        return MISTAKEN
+    if isinstance(error, Misconfigured):
+        complain(*error.problems)
+        return MISCONFIGURED
+    if isinstance(error, (AlreadyRunning, Transient)):
+        complain(error)
+        return NOT_NOW
+    return None

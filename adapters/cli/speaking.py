@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -12,9 +11,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from adapters.mailbox import Mailbox
 from bus.settings import AdapterSettings, load_adapter_settings
+from bus.text import print_json, printable, printable_lines
 
 Config = Annotated[
     Path | None,
@@ -49,17 +50,25 @@ def opened(config: Path | None) -> Iterator[Mailbox]:
         yield mailbox
 
 
-def say(as_json: bool, account: Any, words: RenderableType) -> None:
-    """Print the account, or the words."""
+def say(as_json: bool, account: Any, words: str | Table) -> None:
+    """Print the account as JSON, or the words: a sentence becomes one harmless line."""
     if as_json:
         print_json(account)
     else:
-        Console().print(words)
+        shown = Text(printable(words)) if isinstance(words, str) else words
+        # A sentence is wrapped by the terminal and not by us: it can be copied as a whole.
+        console = Console(markup=False, emoji=False, highlight=False)
+        console.print(shown, soft_wrap=isinstance(words, str))
 
 
-def print_json(account: Any) -> None:
-    """Print JSON as it is: no colours, no line breaks in the middle of a value."""
-    typer.echo(json.dumps(account, ensure_ascii=False, indent=2, default=str))
+def listing(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """A table for people; line feeds in a cell are ours or stay in it, and everything else in it is text."""
+    table = Table(title=Text(title))
+    for column in columns:
+        table.add_column(Text(column))
+    for row in rows:
+        table.add_row(*(Text(printable_lines(cell)) for cell in row))
+    return table
 
 
 def bilingual(account: Mapping[str, Any]) -> Table:
@@ -67,18 +76,18 @@ def bilingual(account: Mapping[str, Any]) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in account.items():
         if value not in (None, [], {}, "", ()):
-            table.add_row(f"[bold]{name}[/bold]", _shown(value))
+            table.add_row(Text(printable(name), style="bold"), _shown(value))
     return table
 
 
 def _shown(value: Any) -> RenderableType:
     if isinstance(value, Mapping):
         if value.keys() == {"iso", "thai"}:
-            return f"{value['thai']} ({value['iso']})"
+            return Text(printable(f"{value['thai']} ({value['iso']})"))
         return bilingual(value)
     if isinstance(value, list | tuple):
         table = Table(show_header=False, box=None, padding=0)
         for each in value:
             table.add_row(_shown(each))
         return table
-    return str(value)
+    return Text(printable_lines(value))

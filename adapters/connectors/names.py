@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection
 
+from bus.thai import comparable
+
 MOST_BYTES = 255
 _FORBIDDEN = frozenset('<>:"/\\|?*')
 _RESERVED = frozenset(
@@ -20,7 +22,7 @@ def safe_name(wanted: str, taken: Collection[str] = (), *, most: int = MOST_BYTE
 
     At most `most` bytes of UTF-8, cut between characters with the extension kept; no separators, control or
     invisible characters; not hidden; none of Windows's device names; not one of `taken`, compared without regard to
-    case and form, as some disks do.
+    case and form, as some disks do, and as people read Thai.
     """
     plain = "".join(map(_allowed, unicodedata.normalize("NFC", wanted)))
     plain = " ".join(plain.split()).strip(" .") or _NAMELESS
@@ -60,4 +62,4 @@ def _fitted(plain: str, suffix: str, most: int) -> str:
 
 
 def _compared(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    return comparable(name).casefold()

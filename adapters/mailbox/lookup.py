@@ -49,7 +49,7 @@ def sent_letter(mailbox: Mailbox, key: LetterKey) -> Outgoing:
     if named is None:
         rows = mailbox.outbox.letters(key.number)
     else:
-        found = mailbox.outbox.find(named)
+        found = mailbox.outbox.find_alike(named)
         rows = [found] if found and found.type == "letter" else []
     return _exactly_one([row for row in rows if _fits(row, key)], key)
 

@@ -31,7 +31,7 @@ from adapters.mailbox.submissions import (
 )
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
-from bus.thai import normalise_number, now
+from bus.thai import comparable, normalise_number, now
 
 
 class Outbox:
@@ -139,6 +139,15 @@ class Outbox:
         with self._store.reading() as connection:
             found = connection.execute(_FIND, {"key": key}).mappings().first()
         return outgoing(found) if found else None
+
+    def find_alike(self, key: str) -> Outgoing | None:
+        """The same for what a person has typed: else the only one whose reference looks like it."""
+        if exact := self.find(key):
+            return exact
+        alike = select(outbox).where(func.comparable(outbox.c.reference) == comparable(key)).limit(2)
+        with self._store.reading() as connection:
+            found = connection.execute(alike).mappings().all()
+        return outgoing(found[0]) if len(found) == 1 else None
 
     def letters(self, number: str | None = None, *, limit: int = 1000) -> list[Outgoing]:
         """Letters, newest first; only those of a number if one is given."""

@@ -24,6 +24,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox.tables import facts, metadata
 from bus.errors import BusError, Misconfigured, Problem, Transient
+from bus.thai import comparable
 
 LAYOUT = "1"
 _BUSY_SECONDS = 20
@@ -197,6 +198,7 @@ def _connected(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("comparable", 1, comparable, deterministic=True)
 
 
 def _begun(connection: Connection) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json as json_module
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,11 +12,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings, load_bus_settings
+from bus.text import print_json, printable
 
 Config = Annotated[
     Path | None,
@@ -64,22 +65,29 @@ def note_reading(
 
 
 def say(value: Any, *, json: bool, words: Iterable[str]) -> None:
-    """Print a value as JSON, or what it means in words."""
+    """Print a value as JSON, or what it means in words, each sentence as one harmless line."""
     if json:
-        sys.stdout.write(json_module.dumps(value, ensure_ascii=False, indent=2) + "\n")
+        print_json(value)
     else:
         for sentence in words:
-            sys.stdout.write(sentence + "\n")
+            sys.stdout.write(printable(sentence) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table for people."""
-    drawn = Table(title=title, title_justify="left")
+    """Print a table for people; a cell is a value, or a sequence of values below one another."""
+    drawn = Table(title=Text(printable(title)), title_justify="left")
     for column in columns:
-        drawn.add_column(column, overflow="fold")
+        drawn.add_column(Text(column), overflow="fold")
     for row in rows:
-        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(drawn)
+        drawn.add_row(*map(_cell, row))
+    Console(markup=False, emoji=False, highlight=False).print(drawn)
+
+
+def _cell(value: object) -> Text:
+    # As a string it would be read as markup.
+    if isinstance(value, list | tuple):
+        return Text("\n".join(map(printable, value)))
+    return Text("" if value is None else printable(value))
 
 
 def note(sentence: str) -> None:

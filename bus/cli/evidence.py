@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -21,6 +22,7 @@ from bus.documents.xml import open_envelope, read
 from bus.errors import Misconfigured, Problem
 from bus.evidence.pack import Stamp, write_pack
 from bus.evidence.stamping import stamper
+from bus.exits import USAGE, complain
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
 from bus.router.process import bus_seal, ledger_signer
@@ -80,17 +82,19 @@ def evidence(
             say({"packs": []}, json=json, words=["no letter is asked for, or none is found"])
             raise typer.Exit(1)
         alone = letter is not None and len(wanted) == 1
-        if not alone:
-            output.mkdir(parents=True, exist_ok=True)
+        _require_place(output if alone else output / "pack.asice", made=None if alone else output)
         # Entered first: a pack has the whole letter in it, and nobody reads unseen.
         note_reading(ledger, operator(), "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
-        written = []
+        doubts: dict[str, tuple[str, ...]] = {}
         for one in _shown(wanted, json):
             path = output if alone else output / f"letter-{one}.asice"
-            _write(ledger, settings, one, path, seal, stamp, files=files)
-            written.append(str(path))
-    words = [f"{path}: check it with saraban-verify {path} --log-key KEY" for path in written]
-    say({"packs": written}, json=json, words=words)
+            doubts[str(path)] = _write(ledger, settings, one, path, seal, stamp, files=files)
+    words = []
+    for name, found in doubts.items():
+        words += [f"{name}: check it with saraban-verify {name} --log-key KEY"]
+        words += [f"{name}: IN DOUBT: {each}" for each in found]
+    in_doubt = {name: found for name, found in doubts.items() if found}
+    say({"packs": list(doubts), "doubts": in_doubt}, json=json, words=words)
 
 
 def _write(
@@ -102,20 +106,39 @@ def _write(
     stamp: Stamp | None,
     *,
     files: bool,
-) -> None:
+) -> tuple[str, ...]:
     found = gathered(ledger, settings, letter)
     opened_files = _files(found, settings) if files else None
-    write_pack(path, found, seal, at=now(), files=opened_files, stamp=stamp)
+    return write_pack(path, found, seal, at=now(), files=opened_files, stamp=stamp)
+
+
+def _require_place(path: Path, *, made: Path | None) -> None:
+    """End with the status of a usage error where no pack can be written, before anything is entered or gathered."""
+    try:
+        if made is not None:
+            made.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        trial = path.with_name(f".{path.name}.part")
+        trial.open("wb").close()
+        trial.unlink()
+    except (OSError, ValueError) as error:
+        complain(f"{path} cannot be written: {getattr(error, 'strerror', None) or error}")
+        raise typer.Exit(USAGE) from error
 
 
 def gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
-    """Gather; where no head covers the letter yet, sign one, if the log's key is here."""
-    with suppress(NotSigned), ledger.read() as reader:
-        return gather(reader, letter)
-    with suppress(Misconfigured):
-        ledger_signer(settings, ledger).sign()
-    with ledger.read() as reader:
-        return gather(reader, letter)
+    """Gather; where no head covers the letter yet, sign one, if the log's key is here. Raises Misconfigured."""
+    try:
+        with suppress(NotSigned), ledger.read() as reader:
+            return gather(reader, letter)
+        with suppress(Misconfigured):
+            ledger_signer(settings, ledger).sign()
+        with ledger.read() as reader:
+            return gather(reader, letter)
+    except LookupError as error:
+        wrong, fix = "is not whole any more in this ledger", "Run `saraban-bus ledger verify`."
+        raise Misconfigured(Problem("the ledger", f"letter {letter}", wrong, fix)) from error
 
 
 def _files(found: Evidence, settings: BusSettings) -> dict[str, Callable[[], BinaryIO]]:

@@ -6,7 +6,6 @@ An export carries the question, the number of answers and the ledger's head, so 
 from __future__ import annotations
 
 import csv
-import json as json_module
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
+from bus.text import inert, json_text, print_json, printable
 from bus.thai import normalise_number
 
 _Found = tuple[LetterRow, LetterState]
@@ -147,13 +147,13 @@ def _print_json(answer: _Answer) -> None:
         "head": dict(answer.head),
         "letters": [{**row_of(row), **state_of(one)} for row, one in answer.found],
     }
-    sys.stdout.write(json_module.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    print_json(value)
 
 
 def _print_csv(answer: _Answer) -> None:
     about = {"query": dict(answer.query), "count": len(answer.found), "head": dict(answer.head)}
     for name, value in about.items():
-        sys.stdout.write(f"# {name}: {json_module.dumps(value, ensure_ascii=False)}\n")
+        sys.stdout.write(f"# {name}: {json_text(value, indent=None)}\n")
     written = csv.writer(sys.stdout)
     written.writerow(_CSV)
     written.writerows(_lines(answer.found))
@@ -165,9 +165,6 @@ def _lines(found: list[_Found]) -> Iterator[list[object]]:
             "recipients": " ".join(f"{code}={one.status}" for code, one in state.recipients.items()),
             "unacknowledged": " ".join(state.unacknowledged),
         }
-        yield [_harmless(values[name]) for name in _CSV]
-
-
-def _harmless(value: object) -> object:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+        yield [
+            inert(printable(value) if isinstance(value, str) else value) for value in map(values.get, _CSV)
+        ]

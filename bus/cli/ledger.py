@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,10 +18,11 @@ from bus.cli.letters import letters_named, row_of, state_of
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
 from bus.ledger import schema
-from bus.ledger.entry import Entry, Kind, canonical
+from bus.ledger.entry import Entry, Kind
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
+from bus.text import print_json
 from bus.thai import thai_datetime
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
@@ -112,8 +114,12 @@ def tail(
     """Print the newest entries, one a line."""
     with opened(settings_of(config)) as ledger:
         for entry in _newest(ledger, count, follow=follow):
-            # One JSON object a line, so that what follows can be read as it comes.
-            typer.echo(canonical(entry.body) if json else _line(entry))
+            if json:
+                # One JSON object a line, so that what follows can be read as it comes.
+                print_json(dict(entry.body), indent=None)
+            else:
+                say({}, json=False, words=[_line(entry)])
+            sys.stdout.flush()
 
 
 def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
@@ -152,8 +158,8 @@ def _print(row: LetterRow, state: LetterState, entries: list[Entry]) -> None:
     say({}, json=False, words=[f"has not acknowledged: {silent}", "", *map(_line, entries), ""])
 
 
-def _when(at: str | None) -> str | None:
-    return f"{at[:19].replace('T', ' ')}\n{thai_datetime(datetime.fromisoformat(at))}" if at else None
+def _when(at: str | None) -> tuple[str, str] | None:
+    return (at[:19].replace("T", " "), thai_datetime(datetime.fromisoformat(at))) if at else None
 
 
 def _line(entry: Entry) -> str:

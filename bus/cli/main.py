@@ -23,6 +23,7 @@ from bus.cli import parked as parked_commands
 from bus.cli.common import Config, note, opened, operator, say, settings_of
 from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
+from bus.exits import MISUSED, NOT_NOW, complain, status_of
 from bus.process import run_until_told
 from bus.router.enforce import enforce_calendar, enforce_directory
 from bus.router.process import bus_seal, run_router
@@ -46,19 +47,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """Run the command line; a refusal or a mistake in a file ends with a sentence and exit code 1, no traceback."""
-    try:
-        app()
-    except Misconfigured as error:
-        for problem in error.problems:
-            sys.stderr.write(f"{problem}\n")
-        sys.exit(2)
-    except Transient as error:
-        sys.stderr.write(f"not now: {error}\n")
-        sys.exit(75)
-    except BusError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
+    """Run the command line; whatever goes wrong ends with a sentence and no traceback."""
+    sys.exit(status_of("saraban-bus", app, _explained))
+
+
+def _explained(error: Exception) -> int | None:
+    """Say what an error of ours means: 1 for a refusal, 2 for a mistake in a file, 75 for what may work later."""
+    if isinstance(error, Misconfigured):
+        complain(*error.problems)
+        return MISUSED
+    if isinstance(error, Transient):
+        complain(f"not now: {error}")
+        return NOT_NOW
+    if isinstance(error, BusError):
+        complain(error)
+        return 1
+    return None
 
 
 @app.command()

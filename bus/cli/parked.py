@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bus.cli.common import Config, opened, operator, say, settings_of, table
+from bus.exits import complain
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.router import parking
@@ -46,6 +47,8 @@ def show(
     """Show a parked submission and what was done about it."""
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
         entry = _parked(reader, number)
+        if raw and sys.stdout.isatty():
+            raise typer.BadParameter("raw bytes are not for a terminal: send them into a file, with `> FILE`")
         if raw:
             sys.stdout.buffer.write(reader.must_document(entry))
             return
@@ -70,5 +73,5 @@ def _parked(reader: Reader, number: int) -> Entry:
     for entry in reader.parked():
         if entry.seq == number:
             return entry
-    sys.stderr.write(f"nothing is parked under {number}\n")
+    complain(f"nothing is parked under {number}")
     raise typer.Exit(1)

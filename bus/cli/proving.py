@@ -83,7 +83,7 @@ def prove(
     if not found["entries"]:
         say(found, json=json, words=[f"nothing in a signed head of this ledger is {what}"])
         raise typer.Exit(1)
-    words = [found["checkpoint"]]
+    words = found["checkpoint"].splitlines()
     for one in found["entries"]:
         words += [f"entry {one['entry']}  leaf {one['leaf']}", *(f"  {each}" for each in one["proof"])]
     say(found, json=json, words=words)

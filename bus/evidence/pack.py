@@ -28,9 +28,13 @@ from bus.documents.container import seal_members
 from bus.documents.seal import Seal
 from bus.evidence.page import page
 from bus.ledger.evidence import Evidence
+from bus.text import printable
 from bus.verifier.container import FILES, MIMETYPE
+from bus.verifier.findings import Result
+from bus.verifier.judging import judge
 
 SIGNATURES = "META-INF/signatures.xml"
+Files = Mapping[str, Callable[[], BinaryIO]]
 Stamp = Callable[[bytes], bytes]
 """From the octets of a checkpoint to a time-stamp response over them."""
 
@@ -41,31 +45,50 @@ def write_pack(
     seal: Seal,
     *,
     at: datetime,
-    files: Mapping[str, Callable[[], BinaryIO]] | None = None,
+    files: Files | None = None,
     stamp: Stamp | None = None,
-) -> None:
-    """Write a pack; it appears under its name when all of it is there.
+) -> tuple[str, ...]:
+    """Write a pack; it appears under its name when all of it is there. Return what of it is in doubt.
 
-    `files` opens the letter's files by SHA-256, where they are to be in it. Raises OSError.
+    It is judged before it is given away, by the program that others will judge it with: what does not pass, such as a
+    signature, stands on the page of the pack. `files` opens the letter's files by SHA-256, where they are to be in it.
+    Raises OSError.
     """
     members = {**evidence.members, "index.html": page(evidence, at).encode()}
     if stamp is not None:
         members["checkpoint.tsr"] = stamp(members["checkpoint"])
     beside = path.with_name(f".{path.name}.part")
     try:
-        with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
-            _add(archive, "mimetype", MIMETYPE.encode(), at, stored=True)
-            digests = {}
-            for name, data in sorted(members.items()):
-                _add(archive, name, data, at)
-                digests[name] = hashlib.sha256(data).hexdigest()
-            for sha256, opened in sorted((files or {}).items()):
-                _add_file(archive, sha256, opened, at)
-                digests[f"{FILES}{sha256}"] = sha256
-            _add(archive, SIGNATURES, seal_members(digests, seal, at), at)
+        _write(beside, members, files or {}, seal, at)
+        if doubts := _doubts(beside):
+            members["index.html"] = page(evidence, at, doubts).encode()
+            _write(beside, members, files or {}, seal, at)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+    return doubts
+
+
+def _write(path: Path, members: Mapping[str, bytes], files: Files, seal: Seal, at: datetime) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "mimetype", MIMETYPE.encode(), at, stored=True)
+        digests = {}
+        for name, data in sorted(members.items()):
+            _add(archive, name, data, at)
+            digests[name] = hashlib.sha256(data).hexdigest()
+        for sha256, opened in sorted(files.items()):
+            _add_file(archive, sha256, opened, at)
+            digests[f"{FILES}{sha256}"] = sha256
+        _add(archive, SIGNATURES, seal_members(digests, seal, at), at)
+
+
+def _doubts(path: Path) -> tuple[str, ...]:
+    """The checks that do not pass, but for the one that needs the log's key: that one is for the reader to bring."""
+    return tuple(
+        printable(f"{check.name} ({check.about}): {check.detail}")
+        for check in judge(path, None).checks
+        if check.result in (Result.FAIL, Result.INDETERMINATE) and check.name != "checkpoint.signature"
+    )
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, at: datetime, *, stored: bool = False) -> None:
@@ -75,8 +98,12 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, at: datetime, *, stor
 def _add_file(archive: zipfile.ZipFile, sha256: str, opened: Callable[[], BinaryIO], at: datetime) -> None:
     # Scans and PDF files are compressed already.
     info = _info(f"{FILES}{sha256}", at, stored=True)
-    with opened() as source, archive.open(info, "w", force_zip64=True) as target:
-        shutil.copyfileobj(source, target, 1024 * 1024)
+    with opened() as source:
+        # Its size is known first, so that the header before it and the directory say it in the same way.
+        info.file_size = source.seek(0, 2)
+        source.seek(0)
+        with archive.open(info, "w") as target:
+            shutil.copyfileobj(source, target, 1024 * 1024)
 
 
 def _info(name: str, at: datetime, *, stored: bool) -> zipfile.ZipInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -33,8 +33,8 @@ _KINDS = {
 }
 
 
-def page(evidence: Evidence, at: datetime) -> str:
-    """Return the page as HTML; everything in it is escaped."""
+def page(evidence: Evidence, at: datetime, doubts: Sequence[str] = ()) -> str:
+    """Return the page as HTML, with the checks that the pack does not pass; everything in it is escaped."""
     letter = read(open_envelope(evidence.members["letter.xml"]).root)
     if not isinstance(letter, Letter):
         raise TypeError("the document of an accepted letter is a notice")
@@ -44,6 +44,7 @@ def page(evidence: Evidence, at: datetime) -> str:
         .get_template("evidence.html")
         .render(
             letter=letter,
+            doubts=doubts,
             dated=_day(letter.date),
             accepted=_moment(evidence.row.accepted_at),
             sender=names(evidence.row.sender),

@@ -1,13 +1,22 @@
-"""What letters can be found by; every question is answered from an index, but for words on SQLite."""
+"""What letters can be found by; every question is answered from an index, but for words on SQLite.
+
+Number and words are looked for in the form in which they are compared: what looks the same is the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from dataclasses import fields
+from typing import Any, Final, TypedDict
 
 from sqlalchemy import Select, select
 
+from bus.ledger.rows import LetterRow
 from bus.ledger.tables import letter_files, letters, recipients
+from bus.thai import comparable, normalise_number
+
+LISTED: Final = tuple(letters.c[field.name] for field in fields(LetterRow))
+"""The columns of a letter that a `LetterRow` is made of, in its order."""
 
 
 class Asked(TypedDict, total=False):
@@ -15,7 +24,7 @@ class Asked(TypedDict, total=False):
 
     letter_id: str | None
     number: str | None
-    """Normalised (`bus.thai.normalise_number`)."""
+    """In either set of digits."""
     sender: str | None
     recipient: str | None
     since: str | None
@@ -33,16 +42,14 @@ class Asked(TypedDict, total=False):
 
 def letters_query(before: int | None, limit: int, asked: Asked) -> Select[Any]:
     """Return the query for the letters to which everything applies, newest first, below a ledger number."""
-    query = select(letters).order_by(letters.c.letter.desc()).limit(limit)
+    query = select(*LISTED).order_by(letters.c.letter.desc()).limit(limit)
     if before:
         query = query.where(letters.c.letter < before)
-    for name, column in (
-        ("letter_id", letters.c.letter_id),
-        ("number", letters.c.number_normalised),
-        ("sender", letters.c.sender),
-    ):
+    for name, column in (("letter_id", letters.c.letter_id), ("sender", letters.c.sender)):
         if value := asked.get(name):
             query = query.where(column == value)
+    if number := asked.get("number"):
+        query = query.where(letters.c.number_normalised == normalise_number(number))
     if recipient := asked.get("recipient"):
         mine = select(recipients.c.letter).where(recipients.c.agency == recipient)
         query = query.where(letters.c.letter.in_(mine))
@@ -53,7 +60,7 @@ def letters_query(before: int | None, limit: int, asked: Asked) -> Select[Any]:
     if accepted_by := asked.get("accepted_by"):
         query = query.where(letters.c.accepted_at <= accepted_by)
     for word in asked.get("words", ()):
-        query = query.where(letters.c.subject.contains(word, autoescape=True))
+        query = query.where(letters.c.subject_comparable.contains(comparable(word), autoescape=True))
     if file := asked.get("file"):
         naming = select(letter_files.c.letter).where(letter_files.c.sha256 == file)
         query = query.where(letters.c.letter.in_(naming))

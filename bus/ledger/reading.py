@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from bus.ledger.among import among
 from bus.ledger.entry import Entry, Kind, timestamp
-from bus.ledger.finding import Asked, letters_query
+from bus.ledger.finding import LISTED, Asked, letters_query
 from bus.ledger.heads import Heads
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.state import LetterState, fold
@@ -165,7 +165,7 @@ class Reader:
         return self._letter(letters.c.letter_id == letter_id, letters.c.digest == digest)
 
     def _letter(self, *where: Any) -> LetterRow | None:
-        row = self._current().execute(select(letters).where(*where)).first()
+        row = self._current().execute(select(*LISTED).where(*where)).first()
         return LetterRow(*row) if row else None
 
     def find_letters(

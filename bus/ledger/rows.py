@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from bus.thai import comparable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class LetterRow:
     subject: str | None = None
     certificate: str | None = None
     """SHA-256 of the certificate that its signature was checked against."""
+
+    def columns(self) -> dict[str, Any]:
+        """What the table holds: all of this, and the form in which the subject is looked for."""
+        form = None if self.subject is None else comparable(self.subject)
+        return {**asdict(self), "subject_comparable": form}
 
 
 @dataclass(frozen=True, slots=True)

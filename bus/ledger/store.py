@@ -12,7 +12,6 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -275,7 +274,7 @@ class Writer(Reader):
     ) -> None:
         """Index an accepted letter: its row, its frozen recipients, its files (size by SHA-256), its deadlines."""
         self._own_numbers.add((row.sender, row.number_normalised, row.dated))
-        self._rows[letters].append(asdict(row))
+        self._rows[letters].append(row.columns())
         self._rows[recipients].extend({"letter": row.letter, **one} for one in frozen)
         self._rows[letter_files].extend(
             {"letter": row.letter, "sha256": sha256, "size": size} for sha256, size in files.items()

@@ -31,6 +31,8 @@ metadata = MetaData(
 )
 
 _Number = BigInteger().with_variant(Integer, "sqlite")
+_Form = Text().with_variant(String(100), "sqlite")
+"""The comparable form of a text may be longer than the text (Unicode, UAX 15); SQLite does not look at lengths."""
 
 documents = Table(
     "documents",
@@ -65,7 +67,7 @@ letters = Table(
     Column("letter_id", String(36), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("number", String(100)),
-    Column("number_normalised", String(100)),
+    Column("number_normalised", _Form),
     Column("dated", String(10), nullable=False),
     Column("speed", String(3), nullable=False),
     Column("acknowledgement", String(40), nullable=False),
@@ -74,6 +76,7 @@ letters = Table(
     Column("registration_due", String(40)),
     Column("subject", String(1000)),
     Column("certificate", String(64)),
+    Column("subject_comparable", Text),
     UniqueConstraint("sender", "letter_id"),
     Index(None, "letter_id"),
     Index(None, "number_normalised", "dated"),
@@ -82,7 +85,10 @@ letters = Table(
     Index(None, "certificate"),
     Index(None, "accepted_at"),
 )
-"""Accepted letters, by what people look for; `letter` is the number of the entry of its acceptance."""
+"""Accepted letters, by what people look for; `letter` is the number of the entry of its acceptance.
+
+Number and subject stand in it as written, and in the form in which they are compared (`bus.thai`).
+"""
 
 recipients = Table(
     "recipients",

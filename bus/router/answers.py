@@ -11,6 +11,7 @@ from bus.documents.notice import BUS, Event, Notice, ReasonText, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
 from bus.errors import Rejected
+from bus.text import printable
 
 _MACHINE_NOTICES = UUID("5f1c9c0e-6f0b-5d5c-9a5f-6a1f5d0c7b11")
 """Namespace of the ids of the bus's notices: the same fact has the same id, however often it is stated."""
@@ -114,16 +115,16 @@ class Answers:
     def _reasons(self, reason: Rejected) -> tuple[ReasonText, ...]:
         text = self._codes.refusals[reason.code]
         place = f" ({reason.where})" if reason.where else ""
-        detail = f": {printable(reason.detail)}" if reason.detail else ""
+        detail = f": {_line(reason.detail)}" if reason.detail else ""
         return (
             ReasonText(language="th", value=_cut(f"{text.th}{place}{detail} — {text.advice_th}")),
             ReasonText(language="en", value=_cut(f"{text.en}{place}{detail} — {text.advice_en}")),
         )
 
 
-def printable(text: str) -> str:
-    """Return text without what XML or a terminal cannot bear: a refusal's detail may quote a broken document."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+def _line(text: str) -> str:
+    # A refusal's detail may quote a broken document.
+    return " ".join(printable(text).split())
 
 
 def _cut(text: str) -> str:

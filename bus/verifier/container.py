@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import zipfile
+import unicodedata
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from bus.verifier.findings import BadPack
+from bus.verifier.layout import DEFLATED, STORED, Member, members_of
 
 MIMETYPE = "application/vnd.etsi.asic-e+zip"
-_MOST_MEMBERS = 200_000
 _LARGEST = {"entries": 4, "notices": 8, "letter.xml": 8, "acceptance.xml": 8, "checkpoint": 2}
 """MiB of a member that is read whole; files of the letter are only hashed, and may be larger."""
 _LARGEST_ELSE = 32
@@ -27,6 +26,8 @@ _LARGEST_FILE = 4 * 1024**3
 _MOST_BYTES = 64 * 1024**3
 _HIGHEST_RATIO = 1_000
 _BLOCK = 1024 * 1024
+_FOLDER = 0x10
+"""The attribute of a folder in DOS."""
 FILES = "files/"
 
 
@@ -34,19 +35,17 @@ class Pack:
     """A pack that may be read; a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open it. Raises BadPack."""
-        try:
-            self._file: IO[bytes] = path.open("rb")
-        except OSError as error:
-            raise BadPack("pack.unreadable", f"{path} cannot be opened ({error.strerror})") from error
+        """Open it. Raises BadPack, and OSError where the file cannot be read at all."""
+        self._file = path.open("rb")
         try:
             self._read = 0
-            self._zip = zipfile.ZipFile(self._file)
-            self._members = _sound(self._zip)
-        except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, NotImplementedError) as error:
-            self._file.close()
-            raise BadPack("pack.no-zip", f"no whole zip file: {error}") from error
-        except BadPack:
+            self._members = _sound(members_of(self._file))
+            first = next(iter(self._members.values()), None)
+            if first is None or first.name != "mimetype" or first.method != STORED:
+                raise BadPack("pack.mimetype", "its first member is not an uncompressed `mimetype`")
+            if self.read("mimetype") != MIMETYPE.encode():
+                raise BadPack("pack.mimetype", f"its mimetype is not {MIMETYPE}")
+        except BaseException:
             self._file.close()
             raise
 
@@ -54,7 +53,6 @@ class Pack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._zip.close()
         self._file.close()
 
     @property
@@ -68,43 +66,67 @@ class Pack:
 
     def read(self, name: str) -> bytes:
         """Return a member. Raises BadPack when it is missing, too large or damaged."""
-        info = self._members.get(name)
-        if info is None:
-            raise BadPack("pack.missing", f"{name} is missing")
-        self._read += info.file_size
-        if info.file_size > _largest(name) or self._read > _MOST_READ * _MIB:
-            raise BadPack("pack.too-large", f"{name} has {info.file_size} bytes")
-        return b"".join(self._blocks(info))
+        member = self._member(name)
+        self._read += member.size
+        if member.size > _largest(name) or self._read > _MOST_READ * _MIB:
+            raise BadPack("pack.too-large", f"{name} has {member.size} bytes")
+        return b"".join(self._blocks(member))
 
     def sha256(self, name: str) -> tuple[str, int]:
         """Return the SHA-256 (hexadecimal) and the size of a member, however large. Raises BadPack."""
-        info = self._members.get(name)
-        if info is None:
-            raise BadPack("pack.missing", f"{name} is missing")
         digest, size = hashlib.sha256(), 0
-        for block in self._blocks(info):
+        for block in self._blocks(self._member(name)):
             digest.update(block)
             size += len(block)
         return digest.hexdigest(), size
 
-    def _blocks(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
-        size = 0
+    def _member(self, name: str) -> Member:
+        if name not in self._members:
+            raise BadPack("pack.missing", f"{name} is missing")
+        return self._members[name]
+
+    def _blocks(self, member: Member) -> Iterator[bytes]:
+        """The data, in blocks. Raises BadPack unless it is exactly as long as stated, packed and unpacked."""
+        crc, size = 0, 0
         try:
-            with self._zip.open(info) as member:
-                while block := member.read(_BLOCK):
-                    size += len(block)
-                    if size > info.file_size:
-                        raise BadPack("pack.damaged", f"{info.filename} is larger than stated")
-                    yield block
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            EOFError,
-            OSError,
-            NotImplementedError,
-            RuntimeError,
-        ) as error:
-            raise BadPack("pack.damaged", f"{info.filename} is damaged: {error}") from error
+            for block in self._unpacked(member):
+                crc, size = zlib.crc32(block, crc), size + len(block)
+                if size > member.size:
+                    break
+                yield block
+        except zlib.error as error:
+            raise BadPack("pack.damaged", f"{member.name} is damaged: {error}") from error
+        if size != member.size:
+            raise BadPack("pack.damaged", f"{member.name} is not as long as stated")
+        if crc != member.crc:
+            raise BadPack("pack.damaged", f"{member.name} is damaged: its checksum is another")
+
+    def _unpacked(self, member: Member) -> Iterator[bytes]:
+        inflating = zlib.decompressobj(-zlib.MAX_WBITS) if member.method == DEFLATED else None
+        for block in self._packed(member):
+            if inflating is None:
+                yield block
+                continue
+            while block:
+                if inflating.eof:
+                    raise BadPack("pack.damaged", f"{member.name} has bytes behind its data")
+                yield inflating.decompress(block, _BLOCK)
+                block = inflating.unconsumed_tail or inflating.unused_data
+        while inflating is not None and not inflating.eof:
+            # All of it is in, and as much as a block may still have to come out.
+            if not (rest := inflating.decompress(b"", _BLOCK)):
+                raise BadPack("pack.damaged", f"{member.name} is cut off")
+            yield rest
+
+    def _packed(self, member: Member) -> Iterator[bytes]:
+        place, left = member.start, member.packed
+        while left:
+            self._file.seek(place)
+            block = self._file.read(min(_BLOCK, left))
+            if not block:
+                raise BadPack("pack.damaged", f"{member.name} is cut off")
+            place, left = place + len(block), left - len(block)
+            yield block
 
 
 def _largest(name: str) -> int:
@@ -112,31 +134,27 @@ def _largest(name: str) -> int:
     return _LARGEST.get(name.partition("/")[0], _LARGEST_ELSE) * _MIB
 
 
-def _sound(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    infos = archive.infolist()
-    if not infos or len(infos) > _MOST_MEMBERS:
-        raise BadPack("pack.members", f"{len(infos)} members")
-    members: dict[str, zipfile.ZipInfo] = {}
-    total = 0
-    for info in infos:
-        _require_plain(info)
-        if info.filename in members:
-            raise BadPack("pack.duplicate-name", f"{info.filename} stands in it twice")
-        members[info.filename] = info
-        total += info.file_size
-    if total > _MOST_BYTES:
+def _sound(listed: list[Member]) -> dict[str, Member]:
+    members: dict[str, Member] = {}
+    alike: set[str] = set()
+    for member in listed:
+        _require_plain(member)
+        # On a disk, names that differ in case or form are one.
+        form = unicodedata.normalize("NFC", member.name).casefold()
+        if form in alike:
+            raise BadPack("pack.duplicate-name", f"{member.name} stands in it twice")
+        alike.add(form)
+        members[member.name] = member
+    if (total := sum(member.size for member in listed)) > _MOST_BYTES:
         raise BadPack("pack.bomb", f"{total} bytes when unpacked")
-    first = infos[0]
-    if first.filename != "mimetype" or first.compress_type != zipfile.ZIP_STORED:
-        raise BadPack("pack.mimetype", "its first member is not an uncompressed `mimetype`")
-    if archive.read(first) != MIMETYPE.encode():
-        raise BadPack("pack.mimetype", f"its mimetype is not {MIMETYPE}")
     return members
 
 
-def _require_plain(info: zipfile.ZipInfo) -> None:
-    name = info.filename
-    path = PurePosixPath(name)
+def _require_plain(member: Member) -> None:
+    name, path = member.name, PurePosixPath(member.name)
+    if name.endswith("/") or member.attributes & _FOLDER:
+        wrong = f"{name!r} is an entry for a folder: another program has packed it anew; ask for it as the bus wrote it"
+        raise BadPack("pack.folder", wrong)
     if (
         path.is_absolute()
         or ".." in path.parts
@@ -147,13 +165,9 @@ def _require_plain(info: zipfile.ZipInfo) -> None:
         or str(path) != name
     ):
         raise BadPack("pack.path", f"{name!r} is no plain name")
-    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+    if stat.S_IFMT(member.attributes >> 16) not in (0, stat.S_IFREG):
         raise BadPack("pack.path", f"{name!r} is no plain file")
-    if info.flag_bits & 0x1:
-        raise BadPack("pack.encrypted", f"{name!r} is encrypted")
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise BadPack("pack.compression", f"{name} is compressed in a way that packs do not use")
-    if info.file_size > (_LARGEST_FILE if name.startswith(FILES) else _largest(name)):
-        raise BadPack("pack.bomb", f"{name} has {info.file_size} bytes")
-    if info.file_size > _BLOCK and info.file_size > _HIGHEST_RATIO * max(info.compress_size, 1):
-        raise BadPack("pack.bomb", f"{name} would grow from {info.compress_size} to {info.file_size} bytes")
+    if member.size > (_LARGEST_FILE if name.startswith(FILES) else _largest(name)):
+        raise BadPack("pack.bomb", f"{name} has {member.size} bytes")
+    if member.size > _BLOCK and member.size > _HIGHEST_RATIO * max(member.packed, 1):
+        raise BadPack("pack.bomb", f"{name} would grow from {member.packed} to {member.size} bytes")

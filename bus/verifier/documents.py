@@ -74,12 +74,16 @@ class Documents:
 def read_json(data: bytes) -> Body:
     """Read a JSON object. Raises Broken."""
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise Broken("it is no JSON") from error
     if not isinstance(value, dict):
         raise Broken("it is no JSON object")
     return value
+
+
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
 
 
 def time_of(text: object) -> datetime:

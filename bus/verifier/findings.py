@@ -64,8 +64,8 @@ class Checking:
             self.findings.note(self.name, self.about, Result.FAIL, str(error))
         elif isinstance(error, Unknown):
             self.findings.note(self.name, self.about, Result.INDETERMINATE, str(error))
-        elif isinstance(error, Exception):
-            # Whatever a pack does to whoever reads it is the pack's fault.
+        elif isinstance(error, Exception) and not isinstance(error, (OSError, MemoryError)):
+            # Whatever a pack does to whoever reads it is the pack's fault; a disk that fails is not.
             self.findings.note(
                 self.name, self.about, Result.FAIL, f"it cannot be read: {type(error).__name__}"
             )

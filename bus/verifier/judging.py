@@ -35,9 +35,10 @@ from bus.verifier.xmlsig import Signed
 
 
 def judge(path: Path, log_key: VerifierKey | None, witnesses: Sequence[VerifierKey] = ()) -> Findings:
-    """Verify a pack; everything that is wrong stands in the findings, and nothing is raised.
+    """Verify a pack; everything that is wrong with it stands in the findings.
 
-    `witnesses` are keys that the auditor brought along: each must have cosigned the checkpoint.
+    `witnesses` are keys that the auditor brought along: each must have cosigned the checkpoint. Raises OSError where
+    the file cannot be read at all: that says nothing about a pack.
     """
     findings = Findings()
     try:
@@ -48,8 +49,6 @@ def judge(path: Path, log_key: VerifierKey | None, witnesses: Sequence[VerifierK
                 _Judge(pack, proven, witnesses, findings).run()
     except BadPack as error:
         findings.note("container.sound", path.name, Result.FAIL, f"{error.code}: {error}")
-    except Exception as error:  # whatever a pack does to whoever reads it is the pack's fault
-        findings.note("container.readable", path.name, Result.FAIL, f"{type(error).__name__}: {error}")
     return findings
 
 
@@ -81,8 +80,10 @@ class _Judge:
             self._acceptance(accepted)
         if letter is not None:
             self._files(letter)
-        self._witnesses(self._proven.note)
-        self._tell(accepted, letter)
+        with self._check("letter.witnesses", "directories"):
+            self._witnesses(self._proven.note)
+        with self._check("letter.outcomes", "recipients"):
+            self._tell(accepted, letter)
 
     # -- 4 --
 
@@ -206,5 +207,4 @@ class _Judge:
             acceptedAt=accepted["at"],
         )
         about = [body for _, body in sorted(self._entries.items()) if body.get("letter") == accepted["seq"]]
-        with self._check("letter.outcomes", "recipients"):
-            self._findings.outcomes.extend(outcomes_of(about, names))
+        self._findings.outcomes.extend(outcomes_of(about, names))

@@ -76,6 +76,7 @@ def in_ledger(
     held: Sequence[str] = (),
     later: Mapping[str, str] | None = None,
     number: str = "นร 0105/1",
+    subject: str | None = None,
     claim: Claim | None = None,
 ) -> int:
     """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number."""
@@ -122,6 +123,7 @@ def in_ledger(
             accepted_at=timestamp(writer.at),
             receipt_due=str(body["receiptDue"]),
             registration_due=str(body["registrationDue"]),
+            subject=subject,
         ),
         frozen=[{"agency": code, "addressed": code, "role": "to"} for code in to],
         files={"ab" * 32: 50_123},

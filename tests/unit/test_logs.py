@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -96,3 +97,23 @@ def test_an_exception_that_is_being_handled_is_found() -> None:
     (error,) = line["exception"]
     assert error["type"] == "builtins.KeyError"
     assert "ขอเชิญประชุม" not in json.dumps(line, ensure_ascii=False)
+
+
+def test_a_line_stays_one_line_of_json_whatever_is_in_it_and_whatever_the_console_can_show() -> None:
+    """Line ends, terminal escapes, marks that turn the direction, half a surrogate pair."""
+    script = (
+        "from bus import logs; logs.configure('router')\n"
+        "logs.get('a').info('x', name='\\r\\n{\\x1b[2J\\u202e\\x9b\\u2028\\udcff\\xe9น้ำ')"
+    )
+    for encoding in ("utf-8", "cp874", "ascii"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+            check=True,
+        )
+        text = done.stderr.decode(encoding)
+        assert text.endswith("\n")
+        assert not set("\x1b\u202e\x9b\u2028\r") & set(text)
+        (line,) = text.splitlines()
+        assert json.loads(line)["name"] == "\r\n{\x1b[2J\u202e\x9b\u2028\udcff\xe9น้ำ"

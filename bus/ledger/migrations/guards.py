@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from alembic import op
 
@@ -26,10 +27,14 @@ def _guard_sqlite(tables: Iterable[str], keys: Mapping[str, tuple[str, ...]]) ->
         )
     for table in tables:
         for act in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_refuse_{act.lower()} BEFORE {act} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
-            )
+            _refuse_sqlite(table, act)
+
+
+def _refuse_sqlite(table: str, act: str) -> None:
+    op.execute(
+        f"CREATE TRIGGER {table}_refuse_{act.lower()} BEFORE {act} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
+    )
 
 
 def _guard_postgresql(tables: Iterable[str]) -> None:
@@ -46,3 +51,19 @@ def _guard_postgresql(tables: Iterable[str]) -> None:
             f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows()"
         )
+
+
+@contextmanager
+def filled_in(table: str) -> Iterator[None]:
+    """Let a step of the schema fill in, for rows that are there, what follows from what they hold.
+
+    Only UPDATE is let through, and only in the step's own transaction; it ends with the guard in its place again.
+    """
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(f"ALTER TABLE {table} DISABLE TRIGGER {table}_refuse_change")
+        yield
+        op.execute(f"ALTER TABLE {table} ENABLE TRIGGER {table}_refuse_change")
+    else:
+        op.execute(f"DROP TRIGGER {table}_refuse_update")
+        yield
+        _refuse_sqlite(table, "UPDATE")
