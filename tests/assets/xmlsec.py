@@ -29,7 +29,7 @@ def xmlsec1(
     trusting: Path | None = None,
     pin: tuple[str, ...] = PIN,
 ) -> subprocess.CompletedProcess[str]:
-    """Verify a document; the files that it names are in `folder`, `trusting` is an authority that the machine trusts."""
+    """Verify a document; the files that it names are in `folder`, `trusting` is an authority that the machine has."""
     program = shutil.which("xmlsec1")
     assert program, "the tests need the xmlsec1 command"
     env = dict(os.environ) | ({"SSL_CERT_FILE": str(trusting)} if trusting else {})

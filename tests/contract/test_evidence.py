@@ -155,9 +155,10 @@ def test_xmlsec1_verifies_the_documents_and_the_container(pack: Path, tmp_path: 
         archive.extractall(tmp_path / "open")
     notices = sorted((tmp_path / "open" / "notices").iterdir(), key=lambda path: int(path.stem))
     authors = (OPM, "bus", "bus", OCS, SOC, OCS)
-    documents = ("letter.xml", "acceptance.xml", "META-INF/signatures.xml", *notices)
+    named = (tmp_path / "open" / name for name in ("letter.xml", "acceptance.xml", "META-INF/signatures.xml"))
+    documents = (*named, *notices)
     for author, document in zip(authors, documents, strict=True):
-        done = foreign_verdict(tmp_path / "open" / document, author, folder=tmp_path / "open")
+        done = foreign_verdict(document, author, folder=tmp_path / "open")
         assert (done.returncode, done.stderr.splitlines()[0]) == (0, "OK"), "and not one line that frightens"
 
 
