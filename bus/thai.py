@@ -97,9 +97,9 @@ def thai_date(value: date, *, digits: Digits = "arabic") -> str:
     return thai_digits(shown) if digits == "thai" else shown
 
 
-def thai_datetime(moment: datetime, *, digits: Digits = "arabic") -> str:
+def thai_datetime(moment: datetime, *, digits: Digits = "arabic", seconds: bool = False) -> str:
     """A moment in Thailand's time, `22 พฤศจิกายน 2569 14:05 น.`; ValueError for one without a time zone."""
-    shown = f"{thai_date(moment)} {_in_bangkok(moment):%H:%M} น."
+    shown = f"{thai_date(moment)} {_in_bangkok(moment):{'%H:%M:%S' if seconds else '%H:%M'}} น."
     return thai_digits(shown) if digits == "thai" else shown
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import getpass
 import json as json_module
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from bus.ledger import schema
 from bus.ledger.entry import Kind
@@ -29,6 +27,10 @@ Auditor = Annotated[
     typer.Option(
         envvar="SARABAN_AUDITOR", help="Who reads; it is entered into the ledger what was asked for."
     ),
+]
+
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print CSV for a spreadsheet; below the rows it says what was asked.")
 ]
 
 
@@ -70,16 +72,6 @@ def say(value: Any, *, json: bool, words: Iterable[str]) -> None:
     else:
         for sentence in words:
             sys.stdout.write(sentence + "\n")
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table for people."""
-    drawn = Table(title=title, title_justify="left")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(drawn)
 
 
 def note(sentence: str) -> None:

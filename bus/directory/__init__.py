@@ -5,6 +5,7 @@ agencies as signed canonical JSON.
 """
 
 from bus.directory.model import BUS, Agency, Directory, Group, PinnedCertificate, Topic, to_json
+from bus.directory.names import Names, agencies_in, nearest, plain
 from bus.directory.reading import from_json, load_directory
 
 __all__ = [
@@ -12,9 +13,13 @@ __all__ = [
     "Agency",
     "Directory",
     "Group",
+    "Names",
     "PinnedCertificate",
     "Topic",
+    "agencies_in",
     "from_json",
     "load_directory",
+    "nearest",
+    "plain",
     "to_json",
 ]
