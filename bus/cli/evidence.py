@@ -16,11 +16,10 @@ from bus.cli import asking
 from bus.cli.common import Config, note_reading, opened, operator, say, settings_of
 from bus.cli.letters import letters_named, paged
 from bus.depot.store import local_contents
-from bus.documents.letter import Letter
 from bus.documents.seal import Seal
-from bus.documents.xml import open_envelope, read
 from bus.errors import Misconfigured, Problem
 from bus.evidence.pack import Stamp, write_pack
+from bus.evidence.page import letter_of
 from bus.evidence.stamping import stamper
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
@@ -126,9 +125,7 @@ def gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
 
 def _files(found: Evidence, settings: BusSettings) -> dict[str, Callable[[], BinaryIO]]:
     store = local_contents(settings.depot.folder)
-    document = read(open_envelope(found.members["letter.xml"]).root)
-    if not isinstance(document, Letter):
-        raise TypeError("the document of an accepted letter is a notice")
+    document = letter_of(found)
     lost = [file.name for file in document.all_files if store.size(file.digest) is None]
     if lost:
         fix = "Run it where the depot's folder is, or without --files."
