@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +41,7 @@ from bus.verifier.judging import judge
 from bus.verifier.notes import VerifierKey, read_note
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
+from tests.assets.instructions import followed, of_a_pack
 from tests.assets.xmlsec import forger, xmlsec1
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
@@ -603,7 +602,7 @@ def test_every_command_in_the_instructions_for_a_pack_works_as_written(
     write_pack(folder / "evidence.asice", evidence, factory.seal("bus"), at=now(), stamp=stamp)
     (folder / "log.vkey").write_text(f"{key_of(lived)}\n", encoding="utf-8")
     shutil.copy(authority / "root.pem", folder)
-    said = followed(commands(), folder)
+    said = followed(of_a_pack(), folder)
     assert "PASS" in said
     documents = (folder / "signed.txt").read_text(encoding="utf-8").splitlines()
     assert documents == [
@@ -621,34 +620,6 @@ def test_every_command_in_the_instructions_for_a_pack_works_as_written(
     assert witness in said
     assert "Verification: OK" in said
     assert judge(folder / "evidence.asice", key_of(lived)).verdict is Result.PASS
-
-
-def commands() -> list[str]:
-    """The commands of docs/auditing.md that need nothing but a pack and the log's key, block by block."""
-    text = (ROOT / "docs" / "auditing.md").read_text(encoding="utf-8")
-    blocks: list[str] = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return [block for block in blocks if "saraban-bus " not in block]
-
-
-def followed(blocks: list[str], folder: Path, *, fails: bool = False) -> str:
-    """Run blocks in a folder; return what they said. The test fails if one fails, or with `fails` if none does."""
-    search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    said = ""
-    for block in blocks:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block],
-            cwd=folder,
-            env={**os.environ, "PATH": search},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said += done.stdout + done.stderr
-        if done.returncode and fails:
-            return said
-        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
-    assert not fails, "every command was content"
-    return said
 
 
 def cosigning(lived: Lived, file: Path) -> str:
@@ -706,7 +677,7 @@ def test_the_foreign_tools_find_each_forgery_at_their_step(
     lived: Lived, pack: Path, tmp_path: Path, forge: Callable[[Members, Path], None], step: str
 ) -> None:
     members = members_of(pack)
-    blocks = [block for block in commands() if "saraban-verify" not in block and "grep -o" not in block]
+    blocks = [block for block in of_a_pack() if "saraban-verify" not in block and "grep -o" not in block]
     place = next(place for place, block in enumerate(blocks) if step in block)
     forge(members, tmp_path)
     repacked(tmp_path / "evidence.asice", members, by=factory.seal("bus"))
