@@ -86,7 +86,7 @@ def evidence(
             raise typer.Exit(1)
         alone = letter is not None and len(wanted) == 1
         if not alone:
-            output.mkdir(parents=True, exist_ok=True)
+            _require_folder(output, len(wanted))
         # Entered first: a pack has the whole letter in it, and nobody reads unseen.
         note_reading(ledger, operator(), "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
         written = []
@@ -96,6 +96,14 @@ def evidence(
             written.append(str(path))
     words = [f"{path}: check it with saraban-verify {path} --log-key KEY" for path in written]
     say({"packs": written}, json=json, words=words)
+
+
+def _require_folder(output: Path, count: int) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        wrong = f"cannot be the folder of {count} packs ({error.strerror})"
+        raise Misconfigured(Problem(str(output), "--output", wrong, "Name a new folder.")) from error
 
 
 def _write(

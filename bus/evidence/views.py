@@ -25,6 +25,8 @@ _KINDS = {
     Kind.CONSIGNED: ("ส่งถึงตู้หนังสือ", "Confirmed by the broker for"),
     Kind.CONSIGNMENT_FAILED: ("ตู้หนังสือยังไม่รับ จะส่งใหม่", "An inbox did not take it; it is tried again"),
     Kind.RELEASED: ("ส่งต่อ เพราะผู้รับพ้นการพักใช้งาน", "Released, the recipient is no longer suspended"),
+    Kind.GRANTED: ("อนุญาตให้เปิดอ่าน", "An auditor was allowed to open it"),
+    Kind.READ: ("เปิดอ่าน", "An auditor opened it"),
     Kind.OVERDUE: ("พ้นกำหนดโดยยังไม่ได้รับแจ้ง", "A deadline passed without a word of"),
 }
 _MARKS = dict.fromkeys(("delivered", "registered", "transferred", "settled"), "✓")
@@ -180,7 +182,7 @@ def _step(entry: Entry, names: Names) -> View:
     return {
         "entry": entry.seq,
         "at": moment(body["at"]),
-        "who": names.full(body["agency"]) if body.get("agency") else None,
+        "who": names.full(body["agency"]) if body.get("agency") else body.get("auditor"),
         "words": words or _KINDS.get(entry.kind, (str(entry.kind), str(entry.kind))),
         "deadline": DEADLINES.get(body.get("deadline", "")),
         "about": [names.full(code) for code in about if code != body.get("agency")],
@@ -224,12 +226,12 @@ def moment(text: str | None) -> dict[str, str] | None:
     if not text:
         return None
     at = datetime.fromisoformat(text).astimezone(BANGKOK)
-    return {"iso": at.isoformat(timespec="seconds"), "thai": spoken(at)}
+    return {"iso": at.isoformat(timespec="seconds"), "thai": spoken(at), "short": spoken(at, short=True)}
 
 
-def spoken(at: datetime) -> str:
+def spoken(at: datetime, *, short: bool = False) -> str:
     """A time in Thai, to the second; its last word does not stand alone on the next line."""
-    return thai_datetime(at, seconds=True).replace(" น.", "\u00a0น.")
+    return thai_datetime(at, seconds=True, short=short).replace(" น.", "\u00a0น.")
 
 
 def _day(value: date) -> dict[str, str]:
