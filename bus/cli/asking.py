@@ -14,10 +14,11 @@ import typer
 
 from bus.cli.letters import dates_of
 from bus.codes import load_codes
-from bus.directory import BUS, Names, agencies_in, from_json, nearest, plain
+from bus.directory import BUS, Names, agencies_in, from_json
 from bus.evidence.words import STATES, words_of
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
+from bus.naming import meant, near
 
 UNACKNOWLEDGED = "unacknowledged"
 _STATE_WORDS = {state: words_of(state) for state in STATES} | {
@@ -107,17 +108,12 @@ def certificates(reader: Reader, text: str | None) -> tuple[str, ...]:
 
 
 def _one_of(what: str, text: str, known: Mapping[str, tuple[str, str]], option: str) -> str:
-    called: dict[str, list[str]] = {}
-    for code, words in known.items():
-        for word in dict.fromkeys(map(plain, (code, *words))):
-            called.setdefault(word, []).append(code)
-    found = called.get(plain(text), [])
+    found = meant(text, known)
     if len(found) == 1:
         return found[0]
     if found:
         raise typer.BadParameter(f"{text!r} may be {_either(found)}", param_hint=option)
-    near = dict.fromkeys(code for word in nearest(text, called) for code in called[word])
-    shown = [f"{code} ({known[code][0]})" if known[code][0] != code else code for code in near]
+    shown = (f"{code} ({known[code][0]})" if known[code][0] != code else code for code in near(text, known))
     raise _unknown(what, text, shown, option)
 
 

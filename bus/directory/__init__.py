@@ -5,7 +5,7 @@ agencies as signed canonical JSON.
 """
 
 from bus.directory.model import BUS, Agency, Directory, Group, PinnedCertificate, Topic, to_json
-from bus.directory.names import Names, agencies_in, nearest, plain
+from bus.directory.names import Names, agencies_in
 from bus.directory.reading import from_json, load_directory
 
 __all__ = [
@@ -19,7 +19,5 @@ __all__ = [
     "agencies_in",
     "from_json",
     "load_directory",
-    "nearest",
-    "plain",
     "to_json",
 ]

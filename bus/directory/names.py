@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from bus.directory.model import Agency
-from bus.thai import comparable
+from bus.naming import nearest, plain
 
 _ASIDE = re.compile(r"\s*\([^()]*\)$")
 _NEAREST = 4
@@ -52,21 +51,6 @@ def agencies_in(data: bytes) -> list[Agency]:
     """Return the agencies of a directory's canonical JSON as far as names go; their certificates are not read."""
     kept = ("code", "name_th", "name_en", "abbrev_th", "abbrev_en", "inbox", "parent")
     return [Agency(**{name: one[name] for name in kept if name in one}) for one in json.loads(data)["agency"]]
-
-
-def nearest(text: str, known: Iterable[str] | Mapping[str, object]) -> list[str]:
-    """Those of the known words that a text may have been meant for, the nearest first."""
-    words = {plain(word): word for word in known}
-    wanted = plain(text)
-    within = [key for key in words if wanted and (wanted in key or (len(key) > 2 and key in wanted))]
-    close = difflib.get_close_matches(wanted, words, n=_NEAREST, cutoff=0.5)
-    close = close or within or difflib.get_close_matches(wanted, words, n=_NEAREST, cutoff=0.0)
-    return [words[key] for key in dict.fromkeys([*close, *sorted(within, key=len)])]
-
-
-def plain(text: str) -> str:
-    """A name as it is compared: `สลค.`, `สลค` and `ส ล ค` are one, capitals and small letters too."""
-    return re.sub(r"[\s.,\-_]", "", comparable(text)).casefold()
 
 
 def _names_of(agency: Agency) -> Iterator[str]:
