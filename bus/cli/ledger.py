@@ -108,7 +108,9 @@ def show(
 def tail(
     config: Config = None,
     json: Json = False,
-    count: Annotated[int, typer.Option("-n", help="How many of the newest entries to begin with.")] = 20,
+    count: Annotated[
+        int, typer.Option("-n", min=0, help="How many of the newest entries to begin with.")
+    ] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until stopped.")] = False,
     as_csv: AsCsv = False,
 ) -> None:
@@ -144,8 +146,9 @@ def _print(row: LetterRow, state: LetterState, entries: list[Entry], names: Name
     title = f"{row.number or '(no number)'}  {row.letter_id}  from {names.short(row.sender)}, dated {day(row.dated)}"
     listed(title, _recipient_columns(names), ({"recipient": code, **one} for code, one in _recipients(state)))
     silent = joined(map(names.short, state.unacknowledged)) or "nobody"
+    heading = f"{'entry':>7}  {'entered':<23}  {'kind':<18} {'whose':<10}  said"
     lines = map(printable, map(_line, entries))
-    say({}, json=False, words=["", f"has not acknowledged: {silent}", "", *lines, ""])
+    say({}, json=False, words=["", f"has not acknowledged: {silent}", "", heading, *lines, ""])
 
 
 def _recipients(state: LetterState) -> Iterator[tuple[str, dict[str, Any]]]:

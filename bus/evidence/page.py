@@ -18,6 +18,9 @@ from bus.evidence.summary import answered
 from bus.ledger.evidence import Evidence
 from bus.text import printable
 
+MOST = 1500
+"""So many rows a table of the page has; a letter to ten thousand would make a page that no browser opens."""
+
 
 def page(
     evidence: Evidence, at: datetime, *, files: Mapping[str, str] | None = None, stamped: bool = False
@@ -31,6 +34,9 @@ def page(
     names = Names(directory.agencies.values() for directory in directories)
     notices = views.notices_of(evidence)
     recipients = list(evidence.state.recipients.values())
+    acts = list(views.acts(evidence, notices, names))
+    carriage = list(views.carriage(evidence, names))
+    certificates = views.certificates(evidence, directories, names)
     return (
         _environment()
         .get_template("evidence.html")
@@ -38,12 +44,21 @@ def page(
             answer=answered(recipients, notices, names),
             letter=views.letter_view(letter, evidence, names),
             files=views.file_views(letter, files or {}),
-            recipients=[views.recipient_view(one, notices, names) for one in recipients],
+            recipients=[views.recipient_view(one, notices, names) for one in recipients[:MOST]],
             silent=[names.full(code) for code in evidence.state.unacknowledged],
             registration=evidence.state.asks_registration,
-            acts=list(views.acts(evidence, notices, names)),
-            carriage=list(views.carriage(evidence, names)),
-            certificates=views.certificates(evidence, directories, names),
+            acts=acts[:MOST],
+            carriage=carriage[:MOST],
+            certificates=certificates[:MOST],
+            more={
+                name: max(len(every) - MOST, 0)
+                for name, every in (
+                    ("recipients", recipients),
+                    ("acts", acts),
+                    ("carriage", carriage),
+                    ("certificates", certificates),
+                )
+            },
             size=evidence.head.size,
             head_at=views.moment(evidence.head.at),
             root=evidence.head.root.hex(),

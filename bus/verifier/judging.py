@@ -158,8 +158,8 @@ class _Judge:
         for name in ("MainFile", "AttachmentFile"):
             for one in letter.root.findall(f"{{*}}{name}"):
                 wanted.setdefault((one.findtext("{*}Digest") or "").strip(), []).append(one)
-        present = self._pack.below(FILES.rstrip("/"))
-        for name in present:
+        present: set[str] = set()
+        for name in self._pack.below(FILES.rstrip("/")):
             with self._check("file.bytes", name):
                 digest, size = self._pack.sha256(name)
                 named = [one for one in wanted.get(digest, ()) if name in _members_of(one, digest)]
@@ -167,6 +167,7 @@ class _Judge:
                     raise Broken("the letter names no such file")
                 if str(size) not in {(one.findtext("{*}Size") or "").strip() for one in named}:
                     raise Broken("it has another size than the letter says")
+                present.add(digest)
         if len(present) < len(wanted):
             lacking = f"{len(wanted) - len(present)} of {len(wanted)} files are not in the pack"
             said = f"{lacking}, and so not checked by saraban-verify; the letter has their SHA-256"

@@ -264,6 +264,18 @@ def test_the_page_is_made_for_paper_and_for_a_telephone(lived: Lived) -> None:
     assert all("data-label=" in cell for cell in cells), "on a telephone each cell bears its heading"
 
 
+def test_a_letter_to_very_many_makes_a_page_that_can_be_opened_and_says_what_it_leaves_out(
+    lived: Lived, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "more: see" not in shown(lived).html
+    monkeypatch.setattr("bus.evidence.page.MOST", 1)
+    page = shown(lived)
+    assert "and 2 more: see notices/" in page.text.words, "recipients"
+    assert "and 3 more: see notices/" in page.text.words, "acts"
+    assert "ยังไม่มีหลักฐานว่าถึง" in answer(page), "the sentence is about all of them"
+    assert factory.NAMES[DGA] in page.text.words
+
+
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(
