@@ -5,7 +5,7 @@ An export carries the question, the number of answers and the ledger's head, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import Annotated, Any
@@ -83,7 +83,7 @@ def find(
         letters = [{**row_of(row), **state_of(one)} for row, one in found]
         say({"query": asked, "count": len(found), "head": head, "letters": letters}, json=True, words=())
     elif as_csv:
-        exported(_columns_by_recipient(names), _by_recipient(found), About(asked, head))
+        exported(columns_by_recipient(names), by_recipient(found), About(asked, head))
     else:
         shown = ({**row_of(row), "recipients": summary_of(one)} for row, one in found)
         listed(f"{len(found)} letters", _columns(names), shown)
@@ -139,7 +139,8 @@ def letter_columns(names: Names) -> list[Column]:
     ]
 
 
-def _columns_by_recipient(names: Names) -> list[Column]:
+def columns_by_recipient(names: Names) -> list[Column]:
+    """Return the columns of an export that has a row for each recipient of a letter."""
     return [
         *letter_columns(names),
         Column("recipient", "recipient", "ผู้รับ", names.full),
@@ -156,7 +157,8 @@ def _columns_by_recipient(names: Names) -> list[Column]:
     ]
 
 
-def _by_recipient(found: list[_Found]) -> Iterator[Row]:
+def by_recipient(found: Iterable[_Found]) -> Iterator[Row]:
+    """Yield what became of each letter at each of its recipients."""
     for row, state in found:
         silent = state.unacknowledged
         for code, one in state_of(state)["recipients"].items():

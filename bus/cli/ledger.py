@@ -11,7 +11,7 @@ import typer
 
 from bus.cli import asking, proving, reports
 from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
-from bus.cli.finding import find, head_of
+from bus.cli.finding import by_recipient, columns_by_recipient, find, head_of
 from bus.cli.letters import letters_named, row_of, state_of
 from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
 from bus.directory import Names
@@ -83,11 +83,12 @@ def show(
     config: Config = None,
     json: Json = False,
     auditor: Auditor = None,
+    as_csv: AsCsv = False,
 ) -> None:
     """Show a letter: what each recipient did, and every entry about it."""
     with opened(settings_of(config)) as ledger:
         with ledger.read() as reader:
-            rows, names = letters_named(reader, letter), asking.names_of(reader)
+            rows, names, head = letters_named(reader, letter), asking.names_of(reader), head_of(reader)
             found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
         note_reading(ledger, auditor, "show", {"letter": letter}, len(found))
     if not found:
@@ -99,6 +100,10 @@ def show(
             for row, state, es in found
         ]
         say({"letters": value}, json=True, words=())
+        return
+    if as_csv:
+        pairs = ((row, state) for row, state, _ in found)
+        exported(columns_by_recipient(names), by_recipient(pairs), About({"letter": letter}, head))
         return
     for row, state, entries in found:
         _print(row, state, entries, names)
