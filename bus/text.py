@@ -14,7 +14,6 @@ from typing import Any, Final
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _HARMLESS: Final = frozenset("\u00ad\u200b\u200c\u200d")
 """Soft hyphen and the zero-width marks: they break words and join letters, and move nothing."""
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def printable(text: object) -> str:
@@ -50,11 +49,6 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value on standard output as JSON."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     sys.stdout.write(json_text(value, encoding=encoding, indent=indent) + "\n")
-
-
-def inert(cell: object) -> object:
-    """Return a cell of a table for spreadsheets; a text that would be taken for a formula is one no longer."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def harmless_streams() -> None:

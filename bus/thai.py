@@ -89,22 +89,25 @@ def arabic_digits(text: str) -> str:
     return _THAI_DIGIT.sub(lambda digit: chr(ord(digit[0]) - _DIGITS_APART), text)
 
 
-def thai_date(value: date, *, digits: Digits = "arabic") -> str:
+def thai_date(value: date, *, digits: Digits = "arabic", short: bool = False) -> str:
     """A date as a letter shows it, `22 พฤศจิกายน 2569`; a moment is shown as the date that it has in Thailand.
 
-    A date before 1941 is shown with its Gregorian year, marked as such (ค.ศ.).
+    A date before 1941 is shown with its Gregorian year, marked as such (ค.ศ.). `short` abbreviates the month.
     """
     if isinstance(value, datetime):
         value = _in_bangkok(value).date()
     early = value.year + BUDDHIST_OFFSET < FIRST_BUDDHIST_YEAR
     year = f"ค.ศ. {value.year}" if early else str(value.year + BUDDHIST_OFFSET)
-    shown = f"{value.day} {_MONTHS[value.month - 1][0]} {year}"
+    shown = f"{value.day} {_MONTHS[value.month - 1][short]} {year}"
     return thai_digits(shown) if digits == "thai" else shown
 
 
-def thai_datetime(moment: datetime, *, digits: Digits = "arabic") -> str:
+def thai_datetime(
+    moment: datetime, *, digits: Digits = "arabic", seconds: bool = False, short: bool = False
+) -> str:
     """A moment in Thailand's time, `22 พฤศจิกายน 2569 14:05 น.`; ValueError for one without a time zone."""
-    shown = f"{thai_date(moment)} {_in_bangkok(moment):%H:%M} น."
+    clock = f"{_in_bangkok(moment):{'%H:%M:%S' if seconds else '%H:%M'}}"
+    shown = f"{thai_date(moment, short=short)} {clock} น."
     return thai_digits(shown) if digits == "thai" else shown
 
 

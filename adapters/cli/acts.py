@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters.cli.asking import understood
 from adapters.cli.speaking import AsJson, Config, opened, say
 from adapters.connectors import accounts
 from adapters.connectors.manifest import Fields
@@ -28,18 +29,20 @@ _OPTIONS: dict[str, Any] = {
     "officer": Annotated[str | None, typer.Option(help="The officer who registered it.")],
     "reason": Annotated[str | None, typer.Option(help="The reason, in Thai.")],
     "reason_en": Annotated[str | None, typer.Option(help="The reason, in English.")],
-    "reason_code": Annotated[str | None, typer.Option(help="A code of clerk_reasons.toml.")],
+    "reason_code": Annotated[str | None, typer.Option(help="A code of clerk_reasons.toml, or its name.")],
     "suggested_receiver": Annotated[
-        str | None, typer.Option("--suggest", help="The code of the agency that it is for.")
+        str | None, typer.Option("--suggest", help="The agency that it is for: code, name or abbreviation.")
     ],
-    "recipients": Annotated[list[str] | None, typer.Option("--to", help="Only these recipients (codes).")],
+    "recipients": Annotated[
+        list[str] | None, typer.Option("--to", help="Only these recipients: code, name or abbreviation.")
+    ],
     "means": Annotated[str | None, typer.Option(help="How it was sent instead, such as paper.")],
     "means_reference": Annotated[str | None, typer.Option(help="The number of that sending.")],
     "letter_date": Annotated[
         str | None, typer.Option("--date", help="The letter's date, if its number is not the only one.")
     ],
     "letter_sender": Annotated[
-        str | None, typer.Option("--sender", help="The sender's code, if number and date are not enough.")
+        str | None, typer.Option("--sender", help="The sender, if number and date are not enough.")
     ],
     "reference": Annotated[str | None, typer.Option(help="Your own key; it comes back with the answer.")],
 }
@@ -108,7 +111,8 @@ def _command(verb: Verb, options: tuple[str, ...]) -> Callable[..., None]:
 def _act(verb: Verb, letter: str, given: dict[str, Any], config: Any, as_json: bool) -> None:
     """Read as a manifest is read, so that both say the same of the same mistake."""
     key = any_key(letter)
-    fields = Fields(given | {"letter_id": key.letter_id, "letter_number": key.number}, [])
     with opened(config) as mailbox:
+        given = understood(given, mailbox.directories.latest())
+        fields = Fields(given | {"letter_id": key.letter_id, "letter_number": key.number}, [])
         row = perform(mailbox, read_act(fields, verb))
         say(as_json, accounts.sent(mailbox, row), f"{row.summary} {row.document_id}: {row.state}")

@@ -13,10 +13,8 @@ from bus.cli.common import Config, opened, operator, say, settings_of
 from bus.cli.evidence import gathered
 from bus.cli.letters import letters_named
 from bus.depot.store import local_contents
-from bus.documents.letter import Letter
-from bus.documents.xml import open_envelope, read
 from bus.errors import Misconfigured, Problem
-from bus.evidence.page import page
+from bus.evidence.page import letter_of, page
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.evidence import Evidence
 from bus.ledger.reading import Reader
@@ -106,23 +104,26 @@ def _written(found: Evidence, settings: BusSettings, output: Path) -> list[str]:
     if any(output.iterdir()):
         raise Misconfigured(Problem(str(output), "--output", "is not empty", "Name a new folder."))
     shown = {name: data for name, data in found.members.items() if name.endswith(".xml")}
-    shown["index.html"] = page(found, now()).encode()
+    files = _copied(found, settings, output)
+    shown["index.html"] = page(found, now(), files=files).encode()
     for name, data in shown.items():
         (output / name).parent.mkdir(exist_ok=True)
         (output / name).write_bytes(data)
-    return [*sorted(shown), *_copied(found, settings, output)]
+    return [*sorted(shown), *files.values()]
 
 
-def _copied(found: Evidence, settings: BusSettings, output: Path) -> list[str]:
-    """Copy the letter's files under their own names, as far as those are plain, else under their SHA-256."""
-    letter = read(open_envelope(found.members["letter.xml"]).root)
-    store, names = local_contents(settings.depot.folder), []
-    for file in letter.all_files if isinstance(letter, Letter) else ():
+def _copied(found: Evidence, settings: BusSettings, output: Path) -> dict[str, str]:
+    """Copy the letter's files under their own names, as far as those are plain, else under their SHA-256.
+
+    Returns the names by SHA-256.
+    """
+    store, names = local_contents(settings.depot.folder), {}
+    for file in letter_of(found).all_files:
         plain = Path(file.name).name == file.name and not file.name.startswith(".")
         name = f"{file.digest[:8]}-{file.name}" if plain else file.digest
-        if store.size(file.digest) is None:
+        if store.size(file.digest) is None or file.digest in names:
             continue
         with store.open(file.digest) as source, (output / name).open("xb") as target:
             shutil.copyfileobj(source, target, 1024 * 1024)
-        names.append(name)
+        names[file.digest] = name
     return names

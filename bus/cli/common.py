@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import getpass
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from bus.ledger import schema
 from bus.ledger.entry import Kind
@@ -30,6 +27,10 @@ Auditor = Annotated[
     typer.Option(
         envvar="SARABAN_AUDITOR", help="Who reads; it is entered into the ledger what was asked for."
     ),
+]
+
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Print CSV for a spreadsheet; below the rows it says what was asked.")
 ]
 
 
@@ -71,23 +72,6 @@ def say(value: Any, *, json: bool, words: Iterable[str]) -> None:
     else:
         for sentence in words:
             sys.stdout.write(printable(sentence) + "\n")
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table for people; a cell is a value, or a sequence of values below one another."""
-    drawn = Table(title=Text(printable(title)), title_justify="left")
-    for column in columns:
-        drawn.add_column(Text(column), overflow="fold")
-    for row in rows:
-        drawn.add_row(*map(_cell, row))
-    Console(markup=False, emoji=False, highlight=False).print(drawn)
-
-
-def _cell(value: object) -> Text:
-    # As a string it would be read as markup.
-    if isinstance(value, list | tuple):
-        return Text("\n".join(map(printable, value)))
-    return Text("" if value is None else printable(value))
 
 
 def note(sentence: str) -> None:

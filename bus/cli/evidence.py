@@ -13,14 +13,14 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from bus.cli import asking
 from bus.cli.common import Config, note_reading, opened, operator, say, settings_of
-from bus.cli.letters import dates_of, letters_named, paged
+from bus.cli.letters import letters_named, paged
 from bus.depot.store import local_contents
-from bus.documents.letter import Letter
 from bus.documents.seal import Seal
-from bus.documents.xml import open_envelope, read
 from bus.errors import Misconfigured, Problem
 from bus.evidence.pack import Stamp, write_pack
+from bus.evidence.page import letter_of
 from bus.evidence.stamping import stamper
 from bus.exits import USAGE, complain
 from bus.ledger.evidence import Evidence, NotSigned, gather
@@ -44,8 +44,12 @@ def evidence(
         str | None, typer.Option("--range", help="Ledger numbers, as 100..200: every letter accepted there.")
     ] = None,
     number: Annotated[str | None, typer.Option(help="Letter number, Thai or Arabic digits.")] = None,
-    sender: Annotated[str | None, typer.Option("--from", help="Code of the sending agency.")] = None,
-    recipient: Annotated[str | None, typer.Option("--to", help="Code of a recipient.")] = None,
+    sender: Annotated[
+        str | None, typer.Option("--from", help="The sending agency: code, name or abbreviation.")
+    ] = None,
+    recipient: Annotated[
+        str | None, typer.Option("--to", help="A recipient: code, name or abbreviation.")
+    ] = None,
     date: Annotated[
         str | None, typer.Option(help="The letter's date, or two with `..` between them.")
     ] = None,
@@ -59,17 +63,18 @@ def evidence(
     """Write evidence packs: for one letter, for a range, or for all that a query finds."""
     settings = settings_of(config)
     seal, stamp = bus_seal(settings), stamper(settings.evidence)
-    since, until = dates_of(date)
+    since, until = asking.dates(date)
     with opened(settings) as ledger:
         with ledger.read() as reader:
+            names = asking.names_of(reader)
             if letter is not None:
                 wanted = [row.letter for row in letters_named(reader, letter)]
             else:
                 matching = partial(
                     reader.find_letters,
                     number=normalise_number(number) if number else None,
-                    sender=sender,
-                    recipient=recipient,
+                    sender=asking.agency(names, sender, "--from"),
+                    recipient=asking.agency(names, recipient, "--to"),
                     since=since,
                     until=until,
                     words=tuple(query.split()) if query else (),
@@ -143,9 +148,7 @@ def gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
 
 def _files(found: Evidence, settings: BusSettings) -> dict[str, Callable[[], BinaryIO]]:
     store = local_contents(settings.depot.folder)
-    document = read(open_envelope(found.members["letter.xml"]).root)
-    if not isinstance(document, Letter):
-        raise TypeError("the document of an accepted letter is a notice")
+    document = letter_of(found)
     lost = [file.name for file in document.all_files if store.size(file.digest) is None]
     if lost:
         fix = "Run it where the depot's folder is, or without --files."
@@ -160,7 +163,10 @@ def _span(text: str | None) -> tuple[int, int]:
     first, separator, last = text.partition("..")
     if not separator or not all(each.isdecimal() for each in (first, last) if each):
         raise typer.BadParameter(f"{text!r} is no range such as 100..200")
-    return int(first or 0), int(last or 2**63 - 1)
+    lowest, highest = int(first or 0), int(last or 2**63 - 1)
+    if lowest > highest:
+        raise typer.BadParameter(f"{text!r} ends before it begins", param_hint="--range")
+    return lowest, highest
 
 
 def _shown(wanted: list[int], json: bool) -> Iterator[int]:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from bus.cli import proving, reports
-from bus.cli.common import Auditor, Config, note_reading, opened, say, settings_of, table
-from bus.cli.finding import find
+from bus.cli import asking, proving, reports
+from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
+from bus.cli.finding import by_recipient, columns_by_recipient, find, head_of
 from bus.cli.letters import letters_named, row_of, state_of
+from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
+from bus.directory import Names
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
+from bus.evidence.words import words_of
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
-from bus.text import print_json
-from bus.thai import thai_datetime
+from bus.text import print_json, printable
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
 
@@ -83,11 +84,12 @@ def show(
     config: Config = None,
     json: Json = False,
     auditor: Auditor = None,
+    as_csv: AsCsv = False,
 ) -> None:
     """Show a letter: what each recipient did, and every entry about it."""
     with opened(settings_of(config)) as ledger:
         with ledger.read() as reader:
-            rows = letters_named(reader, letter)
+            rows, names, head = letters_named(reader, letter), asking.names_of(reader), head_of(reader)
             found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
         note_reading(ledger, auditor, "show", {"letter": letter}, len(found))
     if not found:
@@ -100,25 +102,39 @@ def show(
         ]
         say({"letters": value}, json=True, words=())
         return
+    if as_csv:
+        pairs = ((row, state) for row, state, _ in found)
+        exported(columns_by_recipient(names), by_recipient(pairs), About({"letter": letter}, head))
+        return
     for row, state, entries in found:
-        _print(row, state, entries)
+        _print(row, state, entries, names)
 
 
 @app.command()
 def tail(
     config: Config = None,
     json: Json = False,
-    count: Annotated[int, typer.Option("-n", help="How many of the newest entries to begin with.")] = 20,
+    count: Annotated[
+        int, typer.Option("-n", min=0, help="How many of the newest entries to begin with.")
+    ] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until stopped.")] = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Print the newest entries, one a line."""
+    if as_csv and follow:
+        raise typer.BadParameter("a file with an end cannot follow", param_hint="--csv")
     with opened(settings_of(config)) as ledger:
+        if as_csv:
+            with ledger.read() as reader:
+                names, about = asking.names_of(reader), About({"newest": count}, head_of(reader))
+            exported(_entry_columns(names), _entry_rows(_newest(ledger, count, follow=False)), about)
+            return
         for entry in _newest(ledger, count, follow=follow):
             if json:
                 # One JSON object a line, so that what follows can be read as it comes.
                 print_json(dict(entry.body), indent=None)
             else:
-                say({}, json=False, words=[_line(entry)])
+                sys.stdout.write(printable(_line(entry)) + "\n")
             sys.stdout.flush()
 
 
@@ -136,41 +152,65 @@ def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
             time.sleep(_TAIL_EVERY)
 
 
-def _print(row: LetterRow, state: LetterState, entries: list[Entry]) -> None:
-    table(
-        f"{row.number or '(no number)'}  {row.letter_id}  from {row.sender}, dated {row.dated}",
-        ["recipient", "role", "state", "consigned", "delivered", "answered", "เลขรับ", "overdue"],
-        (
-            [
-                code,
-                one.role,
-                one.status,
-                _when(one.consigned_at),
-                _when(one.receipt.at if one.receipt else None),
-                _when(one.answer.at if one.answer else None),
-                one.answer.number if one.answer else None,
-                ", ".join(one.overdue),
-            ]
-            for code, one in state.recipients.items()
-        ),
-    )
-    silent = ", ".join(state.unacknowledged) or "nobody"
-    say({}, json=False, words=[f"has not acknowledged: {silent}", "", *map(_line, entries), ""])
+def _print(row: LetterRow, state: LetterState, entries: list[Entry], names: Names) -> None:
+    title = f"{row.number or '(no number)'}  {row.letter_id}  from {names.short(row.sender)}, dated {day(row.dated)}"
+    listed(title, _recipient_columns(names), ({"recipient": code, **one} for code, one in _recipients(state)))
+    silent = joined(map(names.short, state.unacknowledged)) or "nobody"
+    heading = f"{'entry':>7}  {'entered':<23}  {'kind':<18} {'whose':<10}  said"
+    lines = map(printable, map(_line, entries))
+    say({}, json=False, words=["", f"has not acknowledged: {silent}", "", heading, *lines, ""])
 
 
-def _when(at: str | None) -> tuple[str, str] | None:
-    return (at[:19].replace("T", " "), thai_datetime(datetime.fromisoformat(at))) if at else None
+def _recipients(state: LetterState) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from state_of(state)["recipients"].items()
+
+
+def _recipient_columns(names: Names) -> list[Column]:
+    return [
+        Column("recipient", "recipient", "ผู้รับ", names.short),
+        Column("role", "role", "ประเภทผู้รับ"),
+        Column("status", "state", "สถานะ"),
+        Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
+        Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
+        Column("answeredAt", "answered", "เจ้าหน้าที่ตอบเมื่อ", moment),
+        Column("number", "receiving number", "เลขรับ"),
+        Column("overdue", "overdue", "พ้นกำหนด", joined),
+    ]
+
+
+def _entry_columns(names: Names) -> list[Column]:
+    return [
+        Column("seq", "entry", "ลำดับในบัญชี", plain=True),
+        Column("at", "entered", "ลงบัญชีเมื่อ", moment),
+        Column("at", "entered, ISO", "ลงบัญชีเมื่อ ค.ศ.", iso, plain=True),
+        Column("kind", "kind", "ชนิด"),
+        Column("event", "event", "เหตุการณ์", lambda event: " · ".join(words_of(event))),
+        Column("agency", "whose", "ของหน่วยงาน", names.full),
+        Column("letter", "letter", "หนังสือลำดับที่", plain=True),
+        Column("said", "said", "ความ"),
+    ]
+
+
+def _entry_rows(entries: Iterator[Entry]) -> Iterator[dict[str, Any]]:
+    for entry in entries:
+        yield {**entry.body, "said": _said(entry)}
 
 
 def _line(entry: Entry) -> str:
     body = entry.body
     about = f" letter {entry.letter}" if entry.letter and entry.letter != entry.seq else ""
-    said = {
+    who = body.get("agency", "bus")
+    line = f"{entry.seq:>7}  {body['at'][:23]}  {entry.kind:<18} {who:<10}{about}  {_said(entry)}"
+    return line.rstrip()
+
+
+def _said(entry: Entry) -> str:
+    body = entry.body
+    said: str = {
         Kind.NOTICE: lambda: f"{body['event']} {body.get('number', '')}".strip(),
         Kind.REFUSED: lambda: f"{body['code']} {body.get('where', '')}".strip(),
         Kind.ACCEPTED: lambda: f"{body['letterId']} to {len(body['recipients'])}",
         Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
         Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",
     }.get(entry.kind, lambda: "")()
-    who = body.get("agency", "bus")
-    return f"{entry.seq:>7}  {body['at'][:23]}  {entry.kind:<18} {who:<10}{about}  {said}".rstrip()
+    return said

@@ -7,7 +7,11 @@ from typing import Annotated
 
 import typer
 
-from bus.cli.common import Config, opened, operator, say, settings_of, table
+from bus.cli import asking
+from bus.cli.common import AsCsv, Config, opened, operator, say, settings_of
+from bus.cli.finding import head_of
+from bus.cli.output import About, Column, exported, listed, moment
+from bus.directory import Names
 from bus.exits import complain
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
@@ -22,18 +26,26 @@ Number = Annotated[int, typer.Argument(help="The ledger number of the parked ent
 
 
 @app.command("list")
-def list_parked(config: Config = None, json: Json = False) -> None:
+def list_parked(config: Config = None, json: Json = False, as_csv: AsCsv = False) -> None:
     """List what is parked and has not been replayed with success."""
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        found = reader.parked()
+        found, names, head = reader.parked(), asking.names_of(reader), head_of(reader)
+    rows = [dict(entry.body) for entry in found]
     if json:
-        say({"parked": [dict(entry.body) for entry in found]}, json=True, words=())
-        return
-    rows = (
-        [entry.seq, entry.body["at"][:19], entry.body.get("agency"), entry.body["submission"]]
-        for entry in found
-    )
-    table(f"{len(found)} parked", ["entry", "since", "agency", "SHA-256 of the submission"], rows)
+        say({"parked": rows}, json=True, words=())
+    elif as_csv:
+        exported(_columns(names), rows, About({"parked": "all"}, head))
+    else:
+        listed(f"{len(rows)} parked", _columns(names), rows)
+
+
+def _columns(names: Names) -> list[Column]:
+    return [
+        Column("seq", "entry", "ลำดับในบัญชี", plain=True),
+        Column("at", "since", "พักไว้เมื่อ", moment),
+        Column("agency", "agency", "หน่วยงาน", names.short),
+        Column("submission", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่งมา"),
+    ]
 
 
 @app.command()

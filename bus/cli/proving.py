@@ -171,14 +171,14 @@ def _proofs(reader: Reader, what: str) -> dict[str, Any]:
 
 
 def _words(report: Report, halting: bool) -> Iterator[str]:
-    after = f" after entry {report.since}" if report.since else ""
+    after = f", of which those after entry {report.since} were looked at" if report.since else ""
     counted = ", ".join(f"{count} {what}" for what, count in report.counts.items())
     yield f"{report.size} entries{after}; verified: {counted}"
     for one in report.findings:
         yield f"{one.code}  {one.where}: {one.detail}"
     if report.found > len(report.findings):
         yield f"… and {report.found - len(report.findings)} more"
-    if tail := report.size - report.signed:
+    if (tail := report.size - report.signed) > 0:
         yield f"the newest {tail} entries are in no signed head yet"
     yield "pass: the ledger is what was signed" if report.passed else f"FAIL: {report.found} findings"
     if halting:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
-from bus.cli.common import Config, opened, say, settings_of
-from bus.directory import BUS, from_json
-from bus.ledger.entry import Entry, Kind, timestamp
+from bus.cli import asking
+from bus.cli.common import AsCsv, Config, opened, say, settings_of
+from bus.cli.finding import head_of, letter_columns
+from bus.cli.letters import letters_named, row_of
+from bus.cli.output import About, Column, Row, day, exported, joined, listed, moment
+from bus.cli.report_rows import REPORTS
+from bus.directory import Names
+from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
-from bus.ledger.rows import LetterRow
 from bus.thai import now
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Row = dict[str, Any]
 _PAGE = 500
 
 
@@ -27,27 +30,58 @@ def add_to(app: typer.Typer) -> None:
 
 
 def outstanding(
-    agency: Annotated[str | None, typer.Option(help="Only what this recipient has not acknowledged.")] = None,
-    speed: Annotated[str | None, typer.Option(help="Only letters of this speed (001 to 004).")] = None,
+    agency: Annotated[
+        str | None,
+        typer.Option(help="Only what this recipient has not acknowledged: code, name or abbreviation."),
+    ] = None,
+    speed: Annotated[
+        str | None, typer.Option(help="Only letters of this speed: 001 to 004, or its name.")
+    ] = None,
     older_than: Annotated[
-        float, typer.Option("--older-than", help="Only letters accepted so many hours ago, or longer.")
+        float, typer.Option("--older-than", min=0, help="Only letters accepted so many hours ago, or longer.")
     ] = 0.0,
     config: Config = None,
     json: Json = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Say who has not acknowledged which letter, out of each one's frozen recipient set."""
-    accepted_by = timestamp(now() - timedelta(hours=older_than))
+    accepted_by, wanted_speed = timestamp(now() - timedelta(hours=older_than)), asking.speed(speed)
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        found = list(_outstanding(reader, agency, speed, accepted_by))
-        head = reader.head()
-    words = [
-        f"{one['acceptedAt'][:19]}  {one['number'] or one['letterId']}  {', '.join(one['silent'])}"
-        for one in found
+        names = asking.names_of(reader)
+        code = asking.agency(names, agency, "--agency")
+        found = list(_outstanding(reader, code, wanted_speed, accepted_by))
+        head, about = reader.head(), head_of(reader)
+    query = {"agency": code, "speed": wanted_speed, "acceptedBy": accepted_by}
+    query = {name: value for name, value in query.items() if value is not None}
+    if json:
+        say({"head": head, "query": query, "count": len(found), "outstanding": found}, json=True, words=())
+    elif as_csv:
+        rows = ({**one, "recipient": each} for one in found for each in one["silent"])
+        columns = [
+            *letter_columns(names),
+            Column("recipient", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", names.full),
+        ]
+        exported(columns, rows, About(query, about))
+    else:
+        title = f"{len(found)} letters that somebody has not acknowledged"
+        listed(title, _columns(names), found, none="nobody is outstanding")
+
+
+def _columns(names: Names) -> list[Column]:
+    return [
+        Column("letter", "entry", "ลำดับในบัญชี", plain=True),
+        Column("acceptedAt", "accepted", "ระบบกลางรับเมื่อ", moment),
+        Column("number", "number", "ที่"),
+        Column("dated", "dated", "ลงวันที่", day),
+        Column("sender", "from", "จาก", names.short),
+        Column("letterId", "LetterID", "รหัสหนังสือ"),
+        Column("silent", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", lambda codes: joined(map(names.short, codes))),
     ]
-    say({"head": head, "outstanding": found}, json=json, words=words or ["nobody is outstanding"])
 
 
-def _outstanding(reader: Reader, agency: str | None, speed: str | None, accepted_by: str) -> Iterator[Row]:
+def _outstanding(
+    reader: Reader, agency: str | None, speed: str | None, accepted_by: str
+) -> Iterator[dict[str, Any]]:
     before = None
     while rows := reader.find_letters(recipient=agency, accepted_by=accepted_by, before=before, limit=_PAGE):
         before = rows[-1].letter
@@ -56,107 +90,49 @@ def _outstanding(reader: Reader, agency: str | None, speed: str | None, accepted
         for row in wanted:
             silent = [code for code in states[row.letter].unacknowledged if agency in (None, code)]
             if silent:
-                yield _row(row) | {"silent": silent}
-
-
-def _row(row: LetterRow) -> Row:
-    return {
-        "letter": row.letter,
-        "letterId": row.letter_id,
-        "number": row.number,
-        "sender": row.sender,
-        "speed": row.speed,
-        "acceptedAt": row.accepted_at,
-    }
+                yield row_of(row) | {"silent": silent}
 
 
 def report(
-    name: Annotated[str, typer.Argument(help="overdue, refused, operators, keys, readings or gaps.")],
+    name: Annotated[str, typer.Argument(help=f"{', '.join(REPORTS)}.")],
+    letter: Annotated[
+        str | None,
+        typer.Option(help="Only what concerns this letter: LetterID, letter number or ledger number."),
+    ] = None,
     config: Config = None,
     json: Json = False,
+    as_csv: AsCsv = False,
 ) -> None:
-    """Print a report: who was overdue, what was refused and why, what operators did, whose keys changed, what waits."""
-    if name not in _REPORTS:
-        raise typer.BadParameter(f"known: {', '.join(_REPORTS)}")
+    """Print a report: who was overdue, what was refused and why, what operators did, whose keys changed, what waits,
+
+    who has read, and which letters look as if they had been sent twice.
+    """
+    name = asking.report_name(name, REPORTS)
+    chosen = REPORTS[name]
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        rows = list(_REPORTS[name](reader))
-        head = reader.head()
-    words = ["  ".join(f"{value}" for value in row.values() if value not in (None, "")) for row in rows]
-    say(
-        {"report": name, "head": head, "count": len(rows), "rows": rows},
-        json=json,
-        words=words or ["nothing"],
-    )
+        names = asking.names_of(reader)
+        only = _letters(reader, letter) if letter else None
+        rows = list(chosen.rows(reader, only))
+        head, about = reader.head(), head_of(reader)
+    query = {"report": name} | ({"letter": letter} if letter else {})
+    columns = chosen.columns(names)
+    if json:
+        say({**query, "head": head, "count": len(rows), "rows": rows}, json=True, words=())
+    elif as_csv:
+        exported(columns, _spread(rows, chosen.spread), About(query, about))
+    else:
+        listed(f"{name}: {len(rows)}", columns, rows)
 
 
-def _overdue(reader: Reader) -> Iterator[Row]:
-    for entry in reader.every(Kind.OVERDUE):
-        yield _named(entry, "letter", "deadline", "due", "silent")
+def _letters(reader: Reader, name: str) -> frozenset[int]:
+    found = letters_named(reader, name)
+    if not found:
+        raise typer.BadParameter(f"there is no letter {name!r} in this ledger", param_hint="--letter")
+    return frozenset(row.letter for row in found)
 
 
-def _refused(reader: Reader) -> Iterator[Row]:
-    """Refusals by code, the most frequent first, with the agencies that got them."""
-    found: dict[str, list[Entry]] = {}
-    for kind in (Kind.REFUSED, Kind.CONFLICT):
-        for entry in reader.every(kind):
-            found.setdefault(entry.body["code"], []).append(entry)
-    for code, entries in sorted(found.items(), key=lambda one: -len(one[1])):
-        agencies = sorted({entry.body.get("agency") or "?" for entry in entries})
-        yield {"code": code, "count": len(entries), "agencies": agencies, "last": entries[-1].seq}
-
-
-def _operators(reader: Reader) -> Iterator[Row]:
-    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED)
-    acts = sorted((entry for kind in kinds for entry in reader.every(kind)), key=lambda entry: entry.seq)
-    for entry in acts:
-        yield _named(entry, "kind", "operator", "version", "parked", "auditor", "until", "reason")
-
-
-def _readings(reader: Reader) -> Iterator[Row]:
-    for entry in reader.every(Kind.READ):
-        yield _named(entry, "auditor", "what", "letter", "grant", "query", "count")
-
-
-def _keys(reader: Reader) -> Iterator[Row]:
-    """What each version of the directory changed about certificates."""
-    before: dict[str, tuple[str, object]] = {}
-    for entry in reader.every(Kind.DIRECTORY):
-        directory = from_json(reader.must_document(entry))
-        holders = [BUS, *directory.agencies]
-        pins = {pin.fingerprint: (code, pin.revoked_at) for code in holders for pin in directory.pins(code)}
-        for fingerprint, (code, revoked) in pins.items():
-            if before.get(fingerprint) != (code, revoked):
-                change = "revoked" if revoked else "pinned"
-                yield _named(entry, "version") | {
-                    "agency": code,
-                    "change": change,
-                    "certificate": fingerprint,
-                }
-        for fingerprint, (code, _) in before.items():
-            if fingerprint not in pins:
-                yield _named(entry, "version") | {
-                    "agency": code,
-                    "change": "removed",
-                    "certificate": fingerprint,
-                }
-        before = dict(pins)
-
-
-def _gaps(reader: Reader) -> Iterator[Row]:
-    """Consignments that no broker has confirmed: what each agency is still to get."""
-    for agency, (waiting, held) in sorted(reader.waiting_by_agency().items()):
-        yield {"agency": agency, "waiting": waiting, "held": held}
-
-
-def _named(entry: Entry, *names: str) -> Row:
-    return {"entry": entry.seq, "at": entry.body["at"], **{name: entry.body.get(name) for name in names}}
-
-
-_REPORTS: dict[str, Callable[[Reader], Iterator[Row]]] = {
-    "overdue": _overdue,
-    "refused": _refused,
-    "operators": _operators,
-    "keys": _keys,
-    "readings": _readings,
-    "gaps": _gaps,
-}
+def _spread(rows: Sequence[Row], key: str | None) -> Iterator[Row]:
+    """One row for each of the agencies that a row names."""
+    for row in rows:
+        several = row.get(key) if key else None
+        yield from ({**row, key: [each]} for each in several) if key and several else (row,)

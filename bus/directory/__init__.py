@@ -5,6 +5,7 @@ agencies as signed canonical JSON.
 """
 
 from bus.directory.model import BUS, Agency, Directory, Group, PinnedCertificate, Topic, to_json
+from bus.directory.names import Names, agencies_in
 from bus.directory.reading import from_json, load_directory
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "Agency",
     "Directory",
     "Group",
+    "Names",
     "PinnedCertificate",
     "Topic",
+    "agencies_in",
     "from_json",
     "load_directory",
     "to_json",

@@ -9,7 +9,7 @@ proofs.json                 for each entry, the hashes that lead from it to the 
 checkpoint                  the signed head of the ledger, with the witnesses' cosignatures
 checkpoint.tsr              a time-stamp over it (RFC 3161), where an authority is configured
 directories/N.json          the versions of the directory by which the signatures were judged
-files/SHA256                the letter's files, if they were asked for
+files/SHA256.EXT            the letter's files, if they were asked for, each with the extension of its own name
 META-INF/signatures.xml     the bus's signature over all of this
 """
 
@@ -21,12 +21,15 @@ import shutil
 import zipfile
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from bus.codes import load_codes
 from bus.documents.container import seal_members
+from bus.documents.letter import Letter
 from bus.documents.seal import Seal
-from bus.evidence.page import page
+from bus.evidence.page import letter_of, page
 from bus.ledger.evidence import Evidence
 from bus.text import printable
 from bus.verifier.container import FILES, MIMETYPE
@@ -54,22 +57,27 @@ def write_pack(
     signature, stands on the page of the pack. `files` opens the letter's files by SHA-256, where they are to be in it.
     Raises OSError.
     """
-    members = {**evidence.members, "index.html": page(evidence, at).encode()}
+    letter = letter_of(evidence)
+    named = {digest: member_of(letter, digest) for digest in files or {}}
+    show = partial(page, evidence, at, files=named, stamped=stamp is not None)
+    members = {**evidence.members, "index.html": show().encode()}
     if stamp is not None:
         members["checkpoint.tsr"] = stamp(members["checkpoint"])
     beside = path.with_name(f".{path.name}.part")
     try:
-        _write(beside, members, files or {}, seal, at)
+        _write(beside, members, files or {}, named, seal, at)
         if doubts := _doubts(beside):
-            members["index.html"] = page(evidence, at, doubts).encode()
-            _write(beside, members, files or {}, seal, at)
+            members["index.html"] = show(doubts=doubts).encode()
+            _write(beside, members, files or {}, named, seal, at)
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     return doubts
 
 
-def _write(path: Path, members: Mapping[str, bytes], files: Files, seal: Seal, at: datetime) -> None:
+def _write(
+    path: Path, members: Mapping[str, bytes], files: Files, named: Mapping[str, str], seal: Seal, at: datetime
+) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "mimetype", MIMETYPE.encode(), at, stored=True)
         digests = {}
@@ -77,8 +85,8 @@ def _write(path: Path, members: Mapping[str, bytes], files: Files, seal: Seal, a
             _add(archive, name, data, at)
             digests[name] = hashlib.sha256(data).hexdigest()
         for sha256, opened in sorted(files.items()):
-            _add_file(archive, sha256, opened, at)
-            digests[f"{FILES}{sha256}"] = sha256
+            _add_file(archive, named[sha256], opened, at)
+            digests[named[sha256]] = sha256
         _add(archive, SIGNATURES, seal_members(digests, seal, at), at)
 
 
@@ -91,13 +99,26 @@ def _doubts(path: Path) -> tuple[str, ...]:
     )
 
 
+def member_of(letter: Letter, sha256: str) -> str:
+    """Return the name of a file's member: its SHA-256 with the extension of its own name, so that it can be opened.
+
+    Only an extension that files of its media type bear; the verifier asks for the same (judging.py, check 9).
+    """
+    kinds = load_codes().media_types
+    for file in letter.all_files:
+        _, _, extension = file.name.lower().rpartition(".")
+        if file.digest == sha256 and file.media_type in kinds and extension in kinds[file.media_type].ext:
+            return f"{FILES}{sha256}.{extension}"
+    return f"{FILES}{sha256}"
+
+
 def _add(archive: zipfile.ZipFile, name: str, data: bytes, at: datetime, *, stored: bool = False) -> None:
     archive.writestr(_info(name, at, stored=stored), data)
 
 
-def _add_file(archive: zipfile.ZipFile, sha256: str, opened: Callable[[], BinaryIO], at: datetime) -> None:
+def _add_file(archive: zipfile.ZipFile, name: str, opened: Callable[[], BinaryIO], at: datetime) -> None:
     # Scans and PDF files are compressed already.
-    info = _info(f"{FILES}{sha256}", at, stored=True)
+    info = _info(name, at, stored=True)
     with opened() as source:
         # Its size is known first, so that the header before it and the directory say it in the same way.
         info.file_size = source.seek(0, 2)

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from bus.ledger.among import among
+from bus.ledger.duplicates import Group, duplicates
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.finding import LISTED, Asked, letters_query
 from bus.ledger.heads import Heads
@@ -176,6 +177,10 @@ class Reader:
         `before` is a ledger number to go on from.
         """
         return [LetterRow(*row) for row in self._current().execute(letters_query(before, limit, asked))]
+
+    def duplicates(self) -> list[Group]:
+        """Return the groups of letters that look like one letter sent twice."""
+        return duplicates(self._current())
 
     def unanswered_replays(self) -> list[Entry]:
         """Return the requests to replay a parked submission that have not been carried out yet."""

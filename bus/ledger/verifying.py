@@ -59,13 +59,15 @@ def verify(
     report = Report(size, since.size if since else 0)
     frontier = _begun(connection, since, key, report)
     heads = _Heads(connection, key, report, known)
+    seen = 0
     for row in checked_entries(connection, report, progress):
+        seen += 1
         frontier.append(_hash(row.leaf))
         heads.check(frontier)
     heads.check_rest(size)
     report.root = frontier.root().hex()
     report.signed = heads.newest
-    report.counts |= {"entries": frontier.size - report.since, "checkpoints": heads.checked}
+    report.counts |= {"entries": seen, "checkpoints": heads.checked}
     if size and not heads.newest:
         report.note(
             "checkpoint.none",

@@ -10,7 +10,7 @@
 7. So is every notice about it, with its author; and what the bus said itself, with the bus's certificate. Each says
    what its entry says.
 8. The recipients and terms that the bus named in its signed acceptance are those of the entry.
-9. The letter's files, where the pack has them, are those that the letter names.
+9. The letter's files, where the pack has them, are those that the letter names, with the extensions of their names.
 10. Who of the witnesses has cosigned the checkpoint; a witness whose key the auditor brought along must have.
 
 What the pack says of itself (index.html) is read by no check.
@@ -18,8 +18,10 @@ What the pack says of itself (index.html) is read by no check.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from bus.verifier.agreement import acceptance_agrees, letter_agrees, notice_agrees, overdue_agrees
 from bus.verifier.container import FILES, Pack
@@ -32,6 +34,8 @@ from bus.verifier.outcomes import outcomes_of
 from bus.verifier.proving import SIGNED_BY_AGENCY, SIGNED_BY_BUS, Proven
 from bus.verifier.signature_form import XML_BLANKS
 from bus.verifier.xmlsig import Signed
+
+_EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 
 
 def judge(path: Path, log_key: VerifierKey | None, witnesses: Sequence[VerifierKey] = ()) -> Findings:
@@ -152,25 +156,24 @@ class _Judge:
     # -- 9 --
 
     def _files(self, letter: Signed) -> None:
-        wanted = {
-            (one.findtext("{*}Digest") or "").strip(XML_BLANKS): one
-            for name in ("MainFile", "AttachmentFile")
-            for one in letter.root.findall(f"{{*}}{name}")
-        }
-        present = self._pack.below(FILES.rstrip("/"))
-        for name in present:
+        wanted: dict[str, list[Any]] = {}
+        for name in ("MainFile", "AttachmentFile"):
+            for one in letter.root.findall(f"{{*}}{name}"):
+                wanted.setdefault((one.findtext("{*}Digest") or "").strip(XML_BLANKS), []).append(one)
+        present: set[str] = set()
+        for name in self._pack.below(FILES.rstrip("/")):
             with self._check("file.bytes", name):
                 digest, size = self._pack.sha256(name)
-                element = wanted.get(digest)
-                if element is None or name != f"{FILES}{digest}":
+                named = [one for one in wanted.get(digest, ()) if name in _members_of(one, digest)]
+                if not named:
                     raise Broken("the letter names no such file")
-                if str(size) != (element.findtext("{*}Size") or "").strip(XML_BLANKS):
+                if str(size) not in {(one.findtext("{*}Size") or "").strip(XML_BLANKS) for one in named}:
                     raise Broken("it has another size than the letter says")
+                present.add(digest)
         if len(present) < len(wanted):
             lacking = f"{len(wanted) - len(present)} of {len(wanted)} files are not in the pack"
-            self._findings.note(
-                "file.absent", "files", Result.INFO, f"{lacking}; the letter has their SHA-256"
-            )
+            said = f"{lacking}, and so not checked by saraban-verify; the letter has their SHA-256"
+            self._findings.note("file.absent", "files", Result.INFO, said)
 
     # -- 10 --
 
@@ -207,4 +210,12 @@ class _Judge:
             acceptedAt=accepted["at"],
         )
         about = [body for _, body in sorted(self._entries.items()) if body.get("letter") == accepted["seq"]]
-        self._findings.outcomes.extend(outcomes_of(about, names))
+        with self._check("letter.outcomes", "recipients"):
+            self._findings.outcomes.extend(outcomes_of(about, names))
+
+
+def _members_of(file: Any, digest: str) -> tuple[str, ...]:
+    """The names that a file may have in a pack: its SHA-256, alone or with the extension of its own name."""
+    _, dot, extension = (file.findtext("{*}Name") or "").strip(XML_BLANKS).lower().rpartition(".")
+    plain = f"{FILES}{digest}"
+    return (plain, f"{plain}.{extension}") if dot and _EXTENSION.fullmatch(extension) else (plain,)

@@ -99,7 +99,10 @@ class Proven:
                 raise Broken(f"they belong to no entry: {', '.join(sorted(strangers))}")
         unread = sorted(_UNREAD & set(self._pack.names))
         self._findings.note(
-            "container.unread", ", ".join(unread), Result.INFO, "signed with the rest, and not checked here"
+            "container.unread",
+            ", ".join(unread),
+            Result.INFO,
+            "covered by the bus's signature; what is in it is not checked by saraban-verify",
         )
 
     # -- 2 --

@@ -60,6 +60,9 @@ def main() -> int:
         console.print(Group(pictures.outcome(play), pictures.refusals(report)))
         _conclude(console, report, play)
         console.print(*evidence.words(found), sep="\n")
+        console.print(
+            "docs/auditing.md shows what an auditor can do with it: its commands work as written here."
+        )
         if os.environ.get("KEEP"):
             _keep(console, bus)
     return 0 if accounted(report) else 1

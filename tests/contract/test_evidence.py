@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 import shutil
 import subprocess
 import sys
@@ -32,6 +30,7 @@ from bus.evidence.pack import SIGNATURES, write_pack
 from bus.evidence.stamping import stamper
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.evidence import NotSigned, gather
+from bus.ledger.heads import Heads, keep_cosignature
 from bus.ledger.store import Ledger
 from bus.settings import EvidenceSettings
 from bus.thai import now
@@ -42,6 +41,8 @@ from bus.verifier.judging import judge
 from bus.verifier.notes import VerifierKey, read_note
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
+from tests.assets.instructions import followed, of_a_pack
+from tests.assets.xmlsec import forger, xmlsec1
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
 from tests.project import ROOT
@@ -149,21 +150,41 @@ def test_the_command_line_says_the_verdict_by_its_exit_code(
 
 
 def test_xmlsec1_verifies_the_documents_and_the_container(pack: Path, tmp_path: Path) -> None:
-    program = shutil.which("xmlsec1")
-    assert program, "the tests need the xmlsec1 command"
     with zipfile.ZipFile(pack) as archive:
         archive.extractall(tmp_path / "open")
-    (tmp_path / "opm.pem").write_bytes(factory.seal(OPM).certificate.public_bytes(Encoding.PEM))
-    (tmp_path / "bus.pem").write_bytes(factory.seal("bus").certificate.public_bytes(Encoding.PEM))
-    ids = ["--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"]
-    for file, certificate in (
-        ("letter.xml", "opm.pem"),
-        ("acceptance.xml", "bus.pem"),
-        ("META-INF/signatures.xml", "bus.pem"),
-    ):
-        command = [program, "--verify", *ids, "--pubkey-cert-pem", str(tmp_path / certificate), file]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "open", check=False)
-        assert done.returncode == 0, done.stderr
+    notices = sorted((tmp_path / "open" / "notices").iterdir(), key=lambda path: int(path.stem))
+    authors = (OPM, "bus", "bus", OCS, SOC, OCS)
+    named = (tmp_path / "open" / name for name in ("letter.xml", "acceptance.xml", "META-INF/signatures.xml"))
+    documents = (*named, *notices)
+    for author, document in zip(authors, documents, strict=True):
+        done = foreign_verdict(document, author, folder=tmp_path / "open")
+        assert (done.returncode, done.stderr.splitlines()[0]) == (0, "OK"), "and not one line that frightens"
+
+
+def foreign_verdict(document: Path, signer: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """What xmlsec1 says of a document under the certificate that the directory has for an agency."""
+    certificate = document.parent / f"{signer}.pem"
+    certificate.write_bytes(factory.seal(signer).certificate.public_bytes(Encoding.PEM))
+    return xmlsec1(document, certificate, **options)
+
+
+@pytest.mark.parametrize("what", ["letter", "receipt"])
+def test_xmlsec1_refuses_a_forgery_whose_certificate_comes_from_an_authority_that_the_machine_trusts(
+    tmp_path: Path, what: str
+) -> None:
+    authority = tmp_path / "authority.pem"
+    author = OPM if what == "letter" else OCS
+    document = factory.letter() if what == "letter" else factory.notice(author=author)
+    genuine, forged = tmp_path / "genuine.xml", tmp_path / "forged.xml"
+    genuine.write_bytes(sign(document, factory.seal(author)).raw)
+    forged.write_bytes(sign(document, forger(author, authority)).raw)
+    believed = foreign_verdict(forged, author, trusting=authority, pin=())
+    assert (believed.returncode, believed.stderr.splitlines()[0]) == (0, "OK"), "or this is no such forgery"
+    refused = foreign_verdict(forged, author, trusting=authority)
+    assert refused.returncode != 0
+    assert "FAIL" in refused.stderr.splitlines()
+    accepted = foreign_verdict(genuine, author, trusting=authority)
+    assert (accepted.returncode, accepted.stderr.splitlines()[0]) == (0, "OK")
 
 
 def test_the_page_tells_it_in_both_languages_and_escapes_what_it_quotes(lived: Lived, pack: Path) -> None:
@@ -569,35 +590,112 @@ def test_a_damaged_member_fails_its_checks_and_no_other_program(
 # ---- the instructions for auditors ---------------------------------------------------------------------------------
 
 
-def test_every_command_in_the_instructions_for_auditors_works_on_a_pack_as_written(
+def test_every_command_in_the_instructions_for_a_pack_works_as_written(
     lived: Lived, tmp_path: Path, authority: Path, tsa_url: str
 ) -> None:
     folder = tmp_path / "auditor"
     folder.mkdir()
+    witness = cosigning(lived, tmp_path / "witness.pem")
     stamp = stamper(EvidenceSettings(tsa_url=tsa_url, tsa_ca_file=authority / "root.pem"))
     with lived.ledger.read() as reader:
         evidence = gather(reader, lived.letter)
     write_pack(folder / "evidence.asice", evidence, factory.seal("bus"), at=now(), stamp=stamp)
     (folder / "log.vkey").write_text(f"{key_of(lived)}\n", encoding="utf-8")
     shutil.copy(authority / "root.pem", folder)
-    text = (ROOT / "docs" / "auditing.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 6
-    search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    said = ""
-    for block in blocks:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", block],
-            cwd=folder,
-            env={**os.environ, "PATH": search},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
-        said += done.stdout + done.stderr
+    said = followed(of_a_pack(), folder)
     assert "PASS" in said
-    digest = hashlib.sha256((folder / "evidence" / "letter.xml").read_bytes()).hexdigest()
-    assert said.count(digest) == 2, "of the file, and in its entry"
+    documents = (folder / "signed.txt").read_text(encoding="utf-8").splitlines()
+    assert documents == [
+        f"letter.xml {OPM}",
+        "acceptance.xml bus",
+        *(f"notices/{number}.xml {author}" for number, author in ((6, OCS), (7, SOC), (8, OCS), (13, DGA))),
+        "META-INF/signatures.xml bus",
+    ]
+    assert said.splitlines().count("OK") == len(documents)
+    assert "func=" not in said, "nothing that frightens"
+    assert said.count("is about this letter: delivered") == 3
+    assert "is about this letter: registered" in said
+    assert said.count("is in the ledger of") == len(evidence.entries) + 2
+    assert said.count("Signature Verified Successfully") == 2, "the log's, and the witness's"
+    assert witness in said
     assert "Verification: OK" in said
     assert judge(folder / "evidence.asice", key_of(lived)).verdict is Result.PASS
+
+
+def cosigning(lived: Lived, file: Path) -> str:
+    """Let DGA receive the letter too, and a witness of OCS cosign a head over that; return the name of its key."""
+    make_key(file, None)
+    key = witness_key(file, "ocs.example")
+    agency = replace(rig.agency(OCS), witness=str(key.verifier))
+    lived.router.enforce(rig.directory(2, OCS=agency))
+    lived.say(Event.DELIVERED, DGA)
+    lived.signer.sign()
+    with lived.ledger.engine.begin() as connection:
+        head = Heads(connection).newest()
+        assert head is not None
+        line = key.cosign(read_note(head.note), int(now().timestamp()))
+        assert keep_cosignature(connection, head.size, OCS, str(line), at=now())
+    return "ocs.example"
+
+
+def forged_letter(members: Members, folder: Path) -> None:
+    """Everything is as it was, but the letter is another, signed in its sender's name by somebody else."""
+    letter = read(open_envelope(members["letter.xml"]).root)
+    members["letter.xml"] = sign(letter, forger(OPM, folder / "authority.pem")).raw
+
+
+def receipt_for_another_letter(members: Members, folder: Path) -> None:
+    """A genuine receipt of the same recipient, of another letter."""
+    other = sign(factory.letter(), factory.seal(OPM))
+    notice = factory.notice(Event.DELIVERED, author=OCS, letter_digest=other.digest)
+    members["notices/6.xml"] = sign(notice, factory.seal(OCS)).raw
+
+
+def altered_receipt(members: Members, folder: Path) -> None:
+    members["notices/8.xml"] = members["notices/8.xml"].replace("๑๒๓".encode(), "๑๒๔".encode())
+
+
+def entry_that_never_was(members: Members, folder: Path) -> None:
+    members["entries/8.json"] = members["entries/8.json"].replace(b"registered", b"refused")
+
+
+def another_ledger(members: Members, folder: Path) -> None:
+    members["checkpoint"] = members["checkpoint"].replace(b"\n", b".forged\n", 1)
+
+
+@pytest.mark.parametrize(
+    ("forge", "step"),
+    [
+        (forged_letter, "python3 ../certificates.py"),
+        (altered_receipt, "xmlsec1 --verify"),
+        (receipt_for_another_letter, "python3 receipts.py"),
+        (entry_that_never_was, "python3 root.py"),
+        (another_ledger, "pkeyutl -verify"),
+    ],
+)
+def test_the_foreign_tools_find_each_forgery_at_their_step(
+    lived: Lived, pack: Path, tmp_path: Path, forge: Callable[[Members, Path], None], step: str
+) -> None:
+    members = members_of(pack)
+    blocks = [block for block in of_a_pack() if "saraban-verify" not in block and "grep -o" not in block]
+    place = next(place for place, block in enumerate(blocks) if step in block)
+    forge(members, tmp_path)
+    repacked(tmp_path / "evidence.asice", members, by=factory.seal("bus"))
+    (tmp_path / "log.vkey").write_text(f"{key_of(lived)}\n", encoding="utf-8")
+    followed(blocks[:place], tmp_path)
+    followed(blocks[place : place + 1], tmp_path, fails=True)
+
+
+def test_nobody_has_xmlsec1_choose_its_key_itself() -> None:
+    told = 0
+    for path in (*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"):
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in text.splitlines():
+            if "xmlsec1 --verify" in line:
+                assert "--enabled-key-data key-name" in line, f"{path.name}: {line}"
+                told += 1
+    assert told
+    for path in (*(ROOT / "tests").rglob("*.py"), *(ROOT / "compose").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        if '"xmlsec1"' in text and '"--verify"' in text and path != Path(__file__):
+            assert "--enabled-key-data" in text, path.name

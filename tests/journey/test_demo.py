@@ -1,4 +1,4 @@
-"""The front door's demonstration, from nothing to its report."""
+"""The front door's demonstration, from nothing to its report, and an auditor who follows the instructions on it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.assets.instructions import followed, of_the_demonstration
+
 ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "build" / "demo"
 
 
-def test_the_demo_accounts_for_every_letter_although_a_router_is_killed() -> None:
-    played = subprocess.run(
+@pytest.fixture(scope="module")
+def played() -> subprocess.CompletedProcess[str]:
+    """The demonstration, played once for this file."""
+    return subprocess.run(
         [sys.executable, "-m", "compose.demo"],
         cwd=ROOT,
         capture_output=True,
@@ -19,8 +26,13 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed() -> Non
         timeout=240,
         check=False,
     )
+
+
+def test_the_demo_accounts_for_every_letter_although_a_router_is_killed(
+    played: subprocess.CompletedProcess[str],
+) -> None:
     assert played.returncode == 0, played.stdout[-3000:] + played.stderr[-3000:]
-    report = json.loads((ROOT / "build" / "demo" / "report.json").read_text(encoding="utf-8"))
+    report = json.loads((DEMO / "report.json").read_text(encoding="utf-8"))
     assert report["router_kills"] >= 1
     assert report["unaccounted"] == 0
     assert report["duplicates_at_recipients"] == 0
@@ -35,3 +47,28 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed() -> Non
         "signed with a revoked key": "key.revoked",
         "in another agency's name": "identity.sender-foreign",
     }
+
+
+@pytest.mark.usefixtures("played")
+def test_every_command_of_the_instructions_for_auditors_works_on_the_demo_as_written() -> None:
+    blocks = of_the_demonstration()
+    assert len(blocks) >= 15
+    said = {block: followed([block], DEMO) for block in blocks}
+    everything = "".join(said.values())
+    assert "PASS" in everything
+    documents = (DEMO / "signed.txt").read_text(encoding="utf-8").splitlines()
+    assert documents[0] == "letter.xml 0100500000", "its sender"
+    assert len([line for line in documents if line.startswith("notices/")]) == 12, (
+        "a receipt and a number of each"
+    )
+    assert everything.splitlines().count("OK") == len(documents)
+    assert everything.count("is about this letter: delivered") == 6
+    assert everything.count("Signature Verified Successfully") == 1 + 7, "the log's, and the witnesses'"
+    assert everything.count("pass: the ledger is what was signed") == 3
+    (finding,) = (text for block, text in said.items() if "--certificate" in block)
+    assert "\n0 letters\n" not in f"\n{finding}", "no example finds nothing"
+    assert "duplicates: 2" in everything
+    assert (DEMO / "list.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    opened = {path.name for path in (DEMO / "folder").iterdir()}
+    assert {"index.html", "letter.xml"} <= opened
+    assert len([name for name in opened if name.endswith(".pdf")]) == 2

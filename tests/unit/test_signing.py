@@ -104,7 +104,8 @@ def xmlsec1(folder: Path, raw: bytes) -> int:
     program = shutil.which("xmlsec1")
     assert program, "the tests need the xmlsec1 command"
     ids = ["--id-attr:Id", "http://uri.etsi.org/01903/v1.3.2#:SignedProperties"]
-    command = [program, "--verify", "--enabled-reference-uris", "empty,same-doc", *ids]
+    pin = ["--enabled-key-data", "key-name"]
+    command = [program, "--verify", *pin, "--enabled-reference-uris", "empty,same-doc", *ids]
     command += ["--pubkey-cert-pem", str(folder / "cert.pem"), str(folder / "letter.xml")]
     return subprocess.run(command, capture_output=True, check=False).returncode
 

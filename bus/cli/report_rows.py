@@ -1,0 +1,218 @@
+"""The reports: what each has to say, row by row, and what its columns are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bus.cli.letters import row_of, summary_of
+from bus.cli.output import Column, day, joined, moment, pairs
+from bus.codes import load_codes
+from bus.directory import BUS, Names, from_json
+from bus.documents.letter import Letter
+from bus.documents.xml import open_envelope, read
+from bus.evidence.words import DEADLINES
+from bus.ledger.entry import Entry, Kind
+from bus.ledger.reading import Reader
+
+Row = dict[str, Any]
+Only = frozenset[int] | None
+"""The letters that are asked for; None for all."""
+
+_ENTRY = Column("entry", "entry", "ลำดับในบัญชี", plain=True)
+_AT = Column("at", "entered", "ลงบัญชีเมื่อ", moment)
+_LETTER = Column("letter", "letter", "หนังสือลำดับที่", plain=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report: its rows, and its columns with the names of agencies; an export has a row for each of `spread`."""
+
+    rows: Callable[[Reader, Only], Iterator[Row]]
+    columns: Callable[[Names], list[Column]]
+    spread: str | None = None
+
+
+def _overdue(reader: Reader, only: Only) -> Iterator[Row]:
+    for entry in reader.every(Kind.OVERDUE):
+        if only is None or entry.letter in only:
+            yield _named(entry, "letter", "deadline", "due", "silent")
+
+
+def _overdue_columns(names: Names) -> list[Column]:
+    return [
+        _ENTRY,
+        _AT,
+        _LETTER,
+        Column("deadline", "what was due", "สิ่งที่ครบกำหนด", lambda each: DEADLINES.get(each, (each,))[0]),
+        Column("due", "due", "กำหนด", moment),
+        Column("silent", "silent", "ผู้ที่ยังไม่แจ้ง", lambda codes: joined(map(names.short, codes))),
+    ]
+
+
+def _refused(reader: Reader, only: Only) -> Iterator[Row]:
+    """Refusals by code, the most frequent first, with the agencies that got them."""
+    found: dict[str, list[Entry]] = {}
+    for kind in (Kind.REFUSED, Kind.CONFLICT):
+        for entry in reader.every(kind):
+            if only is None or entry.letter in only:
+                found.setdefault(entry.body["code"], []).append(entry)
+    for code, entries in sorted(found.items(), key=lambda one: -len(one[1])):
+        agencies = sorted({entry.body.get("agency") or "?" for entry in entries})
+        yield {"code": code, "count": len(entries), "agencies": agencies, "last": entries[-1].seq}
+
+
+def _refused_columns(names: Names) -> list[Column]:
+    refusals = load_codes().refusals
+    return [
+        Column("code", "code", "รหัส"),
+        Column("code", "meaning", "ความหมาย", lambda code: refusals[code].th if code in refusals else ""),
+        Column("count", "count", "จำนวน", plain=True),
+        Column("agencies", "agencies", "หน่วยงาน", lambda codes: joined(map(names.short, codes))),
+        Column("last", "newest entry", "ลำดับล่าสุดในบัญชี", plain=True),
+    ]
+
+
+def _operators(reader: Reader, only: Only) -> Iterator[Row]:
+    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED)
+    acts = sorted((entry for kind in kinds for entry in reader.every(kind)), key=lambda entry: entry.seq)
+    for entry in acts:
+        if only is None or entry.letter in only:
+            named = ("kind", "operator", "version", "parked", "letter", "auditor", "until", "reason")
+            yield _named(entry, *named)
+
+
+def _operators_columns(names: Names) -> list[Column]:
+    return [
+        _ENTRY,
+        _AT,
+        Column("kind", "act", "การกระทำ"),
+        Column("operator", "operator", "ผู้ปฏิบัติงาน"),
+        Column("version", "version", "รุ่น", plain=True),
+        Column("parked", "parked entry", "ลำดับที่พักไว้", plain=True),
+        _LETTER,
+        Column("auditor", "auditor", "ผู้ตรวจสอบ"),
+        Column("until", "until", "ถึง", moment),
+        Column("reason", "reason", "เหตุผล"),
+    ]
+
+
+def _readings(reader: Reader, only: Only) -> Iterator[Row]:
+    for entry in reader.every(Kind.READ):
+        if only is None or entry.letter in only:
+            yield _named(entry, "auditor", "what", "letter", "grant", "query", "count")
+
+
+def _readings_columns(names: Names) -> list[Column]:
+    return [
+        _ENTRY,
+        _AT,
+        Column("auditor", "auditor", "ผู้ตรวจสอบ"),
+        Column("what", "command", "คำสั่ง"),
+        _LETTER,
+        Column("grant", "grant", "การอนุญาตลำดับที่", plain=True),
+        Column("query", "asked for", "สิ่งที่ถาม", pairs),
+        Column("count", "found", "จำนวนที่พบ", plain=True),
+    ]
+
+
+def _keys(reader: Reader, only: Only) -> Iterator[Row]:
+    """What each version of the directory changed about certificates."""
+    before: dict[str, tuple[str, object]] = {}
+    for entry in reader.every(Kind.DIRECTORY):
+        directory = from_json(reader.must_document(entry))
+        holders = [BUS, *directory.agencies]
+        pins = {pin.fingerprint: (code, pin.revoked_at) for code in holders for pin in directory.pins(code)}
+        changes = [
+            (code, "revoked" if revoked else "pinned", fingerprint)
+            for fingerprint, (code, revoked) in pins.items()
+            if before.get(fingerprint) != (code, revoked)
+        ]
+        changes += [
+            (code, "removed", fingerprint)
+            for fingerprint, (code, _) in before.items()
+            if fingerprint not in pins
+        ]
+        for code, change, fingerprint in changes:
+            row = {"agency": code, "change": change, "certificate": fingerprint}
+            yield _named(entry, "version") | row
+        before = dict(pins)
+
+
+def _keys_columns(names: Names) -> list[Column]:
+    return [
+        _ENTRY,
+        _AT,
+        Column("version", "directory", "ทะเบียนรุ่นที่", plain=True),
+        Column("agency", "agency", "หน่วยงาน", names.short),
+        Column("change", "change", "การเปลี่ยนแปลง"),
+        Column("certificate", "certificate", "SHA-256 ของใบรับรอง"),
+    ]
+
+
+def _gaps(reader: Reader, only: Only) -> Iterator[Row]:
+    """Consignments that no broker has confirmed: what each agency is still to get."""
+    for agency, (waiting, held) in sorted(reader.waiting_by_agency().items()):
+        yield {"agency": agency, "waiting": waiting, "held": held}
+
+
+def _gaps_columns(names: Names) -> list[Column]:
+    return [
+        Column("agency", "agency", "หน่วยงาน", names.short),
+        Column("waiting", "waiting", "รอส่ง", plain=True),
+        Column("held", "held", "รอเพราะพักใช้งาน", plain=True),
+    ]
+
+
+def _duplicates(reader: Reader, only: Only) -> Iterator[Row]:
+    """Letters of one sender that share number and date, subject, or main file, group by group."""
+    groups = [group for group in reader.duplicates() if only is None or only & set(group.letters)]
+    for number, group in enumerate(groups, start=1):
+        states = reader.states_of(group.letters)
+        for letter in group.letters:
+            row, entry = reader.letter(letter), reader.entry_at(letter)
+            if row is None or entry is None:
+                raise LookupError(f"letter {letter} is lost")
+            document = read(open_envelope(reader.must_document(entry)).root)
+            replaces = document.replaces if isinstance(document, Letter) else None
+            yield {
+                "group": number,
+                "same": list(group.same),
+                **row_of(row),
+                "recipients": summary_of(states[letter]),
+                "replaces": str(replaces.letter_id) if replaces else None,
+                "reason": replaces.reason if replaces else None,
+            }
+
+
+def _duplicates_columns(names: Names) -> list[Column]:
+    return [
+        Column("group", "group", "กลุ่ม", plain=True),
+        Column("same", "the same", "สิ่งที่ตรงกัน", joined),
+        _LETTER,
+        Column("number", "number", "ที่"),
+        Column("dated", "dated", "ลงวันที่", day),
+        Column("sender", "from", "จาก", names.short),
+        Column("subject", "subject", "เรื่อง"),
+        Column("letterId", "LetterID", "รหัสหนังสือ"),
+        Column("acceptedAt", "accepted", "ระบบกลางรับเมื่อ", moment),
+        Column("recipients", "recipients", "ผู้รับ"),
+        Column("replaces", "stands in for", "ส่งแทนหนังสือ"),
+        Column("reason", "because", "เพราะ"),
+    ]
+
+
+def _named(entry: Entry, *names: str) -> Row:
+    return {"entry": entry.seq, "at": entry.body["at"], **{name: entry.body.get(name) for name in names}}
+
+
+REPORTS: dict[str, Report] = {
+    "overdue": Report(_overdue, _overdue_columns, spread="silent"),
+    "refused": Report(_refused, _refused_columns),
+    "operators": Report(_operators, _operators_columns),
+    "keys": Report(_keys, _keys_columns),
+    "readings": Report(_readings, _readings_columns),
+    "gaps": Report(_gaps, _gaps_columns),
+    "duplicates": Report(_duplicates, _duplicates_columns),
+}

@@ -1,0 +1,63 @@
+"""Agencies by whatever people call them: code, name or abbreviation, Thai or English, now or in an older directory."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+
+from bus.directory.model import Agency
+from bus.naming import nearest, plain
+
+_ASIDE = re.compile(r"\s*\([^()]*\)$")
+_NEAREST = 4
+
+
+class Names:
+    """The agencies that some versions of the directory know; the newest version says what each is called."""
+
+    def __init__(self, versions: Iterable[Iterable[Agency]]) -> None:
+        """Take the agencies of each version, the oldest first."""
+        self.agencies: dict[str, Agency] = {}
+        self.with_inbox: set[str] = set()
+        """The codes of those that have had an inbox of their own in any version."""
+        self._called: dict[str, set[str]] = {}
+        for agency in (agency for version in versions for agency in version):
+            self.agencies[agency.code] = agency
+            if agency.inbox:
+                self.with_inbox.add(agency.code)
+            for name in _names_of(agency):
+                self._called.setdefault(plain(name), set()).add(agency.code)
+
+    def codes(self, text: str) -> tuple[str, ...]:
+        """The codes of the agencies that are called so; usually one, none for a stranger."""
+        return tuple(sorted(self._called.get(plain(text), ())))
+
+    def near(self, text: str) -> tuple[str, ...]:
+        """The agencies whose names are nearest to a text, each with code and name, the nearest first."""
+        codes = (code for key in nearest(text, self._called) for code in sorted(self._called[key]))
+        return tuple(self.full(code) for code in list(dict.fromkeys(codes))[:_NEAREST])
+
+    def full(self, code: str) -> str:
+        """The code with the name, `0100500000 สำนักเลขาธิการคณะรัฐมนตรี`; the code of a stranger."""
+        return f"{code} {self.agencies[code].name_th}" if code in self.agencies else code
+
+    def short(self, code: str) -> str:
+        """The code with the abbreviation, if there is one."""
+        return f"{code} {self.agencies[code].abbrev_th}".strip() if code in self.agencies else code
+
+
+def agencies_in(data: bytes) -> list[Agency]:
+    """Return the agencies of a directory's canonical JSON as far as names go; their certificates are not read."""
+    kept = ("code", "name_th", "name_en", "abbrev_th", "abbrev_en", "inbox", "parent")
+    return [Agency(**{name: one[name] for name in kept if name in one}) for one in json.loads(data)["agency"]]
+
+
+def _names_of(agency: Agency) -> Iterator[str]:
+    yield agency.code
+    yield f"{agency.code} {agency.name_th}"
+    for name in (agency.name_th, agency.name_en, agency.abbrev_th, agency.abbrev_en):
+        if name:
+            yield name
+            yield f"{agency.code} {name}"
+            yield _ASIDE.sub("", name)

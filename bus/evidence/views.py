@@ -1,0 +1,238 @@
+"""What the page of a pack shows, as plain values taken from the pack's own documents and entries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import date, datetime
+from typing import Any
+
+from bus.codes import load_codes
+from bus.directory import BUS, Directory, Names, PinnedCertificate
+from bus.documents.letter import File, Letter
+from bus.documents.notice import Notice, Registration
+from bus.documents.xml import open_envelope, read
+from bus.errors import Rejected
+from bus.evidence.words import DEADLINES, ROLES, words_of
+from bus.ledger.entry import Entry, Kind
+from bus.ledger.evidence import Evidence
+from bus.ledger.state import RecipientState, Said
+from bus.thai import BANGKOK, thai_date, thai_datetime
+
+View = dict[str, Any]
+_KINDS = {
+    Kind.ACCEPTED: ("ระบบกลางรับหนังสือ", "The bus accepted the letter"),
+    Kind.CONSIGNED: ("ส่งถึงตู้หนังสือ", "Confirmed by the broker for"),
+    Kind.CONSIGNMENT_FAILED: ("ตู้หนังสือยังไม่รับ จะส่งใหม่", "An inbox did not take it; it is tried again"),
+    Kind.RELEASED: ("ส่งต่อ เพราะผู้รับพ้นการพักใช้งาน", "Released, the recipient is no longer suspended"),
+    Kind.GRANTED: ("อนุญาตให้เปิดอ่าน", "An auditor was allowed to open it"),
+    Kind.READ: ("เปิดอ่าน", "An auditor opened it"),
+    Kind.OVERDUE: ("พ้นกำหนดโดยยังไม่ได้รับแจ้ง", "A deadline passed without a word of"),
+}
+_MARKS = dict.fromkeys(("delivered", "registered", "transferred", "settled"), "✓")
+_MARKS |= dict.fromkeys(("refused", "misdirected", "handover-failed", "withdrawn"), "✗") | {"disputed": "?"}
+_ACTS = frozenset({Kind.ACCEPTED, Kind.NOTICE, Kind.OVERDUE})
+"""What somebody signed; everything else is how the bus carried the letter."""
+
+
+def notices_of(evidence: Evidence) -> dict[int, Notice]:
+    """Return the notices of a pack by the number of their entry, without those that cannot be read.
+
+    A ledger that has such a one is for the verifier to judge; the pack with it must be made all the same.
+    """
+    found = {}
+    for name, data in evidence.members.items():
+        if name.startswith("notices/"):
+            with suppress(Rejected):
+                notice = read(open_envelope(data).root)
+                if isinstance(notice, Notice):
+                    found[int(name.removeprefix("notices/").removesuffix(".xml"))] = notice
+    return found
+
+
+def letter_view(letter: Letter, evidence: Evidence, names: Names) -> View:
+    """The letter's own facts, and when the bus accepted it."""
+    codes, row = load_codes(), evidence.row
+    content = letter.content
+    return {
+        "number": letter.number,
+        "dated": _day(letter.date),
+        "from": names.full(row.sender),
+        "written_as": letter.sender.name,
+        "unit": letter.sender.unit,
+        "subject": content.subject if content else None,
+        "kind": _coded(codes.kinds, letter.kind),
+        "speed": _coded(codes.speed, letter.speed),
+        "secrecy": _coded(codes.secrecy, letter.secrecy),
+        "signers": content.signers if content else (),
+        "enclosures": content.enclosures if content else (),
+        "replaces": letter.replaces,
+        "accepted": moment(row.accepted_at),
+        "receipt_due": moment(row.receipt_due),
+        "registration_due": moment(row.registration_due),
+        "id": str(letter.letter_id),
+    }
+
+
+def file_views(letter: Letter, packed: Mapping[str, str]) -> list[View]:
+    """The letter's files; `packed` says under which names they are in the pack, by SHA-256."""
+    return [_file(file, packed.get(file.digest), main=file is letter.main_file) for file in letter.all_files]
+
+
+def _file(file: File, member: str | None, *, main: bool) -> View:
+    known = load_codes().media_types.get(file.media_type)
+    return {
+        "name": file.name,
+        "main": main,
+        "size": f"{file.size:,}",
+        "kind": (known.th, known.en) if known else (file.media_type, file.media_type),
+        "sha256": file.digest,
+        "member": member,
+    }
+
+
+def recipient_view(one: RecipientState, notices: Mapping[int, Notice], names: Names) -> View:
+    """What became of the letter at one recipient, with what it said of it."""
+    answer = one.answer or one.settled or one.failure
+    notice = notices.get(answer.entry) if answer else None
+    return {
+        "name": names.full(one.agency),
+        "addressed": None if one.addressed in ("", one.agency) else names.full(one.addressed),
+        "role": ROLES.get(one.role, (one.role, one.role)),
+        "state": words_of(one.status),
+        "mark": _MARKS.get(one.status, "…"),
+        "consigned": moment(one.consigned_at),
+        "receipt": _said(one.receipt, notices),
+        "answer": _said(answer, notices),
+        "registration": _registration(notice.registration if notice else None),
+        "reasons": _reasons(notice),
+        "overdue": [DEADLINES.get(each, (each, each)) for each in one.overdue],
+    }
+
+
+def _said(word: Said | None, notices: Mapping[int, Notice]) -> View | None:
+    if word is None:
+        return None
+    notice = notices.get(word.entry)
+    return {
+        "entry": word.entry,
+        "member": f"notices/{word.entry}.xml",
+        "words": words_of(word.event),
+        "entered": moment(word.at),
+        "stated": moment(notice.event_time.isoformat()) if notice else None,
+    }
+
+
+def _registration(registration: Registration | None) -> View | None:
+    if registration is None:
+        return None
+    return {
+        "number": registration.number,
+        "year": registration.year,
+        "unit": registration.unit,
+        "officer": registration.officer,
+        "at": moment(registration.registered_at.isoformat()),
+    }
+
+
+def _reasons(notice: Notice | None) -> list[str]:
+    if notice is None:
+        return []
+    reasons = load_codes().clerk_reasons
+    known = reasons.get(notice.reason_code or "")
+    coded = [f"{known.th} · {known.en}"] if known else [notice.reason_code] if notice.reason_code else []
+    return [*coded, *(each.value for each in notice.reason_texts)]
+
+
+def acts(evidence: Evidence, notices: Mapping[int, Notice], names: Names) -> Iterator[View]:
+    """Everything that somebody signed about the letter, in order, with the file that bears it and its certificate."""
+    for entry in evidence.entries:
+        if entry.kind in _ACTS:
+            notice = notices.get(entry.seq)
+            body = entry.body
+            yield {
+                **_step(entry, names),
+                "stated": moment(body.get("eventTime")),
+                "received": moment(body.get("receivedAt")),
+                "registration": _registration(notice.registration if notice else None),
+                "reasons": _reasons(notice) if entry.kind is Kind.NOTICE else [],
+                "supersedes": body.get("supersedes"),
+                "members": _members(entry),
+                "certificate": body.get("certificate"),
+            }
+
+
+def carriage(evidence: Evidence, names: Names) -> Iterator[View]:
+    """How the bus carried it: the entries that nobody signed but the log."""
+    for entry in evidence.entries:
+        if entry.kind not in _ACTS:
+            yield _step(entry, names)
+
+
+def _members(entry: Entry) -> list[str]:
+    if entry.kind is Kind.ACCEPTED:
+        return ["letter.xml", "acceptance.xml"]
+    return [f"notices/{entry.seq}.xml"]
+
+
+def _step(entry: Entry, names: Names) -> View:
+    body = entry.body
+    about = body.get("about") or list(body.get("recipients", ())) or body.get("silent") or []
+    words = words_of(body["event"]) if entry.kind is Kind.NOTICE else None
+    return {
+        "entry": entry.seq,
+        "at": moment(body["at"]),
+        "who": names.full(body["agency"]) if body.get("agency") else body.get("auditor"),
+        "words": words or _KINDS.get(entry.kind, (str(entry.kind), str(entry.kind))),
+        "deadline": DEADLINES.get(body.get("deadline", "")),
+        "about": [names.full(code) for code in about if code != body.get("agency")],
+        "number": body.get("number"),
+    }
+
+
+def certificates(evidence: Evidence, directories: Iterable[Directory], names: Names) -> list[View]:
+    """The certificates by which the documents are checked, each with its holder; the bus's own last."""
+    used = {entry.body["certificate"] for entry in evidence.entries if entry.body.get("certificate")}
+    pins: dict[tuple[str, str], PinnedCertificate] = {}
+    for directory in directories:
+        for code in (*sorted(directory.agencies), BUS):
+            for pin in directory.pins(code):
+                if code == BUS or pin.fingerprint in used:
+                    pins[code, pin.fingerprint] = pin
+    return [_certificate(code, pin, names) for (code, _), pin in sorted(pins.items())]
+
+
+def _certificate(code: str, pin: PinnedCertificate, names: Names) -> View:
+    certificate = pin.certificate
+    return {
+        "holder": "ระบบกลาง · the bus" if code == BUS else names.full(code),
+        "subject": certificate.subject.rfc4514_string(),
+        "issuer": certificate.issuer.rfc4514_string(),
+        "serial": f"{certificate.serial_number:x}",
+        "since": moment(certificate.not_valid_before_utc.isoformat()),
+        "until": moment(certificate.not_valid_after_utc.isoformat()),
+        "revoked": moment(pin.revoked_at.isoformat()) if pin.revoked_at else None,
+        "sha256": pin.fingerprint,
+    }
+
+
+def _coded(codes: Mapping[str, Any], value: str) -> tuple[str, str]:
+    known = codes.get(value)
+    return (known.th, known.en) if known else (value, value)
+
+
+def moment(text: str | None) -> dict[str, str] | None:
+    """A time to the second, in both calendars."""
+    if not text:
+        return None
+    at = datetime.fromisoformat(text).astimezone(BANGKOK)
+    return {"iso": at.isoformat(timespec="seconds"), "thai": spoken(at), "short": spoken(at, short=True)}
+
+
+def spoken(at: datetime, *, short: bool = False) -> str:
+    """A time in Thai, to the second; its last word does not stand alone on the next line."""
+    return thai_datetime(at, seconds=True, short=short).replace(" น.", "\u00a0น.")
+
+
+def _day(value: date) -> dict[str, str]:
+    return {"iso": value.isoformat(), "thai": thai_date(value)}
