@@ -1,0 +1,197 @@
+"""One run: carry out a plan with real processes, let everything come to rest, and judge what is left."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+from time import monotonic, sleep
+from typing import Any
+
+from compose.cluster import PostgresCluster
+from compose.node import Node
+from tests.chaos import judging_acts, judging_books, judging_letters, looking
+from tests.chaos.breaking import Breaker
+from tests.chaos.draining import WITHIN, drain
+from tests.chaos.looking import Places
+from tests.chaos.offices import Offices
+from tests.chaos.plan import AGENCIES, Fault, Kind, Plan
+from tests.chaos.town import Town, town
+from tests.chaos.verdict import Trial, Violation
+
+_OFFICES_LOOK_EVERY = 0.15
+_ALL = "100000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run has shown."""
+
+    plan: Plan
+    happened: Mapping[str, int]
+    """Faults that were seen to happen, by kind."""
+    letters: int
+    acts: int
+    refused: int
+    entries: int
+    drained: float
+    violations: list[Violation]
+    trial: Trial = field(repr=False)
+
+    def lines(self) -> Iterator[str]:
+        """The outcome for a reader."""
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(self.happened.items()))
+        yield (
+            f"seed {self.plan.seed} on {self.plan.database}: {self.letters} letters, {self.acts} acts "
+            f"({self.refused} refused), {self.entries} entries; at rest {self.drained:.1f} s after the last fault"
+        )
+        yield f"seed {self.plan.seed}: faults that happened: {counts or 'none'}"
+        yield from (f"seed {self.plan.seed}: VIOLATION {each}" for each in self.violations)
+
+
+def run(folder: Path, plan: Plan, node: Node, cluster: PostgresCluster | None) -> Outcome:
+    """Carry out a plan; `folder` keeps ledger, mailboxes, folders and logs as the evidence."""
+    with town(folder, plan, node, cluster) as found:
+        found.start_all()
+        offices = Offices(plan, found.folders)
+        breaker = Breaker(found, offices)
+        ended: list[Violation] = []
+        with _at_work(offices):
+            _break(plan, found, breaker, ended)
+            took, left = drain(_places(found), offices.due)
+            breaker.count_cuts()
+            _watch(found, ended)
+        trial = _trial(found, offices, breaker)
+        verified = found.bus.run_bus("ledger", "verify", "--signatures", "--json")
+        violations = [
+            *ended,
+            *_not_at_rest(left, found),
+            *_verification(verified.stdout, verified.stderr, found),
+        ]
+        violations += judge(trial)
+        return Outcome(
+            plan=plan,
+            happened=dict(breaker.happened),
+            letters=len(trial.letters),
+            acts=len(trial.acts),
+            refused=sum(body["kind"] == "refused" for body in trial.found.ledger.entries),
+            entries=len(trial.found.ledger.entries),
+            drained=took,
+            violations=violations,
+            trial=trial,
+        )
+
+
+def judge(trial: Trial) -> Iterator[Violation]:
+    """Everything that is wrong with what a run has left."""
+    for rules in (judging_letters, judging_acts, judging_books):
+        yield from rules.judge(trial)
+
+
+@contextmanager
+def _at_work(offices: Offices) -> Iterator[None]:
+    """Within the block the offices work, in a thread of their own; what goes wrong there is raised at its end."""
+    stop, wrong = Event(), []
+
+    def work() -> None:
+        began = monotonic()
+        try:
+            while not stop.wait(_OFFICES_LOOK_EVERY):
+                offices.look(monotonic() - began)
+        except Exception as exc:
+            wrong.append(exc)
+
+    thread = Thread(target=work, name="offices")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if wrong:
+        raise wrong[0]
+
+
+def _break(plan: Plan, found: Town, breaker: Breaker, ended: list[Violation]) -> None:
+    """Begin and end the faults in time; one that takes long delays the others, and all of them end."""
+    began = monotonic()
+    timeline: list[tuple[float, bool, Fault]] = [(fault.at, False, fault) for fault in plan.faults]
+    timeline += [(fault.at + fault.lasts, True, fault) for fault in plan.faults]
+    for at, ends, fault in sorted(timeline, key=lambda one: (one[0], one[1])):
+        while (left := at - (monotonic() - began)) > 0:
+            sleep(min(left, 0.5))
+            _watch(found, ended)
+        (breaker.end if ends else breaker.begin)(fault)
+    while (left := plan.seconds - (monotonic() - began)) > 0:
+        sleep(min(left, 0.5))
+        _watch(found, ended)
+
+
+def _watch(found: Town, ended: list[Violation]) -> None:
+    """Start again what has ended although no fault ended it, and say so."""
+    for name in ("serve", *found.plan.routers, *AGENCIES):
+        process = found.process(name)
+        if name not in found.down and not process.running:
+            what = f"ended by itself with {process.exit_code}: {process.last_words(1)[:300]}"
+            ended.append(Violation(rule="process-ended", about=name, what=what, evidence=str(process.log)))
+            found.start(name)
+
+
+def _not_broken(plan: Plan, breaker: Breaker) -> Iterator[Violation]:
+    """A run shows nothing by faults that did not happen. A line is cut by the next long frame, which may not come."""
+    planned = Counter(fault.kind for fault in plan.faults)
+    for kind, count in planned.items():
+        happened = breaker.happened[kind]
+        if happened < count and kind not in (Kind.CUT, Kind.DEPOT_CUT):
+            what = f"{count} were planned, {happened} seen"
+            yield Violation(rule="fault-missing", about=kind, what=what, evidence="plan.txt")
+
+
+def _not_at_rest(left: list[str], found: Town) -> Iterator[Violation]:
+    for what in left[:20]:
+        yield Violation(
+            rule="not-at-rest", about=f"after {WITHIN:.0f} s", what=what, evidence=str(found.bus.folder)
+        )
+
+
+def _verification(stdout: str, stderr: str, found: Town) -> Iterator[Violation]:
+    report = json.loads(stdout) if stdout.strip() else {"verdict": stderr.strip()[-500:]}
+    if report["verdict"] != "pass":
+        what = json.dumps(report, ensure_ascii=False)[:600]
+        yield Violation(rule="ledger-fails", about="ledger verify", what=what, evidence=str(found.bus.folder))
+
+
+def _places(found: Town) -> Places:
+    url = found.bus.ledger_url
+    return Places(
+        ledger=url.removeprefix("sqlite:///").replace("postgresql+psycopg", "postgresql", 1),
+        mailboxes={code: found.bus.mailbox(code) for code in AGENCIES},
+        folders=found.folders,
+        logs=found.bus.folder / "logs",
+        management=found.node.management_url,
+        vhost=found.bus.vhost,
+    )
+
+
+def _trial(found: Town, offices: Offices, breaker: Breaker) -> Trial:
+    return Trial(
+        letters=dict(offices.letters),
+        acts=list(offices.acts),
+        restored=dict(breaker.restored),
+        found=looking.look(_places(found)),
+        sent={code: _told(found, code, "outbox") for code in AGENCIES},
+        received={code: _told(found, code, "inbox") for code in AGENCIES},
+    )
+
+
+def _told(found: Town, code: str, what: str) -> list[Mapping[str, Any]]:
+    """What the program itself tells an office about its letters: what is judged here, not what is judged by."""
+    done = found.bus.run_adapter(code, what, "--json", "--limit", _ALL)
+    if done.returncode:
+        raise AssertionError(f"`saraban-adapter {what}` of {code} failed: {done.stderr}")
+    told: list[Mapping[str, Any]] = json.loads(done.stdout)
+    return told
