@@ -84,7 +84,7 @@ def _permitted(trial: Trial) -> Iterator[Violation]:
                         rule="recorded-although-forbidden",
                         about=f"letter {number}",
                         what=f"entry {body['seq']}: {body['event']} of {code} after {before.state}",
-                        evidence=trial.found.places.ledger.rpartition("@")[2],
+                        evidence=str(trial.found.places.entries),
                     )
 
 
@@ -117,7 +117,7 @@ def _refusal(trial: Trial, about: str, what: str) -> Violation:
         rule="refused-although-permitted",
         about=about,
         what=what,
-        evidence=trial.found.places.ledger.rpartition("@")[2],
+        evidence=str(trial.found.places.entries),
     )
 
 
@@ -125,8 +125,8 @@ def _seen_alike(trial: Trial) -> Iterator[Violation]:
     """Sender and recipient see the state that the ledger's entries give."""
     ledger = trial.found.ledger
     for row in ledger.letters:
-        entries = ledger.about[row["letter"]]
-        for code in ledger.frozen[row["letter"]]:
+        entries = ledger.about.get(row["letter"], [])
+        for code in ledger.frozen.get(row["letter"], ()):
             wanted = _wanted(entries, code)
             seen = {
                 "sender": _told_to_sender(trial.sent[row["sender"]], row["letter_id"], code),

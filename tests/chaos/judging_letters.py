@@ -51,12 +51,15 @@ def _delivered(trial: Trial, letter: Letter) -> Iterator[Violation]:
     accepted = _entry(trial, letter)
     ledger = trial.found.ledger
     if accepted is None:
-        yield _violation("letter-lost", letter, "the ledger does not have it", Path(trial.found.places.logs))
+        yield _violation("letter-lost", letter, "the ledger does not have it", trial.found.places.entries)
         return
-    frozen = ledger.frozen[accepted["seq"]]
+    frozen = ledger.frozen.get(accepted["seq"], set())
     if frozen != set(letter.recipients):
         yield _violation(
-            "wrong-recipients", letter, f"entry {accepted['seq']} has {sorted(frozen)}", Path("ledger")
+            "wrong-recipients",
+            letter,
+            f"entry {accepted['seq']} has {sorted(frozen)}",
+            trial.found.places.entries,
         )
     for code in letter.recipients:
         yield from _at(trial, letter, code, accepted)
@@ -125,7 +128,7 @@ def _from_nowhere(trial: Trial) -> Iterator[Violation]:
     for code, folder in trial.found.folders.items():
         for place, told in folder.letters:
             number = ids.get(told["letter_id"])
-            if number is None or code not in trial.found.ledger.frozen[number]:
+            if number is None or code not in trial.found.ledger.frozen.get(number, ()):
                 yield Violation(
                     rule="letter-from-nowhere",
                     about=told["letter_id"],

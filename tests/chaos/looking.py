@@ -25,6 +25,8 @@ class Places:
 
     ledger: str
     """The path of an SQLite file, or a PostgreSQL URL."""
+    entries: Path
+    """A file into which the ledger's entries are copied, a line each: a run's database may end with it."""
     mailboxes: Mapping[str, Path]
     folders: Mapping[str, Path]
     logs: Path
@@ -75,7 +77,7 @@ class Ledger:
         """The frozen recipient set of each letter."""
         found: dict[int, set[str]] = {row["letter"]: set() for row in self.letters}
         for row in self.recipients:
-            found[row["letter"]].add(row["agency"])
+            found.setdefault(row["letter"], set()).add(row["agency"])
         return found
 
     @cached_property
@@ -102,9 +104,12 @@ class Found:
 
 def look(places: Places) -> Found:
     """Read everything."""
+    ledger = _ledger(places.ledger)
+    lines = (json.dumps(body, ensure_ascii=False) for body in ledger.entries)
+    places.entries.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Found(
         places=places,
-        ledger=_ledger(places.ledger),
+        ledger=ledger,
         boxes={code: box(path) for code, path in places.mailboxes.items()},
         folders={code: folder(path) for code, path in places.folders.items()},
         queues=queues(places),

@@ -169,6 +169,7 @@ def _places(found: Town) -> Places:
     url = found.bus.ledger_url
     return Places(
         ledger=url.removeprefix("sqlite:///").replace("postgresql+psycopg", "postgresql", 1),
+        entries=found.bus.folder / "entries.jsonl",
         mailboxes={code: found.bus.mailbox(code) for code in AGENCIES},
         folders=found.folders,
         logs=found.bus.folder / "logs",
