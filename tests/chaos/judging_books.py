@@ -103,7 +103,7 @@ def _logs(trial: Trial) -> Iterator[Violation]:
 
 
 def _fault(line: str) -> str | None:
-    """What a line of a log says that should not be there, in one line; what pika says of lost connections is expected."""
+    """What a line of a log says that should not be there; what pika says of lost connections is expected."""
     try:
         entry = json.loads(line)
     except ValueError:
