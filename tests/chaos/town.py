@@ -53,7 +53,11 @@ class Town:
 
     def start(self, name: str, *, wait: bool = False) -> Process:
         """Start a router, the depot or an agency's adapter, or start it again."""
+        started = self._start(name, wait)
         self.down.discard(name)
+        return started
+
+    def _start(self, name: str, wait: bool) -> Process:
         if name == "serve":
             return self.bus.start_depot()
         if name in self.plan.routers:
