@@ -20,6 +20,7 @@ from compose.node import Node
 from tests.chaos import judging_acts, judging_books, judging_letters, looking
 from tests.chaos.breaking import Breaker
 from tests.chaos.draining import WITHIN, drain
+from tests.chaos.known import KnownFault, unexplained
 from tests.chaos.looking import Places
 from tests.chaos.offices import Offices
 from tests.chaos.plan import AGENCIES, Fault, Kind, Plan
@@ -45,15 +46,17 @@ class Outcome:
     violations: list[Violation]
     trial: Trial = field(repr=False)
 
-    def lines(self) -> Iterator[str]:
-        """The outcome for a reader."""
+    def lines(self, known: Iterable[KnownFault] = ()) -> Iterator[str]:
+        """The outcome for a reader, who is told which violations come of faults that are known."""
         counts = ", ".join(f"{kind} {count}" for kind, count in sorted(self.happened.items()))
         yield (
             f"seed {self.plan.seed} on {self.plan.database}: {self.letters} letters, {self.acts} acts "
             f"({self.refused} refused), {self.entries} entries; at rest {self.drained:.1f} s after the last fault"
         )
         yield f"seed {self.plan.seed}: faults that happened: {counts or 'none'}"
-        yield from (f"seed {self.plan.seed}: VIOLATION {each}" for each in self.violations)
+        found = unexplained(self.violations, known)
+        for each in self.violations:
+            yield f"seed {self.plan.seed}: {'VIOLATION' if each in found else 'known fault:'} {each}"
 
 
 def run(folder: Path, plan: Plan, node: Node, cluster: PostgresCluster | None) -> Outcome:
