@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -11,17 +12,32 @@ from tests.chaos.looking import Places
 
 WITHIN = 60.0
 """Seconds after the last fault has ended within which everything has to have come to rest."""
+_GIVEN_UP_AFTER = 180.0
 _LOOK_EVERY = 0.5
 
 
-def drain(places: Places, due: Callable[[], list[str]], within: float = WITHIN) -> tuple[float, list[str]]:
-    """Wait until nothing is on its way, and give the seconds that it took and what was left when the time was up."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """How everything came to rest."""
+
+    took: float
+    late: Sequence[str]
+    """What was still on its way after `WITHIN` seconds."""
+    left: Sequence[str]
+    """What was still on its way when it was given up; then what is judged afterwards is judged too early."""
+
+
+def drain(places: Places, due: Callable[[], list[str]]) -> Rest:
+    """Wait until nothing is on its way; longer than it may take, so that what is only slow is not called lost."""
     began = monotonic()
+    late: list[str] = []
     while True:
         left = due() or list(unfinished(places))
         took = monotonic() - began
-        if not left or took > within:
-            return took, left
+        if left and took > WITHIN and not late:
+            late = left
+        if not left or took > _GIVEN_UP_AFTER:
+            return Rest(took, late, left)
         sleep(_LOOK_EVERY)
 
 

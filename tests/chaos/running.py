@@ -19,7 +19,7 @@ from compose.cluster import PostgresCluster
 from compose.node import Node
 from tests.chaos import judging_acts, judging_books, judging_letters, looking
 from tests.chaos.breaking import Breaker
-from tests.chaos.draining import WITHIN, drain
+from tests.chaos.draining import WITHIN, Rest, drain
 from tests.chaos.known import KnownFault, unexplained
 from tests.chaos.looking import Places
 from tests.chaos.offices import Offices
@@ -29,6 +29,8 @@ from tests.chaos.verdict import Trial, Violation
 
 _OFFICES_LOOK_EVERY = 0.15
 _ALL = 100_000
+_NOT_NOW = 75
+"""The exit code of a program that finds at its start that something it needs is away (EX_TEMPFAIL, sysexits.h)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,14 +70,14 @@ def run(folder: Path, plan: Plan, node: Node, cluster: PostgresCluster | None) -
         ended: list[Violation] = []
         with _at_work(offices):
             _break(plan, found, breaker, ended)
-            took, left = drain(_places(found), offices.due)
+            rest = drain(_places(found), offices.due)
             breaker.count_cuts()
             _watch(found, ended)
         trial = _trial(found, offices, breaker)
         verified = found.bus.run_bus("ledger", "verify", "--signatures", "--json")
         violations = [
             *ended,
-            *_not_at_rest(left, found),
+            *_not_at_rest(rest, found),
             *_verification(verified.stdout, verified.stderr, found),
         ]
         violations += judge(trial)
@@ -86,7 +88,7 @@ def run(folder: Path, plan: Plan, node: Node, cluster: PostgresCluster | None) -
             acts=len(trial.acts),
             refused=sum(body["kind"] == "refused" for body in trial.found.ledger.entries),
             entries=len(trial.found.ledger.entries),
-            drained=took,
+            drained=rest.took,
             violations=violations,
             trial=trial,
         )
@@ -146,13 +148,16 @@ def _break(plan: Plan, found: Town, breaker: Breaker, ended: list[Violation]) ->
 
 
 def _watch(found: Town, ended: list[Violation]) -> None:
-    """Start again what has ended although no fault ended it, and say so."""
+    """Start again what has ended although no fault ended it, as a supervisor does, and say so but for "not now"."""
     for name in ("serve", *found.plan.routers, *AGENCIES):
         process = found.process(name)
-        if name not in found.down and not process.running:
+        # In this order: whoever kills it says so before, and whoever starts it again says so after.
+        if process.running or name in found.down or process is not found.process(name):
+            continue
+        if process.exit_code != _NOT_NOW:
             what = f"ended by itself with {process.exit_code}: {process.last_words(1)[:300]}"
             ended.append(Violation(rule="process-ended", about=name, what=what, evidence=str(process.log)))
-            found.start(name)
+        found.start(name)
 
 
 def _not_broken(plan: Plan, breaker: Breaker) -> Iterator[Violation]:
@@ -165,10 +170,15 @@ def _not_broken(plan: Plan, breaker: Breaker) -> Iterator[Violation]:
             yield Violation(rule="fault-missing", about=kind, what=what, evidence="plan.txt")
 
 
-def _not_at_rest(left: list[str], found: Town) -> Iterator[Violation]:
-    for what in left[:20]:
+def _not_at_rest(rest: Rest, found: Town) -> Iterator[Violation]:
+    where = str(found.bus.folder / "logs")
+    about = f"{WITHIN:.0f} s after the last fault"
+    if rest.late and not rest.left:
+        what = f"{rest.late[0]}; it took {rest.took:.0f} s"
+        yield Violation(rule="slow-to-rest", about=about, what=what, evidence=where)
+    for what in rest.left[:20]:
         yield Violation(
-            rule="not-at-rest", about=f"after {WITHIN:.0f} s", what=what, evidence=str(found.bus.folder)
+            rule="not-at-rest", about=f"{rest.took:.0f} s after the last fault", what=what, evidence=where
         )
 
 
