@@ -112,7 +112,8 @@ def _same_bytes(trial: Trial, letter: Letter, place: Path, accepted: Row) -> Ite
         for row in trial.found.boxes[letter.sender].outbox
         if row["document_id"] == accepted["letterId"]
     ]
-    if sent != [signed]:
+    # A letter that was laid out again after its sender's mailbox was set back is the same letter, sealed at another time.
+    if sent != [signed] and not trial.restored.get(letter.sender):
         yield _violation("bytes-differ", letter, "its sender has other bytes", place)
     wanted = sorted(content(letter, number) for number in range(len(letter.sizes)))
     files = sorted(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -81,6 +82,18 @@ def test_what_reads_and_judges_uses_nothing_of_the_product() -> None:
         }
         assert named, name
         assert not {module for module in named if module.split(".")[0] in ("bus", "adapters")}, name
+
+
+def test_every_rule_is_explained_and_known_faults_name_rules_and_traits_that_there_are() -> None:
+    sources = "".join(each.read_text(encoding="utf-8") for each in Path(__file__).parent.glob("[!t]*.py"))
+    rules = set(re.findall(r"""(?:rule=|_violation\(\s*|rule = )"([a-z-]+)""", sources))
+    rules |= set(re.findall(r"""rule = "[a-z-]+" if \w+ else "([a-z-]+)""", sources))
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"`([a-z-]+)`", page.partition("## Rules")[2].partition("## Known")[0]))
+    assert rules == explained
+    assert set(TAMPERED) <= rules
+    assert avoided(KNOWN) <= TRAITS
+    assert {rule for each in KNOWN for rule, _ in each.excuse} <= rules
 
 
 Tamper = Callable[[Trial], Trial]
