@@ -49,6 +49,14 @@ def _answered(trial: Trial, act: LaidAct) -> Iterator[Violation]:
         rule = "refusal-repeated" if refused else "answer-repeated"
         yield _violation(rule, act, f"told {len(told)} times", place)
     said_ids = {receipt["answers"]["id"] for _, receipt in told if receipt["event"] == "accepted"}
+    recorded = {
+        (body["seq"], body["noticeId"]) for body in trial.found.ledger.entries if body["kind"] == "notice"
+    }
+    for _, receipt in told:
+        named = (receipt["answers"]["entry"], receipt["answers"]["id"])
+        if receipt["event"] == "accepted" and named not in recorded:
+            what = f"the office was told entry {named[0]}, which is another"
+            yield _violation("answers-contradict", act, what, place)
     for notice_id in sorted(said_ids):
         yield from _forwarded(trial, act, notice_id)
 

@@ -61,23 +61,31 @@ def _delivered(trial: Trial, letter: Letter) -> Iterator[Violation]:
             f"entry {accepted['seq']} has {sorted(frozen)}",
             trial.found.places.entries,
         )
+    told = {row["entry"] for row in _rows(trial, letter) if row["state"] == "accepted"}
+    if told != {accepted["seq"]}:
+        what = f"its sender's mailbox has entry {sorted(map(str, told))}, the ledger {accepted['seq']}"
+        yield _violation("answers-contradict", letter, what, trial.found.boxes[letter.sender].path)
     for code in letter.recipients:
         yield from _at(trial, letter, code, accepted)
 
 
 def _entry(trial: Trial, letter: Letter) -> Row | None:
-    """The entry of the letter's acceptance, by the LetterID that its sender's mailbox has given it."""
-    ids = {
-        row["document_id"]
-        for row in trial.found.boxes[letter.sender].outbox
-        if row["type"] == "letter" and row["reference"] == letter.key
-    }
+    """The entry of the letter's acceptance, by the LetterID that its sender's mailbox has given it or has told."""
+    answers = [receipt.get("answers") for _, receipt in trial.found.folders[letter.sender].receipts]
+    ids = {told["id"] for told in answers if told and told["reference"] == letter.key}
+    ids |= {row["document_id"] for row in _rows(trial, letter)}
     found = [
         body
         for body in trial.found.ledger.entries
         if body["kind"] == "accepted" and body["agency"] == letter.sender and body["letterId"] in ids
     ]
     return found[0] if len(found) == 1 else None
+
+
+def _rows(trial: Trial, letter: Letter) -> list[Row]:
+    """The letter in its sender's mailbox."""
+    outbox = trial.found.boxes[letter.sender].outbox
+    return [row for row in outbox if row["type"] == "letter" and row["reference"] == letter.key]
 
 
 def _at(trial: Trial, letter: Letter, code: str, accepted: Row) -> Iterator[Violation]:
@@ -112,7 +120,7 @@ def _same_bytes(trial: Trial, letter: Letter, place: Path, accepted: Row) -> Ite
         for row in trial.found.boxes[letter.sender].outbox
         if row["document_id"] == accepted["letterId"]
     ]
-    # A letter that was laid out again after its sender's mailbox was set back is the same letter, sealed at another time.
+    # Laid out again after its sender's mailbox was set back, it is the same letter, sealed at another time.
     if sent != [signed] and not trial.restored.get(letter.sender):
         yield _violation("bytes-differ", letter, "its sender has other bytes", place)
     wanted = sorted(content(letter, number) for number in range(len(letter.sizes)))

@@ -93,11 +93,15 @@ class Offices:
         return {place.name for place in (self._folders[code] / "sent").glob("[!.]*")}
 
     def lay_again(self, code: str, known: set[str]) -> None:
-        """Put what was taken since and is not answered into the outbox once more: the mailbox was set back."""
+        """Put what was taken since into the outbox once more, because the mailbox was set back.
+
+        All letters, for the mailbox does not know them any more, and a letter laid out again is the same letter; of the
+        acts those that are not answered.
+        """
         with self._lock:
             for name in sorted(self.sent(code) - known):
-                reference = "/".join(name.removesuffix(".json").split(".", 1))
-                if (code, reference) not in self._answers:
+                act, _, verb = name.removesuffix(".json").partition(".")
+                if not verb or (code, f"{act}/{verb}") not in self._answers:
                     (self._folders[code] / "sent" / name).rename(self._folders[code] / "outbox" / name)
 
     def _hear(self, code: str, receipt: Mapping[str, Any]) -> None:

@@ -132,7 +132,13 @@ TAMPERED: dict[str, Tamper] = {
     "act-unanswered": lambda t: _folders(
         t, receipts=lambda told: [one for one in told if "answers" not in one[1]]
     ),
-    "answer-repeated": lambda t: _folders(t, receipts=lambda told: told * 2),
+    "answer-repeated": lambda t: _folders(t, receipts=lambda told: told * 9),
+    "receipt-repeated": lambda t: _folders(t, receipts=lambda told: told * 9),
+    "act-told-again": lambda t: _folders(t, receipts=lambda told: told * 9),
+    "refusal-repeated": lambda t: _folders(t, receipts=lambda told: [*map(_refusal, told)] * 9),
+    "letter-refused": lambda t: _folders(t, receipts=lambda told: [*map(_refusal, told)]),
+    "answers-contradict": lambda t: _boxes(t, outbox=lambda rows: [{**row, "entry": 1} for row in rows]),
+    "wrong-recipients": lambda t: _ledger(t, recipients=lambda rows: rows[1:]),
     "receipt-missing": lambda t: _folders(
         t, receipts=lambda told: [one for one in told if one[1]["event"] != "delivered"]
     ),
@@ -155,6 +161,10 @@ TAMPERED: dict[str, Tamper] = {
     "recorded-although-forbidden": lambda t: _ledger(t, entries=_answered_twice),
     "refused-although-permitted": lambda t: _ledger(t, entries=_refused),
 }
+
+
+def _refusal(told: tuple[Path, Any]) -> tuple[Path, Any]:
+    return (told[0], {**told[1], "event": "refused-by-bus"})
 
 
 def _undone(rows: Any) -> list[dict[str, Any]]:
