@@ -6,13 +6,16 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from time import monotonic, sleep
 
 from bus.broker.admin import Management
 from bus.broker.topology import inbox_queue
 from bus.errors import Transient
 from compose.cluster import PostgresCluster
+from compose.process import Process
 from tests.chaos.offices import Offices
 from tests.chaos.plan import Fault, Kind
 from tests.chaos.town import Town
@@ -29,6 +32,7 @@ class Breaker:
         self._town = town
         self._offices = offices
         self.happened: Counter[str] = Counter()
+        self._counting = Lock()
         self.restored: Counter[str] = Counter()
         """How often each agency's mailbox was brought back."""
         self._taken: dict[str, set[str]] = {}
@@ -71,24 +75,34 @@ class Breaker:
             if cuts:
                 self.happened[kind] = cuts
 
+    def _saw(self, fault: Fault) -> None:
+        with self._counting:
+            self.happened[fault.kind] += 1
+
+    def _running(self, fault: Fault) -> Process:
+        """The process that the fault is for; one that finds something away at its start ends, and is started again."""
+        self._seen(lambda: self._town.process(fault.target).running)
+        return self._town.process(fault.target)
+
     def _kill(self, fault: Fault) -> None:
-        process = self._town.process(fault.target)
+        process = self._running(fault)
         self._town.down.add(fault.target)
         process.kill()
         if process.exit_code == -signal.SIGKILL:
-            self.happened[fault.kind] += 1
+            self._saw(fault)
 
     def _start_again(self, fault: Fault) -> None:
         self._town.start(fault.target)
 
     def _stop(self, fault: Fault) -> None:
-        process = self._town.process(fault.target)
+        process = self._running(fault)
         process.send_signal(signal.SIGSTOP)
         if self._seen(lambda: _state(process.pid) == "T"):
-            self.happened[fault.kind] += 1
+            self._saw(fault)
 
     def _go_on(self, fault: Fault) -> None:
-        self._town.process(fault.target).send_signal(signal.SIGCONT)
+        with suppress(ProcessLookupError):  # it has ended by itself, which is told elsewhere
+            self._town.process(fault.target).send_signal(signal.SIGCONT)
 
     def _cut(self, fault: Fault) -> None:
         way, _, after = fault.detail.partition(":")
@@ -108,7 +122,7 @@ class Breaker:
         self._town.start(fault.target)
         self._reconcile(fault.target)
         self.restored[fault.target] += 1
-        self.happened[fault.kind] += 1
+        self._saw(fault)
 
     def _place(self, fault: Fault) -> Path:
         return self._town.bus.folder / "copies" / f"{fault.target}-{fault.at}"
@@ -119,7 +133,7 @@ class Breaker:
 
     def _purge(self, fault: Fault) -> None:
         if self._seen(lambda: self._purged(fault.target)):
-            self.happened[fault.kind] += 1
+            self._saw(fault)
         self._town.start(fault.target)
         self._reconcile(fault.target)
 
@@ -144,7 +158,7 @@ class Breaker:
             self._town.node.ctl("set_disk_free_limit", _NO_DISK_LEFT)
             alarmed = self._seen(lambda: self._alarmed("disk"))
         if alarmed:
-            self.happened[fault.kind] += 1
+            self._saw(fault)
 
     def _all_clear(self, fault: Fault) -> None:
         if fault.kind is Kind.MEMORY_ALARM:
@@ -154,13 +168,13 @@ class Breaker:
 
     def _restart_broker(self, fault: Fault) -> None:
         self._town.node.restart(hard=fault.kind is Kind.BROKER_KILL)
-        self.happened[fault.kind] += 1
+        self._saw(fault)
 
     def _kill_database(self, fault: Fault) -> None:
         cluster = self._cluster()
         cluster.kill()
         if not cluster.running:
-            self.happened[fault.kind] += 1
+            self._saw(fault)
 
     def _start_database(self, _fault: Fault) -> None:
         self._cluster().start()
