@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench fuzz lock clean
+.PHONY: help setup demo test chaos fuzz check bench lock clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ demo: .setup-demo  ## seven agencies exchange letters over a real broker; KEEP=1
 
 test: .setup-test  ## run all tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
 	@$(RUN) pytest $(ARGS)
+
+chaos: .setup-test  ## random faults by seeds, for minutes; SEED=… SECONDS=… DATABASE=… repeat a run, PLAN=show prints it
+	@SEED=$(SEED) SECONDS=$(SECONDS) DATABASE=$(DATABASE) KNOWN=$(KNOWN) PLAN=$(PLAN) $(RUN) tests.chaos
 
 check: .setup-check  ## style, types and the direction of imports
 	@$(RUN) ruff check
