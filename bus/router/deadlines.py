@@ -1,16 +1,17 @@
 """Deadlines: silence becomes a recorded, signed fact (P12), and nobody is accused by a bus that was not listening.
 
-A receipt may be waiting in the intake while its deadline passes. So a deadline is judged only when the intake has
-been seen empty after it: every router that consumes has, later than the deadline, found no message ready and none in
-its own hands. Each says so in the `watch` table, afresh every few seconds; the broker says how many consumers there
-are. A router that is stopped with a receipt in its hands still counts as a consumer and says nothing, and when the
-broker gives it up its message is ready again: in both cases nobody is judged.
+A receipt may be waiting in its agency's intake queue while its deadline passes. So a deadline is judged only when the
+intake has been seen empty after it: every router that consumes has, later than the deadline, found no message ready in
+any agency's queue and none in its own hands. Each says so in the `watch` table, afresh every few seconds while anything
+is due; the broker says how many consumers there are. A router that is stopped with a receipt in its hands still counts
+as a consumer and says nothing, and when the broker gives it up its message is ready again: in both cases nobody is
+judged.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -50,6 +51,7 @@ class Deadlines:
         router: str,
         idle: Callable[[], bool],
         give: Callable[[tuple[Consignment, ...]], None],
+        agencies: Callable[[], Sequence[str]],
         settle: timedelta,
     ) -> None:
         self._link = link
@@ -59,6 +61,7 @@ class Deadlines:
         self._router = router
         self._idle = idle
         self._give = give
+        self._agencies = agencies
         self._settle = settle
         self.overdue = 0
         """How many overdue notices this router has issued."""
@@ -89,13 +92,20 @@ class Deadlines:
     async def _observe(self) -> datetime | None:
         """Give this router's word if it can; return the time of which the intake is known to have been empty."""
         asked_at = now()
-        if not self._idle():
+        # Every agency's queue has to be asked: that is for when something is due.
+        if not self._idle() or not await asyncio.to_thread(self._anything_due):
             return None
-        depth = await self._link.depth(topology.INTAKE)
-        if depth.messages or not self._idle():
+        depths = (await self._link.depths(map(topology.intake_queue, self._agencies()))).values()
+        if any(depth.messages for depth in depths) or not self._idle():
             return None
         await asyncio.wrap_future(self._appends.submit(lambda writer: writer.watched(self._router, asked_at)))
-        return await asyncio.to_thread(self._seen_empty_by_all, depth.consumers)
+        return await asyncio.to_thread(
+            self._seen_empty_by_all, max((depth.consumers for depth in depths), default=0)
+        )
+
+    def _anything_due(self) -> bool:
+        with self._ledger.read() as reader:
+            return bool(reader.due_before(now(), limit=1))
 
     def _seen_empty_by_all(self, consumers: int) -> datetime | None:
         with self._ledger.read() as reader:

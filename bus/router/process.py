@@ -21,6 +21,7 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
 from bus.router.answers import Answers
 from bus.router.checkpoints import Checkpoints
+from bus.router.consumer import Consumer, Limits
 from bus.router.deadlines import Deadlines
 from bus.router.enforce import calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
@@ -28,8 +29,10 @@ from bus.router.intake import Rules
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorder
 from bus.router.replaying import carry_out_replays, read_parked
-from bus.router.service import Intake, Limits
+from bus.router.service import Intake
+from bus.router.shares import Share, Shares
 from bus.settings import BusSettings
+from bus.settings.bus import Shares as SharesSection
 from bus.web import health_app, serving
 
 _log = logs.get("router")
@@ -87,6 +90,7 @@ class _Parts:
             head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
             on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
         )
+        shares = Shares(_share(settings.shares))
         self.intake = Intake(
             rules=Rules(directory, calendar, codes, answers),
             judged_by=judged_by,
@@ -96,16 +100,19 @@ class _Parts:
             recorder=Recorder(name),
             fanout=self.fanout,
             metrics=self.metrics,
-            limits=Limits(settings.router.batch, settings.router.prefetch),
+            shares=shares,
         )
+        limits = Limits(settings.router.batch, settings.router.prefetch)
+        self.consumer = Consumer(self.intake, shares, limits)
         self.deadlines = Deadlines(
             link=outlet,
             ledger=ledger,
             appends=self.appends,
             answers=answers,
             router=name,
-            idle=lambda: self.intake.idle,
+            idle=lambda: self.consumer.idle,
             give=self.fanout.give,
+            agencies=lambda: self.intake.rules.directory.inboxes,
             settle=timedelta(seconds=settings.router.settle_seconds),
         )
         self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
@@ -128,6 +135,10 @@ class _Parts:
 
     def _open_circuits(self) -> float:
         return len(self.fanout.open_circuits)
+
+
+def _share(section: SharesSection) -> Share:
+    return Share(section.messages, section.bytes, section.fruitless, section.window)
 
 
 @contextmanager
@@ -168,7 +179,7 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
             await stack.enter_async_context(serving(app, "127.0.0.1", router.metrics_port))
         outgoing = asyncio.create_task(parts.fanout.run(later, interval=router.sweep_interval))
         work = [
-            asyncio.create_task(parts.intake.run(parts.intake_link, stop)),
+            asyncio.create_task(parts.consumer.run(parts.intake_link, stop)),
             asyncio.create_task(
                 read_parked(parts.intake_link, parts.intake, parts.appends, parts.fanout, stop)
             ),

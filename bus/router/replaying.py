@@ -17,9 +17,10 @@ from bus.ledger.store import Ledger, Writer
 from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
+from bus.router.consumer import delivery_of
 from bus.router.delivery import Delivery
 from bus.router.fanout import Fanout
-from bus.router.service import Intake, Settlement, delivery_of
+from bus.router.service import Intake, Settlement
 from bus.thai import now
 
 _log = logs.get("parking")

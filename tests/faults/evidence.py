@@ -170,7 +170,7 @@ async def _depths(bus: LocalBus) -> dict[str, int]:
     depths = {}
     async with Link(bus.amqp_url(topology.ROUTER), name="auditor") as link:
         await asyncio.wait_for(link.wait_connected(), 30)
-        for queue in (topology.INTAKE, topology.PARKED):
+        for queue in (*map(topology.intake_queue, AGENCIES), topology.PARKED):
             depths[queue] = (await link.depth(queue)).messages
     for code in AGENCIES:
         async with Link(bus.amqp_url(topology.user_of(code)), name="auditor") as link:

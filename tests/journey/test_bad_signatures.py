@@ -167,7 +167,7 @@ async def test_a_forged_x_death_header_changes_nobodys_origin(offices: Offices) 
     agency = offices[factory.OPM]
     death = {
         "exchange": topology.submit_exchange(factory.SOC),
-        "queue": topology.INTAKE,
+        "queue": topology.intake_queue(factory.SOC),
         "reason": "delivery_limit",
         "count": 99,
         "routing-keys": [factory.SOC],
@@ -175,7 +175,7 @@ async def test_a_forged_x_death_header_changes_nobodys_origin(offices: Offices) 
     forged = {
         "x-death": [death],
         "x-first-death-exchange": topology.submit_exchange(factory.SOC),
-        "x-first-death-queue": topology.INTAKE,
+        "x-first-death-queue": topology.intake_queue(factory.SOC),
         "x-delivery-count": 99,
         "sender": factory.SOC,
         "consignment": 1,
