@@ -23,8 +23,8 @@ check: .setup-check  ## style, types and the direction of imports
 	@$(RUN) mypy
 	@.venv/bin/lint-imports --cache-dir build/cache/import-linter
 
-bench: .setup-bench  ## measure; writes build/bench.json
-	@$(RUN) tests.bench
+bench: .setup-bench  ## measure; writes build/bench.json; ARGS name parts, for example ARGS=floods
+	@$(RUN) tests.bench $(ARGS)
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --universal --python-version 3.11 --all-extras --upgrade --generate-hashes --no-header \

@@ -8,9 +8,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal_column, select
 
 from bus.ledger.among import among
+from bus.ledger.counting import RefusalCounts
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.finding import Asked, letters_query
 from bus.ledger.heads import Heads
@@ -116,6 +117,11 @@ class Reader:
         """What is asked of the signed heads."""
         return Heads(self._current())
 
+    @property
+    def refusals(self) -> RefusalCounts:
+        """What was refused in each hour; the counts of an append are written at once."""
+        return RefusalCounts(self._connection)
+
     def state_of(self, letter: int) -> LetterState:
         """Return a letter's state: the fold over its entries."""
         return fold(self.entries_of(letter))
@@ -193,6 +199,17 @@ class Reader:
         }
         return [entry for entry in self.every(Kind.PARKED) if entry.seq not in done]
 
+    def parked_as(self, sha256: str, agency: str | None) -> int | None:
+        """Return the entry by which these bytes of this agency are parked, unless a replay has brought them through."""
+        query = select(entries.c.body).where(
+            entries.c.kind == literal_column("'parked'"), entries.c.document == bytes.fromhex(sha256)
+        )
+        found = [Entry(json.loads(text)) for text in self._current().scalars(query)]
+        mine = [entry.seq for entry in found if entry.body.get("agency") == agency]
+        if mine:
+            mine = [entry.seq for entry in self.parked() if entry.seq in mine]
+        return mine[-1] if mine else None
+
     def every(self, kind: Kind) -> Iterator[Entry]:
         """Yield all entries of a kind, in order."""
         after = 0
@@ -236,6 +253,11 @@ class Reader:
             waiting, kept = counts.get(agency, (0, 0))
             counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
         return counts
+
+    def waiting_for(self, agency: str, most: int) -> int:
+        """Return how many consignments wait to be published to an agency; counted up to `most`."""
+        some = select(pending.c.number).where(pending.c.agency == agency).limit(most).subquery()
+        return self._current().scalar(select(func.count()).select_from(some)) or 0
 
     def due_before(self, moment: datetime, *, limit: int) -> list[tuple[int, str, str]]:
         """Return (letter, deadline, due time) of the deadlines that have passed and are not judged yet."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bus import logs
 from bus.broker import topology
@@ -132,7 +132,7 @@ class Consumer:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            deliveries = [delivery_of(incoming) for incoming in batch]
+            deliveries = [self._told(delivery_of(incoming)) for incoming in batch]
             settlements = await self._intake.process(deliveries)
             reached("router.before-ack")
             acknowledged = [i for i, s in zip(batch, settlements, strict=True) if s is Settlement.ACK]
@@ -141,9 +141,18 @@ class Consumer:
                 if settlement is Settlement.PARK:
                     subscription.reject(incoming)
         finally:
-            self._seconds_each += 0.3 * ((clock() - began) / len(batch) - self._seconds_each)
+            if len(batch) >= _FEWEST:  # in a smaller one, most of the time is not that of its submissions
+                self._seconds_each += 0.3 * ((clock() - began) / len(batch) - self._seconds_each)
             self._in_hand -= len(batch)
             self._room.release()
+
+    def _told(self, delivery: Delivery) -> Delivery:
+        """Once in a window, tell an agency that exceeds its share by this submission's answer, and raise the alarm."""
+        agency = delivery.agency
+        if agency is None or not self._shares.to_be_told(agency):
+            return delivery
+        self._intake.share_exceeded(agency, self._shares.used(agency))
+        return replace(delivery, exceeding=True)
 
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Give everything in hand back to the queue and take no more until ledger and depot answer."""
@@ -161,4 +170,11 @@ def delivery_of(incoming: Incoming) -> Delivery:
     """Return a message as a submission received now."""
     agency, user = parking.origin(incoming)
     announced = (incoming.type, incoming.message_id) if incoming.type and incoming.message_id else None
-    return Delivery(raw=incoming.body, agency=agency, user=user, received_at=now(), announced=announced)
+    return Delivery(
+        raw=incoming.body,
+        agency=agency,
+        user=user,
+        received_at=now(),
+        announced=announced,
+        asked=incoming.asked,
+    )

@@ -28,6 +28,7 @@ from bus.router.fanout import Fanout
 from bus.router.intake import Rules
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorder
+from bus.router.refusing import enter_counts
 from bus.router.replaying import carry_out_replays, read_parked
 from bus.router.service import Intake
 from bus.router.shares import Share, Shares
@@ -37,6 +38,7 @@ from bus.web import health_app, serving
 
 _log = logs.get("router")
 _REPLAYS_EVERY = 1.0
+_COUNTS_EVERY = 10.0
 
 
 def bus_seal(settings: BusSettings) -> Seal:
@@ -92,12 +94,12 @@ class _Parts:
         )
         shares = Shares(_share(settings.shares))
         self.intake = Intake(
-            rules=Rules(directory, calendar, codes, answers),
+            rules=Rules(directory, calendar, codes, answers, settings.shares.refusals_per_hour),
             judged_by=judged_by,
             ledger=ledger,
             depot=depot,
             appends=self.appends,
-            recorder=Recorder(name),
+            recorder=Recorder(name, settings.shares.refusals_per_hour),
             fanout=self.fanout,
             metrics=self.metrics,
             shares=shares,
@@ -114,6 +116,9 @@ class _Parts:
             give=self.fanout.give,
             agencies=lambda: self.intake.rules.directory.inboxes,
             settle=timedelta(seconds=settings.router.settle_seconds),
+        )
+        self.metrics.gauge(
+            "exceeding", "Agencies that send more than their share now.", lambda: shares.exceeding
         )
         self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
         self.metrics.gauge(
@@ -184,6 +189,7 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
                 read_parked(parts.intake_link, parts.intake, parts.appends, parts.fanout, stop)
             ),
             asyncio.create_task(carry_out_replays(parts.ledger, parts.intake, stop, interval=_REPLAYS_EVERY)),
+            asyncio.create_task(enter_counts(parts.ledger, parts.appends, stop, interval=_COUNTS_EVERY)),
             asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
             asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum
@@ -25,6 +25,7 @@ from bus import logs
 from bus.depot.client import Holds
 from bus.errors import Transient
 from bus.failpoints import reached
+from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
@@ -157,6 +158,14 @@ class Intake:
                 self._versions = in_force
                 self.rules = replace(self.rules, directory=directory, calendar=calendar)
 
+    def share_exceeded(self, agency: str, used: Mapping[str, int]) -> None:
+        """Raise the alarm: an agency sends more than its share, and all others go before it. Once in a window."""
+        self._metrics.exceeded.labels(agency).inc()
+        _log.error(
+            "share-exceeded", agency=agency, **{f"{name}_percent": part for name, part in used.items()}
+        )
+        self._appends.submit(lambda writer: writer.entry(Kind.SHARE_EXCEEDED, agency=agency, percent=used))
+
     async def _append(
         self, found: list[Examined | Exception], judged_by: Versions
     ) -> list[Recorded | Exception]:
@@ -193,6 +202,8 @@ class Intake:
             self.away.set()
             return Settlement.RETRY_LATER
         self._metrics.submissions.labels("parked").inc()
+        if delivery.agency:
+            self._shares.use(delivery.agency, fruitless=1)
         _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, error=outcome)
         if delivery.replay is not None:
             name = type(outcome).__name__

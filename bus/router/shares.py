@@ -62,6 +62,19 @@ class Shares:
         """Whether an agency has used more than its share."""
         return agency in self._used and max(self._drained(agency).parts) > 1.0
 
+    def used(self, agency: str) -> dict[str, int]:
+        """Return what an agency has used, in percent of its share; twice the share is as much as is remembered."""
+        parts = self._drained(agency).parts
+        return {
+            name: round(part * 100)
+            for name, part in zip(("messages", "bytes", "fruitless"), parts, strict=True)
+        }
+
+    @property
+    def exceeding(self) -> int:
+        """How many agencies exceed their share now."""
+        return sum(map(self.exceeded, list(self._used)))
+
     def to_be_told(self, agency: str) -> bool:
         """Whether an agency has exceeded its share and has not been told so in this window; it counts as told then."""
         if not self.exceeded(agency):
