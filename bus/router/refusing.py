@@ -77,7 +77,10 @@ class Refusals:
 
     def _counts_of(self, agency: str) -> dict[str, int]:
         if agency not in self._counts:
-            self._counts[agency] = dict(self._reader.refusals.of(agency, hour_of(now())))
+            newest = self._reader.newest()
+            # As the append will have it: the ledger's time never runs backwards.
+            at = max(now(), newest.at) if newest else now()
+            self._counts[agency] = dict(self._reader.refusals.of(agency, hour_of(at)))
         return self._counts[agency]
 
     def _signed(

@@ -48,7 +48,14 @@ class Recorder:
         """Write a batch; Stale is a result here and not an error, so that it does not roll back the others."""
         _foresee(writer, examined)
         outcomes: list[Recorded | Stale] = []
+        repeated: set[tuple[str, int]] = set()
         for one in examined:
+            if isinstance(one, Repeated) and one.delivery.replay is None:
+                if (one.agency, one.answer) in repeated:
+                    # Said once to all who ask at once.
+                    outcomes.append(Recorded("repeated", ()))
+                    continue
+                repeated.add((one.agency, one.answer))
             try:
                 outcomes.append(self.record(writer, one, judged_by))
             except Stale as stale:
