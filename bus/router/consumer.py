@@ -132,7 +132,7 @@ class Consumer:
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
-            deliveries = [self._told(delivery_of(incoming)) for incoming in batch]
+            deliveries = [self._flagged(delivery_of(incoming)) for incoming in batch]
             settlements = await self._intake.process(deliveries)
             reached("router.before-ack")
             acknowledged = [i for i, s in zip(batch, settlements, strict=True) if s is Settlement.ACK]
@@ -146,13 +146,12 @@ class Consumer:
             self._in_hand -= len(batch)
             self._room.release()
 
-    def _told(self, delivery: Delivery) -> Delivery:
-        """Once in a window, tell an agency that exceeds its share by this submission's answer, and raise the alarm."""
-        agency = delivery.agency
-        if agency is None or not self._shares.to_be_told(agency):
+    def _flagged(self, delivery: Delivery) -> Delivery:
+        """Once in a window, have an agency that exceeds its share told so by the answer to one of its submissions."""
+        if delivery.agency is None:
             return delivery
-        self._intake.share_exceeded(agency, self._shares.used(agency))
-        return replace(delivery, exceeding=True)
+        self._intake.watch_share(delivery.agency)
+        return replace(delivery, exceeding=self._shares.to_be_flagged(delivery.agency))
 
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Give everything in hand back to the queue and take no more until ledger and depot answer."""

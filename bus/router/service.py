@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum
@@ -158,8 +158,13 @@ class Intake:
                 self._versions = in_force
                 self.rules = replace(self.rules, directory=directory, calendar=calendar)
 
-    def share_exceeded(self, agency: str, used: Mapping[str, int]) -> None:
-        """Raise the alarm: an agency sends more than its share, and all others go before it. Once in a window."""
+    def watch_share(self, agency: str, *, fruitless: int = 0) -> None:
+        """Raise the alarm, once in a window, if an agency sends more than its share: all others go before it."""
+        if fruitless:
+            self._shares.use(agency, fruitless=fruitless)
+        if not self._shares.to_be_told(agency):
+            return
+        used = self._shares.used(agency)
         self._metrics.exceeded.labels(agency).inc()
         _log.error(
             "share-exceeded", agency=agency, **{f"{name}_percent": part for name, part in used.items()}
@@ -193,7 +198,7 @@ class Intake:
         if isinstance(outcome, Recorded):
             self._metrics.submissions.labels(outcome.outcome).inc()
             if outcome.outcome in _FRUITLESS and delivery.agency:
-                self._shares.use(delivery.agency, fruitless=1)
+                self.watch_share(delivery.agency, fruitless=1)
             self._fanout.give(outcome.consignments)
             if outcome.left:
                 self._fanout.sweep_now()
@@ -203,7 +208,7 @@ class Intake:
             return Settlement.RETRY_LATER
         self._metrics.submissions.labels("parked").inc()
         if delivery.agency:
-            self._shares.use(delivery.agency, fruitless=1)
+            self.watch_share(delivery.agency, fruitless=1)
         _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, error=outcome)
         if delivery.replay is not None:
             name = type(outcome).__name__

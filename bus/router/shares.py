@@ -42,6 +42,8 @@ class _Used:
     parts: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     at: float = 0.0
     told_at: float | None = None
+    flagged: bool = True
+    """Whether an answer has told the agency since."""
 
 
 class Shares:
@@ -76,13 +78,21 @@ class Shares:
         return sum(map(self.exceeded, list(self._used)))
 
     def to_be_told(self, agency: str) -> bool:
-        """Whether an agency has exceeded its share and has not been told so in this window; it counts as told then."""
+        """Whether an agency exceeds its share and nobody was told so in this window; it counts as told then."""
         if not self.exceeded(agency):
             return False
         used = self._used[agency]
         if used.told_at is not None and used.at - used.told_at < self._share.window:
             return False
-        used.told_at = used.at
+        used.told_at, used.flagged = used.at, False
+        return True
+
+    def to_be_flagged(self, agency: str) -> bool:
+        """Whether an answer is to tell the agency what others have been told already; it counts as flagged then."""
+        used = self._used.get(agency)
+        if used is None or used.flagged:
+            return False
+        used.flagged = True
         return True
 
     def _drained(self, agency: str) -> _Used:

@@ -171,6 +171,19 @@ def test_what_an_agency_has_signed_is_kept_whole_and_answered_each_time(
             assert reader.document(entry["document"]) == raw
 
 
+def test_a_circumstance_that_has_not_changed_is_answered_as_before_and_one_that_has_anew(
+    router: Router, ledger: Ledger
+) -> None:
+    raw = _letter(receivers=(Receiver(agency="1100700000"), Receiver(agency="0101100000")))
+    outcomes = [router.take(delivery(raw)).outcome for _ in range(5)]
+    assert outcomes == ["refused"] + ["repeated"] * 4
+    router.enforce(rig.directory(version=2, ETDA=rig.agency("1100700000")))
+    assert router.take(delivery(raw)).outcome == "refused", "the same code, and another unknown recipient"
+    assert refusals(ledger) == [RejectionCode.RECIPIENT_UNKNOWN] * 2
+    router.enforce(rig.directory(version=3, ETDA=rig.agency("1100700000"), OCSC=rig.agency("0101100000")))
+    assert router.take(delivery(raw)).outcome == "accepted"
+
+
 def test_a_count_is_there_if_and_only_if_its_transaction_is(router: Router, ledger: Ledger) -> None:
     for _ in range(LIMIT + 1):
         router.take(delivery(_noise(20)))

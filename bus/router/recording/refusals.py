@@ -7,10 +7,12 @@ What failed before gate 6 may be anything, from anybody who got hold of an agenc
 from __future__ import annotations
 
 from bus.documents.letter import Letter
-from bus.documents.xml import DocumentType
+from bus.documents.notice import Notice, ReasonText
+from bus.documents.xml import DocumentType, open_envelope, read
 from bus.errors import RejectionCode
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
+from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
 from bus.router.delivery import Refused
 from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
@@ -19,7 +21,7 @@ KEPT_BYTES = 4096
 
 
 def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
-    """Write a refusal and answer it; a permanent one of the same bytes only repeats its answer.
+    """Write a refusal and answer it; the same one of the same bytes only repeats its answer.
 
     At most `per_hour` of an agency that failed before gate 6 are written. Raises Stale if the gates saw it otherwise.
     """
@@ -31,7 +33,7 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
         known = writer.verdict_on_raw(found.agency, delivery.sha256)
         # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
         # property of the bytes. Only the same reason is the same answer.
-        if known and known.code == code and not code.circumstantial:
+        if known and known.code == code and (not code.circumstantial or _says_the_same(writer, known, found)):
             return hand.repeat(found.agency, known.answer)
         if id_ and not conflict:
             still_unanswered(writer, found.agency, type_, id_, digest)
@@ -76,6 +78,18 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
         headers=answer_headers(delivery, id_, []),
     )
     return "refused"
+
+
+def _says_the_same(writer: Writer, known: Verdict, found: Refused) -> bool:
+    """Whether what was judged anew is refused for the same circumstance, in the same words, as before."""
+    entry = writer.entry_at(known.entry)
+    said = writer.document(str(entry.body["refusal"])) if entry and "refusal" in entry.body else None
+    return said is not None and found.refusal is not None and _words(said) == _words(found.refusal.raw)
+
+
+def _words(refusal: bytes) -> tuple[ReasonText, ...]:
+    document = read(open_envelope(refusal).root)
+    return document.reason_texts if isinstance(document, Notice) else ()
 
 
 def _has_room(writer: Writer, found: Refused, per_hour: int) -> bool:
