@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from bus.broker.topology import (
     DELIVER,
     PARKED,
     ROUTER,
+    Limits,
     inbox_queue,
     intake_queue,
     submit_exchange,
@@ -173,6 +175,52 @@ async def test_a_full_inbox_refuses_and_its_neighbour_goes_on(vhost: Vhost) -> N
         with pytest.raises(Nacked):
             await _fill(router, SENDER)
         await router.publish(message(NEIGHBOUR, exchange=DELIVER))
+
+
+@pytest.mark.parametrize("limits", [Limits(intake_messages=3), Limits(intake_bytes=3_000)])
+async def test_p11_who_fills_its_intake_fills_nobody_elses(vhost: Vhost, limits: Limits) -> None:
+    vhost.apply([SENDER, NEIGHBOUR], limits=limits)
+    async with Link(vhost.url(user_of(SENDER)), name="flood") as flooding:
+        with pytest.raises(Nacked):
+            await _fill_intake(flooding)
+    async with Link(vhost.url(user_of(NEIGHBOUR)), name="neighbour") as neighbour:
+        await neighbour.publish(message(exchange=submit_exchange(NEIGHBOUR), body=bytes(1_000)))
+    async with Link(vhost.url(ROUTER), name="router") as router:
+        subscription = router.subscribe(INTAKE, FOREIGN, prefetch=100)
+        taken: set[str] = set()
+        while taken != {submit_exchange(SENDER), submit_exchange(NEIGHBOUR)}:
+            taken |= {each.exchange for each in await subscription.take(100)}
+
+
+async def _fill_intake(link: Link) -> None:
+    for _ in range(30):
+        await link.publish(message(exchange=submit_exchange(SENDER), body=bytes(1_000)))
+
+
+async def test_an_agency_has_no_more_connections_than_its_limit(vhost: Vhost) -> None:
+    vhost.apply([SENDER, NEIGHBOUR], limits=Limits(connections=2, channels=4))
+    async with AsyncExitStack() as stack:
+        links = [
+            await stack.enter_async_context(Link(vhost.url(user_of(SENDER)), name=f"link {n}"))
+            for n in range(3)
+        ]
+        await until(lambda: sum(link.connected for link in links) == 2)
+        neighbour = await stack.enter_async_context(Link(vhost.url(user_of(NEIGHBOUR)), name="other"))
+        await asyncio.wait_for(neighbour.wait_connected(), 20)
+        assert sum(link.connected for link in links) == 2
+
+
+async def test_an_agency_has_no_more_channels_than_its_limit(
+    vhost: Vhost, caplog: pytest.LogCaptureFixture
+) -> None:
+    vhost.apply([SENDER], limits=Limits(connections=2, channels=4))
+    async with Link(vhost.url(user_of(SENDER)), name="many lanes") as link:
+        for lane in range(4):
+            await link.publish(message(exchange=submit_exchange(SENDER)), lane=f"lane {lane}")
+        assert link.connected
+        # The broker ends the whole connection; the link comes back, and its channels are new.
+        await link.publish(message(exchange=submit_exchange(SENDER)), lane="one more")
+    assert "has reached the maximum allowed user limit of (4)" in caplog.text
 
 
 async def _fill(router: Link, code: str) -> None:
