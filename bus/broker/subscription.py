@@ -2,7 +2,7 @@
 
 Every loss (connection, channel, queue, a consumer cancelled by the broker) ends in the same place: what was not
 acknowledged goes back to its queue, and the subscription opens another channel, with growing pauses, until stopped.
-One of many queues that cannot be consumed is left out for a while; the others do not wait for it.
+A queue that cannot be consumed beside others is left out for a while; they do not wait for it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
+from bus.broker.awaiting import first
 from bus.broker.messages import Away, Closed, Depth, Incoming
 from bus.broker.order import InOrderOfArrival, Order
 from bus.retry import AWAY
 
 _LOG = logging.getLogger(__name__)
-_TRY_AGAIN_AFTER = 30.0
-"""Seconds for which one of many queues is left out once it could not be consumed."""
+_TRY_AGAIN_AFTER = 30.0  # seconds for which one of many queues is left out
 
 
 class ConsumerChannel(Protocol):
@@ -97,6 +97,11 @@ class Subscription:
         """How many messages have arrived on the present channel and are neither acknowledged nor rejected."""
         return len(self._unsettled)
 
+    @property
+    def missing(self) -> int:
+        """How many of the queues are not consumed now."""
+        return len(self._wanted.keys() - self._consumers.keys())
+
     async def take(self, limit: int) -> list[Incoming]:
         """Wait for messages and return at least one and at most `limit`.
 
@@ -136,11 +141,8 @@ class Subscription:
     def reject(self, incoming: Incoming) -> None:
         """Never deliver this message again: the queue dead-letters it."""
         channel = self._channel
-        if (
-            channel is not None
-            and incoming.generation == channel.generation
-            and incoming.tag in self._unsettled
-        ):
+        ours = channel is not None and incoming.generation == channel.generation
+        if channel is not None and ours and incoming.tag in self._unsettled:
             del self._unsettled[incoming.tag]
             channel.reject(incoming.tag)
             self._settled.set()
@@ -152,9 +154,8 @@ class Subscription:
         if channel is None or self._stopped or self._careful:
             return
         for queue in list(self._wanted):
-            if queue not in self._consumers and not self._waits(queue):
-                with suppress(Away):
-                    await self._begin(channel, queue)
+            with suppress(Away):
+                await self._begin(channel, queue)
 
     async def pause(self) -> None:
         """Close the channel: what is unacknowledged returns to the queue, and nothing comes until `resume`."""
@@ -171,7 +172,7 @@ class Subscription:
         self._stopped = True
         async with self._changing:
             if (channel := self._channel) is not None:
-                for consumer in self._consumers.values():
+                for consumer in list(self._consumers.values()):
                     with suppress(Away):
                         await channel.cancel(consumer)
         self._news.set()
@@ -215,11 +216,9 @@ class Subscription:
             if self._careful:
                 await self._go_carefully(channel)
             for queue in list(self._wanted):
-                if not self._waits(queue):
-                    await self._begin(channel, queue)
+                await self._begin(channel, queue)
         except BaseException:
-            if self._channel is channel:
-                self._forget()
+            self._forget()
             await channel.close()
             raise
         return channel
@@ -241,8 +240,7 @@ class Subscription:
         while self._unsettled and self._channel is channel:
             self._settled.clear()
             settling = asyncio.create_task(self._settled.wait())
-            either: set[asyncio.Future[Any]] = {settling, channel.gone}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            await first(settling, channel.gone)
             settling.cancel()
             if channel.gone.done():
                 raise Away(channel.gone.result())
@@ -258,6 +256,9 @@ class Subscription:
             return None
 
     async def _begin(self, channel: ConsumerChannel, queue: str) -> None:
+        """Consume a queue, unless that is done already or is not to be tried yet."""
+        if queue in self._consumers or self._left_out.get(queue, 0.0) > asyncio.get_running_loop().time():
+            return
         # A queue that is not there, or does not answer, takes the channel with it, and all its other consumers: so each
         # is asked for over another channel before.
         if len(self._wanted) > 1 and await self._ready(channel, queue) is None:
@@ -271,9 +272,6 @@ class Subscription:
                 if len(self._wanted) > 1:
                     self._leave_out(queue, away)
                 raise
-
-    def _waits(self, queue: str) -> bool:
-        return self._left_out.get(queue, 0.0) > asyncio.get_running_loop().time()
 
     def _leave_out(self, queue: str, reason: Away) -> None:
         _LOG.warning("cannot consume %s: %s", queue, reason)

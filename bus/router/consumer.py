@@ -66,6 +66,11 @@ class Consumer:
         """Whether no submission is in hand, taken or not."""
         return self._in_hand == 0 and (self._subscription is None or self._subscription.unsettled == 0)
 
+    @property
+    def missing(self) -> int:
+        """How many agencies' intake queues are not consumed now."""
+        return self._subscription.missing if self._subscription else 0
+
     async def run(self, link: Link, stop: asyncio.Event) -> None:
         """Consume every agency's intake until stopped; then finish and acknowledge what is in hand."""
         codes = self._intake.rules.directory.inboxes

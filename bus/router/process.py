@@ -120,6 +120,9 @@ class _Parts:
         self.metrics.gauge(
             "exceeding", "Agencies that send more than their share now.", lambda: shares.exceeding
         )
+        self.metrics.gauge(
+            "intakes_missing", "Intake queues that are not consumed now.", lambda: self.consumer.missing
+        )
         self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
         self.metrics.gauge(
             "published", "Consignments confirmed since the start.", lambda: self.fanout.published

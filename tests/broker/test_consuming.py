@@ -122,6 +122,7 @@ async def test_a_queue_that_is_not_there_keeps_nobody_from_the_others_and_is_tak
         bodies = await _fill(link, "q", 3)
         subscription = link.subscribe("missing", "q", prefetch=20, careful=True)
         assert sorted(await _bodies(subscription, 3)) == bodies
+        await until(lambda: subscription.missing == 1)
         (generation,) = {subscription._channel.generation} if subscription._channel else {0}
         vhost.declare("missing")
         vhost.declare("new")
@@ -129,6 +130,7 @@ async def test_a_queue_that_is_not_there_keeps_nobody_from_the_others_and_is_tak
         await _fill(link, "missing", 2)
         await _fill(link, "new", 2)
         await _bodies(subscription, 4)
+        await until(lambda: subscription.missing == 0)
         assert subscription._channel
         assert subscription._channel.generation == generation, "the others' consumers were left alone"
 

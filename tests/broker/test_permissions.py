@@ -197,17 +197,22 @@ async def _fill_intake(link: Link) -> None:
         await link.publish(message(exchange=submit_exchange(SENDER), body=bytes(1_000)))
 
 
-async def test_an_agency_has_no_more_connections_than_its_limit(vhost: Vhost) -> None:
+async def test_an_agency_has_no_more_connections_than_its_limit(
+    vhost: Vhost, caplog: pytest.LogCaptureFixture
+) -> None:
     vhost.apply([SENDER, NEIGHBOUR], limits=Limits(connections=2, channels=4))
     async with AsyncExitStack() as stack:
-        links = [
-            await stack.enter_async_context(Link(vhost.url(user_of(SENDER)), name=f"link {n}"))
-            for n in range(3)
-        ]
-        await until(lambda: sum(link.connected for link in links) == 2)
-        neighbour = await stack.enter_async_context(Link(vhost.url(user_of(NEIGHBOUR)), name="other"))
-        await asyncio.wait_for(neighbour.wait_connected(), 20)
-        assert sum(link.connected for link in links) == 2
+
+        async def connect(code: str, name: str) -> Link:
+            return await stack.enter_async_context(Link(vhost.url(user_of(code)), name=name))
+
+        # One after the other: RabbitMQ looks at the number, and then counts.
+        for name in ("first", "second"):
+            await asyncio.wait_for((await connect(SENDER, name)).wait_connected(), 20)
+        third = await connect(SENDER, "third")
+        await until(lambda: "connection limit" in caplog.text and "(2) is reached" in caplog.text)
+        await asyncio.wait_for((await connect(NEIGHBOUR, "neighbour")).wait_connected(), 20)
+        assert not third.connected
 
 
 async def test_an_agency_has_no_more_channels_than_its_limit(
