@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
+from bus.cli import reports
 from bus.documents.letter import Receiver
 from bus.documents.notes import log_key
 from bus.documents.signing import sign
@@ -21,6 +23,7 @@ from bus.errors import RejectionCode
 from bus.ledger.counting import hour_of
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind
+from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import verify
 from bus.ledger.work import Claim
@@ -28,6 +31,7 @@ from bus.router import parking
 from bus.router.delivery import Delivery, Refused
 from bus.router.recording import Recorded, Stale, close_hours
 from bus.router.recording.refusals import KEPT_BYTES
+from bus.router.refusing import enter_counts
 from bus.thai import now
 from tests.assets import factory
 from tests.assets.factory import OCS, OPM, SOC
@@ -126,6 +130,10 @@ def test_beyond_the_limit_of_an_hour_refusals_are_told_once_and_counted(
     assert counted["agency"] == OPM
     assert (counted["hour"][:13], counted["entered"], counted["codes"]) == (hour, LIMIT, {code: 1 + 5 + 1})
     assert rig.counts(ledger)["refusal_counts"] == 0
+    with ledger.read() as reader:
+        (row,) = (row for row in reports._refused(reader) if row["code"] == code and OPM in row["agencies"])
+    theirs_too = code == RejectionCode.XML_NOT_WELL_FORMED
+    assert row["count"] == LIMIT + 1 + 5 + 1 + theirs_too, "an auditor's report has those that were counted"
     assert router.take(make()).outcome == "refused", "a new hour has room again"
     assert verified(ledger, tmp_path) == []
 
@@ -208,6 +216,28 @@ def test_a_count_is_there_if_and_only_if_its_transaction_is(router: Router, ledg
     again.ledger.close()
     with ledger.read() as reader:
         assert reader.refusals.of(OPM, hour_of(now()))[code] == 2
+
+
+async def test_a_running_router_enters_the_counts_of_the_hours_that_are_over(
+    router: Router, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(LIMIT + 3):
+        router.take(delivery(_noise(20)))
+    appends, stop = GroupCommit(ledger), asyncio.Event()
+    running = asyncio.create_task(enter_counts(ledger, appends, stop, interval=0.01))
+    try:
+        await asyncio.sleep(0.05)
+        assert rig.entries_of_kind(ledger, Kind.REFUSALS_COUNTED) == [], "the hour is not over"
+        later(monkeypatch, 1)
+        async with asyncio.timeout(20):
+            while not rig.entries_of_kind(ledger, Kind.REFUSALS_COUNTED):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        stop.set()
+        await running
+        await asyncio.to_thread(appends.close)
+    (counted,) = rig.entries_of_kind(ledger, Kind.REFUSALS_COUNTED)
+    assert counted["codes"] == {RejectionCode.XML_NOT_WELL_FORMED: 3}
 
 
 def test_what_the_gates_counted_in_another_hour_is_looked_at_again(
