@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Protocol
 
@@ -68,11 +68,10 @@ class Subscription:
         self._consumers: dict[str, str] = {}
         """By queue, the consumer on the present channel."""
         self._arrived: Order = order if order is not None else InOrderOfArrival()
-        self._unsettled: dict[int, None] = {}
-        """Tags of the present channel that are neither acknowledged nor rejected, ascending."""
+        self._unsettled: dict[int, str] = {}
+        """Tags of the present channel that are neither acknowledged nor rejected, ascending; and their exchanges."""
         self._news = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._going = asyncio.Event()
+        self._settled, self._going = asyncio.Event(), asyncio.Event()
         self._going.set()
         self._stopped = False
         self._changing = asyncio.Lock()
@@ -96,6 +95,10 @@ class Subscription:
     def unsettled(self) -> int:
         """How many messages have arrived on the present channel and are neither acknowledged nor rejected."""
         return len(self._unsettled)
+
+    def unsettled_from(self, exchanges: Collection[str]) -> bool:
+        """Whether any of these came through one of these exchanges."""
+        return not set(exchanges).isdisjoint(self._unsettled.values())
 
     @property
     def missing(self) -> int:
@@ -150,12 +153,10 @@ class Subscription:
     async def cover(self, queues: Iterable[str]) -> None:
         """Consume these queues too, and try those again that could not be consumed; none is ever given up."""
         self._wanted.update(dict.fromkeys(queues))
-        channel = self._channel
-        if channel is None or self._stopped or self._careful:
-            return
-        for queue in list(self._wanted):
-            with suppress(Away):
-                await self._begin(channel, queue)
+        if (channel := self._channel) and not (self._stopped or self._careful):
+            for queue in list(self._wanted):
+                with suppress(Away):
+                    await self._begin(channel, queue)
 
     async def pause(self) -> None:
         """Close the channel: what is unacknowledged returns to the queue, and nothing comes until `resume`."""
@@ -280,7 +281,7 @@ class Subscription:
     def _receive(self, incoming: Incoming) -> None:
         if self._channel is None or incoming.generation != self._channel.generation:
             return
-        self._unsettled[incoming.tag] = None
+        self._unsettled[incoming.tag] = incoming.exchange
         self._arrived.add(incoming)
         self._news.set()
 

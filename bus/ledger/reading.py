@@ -199,16 +199,14 @@ class Reader:
         }
         return [entry for entry in self.every(Kind.PARKED) if entry.seq not in done]
 
-    def parked_as(self, sha256: str, agency: str | None) -> int | None:
-        """Return the entry by which these bytes of this agency are parked, unless a replay has brought them through."""
-        query = select(entries.c.body).where(
-            entries.c.kind == literal_column("'parked'"), entries.c.document == bytes.fromhex(sha256)
+    def parked_with(self, sha256: str) -> list[Entry]:
+        """Return the entries by which these bytes were parked, replayed since or not."""
+        parked, these = (
+            entries.c.kind == literal_column("'parked'"),
+            entries.c.document == bytes.fromhex(sha256),
         )
-        found = [Entry(json.loads(text)) for text in self._current().scalars(query)]
-        mine = [entry.seq for entry in found if entry.body.get("agency") == agency]
-        if mine:
-            mine = [entry.seq for entry in self.parked() if entry.seq in mine]
-        return mine[-1] if mine else None
+        query = select(entries.c.body).where(parked, these).order_by(entries.c.seq)
+        return [Entry(json.loads(text)) for text in self._current().scalars(query)]
 
     def every(self, kind: Kind) -> Iterator[Entry]:
         """Yield all entries of a kind, in order."""
@@ -264,6 +262,13 @@ class Reader:
         query = select(due.c.letter, due.c.deadline, due.c.at).where(due.c.at < timestamp(moment))
         rows = self._current().execute(query.order_by(due.c.at).limit(limit))
         return [(row.letter, row.deadline, row.at) for row in rows]
+
+    def parties_due(self, moment: datetime) -> list[str]:
+        """Return the senders and recipients of the letters with a deadline that has passed and is not judged yet."""
+        some = select(due.c.letter).where(due.c.at < timestamp(moment))
+        senders = select(letters.c.sender).where(letters.c.letter.in_(some))
+        others = select(recipients.c.agency).where(recipients.c.letter.in_(some))
+        return list(self._current().scalars(senders.union(others)))
 
     def watches(self) -> dict[str, str]:
         """Return when each router last saw the intake empty."""

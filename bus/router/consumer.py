@@ -7,6 +7,7 @@ bounded by the time that it has taken lately, for whoever comes next waits for i
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -57,14 +58,17 @@ class Consumer:
         self._order = FairOrder(shares)
         self._seconds_each = 0.005
         """What a submission has taken lately, with those that were under way beside it."""
-        self._in_hand = 0
+        self._in_hand: Counter[str | None] = Counter()
+        """Of each agency, how many are taken and not settled yet."""
         self._subscription: Subscription | None = None
         self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
 
-    @property
-    def idle(self) -> bool:
-        """Whether no submission is in hand, taken or not."""
-        return self._in_hand == 0 and (self._subscription is None or self._subscription.unsettled == 0)
+    def idle_of(self, agencies: Sequence[str]) -> bool:
+        """Whether no submission of these agencies is in hand, taken or not."""
+        if any(self._in_hand[agency] for agency in agencies):
+            return False
+        exchanges = [topology.submit_exchange(agency) for agency in agencies]
+        return self._subscription is None or not self._subscription.unsettled_from(exchanges)
 
     @property
     def missing(self) -> int:
@@ -90,7 +94,7 @@ class Consumer:
                 elif settling and subscription.waiting < self._limits.batch:
                     await asyncio.wait(settling, timeout=_GATHER_FOR, return_when=asyncio.FIRST_COMPLETED)
                 batch = await self._next(subscription, settling, stop)
-                self._in_hand += len(batch)
+                self._in_hand.update(map(_agency_of, batch))
                 task = asyncio.create_task(self._take(subscription, batch))
                 settling.add(task)
                 task.add_done_callback(settling.discard)
@@ -148,7 +152,7 @@ class Consumer:
         finally:
             if len(batch) >= _FEWEST:  # in a smaller one, most of the time is not that of its submissions
                 self._seconds_each += 0.3 * ((clock() - began) / len(batch) - self._seconds_each)
-            self._in_hand -= len(batch)
+            self._in_hand.subtract(map(_agency_of, batch))
             self._room.release()
 
     def _flagged(self, delivery: Delivery) -> Delivery:
@@ -168,6 +172,10 @@ class Consumer:
         self._intake.away.clear()
         await subscription.resume()
         _log.info("dependencies-back")
+
+
+def _agency_of(incoming: Incoming) -> str | None:
+    return topology.agency_of_exchange(incoming.exchange)
 
 
 def delivery_of(incoming: Incoming) -> Delivery:

@@ -50,8 +50,13 @@ def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[s
     The same bytes, parked already and not replayed since, are not entered twice.
     """
     agency = delivery.user or delivery.agency
-    if known := writer.parked_as(delivery.sha256, agency):
-        return known
+    known = {entry.seq for entry in writer.parked_with(delivery.sha256) if entry.body.get("agency") == agency}
+    if known:
+        replayed = {
+            one.body["parked"] for one in writer.every(Kind.REPLAYED) if one.body["outcome"] != "parked"
+        }
+        if still := known - replayed:
+            return max(still)
     number = writer.numbers([agency])[agency] if agency and agency in inboxes else None
     parked = writer.entry(
         Kind.PARKED,

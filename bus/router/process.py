@@ -112,9 +112,8 @@ class _Parts:
             appends=self.appends,
             answers=answers,
             router=name,
-            idle=lambda: self.consumer.idle,
+            idle=self.consumer.idle_of,
             give=self.fanout.give,
-            agencies=lambda: self.intake.rules.directory.inboxes,
             settle=timedelta(seconds=settings.router.settle_seconds),
         )
         self.metrics.gauge(
