@@ -30,15 +30,21 @@ class RefusalCounts:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._known: dict[tuple[str, str], dict[str, int]] = {}
 
     def of(self, agency: str, hour: str) -> Mapping[str, int]:
         """Return by code how many of an agency's submissions were refused in an hour (`2026-11-26T09`)."""
-        table = refusal_counts.c
-        query = select(table.code, table.count).where(table.agency == agency, table.hour == hour)
-        return {code: count for code, count in self._connection.execute(query)}
+        if (agency, hour) not in self._known:
+            table = refusal_counts.c
+            query = select(table.code, table.count).where(table.agency == agency, table.hour == hour)
+            self._known[agency, hour] = {code: count for code, count in self._connection.execute(query)}
+        return self._known[agency, hour]
 
     def add(self, agency: str, hour: str, code: str) -> None:
         """Count one more."""
+        known = self._known.get((agency, hour))
+        if known is not None:
+            known[code] = known.get(code, 0) + 1
         dialect = {"sqlite": sqlite, "postgresql": postgresql}[self._connection.dialect.name]
         row = {"agency": agency, "hour": hour, "code": code, "count": 1}
         more = {"count": refusal_counts.c.count + 1}
@@ -54,6 +60,7 @@ class RefusalCounts:
 
     def take_before(self, hour: str) -> dict[tuple[str, str], dict[str, int]]:
         """Take the counts of all hours before this one off the list; return them by agency and hour."""
+        self._known.clear()
         past = delete(refusal_counts).where(refusal_counts.c.hour < hour)
         taken: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         for row in self._connection.execute(past.returning(*refusal_counts.c)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Unpack
 
@@ -117,7 +118,7 @@ class Reader:
         """What is asked of the signed heads."""
         return Heads(self._current())
 
-    @property
+    @cached_property
     def refusals(self) -> RefusalCounts:
         """What was refused in each hour; the counts of an append are written at once."""
         return RefusalCounts(self._connection)

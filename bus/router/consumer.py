@@ -31,7 +31,7 @@ _BATCHES_UNDER_WAY = 3
 _GATHER_FOR = 0.1
 """Seconds that a batch which is not full waits at most for the end of one under way: what comes meanwhile shares its
 transactions. An idle router waits for nothing; one whose depot is slow goes on with what needs no depot."""
-_BATCH_TAKES, _EXCEEDING_BATCH_TAKES = 0.75, 0.25
+_BATCH_TAKES = 0.75
 """Seconds that a batch should take at most: whoever comes next waits for those under way."""
 _FEWEST = 8
 _COVER_EVERY = 1.0
@@ -55,8 +55,8 @@ class Consumer:
         self._intake = intake
         self._shares = shares
         self._limits = limits
-        self._order = FairOrder(shares)
-        self._seconds_each = 0.005
+        self._order = FairOrder(shares, limits.batch)
+        self._seconds_each = 0.01
         """What a submission has taken lately, with those that were under way beside it."""
         self._in_hand: Counter[str | None] = Counter()
         """Of each agency, how many are taken and not settled yet."""
@@ -133,9 +133,7 @@ class Consumer:
 
     def _batch_size(self) -> int:
         """How many submissions to take at once, so that those who come next do not wait long for them."""
-        exceeding = self._order.only_exceeding
-        seconds = _EXCEEDING_BATCH_TAKES if exceeding else _BATCH_TAKES
-        return max(_FEWEST, min(self._limits.batch, int(seconds / self._seconds_each)))
+        return max(_FEWEST, int(_BATCH_TAKES / self._seconds_each))
 
     async def _take(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
         clock = asyncio.get_running_loop().time

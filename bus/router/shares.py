@@ -20,6 +20,8 @@ from bus.broker.messages import Incoming
 
 _MOST_BYTES = 8 * 1024**2
 """In one batch: large submissions wait for one another, not for everybody."""
+_EXCEEDING = 3
+"""By how much smaller a batch is that has only submissions from beyond a share."""
 _HOLDS = 2.0
 
 
@@ -109,8 +111,10 @@ class FairOrder:
     The submit exchange says whose a message is: nobody else can write there.
     """
 
-    def __init__(self, shares: Shares) -> None:
+    def __init__(self, shares: Shares, most: int = 128) -> None:
+        """`most`: in one batch, however quick they are."""
         self._shares = shares
+        self._most = most
         self._waiting: dict[str, deque[Incoming]] = {}
         """By submit exchange, in the order of their turns."""
         self._count = 0
@@ -129,7 +133,11 @@ class FairOrder:
 
     def take(self, limit: int) -> list[Incoming]:
         """Take at most `limit`, one of each agency in turn; of those beyond their share only if nobody else waits."""
-        turns = deque(key for key in self._waiting if not self._exceeded(key)) or deque(self._waiting)
+        turns = deque(key for key in self._waiting if not self._exceeded(key))
+        if not turns:
+            # Whoever comes next should not wait long for those that have had their share.
+            turns, limit = deque(self._waiting), max(1, limit // _EXCEEDING)
+        limit = min(limit, self._most)
         taken: list[Incoming] = []
         size = 0
         while turns and len(taken) < limit and size < _MOST_BYTES:

@@ -95,7 +95,9 @@ def test_two_that_exceed_their_shares_are_fair_to_each_other() -> None:
     shares = Shares(SHARE)
     shares.use(A, messages=1_000)
     shares.use(B, messages=11)
-    assert taken(order(shares, A, A, A, A, B, B), 4) == "ABAB"
+    found = order(shares, A, A, A, A, B, B)
+    assert taken(found, 12) == "ABAB", "and take no more than a part of a batch"
+    assert taken(found, 12) == "AA"
 
 
 def test_a_share_comes_back_with_time_and_one_window_after_the_worst_flood() -> None:
