@@ -26,8 +26,8 @@ check: .setup-check  ## style, types and the direction of imports
 	@$(RUN) mypy
 	@.venv/bin/lint-imports --cache-dir build/cache/import-linter
 
-bench: .setup-bench  ## measure; writes build/bench.json
-	@$(RUN) tests.bench
+bench: .setup-bench  ## measure; writes build/bench.json; ARGS name parts, for example ARGS=floods
+	@$(RUN) tests.bench $(ARGS)
 
 fuzz: .setup-test  ## ask all checkers of a signature about some 80,000 changed documents (minutes)
 	@$(RUN) tests.fuzz $(ARGS)

@@ -51,6 +51,9 @@ class RejectionCode(StrEnum):
     IDENTITY_AGENCY_SUSPENDED = "identity.agency-suspended"
     IDENTITY_SENDER_FOREIGN = "identity.sender-foreign"
 
+    MESSAGE_PROPERTY = "message.property"
+    REFUSALS_TOO_MANY = "refusals.too-many"
+
     SECRECY_UNSEALED = "secrecy.unsealed"
     SECRECY_NOT_ENROLLED = "secrecy.not-enrolled"
     SECRECY_EXCLUDED = "secrecy.excluded"
@@ -93,6 +96,7 @@ _CIRCUMSTANTIAL = frozenset(
         RejectionCode.IDENTITY_AGENCY_SUSPENDED,
         RejectionCode.KEY_UNKNOWN,
         RejectionCode.KEY_NOT_YET_VALID,
+        RejectionCode.REFUSALS_TOO_MANY,
         RejectionCode.SECRECY_NOT_ENROLLED,
         RejectionCode.CODE_UNKNOWN,
         RejectionCode.DATE_OUT_OF_RANGE,

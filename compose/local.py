@@ -75,9 +75,9 @@ def free_port() -> int:
 class LocalBus:
     """The bus in a folder: settings, keys, ledger, depot, mailboxes, processes. A context manager.
 
-    `directory` and `calendar` are the texts of the two files, the shipped examples if left out; `router`, `depot` and
-    `log` override settings of their sections, the last those of [ledger]; `witness_poll` is how often adapters look at
-    the log, in seconds.
+    `directory` and `calendar` are the texts of the two files, the shipped examples if left out; `router`, `shares`,
+    `depot` and `log` override settings of their sections, the last those of [ledger]; `witness_poll` is how often
+    adapters look at the log, in seconds.
     """
 
     def __init__(
@@ -90,6 +90,7 @@ class LocalBus:
         directory: str | None = None,
         calendar: str | None = None,
         router: Mapping[str, Any] | None = None,
+        shares: Mapping[str, Any] | None = None,
         depot: Mapping[str, Any] | None = None,
         log: Mapping[str, Any] | None = None,
         witness_poll: float = 2.0,
@@ -101,6 +102,7 @@ class LocalBus:
         self._broker = broker
         self._texts = {"agencies": directory, "calendar": calendar}
         self._router = dict(router or {})
+        self._shares = dict(shares or {})
         self._depot = dict(depot or {})
         self._log = dict(log or {})
         self._witness_poll = witness_poll
@@ -367,6 +369,7 @@ class LocalBus:
                 "settle_seconds": 1.0,
                 **self._router,
             },
+            "shares": self._shares,
         }
         (self.folder / "bus.toml").write_text(_toml(settings), encoding="utf-8")
 

@@ -189,7 +189,9 @@ State = dict[Kind, dict[str, Mapping[str, Any]]]
 
 def _wanted(topology: Topology) -> State:
     return {
-        "user": {each.name: {"tags": sorted(each.tags)} for each in topology.users},
+        "user": {
+            each.name: {"tags": sorted(each.tags), "limits": dict(each.limits)} for each in topology.users
+        },
         "permission": {
             each.name: {"configure": each.configure, "write": each.write, "read": each.read}
             for each in topology.users
@@ -242,7 +244,9 @@ def _actual(topology: Topology, management: Management) -> State:
     administrators = {each["name"] for each in found["users"] if "administrator" in _tags(each)} - ours
     permissions = [each for each in here["permissions"] if each["user"] not in administrators]
     ours |= {each["user"] for each in permissions}
-    users = [{**each, "tags": _tags(each)} for each in found["users"]]
+    users = [
+        {**each, "tags": _tags(each), "limits": dict(each.get("limits") or {})} for each in found["users"]
+    ]
     return {
         "user": {each["name"]: each for each in users if each["name"] in ours or _ours(each["name"])},
         "permission": {each["user"]: each for each in permissions},

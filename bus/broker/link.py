@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import logging
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
@@ -24,8 +24,10 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.exceptions import AMQPError, StreamLostError
 
+from bus.broker.awaiting import first, in_words, resolve
 from bus.broker.confirms import Confirms, expire
 from bus.broker.messages import Away, Closed, Depth, Incoming, Outgoing, Unconfirmed
+from bus.broker.order import Order
 from bus.broker.subscription import Subscription
 from bus.failpoints import reached
 from bus.retry import AWAY
@@ -33,6 +35,7 @@ from bus.retry import AWAY
 _LOG = logging.getLogger(__name__)
 _GENERATIONS = itertools.count(1)
 _PERSISTENT = 2
+_ASKING = ("expiration", "priority", "reply_to")
 _ANSWER_WITHIN = 30.0
 """Seconds for the broker to answer anything but a publish; a channel that takes longer is given up."""
 
@@ -48,7 +51,7 @@ class _Connection:
         self.unblocked.set()
         self.pika = AsyncioConnection(
             parameters,
-            on_open_callback=_resolve(self.opened),
+            on_open_callback=resolve(self.opened),
             on_open_error_callback=self._lost,
             on_close_callback=self._lost,
             custom_ioloop=loop,
@@ -58,7 +61,7 @@ class _Connection:
 
     async def wait_open(self) -> None:
         """Return when it is open; raise Away when that failed."""
-        await _first(self.opened, self.gone)
+        await first(self.opened, self.gone)
         if self.gone.done():
             raise Away(self.gone.result())
 
@@ -77,7 +80,7 @@ class _Connection:
     def _lost(self, _: AsyncioConnection, reason: BaseException | None) -> None:
         self.unblocked.set()  # whoever waits for that must now wait for another connection
         if not self.gone.done():
-            self.gone.set_result(_in_words(reason))
+            self.gone.set_result(in_words(reason))
 
 
 class _Channel:
@@ -89,10 +92,10 @@ class _Channel:
         self.confirms = Confirms()
         self._opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
-            self._pika = connection.pika.channel(on_open_callback=_resolve(self._opened))
+            self._pika = connection.pika.channel(on_open_callback=resolve(self._opened))
         except AMQPError as exc:
-            raise Away(_in_words(exc)) from exc
-        self._pika.add_on_close_callback(lambda _, reason: self._lost(_in_words(reason)))
+            raise Away(in_words(exc)) from exc
+        self._pika.add_on_close_callback(lambda _, reason: self._lost(in_words(reason)))
         self._pika.add_on_cancel_callback(self._consumer_cancelled)
         self._pika.add_on_return_callback(self._returned)
 
@@ -124,7 +127,7 @@ class _Channel:
                 outgoing.exchange, outgoing.routing_key, outgoing.body, properties, mandatory=True
             )
         except AMQPError as exc:
-            raise Unconfirmed(_in_words(exc), sent=False) from exc
+            raise Unconfirmed(in_words(exc), sent=False) from exc
         return self.confirms.expect(outgoing)
 
     async def consume(self, queue: str, prefetch: int, arrived: Callable[[Incoming], None]) -> str:
@@ -136,6 +139,20 @@ class _Channel:
         await self._call(self._pika.basic_qos, prefetch_count=prefetch)
         answer = await self._call(self._pika.basic_consume, queue=queue, on_message_callback=deliver)
         return str(answer.method.consumer_tag)
+
+    async def get(self, queue: str) -> Incoming | None:
+        """Take one message, to be acknowledged like any other; None if none is ready."""
+        found: asyncio.Future[Incoming | None] = asyncio.get_running_loop().create_future()
+        self._pika.add_callback(lambda _: resolve(found)(None), [pika.spec.Basic.GetEmpty], one_shot=True)
+        try:
+            self._pika.basic_get(
+                queue,
+                lambda _, method, properties, body: resolve(found)(self._incoming(method, properties, body)),
+            )
+        except AMQPError as exc:
+            raise Away(in_words(exc)) from exc
+        incoming: Incoming | None = await self._answer(found)
+        return incoming
 
     async def cancel(self, consumer: str) -> None:
         """End a consumer; what it delivered can still be acknowledged."""
@@ -170,13 +187,13 @@ class _Channel:
     async def _call(self, method: Callable[..., Any], **arguments: Any) -> Any:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
-            method(callback=_resolve(answer), **arguments)
+            method(callback=resolve(answer), **arguments)
         except AMQPError as exc:
-            raise Away(_in_words(exc)) from exc
+            raise Away(in_words(exc)) from exc
         return await self._answer(answer)
 
     async def _answer(self, answer: asyncio.Future[Any]) -> Any:
-        await _first(answer, self.gone, within=_ANSWER_WITHIN)
+        await first(answer, self.gone, within=_ANSWER_WITHIN)
         if answer.done():
             return answer.result()
         if not self.gone.done():
@@ -210,6 +227,7 @@ class _Channel:
             message_id=properties.message_id,
             type=properties.type,
             headers=properties.headers or {},
+            asked=_asked(properties),
             redelivered=method.redelivered,
             received_at=datetime.now(UTC),
             generation=self.generation,
@@ -285,10 +303,18 @@ class Link:
         finally:
             timer.cancel()
 
-    def subscribe(self, queue: str, *, prefetch: int) -> Subscription:
-        """Consume a queue from now until the subscription is stopped or the link closed."""
+    def subscribe(
+        self, *queues: str, prefetch: int, order: Order | None = None, careful: bool = False
+    ) -> Subscription:
+        """Consume queues from now until the subscription is stopped or the link closed."""
         subscription = Subscription(
-            queue, prefetch=prefetch, connected=self.wait_connected, open_channel=self._open
+            queues,
+            prefetch=prefetch,
+            order=order,
+            careful=careful,
+            connected=self.wait_connected,
+            open_channel=self._open,
+            depth=self.depth,
         )
         self._subscriptions.append(subscription)
         return subscription
@@ -300,6 +326,21 @@ class Link:
             return await channel.depth(queue)
         finally:
             channel.drop("asked")
+
+    async def depths(self, queues: Iterable[str]) -> dict[str, Depth]:
+        """The same for many queues, over one channel; without those that do not exist."""
+        found: dict[str, Depth] = {}
+        channel = await self._open()
+        try:
+            for queue in queues:
+                try:
+                    found[queue] = await channel.depth(queue)
+                except Away:
+                    # Asking for what does not exist closes the channel; anything else, and the next one fails too.
+                    channel = await self._open()
+        finally:
+            channel.drop("asked")
+        return found
 
     async def close(self, *, within: float = 10.0) -> None:
         """Wait for outstanding confirms, at most `within` seconds, then close; no task is left behind."""
@@ -400,22 +441,6 @@ def _parameters(
     return parameters
 
 
-def _resolve(answer: asyncio.Future[Any]) -> Callable[[Any], None]:
-    """A callback that completes a future, unless nobody waits for it any more."""
-
-    def callback(value: Any) -> None:
-        if not answer.done():
-            answer.set_result(value)
-
-    return callback
-
-
-async def _first(*futures: asyncio.Future[Any], within: float | None = None) -> None:
-    """Wait until one of them is done, and leave the others alone."""
-    await asyncio.wait(futures, timeout=within, return_when=asyncio.FIRST_COMPLETED)
-
-
-def _in_words(reason: BaseException | None) -> str:
-    if reason is None:
-        return "closed"
-    return str(reason) or type(reason).__name__
+def _asked(properties: Any) -> tuple[str, ...]:
+    """What the publisher asked the broker to do with its message; RabbitMQ itself sets none of these."""
+    return tuple(name for name in _ASKING if getattr(properties, name) is not None)

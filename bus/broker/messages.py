@@ -46,6 +46,8 @@ class Incoming:
     message_id: str | None
     type: str | None
     headers: Mapping[str, object]
+    asked: tuple[str, ...] = ()
+    """Names of the properties by which its publisher asks the broker for something (expiration)."""
     redelivered: bool
     received_at: datetime
     generation: int

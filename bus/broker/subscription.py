@@ -1,22 +1,25 @@
-"""A consumer of one queue that outlives its channel.
+"""A consumer of one queue, or of many, that outlives its channel.
 
 Every loss (connection, channel, queue, a consumer cancelled by the broker) ends in the same place: what was not
-acknowledged goes back to the queue, and the subscription opens another channel, with growing pauses, until stopped.
+acknowledged goes back to its queue, and the subscription opens another channel, with growing pauses, until stopped.
+A queue that cannot be consumed beside others is left out for a while; they do not wait for it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from typing import Protocol
 
-from bus.broker.messages import Away, Closed, Incoming
+from bus.broker.awaiting import first
+from bus.broker.messages import Away, Closed, Depth, Incoming
+from bus.broker.order import InOrderOfArrival, Order
 from bus.retry import AWAY
 
 _LOG = logging.getLogger(__name__)
+_TRY_AGAIN_AFTER = 30.0  # seconds for which one of many queues is left out
 
 
 class ConsumerChannel(Protocol):
@@ -27,6 +30,7 @@ class ConsumerChannel(Protocol):
     """Done when the channel or its consumer is lost; the result says why."""
 
     async def consume(self, queue: str, prefetch: int, arrived: Callable[[Incoming], None]) -> str: ...
+    async def get(self, queue: str) -> Incoming | None: ...
     async def cancel(self, consumer: str) -> None: ...
     def ack(self, tag: int, *, multiple: bool) -> None: ...
     def reject(self, tag: int) -> None: ...
@@ -34,32 +38,48 @@ class ConsumerChannel(Protocol):
 
 
 class Subscription:
-    """Messages of one queue, in order of arrival, at most `prefetch` unacknowledged at a time."""
+    """Messages of some queues, at most `prefetch` of each unacknowledged at a time.
+
+    A `careful` one first takes from each queue alone, and one by one, what was delivered before to somebody who did not
+    settle it: it may be what killed that one. Nothing else is in hand meanwhile that could be blamed for it.
+    """
 
     def __init__(
         self,
-        queue: str,
+        queues: Iterable[str],
         *,
         prefetch: int,
         connected: Callable[[], Awaitable[None]],
         open_channel: Callable[[], Awaitable[ConsumerChannel]],
+        depth: Callable[[str], Awaitable[Depth]],
+        order: Order | None = None,
+        careful: bool = False,
     ) -> None:
-        self.queue = queue
+        self._wanted = dict.fromkeys(queues)
+        """The queues to consume, in order."""
+        self._left_out: dict[str, float] = {}
+        """Queues that could not be consumed, and when to try again (event loop's time)."""
         self._prefetch = prefetch
+        self._careful = careful
         self._connected = connected
         self._open_channel = open_channel
+        self._depth = depth
         self._channel: ConsumerChannel | None = None
-        self._consumer = ""
-        self._arrived: deque[Incoming] = deque()
-        self._unsettled: dict[int, None] = {}
-        """Tags of the present channel that are neither acknowledged nor rejected, ascending."""
+        self._consumers: dict[str, str] = {}
+        """By queue, the consumer on the present channel."""
+        self._arrived: Order = order if order is not None else InOrderOfArrival()
+        self._unsettled: dict[int, str] = {}
+        """Tags of the present channel that are neither acknowledged nor rejected, ascending; and their exchanges."""
         self._news = asyncio.Event()
-        self._wanted = asyncio.Event()
-        self._wanted.set()
+        self._settled, self._going = asyncio.Event(), asyncio.Event()
+        self._going.set()
         self._stopped = False
         self._changing = asyncio.Lock()
-        """Held while the channel is opened, closed or given another consumer."""
-        self._tending = asyncio.create_task(self._tend(), name=f"subscription {queue}")
+        """Held while the channel is opened or closed, or a consumer is added or removed."""
+        self._tending = asyncio.create_task(self._tend(), name=f"subscription {self}")
+
+    def __str__(self) -> str:
+        return next(iter(self._wanted)) if len(self._wanted) == 1 else f"{len(self._wanted)} queues"
 
     @property
     def active(self) -> bool:
@@ -76,6 +96,15 @@ class Subscription:
         """How many messages have arrived on the present channel and are neither acknowledged nor rejected."""
         return len(self._unsettled)
 
+    def unsettled_from(self, exchanges: Collection[str]) -> bool:
+        """Whether any of these came through one of these exchanges."""
+        return not set(exchanges).isdisjoint(self._unsettled.values())
+
+    @property
+    def missing(self) -> int:
+        """How many of the queues are not consumed now."""
+        return len(self._wanted.keys() - self._consumers.keys())
+
     async def take(self, limit: int) -> list[Incoming]:
         """Wait for messages and return at least one and at most `limit`.
 
@@ -83,10 +112,10 @@ class Subscription:
         """
         while not self._arrived:
             if self._stopped:
-                raise Closed(f"the subscription to {self.queue} is stopped")
+                raise Closed(f"the subscription to {self} is stopped")
             self._news.clear()
             await self._news.wait()
-        return [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+        return self._arrived.take(limit)
 
     def ack(self, incoming: Incoming) -> None:
         """Done with this message: the queue forgets it. Nothing happens if its channel is gone: it comes again."""
@@ -110,46 +139,43 @@ class Subscription:
             del self._unsettled[tag]
             if tag > settled_through:
                 channel.ack(tag, multiple=False)
+        self._settled.set()
 
     def reject(self, incoming: Incoming) -> None:
         """Never deliver this message again: the queue dead-letters it."""
         channel = self._channel
-        if (
-            channel is not None
-            and incoming.generation == channel.generation
-            and incoming.tag in self._unsettled
-        ):
+        ours = channel is not None and incoming.generation == channel.generation
+        if channel is not None and ours and incoming.tag in self._unsettled:
             del self._unsettled[incoming.tag]
             channel.reject(incoming.tag)
+            self._settled.set()
 
-    async def widen(self, prefetch: int) -> None:
-        """Allow another number of unacknowledged messages; those already taken stay valid."""
-        async with self._changing:
-            self._prefetch = prefetch
-            if self._channel is not None and not self._stopped:
-                # A broker applies a new limit to new consumers only. The old one goes first, so that the two
-                # together never hold more than the new limit plus what was taken; its messages stay with us.
+    async def cover(self, queues: Iterable[str]) -> None:
+        """Consume these queues too, and try those again that could not be consumed; none is ever given up."""
+        self._wanted.update(dict.fromkeys(queues))
+        if (channel := self._channel) and not (self._stopped or self._careful):
+            for queue in list(self._wanted):
                 with suppress(Away):
-                    await self._channel.cancel(self._consumer)
-                    self._consumer = await self._channel.consume(self.queue, prefetch, self._receive)
+                    await self._begin(channel, queue)
 
     async def pause(self) -> None:
         """Close the channel: what is unacknowledged returns to the queue, and nothing comes until `resume`."""
-        self._wanted.clear()
+        self._going.clear()
         async with self._changing:
             await self._close_channel()
 
     async def resume(self) -> None:
         """Consume again after `pause`."""
-        self._wanted.set()
+        self._going.set()
 
     async def stop(self) -> None:
         """Take no more from the queue; what was taken can still be acknowledged until the link is closed."""
         self._stopped = True
         async with self._changing:
-            if self._channel is not None:
-                with suppress(Away):
-                    await self._channel.cancel(self._consumer)
+            if (channel := self._channel) is not None:
+                for consumer in list(self._consumers.values()):
+                    with suppress(Away):
+                        await channel.cancel(consumer)
         self._news.set()
 
     async def end(self) -> None:
@@ -163,12 +189,12 @@ class Subscription:
     async def _tend(self) -> None:
         waits = AWAY.waits()
         while not self._stopped:
-            await self._wanted.wait()
+            await self._going.wait()
             await self._connected()
             try:
                 channel = await self._start()
             except Away as away:
-                _LOG.warning("cannot consume %s: %s", self.queue, away)
+                _LOG.warning("cannot consume %s: %s", self, away)
                 await asyncio.sleep(next(waits))
                 continue
             if channel is None:
@@ -177,29 +203,86 @@ class Subscription:
             if self._unsettled or self._arrived:
                 waits = AWAY.waits()
             self._forget()
-            if self._wanted.is_set() and not self._stopped:
-                _LOG.warning("lost the consumer of %s: %s", self.queue, reason)
+            if self._going.is_set() and not self._stopped:
+                _LOG.warning("lost the consumer of %s: %s", self, reason)
                 await asyncio.sleep(next(waits))
 
     async def _start(self) -> ConsumerChannel | None:
+        """Open a channel and consume everything over it that can be consumed now."""
         async with self._changing:
-            if self._stopped or not self._wanted.is_set():
+            if self._stopped or not self._going.is_set():
                 return None
-            channel = await self._open_channel()
-            self._channel = channel
-            try:
-                self._consumer = await channel.consume(self.queue, self._prefetch, self._receive)
-            except BaseException:
-                self._forget()
-                await channel.close()
+            channel = self._channel = await self._open_channel()
+        try:
+            if self._careful:
+                await self._go_carefully(channel)
+            for queue in list(self._wanted):
+                await self._begin(channel, queue)
+        except BaseException:
+            self._forget()
+            await channel.close()
+            raise
+        return channel
+
+    async def _go_carefully(self, channel: ConsumerChannel) -> None:
+        """Have each queue's redelivered messages settled one by one, before anything else is taken."""
+        for queue in list(self._wanted):
+            while await self._ready(channel, queue) and (found := await channel.get(queue)):
+                self._receive(found)
+                await self._all_settled(channel)
+                if self._channel is not channel or self._stopped:
+                    return
+                if not found.redelivered:
+                    break
+        self._careful = False
+
+    async def _all_settled(self, channel: ConsumerChannel) -> None:
+        """Wait until nothing is in hand. Raises Away when the channel is lost before."""
+        while self._unsettled and self._channel is channel:
+            self._settled.clear()
+            settling = asyncio.create_task(self._settled.wait())
+            await first(settling, channel.gone)
+            settling.cancel()
+            if channel.gone.done():
+                raise Away(channel.gone.result())
+
+    async def _ready(self, channel: ConsumerChannel, queue: str) -> int | None:
+        """How many messages are ready in a queue; None if only that one cannot be asked: it is left out for a while."""
+        try:
+            return (await self._depth(queue)).messages
+        except Away as away:
+            if channel.gone.done():
                 raise
-            return channel
+            self._leave_out(queue, away)
+            return None
+
+    async def _begin(self, channel: ConsumerChannel, queue: str) -> None:
+        """Consume a queue, unless that is done already or is not to be tried yet."""
+        if queue in self._consumers or self._left_out.get(queue, 0.0) > asyncio.get_running_loop().time():
+            return
+        # A queue that is not there, or does not answer, takes the channel with it, and all its other consumers: so each
+        # is asked for over another channel before.
+        if len(self._wanted) > 1 and await self._ready(channel, queue) is None:
+            return
+        async with self._changing:
+            if self._channel is not channel or self._stopped or queue in self._consumers:
+                return
+            try:
+                self._consumers[queue] = await channel.consume(queue, self._prefetch, self._receive)
+            except Away as away:
+                if len(self._wanted) > 1:
+                    self._leave_out(queue, away)
+                raise
+
+    def _leave_out(self, queue: str, reason: Away) -> None:
+        _LOG.warning("cannot consume %s: %s", queue, reason)
+        self._left_out[queue] = asyncio.get_running_loop().time() + _TRY_AGAIN_AFTER
 
     def _receive(self, incoming: Incoming) -> None:
         if self._channel is None or incoming.generation != self._channel.generation:
             return
-        self._unsettled[incoming.tag] = None
-        self._arrived.append(incoming)
+        self._unsettled[incoming.tag] = incoming.exchange
+        self._arrived.add(incoming)
         self._news.set()
 
     async def _close_channel(self) -> None:
@@ -212,3 +295,5 @@ class Subscription:
         self._channel = None
         self._arrived.clear()
         self._unsettled.clear()
+        self._consumers.clear()
+        self._settled.set()

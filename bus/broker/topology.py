@@ -3,8 +3,11 @@
 | Who | may write to | may read from |
 |---|---|---|
 | `agency.<code>` | `submit.<code>` | `inbox.<code>` |
-| `bus.router` | `deliver` | `router.intake`, `router.parked` |
+| `bus.router` | `deliver` | every `intake.<code>`, `router.parked` |
 | `bus.monitor` | nothing | nothing (sees the state of queues) |
+
+What an agency submits waits in an intake queue of its own, bounded for itself: a flood stands in nobody's way and
+fills nobody else's queue (docs/decisions/0013).
 
 Nobody may configure anything: the operator declares it all (`saraban-bus topology apply`). What RabbitMQ does not
 guard is a queue's length: any user of the vhost who knows its name can ask for it (a passive declaration).
@@ -22,7 +25,6 @@ from types import MappingProxyType
 from typing import Literal
 
 VHOST = "saraban"
-INTAKE = "router.intake"
 PARKED = "router.parked"
 DEAD = "dead"
 DELIVER = "deliver"
@@ -45,6 +47,11 @@ def submit_exchange(code: str) -> str:
 def inbox_queue(code: str) -> str:
     """The queue with everything that is for this agency."""
     return f"inbox.{code}"
+
+
+def intake_queue(code: str) -> str:
+    """The queue in which what this agency has submitted waits for a router."""
+    return f"intake.{code}"
 
 
 def user_of(code: str) -> str:
@@ -103,6 +110,19 @@ class User:
     read: str
     configure: str = NOTHING
     tags: tuple[str, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    """The most connections and channels, by RabbitMQ's names; none for the bus's own users."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much the broker takes from one agency; None is no limit."""
+
+    intake_messages: int | None = 50_000
+    """Submissions that may wait; what comes beyond is refused to its publisher, which tries again (nack)."""
+    intake_bytes: int | None = 2 * 1024**3
+    connections: int | None = 20
+    channels: int | None = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +138,11 @@ class Topology:
 
 
 def topology_for(
-    agency_codes: Iterable[str], *, vhost: str = VHOST, inbox_max_length: int | None = None
+    agency_codes: Iterable[str],
+    *,
+    vhost: str = VHOST,
+    inbox_max_length: int | None = None,
+    limits: Limits = Limits(),
 ) -> Topology:
     """The topology for these agencies; `inbox_max_length` bounds an inbox, which then refuses what is too much."""
     codes = sorted(set(agency_codes))
@@ -130,28 +154,33 @@ def topology_for(
             *(Exchange(name=submit_exchange(code), type="fanout") for code in codes),
         ),
         queues=(
-            Queue(name=INTAKE),
             Queue(name=PARKED),
+            *(Queue(name=intake_queue(code)) for code in codes),
             *(Queue(name=inbox_queue(code)) for code in codes),
         ),
         bindings=(
             Binding(exchange=DEAD, queue=PARKED),
-            *(Binding(exchange=submit_exchange(code), queue=INTAKE) for code in codes),
+            *(Binding(exchange=submit_exchange(code), queue=intake_queue(code)) for code in codes),
             *(Binding(exchange=DELIVER, queue=inbox_queue(code), key=code) for code in codes),
         ),
-        policies=_policies(inbox_max_length),
+        policies=_policies(inbox_max_length, limits),
         users=(
-            User(name=ROUTER, write=_only(DELIVER), read=_only(INTAKE, PARKED)),
+            User(name=ROUTER, write=_only(DELIVER), read=rf"^(intake\..+|{re.escape(PARKED)})$"),
             User(name=MONITOR, write=NOTHING, read=NOTHING, tags=("monitoring",)),
             *(
-                User(name=user_of(code), write=_only(submit_exchange(code)), read=_only(inbox_queue(code)))
+                User(
+                    name=user_of(code),
+                    write=_only(submit_exchange(code)),
+                    read=_only(inbox_queue(code)),
+                    limits=_given({"max-connections": limits.connections, "max-channels": limits.channels}),
+                )
                 for code in codes
             ),
         ),
     )
 
 
-def _policies(inbox_max_length: int | None) -> tuple[Policy, ...]:
+def _policies(inbox_max_length: int | None, limits: Limits) -> tuple[Policy, ...]:
     # `reject-publish` everywhere: a full queue nacks, where the default would drop its oldest letter. Dead-lettering
     # at least once depends on it as well: without it RabbitMQ silently falls back to at most once.
     endless: dict[str, str | int] = {"overflow": "reject-publish", "delivery-limit": UNLIMITED_DELIVERIES}
@@ -160,17 +189,20 @@ def _policies(inbox_max_length: int | None) -> tuple[Policy, ...]:
         "delivery-limit": INTAKE_DELIVERY_LIMIT,
         "dead-letter-exchange": DEAD,
         "dead-letter-strategy": "at-least-once",
+        **_given({"max-length": limits.intake_messages, "max-length-bytes": limits.intake_bytes}),
     }
     inbox = endless if inbox_max_length is None else endless | {"max-length": inbox_max_length}
     return (
-        Policy(name="intake", pattern=_only(INTAKE), definition=intake),
+        Policy(name="intake", pattern=r"^intake\.", definition=intake),
         Policy(name="parked", pattern=_only(PARKED), definition=endless),
         Policy(name="inbox", pattern=r"^inbox\.", definition=inbox),
     )
 
 
-def _only(*names: str) -> str:
-    """A regular expression that matches these names and no other."""
-    if len(names) == 1:
-        return f"^{re.escape(names[0])}$"
-    return f"^({'|'.join(map(re.escape, names))})$"
+def _given(limits: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def _only(name: str) -> str:
+    """A regular expression that matches this name and no other."""
+    return f"^{re.escape(name)}$"

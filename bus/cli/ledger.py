@@ -209,6 +209,8 @@ def _said(entry: Entry) -> str:
     said: str = {
         Kind.NOTICE: lambda: f"{body['event']} {body.get('number', '')}".strip(),
         Kind.REFUSED: lambda: f"{body['code']} {body.get('where', '')}".strip(),
+        Kind.REFUSALS_COUNTED: lambda: ", ".join(f"{n} × {code}" for code, n in body["codes"].items()),
+        Kind.SHARE_EXCEEDED: lambda: ", ".join(f"{what} {n} %" for what, n in body["percent"].items()),
         Kind.ACCEPTED: lambda: f"{body['letterId']} to {len(body['recipients'])}",
         Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
         Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",

@@ -134,7 +134,14 @@ def calendar_apply(config: Config = None, json: Json = False) -> None:
 
 def _topology(settings: BusSettings) -> topology.Topology:
     directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
-    return topology.topology_for(directory.inboxes, vhost=settings.broker.vhost)
+    shares = settings.shares
+    limits = topology.Limits(
+        intake_messages=shares.intake_messages,
+        intake_bytes=shares.intake_bytes,
+        connections=shares.connections,
+        channels=shares.channels,
+    )
+    return topology.topology_for(directory.inboxes, vhost=settings.broker.vhost, limits=limits)
 
 
 def _management(settings: BusSettings) -> Management:

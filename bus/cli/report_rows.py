@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -52,15 +53,21 @@ def _overdue_columns(names: Names) -> list[Column]:
 
 
 def _refused(reader: Reader, only: Only) -> Iterator[Row]:
-    """Refusals by code, the most frequent first, with the agencies that got them."""
-    found: dict[str, list[Entry]] = {}
-    for kind in (Kind.REFUSED, Kind.CONFLICT):
+    """Refusals by code, the most frequent first, with the agencies that got them; those only counted included."""
+    counts: Counter[str] = Counter()
+    agencies: dict[str, set[str]] = defaultdict(set)
+    last: dict[str, int] = defaultdict(int)
+    for kind in (Kind.REFUSED, Kind.CONFLICT, Kind.REFUSALS_COUNTED):
         for entry in reader.every(kind):
-            if only is None or entry.letter in only:
-                found.setdefault(entry.body["code"], []).append(entry)
-    for code, entries in sorted(found.items(), key=lambda one: -len(one[1])):
-        agencies = sorted({entry.body.get("agency") or "?" for entry in entries})
-        yield {"code": code, "count": len(entries), "agencies": agencies, "last": entries[-1].seq}
+            if only is not None and entry.letter not in only:
+                continue
+            codes = entry.body["codes"] if kind is Kind.REFUSALS_COUNTED else {entry.body["code"]: 1}
+            for code, count in codes.items():
+                counts[code] += count
+                agencies[code].add(entry.body.get("agency") or "?")
+                last[code] = max(last[code], entry.seq)
+    for code, count in counts.most_common():
+        yield {"code": code, "count": count, "agencies": sorted(agencies[code]), "last": last[code]}
 
 
 def _refused_columns(names: Names) -> list[Column]:

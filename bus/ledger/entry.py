@@ -34,6 +34,8 @@ class Kind(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     CONFLICT = "conflict"
+    REFUSALS_COUNTED = "refusals-counted"
+    SHARE_EXCEEDED = "share-exceeded"
     NOTICE = "notice"
     CONSIGNED = "consigned"
     CONSIGNMENT_FAILED = "consignment-failed"

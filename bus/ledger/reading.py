@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, literal_column, select
 
 from bus.ledger.among import among
+from bus.ledger.counting import RefusalCounts
 from bus.ledger.duplicates import Group, duplicates
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.finding import LISTED, Asked, letters_query
@@ -117,6 +119,11 @@ class Reader:
         """What is asked of the signed heads."""
         return Heads(self._current())
 
+    @cached_property
+    def refusals(self) -> RefusalCounts:
+        """What was refused in each hour; the counts of an append are written at once."""
+        return RefusalCounts(self._connection)
+
     def state_of(self, letter: int) -> LetterState:
         """Return a letter's state: the fold over its entries."""
         return fold(self.entries_of(letter))
@@ -198,6 +205,15 @@ class Reader:
         }
         return [entry for entry in self.every(Kind.PARKED) if entry.seq not in done]
 
+    def parked_with(self, sha256: str) -> list[Entry]:
+        """Return the entries by which these bytes were parked, replayed since or not."""
+        parked, these = (
+            entries.c.kind == literal_column("'parked'"),
+            entries.c.document == bytes.fromhex(sha256),
+        )
+        query = select(entries.c.body).where(parked, these).order_by(entries.c.seq)
+        return [Entry(json.loads(text)) for text in self._current().scalars(query)]
+
     def every(self, kind: Kind) -> Iterator[Entry]:
         """Yield all entries of a kind, in order."""
         after = 0
@@ -242,11 +258,23 @@ class Reader:
             counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
         return counts
 
+    def waiting_for(self, agency: str, most: int) -> int:
+        """Return how many consignments wait to be published to an agency; counted up to `most`."""
+        some = select(pending.c.number).where(pending.c.agency == agency).limit(most).subquery()
+        return self._current().scalar(select(func.count()).select_from(some)) or 0
+
     def due_before(self, moment: datetime, *, limit: int) -> list[tuple[int, str, str]]:
         """Return (letter, deadline, due time) of the deadlines that have passed and are not judged yet."""
         query = select(due.c.letter, due.c.deadline, due.c.at).where(due.c.at < timestamp(moment))
         rows = self._current().execute(query.order_by(due.c.at).limit(limit))
         return [(row.letter, row.deadline, row.at) for row in rows]
+
+    def parties_due(self, moment: datetime) -> list[str]:
+        """Return the senders and recipients of the letters with a deadline that has passed and is not judged yet."""
+        some = select(due.c.letter).where(due.c.at < timestamp(moment))
+        senders = select(letters.c.sender).where(letters.c.letter.in_(some))
+        others = select(recipients.c.agency).where(recipients.c.letter.in_(some))
+        return list(self._current().scalars(senders.union(others)))
 
     def watches(self) -> dict[str, str]:
         """Return when each router last saw the intake empty."""

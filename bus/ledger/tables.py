@@ -1,7 +1,7 @@
 """The ledger's tables.
 
 Above the line stands what is remembered: rows are added and read, and the database itself refuses to change or remove
-them (migrations/versions). Below it stand two work lists, which may be lost and are rebuilt from the entries.
+them (migrations/versions). Below it stand work lists, which may be lost and are rebuilt from the entries.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -56,6 +57,12 @@ entries = Table(
     Index(None, "letter", "seq"),
     Index(None, "kind", "seq"),
     Index(None, "at"),
+    Index(
+        "ix_entries_parked",
+        "document",
+        sqlite_where=text("kind = 'parked'"),
+        postgresql_where=text("kind = 'parked'"),
+    ),
 )
 """The ledger itself. `body` is the entry; the other columns are an index of it."""
 
@@ -232,6 +239,16 @@ watch = Table(
 )
 """When each router last saw the intake empty and had nothing in hand (router/deadlines.py)."""
 
+refusal_counts = Table(
+    "refusal_counts",
+    metadata,
+    Column("agency", String(10), primary_key=True),
+    Column("hour", String(13), primary_key=True),
+    Column("code", String(60), primary_key=True),
+    Column("count", _Number, nullable=False),
+)
+"""How many of an agency's submissions were refused in each hour that has not become an entry yet (counting.py)."""
+
 REMEMBERED = (
     documents,
     entries,
@@ -246,4 +263,4 @@ REMEMBERED = (
     cosignatures,
     halts,
 )
-DISPOSABLE = (pending, due, watch)
+DISPOSABLE = (pending, due, watch, refusal_counts)

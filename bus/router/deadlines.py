@@ -1,16 +1,18 @@
 """Deadlines: silence becomes a recorded, signed fact (P12), and nobody is accused by a bus that was not listening.
 
-A receipt may be waiting in the intake while its deadline passes. So a deadline is judged only when the intake has
-been seen empty after it: every router that consumes has, later than the deadline, found no message ready and none in
-its own hands. Each says so in the `watch` table, afresh every few seconds; the broker says how many consumers there
-are. A router that is stopped with a receipt in its hands still counts as a consumer and says nothing, and when the
-broker gives it up its message is ready again: in both cases nobody is judged.
+A receipt may be waiting in its agency's intake queue while its deadline passes. So a deadline is judged only when the
+intake has been seen empty after it: every router that consumes has, later than the deadline, found no message ready in
+the queues of those whom it concerns, and none of theirs in its own hands. These are the senders and recipients of every
+letter with a deadline before that time, so that what others send in the meantime, be it a flood, delays no judgement.
+Each router says so in the `watch` table, afresh every few seconds while anything is due; the broker says how many
+consumers there are. A router that is stopped with a receipt in its hands still counts as a consumer and says nothing,
+and when the broker gives it up its message is ready again: in both cases nobody is judged.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -48,7 +50,7 @@ class Deadlines:
         appends: GroupCommit,
         answers: Answers,
         router: str,
-        idle: Callable[[], bool],
+        idle: Callable[[Sequence[str]], bool],
         give: Callable[[tuple[Consignment, ...]], None],
         settle: timedelta,
     ) -> None:
@@ -89,13 +91,20 @@ class Deadlines:
     async def _observe(self) -> datetime | None:
         """Give this router's word if it can; return the time of which the intake is known to have been empty."""
         asked_at = now()
-        if not self._idle():
+        parties = await asyncio.to_thread(self._parties, asked_at)
+        if not parties or not self._idle(parties):
             return None
-        depth = await self._link.depth(topology.INTAKE)
-        if depth.messages or not self._idle():
+        depths = (await self._link.depths(map(topology.intake_queue, parties))).values()
+        if any(depth.messages for depth in depths) or not self._idle(parties):
             return None
         await asyncio.wrap_future(self._appends.submit(lambda writer: writer.watched(self._router, asked_at)))
-        return await asyncio.to_thread(self._seen_empty_by_all, depth.consumers)
+        return await asyncio.to_thread(
+            self._seen_empty_by_all, max((depth.consumers for depth in depths), default=0)
+        )
+
+    def _parties(self, moment: datetime) -> list[str]:
+        with self._ledger.read() as reader:
+            return reader.parties_due(moment)
 
     def _seen_empty_by_all(self, consumers: int) -> datetime | None:
         with self._ledger.read() as reader:

@@ -12,7 +12,7 @@ from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.signing import Signed, Verified
 from bus.documents.statements import Statement
-from bus.errors import Rejected
+from bus.errors import Rejected, RejectionCode
 from bus.ledger.rows import LetterRow
 
 
@@ -28,6 +28,10 @@ class Delivery:
     received_at: datetime
     announced: tuple[str, str] | None = None
     """The (type, id) that the message's properties state: a hint for looking things up early, and nothing more."""
+    asked: tuple[str, ...] = ()
+    """What the message's properties ask of the broker: nothing that is obeyed, and a reason to refuse it."""
+    exceeding: bool = False
+    """Whether the answer is to tell the agency that it has exceeded its share."""
     replay: int | None = None
     """The ledger number of the request by which an operator sends a parked submission through the gates again."""
     parked: int | None = None
@@ -89,6 +93,8 @@ class Refused:
     refusal: Signed | None
     document: Verified[Any] | None
     """What was verified, if the submission got past gate 6: then the verdict binds its id."""
+    counted: RejectionCode | None = None
+    """Why it was refused, if the agency's hour had no room when the gates looked: it is counted, or told so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ decide because something is away raises Transient, and the submission is taken a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bus.calendar import Calendar
@@ -28,6 +28,7 @@ from bus.ledger.rows import Verdict
 from bus.router import policy, transitions
 from bus.router.answers import Answers
 from bus.router.delivery import Accepted, Delivery, Examined, Heard, Passed, Refused, Repeated, Stated
+from bus.router.refusing import Refusals, refused
 from bus.router.statements import examine_statement
 from bus.thai import now
 
@@ -42,6 +43,8 @@ class Rules:
     calendar: Calendar
     codes: Codes
     answers: Answers
+    refusals_per_hour: int = 500
+    """How many submissions of an agency that fail before gate 6 are each entered and answered."""
 
 
 class _Stop(Exception):
@@ -62,7 +65,21 @@ def examine(
     Raises Transient when the ledger is away; then nothing is known of any of them.
     """
     reader.foresee([hint for one in deliveries if (hint := _hint(one))])
-    return [_guarded(delivery, rules, reader) for delivery in deliveries]
+    refusals = Refusals(rules.answers, rules.directory.inboxes, rules.refusals_per_hour, reader)
+    found: list[Passed | Examined | Exception] = []
+    answered: dict[tuple[object, ...], Repeated] = {}
+    for one in deliveries:
+        same = (one.agency, one.user, one.asked, one.replay, one.sha256)
+        # Of the same bytes in one batch that have their answer already, the first is opened.
+        outcome = _again(answered.get(same), one) or _guarded(one, rules, reader, refusals)
+        if isinstance(outcome, Repeated):
+            answered[same] = outcome
+        found.append(outcome)
+    return found
+
+
+def _again(known: Repeated | None, delivery: Delivery) -> Repeated | None:
+    return replace(known, delivery=delivery) if known else None
 
 
 def _hint(delivery: Delivery) -> tuple[str, str, str] | None:
@@ -97,6 +114,7 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
     try:
         # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
         agency = _origin(delivery, rules.directory)
+        _asks_nothing(delivery)
         if is_statement(delivery.raw):
             return _statement(delivery, agency, rules, reader)
         # 1 size and well-formedness · 2 known type and version
@@ -128,12 +146,16 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
         raise _Stop(reason, agency, document) from reason
 
 
-def _guarded(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examined | Exception:
+def _guarded(
+    delivery: Delivery, rules: Rules, reader: Reader, refusals: Refusals
+) -> Passed | Examined | Exception:
     try:
         return _gates(delivery, rules, reader)
     except _Stop as stop:
         try:
-            return refused(delivery, stop.reason, stop.agency, stop.document, rules)
+            return refusals.refuse(delivery, stop.reason, stop.agency, stop.document)
+        except Transient:
+            raise
         except Exception as error:
             return error
     except Transient:
@@ -162,6 +184,13 @@ def _origin(delivery: Delivery, directory: Directory) -> str:
     if not directory.agencies[agency].active:
         raise Rejected(RejectionCode.IDENTITY_AGENCY_SUSPENDED)
     return agency
+
+
+def _asks_nothing(delivery: Delivery) -> None:
+    # Refused and not ignored: an expiration works in the broker, before anybody has seen the message. What is judged by
+    # this alone is not opened, for it may have come back from where poisonous submissions are.
+    if delivery.asked:
+        raise Rejected(RejectionCode.MESSAGE_PROPERTY, ", ".join(delivery.asked))
 
 
 def _not_too_many(envelope: Envelope) -> None:
@@ -227,7 +256,8 @@ def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules)
     reason = Rejected(
         code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
     )
-    return refused(one.delivery, reason, one.agency, one.letter, rules)
+    told = one.agency if one.agency in rules.directory.inboxes else None
+    return refused(rules.answers, one.delivery, reason, told, one.letter)
 
 
 def _accepted(one: Passed, rules: Rules) -> Accepted:
@@ -256,27 +286,4 @@ def _accepted(one: Passed, rules: Rules) -> Accepted:
         receipt_due=timestamp(receipt_due),
         registration_due=timestamp(registration_due) if registration_due else None,
         acceptance=acceptance,
-    )
-
-
-def refused(
-    delivery: Delivery, reason: Rejected, agency: str | None, document: Verified[Any] | None, rules: Rules
-) -> Refused:
-    """Turn a refusal into an answer, signed; only a verified letter is named by its id and digest."""
-    letter = document if document and isinstance(document.document, Letter) else None
-    told = agency is not None and agency in rules.directory.inboxes
-    refusal = rules.answers.refused(
-        reason,
-        submission=delivery.sha256,
-        received_at=delivery.received_at,
-        now=now(),
-        letter_id=letter.document.letter_id if letter else None,
-        digest=letter.digest if letter else None,
-    )
-    return Refused(
-        delivery=delivery,
-        agency=agency if told else None,
-        reason=reason,
-        refusal=refusal if told else None,
-        document=document,
     )

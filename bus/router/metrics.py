@@ -28,6 +28,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.exceeded = Counter(
+            "saraban_router_share_exceeded",
+            "Windows in which an agency sent more than its share, by agency.",
+            ["agency"],
+            registry=self.registry,
+        )
+
     def gauge(self, name: str, sentence: str, value: Callable[[], float]) -> None:
         """Add a gauge that is read when the metrics are asked for."""
         gauge = Gauge(f"saraban_router_{name}", sentence, registry=self.registry)

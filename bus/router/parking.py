@@ -8,7 +8,7 @@ for by an operator with a reason, is an entry itself, and takes the same gates a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from bus.broker import topology
 from bus.broker.messages import Incoming
@@ -31,15 +31,32 @@ def origin(incoming: Incoming) -> tuple[str | None, str | None]:
     return (exchange or (user if incoming.exchange == topology.DEAD else None), user)
 
 
+def expired(incoming: Incoming) -> bool:
+    """Whether a message came here because its publisher had it expire, and not because a router met a fault.
+
+    An agency may forge the header that says so: then its message is refused for the property that it claims to have
+    borne, unopened, as the agency asked.
+    """
+    deaths = incoming.headers.get("x-death")
+    return any(
+        isinstance(death, Mapping) and death.get("reason") == "expired"
+        for death in (deaths if isinstance(deaths, list) else ())
+    )
+
+
 def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[str]) -> int:
     """Enter a parked submission and tell the submitting agency; return the entry's number.
 
     The same bytes, parked already and not replayed since, are not entered twice.
     """
     agency = delivery.user or delivery.agency
-    for entry in writer.parked():
-        if (entry.body["submission"], entry.body.get("agency")) == (delivery.sha256, agency):
-            return entry.seq
+    known = {entry.seq for entry in writer.parked_with(delivery.sha256) if entry.body.get("agency") == agency}
+    if known:
+        replayed = {
+            one.body["parked"] for one in writer.every(Kind.REPLAYED) if one.body["outcome"] != "parked"
+        }
+        if still := known - replayed:
+            return max(still)
     number = writer.numbers([agency])[agency] if agency and agency in inboxes else None
     parked = writer.entry(
         Kind.PARKED,

@@ -21,19 +21,24 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
 from bus.router.answers import Answers
 from bus.router.checkpoints import Checkpoints
+from bus.router.consumer import Consumer, Limits
 from bus.router.deadlines import Deadlines
 from bus.router.enforce import calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
 from bus.router.intake import Rules
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorder
+from bus.router.refusing import enter_counts
 from bus.router.replaying import carry_out_replays, read_parked
-from bus.router.service import Intake, Limits
+from bus.router.service import Intake
+from bus.router.shares import Share, Shares
 from bus.settings import BusSettings
+from bus.settings.bus import Shares as SharesSection
 from bus.web import health_app, serving
 
 _log = logs.get("router")
 _REPLAYS_EVERY = 1.0
+_COUNTS_EVERY = 10.0
 
 
 def bus_seal(settings: BusSettings) -> Seal:
@@ -87,26 +92,35 @@ class _Parts:
             head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
             on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
         )
+        shares = Shares(_share(settings.shares))
         self.intake = Intake(
-            rules=Rules(directory, calendar, codes, answers),
+            rules=Rules(directory, calendar, codes, answers, settings.shares.refusals_per_hour),
             judged_by=judged_by,
             ledger=ledger,
             depot=depot,
             appends=self.appends,
-            recorder=Recorder(name),
+            recorder=Recorder(name, settings.shares.refusals_per_hour),
             fanout=self.fanout,
             metrics=self.metrics,
-            limits=Limits(settings.router.batch, settings.router.prefetch),
+            shares=shares,
         )
+        limits = Limits(settings.router.batch, settings.router.prefetch)
+        self.consumer = Consumer(self.intake, shares, limits)
         self.deadlines = Deadlines(
             link=outlet,
             ledger=ledger,
             appends=self.appends,
             answers=answers,
             router=name,
-            idle=lambda: self.intake.idle,
+            idle=self.consumer.idle_of,
             give=self.fanout.give,
             settle=timedelta(seconds=settings.router.settle_seconds),
+        )
+        self.metrics.gauge(
+            "exceeding", "Agencies that send more than their share now.", lambda: shares.exceeding
+        )
+        self.metrics.gauge(
+            "intakes_missing", "Intake queues that are not consumed now.", lambda: self.consumer.missing
         )
         self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
         self.metrics.gauge(
@@ -128,6 +142,10 @@ class _Parts:
 
     def _open_circuits(self) -> float:
         return len(self.fanout.open_circuits)
+
+
+def _share(section: SharesSection) -> Share:
+    return Share(section.messages, section.bytes, section.fruitless, section.window)
 
 
 @contextmanager
@@ -168,11 +186,12 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
             await stack.enter_async_context(serving(app, "127.0.0.1", router.metrics_port))
         outgoing = asyncio.create_task(parts.fanout.run(later, interval=router.sweep_interval))
         work = [
-            asyncio.create_task(parts.intake.run(parts.intake_link, stop)),
+            asyncio.create_task(parts.consumer.run(parts.intake_link, stop)),
             asyncio.create_task(
                 read_parked(parts.intake_link, parts.intake, parts.appends, parts.fanout, stop)
             ),
             asyncio.create_task(carry_out_replays(parts.ledger, parts.intake, stop, interval=_REPLAYS_EVERY)),
+            asyncio.create_task(enter_counts(parts.ledger, parts.appends, stop, interval=_COUNTS_EVERY)),
             asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
             asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]

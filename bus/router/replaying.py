@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from typing import TypeVar
 
 from bus import logs
 from bus.broker import topology
 from bus.broker.link import Link
-from bus.broker.messages import Closed
+from bus.broker.messages import Closed, Incoming
 from bus.errors import Transient
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
@@ -17,36 +18,72 @@ from bus.ledger.store import Ledger, Writer
 from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
+from bus.router.consumer import delivery_of
 from bus.router.delivery import Delivery
 from bus.router.fanout import Fanout
-from bus.router.service import Intake, Settlement, delivery_of
+from bus.router.service import Intake, Settlement
 from bus.thai import now
 
+T = TypeVar("T")
+_PARKED_AT_ONCE = 50
 _log = logs.get("parking")
 
 
 async def read_parked(
     link: Link, intake: Intake, appends: GroupCommit, fanout: Fanout, stop: asyncio.Event
 ) -> None:
-    """Move what the broker parked into the ledger, tell its senders, and only then acknowledge."""
-    subscription = link.subscribe(topology.PARKED, prefetch=10)
+    """Move what the broker parked into the ledger, tell its senders, and only then acknowledge.
+
+    What is there only because it expired met no fault: it is refused, as it would have been had it not expired.
+    """
+    subscription = link.subscribe(topology.PARKED, prefetch=_PARKED_AT_ONCE)
     stopping = asyncio.create_task(when(stop, subscription.stop))
     try:
         while True:
-            for incoming in await subscription.take(10):
-                delivery = delivery_of(incoming)
-                word = intake.rules.answers.parked(submission=delivery.sha256, now=now())
-                park = partial(
-                    parking.park, delivery=delivery, word=word, inboxes=intake.rules.directory.inboxes
-                )
-                entry = await _until_durable(appends, park, stop)
-                _log.error("parked", entry=entry, agency=delivery.user, submission=delivery.sha256)
-                subscription.ack(incoming)
-                fanout.sweep_now()
+            taken = await subscription.take(_PARKED_AT_ONCE)
+            faults = [one for one in taken if not parking.expired(one)]
+            faults += await _refuse([one for one in taken if parking.expired(one)], intake, stop)
+            await _park(faults, intake, appends, stop)
+            subscription.ack_all(taken)
+            fanout.sweep_now()
     except Closed:
         pass
     finally:
         stopping.cancel()
+
+
+async def _refuse(messages: list[Incoming], intake: Intake, stop: asyncio.Event) -> list[Incoming]:
+    """Have expired messages refused for having borne an expiration; return those that meet a fault even so."""
+    left = [(one, replace(delivery_of(one), asked=("expiration",))) for one in messages]
+    bugs: list[Incoming] = []
+    for seconds in AWAY.waits():
+        settled = await intake.process([delivery for _, delivery in left])
+        bugs += [one for (one, _), each in zip(left, settled, strict=True) if each is Settlement.PARK]
+        left = [one for one, each in zip(left, settled, strict=True) if each is Settlement.RETRY_LATER]
+        if not left:
+            break
+        await pause(stop, seconds)
+        if stop.is_set():
+            raise Closed("stopped while a dependency was away")
+    return bugs
+
+
+async def _park(messages: list[Incoming], intake: Intake, appends: GroupCommit, stop: asyncio.Event) -> None:
+    if not messages:
+        return
+    deliveries = [delivery_of(one) for one in messages]
+    words = [intake.rules.answers.parked(submission=one.sha256, now=now()) for one in deliveries]
+    inboxes = intake.rules.directory.inboxes
+
+    def park_all(writer: Writer) -> list[int]:
+        return [
+            parking.park(writer, delivery, word, inboxes)
+            for delivery, word in zip(deliveries, words, strict=True)
+        ]
+
+    entries = await _until_durable(appends, park_all, stop)
+    for entry, delivery in zip(entries, deliveries, strict=True):
+        _log.error("parked", entry=entry, agency=delivery.user, submission=delivery.sha256)
 
 
 async def carry_out_replays(ledger: Ledger, intake: Intake, stop: asyncio.Event, *, interval: float) -> None:
@@ -69,7 +106,7 @@ def _replays(ledger: Ledger, done_through: int) -> tuple[int, list[Delivery]]:
         return newest, parking.replays(reader) if newest > done_through else []
 
 
-async def _until_durable(appends: GroupCommit, act: Callable[[Writer], int], stop: asyncio.Event) -> int:
+async def _until_durable(appends: GroupCommit, act: Callable[[Writer], T], stop: asyncio.Event) -> T:
     """Append, waiting for a database that is away. Raises Closed when stopped before: the message stays parked."""
     for seconds in AWAY.waits():
         if stop.is_set():

@@ -1,4 +1,4 @@
-"""The router's process: it takes submissions from the intake and settles each after the commit.
+"""A router's work on submissions: through the gates into the ledger, and how each is settled after the commit.
 
 | What happened                       | Ledger                                   | To the broker                       |
 |-------------------------------------|------------------------------------------|-------------------------------------|
@@ -14,24 +14,21 @@ on while a large circular is written.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 
 from bus import logs
-from bus.broker import topology
-from bus.broker.link import Link
-from bus.broker.messages import Closed, Incoming
-from bus.broker.subscription import Subscription
 from bus.depot.client import Holds
 from bus.errors import Transient
 from bus.failpoints import reached
+from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
+from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
-from bus.process import pause, when
-from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery, Examined, Passed, Stated
 from bus.router.enforce import Versions, calendar_in_force, directory_in_force, versions
@@ -39,14 +36,12 @@ from bus.router.fanout import Fanout
 from bus.router.intake import Rules, conclude, examine, files_of
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorded, Recorder, Stale
-from bus.thai import now
+from bus.router.shares import Shares
 
 _log = logs.get("router")
-_BATCHES_UNDER_WAY = 3
-_GATHER_FOR = 0.1
-"""Seconds that a batch which is not full waits at most for the end of one under way: what comes meanwhile shares its
-transactions. An idle router waits for nothing; one whose depot is slow goes on with what needs no depot."""
 _MOST_REEXAMINATIONS = 20
+_FRUITLESS = ("refused", "counted", "repeated")
+"""Outcomes of submissions that cost the bus work and brought nobody anything."""
 
 
 class Settlement(Enum):
@@ -57,16 +52,8 @@ class Settlement(Enum):
     PARK = "park"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much a router takes at once."""
-
-    batch: int = 128
-    prefetch: int = 500
-
-
 class Intake:
-    """Takes submissions from the intake through the gates into the ledger, and settles them."""
+    """Takes submissions through the gates into the ledger, and says how each is to be settled."""
 
     def __init__(
         self,
@@ -79,7 +66,7 @@ class Intake:
         recorder: Recorder,
         fanout: Fanout,
         metrics: Metrics,
-        limits: Limits,
+        shares: Shares,
     ) -> None:
         self.rules = rules
         self._versions = judged_by
@@ -89,78 +76,20 @@ class Intake:
         self._recorder = recorder
         self._fanout = fanout
         self._metrics = metrics
-        self._limits = limits
+        self._taking_up = threading.Lock()
         self._gates: Executor = ThreadPoolExecutor(1, "gates")
-        self._in_hand = 0
-        self._subscription: Subscription | None = None
-        self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
-        self._away = asyncio.Event()
-
-    @property
-    def idle(self) -> bool:
-        """Whether no submission is in hand, taken or not."""
-        return self._in_hand == 0 and (self._subscription is None or self._subscription.unsettled == 0)
+        self._shares = shares
+        self.away = asyncio.Event()
+        """Set when ledger or depot is found to be away; whoever hands in submissions clears it once they are back."""
 
     @property
     def waiting(self) -> bool:
         """Whether the ledger or the depot is away and nothing is taken."""
-        return self._away.is_set()
+        return self.away.is_set()
 
-    async def run(self, link: Link, stop: asyncio.Event) -> None:
-        """Consume the intake until stopped; then finish and acknowledge what is in hand."""
-        # The first message may be what killed the router before: alone in the channel, it is parked alone.
-        subscription = self._subscription = link.subscribe(topology.INTAKE, prefetch=1)
-        stopping = asyncio.create_task(when(stop, subscription.stop))
-        settling: set[asyncio.Task[None]] = set()
-        narrow = True
-        try:
-            while True:
-                # First room, then messages: what arrives while there is none makes the next batch larger.
-                await self._room.acquire()
-                if settling and subscription.waiting < self._limits.batch:
-                    await asyncio.wait(settling, timeout=_GATHER_FOR, return_when=asyncio.FIRST_COMPLETED)
-                batch = await self._next(subscription, settling, stop)
-                if narrow and not batch[0].redelivered:
-                    await subscription.widen(self._limits.prefetch)
-                    narrow = False
-                self._in_hand += len(batch)
-                task = asyncio.create_task(self._take(subscription, batch))
-                settling.add(task)
-                task.add_done_callback(settling.discard)
-        except Closed:
-            pass
-        finally:
-            await asyncio.gather(*settling, return_exceptions=True)
-            stopping.cancel()
-            self._gates.shutdown()
-
-    async def _next(
-        self, subscription: Subscription, settling: set[asyncio.Task[None]], stop: asyncio.Event
-    ) -> list[Incoming]:
-        """Wait for the next batch; if something is found to be away meanwhile, wait for that first."""
-        taking = asyncio.create_task(subscription.take(self._limits.batch))
-        while not taking.done():
-            away = asyncio.create_task(self._away.wait())
-            await asyncio.wait({taking, away}, return_when=asyncio.FIRST_COMPLETED)
-            away.cancel()
-            if self._away.is_set():
-                await asyncio.gather(*settling)
-                await self._wait_for_dependencies(subscription, stop)
-        return taking.result()
-
-    async def _take(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
-        try:
-            deliveries = [delivery_of(incoming) for incoming in batch]
-            settlements = await self.process(deliveries)
-            reached("router.before-ack")
-            acknowledged = [i for i, s in zip(batch, settlements, strict=True) if s is Settlement.ACK]
-            subscription.ack_all(acknowledged)
-            for incoming, settlement in zip(batch, settlements, strict=True):
-                if settlement is Settlement.PARK:
-                    subscription.reject(incoming)
-        finally:
-            self._in_hand -= len(batch)
-            self._room.release()
+    def close(self) -> None:
+        """End the thread of the gates."""
+        self._gates.shutdown()
 
     async def process(self, deliveries: Sequence[Delivery]) -> list[Settlement]:
         """Take submissions through all gates; return what the broker is to be told of each, after the commit."""
@@ -173,7 +102,7 @@ class Intake:
                 found, judged_by = await self._in_gates(list(waiting.values()))
             except Transient as away:
                 _log.warning("dependency-away", reason=str(away))
-                self._away.set()
+                self.away.set()
                 settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
                 break
             except Exception as bug:
@@ -211,13 +140,36 @@ class Intake:
     ) -> tuple[list[Passed | Examined | Exception], Rules, Versions]:
         reached("router.before-gates", (delivery.sha256 for delivery in deliveries))
         with self._ledger.read() as reader:
+            self._take_up(reader)
+            with self._metrics.gates.time():
+                return examine(deliveries, self.rules, reader), self.rules, self._versions
+
+    def refresh(self) -> None:
+        """Take up the directory and the calendar in force. Raises Transient when the ledger is away."""
+        with self._ledger.read() as reader:
+            self._take_up(reader)
+
+    def _take_up(self, reader: Reader) -> None:
+        """Judge by the directory and the calendar that are in force."""
+        with self._taking_up:
             if (in_force := versions(reader)) != self._versions:
                 _, directory = directory_in_force(reader)
                 _, calendar = calendar_in_force(reader)
                 self._versions = in_force
                 self.rules = replace(self.rules, directory=directory, calendar=calendar)
-            with self._metrics.gates.time():
-                return examine(deliveries, self.rules, reader), self.rules, self._versions
+
+    def watch_share(self, agency: str, *, fruitless: int = 0) -> None:
+        """Raise the alarm, once in a window, if an agency sends more than its share: all others go before it."""
+        if fruitless:
+            self._shares.use(agency, fruitless=fruitless)
+        if not self._shares.to_be_told(agency):
+            return
+        used = self._shares.used(agency)
+        self._metrics.exceeded.labels(agency).inc()
+        _log.error(
+            "share-exceeded", agency=agency, **{f"{name}_percent": part for name, part in used.items()}
+        )
+        self._appends.submit(lambda writer: writer.entry(Kind.SHARE_EXCEEDED, agency=agency, percent=used))
 
     async def _append(
         self, found: list[Examined | Exception], judged_by: Versions
@@ -245,14 +197,18 @@ class Intake:
     async def _settle(self, delivery: Delivery, outcome: Recorded | Exception) -> Settlement:
         if isinstance(outcome, Recorded):
             self._metrics.submissions.labels(outcome.outcome).inc()
+            if outcome.outcome in _FRUITLESS and delivery.agency:
+                self.watch_share(delivery.agency, fruitless=1)
             self._fanout.give(outcome.consignments)
             if outcome.left:
                 self._fanout.sweep_now()
             return Settlement.ACK
         if isinstance(outcome, Transient):
-            self._away.set()
+            self.away.set()
             return Settlement.RETRY_LATER
         self._metrics.submissions.labels("parked").inc()
+        if delivery.agency:
+            self.watch_share(delivery.agency, fruitless=1)
         _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, error=outcome)
         if delivery.replay is not None:
             name = type(outcome).__name__
@@ -260,18 +216,8 @@ class Intake:
             await asyncio.wrap_future(failed)
         return Settlement.PARK
 
-    async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
-        """Give everything in hand back to the queue and take no more until ledger and depot answer."""
-        await subscription.pause()
-        for seconds in AWAY.waits():
-            if stop.is_set() or await self._all_answer():
-                break
-            await pause(stop, seconds)
-        self._away.clear()
-        await subscription.resume()
-        _log.info("dependencies-back")
-
-    async def _all_answer(self) -> bool:
+    async def all_answer(self) -> bool:
+        """Whether ledger and depot are there."""
         try:
             await asyncio.to_thread(self._probe)
         except Transient:
@@ -282,10 +228,3 @@ class Intake:
         """Raise Transient while nothing can be appended."""
         with self._ledger.append():
             pass
-
-
-def delivery_of(incoming: Incoming) -> Delivery:
-    """Return a message as a submission received now."""
-    agency, user = parking.origin(incoming)
-    announced = (incoming.type, incoming.message_id) if incoming.type and incoming.message_id else None
-    return Delivery(raw=incoming.body, agency=agency, user=user, received_at=now(), announced=announced)

@@ -176,6 +176,29 @@ class EvidenceSettings(Section):
     """The root certificate of that authority, a PEM file."""
 
 
+class Shares(Section):
+    """What each agency may use before others go first, and what the broker takes from it at all."""
+
+    window: Seconds = 60.0
+    """Seconds in which an agency may use its share; beyond it, its submissions wait until nobody else's do."""
+    messages: Annotated[int, Field(ge=1)] = 3000
+    """Submissions in that time."""
+    bytes: Annotated[int, Field(ge=1_048_576)] = 67_108_864
+    """Bytes of submissions in that time."""
+    fruitless: Annotated[int, Field(ge=1)] = 100
+    """Submissions in that time that were refused, or had been answered before."""
+    refusals_per_hour: Annotated[int, Field(ge=1)] = 500
+    """Submissions refused before gate 6 that are each entered and answered in an hour; what is more is counted."""
+    intake_messages: Annotated[int, Field(ge=1)] = 50_000
+    """The most submissions of one agency that wait at the broker, which then refuses more (topology apply)."""
+    intake_bytes: Annotated[int, Field(ge=2_097_152)] = 2_147_483_648
+    """The most bytes of one agency's waiting submissions (topology apply)."""
+    connections: Annotated[int, Field(ge=2)] = 20
+    """The most connections to the broker of one agency's user (topology apply)."""
+    channels: Annotated[int, Field(ge=4)] = 100
+    """The most channels of one agency's user (topology apply)."""
+
+
 class Router(Section):
     """How a router works."""
 
@@ -214,6 +237,7 @@ class BusSettings(Settings):
     calendar: CalendarFile = CalendarFile()
     codes: CodeLists = CodeLists()
     evidence: EvidenceSettings = EvidenceSettings()
+    shares: Shares = Shares()
     router: Router = Router()
     log: Log = Log()
 

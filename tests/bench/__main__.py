@@ -13,6 +13,7 @@ import platform
 import shutil
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -27,7 +28,7 @@ from bus.documents.letter import Receiver
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
-from tests.bench import costs, evidence, latency, letters, throughput
+from tests.bench import costs, evidence, floods, latency, letters, throughput
 from tests.bench.raw import raw_forward
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -39,22 +40,33 @@ CIRCULAR = 500
 ROUNDS = 3
 
 
-def main() -> int:
-    """Run every measurement and write the report."""
+def main(wanted: Sequence[str]) -> int:
+    """Run these measurements, or all, and write the report."""
+    if unknown := set(wanted) - STEPS.keys():
+        sys.stderr.write(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(STEPS)}\n")
+        return 64
+    steps = [step for name, step in STEPS.items() if name in wanted or not wanted]
     folder = BUILD / "bench"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     console = Console(width=110)
     report: dict[str, Any] = {"machine": _machine(), "versions": _versions(), "letters": COUNT}
     with Node(folder / "broker") as node:
-        for step in (_costs, _rates, _latency, _circular, _memory, _evidence):
+        for step in steps:
             console.print(f"… {step.__name__.strip('_')}")
             step(node, folder, report)
-            (BUILD / "bench.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _derive(report)
-    (BUILD / "bench.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    _print(console, report)
+            _write(report)
+    if len(steps) == len(STEPS):
+        _derive(report)
+        _write(report)
+        _print(console, report)
+    if "floods" in report:
+        _print_floods(console, report["floods"])
     return 0
+
+
+def _write(report: dict[str, Any]) -> None:
+    (BUILD / "bench.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def _costs(node: Node, folder: Path, report: dict[str, Any]) -> None:
@@ -151,6 +163,13 @@ def _evidence(_node: Node, folder: Path, report: dict[str, Any]) -> None:
     report["evidence"] = found
 
 
+def _floods(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    report["floods"] = {}
+    for name in ("quiet", *floods.FLOODS):
+        with _bus(node, folder, f"flood-{name}") as bus:
+            report["floods"][name] = floods.under(bus, name if name in floods.FLOODS else None)
+
+
 def _bus(node: Node, folder: Path, name: str, **changes: Any) -> LocalBus:
     return LocalBus(folder / name, broker=node, vhost=f"bench-{name}", **changes)
 
@@ -216,6 +235,18 @@ def _print(console: Console, report: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _print_floods(console: Console, found: dict[str, Any]) -> None:
+    table = Table(
+        title="(h) another agency's letters under a flood: seconds to acceptance", title_justify="left"
+    )
+    columns = ("p50", "p99", "max", "letters", "flood", "settled_after", "ledger_mib", "ledger_entries")
+    for column in ("flood (p99 to reach: ≤ 3)", *columns):
+        table.add_column(column)
+    for name, figures in found.items():
+        table.add_row(name, *(str(figures[column]) for column in columns))
+    console.print(table)
+
+
 def _evidence_rows(found: dict[str, Any]) -> list[tuple[str, object, str]]:
     sqlite, postgresql, verify = found["sqlite"], found["postgresql"], found["verify"]
     return [
@@ -243,5 +274,10 @@ def _versions() -> dict[str, str]:
     }
 
 
+STEPS = {
+    step.__name__.strip("_"): step
+    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence)
+}
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

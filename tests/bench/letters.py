@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
@@ -19,6 +20,7 @@ from bus.thai import now
 
 PAPER = b"%PDF-1.7 a sample page for the benchmark\n"
 DIGEST = hashlib.sha256(PAPER).hexdigest()
+_LETTER_ID = re.compile(rb"<LetterID>([^<]+)</LetterID>")
 _running = count(1)
 _BODY = "ตามที่สำนักงานได้รับมอบหมายให้ดำเนินการเชื่อมโยงระบบสารบรรณอิเล็กทรอนิกส์ จึงเรียนมาเพื่อโปรดพิจารณา " * 14
 
@@ -58,6 +60,12 @@ def signed(keys: Path, sender: str, receivers: Sequence[Receiver], wanted: int) 
 def _sign_some(keys: Path, sender: str, receivers: tuple[Receiver, ...], wanted: int) -> list[bytes]:
     seal = Seal.from_files(keys / f"{sender}.key.pem", keys / f"{sender}.crt.pem")
     return [sign(letter(sender, receivers), seal).raw for _ in range(wanted)]
+
+
+def id_of(raw: bytes) -> str:
+    """Return the LetterID, which an adapter gives its messages as their id."""
+    found = _LETTER_ID.search(raw)
+    return found[1].decode() if found else ""
 
 
 def upload(depot_url: str, seal: Seal, sender: str) -> None:

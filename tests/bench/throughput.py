@@ -17,9 +17,9 @@ from bus.broker.link import Link
 from bus.broker.messages import Outgoing
 from compose.local import LocalBus
 from compose.process import Process
+from tests.bench.letters import id_of
 
 _PUBLISHED = re.compile(r"^saraban_router_published (\S+)$", re.MULTILINE)
-_LETTER_ID = re.compile(rb"<LetterID>([^<]+)</LetterID>")
 _TICK = 0.1
 
 
@@ -37,7 +37,7 @@ class Run:
         return self.letters / self.seconds
 
 
-async def submit(bus: LocalBus, agency: str, letters: Sequence[bytes]) -> None:
+async def submit(bus: LocalBus, agency: str, raws: Sequence[bytes]) -> None:
     """Publish letters as an agency's user, pipelined, and wait for every confirm."""
     user = topology.user_of(agency)
     async with Link(bus.amqp_url(user), name="bench") as link:
@@ -50,20 +50,14 @@ async def submit(bus: LocalBus, agency: str, letters: Sequence[bytes]) -> None:
                     Outgoing(
                         exchange=topology.submit_exchange(agency),
                         body=raw,
-                        message_id=_letter_id(raw),
+                        message_id=id_of(raw),
                         type="letter",
                         user_id=user,
                     ),
                     deadline=120,
                 )
 
-        await asyncio.gather(*map(one, letters))
-
-
-def _letter_id(raw: bytes) -> str:
-    """Return the LetterID, which an adapter gives its messages as their id."""
-    found = _LETTER_ID.search(raw)
-    return found[1].decode() if found else ""
+        await asyncio.gather(*map(one, raws))
 
 
 def through(

@@ -87,23 +87,52 @@ async def test_only_what_was_acknowledged_is_gone(vhost: Vhost, acknowledged: tu
         assert sorted(await _bodies(subscription, len(left))) == left
 
 
-async def test_widening_keeps_what_was_taken(vhost: Vhost) -> None:
+async def test_what_was_delivered_before_is_taken_alone_and_everything_else_after_it(vhost: Vhost) -> None:
+    for queue in ("p", "q"):
+        vhost.declare(queue)
+    async with Link(vhost.url(), name="first") as first:
+        await _fill(first, "p", 6)
+        await _fill(first, "q", 6)
+        before = first.subscribe("q", prefetch=3)
+        taken: list[Incoming] = []
+        while len(taken) < 3:
+            taken += await before.take(3)
+    async with Link(vhost.url(), name="second") as second:
+        subscription = second.subscribe("p", "q", prefetch=20, careful=True)
+        alone = [await _one_in_hand(subscription) for _ in range(1 + 3 + 1)]
+        assert [each.routing_key for each in alone] == ["p", "q", "q", "q", "q"]
+        assert [each.redelivered for each in alone] == [False, True, True, True, False]
+        rest = await _bodies(subscription, 5 + 2)
+        assert len(rest) == 7
+
+
+async def _one_in_hand(subscription: Subscription) -> Incoming:
+    (taken,) = await subscription.take(20)
+    assert subscription.unsettled == 1
+    subscription.ack(taken)
+    return taken
+
+
+async def test_a_queue_that_is_not_there_keeps_nobody_from_the_others_and_is_taken_up_later(
+    vhost: Vhost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.broker.subscription._TRY_AGAIN_AFTER", 0.0)
     vhost.declare("q")
     async with Link(vhost.url(), name="test") as link:
-        await _fill(link, "q", 10)
-        subscription = link.subscribe("q", prefetch=1)
-        (first,) = await subscription.take(5)
-        await subscription.widen(20)
-        rest: list[bytes] = []
-        while len(rest) < 9:
-            taken = await subscription.take(20)
-            assert not any(each.redelivered for each in taken)
-            assert {each.generation for each in taken} == {first.generation}
-            subscription.ack_all(taken)
-            rest += [each.body for each in taken]
-        subscription.ack(first)
-        await subscription.pause()
-        assert (await depth_becomes(link, "q", 0)).consumers == 0
+        bodies = await _fill(link, "q", 3)
+        subscription = link.subscribe("missing", "q", prefetch=20, careful=True)
+        assert sorted(await _bodies(subscription, 3)) == bodies
+        await until(lambda: subscription.missing == 1)
+        (generation,) = {subscription._channel.generation} if subscription._channel else {0}
+        vhost.declare("missing")
+        vhost.declare("new")
+        await subscription.cover(["missing", "new"])
+        await _fill(link, "missing", 2)
+        await _fill(link, "new", 2)
+        await _bodies(subscription, 4)
+        await until(lambda: subscription.missing == 0)
+        assert subscription._channel
+        assert subscription._channel.generation == generation, "the others' consumers were left alone"
 
 
 async def test_a_killed_connection_brings_back_what_was_not_acknowledged(vhost: Vhost) -> None:

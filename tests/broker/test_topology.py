@@ -15,6 +15,7 @@ from bus.broker.topology import (
     agency_of_exchange,
     agency_of_user,
     inbox_queue,
+    intake_queue,
     submit_exchange,
     topology_for,
     user_of,
@@ -27,6 +28,7 @@ QUORUM = {"durable": True, "arguments": {"x-queue-type": "quorum"}}
 OPEN = {"configure": ".*", "write": ".*", "read": ".*"}
 SUBMIT = submit_exchange(SENDER)
 INBOX = inbox_queue(SENDER)
+INTAKE = intake_queue(SENDER)
 USER = user_of(SENDER)
 
 
@@ -76,7 +78,7 @@ def test_the_permissions_are_exactly_these(bare: Vhost) -> None:
     }
     assert held == {
         "agency.0100100000": ("^$", r"^submit\.0100100000$", r"^inbox\.0100100000$"),
-        "bus.router": ("^$", "^deliver$", r"^(router\.intake|router\.parked)$"),
+        "bus.router": ("^$", "^deliver$", r"^(intake\..+|router\.parked)$"),
         "bus.monitor": ("^$", "^$", "^$"),
     }
 
@@ -86,7 +88,7 @@ def test_every_queue_obeys_its_policy_and_bears_no_more_than_its_type(bare: Vhos
     columns = ("name", "policy", "arguments")
     listed = json.loads(bare.node.ctl("list_queues", "-p", bare.name, "--formatter", "json", *columns))
     assert {each["name"]: each["policy"] for each in listed} == {
-        "router.intake": "intake",
+        INTAKE: "intake",
         "router.parked": "parked",
         INBOX: "inbox",
     }
@@ -98,6 +100,8 @@ def test_every_queue_obeys_its_policy_and_bears_no_more_than_its_type(bare: Vhos
             "delivery-limit": 5,
             "dead-letter-exchange": "dead",
             "dead-letter-strategy": "at-least-once",
+            "max-length": 50_000,
+            "max-length-bytes": 2 * 1024**3,
         },
         "parked": endless,
         "inbox": endless,
@@ -108,8 +112,8 @@ Change = Callable[[Management, str], None]
 
 DRIFTS: dict[str, tuple[Change, str, bool]] = {
     "missing binding": (
-        lambda broker, vhost: broker.delete("bindings", vhost, "e", SUBMIT, "q", "router.intake", "~"),
-        f"binding {SUBMIT} → router.intake is missing",
+        lambda broker, vhost: broker.delete("bindings", vhost, "e", SUBMIT, "q", INTAKE, "~"),
+        f"binding {SUBMIT} → {INTAKE} is missing",
         True,
     ),
     "missing queue": (
@@ -155,6 +159,26 @@ DRIFTS: dict[str, tuple[Change, str, bool]] = {
     "another rank": (
         lambda broker, _: broker.put("users", USER, body={"password": "x", "tags": "administrator"}),
         f"user {USER}: tags is ['administrator'] and should be []",
+        True,
+    ),
+    "no limit": (
+        lambda broker, _: broker.delete("user-limits", USER, "max-connections"),
+        f"user {USER}: limits is {{'max-channels': 100}} and should be {{'max-connections': 20",
+        True,
+    ),
+    "another limit": (
+        lambda broker, _: broker.put("user-limits", USER, "max-channels", body={"value": -1}),
+        f"user {USER}: limits is ",
+        True,
+    ),
+    "an intake without a bound": (
+        lambda broker, vhost: broker.put(
+            "policies",
+            vhost,
+            "intake",
+            body={"pattern": r"^intake\.", "apply-to": "queues", "definition": {"delivery-limit": 5}},
+        ),
+        "policy intake: definition is {'delivery-limit': 5} and should be",
         True,
     ),
     "another password": (
@@ -234,7 +258,7 @@ def _replace_queue(broker: Management, vhost: str, name: str, body: dict[str, ob
 def _replace_exchange(broker: Management, vhost: str, name: str, kind: str) -> None:
     broker.delete("exchanges", vhost, name)
     broker.put("exchanges", vhost, name, body={"type": kind, "durable": True})
-    broker.post("bindings", vhost, "e", name, "q", "router.intake", body={"routing_key": ""})
+    broker.post("bindings", vhost, "e", name, "q", INTAKE, body={"routing_key": ""})
 
 
 def _admit_stranger(broker: Management, vhost: str) -> None:

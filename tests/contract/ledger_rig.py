@@ -224,10 +224,11 @@ class Router:
     name: str = "router-1"
     files: Held = Held.OK
     calendar: Calendar = field(default_factory=calendar)
+    refusals_per_hour: int = 500
 
     def __post_init__(self) -> None:
         self._answers = Answers(factory.seal("bus"), load_codes())
-        self._recorder = Recorder(self.name)
+        self._recorder = Recorder(self.name, self.refusals_per_hour)
 
     def enforce(self, version: Directory) -> int:
         """Put a directory in force."""
@@ -238,7 +239,7 @@ class Router:
         with self.ledger.read() as reader:
             entry = versions(reader)
             _, in_force = directory_in_force(reader)
-            rules = Rules(in_force, self.calendar, load_codes(), self._answers)
+            rules = Rules(in_force, self.calendar, load_codes(), self._answers, self.refusals_per_hour)
             passed = examine(deliveries, rules, reader)
         return conclude(passed, [self.files for _ in files_of(passed)], rules), entry
 

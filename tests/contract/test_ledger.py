@@ -311,6 +311,7 @@ def test_a_letter_is_in_the_ledger_with_everything_that_belongs_to_it(ledger: Le
         "pending": 3,
         "due": 2,
         "watch": 0,
+        "refusal_counts": 0,
         "tiles": 0,
         "checkpoints": 0,
         "anchors": 0,

@@ -130,7 +130,7 @@ def gather(scene: Scene) -> Evidence:
             consignments=_all(ledger, books.consignments),
             pending={(row.agency, row.number) for row in _all(ledger, books.pending)},
             due=_all(ledger, books.due),
-            depths=asyncio.run(_depths(scene.bus)),
+            depths=depths(scene.bus),
         )
 
 
@@ -166,14 +166,18 @@ def _shown(inbox: Path) -> list[tuple[str, bytes]]:
     ]
 
 
+def depths(bus: LocalBus) -> dict[str, int]:
+    """How many messages are ready in each queue; an inbox under its agency's code."""
+    return asyncio.run(_depths(bus))
+
+
 async def _depths(bus: LocalBus) -> dict[str, int]:
-    depths = {}
     async with Link(bus.amqp_url(topology.ROUTER), name="auditor") as link:
         await asyncio.wait_for(link.wait_connected(), 30)
-        for queue in (topology.INTAKE, topology.PARKED):
-            depths[queue] = (await link.depth(queue)).messages
+        queues = (*map(topology.intake_queue, AGENCIES), topology.PARKED)
+        found = {queue: depth.messages for queue, depth in (await link.depths(queues)).items()}
     for code in AGENCIES:
         async with Link(bus.amqp_url(topology.user_of(code)), name="auditor") as link:
             await asyncio.wait_for(link.wait_connected(), 30)
-            depths[code] = (await link.depth(topology.inbox_queue(code))).messages
-    return depths
+            found[code] = (await link.depth(topology.inbox_queue(code))).messages
+    return found

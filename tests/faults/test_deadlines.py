@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
+import threading
 from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import select
 
 from adapters.mailbox import tables as mail
+from bus.broker import topology
 from bus.documents.notice import Event
 from bus.ledger.entry import Kind
 from bus.ledger.tables import due
 from bus.thai import now
+from tests.faults.evidence import depths
 from tests.faults.promises import promises_hold
 from tests.faults.scene import DGA, OPM, SOC, Scene
 from tests.faults.waiting import eventually
+from tests.faults.wire import flood
 
 _WEEK = "".join(
     f'{day} = ["00:00-23:59"]\n'
@@ -79,3 +84,29 @@ def _due(town: Scene) -> bool:
 def _sent_receipts() -> object:
     outbox = mail.outbox
     return select(outbox.c.id).where(outbox.c.type == "notice", outbox.c.state == "sent")
+
+
+def test_p11_a_flood_of_an_agency_that_is_not_concerned_delays_no_judgement(
+    stage: Callable[..., Scene],
+) -> None:
+    town = stage(calendar=calendar("PT3S"), shares={"fruitless": 5}).start(OPM, router=False)
+    router = town.router(batch=4, prefetch=4)
+    town.send(OPM, SOC)
+    eventually(lambda: town.entries(Kind.ACCEPTED), "accepted")
+    stop = threading.Event()
+    flooding = threading.Thread(target=_flood_until, args=(town, stop))
+    flooding.start()
+    try:
+        eventually(lambda: _overdue(town), "the silence is recorded")
+        assert depths(town.bus)[topology.intake_queue(DGA)] > 0, "there was no moment without a flood"
+    finally:
+        stop.set()
+        flooding.join()
+    assert router.running
+    assert [one["silent"] for one in _overdue(town)] == [[SOC]]
+
+
+def _flood_until(town: Scene, stop: threading.Event) -> None:
+    while not stop.is_set():
+        if depths(town.bus)[topology.intake_queue(DGA)] < 2_000:
+            flood(town.bus, DGA, [secrets.token_bytes(20) for _ in range(1_000)])

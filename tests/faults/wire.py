@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
+
+import pika
 
 from bus.broker import topology
 from bus.broker.link import Link
@@ -47,3 +52,15 @@ async def _submit(bus: LocalBus, agency: str, submissions: tuple[bytes, ...]) ->
                     user_id=user,
                 )
             )
+
+
+def flood(bus: LocalBus, agency: str, bodies: Sequence[bytes], **properties: Any) -> None:
+    """Publish as the agency's user, with properties that no adapter sets, and return when the broker has all."""
+    connection = pika.BlockingConnection(pika.URLParameters(bus.amqp_url(topology.user_of(agency))))
+    with closing(connection), closing(connection.channel()) as channel:
+        channel.confirm_delivery()
+        for body in bodies:
+            as_agency = pika.BasicProperties(
+                user_id=topology.user_of(agency), message_id=str(uuid4()), type="letter", **properties
+            )
+            channel.basic_publish(topology.submit_exchange(agency), "", body, as_agency)

@@ -18,10 +18,10 @@ from bus.router.enforce import Versions, versions
 from bus.router.recording.hand import CLAIM_FOR, Hand, Stale
 from bus.router.recording.letters import HELD, accept, number_of
 from bus.router.recording.notices import hear
-from bus.router.recording.refusals import refuse
+from bus.router.recording.refusals import close_hours, refuse
 from bus.router.recording.statements import state
 
-__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale"]
+__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "close_hours"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,9 @@ class Recorded:
 class Recorder:
     """Writes what the gates found; one per router, whose name stands in the claims."""
 
-    def __init__(self, router: str) -> None:
+    def __init__(self, router: str, refusals_per_hour: int = 500) -> None:
         self._router = router
+        self._refusals_per_hour = refusals_per_hour
 
     def record_all(
         self, examined: Sequence[Examined], judged_by: Versions, writer: Writer
@@ -47,7 +48,14 @@ class Recorder:
         """Write a batch; Stale is a result here and not an error, so that it does not roll back the others."""
         _foresee(writer, examined)
         outcomes: list[Recorded | Stale] = []
+        repeated: set[tuple[str, int]] = set()
         for one in examined:
+            if isinstance(one, Repeated) and one.delivery.replay is None:
+                if (one.agency, one.answer) in repeated:
+                    # Said once to all who ask at once.
+                    outcomes.append(Recorded("repeated", ()))
+                    continue
+                repeated.add((one.agency, one.answer))
             try:
                 outcomes.append(self.record(writer, one, judged_by))
             except Stale as stale:
@@ -70,7 +78,7 @@ class Recorder:
             case Heard():
                 outcome = hear(hand, found)
             case Refused():
-                outcome = refuse(hand, found)
+                outcome = refuse(hand, found, self._refusals_per_hour)
             case Stated():
                 outcome = state(hand, found)
             case Repeated():

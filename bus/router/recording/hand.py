@@ -13,6 +13,8 @@ from bus.ledger.work import Claim
 from bus.router.delivery import Delivery
 
 CLAIM_FOR = timedelta(seconds=30)
+EXCEEDING = "share-exceeded"
+"""The flag by which an agency is told that it sends more than its share, and that all others go before it."""
 _CLAIMED_AT_ONCE = 64
 """How many consignments of one letter the router that accepted it publishes by itself; the rest it claims in turn."""
 
@@ -87,6 +89,8 @@ def answer_headers(delivery: Delivery, about: str, flags: list[str]) -> dict[str
     headers: dict[str, Any] = {"submission": delivery.sha256}
     if about:
         headers["about"] = about
+    if delivery.exceeding:
+        flags = [*flags, EXCEEDING]
     if flags:
         headers["flags"] = ",".join(flags)
     return headers

@@ -1,17 +1,30 @@
-"""Gate 8 for a refusal: its entry with the raw bytes, and the signed refusal to the submitting agency."""
+"""Gate 8 for a refusal: its entry with the raw bytes, and the signed refusal to the submitting agency.
+
+What failed before gate 6 may be anything, from anybody who got hold of an agency's password: of its bytes no more than
+`KEPT_BYTES` are kept, beside their hash and size, and beyond a number per agency and hour it is only counted.
+"""
 
 from __future__ import annotations
 
 from bus.documents.letter import Letter
-from bus.documents.xml import DocumentType
+from bus.documents.notice import Notice, ReasonText
+from bus.documents.xml import DocumentType, open_envelope, read
 from bus.errors import RejectionCode
+from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
+from bus.ledger.rows import Verdict
+from bus.ledger.store import Writer
 from bus.router.delivery import Refused
-from bus.router.recording.hand import Hand, answer_headers, still_unanswered
+from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
+
+KEPT_BYTES = 4096
 
 
-def refuse(hand: Hand, found: Refused) -> str:
-    """Write a refusal and answer it; a permanent one of the same bytes only repeats its answer."""
+def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
+    """Write a refusal and answer it; the same one of the same bytes only repeats its answer.
+
+    At most `per_hour` of an agency that failed before gate 6 are written. Raises Stale if the gates saw it otherwise.
+    """
     writer, delivery = hand.writer, found.delivery
     code = found.reason.code
     type_, id_, digest = _bound(found)
@@ -20,15 +33,19 @@ def refuse(hand: Hand, found: Refused) -> str:
         known = writer.verdict_on_raw(found.agency, delivery.sha256)
         # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
         # property of the bytes. Only the same reason is the same answer.
-        if known and known.code == code and not code.circumstantial:
+        if known and known.code == code and (not code.circumstantial or _says_the_same(writer, known, found)):
             return hand.repeat(found.agency, known.answer)
         if id_ and not conflict:
             still_unanswered(writer, found.agency, type_, id_, digest)
+    unproven = found.document is None
+    if unproven and delivery.replay is None and not _has_room(writer, found, per_hour):
+        return "counted"
     answer = hand.number(found.agency) if found.agency else None
     entry = writer.entry(
         Kind.CONFLICT if conflict else Kind.REFUSED,
         agency=found.agency or delivery.agency,
-        document=delivery.raw,
+        document=delivery.raw[:KEPT_BYTES] if unproven else delivery.raw,
+        size=len(delivery.raw),
         code=code.value,
         where=found.reason.where or None,
         submission=delivery.sha256,
@@ -61,6 +78,54 @@ def refuse(hand: Hand, found: Refused) -> str:
         headers=answer_headers(delivery, id_, []),
     )
     return "refused"
+
+
+def _says_the_same(writer: Writer, known: Verdict, found: Refused) -> bool:
+    """Whether what was judged anew is refused for the same circumstance, in the same words, as before."""
+    entry = writer.entry_at(known.entry)
+    said = writer.document(str(entry.body["refusal"])) if entry and "refusal" in entry.body else None
+    return said is not None and found.refusal is not None and _words(said) == _words(found.refusal.raw)
+
+
+def _words(refusal: bytes) -> tuple[ReasonText, ...]:
+    document = read(open_envelope(refusal).root)
+    return document.reason_texts if isinstance(document, Notice) else ()
+
+
+def _has_room(writer: Writer, found: Refused, per_hour: int) -> bool:
+    """Count a refusal; tell whether it is also to be written."""
+    agency, hour = found.agency or found.delivery.agency or "", hour_of(writer.at)
+    counts = writer.refusals.of(agency, hour)
+    if counts.get(ENTERED, 0) < per_hour:
+        if found.counted:
+            raise Stale  # by another hour's count
+        writer.refusals.add(agency, hour, ENTERED)
+        return True
+    if found.refusal and TOLD not in counts:
+        if not found.counted:
+            raise Stale  # it is this one's turn to be told that there will be no more
+        writer.refusals.add(agency, hour, TOLD)
+        writer.refusals.add(agency, hour, found.counted)
+        return True
+    writer.refusals.add(agency, hour, found.counted or found.reason.code)
+    return False
+
+
+def close_hours(writer: Writer) -> int:
+    """Enter what was only counted in the hours that are over; return how many entries that made."""
+    made = 0
+    for (agency, hour), counts in writer.refusals.take_before(hour_of(writer.at)).items():
+        codes = {code: count for code, count in sorted(counts.items()) if code not in (ENTERED, TOLD)}
+        if codes:
+            made += 1
+            writer.entry(
+                Kind.REFUSALS_COUNTED,
+                agency=agency or None,
+                hour=f"{hour}:00:00+07:00",
+                entered=counts.get(ENTERED, 0),
+                codes=codes,
+            )
+    return made
 
 
 def _bound(found: Refused) -> tuple[DocumentType | str, str, str]:

@@ -12,7 +12,8 @@ from bus.router.delivery import Stated
 from bus.router.recording.hand import Hand, answer_headers, still_unanswered
 
 _MOST_AT_ONCE = 10_000
-"""Consignments that one statement has sent again: all routers wait while they are listed."""
+"""Consignments on their way to an agency up to which a statement has more sent again: all routers wait while they are
+listed. What is on its way already need not be asked for again and again."""
 _log = logs.get("statements")
 
 
@@ -32,7 +33,8 @@ def _reconcile(hand: Hand, found: Stated, statement: Reconciliation) -> str:
     still_unanswered(writer, agency, TYPE, str(statement.id), found.digest)
     given = writer.last_number(agency)
     # The first ones; once they have arrived, the next statement asks for the rest.
-    missing = list(islice(_missing(statement, given), _MOST_AT_ONCE))
+    room = max(0, _MOST_AT_ONCE - writer.waiting_for(agency, _MOST_AT_ONCE))
+    missing = list(islice(_missing(statement, given), room))
     again = writer.repeat_all(agency, missing)
     hand.left = hand.left or again > 0
     if statement.highest > given:

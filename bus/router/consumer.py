@@ -1,0 +1,190 @@
+"""The router's consumer: it takes submissions from the agencies' intake queues, in turn, and settles each.
+
+Agencies take turns, and who exceeds its share waits until nobody else does (shares.py). What a router takes at once is
+bounded by the time that it has taken lately, for whoever comes next waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bus import logs
+from bus.broker import topology
+from bus.broker.link import Link
+from bus.broker.messages import Closed, Incoming
+from bus.broker.subscription import Subscription
+from bus.errors import Transient
+from bus.failpoints import reached
+from bus.process import pause, when
+from bus.retry import AWAY
+from bus.router import parking
+from bus.router.delivery import Delivery
+from bus.router.service import Intake, Settlement
+from bus.router.shares import FairOrder, Shares
+from bus.thai import now
+
+_log = logs.get("router")
+_BATCHES_UNDER_WAY = 3
+_GATHER_FOR = 0.1
+"""Seconds that a batch which is not full waits at most for the end of one under way: what comes meanwhile shares its
+transactions. An idle router waits for nothing; one whose depot is slow goes on with what needs no depot."""
+_BATCH_TAKES = 0.75
+"""Seconds that a batch should take at most: whoever comes next waits for those under way."""
+_FEWEST = 8
+_COVER_EVERY = 1.0
+"""Seconds between looks for agencies that are new in the directory."""
+_IN_HAND = 4_000
+"""Submissions that a router holds unacknowledged: of each agency its part of these, and at most `prefetch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a router takes at once."""
+
+    batch: int = 128
+    prefetch: int = 500
+
+
+class Consumer:
+    """Consumes every agency's intake queue and hands batches to the gates."""
+
+    def __init__(self, intake: Intake, shares: Shares, limits: Limits) -> None:
+        self._intake = intake
+        self._shares = shares
+        self._limits = limits
+        self._order = FairOrder(shares, limits.batch)
+        self._seconds_each = 0.01
+        """What a submission has taken lately, with those that were under way beside it."""
+        self._in_hand: Counter[str | None] = Counter()
+        """Of each agency, how many are taken and not settled yet."""
+        self._subscription: Subscription | None = None
+        self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
+
+    def idle_of(self, agencies: Sequence[str]) -> bool:
+        """Whether no submission of these agencies is in hand, taken or not."""
+        if any(self._in_hand[agency] for agency in agencies):
+            return False
+        exchanges = [topology.submit_exchange(agency) for agency in agencies]
+        return self._subscription is None or not self._subscription.unsettled_from(exchanges)
+
+    @property
+    def missing(self) -> int:
+        """How many agencies' intake queues are not consumed now."""
+        return self._subscription.missing if self._subscription else 0
+
+    async def run(self, link: Link, stop: asyncio.Event) -> None:
+        """Consume every agency's intake until stopped; then finish and acknowledge what is in hand."""
+        codes = self._intake.rules.directory.inboxes
+        prefetch = max(1, min(self._limits.prefetch, _IN_HAND // max(1, len(codes))))
+        subscription = self._subscription = link.subscribe(
+            *map(topology.intake_queue, codes), prefetch=prefetch, order=self._order, careful=True
+        )
+        stopping = asyncio.create_task(when(stop, subscription.stop))
+        covering = asyncio.create_task(self._cover(subscription, stop), name="cover new agencies")
+        settling: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                # First room, then messages: what arrives while there is none makes the next batch larger.
+                await self._room.acquire()
+                if settling and self._order.only_exceeding:
+                    await asyncio.wait(settling)
+                elif settling and subscription.waiting < self._limits.batch:
+                    await asyncio.wait(settling, timeout=_GATHER_FOR, return_when=asyncio.FIRST_COMPLETED)
+                batch = await self._next(subscription, settling, stop)
+                self._in_hand.update(map(_agency_of, batch))
+                task = asyncio.create_task(self._take(subscription, batch))
+                settling.add(task)
+                task.add_done_callback(settling.discard)
+        except Closed:
+            pass
+        finally:
+            covering.cancel()
+            await asyncio.gather(covering, *settling, return_exceptions=True)
+            stopping.cancel()
+            self._intake.close()
+
+    async def _cover(self, subscription: Subscription, stop: asyncio.Event) -> None:
+        """Take up a new directory or calendar, and consume the queues of new agencies."""
+        while not stop.is_set():
+            await pause(stop, _COVER_EVERY)
+            try:
+                await asyncio.to_thread(self._intake.refresh)
+            except Transient as away:
+                _log.info("versions-not-read", reason=str(away))
+                continue
+            await subscription.cover(map(topology.intake_queue, self._intake.rules.directory.inboxes))
+
+    async def _next(
+        self, subscription: Subscription, settling: set[asyncio.Task[None]], stop: asyncio.Event
+    ) -> list[Incoming]:
+        """Wait for the next batch; if something is found to be away meanwhile, wait for that first."""
+        taking = asyncio.create_task(subscription.take(self._batch_size()))
+        while not taking.done():
+            away = asyncio.create_task(self._intake.away.wait())
+            await asyncio.wait({taking, away}, return_when=asyncio.FIRST_COMPLETED)
+            away.cancel()
+            if self._intake.away.is_set():
+                await asyncio.gather(*settling)
+                await self._wait_for_dependencies(subscription, stop)
+        return taking.result()
+
+    def _batch_size(self) -> int:
+        """How many submissions to take at once, so that those who come next do not wait long for them."""
+        return max(_FEWEST, int(_BATCH_TAKES / self._seconds_each))
+
+    async def _take(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            deliveries = [self._flagged(delivery_of(incoming)) for incoming in batch]
+            settlements = await self._intake.process(deliveries)
+            reached("router.before-ack")
+            acknowledged = [i for i, s in zip(batch, settlements, strict=True) if s is Settlement.ACK]
+            subscription.ack_all(acknowledged)
+            for incoming, settlement in zip(batch, settlements, strict=True):
+                if settlement is Settlement.PARK:
+                    subscription.reject(incoming)
+        finally:
+            if len(batch) >= _FEWEST:  # in a smaller one, most of the time is not that of its submissions
+                self._seconds_each += 0.3 * ((clock() - began) / len(batch) - self._seconds_each)
+            self._in_hand.subtract(map(_agency_of, batch))
+            self._room.release()
+
+    def _flagged(self, delivery: Delivery) -> Delivery:
+        """Once in a window, have an agency that exceeds its share told so by the answer to one of its submissions."""
+        if delivery.agency is None:
+            return delivery
+        self._intake.watch_share(delivery.agency)
+        return replace(delivery, exceeding=self._shares.to_be_flagged(delivery.agency))
+
+    async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
+        """Give everything in hand back to the queue and take no more until ledger and depot answer."""
+        await subscription.pause()
+        for seconds in AWAY.waits():
+            if stop.is_set() or await self._intake.all_answer():
+                break
+            await pause(stop, seconds)
+        self._intake.away.clear()
+        await subscription.resume()
+        _log.info("dependencies-back")
+
+
+def _agency_of(incoming: Incoming) -> str | None:
+    return topology.agency_of_exchange(incoming.exchange)
+
+
+def delivery_of(incoming: Incoming) -> Delivery:
+    """Return a message as a submission received now."""
+    agency, user = parking.origin(incoming)
+    announced = (incoming.type, incoming.message_id) if incoming.type and incoming.message_id else None
+    return Delivery(
+        raw=incoming.body,
+        agency=agency,
+        user=user,
+        received_at=now(),
+        announced=announced,
+        asked=incoming.asked,
+    )

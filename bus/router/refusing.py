@@ -1,0 +1,133 @@
+"""From a refusal to what is recorded and answered: a signed refusal, an answer that there is already, or a count.
+
+What was refused before gate 6 costs its sender nothing: each is entered and answered only up to a number per agency
+and hour. One more is answered by a refusal that says so; all others of that hour are counted (recording/refusals.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+from bus import logs
+from bus.documents.letter import Letter
+from bus.documents.signing import Verified
+from bus.errors import Rejected, RejectionCode, Transient
+from bus.ledger.counting import ENTERED, TOLD, hour_of
+from bus.ledger.group import GroupCommit
+from bus.ledger.reading import Reader
+from bus.ledger.store import Ledger
+from bus.process import pause
+from bus.router.answers import Answers
+from bus.router.delivery import Delivery, Refused, Repeated
+from bus.router.recording import close_hours
+from bus.thai import now
+
+_log = logs.get("refusals")
+
+_OF_THE_MESSAGE = (RejectionCode.MESSAGE_PROPERTY,)
+"""Refusals that say nothing of the bytes themselves."""
+
+
+class Refusals:
+    """Makes the refusals of one batch; signs none that will only be counted."""
+
+    def __init__(self, answers: Answers, inboxes: Collection[str], per_hour: int, reader: Reader) -> None:
+        self._answers = answers
+        self._inboxes = frozenset(inboxes)
+        self._per_hour = per_hour
+        self._reader = reader
+        self._counts: dict[str, dict[str, int]] = {}
+
+    def refuse(
+        self, delivery: Delivery, reason: Rejected, agency: str | None, document: Verified[Any] | None
+    ) -> Refused | Repeated:
+        """Turn a refusal by one of the gates 1 to 7 into what is to be recorded of it."""
+        if document is not None or delivery.replay is not None:
+            return self._signed(delivery, reason, agency, document)
+        if agency is not None and (answer := self._answered(delivery, reason, agency)):
+            return Repeated(delivery=delivery, agency=agency, answer=answer)
+        counts = self._counts_of(agency or delivery.agency or "")
+        if counts.get(ENTERED, 0) < self._per_hour:
+            counts[ENTERED] = counts.get(ENTERED, 0) + 1
+            return self._signed(delivery, reason, agency, None)
+        if agency in self._inboxes and TOLD not in counts:
+            counts[TOLD] = 1
+            return self._too_many(delivery, reason, agency)
+        return Refused(
+            delivery=delivery, agency=None, reason=reason, refusal=None, document=None, counted=reason.code
+        )
+
+    def _answered(self, delivery: Delivery, reason: Rejected, agency: str) -> int | None:
+        """The answer that the same bytes have had, if it holds now: what was accepted is never refused afterwards."""
+        if reason.code.circumstantial:
+            return None
+        known = self._reader.verdict_on_raw(agency, delivery.sha256)
+        accepted = known is not None and known.code is None
+        if known and (known.code == reason.code or (accepted and reason.code in _OF_THE_MESSAGE)):
+            return known.answer
+        return None
+
+    def _too_many(self, delivery: Delivery, reason: Rejected, agency: str | None) -> Refused:
+        detail = f"{self._per_hour}; {reason.code}"
+        told = Rejected(RejectionCode.REFUSALS_TOO_MANY, detail, where=reason.where)
+        return replace(self._signed(delivery, told, agency, None), counted=reason.code)
+
+    def _counts_of(self, agency: str) -> dict[str, int]:
+        if agency not in self._counts:
+            newest = self._reader.newest()
+            # As the append will have it: the ledger's time never runs backwards.
+            at = max(now(), newest.at) if newest else now()
+            self._counts[agency] = dict(self._reader.refusals.of(agency, hour_of(at)))
+        return self._counts[agency]
+
+    def _signed(
+        self, delivery: Delivery, reason: Rejected, agency: str | None, document: Verified[Any] | None
+    ) -> Refused:
+        told = agency if agency in self._inboxes else None
+        return refused(self._answers, delivery, reason, told, document)
+
+
+def refused(
+    answers: Answers,
+    delivery: Delivery,
+    reason: Rejected,
+    agency: str | None,
+    document: Verified[Any] | None,
+) -> Refused:
+    """Return a refusal, signed if there is an agency to tell; only a verified letter is named by its id and digest."""
+    letter = document if document and isinstance(document.document, Letter) else None
+    refusal = answers.refused(
+        reason,
+        submission=delivery.sha256,
+        received_at=delivery.received_at,
+        now=now(),
+        letter_id=letter.document.letter_id if letter else None,
+        digest=letter.digest if letter else None,
+    )
+    return Refused(
+        delivery=delivery,
+        agency=agency,
+        reason=reason,
+        refusal=refusal if agency else None,
+        document=document,
+    )
+
+
+async def enter_counts(ledger: Ledger, appends: GroupCommit, stop: asyncio.Event, *, interval: float) -> None:
+    """Enter what was only counted, once its hour is over, until stopped."""
+    while not stop.is_set():
+        try:
+            if await asyncio.to_thread(_any_over, ledger):
+                entered = await asyncio.wrap_future(appends.submit(close_hours))
+                _log.warning("refusals-counted", entries=entered)
+        except Transient as away:
+            _log.info("counts-postponed", reason=str(away))
+        await pause(stop, interval)
+
+
+def _any_over(ledger: Ledger) -> bool:
+    with ledger.read() as reader:
+        return reader.refusals.any_before(hour_of(now()))
