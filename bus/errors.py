@@ -102,6 +102,8 @@ _CIRCUMSTANTIAL = frozenset(
         RejectionCode.FILE_SIZE,
         RejectionCode.FILE_MEDIA_TYPE,
         RejectionCode.NOTICE_LETTER_UNKNOWN,
+        # What it supersedes may still be on its way: another router may have taken it from the intake.
+        RejectionCode.NOTICE_SUPERSEDES_FOREIGN,
         RejectionCode.NOTICE_NOTHING_TO_ANSWER,
         RejectionCode.STATEMENT_COSIGNATURE,
     }

@@ -73,10 +73,15 @@ class Hand:
         return self.writer.numbers([agency])[agency]
 
 
-def still_unanswered(writer: Writer, agency: str, type: str, id: str, digest: str) -> None:
-    """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance."""
+def still_unanswered(
+    writer: Writer, agency: str, type: str, id: str, digest: str, *, fact: bool = False
+) -> None:
+    """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance.
+
+    `fact`: it is identified by what it says, so that another content under its id says nothing about it.
+    """
     verdict = writer.verdict_on(agency, type, id)
-    if verdict is None:
+    if verdict is None or (fact and verdict.digest != digest):
         return
     if verdict.digest != digest or verdict.code is None or not RejectionCode(verdict.code).circumstantial:
         raise Stale

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from bus.documents.letter import Letter
+from bus.documents.notice import Notice
 from bus.documents.xml import DocumentType
-from bus.errors import RejectionCode
+from bus.errors import Rejected, RejectionCode
 from bus.ledger.entry import Kind, timestamp
+from bus.ledger.rows import Verdict
+from bus.router import transitions
 from bus.router.delivery import Refused
-from bus.router.recording.hand import Hand, answer_headers, still_unanswered
+from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
 
 
 def refuse(hand: Hand, found: Refused) -> str:
-    """Write a refusal and answer it; a permanent one of the same bytes only repeats its answer."""
+    """Write a refusal and answer it; a permanent one of the same bytes only repeats its answer.
+
+    Raises Stale when what was recorded meanwhile no longer refuses it for this reason.
+    """
     writer, delivery = hand.writer, found.delivery
     code = found.reason.code
     type_, id_, digest = _bound(found)
     conflict = code is RejectionCode.ID_CONFLICT
+    accepted: Verdict | None = None
     if found.agency:
+        _require_refused_still(hand, found, found.agency, id_)
+        if conflict and (holder := writer.verdict_on(found.agency, type_, id_)) and holder.code is None:
+            # Who asks under an id that was accepted has lost the answer: it gets that again, beside the refusal.
+            accepted = holder
+            hand.repeat(found.agency, holder.answer)
         known = writer.verdict_on_raw(found.agency, delivery.sha256)
         # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
         # property of the bytes. Only the same reason is the same answer.
         if known and known.code == code and not code.circumstantial:
             return hand.repeat(found.agency, known.answer)
         if id_ and not conflict:
-            still_unanswered(writer, found.agency, type_, id_, digest)
+            still_unanswered(writer, found.agency, type_, id_, digest, fact=_is_fact(found))
     answer = hand.number(found.agency) if found.agency else None
     entry = writer.entry(
         Kind.CONFLICT if conflict else Kind.REFUSED,
@@ -58,9 +70,34 @@ def refuse(hand: Hand, found: Refused) -> str:
         type="verdict",
         entry=entry,
         body=found.refusal.raw,
-        headers=answer_headers(delivery, id_, []),
+        headers=answer_headers(delivery, id_, []) | ({"accepted": accepted.entry} if accepted else {}),
     )
     return "refused"
+
+
+def _require_refused_still(hand: Hand, found: Refused, agency: str, id_: str) -> None:
+    """Raise Stale unless the ledger, as it is under the lock, refuses it for the same reason as the snapshot did."""
+    if found.document is None or found.reason.code not in transitions.BY_STATE:
+        return
+    document, digest = found.document.document, found.document.digest
+    if not isinstance(document, Notice):
+        verdict = hand.writer.verdict_on(agency, "letter", id_)
+        if found.reason.code is RejectionCode.ID_CONFLICT and (verdict is None or verdict.digest == digest):
+            raise Stale
+        return
+    try:
+        transitions.place(document, digest, agency, hand.writer)
+    except Rejected as reason:
+        if reason.code is found.reason.code:
+            return
+        raise Stale from reason
+    raise Stale
+
+
+def _is_fact(found: Refused) -> bool:
+    """Whether it is a machine's notice, which is identified by what it says."""
+    document = found.document.document if found.document else None
+    return isinstance(document, Notice) and document.event in transitions.MACHINE
 
 
 def _bound(found: Refused) -> tuple[DocumentType | str, str, str]:
