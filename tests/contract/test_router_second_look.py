@@ -229,7 +229,7 @@ def test_a_clerks_notice_with_the_id_of_another_content_is_a_conflict_however_it
 def test_who_asks_under_an_accepted_id_is_told_its_entry_and_gets_the_acceptance_again(
     router: Router, ledger: Ledger
 ) -> None:
-    """A mailbox brought back from before the acceptance: the office lays the letter out again, with another SendDate."""
+    """A mailbox brought back from before the acceptance: the office lays the letter out again, at another time."""
     letter = factory.letter(letter_id=uuid4(), number="นร 1/2")
     first = router.take(delivery(sign(letter, factory.seal(OPM)).raw))
     with ledger.append() as writer:

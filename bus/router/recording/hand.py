@@ -87,11 +87,13 @@ def still_unanswered(
         raise Stale
 
 
-def answer_headers(delivery: Delivery, about: str, flags: list[str]) -> dict[str, Any]:
-    """Return the headers by which a sender knows what is answered."""
+def answer_headers(delivery: Delivery, about: str, flags: list[str], *, digest: str = "") -> dict[str, Any]:
+    """Return the headers by which a sender knows what is answered, also if it has sealed that anew since."""
     headers: dict[str, Any] = {"submission": delivery.sha256}
     if about:
         headers["about"] = about
+    if digest:
+        headers["digest"] = digest
     if flags:
         headers["flags"] = ",".join(flags)
     return headers

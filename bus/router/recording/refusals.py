@@ -70,7 +70,8 @@ def refuse(hand: Hand, found: Refused) -> str:
         type="verdict",
         entry=entry,
         body=found.refusal.raw,
-        headers=answer_headers(delivery, id_, []) | ({"accepted": accepted.entry} if accepted else {}),
+        headers=answer_headers(delivery, id_, [], digest=digest)
+        | ({"accepted": accepted.entry} if accepted else {}),
     )
     return "refused"
 
