@@ -87,6 +87,11 @@ class RejectionCode(StrEnum):
         """Whether the refusal comes from the state of things, so that the same bytes, sent again, are judged anew."""
         return self in _CIRCUMSTANTIAL
 
+    @property
+    def of_the_seal(self) -> bool:
+        """Whether it is the key or the signature that is refused, so that the same content, sealed anew, may pass."""
+        return self.value.startswith(("key.", "signature."))
+
 
 _CIRCUMSTANTIAL = frozenset(
     {
