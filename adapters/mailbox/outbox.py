@@ -176,6 +176,17 @@ class Outbox:
             found = connection.execute(_FIND, {"key": key}).mappings().first()
         return outgoing(found) if found else None
 
+    def letter(self, *, letter_id: str | None, reference: str | None) -> Outgoing | None:
+        """The letter of ours with this id and this reference, whichever is given."""
+        query = select(outbox).where(outbox.c.type == "letter")
+        if letter_id is not None:
+            query = query.where(outbox.c.document_id == letter_id)
+        if reference is not None:
+            query = query.where(outbox.c.reference == reference)
+        with self._store.reading() as connection:
+            found = connection.execute(query).mappings().first()
+        return outgoing(found) if found else None
+
     def letters(self, number: str | None = None, *, limit: int = 1000) -> list[Outgoing]:
         """Letters, newest first; only those of a number if one is given."""
         query = select(outbox).where(outbox.c.type == "letter").order_by(outbox.c.id.desc()).limit(limit)

@@ -11,6 +11,7 @@ from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
 from bus.ledger.work import Claim
 from bus.router.delivery import Delivery
+from bus.thai import now
 
 CLAIM_FOR = timedelta(seconds=30)
 _CLAIMED_AT_ONCE = 64
@@ -29,7 +30,8 @@ class Hand:
         self.given: list[Consignment] = []
         self.left = False
         """Whether something was consigned that the sweep has to claim."""
-        self._claim = Claim(router, writer.at + CLAIM_FOR)
+        # By the clock and not by the ledger's time, which stays ahead after a clock that was ahead is put right.
+        self._claim = Claim(router, now() + CLAIM_FOR)
 
     def give(
         self,
