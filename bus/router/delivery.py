@@ -89,6 +89,7 @@ class Refused:
     refusal: Signed | None
     document: Verified[Any] | None
     """What was verified, if the submission got past gate 6: then the verdict binds its id."""
+    directory: Directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -285,4 +285,5 @@ def refused(
         reason=reason,
         refusal=refusal if told else None,
         document=document,
+        directory=rules.directory,
     )

@@ -19,7 +19,7 @@ from bus.router.enforce import Versions, versions
 from bus.router.recording.hand import CLAIM_FOR, Hand, Stale
 from bus.router.recording.letters import HELD, accept, number_of
 from bus.router.recording.notices import hear
-from bus.router.recording.refusals import refuse
+from bus.router.recording.refusals import permitted_now, refuse
 from bus.router.recording.statements import state
 
 __all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale"]
@@ -80,7 +80,8 @@ class Recorder:
             case Heard():
                 outcome = hear(hand, found)
             case Refused():
-                outcome = refuse(hand, found)
+                heard = permitted_now(writer, found)
+                outcome = hear(hand, heard) if heard else refuse(hand, found)
             case Stated():
                 outcome = state(hand, found)
             case Repeated():

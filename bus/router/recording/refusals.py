@@ -8,23 +8,20 @@ from bus.documents.xml import DocumentType
 from bus.errors import Rejected, RejectionCode
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
+from bus.ledger.store import Writer
 from bus.router import transitions
-from bus.router.delivery import Refused
+from bus.router.delivery import Heard, Refused
 from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
 
 
 def refuse(hand: Hand, found: Refused) -> str:
-    """Write a refusal and answer it; a permanent one of the same bytes only repeats its answer.
-
-    Raises Stale when what was recorded meanwhile no longer refuses it for this reason.
-    """
+    """Write a refusal and answer it; a permanent one of the same bytes only repeats its answer."""
     writer, delivery = hand.writer, found.delivery
     code = found.reason.code
     type_, id_, digest = _bound(found)
     conflict = code is RejectionCode.ID_CONFLICT
     accepted: Verdict | None = None
     if found.agency:
-        _require_refused_still(hand, found, found.agency, id_)
         if conflict and (holder := writer.verdict_on(found.agency, type_, id_)) and holder.code is None:
             # Who asks under an id that was accepted has lost the answer: it gets that again, beside the refusal.
             accepted = holder
@@ -76,23 +73,34 @@ def refuse(hand: Hand, found: Refused) -> str:
     return "refused"
 
 
-def _require_refused_still(hand: Hand, found: Refused, agency: str, id_: str) -> None:
-    """Raise Stale unless the ledger, as it is under the lock, refuses it for the same reason as the snapshot did."""
-    if found.document is None or found.reason.code not in transitions.BY_STATE:
-        return
+def permitted_now(writer: Writer, found: Refused) -> Heard | None:
+    """Return a notice that the snapshot refused and the ledger, as it is under the lock, permits; None if it does not.
+
+    A notice needs no signature of the bus, and so it is heard at once. Raises Stale when there is another reason to
+    refuse it now, which has to be signed.
+    """
+    if found.agency is None or found.document is None or found.reason.code not in transitions.BY_STATE:
+        return None
     document, digest = found.document.document, found.document.digest
     if not isinstance(document, Notice):
-        verdict = hand.writer.verdict_on(agency, "letter", id_)
+        verdict = writer.verdict_on(found.agency, "letter", str(document.letter_id))
         if found.reason.code is RejectionCode.ID_CONFLICT and (verdict is None or verdict.digest == digest):
             raise Stale
-        return
+        return None
     try:
-        transitions.place(document, digest, agency, hand.writer)
+        place = transitions.place(document, digest, found.agency, writer)
     except Rejected as reason:
         if reason.code is found.reason.code:
-            return
+            return None
         raise Stale from reason
-    raise Stale
+    return Heard(
+        delivery=found.delivery,
+        agency=found.agency,
+        notice=found.document,
+        directory=found.directory,
+        letter=place.letter,
+        about=place.about,
+    )
 
 
 def _is_fact(found: Refused) -> bool:
