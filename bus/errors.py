@@ -90,6 +90,11 @@ class RejectionCode(StrEnum):
         """Whether the refusal comes from the state of things, so that the same bytes, sent again, are judged anew."""
         return self in _CIRCUMSTANTIAL
 
+    @property
+    def of_the_seal(self) -> bool:
+        """Whether it is the key or the signature that is refused, so that the same content, sealed anew, may pass."""
+        return self.value.startswith(("key.", "signature."))
+
 
 _CIRCUMSTANTIAL = frozenset(
     {
@@ -106,6 +111,8 @@ _CIRCUMSTANTIAL = frozenset(
         RejectionCode.FILE_SIZE,
         RejectionCode.FILE_MEDIA_TYPE,
         RejectionCode.NOTICE_LETTER_UNKNOWN,
+        # What it supersedes may still be on its way: another router may have taken it from the intake.
+        RejectionCode.NOTICE_SUPERSEDES_FOREIGN,
         RejectionCode.NOTICE_NOTHING_TO_ANSWER,
         RejectionCode.STATEMENT_COSIGNATURE,
     }

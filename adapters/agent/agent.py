@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from cryptography import x509
 
 from adapters.agent.judging import Judge
-from adapters.agent.pace import Pace, repeat
+from adapters.agent.pace import Clock, Pace, repeat
 from adapters.agent.receiving import Deliveries, Downloads, Fetcher, Judging, take_in
 from adapters.agent.reconciling import Reconciler
 from adapters.agent.sending import Publisher, Sender, Uploads
@@ -68,11 +68,12 @@ class Agent:
         self._inward = inward
         self._sender = Sender(mailbox, seal, outward, depot, self.pace)
         self._fetcher = Fetcher(mailbox, depot, self.pace, then=self._sender.wake)
-        judge = Judge(mailbox, bus_certificate, self.pace)
+        judge = Judge(mailbox, bus_certificate, self.pace, own=seal.certificate)
         self._judging = Judging(mailbox, judge, then=(self._fetcher.wake, self._sender.wake))
         self._last_arrival = time.monotonic()
-        self._reconciler = Reconciler(mailbox, seal, lambda: self._last_arrival)
+        self._reconciler = Reconciler(mailbox, lambda: self._last_arrival, self.pace)
         self._seen = -1
+        self._clock = Clock()
         self.running = False
 
     async def run(self, stop: asyncio.Event, *, beside: Sequence[Companion] = ()) -> None:
@@ -122,7 +123,7 @@ class Agent:
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(self._sender.wake.set)
+            loop.call_soon_threadsafe(self._wake)
 
         deaf = self.mailbox.listen(wake)
         try:
@@ -137,7 +138,11 @@ class Agent:
         return await asyncio.to_thread(self._reconciler.work)
 
     async def _watch(self) -> float:
-        """Wake everybody when another process has committed something."""
+        """Wake everybody when another process has committed something, or the clock was put back."""
+        if self._clock.put_back():
+            _LOG.warning("the clock was put back: nothing waits for what it showed before")
+            await asyncio.to_thread(self.mailbox.pull_in, time.time())
+            self._wake()
         seen = self.mailbox.changed()
         if seen != self._seen:
             self._seen = seen

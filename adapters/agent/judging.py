@@ -5,6 +5,7 @@
    bus accepted it; another agency's notice likewise.
 3. A verdict counts if the bus sealed it, and it names the very document that this mailbox sent.
 4. An unsigned answer counts for a notice only, and only for one that was sent.
+5. A copy of a document of this agency's own counts if this agency sealed it.
 
 What does not count is kept in quarantine. A letter in quarantine is told to its sender.
 """
@@ -14,13 +15,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 from cryptography import x509
 
+from adapters.agent import stated
 from adapters.agent.pace import Pace
-from adapters.mailbox import Arrival, Mailbox, Receipted, Standing, arrivals
+from adapters.mailbox import Arrival, Mailbox, arrivals
+from adapters.mailbox.answering import Entered
+from adapters.mailbox.keys import KeyState, key_state
 from adapters.mailbox.receipts import failure
 from bus.directory import BUS, PinnedCertificate, from_json
 from bus.documents import schema
@@ -29,8 +33,9 @@ from bus.documents.notice import Event, Notice
 from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
-from bus.errors import BusError, Misconfigured, Rejected, RejectionCode, Transient
+from bus.errors import Misconfigured, Rejected, RejectionCode, Transient
 from bus.logs import get
+from bus.thai import now
 
 _LOG = get(__name__)
 _OVERDUE = (Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION)
@@ -43,10 +48,6 @@ _KEYS = (
 )
 
 
-class Unreadable(BusError):
-    """A message of the bus that does not have the form it should have."""
-
-
 _Act = Callable[[], object]
 """What is to be written of a message that was examined."""
 
@@ -57,22 +58,37 @@ class Judge:
     Examining writes nothing and takes its time; what comes of it is then written for a whole batch at once.
     """
 
-    def __init__(self, mailbox: Mailbox, bus_certificate: x509.Certificate, pace: Pace) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        bus_certificate: x509.Certificate,
+        pace: Pace,
+        *,
+        own: x509.Certificate | None = None,
+    ) -> None:
+        """`own`: the certificate that this adapter seals with; a refusal of any other has what it is of sealed anew."""
         self._mailbox = mailbox
         self._bus_certificate = bus_certificate
         self._pace = pace
+        self._own = own
+        self._looked_for_directory = False
         self._by_type: dict[str, Callable[[Arrival], _Act]] = {
             arrivals.DIRECTORY: self._directory,
             arrivals.LETTER: self._letter,
             arrivals.NOTICE: self._notice,
             arrivals.VERDICT: self._verdict,
             arrivals.ENTRY: self._entry,
+            arrivals.COPY: self._copy,
         }
 
     def work(self, limit: int = 100) -> int:
         """Judge what waits, and give how many that were; letters and notices wait until there is a directory."""
-        unready = () if self._mailbox.directory() else (arrivals.LETTER, arrivals.NOTICE)
-        waiting = self._mailbox.arrivals.waiting(time.time(), limit, but=unready)
+        unready = () if self._mailbox.directory() else (arrivals.LETTER, arrivals.NOTICE, arrivals.COPY)
+        if unready and not self._looked_for_directory:
+            self._looked_for_directory = True
+            self._mailbox.arrivals.directories_again()
+        longest = self._pace.longest_pause
+        waiting = self._mailbox.arrivals.waiting(time.time(), limit, but=unready, longest=longest)
         for arrival in waiting:
             if arrival.type == arrivals.DIRECTORY:
                 # By itself, for it says how the others are to be examined.
@@ -83,6 +99,8 @@ class Judge:
             with self._mailbox.at_once():
                 for arrival, act in examined:
                     self._settle(arrival, act)
+                if copied := [each.header("about") for each in others if each.type == arrivals.COPY]:
+                    self._mailbox.arrivals.place_again(copied)
         return len(waiting)
 
     def _examined(self, arrival: Arrival) -> _Act:
@@ -90,7 +108,7 @@ class Judge:
         examine = self._by_type.get(arrival.type)
         try:
             if examine is None:
-                raise Unreadable(f"no known type of message: {arrival.type or 'none'}")
+                raise stated.Unreadable(f"no known type of message: {arrival.type or 'none'}")
             return examine(arrival)
         except Transient:
             raise
@@ -111,14 +129,16 @@ class Judge:
                 self._disbelieve(arrival, reason)
             case Denied():
                 self._quarantine(arrival, reason.doubt, reason.detail)
-            case Unreadable() | Misconfigured():
+            case stated.Unreadable() | Misconfigured():
                 self._quarantine(arrival, _UNREADABLE, str(reason))
             case _:
                 _LOG.error("a message cannot be judged now", consignment=arrival.consignment, exc_info=reason)
                 self._postpone(arrival, f"{type(reason).__name__}: {reason}")
 
     def _directory(self, arrival: Arrival) -> _Act:
-        signed = open_signed_json(_ascii(arrival.body), [pin.certificate for pin in self._directory_pins()])
+        signed = open_signed_json(
+            stated.ascii(arrival.body), [pin.certificate for pin in self._directory_pins()]
+        )
         return partial(self._mailbox.directories.receive, arrival, from_json(signed), signed)
 
     def _letter(self, arrival: Arrival) -> _Act:
@@ -131,13 +151,13 @@ class Judge:
         return partial(self._mailbox.inbox.admit, arrival, letter, verified.digest)
 
     def _notice(self, arrival: Arrival) -> _Act:
-        notice = _the_notice(self._verified(arrival, arrival.header("sender")))
+        notice = stated.the_notice(self._verified(arrival, arrival.header("sender")))
         if notice.author != arrival.header("sender"):
             raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, notice.author)
         return partial(self._mailbox.hear, arrival, notice)
 
     def _verdict(self, arrival: Arrival) -> _Act:
-        notice = _the_notice(self._verified(arrival, BUS))
+        notice = stated.the_notice(self._verified(arrival, BUS))
         if notice.author != BUS:
             raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, notice.author)
         if notice.event in _OVERDUE:
@@ -147,15 +167,36 @@ class Judge:
                     RejectionCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here"
                 )
             return partial(self._mailbox.hear, arrival, notice)
-        return partial(self._mailbox.answer, arrival, _receipted(arrival, notice), notice)
+        key = self._key()
+        return partial(self._mailbox.answer, arrival, stated.receipted(arrival, notice), notice, key)
+
+    def _key(self) -> KeyState | None:
+        if self._own is None:
+            return None
+        return key_state(self._own, self._mailbox.agency, self._mailbox.directory(), now())
 
     def _entry(self, arrival: Arrival) -> _Act:
         try:
-            stated = json.loads(arrival.body)
-            entry, notice_id = int(stated["entry"]), str(stated["notice"])
-        except (ValueError, KeyError, TypeError, RecursionError) as exc:
-            raise Unreadable("no answer of the form {entry, notice}") from exc
-        return partial(self._mailbox.note_entry, arrival, entry, notice_id)
+            said = json.loads(arrival.body)
+            entered = Entered(
+                entry=int(said["entry"]),
+                id=str(UUID(said["notice"])),
+                digest=str(said["digest"]),
+                statement="again" in said,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+            raise stated.Unreadable("no answer of the form {entry, notice, digest}") from exc
+        return partial(self._mailbox.note_entry, arrival, entered)
+
+    def _copy(self, arrival: Arrival) -> _Act:
+        verified = self._verified(arrival, self._mailbox.agency)
+        document, directory = verified.document, self._mailbox.directory()
+        author = document.sender.agency if isinstance(document, Letter) else document.author
+        if author != self._mailbox.agency and (
+            directory is None or directory.inbox_of(author) != self._mailbox.agency
+        ):
+            raise Rejected(RejectionCode.IDENTITY_SENDER_FOREIGN, author)
+        return partial(self._mailbox.take_back, arrival, verified)
 
     def _verified(self, arrival: Arrival, signer: str) -> Verified[Letter | Notice]:
         """Gates 1 to 3, 5 and 6 of the bus, passed again here: the bus is not taken at its word."""
@@ -164,7 +205,7 @@ class Judge:
         pins = self._bus_pins() if signer == BUS else self._pins(signer)
         # A letter is checked by signxml, where the router checked its octets: two implementations have to agree before
         # a receipt is made. Of notices there are several to each letter, and the router's way will do.
-        return verify(envelope, pins, _judged_at(arrival), by_octets=arrival.type != arrivals.LETTER)
+        return verify(envelope, pins, stated.judged_at(arrival), by_octets=arrival.type != arrivals.LETTER)
 
     def _pins(self, agency: str) -> Sequence[PinnedCertificate]:
         directory = self._mailbox.directory()
@@ -194,7 +235,7 @@ class Judge:
 
     def _give_up_letter(self, arrival: Arrival, reason: Rejected) -> None:
         detail = f"{reason.detail} {reason.where}".strip()
-        named = _claimed(arrival)
+        named = stated.claimed(arrival)
         if named is None:
             # No notice can name it: nobody could say which letter is meant. It is shown, and its deadline will tell.
             self._quarantine(arrival, reason.code, detail)
@@ -211,66 +252,3 @@ class Judge:
         self._mailbox.arrivals.postpone(
             arrival.id, next_attempt_at=self._pace.retry_at(arrival.attempts), reason=reason
         )
-
-
-def _the_notice(verified: Verified[Letter | Notice]) -> Notice:
-    if not isinstance(verified.document, Notice):
-        raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, "a letter where a notice is announced")
-    return verified.document
-
-
-def _receipted(arrival: Arrival, notice: Notice) -> Receipted:
-    if notice.event == Event.ACCEPTED and notice.terms:
-        return Receipted(
-            state=Standing.ACCEPTED,
-            verdict=arrival.body,
-            entry=arrival.number("entry"),
-            recipients=notice.terms.recipients,
-            flags=arrival.header("flags") or None,
-        )
-    texts = " / ".join(text.value for text in notice.reason_texts)
-    if notice.event == Event.REFUSED_BY_BUS:
-        return Receipted(
-            state=Standing.REFUSED,
-            verdict=arrival.body,
-            entry=arrival.number("entry"),
-            refusal=notice.reason_code,
-            refusal_detail=texts,
-        )
-    if notice.event == Event.PARKED:
-        return Receipted(state=Standing.PARKED, verdict=arrival.body, refusal_detail=texts)
-    raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, notice.event)
-
-
-def _judged_at(arrival: Arrival) -> datetime:
-    """The time as of which certificates count: the bus's, for a letter may wait here long after it was accepted."""
-    stated = arrival.header("judged-at")
-    if not stated:
-        return arrival.arrived_at
-    try:
-        at = datetime.fromisoformat(stated)
-    except ValueError as exc:
-        raise Unreadable("judged-at is no time") from exc
-    if at.tzinfo is None:
-        raise Unreadable("judged-at has no time zone")
-    return at
-
-
-def _claimed(arrival: Arrival) -> tuple[str, str] | None:
-    """The letter that should have come, by the bus's word; else what the bytes claim; None if neither can be had."""
-    about, stated = arrival.header("about"), arrival.header("digest")
-    if about and stated:
-        return about, stated
-    try:
-        envelope = open_envelope(arrival.body)
-        digest = envelope.digest
-    except Rejected:
-        return None
-    return (envelope.id, digest) if envelope.type == "letter" and envelope.id else None
-
-
-def _ascii(body: bytes) -> str:
-    try:
-        return body.decode("ascii")
-    except UnicodeDecodeError as exc:
-        raise Unreadable("no compact JWS") from exc

@@ -35,6 +35,10 @@ class Pace:
     downloads: int = 4
     """Letters whose files are fetched at a time; one slow file holds only its own place."""
     prefetch: int = 200
+    quiet: float = 3.0
+    """Without a delivery, until the broker's queue counts as empty and what is missing is asked for."""
+    look_every: float = 5.0
+    """How often it is looked whether something is missing."""
     refusals: int = 5
     """After how many refusals of a file by the depot it is given up."""
 
@@ -49,6 +53,22 @@ class Pace:
     def _pause(self, first: float, attempts: int) -> float:
         bound = min(first * 2 ** min(attempts, 20), self.longest_pause)
         return random.uniform(0.8 * bound, bound)
+
+
+class Clock:
+    """Notices when the time of day is put back, which what is put off by it would have to wait for."""
+
+    def __init__(
+        self, time_of_day: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._time_of_day = time_of_day
+        self._steady = steady
+        self._ahead = time_of_day() - steady()
+
+    def put_back(self) -> bool:
+        """Whether it was put back by more than a second since this was asked before."""
+        before, self._ahead = self._ahead, self._time_of_day() - self._steady()
+        return self._ahead < before - 1.0
 
 
 async def repeat(

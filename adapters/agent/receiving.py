@@ -169,7 +169,8 @@ class Fetcher:
         """Read what is due, and sign at once for the letters whose files are all here already."""
         inbox, store = self._mailbox.inbox, self._mailbox.store
         with self._mailbox.at_one_time():
-            letters = inbox.fetching(time.time(), _BATCH, but=but)
+            longest = self._pace.longest_pause
+            letters = inbox.fetching(time.time(), _BATCH, but=but, longest=longest)
             files = inbox.files_of([letter.id for letter in letters])
             next_due = inbox.next_due(but=[*but, *files])
         complete: list[Received] = []

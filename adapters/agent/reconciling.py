@@ -1,4 +1,8 @@
-"""Asking for what is missing (P13): once a day, and when somebody asks, the adapter states what it has.
+"""Asking for what is missing (P13): the adapter states what it has.
+
+- Once a day, and when somebody asks.
+- When there is no directory, or a mailbox begins with a gap: it was made anew, or brought back from long ago.
+- When the bus has answered documents that are not here any more: it then gives copies of them.
 
 It does so when nothing has come in for a while: what is still in the broker's queue is not missing.
 """
@@ -6,72 +10,100 @@ It does so when nothing has come in for a while: what is still in the broker's q
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from adapters.agent.pace import Pace
 from adapters.mailbox import Mailbox
-from adapters.mailbox.facts import RECONCILE_ASKED_AT, RECONCILED_AT
-from bus.documents.seal import Seal
-from bus.documents.statements import MOST_GAPS, Reconciliation, sealed
+from adapters.mailbox.facts import RECONCILE_ASKED_AT, RECONCILE_DONE_FOR, RECONCILED_AT
+from bus.documents.statements import MOST_GAPS, Reconciliation, octets
 from bus.logs import get
 from bus.thai import now
 
 _LOG = get(__name__)
 EVERY = timedelta(days=1)
-QUIET = 3.0
-"""Seconds without a delivery after which the queue counts as empty."""
-_LOOK_EVERY = 5.0
+_PATIENCE = 20
+"""How many such pauses a statement waits for one: in a busy office something comes in all day."""
+_ASK_AGAIN_FIRST, _ASK_AGAIN_LAST = 60.0, 900.0
+"""Seconds after which what was asked for by itself, and has not come, is asked for again; doubled each time."""
 
 
 class Reconciler:
     """States what has arrived, when that is due."""
 
-    def __init__(
-        self, mailbox: Mailbox, seal: Seal, last_arrival: Callable[[], float], *, quiet: float = QUIET
-    ) -> None:
+    def __init__(self, mailbox: Mailbox, last_arrival: Callable[[], float], pace: Pace) -> None:
         """`last_arrival` tells when something came in last, or could have begun to (monotonic seconds)."""
         self._mailbox = mailbox
-        self._seal = seal
         self._last_arrival = last_arrival
-        self._quiet = quiet
+        self._quiet = pace.quiet
+        self._look_every = pace.look_every
+        self._pause = _ASK_AGAIN_FIRST
+        self._not_before = 0.0
+        self._due_since: float | None = None
+        self._unplaced = 0
+        """The newest answer without a document that was asked about."""
 
     def work(self) -> float:
         """State it if that is due and nothing comes in; give the seconds until the next look."""
-        asked_at, done_at = (
-            self._mailbox.facts.get(RECONCILE_ASKED_AT),
-            self._mailbox.facts.get(RECONCILED_AT),
-        )
-        asked = asked_at is not None and (done_at is None or asked_at > done_at)
-        if done_at is None and not asked:
-            # In a new mailbox nothing can be missing yet: its first day begins.
-            self._mailbox.facts.set(RECONCILED_AT, now().isoformat())
-            return _LOOK_EVERY
-        daily = done_at is not None and now() - datetime.fromisoformat(done_at) >= EVERY
-        if not (asked or daily):
-            return _LOOK_EVERY
-        waited = time.monotonic() - self._last_arrival()
-        if waited < self._quiet:
-            return self._quiet - waited
-        self._state()
-        return _LOOK_EVERY
+        facts = self._mailbox.facts
+        asked, done_at = facts.get(RECONCILE_ASKED_AT), facts.get(RECONCILED_AT)
+        # By what was asked and not by when: clocks are put back.
+        due = asked is not None and asked != facts.get(RECONCILE_DONE_FOR)
+        if not due and not self._lacks_something(fresh=done_at is None):
+            if done_at is None:
+                # In a new mailbox nothing can be missing yet: its first day begins.
+                facts.set(RECONCILED_AT, now().isoformat())
+                return self._look_every
+            since = now() - datetime.fromisoformat(done_at)
+            if timedelta(0) <= since < EVERY:
+                return self._look_every
+        clock = time.monotonic()
+        self._due_since = self._due_since or clock
+        still = clock - self._last_arrival()
+        if still < self._quiet and clock - self._due_since < _PATIENCE * self._quiet:
+            return self._quiet - still
+        self._due_since = None
+        self._state(asked)
+        return self._look_every
 
-    def _state(self) -> None:
-        with self._mailbox.at_once():
-            statement = reconciliation(self._mailbox)
-            self._mailbox.outbox.put_statement(
-                str(statement.id), sealed(statement, self._seal), "reconciliation"
-            )
-            self._mailbox.facts.set(RECONCILED_AT, statement.at.isoformat())
-        _LOG.info("reconciliation stated", highest=statement.highest, gaps=len(statement.missing))
+    def _lacks_something(self, *, fresh: bool) -> bool:
+        """Whether there is a reason to ask that nobody has to think of; more and more seldom while it stays."""
+        mailbox = self._mailbox
+        unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
+        new = unplaced > self._unplaced
+        # What is new is asked about at once; one statement is under way at a time.
+        if mailbox.outbox.stating() or (not new and time.monotonic() < self._not_before):
+            return False
+        return new or mailbox.directory() is None or (fresh and bool(mailbox.arrivals.gaps()))
+
+    def _state(self, asked: str | None) -> None:
+        mailbox = self._mailbox
+        with mailbox.at_once():
+            statement = reconciliation(mailbox)
+            mailbox.outbox.put_statement(str(statement.id), octets(statement), "reconciliation")
+            mailbox.facts.set(RECONCILED_AT, statement.at.isoformat())
+            if asked is not None:
+                mailbox.facts.set(RECONCILE_DONE_FOR, asked)
+            self._unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
+        self._not_before = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, _ASK_AGAIN_LAST)
+        _LOG.info(
+            "reconciliation stated",
+            highest=statement.highest,
+            gaps=len(statement.missing),
+            unplaced=len(statement.unplaced),
+        )
 
 
 def reconciliation(mailbox: Mailbox) -> Reconciliation:
     """What this mailbox has of its consignments."""
     highest, gaps = mailbox.arrivals.highest(), mailbox.arrivals.gaps()
     contiguous = gaps[0].first - 1 if gaps else highest
+    directory = mailbox.directory()
     # Of more gaps than a statement may bear, the first; once those are closed the others are asked for.
     missing = tuple((gap.first, gap.last) for gap in gaps[:MOST_GAPS])
+    unplaced = spans(number for number, _ in mailbox.arrivals.unplaced())
     return Reconciliation(
         id=uuid4(),
         agency=mailbox.agency,
@@ -79,4 +111,17 @@ def reconciliation(mailbox: Mailbox) -> Reconciliation:
         contiguous=contiguous,
         highest=highest,
         missing=missing,
+        unplaced=tuple(unplaced[:MOST_GAPS]),
+        directory=directory.version if directory else 0,
     )
+
+
+def spans(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ascending numbers as spans, first to last."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and number <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found

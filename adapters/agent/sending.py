@@ -20,14 +20,18 @@ from typing import Protocol, cast
 
 from adapters.agent.pace import Pace, note_failure
 from adapters.mailbox import Attempt, Mailbox, Outgoing, OutgoingFile
+from adapters.mailbox.keys import KeyState, key_state
+from adapters.mailbox.submissions import STATEMENT
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
+from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import Transient
 from bus.failpoints import reached
 from bus.logs import get
+from bus.thai import now
 
 _LOG = get(__name__)
 _SURELY_HELD = 3 * 24 * 3600.0
@@ -67,6 +71,8 @@ class Sender:
         self._depot = depot
         self._pace = pace
         self._uploading = asyncio.Semaphore(pace.uploads)
+        self._known: KeyState | None = None
+        """What was known of the certificate when what was refused for it was looked for last."""
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._attempts: dict[int, Attempt] = {}
         """What came of those that have ended, until it is stored; till then their rows stay under way."""
@@ -125,8 +131,9 @@ class Sender:
     def _take_up(self, limit: int, but: Sequence[int]) -> _Taken:
         """What is due, with signed bytes that are stored and with the files that are to be shown."""
         outbox = self._mailbox.outbox
+        self._seal_anew()
         with self._mailbox.at_one_time():
-            rows = outbox.due(time.time(), limit, but=but)
+            rows = outbox.due(time.time(), limit, but=but, longest=self._pace.longest_pause)
             files = outbox.files_of([row.id for row in rows])
             contents = {file.sha256 for each in files.values() for file in each}
             held = outbox.shown(contents, time.time() - _SURELY_HELD) if contents else set()
@@ -136,7 +143,7 @@ class Sender:
         attempts: list[Attempt] = []
         for row in unsealed:
             try:
-                signed.append((row, sign(read(open_envelope(row.document).root), self._seal).raw))
+                signed.append((row, self._sealed(row)))
             except Exception as exc:
                 _LOG.exception(
                     "a document cannot be sealed now", document=row.document_id, attempt=row.attempts
@@ -145,9 +152,22 @@ class Sender:
         ready = [row for row in rows if row.raw is not None]
         if signed:
             with self._mailbox.at_once():
-                ready += [outbox.seal(row, raw, hashlib.sha256(raw).hexdigest()) for row, raw in signed]
+                own = self._seal.fingerprint
+                ready += [outbox.seal(row, raw, hashlib.sha256(raw).hexdigest(), own) for row, raw in signed]
         lacking = {row: [file for file in each if file.sha256 not in held] for row, each in files.items()}
         return _Taken([(row, lacking[row.id]) for row in ready], attempts, next_due)
+
+    def _seal_anew(self) -> None:
+        """Send again what was refused for its key, once something has changed about the key and it is good."""
+        known = key_state(self._seal.certificate, self._mailbox.agency, self._mailbox.directory(), now())
+        if known.good and known != self._known and (again := self._mailbox.outbox.seal_anew(known)):
+            _LOG.info("what was refused for its key is sealed anew", count=again)
+        self._known = known
+
+    def _sealed(self, row: Outgoing) -> bytes:
+        if row.type == STATEMENT:
+            return signed_json(row.document, self._seal).encode()
+        return sign(read(open_envelope(row.document).root), self._seal).raw
 
     async def _send(self, row: Outgoing, files: Sequence[OutgoingFile]) -> None:
         uploaded: dict[int, float] = {}

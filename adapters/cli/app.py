@@ -70,7 +70,7 @@ def send(
 def send_again(letter: LetterArgument, config: Config = None, as_json: AsJson = False) -> None:
     """Submit a refused letter or notice once more, its files included, when what stood in its way has changed."""
     with opened(config) as mailbox:
-        row = mailbox.outbox.find_alike(letter) or sent_letter(mailbox, any_key(letter))
+        row = mailbox.outbox.find(letter) or sent_letter(mailbox, any_key(letter))
         mailbox.outbox.send_again(row.id)
         row = mailbox.outbox.get(row.id)
         say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}")
@@ -143,7 +143,7 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> N
 def show(letter: LetterArgument, config: Config = None, as_json: AsJson = False) -> None:
     """A letter, sent or received, with everything that was said about it."""
     with opened(config) as mailbox:
-        found = mailbox.outbox.find_alike(letter)
+        found = mailbox.outbox.find(letter) or mailbox.outbox.letter(reference=letter)
         if found is not None and found.type == "letter":
             account = _sent_in_full(mailbox, found)
         else:

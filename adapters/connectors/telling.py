@@ -128,8 +128,10 @@ class Teller:
         if item.kind is Kind.NOTICE and item.notice is not None:
             statement = mailbox.notices.get(item.notice)
             account |= accounts.said(mailbox, statement)
-            letter = mailbox.outbox.find(statement.letter_id or "")
-            if letter is not None and letter.type == "letter":
+            # By its content too: another agency may have chosen the same id.
+            digest = statement.letter_digest or ""
+            letter = mailbox.sent_letter(statement.letter_id or "", digest)
+            if letter is not None:
                 # Of a circular, only those it is about: thousands of receipts would each list thousands.
                 concerned = {statement.author, *statement.about}
                 account |= {
@@ -137,7 +139,7 @@ class Teller:
                     "letter": accounts.sent(mailbox, letter, concerned),
                 }
             else:
-                rows = mailbox.inbox.letters(letter_id=statement.letter_id or "")
+                rows = mailbox.inbox.letters(letter_id=statement.letter_id or "", digest=digest)
                 account |= {"letter": accounts.received(mailbox, rows[0]) if rows else None}
             return account
         if item.kind is Kind.LETTER and item.inbox is not None:

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, distinct, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, distinct, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_leave
 
 from adapters.mailbox.store import Store
+from adapters.mailbox.submissions import LONGEST_PAUSE
 from adapters.mailbox.tables import arrivals, news
 from bus.thai import now
 
 LETTER, NOTICE, VERDICT, ENTRY, DIRECTORY = "letter", "notice", "verdict", "entry", "directory"
+COPY = "copy"
+"""A document of this agency's own that the bus gives back."""
+LOST = "answer.document-lost"
+"""Why an answer is unplaced: it is about a document that this mailbox had and has lost."""
 
 
 class Judgement(StrEnum):
@@ -30,6 +35,8 @@ class Judgement(StrEnum):
     DONE = "done"
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
+    UNPLACED = "unplaced"
+    """An answer of the bus to something that is not here, or not here any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,23 +88,29 @@ class Arrivals:
         self._store = store
 
     def store(self, messages: Sequence[Message]) -> int:
-        """Commit a batch, and give how many of it were new; a repeat leaves what is there."""
+        """Commit a batch, and give how many of it were new; a repeat leaves what is there.
+
+        An answer that is repeated is judged again: what it answers may have been sent again since it came.
+        """
         rows = [_values(message) for message in messages]
         if not rows:
             return 0
         with self._store.writing() as connection:
             before = connection.execute(select(func.max(arrivals.c.id))).scalar() or 0
-            connection.execute(insert_or_leave(arrivals).on_conflict_do_nothing(), rows)
+            connection.execute(_STORE, rows)
             query = select(func.count()).where(arrivals.c.id > before)
             return int(connection.execute(query).scalar_one())
 
-    def waiting(self, at: float, limit: int, *, but: Sequence[str] = ()) -> list[Arrival]:
-        """What is to be judged now, except the types in `but`.
+    def waiting(
+        self, at: float, limit: int, *, but: Sequence[str] = (), longest: float = LONGEST_PAUSE
+    ) -> list[Arrival]:
+        """What is to be judged now, except the types in `but`; what a clock that was ahead put off is due.
 
         Directories first, for they say whom to believe; the rest in order of arrival.
         """
+        values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
         with self._store.reading() as connection:
-            rows = connection.execute(_WAITING, {"at": at, "but": list(but), "most": limit}).mappings()
+            rows = connection.execute(_WAITING, values).mappings()
             return [_arrival(row) for row in rows]
 
     def next_due(self) -> float | None:
@@ -127,6 +140,27 @@ class Arrivals:
             changed = connection.execute(
                 update(arrivals).where(arrivals.c.state == Judgement.QUARANTINED).values(**again)
             )
+            self._store.added()
+        return changed.rowcount
+
+    def unplaced(self) -> list[tuple[int, int]]:
+        """The consignments, and their rows, that answer documents which this mailbox has lost, ascending."""
+        with self._store.reading() as connection:
+            return [(row.consignment, row.id) for row in connection.execute(_UNPLACED)]
+
+    def place_again(self, documents: Collection[str]) -> int:
+        """Judge again the answers to these documents that could not be placed; give how many these are."""
+        about = func.json_extract(arrivals.c.headers, "$.about")
+        these = arrivals.c.state == Judgement.UNPLACED, about.in_(list(documents))
+        with self._store.writing() as connection:
+            changed = connection.execute(update(arrivals).where(*these).values(state=Judgement.STORED))
+        return changed.rowcount
+
+    def directories_again(self) -> int:
+        """Judge again every directory that has come, for none is held any more; give how many these are."""
+        these = arrivals.c.type == DIRECTORY, arrivals.c.state != Judgement.STORED
+        with self._store.writing() as connection:
+            changed = connection.execute(update(arrivals).where(*these).values(state=Judgement.STORED))
         return changed.rowcount
 
     def quarantined(self, limit: int = 1000) -> list[Arrival]:
@@ -235,11 +269,22 @@ _WAITING = (
     select(arrivals)
     .where(
         arrivals.c.state == Judgement.STORED,
-        arrivals.c.next_attempt_at <= bindparam("at"),
+        or_(arrivals.c.next_attempt_at <= bindparam("at"), arrivals.c.next_attempt_at > bindparam("bound")),
         arrivals.c.type.not_in(bindparam("but", expanding=True)),
     )
     .order_by(arrivals.c.type != DIRECTORY, arrivals.c.id)
     .limit(bindparam("most"))
+)
+_STORE = insert_or_leave(arrivals).on_conflict_do_update(
+    index_elements=["consignment", "type", "sha256"],
+    set_={"state": Judgement.STORED, "next_attempt_at": 0.0},
+    where=or_(arrivals.c.type == VERDICT, arrivals.c.type == ENTRY)
+    & or_(arrivals.c.state == Judgement.DONE, arrivals.c.state == Judgement.DUPLICATE),
+)
+_UNPLACED = (
+    select(arrivals.c.consignment, arrivals.c.id)
+    .where(arrivals.c.state == Judgement.UNPLACED, arrivals.c.reason == LOST, arrivals.c.consignment > 0)
+    .order_by(arrivals.c.consignment)
 )
 _NEXT_DUE = select(func.min(arrivals.c.next_attempt_at)).where(
     arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at > 0

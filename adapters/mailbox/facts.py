@@ -9,6 +9,8 @@ from adapters.mailbox.store import Store
 from adapters.mailbox.tables import facts
 
 RECONCILED_AT, RECONCILE_ASKED_AT = "reconciled-at", "reconcile-asked-at"
+RECONCILE_DONE_FOR = "reconcile-done-for"
+"""Which request was the last to be carried out."""
 
 
 class Facts:

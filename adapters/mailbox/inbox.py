@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.arrivals import Arrival, Judgement, judge
 from adapters.mailbox.notices import say
 from adapters.mailbox.store import Store
+from adapters.mailbox.submissions import LONGEST_PAUSE
 from adapters.mailbox.tables import inbox, inbox_files, news
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
@@ -86,10 +87,13 @@ class Inbox:
             judge(connection, arrival.id, Judgement.DONE)
             return _one(connection, row)
 
-    def fetching(self, at: float, limit: int, *, but: Sequence[int] = ()) -> list[Received]:
-        """Letters whose files are to be fetched now, except the rows in `but`."""
+    def fetching(
+        self, at: float, limit: int, *, but: Sequence[int] = (), longest: float = LONGEST_PAUSE
+    ) -> list[Received]:
+        """Letters whose files are to be fetched now, except the rows in `but`; what a fast clock put off is due."""
+        values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
         with self._store.reading() as connection:
-            rows = connection.execute(_FETCHING, {"at": at, "but": list(but), "most": limit}).mappings()
+            rows = connection.execute(_FETCHING, values).mappings()
             return [_received(row) for row in rows]
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
@@ -162,12 +166,19 @@ class Inbox:
             return [_received(row) for row in rows]
 
     def letters(
-        self, *, letter_id: str | None = None, number: str | None = None, limit: int = 1000
+        self,
+        *,
+        letter_id: str | None = None,
+        number: str | None = None,
+        digest: str | None = None,
+        limit: int = 1000,
     ) -> list[Received]:
-        """Letters, newest first; only those of an id or a number if one is given."""
+        """Letters, newest first; only those of an id, a number or a content digest if one is given."""
         query = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
         if letter_id is not None:
             query = query.where(inbox.c.letter_id == letter_id)
+        if digest is not None:
+            query = query.where(inbox.c.digest == digest)
         if number is not None:
             query = query.where(inbox.c.number_normal == normalise_number(number))
         with self._store.reading() as connection:
@@ -248,7 +259,10 @@ _FINISH = (
 _NOT_UNDER_WAY = (inbox.c.state == Progress.FETCHING) & inbox.c.id.not_in(bindparam("but", expanding=True))
 _FETCHING = (
     select(inbox)
-    .where(_NOT_UNDER_WAY, inbox.c.next_attempt_at <= bindparam("at"))
+    .where(
+        _NOT_UNDER_WAY,
+        or_(inbox.c.next_attempt_at <= bindparam("at"), inbox.c.next_attempt_at > bindparam("bound")),
+    )
     .order_by(inbox.c.next_attempt_at, inbox.c.id)
     .limit(bindparam("most"))
 )

@@ -43,14 +43,13 @@ def received_letter(mailbox: Mailbox, key: LetterKey) -> Received:
 
 def sent_letter(mailbox: Mailbox, key: LetterKey) -> Outgoing:
     """The one letter of ours of this key; Mistaken when there is none, or more than one."""
-    named = key.letter_id or key.reference
-    if named is None and key.number is None:
+    if (key.letter_id or key.reference or key.number) is None:
         raise Mistaken(_nothing_named())
-    if named is None:
+    if key.letter_id is None and key.reference is None:
         rows = mailbox.outbox.letters(key.number)
     else:
-        found = mailbox.outbox.find_alike(named)
-        rows = [found] if found and found.type == "letter" else []
+        found = mailbox.outbox.letter(letter_id=key.letter_id, reference=key.reference)
+        rows = [found] if found else []
     return _exactly_one([row for row in rows if _fits(row, key)], key)
 
 
@@ -72,10 +71,15 @@ def _exactly_one(rows: list[_Row], key: LetterKey) -> _Row:
         th = f"ไม่พบหนังสือ {key} ในตู้หนังสือนี้ โปรดตรวจเลขที่หนังสือ วันที่ หรือ LetterID"
         en = f"no letter {key} in this mailbox; check the number, the date or the LetterID"
     else:
-        found = ", ".join(f"{row.letter_id} ({row.date})" for row in rows[:5])
-        th = f"พบหนังสือ {key} มากกว่าหนึ่งฉบับ โปรดระบุวันที่หรือ LetterID: {found}"
-        en = f"more than one letter {key}; name the date or the LetterID: {found}"
+        found = ", ".join(f"{row.letter_id} ({row.date}{_from(row)})" for row in rows[:5])
+        th = f"พบหนังสือ {key} มากกว่าหนึ่งฉบับ โปรดระบุวันที่ LetterID หรือผู้ส่ง: {found}"
+        en = f"more than one letter {key}; name the date, the LetterID or the sender: {found}"
     raise Mistaken(Mistake("letter", th, en))
+
+
+def _from(row: Received | Outgoing) -> str:
+    """Another sender may have chosen the same LetterID."""
+    return f", {row.sender}" if isinstance(row, Received) else ""
 
 
 def _nothing_named() -> Mistake:

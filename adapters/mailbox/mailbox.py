@@ -7,13 +7,19 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from sqlalchemy import update
+
 from adapters.mailbox import submissions as sending
+from adapters.mailbox import tables
+from adapters.mailbox.answering import Entered, take_entry, take_verdict
 from adapters.mailbox.arrivals import Arrival, Arrivals, Judgement, judge
+from adapters.mailbox.copies import take_copy
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.facts import Facts
 from adapters.mailbox.files import FileStore
 from adapters.mailbox.heads import SeenHeads
 from adapters.mailbox.inbox import Inbox, Received
+from adapters.mailbox.keys import KeyState
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import Notices, record
 from adapters.mailbox.outbox import Outbox
@@ -21,8 +27,9 @@ from adapters.mailbox.states import RecipientState, fold
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import Outgoing, Receipted
 from bus.directory import Directory
+from bus.documents.letter import Letter
 from bus.documents.notice import BUS, Notice
-from bus.errors import Rejected, RejectionCode
+from bus.documents.signing import Verified
 
 
 class Mailbox:
@@ -88,45 +95,28 @@ class Mailbox:
         """The latest directory that the bus has sent."""
         return self.directories.latest()
 
-    def answer(self, arrival: Arrival, receipted: Receipted, notice: Notice) -> None:
-        """Take the bus's answer to the submission that `arrival` names, or Rejected if it is about none of ours.
-
-        The verdict's signature has been verified; here it is compared with what was sent. An acceptance is final: a
-        later refusal of the same content is refused here (P5); a refusal gives way to an acceptance.
-        """
+    def answer(self, arrival: Arrival, receipted: Receipted, notice: Notice, key: KeyState | None) -> None:
+        """Take the bus's verdict, whose signature has been verified. Rejected if it contradicts an acceptance."""
         with self._store.writing() as connection:
-            row = sending.by_submission(connection, arrival.header("submission"))
-            if row is None:
-                raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, "answers no submission of this mailbox")
-            _check_answers(row, notice)
-            if row.state == sending.Standing.ACCEPTED:
-                if receipted.state != row.state:
-                    raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, "was accepted before")
-                judge(connection, arrival.id, Judgement.DUPLICATE)
-                return
-            if receipted.state == row.state and receipted.verdict == row.verdict:
-                judge(connection, arrival.id, Judgement.DUPLICATE)
-                return
-            sending.answer(connection, row, receipted, arrival.id)
-            if row.type == "letter" and receipted.state == sending.Standing.ACCEPTED:
-                record(connection, notice, arrival=arrival.id, entry=receipted.entry)
-            judge(connection, arrival.id, Judgement.DONE)
+            take_verdict(connection, arrival, receipted, notice, key)
 
-    def note_entry(self, arrival: Arrival, entry: int, notice_id: str) -> None:
-        """Take the bus's unsigned word that a notice is in the ledger; Rejected if it is about none of ours."""
+    def note_entry(self, arrival: Arrival, stated: Entered) -> None:
+        """Take the bus's unsigned word that a notice or statement is in the ledger. Rejected for a letter."""
         with self._store.writing() as connection:
-            row = sending.by_submission(connection, arrival.header("submission"))
-            if row is None or row.document_id != notice_id:
-                raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, "answers no notice of this mailbox")
-            if row.type == "letter":
-                raise Rejected(RejectionCode.SIGNATURE_MISSING, "an unsigned answer to a letter")
-            if row.state == sending.Standing.ACCEPTED:
-                judge(connection, arrival.id, Judgement.DUPLICATE)
-                return
-            sending.answer(
-                connection, row, Receipted(state=sending.Standing.ACCEPTED, entry=entry), arrival.id
-            )
-            judge(connection, arrival.id, Judgement.DONE)
+            take_entry(connection, arrival, stated)
+
+    def take_back(self, arrival: Arrival, verified: Verified[Letter | Notice]) -> None:
+        """Take a copy of a document of this agency's own, whose seal has been verified (copies.py)."""
+        with self._store.writing() as connection:
+            take_copy(connection, arrival, verified)
+            self._store.added()
+
+    def pull_in(self, at: float) -> None:
+        """Make due now (Unix time) whatever is put off: a clock that was ahead has been put right."""
+        with self._store.writing() as connection:
+            for table in (tables.outbox, tables.arrivals, tables.inbox):
+                later = update(table).where(table.c.next_attempt_at > at)
+                connection.execute(later.values(next_attempt_at=at))
 
     def hear(self, arrival: Arrival, notice: Notice) -> bool:
         """Keep a verified notice about a letter; False if the same was said before."""
@@ -153,13 +143,3 @@ class Mailbox:
         """Where a letter that we received stands with us."""
         statements = self.notices.about(row.letter_id, row.digest)
         return fold((self.agency,), row.sender, statements)[0]
-
-
-def _check_answers(row: Outgoing, notice: Notice) -> None:
-    """Require that a verdict names the very document that it is to answer; Rejected otherwise."""
-    if notice.submission_digest == row.submission:
-        return
-    about = (str(notice.letter_id), notice.letter_digest)
-    if row.type == "letter" and about == (row.document_id, row.digest):
-        return
-    raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, f"names {about[0]}, which it does not answer")

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, String, bindparam, insert, or_, select
+from sqlalchemy import Connection, RowMapping, String, and_, bindparam, insert, or_, select
 
 from adapters.mailbox import submissions as sending
+from adapters.mailbox.drafts import notice_values
 from adapters.mailbox.store import Store
-from adapters.mailbox.submissions import Outgoing
+from adapters.mailbox.submissions import MACHINE, Outgoing
 from adapters.mailbox.tables import news, notices
 from bus.documents.notice import Event, Notice
 
-_MACHINE = (Event.DELIVERED, Event.HANDOVER_FAILED)
 _BY_THE_BUS = (Event.ACCEPTED, Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION)
 _RECEIPTS = UUID("6d0f1f0e-5f6c-5d0b-9f0b-0c3c7f4f5a51")
 """Name space (RFC 9562, section 5.5) of the ids of machine notices."""
@@ -75,13 +75,17 @@ class Notices:
     def about(
         self, letter_id: str, digest: str | None = None, *, authors: Collection[str] | None = None
     ) -> list[Statement]:
-        """Everything said about a letter (by these authors), in the order in which it became known here."""
+        """Everything said about a letter (by these authors), in the order of the ledger.
+
+        Notices are heard in another order than they were entered, after a restore or by two routers' hands. What the
+        bus has not entered yet stands where it was said.
+        """
         keys: dict[str, Any] = {"letter": letter_id, "digest": digest}
         query = _ABOUT if authors is None else _ABOUT_BY
         if authors is not None:
             keys["authors"] = list(authors)
         with self._store.reading() as connection:
-            return [_statement(row) for row in connection.execute(query, keys).mappings()]
+            return _in_order([_statement(row) for row in connection.execute(query, keys).mappings()])
 
     def get(self, row: int) -> Statement:
         """The row of this number, which is there."""
@@ -101,14 +105,14 @@ def identity_of(notice: Notice) -> str:
     if notice.event in _BY_THE_BUS:
         # A circular's recipients are many: their codes, hashed.
         return f"{notice.event}:{subject}:{hashlib.sha256(about.encode()).hexdigest()}"
-    if notice.event in _MACHINE:
+    if notice.event in MACHINE:
         return f"{notice.event}:{subject}:{notice.author}"
-    return str(notice.notice_id)
+    return f"{notice.author}:{notice.notice_id}"
 
 
 def say(connection: Connection, notice: Notice, reference: str, content_key: str | None = None) -> Outgoing:
     """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there."""
-    values = sending.notice_values(notice, reference, content_key)
+    values = notice_values(notice, reference, content_key)
     if known := sending.same(connection, values):
         return known
     row = sending.add(connection, values)
@@ -127,7 +131,8 @@ def record(
 ) -> int | None:
     """Remember a notice, as news if it is some for the office; None if it was known."""
     identity = identity_of(notice)
-    if connection.execute(_KNOWN, {"identity": identity, "notice": str(notice.notice_id)}).first():
+    keys = {"identity": identity, "notice": str(notice.notice_id), "from": notice.author}
+    if connection.execute(_KNOWN, keys).first():
         return None
     values = _values(notice) | {"identity": identity, "arrival": arrival, "outbox": outbox, "entry": entry}
     row = int(connection.execute(_ADD, values).scalar_one())
@@ -172,6 +177,15 @@ def _statement(row: RowMapping) -> Statement:
     return Statement(**values)
 
 
+def _in_order(statements: Sequence[Statement]) -> list[Statement]:
+    """By entry; what has none comes after all that was known when it was said."""
+    places, newest = {}, 0
+    for each in statements:
+        newest = max(newest, each.entry or 0)
+        places[each.id] = (newest, 1) if each.entry is None else (each.entry, 0)
+    return sorted(statements, key=lambda each: (*places[each.id], each.id))
+
+
 def standing(statements: Sequence[Statement]) -> list[Statement]:
     """Those that still hold: not refused by the bus, and not superseded by their own author."""
     superseded = {(s.author, s.supersedes) for s in statements if s.supersedes and not s.void}
@@ -180,7 +194,10 @@ def standing(statements: Sequence[Statement]) -> list[Statement]:
 
 # Asked for every notice, and so built once.
 _KNOWN = select(notices.c.id).where(
-    or_(notices.c.identity == bindparam("identity"), notices.c.notice_id == bindparam("notice"))
+    or_(
+        notices.c.identity == bindparam("identity"),
+        and_(notices.c.notice_id == bindparam("notice"), notices.c.author == bindparam("from")),
+    )
 )
 _ADD = insert(notices).returning(notices.c.id)
 _ONE = select(notices).where(notices.c.id == bindparam("row"))

@@ -7,15 +7,20 @@ are resent until a verdict is there. No state is ever "failed": what is unknown 
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import bindparam, exists, func, insert, or_, select, update
 
+from adapters.mailbox.drafts import letter_values
 from adapters.mailbox.files import FileStore, Fingerprint
+from adapters.mailbox.keys import KeyState
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import (
+    LONGEST_PAUSE,
+    MACHINE,
     STATEMENT,
     UNANSWERED,
     Attempt,
@@ -23,11 +28,12 @@ from adapters.mailbox.submissions import (
     OutgoingFile,
     Standing,
     add,
-    letter_values,
+    of_the_seal,
     one,
     outgoing,
     same,
     show_anew,
+    unseal,
 )
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
@@ -69,13 +75,26 @@ class Outbox:
         for file, source in zip(letter.all_files, files, strict=True):
             self._files.take_in(source, Fingerprint(file.digest, file.size))
 
-    def seal(self, row: Outgoing, raw: bytes, submission: str) -> Outgoing:
-        """Keep the signed bytes, once, and give the row with them: what may have been published is never replaced."""
+    def seal(self, row: Outgoing, raw: bytes, submission: str, sealed_with: str | None = None) -> Outgoing:
+        """Keep the signed bytes, and give the row with them: what was published is replaced only after a refusal."""
+        values = {"key": row.id, "raw": raw, "submission": submission, "with": sealed_with}
         with self._store.writing() as connection:
-            changed = connection.execute(_SEAL, {"key": row.id, "raw": raw, "submission": submission})
-            if not changed.rowcount:
+            if not connection.execute(_SEAL, values).rowcount:
                 return one(connection, row.id)
-        return replace(row, raw=raw, submission=submission, state=Standing.SEALED)
+        return replace(row, raw=raw, submission=submission, sealed_with=sealed_with, state=Standing.SEALED)
+
+    def seal_anew(self, key: KeyState) -> int:
+        """Send again what was refused for its seal, if something is known of the key that was not known then.
+
+        Give how many that are. The same refusal, once more, is no news then.
+        """
+        since = or_(outbox.c.refused_under.is_(None), outbox.c.refused_under != str(key))
+        refused = select(outbox.c.id, outbox.c.refusal).where(outbox.c.state == Standing.REFUSED, since)
+        with self._store.writing() as connection:
+            rows = [row.id for row in connection.execute(refused) if of_the_seal(row.refusal)]
+            for row in rows:
+                unseal(connection, row)
+            return len(rows)
 
     def attempted(self, attempts: Sequence[Attempt]) -> None:
         """Remember attempts to send, in one transaction; an answer that came meanwhile stands."""
@@ -86,20 +105,18 @@ class Outbox:
                 values = {"key": each.row, "due": each.next_attempt_at, "error": each.error}
                 connection.execute(_CONFIRMED if each.error is None else _FAILED, values)
 
-    def put_statement(self, statement_id: str, raw: bytes, summary: str) -> None:
-        """Put in what this adapter says about itself, sealed already: it is sent until the bus has answered."""
-        digest = hashlib.sha256(raw).hexdigest()
+    def put_statement(self, statement_id: str, octets: bytes, summary: str) -> None:
+        """Put in what this adapter says about itself: it is sealed and sent until the bus has answered."""
+        digest = hashlib.sha256(octets).hexdigest()
         values = {
             "type": STATEMENT,
             "reference": f"{STATEMENT}:{statement_id}",
             "document_id": statement_id,
             "content_key": digest,
-            "document": raw,
+            "document": octets,
             "digest": digest,
-            "raw": raw,
-            "submission": digest,
             "summary": summary,
-            "state": Standing.SEALED,
+            "state": Standing.WAITING,
             "created_at": now().isoformat(),
         }
         with self._store.writing() as connection:
@@ -107,27 +124,46 @@ class Outbox:
             self._store.added()
 
     def send_again(self, row: int) -> None:
-        """Submit a refused or parked document once more, files included: the same bytes, judged anew."""
+        """Submit a refused or parked document once more, files included; sealed anew if it was refused for its seal.
+
+        Whoever asks for it is told of the answer, even if that is the same once more.
+        """
+        again = (Standing.REFUSED, Standing.PARKED)
+        values = {"state": Standing.SEALED, "next_attempt_at": 0.0, "attempts": 0, "last_error": None}
         with self._store.writing() as connection:
-            connection.execute(
-                update(outbox)
-                .where(outbox.c.id == row, outbox.c.state.in_((Standing.REFUSED, Standing.PARKED)))
-                .values(state=Standing.SEALED, next_attempt_at=0.0, attempts=0, last_error=None)
-            )
+            known = one(connection, row)
+            if known.state in again and (known.raw is None or of_the_seal(known.refusal)):
+                unseal(connection, row)
+            this = update(outbox).where(outbox.c.id == row, outbox.c.state.in_(again))
+            connection.execute(this.values(**values))
+            asked = update(outbox).where(outbox.c.id == row, outbox.c.state.in_(UNANSWERED))
+            connection.execute(asked.values(refusal=None, refusal_detail=None))
             show_anew(connection, row)
             connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
             self._store.added()
 
-    def due(self, at: float, limit: int, *, but: Sequence[int] = ()) -> list[Outgoing]:
-        """What is to be sent now, longest due first, except the rows in `but`."""
+    def due(
+        self, at: float, limit: int, *, but: Sequence[int] = (), longest: float = LONGEST_PAUSE
+    ) -> list[Outgoing]:
+        """What is to be sent now, longest due first, except the rows in `but`.
+
+        What is due later than the longest pause was put off by a clock that was ahead, and is due now.
+        """
+        values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
         with self._store.reading() as connection:
-            rows = connection.execute(_DUE, {"at": at, "but": list(but), "most": limit}).mappings()
+            rows = connection.execute(_DUE, values).mappings()
             return [outgoing(row) for row in rows]
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next attempt falls due (Unix time), if anything but the rows in `but` is unanswered."""
         with self._store.reading() as connection:
             return connection.execute(_NEXT_DUE, {"but": list(but)}).scalar()
+
+    def stating(self) -> bool:
+        """Whether something that this adapter says about itself is on its way."""
+        query = select(outbox.c.id).where(outbox.c.type == STATEMENT, outbox.c.state.in_(UNANSWERED))
+        with self._store.reading() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
     def get(self, row: int) -> Outgoing:
         """The row of this number, which is there."""
@@ -140,14 +176,25 @@ class Outbox:
             found = connection.execute(_FIND, {"key": key}).mappings().first()
         return outgoing(found) if found else None
 
-    def find_alike(self, key: str) -> Outgoing | None:
-        """The same for what a person has typed: else the only one whose reference looks like it."""
-        if exact := self.find(key):
-            return exact
-        alike = select(outbox).where(func.comparable(outbox.c.reference) == comparable(key)).limit(2)
+    def letter(self, *, letter_id: str | None = None, reference: str | None = None) -> Outgoing | None:
+        """The letter of ours with this id and this reference, whichever is given.
+
+        A person has typed the reference: where none is so written, the only one that looks like it is meant.
+        """
+        letters = select(outbox).where(outbox.c.type == "letter")
+        if letter_id is not None:
+            letters = letters.where(outbox.c.document_id == letter_id)
+        queries = [letters]
+        if reference is not None:
+            queries = [
+                letters.where(outbox.c.reference == reference),
+                letters.where(func.comparable(outbox.c.reference) == comparable(reference)),
+            ]
         with self._store.reading() as connection:
-            found = connection.execute(alike).mappings().all()
-        return outgoing(found[0]) if len(found) == 1 else None
+            for query in queries:
+                if found := connection.execute(query.limit(2)).mappings().all():
+                    return outgoing(found[0]) if len(found) == 1 else None
+        return None
 
     def letters(self, number: str | None = None, *, limit: int = 1000) -> list[Outgoing]:
         """Letters, newest first; only those of a number if one is given."""
@@ -188,9 +235,10 @@ class Outbox:
         return found
 
     def shown(self, files: Collection[str], since: float) -> set[str]:
-        """Those of these files that the depot has taken since then, with whichever letter."""
+        """Those of these files that the depot has taken since then, with whichever letter; not in the future."""
+        values = {"files": list(files), "since": since, "now": time.time()}
         with self._store.reading() as connection:
-            return set(connection.execute(_SHOWN, {"files": list(files), "since": since}).scalars())
+            return set(connection.execute(_SHOWN, values).scalars())
 
 
 # Asked for every letter, and so built once.
@@ -201,7 +249,12 @@ _FIND = select(outbox).where(
 _SEAL = (
     update(outbox)
     .where(outbox.c.id == bindparam("key"), outbox.c.raw.is_(None))
-    .values(raw=bindparam("raw"), submission=bindparam("submission"), state=Standing.SEALED)
+    .values(
+        raw=bindparam("raw"),
+        submission=bindparam("submission"),
+        sealed_with=bindparam("with"),
+        state=Standing.SEALED,
+    )
 )
 _UPLOADED = (
     update(outbox_files)
@@ -214,10 +267,25 @@ _FAILED = (
     .values(attempts=outbox.c.attempts + 1, next_attempt_at=bindparam("due"), last_error=bindparam("error"))
 )
 _CONFIRMED = _FAILED.values(state=Standing.SENT)
-_NOT_UNDER_WAY = outbox.c.state.in_(UNANSWERED) & outbox.c.id.not_in(bindparam("but", expanding=True))
+_BEFORE = outbox.alias("before")
+_BY_CLERK = (outbox.c.type == "notice") & outbox.c.summary.not_in(MACHINE)
+_AFTER_ANOTHER = _BY_CLERK & exists().where(
+    _BEFORE.c.letter_id == outbox.c.letter_id,
+    _BEFORE.c.type == "notice",
+    _BEFORE.c.summary.not_in(MACHINE),
+    _BEFORE.c.id < outbox.c.id,
+    _BEFORE.c.state.in_(UNANSWERED),
+)
+"""What clerks say about one letter goes one after another: a correction must not overtake what it corrects."""
+_NOT_UNDER_WAY = (
+    outbox.c.state.in_(UNANSWERED) & outbox.c.id.not_in(bindparam("but", expanding=True)) & ~_AFTER_ANOTHER
+)
 _DUE = (
     select(outbox)
-    .where(_NOT_UNDER_WAY, outbox.c.next_attempt_at <= bindparam("at"))
+    .where(
+        _NOT_UNDER_WAY,
+        or_(outbox.c.next_attempt_at <= bindparam("at"), outbox.c.next_attempt_at > bindparam("bound")),
+    )
     .order_by(outbox.c.next_attempt_at, outbox.c.id)
     .limit(bindparam("most"))
 )
@@ -229,5 +297,5 @@ _FILES = (
 )
 _SHOWN = select(outbox_files.c.sha256).where(
     outbox_files.c.sha256.in_(bindparam("files", expanding=True)),
-    outbox_files.c.uploaded_at >= bindparam("since"),
+    outbox_files.c.uploaded_at.between(bindparam("since"), bindparam("now")),
 )

@@ -23,10 +23,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox.tables import facts, metadata
+from adapters.mailbox.upgrading import upgrade
 from bus.errors import BusError, Misconfigured, Problem, Transient
 from bus.thai import comparable
 
-LAYOUT = "1"
+LAYOUT = "2"
 _BUSY_SECONDS = 20
 _LOCK_TRIES = 5
 _LOCK_PAUSE = 0.05
@@ -62,6 +63,8 @@ class Store:
         """Which run of this process on the mailbox it is, 0 while it does not run on it."""
         try:
             self._writer = self.engine.connect().execution_options(writes=True)
+            with _translated():
+                upgrade(_driver(self._writer))
             self._prepare()
         except BaseException:
             self.engine.dispose()

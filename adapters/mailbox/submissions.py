@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
-from bus.documents import schema
-from bus.documents.letter import Letter
-from bus.documents.notice import Notice
-from bus.documents.xml import build, content_digest, to_bytes
-from bus.errors import BusError
-from bus.thai import normalise_number, now
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NIL = UUID(int=0)
+from bus.documents.notice import Event
+from bus.errors import BusError, RejectionCode
+from bus.thai import now
 
 
 class Standing(StrEnum):
@@ -37,6 +29,10 @@ class Standing(StrEnum):
 
 STATEMENT = "statement"
 """A row that is about this adapter itself, and not about a letter."""
+MACHINE = (Event.DELIVERED, Event.HANDOVER_FAILED)
+"""What the adapter itself says of a letter: one fact, whenever it is made."""
+LONGEST_PAUSE = 900.0
+"""Seconds between two attempts, at the most."""
 UNANSWERED = (Standing.WAITING, Standing.SEALED, Standing.SENT)
 
 
@@ -59,6 +55,7 @@ class Outgoing:
     digest: str
     raw: bytes | None
     submission: str | None
+    sealed_with: str | None
     number: str | None
     date: str | None
     subject: str | None
@@ -131,8 +128,31 @@ def by_letter(connection: Connection, letter_id: str, digest: str) -> Outgoing |
     return outgoing(row) if row else None
 
 
-def answer(connection: Connection, row: Outgoing, receipted: Receipted, arrival: int) -> None:
-    """Remember the bus's answer, and make it news for the office's system."""
+def by_document(connection: Connection, document_id: str) -> Outgoing | None:
+    """The row of this document id."""
+    row = connection.execute(_BY_DOCUMENT, {"document": document_id}).mappings().first()
+    return outgoing(row) if row else None
+
+
+def by_reference(connection: Connection, reference: str) -> Outgoing | None:
+    """The row of this reference of the office."""
+    row = connection.execute(select(outbox).where(outbox.c.reference == reference)).mappings().first()
+    return outgoing(row) if row else None
+
+
+def answer(
+    connection: Connection,
+    row: Outgoing,
+    receipted: Receipted,
+    arrival: int,
+    *,
+    told: bool = False,
+    under: str | None = None,
+) -> None:
+    """Remember the bus's answer, and make it news for the office's system unless it was `told` the same before.
+
+    `under`: what was known of this adapter's certificate when it came.
+    """
     at = now().isoformat()
     answered = {
         "row": row.id,
@@ -144,31 +164,27 @@ def answer(connection: Connection, row: Outgoing, receipted: Receipted, arrival:
         "to_refusal": receipted.refusal,
         "to_refusal_detail": receipted.refusal_detail,
         "to_answered_at": at,
+        "to_under": under,
     }
     connection.execute(_ANSWER, answered)
     void = receipted.state == Standing.REFUSED
     if void:
         show_anew(connection, row.id)
     connection.execute(_ANSWERED_NOTICE, {"row": row.id, "to_void": void, "to_entry": receipted.entry})
-    if row.type != STATEMENT:
+    if row.type != STATEMENT and not told:
         # What the machines say to each other is no news for an office.
         connection.execute(_NEWS, {"kind": "answer", "outbox": row.id, "arrival": arrival, "at": at})
+
+
+def unseal(connection: Connection, row: int) -> None:
+    """Have a document sealed anew, with its id and its content as they are, and sent as if it had not been."""
+    connection.execute(_UNSEAL, {"row": row})
+    connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
 
 
 def show_anew(connection: Connection, row: int) -> None:
     """Forget that the depot has the files of a row: whatever letter names one next brings it again."""
     connection.execute(_SHOW_ANEW, {"row": row})
-
-
-def notice_values(notice: Notice, reference: str, content_key: str | None = None) -> dict[str, Any]:
-    """A notice as a row of the outbox; `content_key` if it is another one than the notice's own content gives."""
-    timeless = replace(notice, notice_id=_NIL, event_time=_EPOCH)
-    return _values(notice, content_key or timeless, reference) | {
-        "type": "notice",
-        "document_id": str(notice.notice_id),
-        "letter_id": str(notice.letter_id) if notice.letter_id else None,
-        "summary": notice.event,
-    }
 
 
 def same(connection: Connection, values: Mapping[str, Any]) -> Outgoing | None:
@@ -193,35 +209,9 @@ def one(connection: Connection, row: int) -> Outgoing:
     return outgoing(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
-def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
-    """A letter as a row of the outbox."""
-    return _values(letter, replace(letter, sent_at=_EPOCH), reference) | {
-        "type": "letter",
-        "document_id": str(letter.letter_id),
-        "letter_id": str(letter.letter_id),
-        "number": letter.number,
-        "number_normal": normalise_number(letter.number) if letter.number else None,
-        "date": letter.date.isoformat(),
-        "subject": letter.content.subject if letter.content else None,
-        "summary": letter.kind,
-    }
-
-
-def _values(document: Letter | Notice, content: str | Letter | Notice, reference: str) -> dict[str, Any]:
-    """What both types share; `content` is the content key, or the document without what differs each time.
-
-    Rejected if the document does not follow its schema: better heard now than from the bus.
-    """
-    tree = build(document)
-    schema.check_tree(tree, "letter" if isinstance(document, Letter) else "notice")
-    return {
-        "reference": reference,
-        "content_key": content if isinstance(content, str) else content_digest(build(content)),
-        "document": to_bytes(tree),
-        "digest": content_digest(tree),
-        "state": Standing.WAITING,
-        "created_at": now().isoformat(),
-    }
+def of_the_seal(refusal: str | None) -> bool:
+    """Whether the bus refused a key or a signature, and not what was sealed with it."""
+    return refusal in set(RejectionCode) and RejectionCode(str(refusal)).of_the_seal
 
 
 def outgoing(row: RowMapping) -> Outgoing:
@@ -234,6 +224,7 @@ def outgoing(row: RowMapping) -> Outgoing:
 
 # Asked for every letter, and so built once.
 _BY_SUBMISSION = select(outbox).where(outbox.c.submission == bindparam("submission"))
+_BY_DOCUMENT = select(outbox).where(outbox.c.document_id == bindparam("document"))
 _ONE = select(outbox).where(outbox.c.id == bindparam("row"))
 _SAME = select(outbox).where(
     or_(outbox.c.reference == bindparam("reference"), outbox.c.document_id == bindparam("document"))
@@ -251,6 +242,20 @@ _ANSWER = (
         refusal=bindparam("to_refusal"),
         refusal_detail=bindparam("to_refusal_detail"),
         answered_at=bindparam("to_answered_at"),
+        refused_under=bindparam("to_under"),
+        last_error=None,
+    )
+)
+_UNSEAL = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("row"))
+    .values(
+        state=Standing.WAITING,
+        raw=None,
+        submission=None,
+        sealed_with=None,
+        attempts=0,
+        next_attempt_at=0.0,
         last_error=None,
     )
 )

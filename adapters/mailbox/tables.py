@@ -43,6 +43,7 @@ outbox = Table(
     Column("digest", String, nullable=False),
     Column("raw", LargeBinary),
     Column("submission", String, index=True),
+    Column("sealed_with", String),
     Column("number", String),
     Column("number_normal", String, index=True),
     Column("date", String),
@@ -60,9 +61,14 @@ outbox = Table(
     Column("flags", String),
     Column("refusal", String),
     Column("refusal_detail", String),
+    Column("refused_under", String),
     sqlite_autoincrement=True,
 )
-"""Letters and notices of this agency: `document` before it is sealed, `raw` (the signed bytes) from then on."""
+"""Letters and notices of this agency: `document` before it is sealed, `raw` (the signed bytes) from then on.
+
+`sealed_with` is the SHA-256 of the certificate that they were sealed under, `refused_under` what was known of that
+certificate when the bus last refused them.
+"""
 
 Index("outbox_due", outbox.c.state, outbox.c.next_attempt_at)
 Index("outbox_letter", outbox.c.letter_id)
@@ -148,7 +154,7 @@ notices = Table(
     "notices",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("notice_id", String, nullable=False, unique=True),
+    Column("notice_id", String, nullable=False),
     Column("identity", String, nullable=False, unique=True),
     Column("arrival", ForeignKey("arrivals.id")),
     Column("outbox", ForeignKey("outbox.id"), unique=True),
@@ -171,9 +177,13 @@ notices = Table(
     Column("other_means", String),
     Column("entry", Integer),
     Column("void", Boolean, nullable=False, default=False),
+    UniqueConstraint("author", "notice_id", name="one_notice"),
     sqlite_autoincrement=True,
 )
-"""What was said about letters, by anybody; `void` marks a notice of this agency that the bus refused."""
+"""What was said about letters, by anybody; `void` marks a notice of this agency that the bus refused.
+
+An id belongs to its author: whoever chooses one that somebody else will use keeps nobody from saying his.
+"""
 
 Index("notices_letter", notices.c.letter_id, notices.c.author)
 

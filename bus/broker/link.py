@@ -259,6 +259,7 @@ class Link:
         self._subscriptions: list[Subscription] = []
         self._keeping: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
+        self._connections = 0
         self._closing = False
 
     async def __aenter__(self) -> Self:
@@ -272,7 +273,13 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        return self._connected.is_set() and not self._closing
+        connection = self._connection
+        return connection is not None and not connection.gone.done() and not self._closing
+
+    @property
+    def connections(self) -> int:
+        """How many connections there have been: another number tells that one was lost meanwhile."""
+        return self._connections
 
     @property
     def blocked(self) -> bool:
@@ -282,6 +289,9 @@ class Link:
     async def wait_connected(self) -> None:
         """Return when there is a connection; raise Closed when there will be none."""
         await self._connected.wait()
+        while not self.connected and not self._closing:
+            await asyncio.sleep(0)  # it has just been lost, and `_keep` is about to learn of it
+            await self._connected.wait()
         if self._closing:
             raise Closed(f"link {self.name} is closed")
 
@@ -375,6 +385,7 @@ class Link:
                 continue
             waits = AWAY.waits()
             self._connection = connection
+            self._connections += 1
             self._connected.set()
             _LOG.info("link %s: connected", self.name)
             reason = await asyncio.shield(connection.gone)

@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 import anyio
 from anyio.to_thread import run_sync
@@ -29,6 +30,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from bus import logs
 from bus.depot.holds import AGENCY, SHA256, read_checks, write_results
@@ -164,12 +166,9 @@ class _Desk:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers, media_type="application/octet-stream")
-        return StreamingResponse(
-            self._blocks(agency, sha256, start, stop),
-            status,
-            headers,
-            media_type="application/octet-stream",
-        )
+        # Opened while it can still be answered that something is away: behind the headers there is only the cut.
+        file = await run_sync(self._depot.open, agency, sha256, start)
+        return _FileResponse(file, self._blocks(file, stop - start), status, headers)
 
     async def put(self, request: Request) -> Response:
         """PUT of a whole file."""
@@ -282,15 +281,41 @@ class _Desk:
         self._received.inc(len(block))
         await run_sync(upload.write, block)
 
-    async def _blocks(self, agency: str, sha256: str, start: int, stop: int) -> AsyncIterator[bytes]:
-        with await run_sync(self._depot.open, agency, sha256, start) as file:
-            while start < stop:
-                block = await run_sync(file.read, min(BLOCK, stop - start))
-                if not block:
-                    return
-                self._sent.inc(len(block))
-                start += len(block)
-                yield block
+    async def _blocks(self, file: BinaryIO, left: int) -> AsyncIterator[bytes]:
+        while left:
+            try:
+                block = await run_sync(file.read, min(BLOCK, left))
+            except OSError as exc:
+                raise _Cut(type(exc).__name__) from exc
+            if not block:
+                raise _Cut("the file is shorter than it was")
+            self._sent.inc(len(block))
+            left -= len(block)
+            yield block
+
+
+class _Cut(Exception):
+    """A file cannot be sent to its end, and its beginning is on its way."""
+
+
+class _FileResponse(StreamingResponse):
+    """An opened file, closed whatever becomes of the request; one that cannot be read to its end is cut off."""
+
+    def __init__(
+        self, file: BinaryIO, blocks: AsyncIterator[bytes], status: int, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(blocks, status, headers, media_type="application/octet-stream")
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._file:
+            try:
+                await super().__call__(scope, receive, send)
+            except _Cut as cut:
+                # The connection ends before the stated length, so that the client knows and fetches the rest.
+                _log.warning("download cut off", cause=str(cut))
+            except ClientDisconnect:
+                _log.info("download left")
 
 
 def _sha256(request: Request) -> str:

@@ -1,7 +1,8 @@
 """Statements: what an agency's machine says to the bus about itself, and not about a letter. JSON in a compact JWS.
 
-- **Reconciliation**: up to where its consignments are complete, the highest that it has, and the gaps below that. The
-  bus consigns again what is missing (P13).
+- **Reconciliation**: up to where its consignments are complete, the highest that it has, the gaps below that, and (from
+  1.1) which directory it holds and which answers it cannot place, because it has lost what they answer. The bus
+  consigns again what is missing (P13), and gives it copies of its own documents.
 - **Cosigned**: it has seen a signed head of the ledger that continues the one it saw before, and cosigns it.
 
 They take the way of every submission: through the agency's exchange, under its user, sealed with its key.
@@ -42,6 +43,10 @@ class Reconciliation:
     highest: int
     missing: tuple[tuple[int, int], ...] = ()
     """Gaps above `contiguous` and below `highest`, first to last, ascending."""
+    unplaced: tuple[tuple[int, int], ...] = ()
+    """Consignments, first to last, ascending, that answer documents which this mailbox does not have."""
+    directory: int | None = None
+    """The directory version that it holds, 0 for none; None from an adapter that does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +69,27 @@ def is_statement(raw: bytes) -> bool:
 
 def sealed(statement: Statement, seal: Seal) -> bytes:
     """Return a statement as it is submitted."""
+    return signed_json(octets(statement), seal).encode()
+
+
+def octets(statement: Statement) -> bytes:
+    """Return what of a statement is sealed."""
     values: dict[str, Any] = {"id": str(statement.id), "agency": statement.agency}
     match statement:
         case Reconciliation():
             values |= {
-                "type": "reconciliation/1.0",
+                "type": "reconciliation/1.1",
                 "at": statement.at,
                 "contiguous": statement.contiguous,
                 "highest": statement.highest,
                 "missing": [list(gap) for gap in statement.missing],
+                "unplaced": [list(one) for one in statement.unplaced],
             }
+            if statement.directory is not None:
+                values["directory"] = statement.directory
         case Cosigned():
             values |= {"type": "cosignature/1.0", "size": statement.size, "line": statement.line}
-    return signed_json(canonical_json(values), seal).encode()
+    return canonical_json(values)
 
 
 def open_statement(raw: bytes, pins: Sequence[PinnedCertificate], at: datetime) -> Statement:
@@ -102,7 +115,7 @@ def _in_force(pin: PinnedCertificate, at: datetime) -> bool:
 def _read(values: Mapping[str, Any]) -> Statement:
     id, agency = UUID(values["id"]), str(values["agency"])
     match values["type"]:
-        case "reconciliation/1.0":
+        case "reconciliation/1.0" | "reconciliation/1.1":
             return _reconciliation(values, id, agency)
         case "cosignature/1.0":
             return Cosigned(id=id, agency=agency, size=_number(values["size"]), line=str(values["line"]))
@@ -119,10 +132,23 @@ def _reconciliation(values: Mapping[str, Any], id: UUID, agency: str) -> Reconci
         if not before < first <= last < highest:
             raise ValueError("gaps out of order")
         before = last
-    if contiguous > highest or len(missing) > MOST_GAPS or at.tzinfo is None:
+    unplaced = tuple((_number(first), _number(last)) for first, last in values.get("unplaced", ()))
+    before = 0
+    for first, last in unplaced:
+        if not before < first <= last <= highest:
+            raise ValueError("answers out of order")
+        before = last
+    if contiguous > highest or max(len(missing), len(unplaced)) > MOST_GAPS or at.tzinfo is None:
         raise ValueError("out of bounds")
     return Reconciliation(
-        id=id, agency=agency, at=at, contiguous=contiguous, highest=highest, missing=missing
+        id=id,
+        agency=agency,
+        at=at,
+        contiguous=contiguous,
+        highest=highest,
+        missing=missing,
+        unplaced=unplaced,
+        directory=_number(values["directory"]) if "directory" in values else None,
     )
 
 

@@ -164,6 +164,20 @@ class Reader:
         row = self._current().execute(query, values).first()
         return Verdict(*row) if row else None
 
+    def answered_by(self, agency: str, answers: Sequence[int]) -> list[Verdict]:
+        """Return the verdicts that these consignments brought to an agency, in order."""
+        these = submissions.c.agency == agency, submissions.c.answer.in_(answers)
+        query = select(*_VERDICT_COLUMNS).where(*these).order_by(submissions.c.answer)
+        return [Verdict(*row) for row in self._current().execute(query)]
+
+    def given_with(self, entry: int, agency: str | None = None) -> tuple[int, str] | None:
+        """Return number and document of a consignment that came of an entry, to this agency or to anybody."""
+        query = select(consignments.c.number, consignments.c.document).where(consignments.c.entry == entry)
+        if agency is not None:
+            query = query.where(consignments.c.agency == agency)
+        row = self._current().execute(query.order_by(consignments.c.number).limit(1)).first()
+        return (row.number, bytes(row.document).hex()) if row else None
+
     def letter(self, number: int) -> LetterRow | None:
         """Return a letter by the ledger number of its acceptance."""
         return self._letter(letters.c.letter == number)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_, update
@@ -21,6 +21,8 @@ from bus.ledger.tables import consignments, pending
 from bus.thai import now
 
 T = TypeVar("T")
+LONGEST_CLAIM = timedelta(minutes=5)
+"""Longer than any claim lasts, by clocks that differ as those of routers may."""
 AT_ONCE = 500
 """How many (agency, number) pairs one statement names: databases bound the parameters of a statement."""
 
@@ -39,8 +41,12 @@ def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def free(without: Sequence[str]) -> ColumnElement[bool]:
-    """What may be claimed: not held, not of these agencies, and claimed by nobody or so long ago that it lapsed."""
-    lapsed = or_(pending.c.claimed_until.is_(None), pending.c.claimed_until < timestamp(now()))
+    """What may be claimed: not held, not of these agencies, and claimed by nobody or so long ago that it lapsed.
+
+    A claim that ends later than any may was made by a router whose clock was ahead, and has lapsed too.
+    """
+    until, at = pending.c.claimed_until, now()
+    lapsed = or_(until.is_(None), until < timestamp(at), until > timestamp(at + LONGEST_CLAIM))
     return and_(~pending.c.held, pending.c.agency.not_in(without), lapsed)
 
 

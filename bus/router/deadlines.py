@@ -109,7 +109,8 @@ class Deadlines:
     def _seen_empty_by_all(self, consumers: int) -> datetime | None:
         with self._ledger.read() as reader:
             words = [datetime.fromisoformat(at) for at in reader.watches().values()]
-        fresh = [at for at in words if at > now() - _FRESH]
+        # A word from the future is that of a clock that was ahead: it stays fresh for ever and says nothing of today.
+        fresh = [at for at in words if abs(at - now()) < _FRESH]
         return min(fresh) if fresh and len(fresh) >= consumers else None
 
     async def _judge(self, examined_through: datetime) -> bool:
@@ -179,7 +180,7 @@ class Deadlines:
             entry=entry,
             body=notice.raw,
             headers=headers,
-            claim=Claim(self._router, writer.at + CLAIM_FOR),
+            claim=Claim(self._router, now() + CLAIM_FOR),
         )
         _log.warning("overdue", entry=entry, letter=letter.letter, deadline=deadline, silent=len(silent))
         return (Consignment(letter.sender, number, entry, None, "verdict", headers, notice.raw),)

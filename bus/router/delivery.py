@@ -93,6 +93,7 @@ class Refused:
     refusal: Signed | None
     document: Verified[Any] | None
     """What was verified, if the submission got past gate 6: then the verdict binds its id."""
+    directory: Directory
     counted: RejectionCode | None = None
     """Why it was refused, if the agency's hour had no room when the gates looked: it is counted, or told so."""
 

@@ -11,29 +11,24 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bus import logs
 from bus.broker import topology
 from bus.broker.link import Link
-from bus.broker.messages import Outgoing, Returned
+from bus.broker.messages import Closed, Outgoing, Returned, Unconfirmed
 from bus.errors import Transient
 from bus.failpoints import reached
-from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
-from bus.ledger.store import Ledger, Writer
+from bus.ledger.store import Ledger
 from bus.ledger.work import Claim
 from bus.retry import CONSIGN
+from bus.router.couriers import LANES, OUTSTANDING, Courier, record_failure
 from bus.router.recording import CLAIM_FOR
 from bus.thai import now
 
-OUTSTANDING = 32
-LANES = 256
-"""Channels for closed circuits, and as many for open ones; a broker allows 2047 on a connection."""
 _CONFIRM_WITHIN = 20.0
 _RECORD_EVERY = 0.05
 """Seconds at the least: nobody waits for the entry that something was consigned, and under load several share one."""
@@ -41,36 +36,6 @@ _MOST_WAITING, _MOST_WAITING_IN_ALL = 256, 2_000
 """Consignments kept in memory for one agency and for all: a broker that takes nothing must not fill the memory."""
 _CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
 _log = logs.get("fanout")
-
-
-@dataclass(slots=True)
-class _Courier:
-    """What a router knows of one agency's inbox."""
-
-    agency: str
-    place: int
-    """Which lane is its own."""
-    waiting: deque[Consignment] = field(default_factory=deque)
-    under_way: set[int] = field(default_factory=set)
-    behind: bool = False
-    """Whether some of what this router has claimed was not kept in memory and waits in the database only."""
-    failures: int = 0
-    resume_at: float = 0.0
-    pauses: Iterator[float] = field(default_factory=CONSIGN.waits)
-
-    @property
-    def lane(self) -> str:
-        return f"{'trial' if self.failures else 'inbox'}-{self.place}"
-
-    @property
-    def in_hand(self) -> bool:
-        """Whether anything for this agency is in memory."""
-        return bool(self.waiting or self.under_way)
-
-    @property
-    def room(self) -> int:
-        # A circuit that was open is tried with one publish, not with a window of them.
-        return (1 if self.failures else OUTSTANDING) - len(self.under_way)
 
 
 class Fanout:
@@ -92,12 +57,15 @@ class Fanout:
         self._router = router
         self._head = head
         self._on_trouble = on_trouble
-        self._couriers: dict[str, _Courier] = {}
+        self._couriers: dict[str, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._confirmed: list[Consignment] = []
         self._something_confirmed = asyncio.Event()
         self._kick = asyncio.Event()
         self._waiting = 0
+        self._cut_off: dict[str, Courier] = {}
+        """Who was being published to when the link was lost: all go on at once when it is back."""
+        self._returning: asyncio.Task[None] | None = None
         self._more = False
         """Whether the last sweep may have left something."""
         self.published = 0
@@ -137,6 +105,8 @@ class Fanout:
         finally:
             for courier in self._couriers.values():
                 self._drop(courier)
+            if self._returning:
+                self._returning.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=_CONFIRM_WITHIN)
             recorder.cancel()
@@ -172,16 +142,16 @@ class Fanout:
         claim = Claim(self._router, now() + CLAIM_FOR)
         return self._ledger.claim(claim, limit=1000, per_agency=OUTSTANDING * 2, without=busy)
 
-    def _drop(self, courier: _Courier) -> None:
+    def _drop(self, courier: Courier) -> None:
         """Keep no more of a courier's consignments in memory: they stay pending."""
         self._waiting -= len(courier.waiting)
         courier.behind = courier.behind or bool(courier.waiting)
         courier.waiting.clear()
 
-    def _courier(self, agency: str) -> _Courier:
-        return self._couriers.setdefault(agency, _Courier(agency, len(self._couriers) % LANES))
+    def _courier(self, agency: str) -> Courier:
+        return self._couriers.setdefault(agency, Courier(agency, len(self._couriers) % LANES))
 
-    def _start(self, courier: _Courier) -> None:
+    def _start(self, courier: Courier) -> None:
         if courier.resume_at > asyncio.get_running_loop().time():
             return
         while courier.waiting and courier.room > 0:
@@ -194,17 +164,22 @@ class Fanout:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _publish(self, courier: _Courier, consignment: Consignment) -> None:
+    async def _publish(self, courier: Courier, consignment: Consignment) -> None:
         reached("router.before-publish")
+        connection, begun = self._link.connections, courier.rounds
         try:
             await self._link.publish(self._message(consignment), deadline=_CONFIRM_WITHIN, lane=courier.lane)
         except Transient as failure:
-            self._failed(courier, consignment, failure)
+            self._put_back(courier, consignment)
+            if isinstance(failure, Unconfirmed) and self._link_failed(connection):
+                self._cut(courier)
+            elif courier.rounds == begun:
+                self._failed(courier, consignment, failure)
             return
         finally:
             courier.under_way.discard(consignment.number)
         reached("router.after-confirm")
-        if courier.failures:
+        if courier.failures and courier.rounds == begun:
             courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.waits()
         self.published += 1
         self._confirmed.append(consignment)
@@ -226,21 +201,49 @@ class Fanout:
             content_type=_CONTENT_TYPES.get(consignment.type, "application/xml"),
         )
 
-    def _failed(self, courier: _Courier, consignment: Consignment, failure: Transient) -> None:
-        """Open the circuit: everything for this agency goes back to the pending list until the pause is over."""
-        reason = type(failure).__name__
-        first = courier.failures == 0
-        courier.failures += 1
-        pause = next(courier.pauses)
-        courier.resume_at = asyncio.get_running_loop().time() + pause
+    def _put_back(self, courier: Courier, consignment: Consignment) -> None:
         courier.waiting.appendleft(consignment)
         self._waiting += 1
         if len(courier.waiting) > OUTSTANDING * 2:
             self._drop(courier)
+
+    def _link_failed(self, connection: int) -> bool:
+        """Whether it was the link that failed or is blocked, and not a channel or an inbox alone."""
+        link = self._link
+        return not link.connected or link.blocked or link.connections != connection
+
+    def _cut(self, courier: Courier) -> None:
+        """Begin anew when the link is back: that it was lost says nothing of the inbox."""
+        courier.resume_at = float("inf")
+        self._cut_off[courier.agency] = courier
+        if self._returning is None or self._returning.done():
+            _log.warning("link-failed", reason="what was being consigned is consigned again when it is back")
+            self._returning = asyncio.create_task(self._when_back(), name="consign again")
+
+    async def _when_back(self) -> None:
+        try:
+            await self._link.wait_connected()
+        except Closed:
+            return
+        couriers, self._cut_off = self._cut_off, {}
+        for courier in couriers.values():
+            courier.resume_at = 0.0
+            self._start(courier)
+        _log.info("link-back", agencies=len(couriers))
+        self._kick.set()
+
+    def _failed(self, courier: Courier, consignment: Consignment, failure: Transient) -> None:
+        """Open the circuit: everything for this agency goes back to the pending list until the pause is over."""
+        reason = type(failure).__name__
+        first = courier.failures == 0
+        courier.failures += 1
+        courier.rounds += 1
+        pause = next(courier.pauses)
+        courier.resume_at = asyncio.get_running_loop().time() + pause
         self._on_trouble(courier.agency, reason)
         _log.warning("consignment-not-confirmed", agency=courier.agency, reason=reason, pause=round(pause, 1))
         if first and self._link.connected:
-            self._appends.submit(lambda writer: _record_failure(writer, consignment, reason))
+            self._appends.submit(lambda writer: record_failure(writer, consignment, reason))
         if isinstance(failure, Returned):
             _log.error("inbox-missing", agency=courier.agency)
         asyncio.get_running_loop().call_later(pause, self._start, courier)
@@ -273,16 +276,6 @@ class Fanout:
         else:
             if again:
                 self._kick.set()
-
-
-def _record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:
-    writer.entry(
-        Kind.CONSIGNMENT_FAILED,
-        agency=consignment.agency,
-        letter=consignment.letter,
-        number=consignment.number,
-        reason=reason,
-    )
 
 
 async def _either(*events: asyncio.Event, timeout: float) -> None:

@@ -65,7 +65,7 @@ def examine(
     Raises Transient when the ledger is away; then nothing is known of any of them.
     """
     reader.foresee([hint for one in deliveries if (hint := _hint(one))])
-    refusals = Refusals(rules.answers, rules.directory.inboxes, rules.refusals_per_hour, reader)
+    refusals = Refusals(rules.answers, rules.directory, rules.refusals_per_hour, reader)
     found: list[Passed | Examined | Exception] = []
     answered: dict[tuple[object, ...], Repeated] = {}
     for one in deliveries:
@@ -134,8 +134,8 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
         # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
         _author(verified.document, agency, rules.directory)
         document = verified
-        if verdict and verdict.digest != verified.digest:
-            raise Rejected(RejectionCode.ID_CONFLICT, envelope.id)
+        if verdict and verdict.digest != verified.digest and not _machine(verified.document):
+            raise Rejected(RejectionCode.ID_CONFLICT, _taken(envelope, verdict))
         # 7 policy: the files are asked for afterwards, for all submissions in one question
         if is_letter(verified):
             return _letter(delivery, agency, verified, rules)
@@ -203,6 +203,18 @@ def _stands(verdict: Verdict) -> bool:
     return verdict.code is None or not RejectionCode(verdict.code).circumstantial
 
 
+def _machine(document: Letter | Notice) -> bool:
+    """Whether it is a machine's notice, which is identified by what it says and not by its id alone."""
+    return isinstance(document, Notice) and document.event in transitions.MACHINE
+
+
+def _taken(envelope: Envelope, verdict: Verdict) -> str:
+    """Say whose the id is: who has lost its mailbox learns from it that its letter was accepted long ago."""
+    if verdict.code is not None:
+        return envelope.id
+    return f"{envelope.id}: accepted already, entry {verdict.entry} · รับเข้าระบบแล้ว รายการที่ {verdict.entry}"
+
+
 def _author(document: Letter | Notice, agency: str, directory: Directory) -> None:
     named = document.sender.agency if isinstance(document, Letter) else document.author
     if named != agency and directory.inbox_of(named) != agency:
@@ -223,20 +235,14 @@ def _notice(
 ) -> Heard:
     notice = verified.document
     policy.notice_rules(notice, rules.codes, delivery.received_at)
-    letter = reader.letter_named(str(notice.letter_id), str(notice.letter_digest))
-    if letter is None:
-        raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, str(notice.letter_id), where="LetterID")
-    state = reader.state_of(letter.letter)
-    about = transitions.concerned(notice, agency, state)
-    if not transitions.already_said(notice, verified.digest, about, state):
-        transitions.permitted(notice, about, state)
+    place = transitions.place(notice, verified.digest, agency, reader)
     return Heard(
         delivery=delivery,
         agency=agency,
         notice=verified,
         directory=rules.directory,
-        letter=letter,
-        about=about,
+        letter=place.letter,
+        about=place.about,
     )
 
 
@@ -257,7 +263,7 @@ def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules)
         code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
     )
     told = one.agency if one.agency in rules.directory.inboxes else None
-    return refused(rules.answers, one.delivery, reason, told, one.letter)
+    return refused(rules.answers, rules.directory, one.delivery, reason, told, one.letter)
 
 
 def _accepted(one: Passed, rules: Rules) -> Accepted:

@@ -7,11 +7,11 @@ and hour. One more is answered by a refusal that says so; all others of that hou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from bus import logs
+from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.signing import Verified
 from bus.errors import Rejected, RejectionCode, Transient
@@ -34,9 +34,9 @@ _OF_THE_MESSAGE = (RejectionCode.MESSAGE_PROPERTY,)
 class Refusals:
     """Makes the refusals of one batch; signs none that will only be counted."""
 
-    def __init__(self, answers: Answers, inboxes: Collection[str], per_hour: int, reader: Reader) -> None:
+    def __init__(self, answers: Answers, directory: Directory, per_hour: int, reader: Reader) -> None:
         self._answers = answers
-        self._inboxes = frozenset(inboxes)
+        self._directory = directory
         self._per_hour = per_hour
         self._reader = reader
         self._counts: dict[str, dict[str, int]] = {}
@@ -53,11 +53,17 @@ class Refusals:
         if counts.get(ENTERED, 0) < self._per_hour:
             counts[ENTERED] = counts.get(ENTERED, 0) + 1
             return self._signed(delivery, reason, agency, None)
-        if agency in self._inboxes and TOLD not in counts:
+        if agency in self._directory.inboxes and TOLD not in counts:
             counts[TOLD] = 1
             return self._too_many(delivery, reason, agency)
         return Refused(
-            delivery=delivery, agency=None, reason=reason, refusal=None, document=None, counted=reason.code
+            delivery=delivery,
+            agency=None,
+            reason=reason,
+            refusal=None,
+            document=None,
+            directory=self._directory,
+            counted=reason.code,
         )
 
     def _answered(self, delivery: Delivery, reason: Rejected, agency: str) -> int | None:
@@ -86,12 +92,13 @@ class Refusals:
     def _signed(
         self, delivery: Delivery, reason: Rejected, agency: str | None, document: Verified[Any] | None
     ) -> Refused:
-        told = agency if agency in self._inboxes else None
-        return refused(self._answers, delivery, reason, told, document)
+        told = agency if agency in self._directory.inboxes else None
+        return refused(self._answers, self._directory, delivery, reason, told, document)
 
 
 def refused(
     answers: Answers,
+    directory: Directory,
     delivery: Delivery,
     reason: Rejected,
     agency: str | None,
@@ -113,6 +120,7 @@ def refused(
         reason=reason,
         refusal=refusal if agency else None,
         document=document,
+        directory=directory,
     )
 
 

@@ -95,9 +95,8 @@ class Intake:
         """Take submissions through all gates; return what the broker is to be told of each, after the commit."""
         settled: dict[int, Settlement] = {}
         waiting = dict(enumerate(deliveries))
-        for _ in range(_MOST_REEXAMINATIONS):
-            if not waiting:
-                break
+        rounds = 0
+        while waiting and rounds < _MOST_REEXAMINATIONS:
             try:
                 found, judged_by = await self._in_gates(list(waiting.values()))
             except Transient as away:
@@ -116,6 +115,8 @@ class Intake:
                     again[place] = delivery
                 else:
                     settled[place] = await self._settle(delivery, outcome)
+            # A round that settles some of a batch comes nearer to its end, however many there are of one letter.
+            rounds = rounds + 1 if len(again) == len(waiting) else 0
             waiting = again
         for place, delivery in waiting.items():
             if place not in settled:

@@ -3,14 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from bus.documents.notice import Event, Notice
 from bus.errors import Rejected, RejectionCode
 from bus.ledger.legality import BY_RECIPIENT, BY_SENDER
+from bus.ledger.reading import Reader
+from bus.ledger.rows import LetterRow
 from bus.ledger.state import ANSWERS, LetterState, RecipientState, Said
 
 MACHINE = frozenset({Event.DELIVERED, Event.HANDOVER_FAILED})
-"""Said by a machine, once: a repeat, even under another id, is the same fact."""
+"""Said by a machine, once: a repeat, even under another id or with another time, is the same fact."""
+BY_STATE = frozenset(
+    {
+        RejectionCode.ID_CONFLICT,
+        RejectionCode.NOTICE_LETTER_UNKNOWN,
+        RejectionCode.NOTICE_NOT_A_PARTY,
+        RejectionCode.NOTICE_NOT_YOURS_TO_SAY,
+        RejectionCode.NOTICE_ALREADY_ANSWERED,
+        RejectionCode.NOTICE_SUPERSEDES_FOREIGN,
+        RejectionCode.NOTICE_WITHDRAWAL_TOO_LATE,
+        RejectionCode.NOTICE_NOTHING_TO_ANSWER,
+    }
+)
+"""What is refused because of what the ledger says: looked at again under the append lock, as acceptances are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a notice falls in the life of its letter."""
+
+    letter: LetterRow
+    state: LetterState
+    about: tuple[str, ...]
+    said: Said | None
+    """The same fact, if the ledger has it already."""
+
+
+def place(notice: Notice, digest: str, author: str, reader: Reader) -> Place:
+    """Return where a notice of this content digest falls. Raises Rejected, with a code of BY_STATE or `incomplete`.
+
+    A machine's notice is looked for by what it says before its id is looked at: a mailbox brought back from a backup
+    makes the same receipt anew, with the same id and another time.
+    """
+    machine = notice.event in MACHINE
+    verdict = reader.verdict_on(author, "notice", str(notice.notice_id))
+    other = verdict is not None and verdict.digest != digest
+    _require(machine or not other, RejectionCode.ID_CONFLICT, str(notice.notice_id))
+    letter = reader.letter_named(str(notice.letter_id), str(notice.letter_digest))
+    if letter is None:
+        raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, str(notice.letter_id), where="LetterID")
+    state = reader.state_of(letter.letter)
+    about = concerned(notice, author, state)
+    said = already_said(notice, digest, about, state)
+    if said is None:
+        taken = other and verdict is not None and verdict.code is None
+        _require(not taken, RejectionCode.ID_CONFLICT, str(notice.notice_id))
+        permitted(notice, about, state)
+    return Place(letter, state, about, said)
 
 
 def concerned(notice: Notice, author: str, state: LetterState) -> tuple[str, ...]:

@@ -63,7 +63,11 @@ def test_a_ledger_from_before_is_filled_in_and_guarded_again(ledger: Ledger, led
         letters = [rig.in_ledger(writer, number=f"{form}/ ๑", subject=form) for form in FORMS]
         letters.append(rig.in_ledger(writer, number="ไม่มีเรื่อง/1"))
     with ledger.engine.begin() as connection:
-        for later in ("TABLE refusal_counts", "INDEX ix_entries_parked", "INDEX IF EXISTS ix_letters_subject"):
+        for later in (
+            "TABLE refusal_counts",
+            "INDEX ix_entries_parked",
+            "INDEX IF EXISTS ix_letters_subject",
+        ):
             connection.execute(text(f"DROP {later}"))
         connection.execute(text("ALTER TABLE letters DROP COLUMN subject_comparable"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))

@@ -48,7 +48,8 @@ def refusal_of(raw: bytes, pins: Any = PINS, at: Any = None) -> RejectionCode:
 
 def test_statements_come_back_as_they_were_made() -> None:
     cosigned = Cosigned(id=uuid4(), agency=OPM, size=70, line="— saraban.example/0100100000 AAAA")
-    for statement in (reconciliation(), reconciliation(contiguous=12, missing=()), cosigned):
+    fuller = reconciliation(unplaced=((2, 2), (5, 12)), directory=0)
+    for statement in (reconciliation(), reconciliation(contiguous=12, missing=()), fuller, cosigned):
         raw = sealed(statement, factory.seal(OPM))
         assert is_statement(raw)
         assert open_statement(raw, PINS, now()) == statement
@@ -86,6 +87,13 @@ def test_only_a_key_that_speaks_for_the_agency_at_that_time_is_believed() -> Non
         {"missing": [[4]]},
         {"missing": 4},
         {"missing": [[n, n] for n in range(4, 4 + 2 * 1001, 2)], "highest": 5000},
+        {"unplaced": [[0, 1]]},
+        {"unplaced": [[12, 13]]},
+        {"unplaced": [[5, 5], [5, 6]]},
+        {"unplaced": 5},
+        {"unplaced": [[n, n] for n in range(1, 2 * 1001, 2)], "highest": 5000},
+        {"directory": -1},
+        {"directory": None},
     ],
 )
 def test_what_has_another_form_is_unreadable(changes: dict[str, Any]) -> None:
@@ -101,6 +109,14 @@ def test_what_has_another_form_is_unreadable(changes: dict[str, Any]) -> None:
     payload = json.dumps(good | changes).encode()
     raw = signed_json(payload, factory.seal(OPM)).encode()
     assert refusal_of(raw) is RejectionCode.STATEMENT_UNREADABLE
+
+
+def test_a_statement_of_the_older_version_is_still_read() -> None:
+    values = {"type": "reconciliation/1.0", "id": str(uuid4()), "agency": OPM, "at": now().isoformat()}
+    payload = json.dumps(values | {"contiguous": 3, "highest": 3, "missing": []}).encode()
+    read = open_statement(signed_json(payload, factory.seal(OPM)).encode(), PINS, now())
+    assert isinstance(read, Reconciliation)
+    assert (read.unplaced, read.directory) == ((), None)
 
 
 @given(st.binary(max_size=300))

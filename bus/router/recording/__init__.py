@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bus.documents.notice import Notice
 from bus.documents.statements import TYPE
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
@@ -18,7 +19,7 @@ from bus.router.enforce import Versions, versions
 from bus.router.recording.hand import CLAIM_FOR, Hand, Stale
 from bus.router.recording.letters import HELD, accept, number_of
 from bus.router.recording.notices import hear
-from bus.router.recording.refusals import close_hours, refuse
+from bus.router.recording.refusals import close_hours, permitted_now, refuse
 from bus.router.recording.statements import state
 
 __all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "close_hours"]
@@ -45,10 +46,15 @@ class Recorder:
     def record_all(
         self, examined: Sequence[Examined], judged_by: Versions, writer: Writer
     ) -> list[Recorded | Stale]:
-        """Write a batch; Stale is a result here and not an error, so that it does not roll back the others."""
+        """Write a batch; Stale is a result here and not an error, so that it does not roll back the others.
+
+        What is said about one letter stays in its order: behind one that has to be examined again, the later ones
+        wait for it. A registration and two corrections of it may stand in one batch.
+        """
         _foresee(writer, examined)
         outcomes: list[Recorded | Stale] = []
         repeated: set[tuple[str, int]] = set()
+        waiting: set[tuple[str, str]] = set()
         for one in examined:
             if isinstance(one, Repeated) and one.delivery.replay is None:
                 if (one.agency, one.answer) in repeated:
@@ -56,10 +62,14 @@ class Recorder:
                     outcomes.append(Recorded("repeated", ()))
                     continue
                 repeated.add((one.agency, one.answer))
+            about = _about(one)
             try:
+                if about in waiting:
+                    raise Stale
                 outcomes.append(self.record(writer, one, judged_by))
             except Stale as stale:
                 outcomes.append(stale)
+                waiting |= {about} if about else set()
         return outcomes
 
     def record(self, writer: Writer, found: Examined, judged_by: Versions) -> Recorded:
@@ -78,7 +88,8 @@ class Recorder:
             case Heard():
                 outcome = hear(hand, found)
             case Refused():
-                outcome = refuse(hand, found, self._refusals_per_hour)
+                heard = permitted_now(writer, found)
+                outcome = hear(hand, heard) if heard else refuse(hand, found, self._refusals_per_hour)
             case Stated():
                 outcome = state(hand, found)
             case Repeated():
@@ -104,6 +115,18 @@ def _foresee(writer: Writer, examined: Sequence[Examined]) -> None:
     writer.foresee_numbers(
         [number for one in examined if isinstance(one, Accepted) and (number := number_of(one))]
     )
+
+
+def _about(found: Examined) -> tuple[str, str] | None:
+    """Return id and digest of the letter that a notice is about, None for anything else."""
+    match found:
+        case Heard():
+            notice: object = found.notice.document
+        case Refused():
+            notice = found.document.document if found.document else None
+        case _:
+            return None
+    return (str(notice.letter_id), str(notice.letter_digest)) if isinstance(notice, Notice) else None
 
 
 def _submission_of(found: Examined) -> tuple[str, str, str] | None:

@@ -11,6 +11,7 @@ from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
 from bus.ledger.work import Claim
 from bus.router.delivery import Delivery
+from bus.thai import now
 
 CLAIM_FOR = timedelta(seconds=30)
 EXCEEDING = "share-exceeded"
@@ -31,7 +32,8 @@ class Hand:
         self.given: list[Consignment] = []
         self.left = False
         """Whether something was consigned that the sweep has to claim."""
-        self._claim = Claim(router, writer.at + CLAIM_FOR)
+        # By the clock and not by the ledger's time, which stays ahead after a clock that was ahead is put right.
+        self._claim = Claim(router, now() + CLAIM_FOR)
 
     def give(
         self,
@@ -75,20 +77,27 @@ class Hand:
         return self.writer.numbers([agency])[agency]
 
 
-def still_unanswered(writer: Writer, agency: str, type: str, id: str, digest: str) -> None:
-    """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance."""
+def still_unanswered(
+    writer: Writer, agency: str, type: str, id: str, digest: str, *, fact: bool = False
+) -> None:
+    """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance.
+
+    `fact`: it is identified by what it says, so that another content under its id says nothing about it.
+    """
     verdict = writer.verdict_on(agency, type, id)
-    if verdict is None:
+    if verdict is None or (fact and verdict.digest != digest):
         return
     if verdict.digest != digest or verdict.code is None or not RejectionCode(verdict.code).circumstantial:
         raise Stale
 
 
-def answer_headers(delivery: Delivery, about: str, flags: list[str]) -> dict[str, Any]:
-    """Return the headers by which a sender knows what is answered."""
+def answer_headers(delivery: Delivery, about: str, flags: list[str], *, digest: str = "") -> dict[str, Any]:
+    """Return the headers by which a sender knows what is answered, also if it has sealed that anew since."""
     headers: dict[str, Any] = {"submission": delivery.sha256}
     if about:
         headers["about"] = about
+    if digest:
+        headers["digest"] = digest
     if delivery.exceeding:
         flags = [*flags, EXCEEDING]
     if flags:

@@ -15,14 +15,13 @@ def hear(hand: Hand, found: Heard) -> str:
     """Write a notice and tell whom it concerns. Raises Stale when what was said meanwhile does not permit it."""
     writer, notice, delivery = hand.writer, found.notice.document, found.delivery
     notice_id = str(notice.notice_id)
-    still_unanswered(writer, found.agency, "notice", notice_id, found.notice.digest)
-    state = writer.state_of(found.letter.letter)
-    standing = transitions.already_said(notice, found.notice.digest, found.about, state)
-    if standing is None:
-        try:
-            transitions.permitted(notice, found.about, state)
-        except Rejected as changed:
-            raise Stale from changed
+    machine = notice.event in transitions.MACHINE
+    still_unanswered(writer, found.agency, "notice", notice_id, found.notice.digest, fact=machine)
+    try:
+        place = transitions.place(notice, found.notice.digest, found.agency, writer)
+    except Rejected as changed:
+        raise Stale from changed
+    standing = place.said
     answer = hand.number(found.agency)
     # A fact that stands already was said under another id or before a restore: the answer names its entry.
     duplicate = standing is not None
@@ -36,7 +35,7 @@ def hear(hand: Hand, found: Heard) -> str:
         raw=delivery.sha256,
         answer=answer,
     )
-    _forward(hand, found, notice, entry, () if duplicate else _listeners(found, state.sender))
+    _forward(hand, found, notice, entry, () if duplicate else _listeners(found, place.state.sender))
     body = canonical(
         {"entry": entry, "notice": notice_id, "digest": found.notice.digest, "duplicate": duplicate}
     )

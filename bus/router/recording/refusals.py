@@ -9,12 +9,13 @@ from __future__ import annotations
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice, ReasonText
 from bus.documents.xml import DocumentType, open_envelope, read
-from bus.errors import RejectionCode
+from bus.errors import Rejected, RejectionCode
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
-from bus.router.delivery import Refused
+from bus.router import transitions
+from bus.router.delivery import Heard, Refused
 from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
 
 KEPT_BYTES = 4096
@@ -29,14 +30,19 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
     code = found.reason.code
     type_, id_, digest = _bound(found)
     conflict = code is RejectionCode.ID_CONFLICT
+    accepted: Verdict | None = None
     if found.agency:
+        if conflict and (holder := writer.verdict_on(found.agency, type_, id_)) and holder.code is None:
+            # Who asks under an id that was accepted has lost the answer: it gets that again, beside the refusal.
+            accepted = holder
+            hand.repeat(found.agency, holder.answer)
         known = writer.verdict_on_raw(found.agency, delivery.sha256)
         # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
         # property of the bytes. Only the same reason is the same answer.
         if known and known.code == code and (not code.circumstantial or _says_the_same(writer, known, found)):
             return hand.repeat(found.agency, known.answer)
         if id_ and not conflict:
-            still_unanswered(writer, found.agency, type_, id_, digest)
+            still_unanswered(writer, found.agency, type_, id_, digest, fact=_is_fact(found))
     unproven = found.document is None
     if unproven and delivery.replay is None and not _has_room(writer, found, per_hour):
         return "counted"
@@ -75,7 +81,8 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
         type="verdict",
         entry=entry,
         body=found.refusal.raw,
-        headers=answer_headers(delivery, id_, []),
+        headers=answer_headers(delivery, id_, [], digest=digest)
+        | ({"accepted": accepted.entry} if accepted else {}),
     )
     return "refused"
 
@@ -126,6 +133,42 @@ def close_hours(writer: Writer) -> int:
                 codes=codes,
             )
     return made
+
+
+def permitted_now(writer: Writer, found: Refused) -> Heard | None:
+    """Return a notice that the snapshot refused and the ledger, as it is under the lock, permits; None if it does not.
+
+    A notice needs no signature of the bus, and so it is heard at once. Raises Stale when there is another reason to
+    refuse it now, which has to be signed.
+    """
+    if found.agency is None or found.document is None or found.reason.code not in transitions.BY_STATE:
+        return None
+    document, digest = found.document.document, found.document.digest
+    if not isinstance(document, Notice):
+        verdict = writer.verdict_on(found.agency, "letter", str(document.letter_id))
+        if found.reason.code is RejectionCode.ID_CONFLICT and (verdict is None or verdict.digest == digest):
+            raise Stale
+        return None
+    try:
+        place = transitions.place(document, digest, found.agency, writer)
+    except Rejected as reason:
+        if reason.code is found.reason.code:
+            return None
+        raise Stale from reason
+    return Heard(
+        delivery=found.delivery,
+        agency=found.agency,
+        notice=found.document,
+        directory=found.directory,
+        letter=place.letter,
+        about=place.about,
+    )
+
+
+def _is_fact(found: Refused) -> bool:
+    """Whether it is a machine's notice, which is identified by what it says."""
+    document = found.document.document if found.document else None
+    return isinstance(document, Notice) and document.event in transitions.MACHINE
 
 
 def _bound(found: Refused) -> tuple[DocumentType | str, str, str]:

@@ -1,4 +1,4 @@
-"""Gate 8 for a statement: what is missing is consigned again, a witness's signature is kept."""
+"""Gate 8 for a statement: what is missing is consigned again, what was lost is given back, a witness's line is kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import islice
 
 from bus import logs
 from bus.documents.statements import TYPE, Cosigned, Reconciliation
+from bus.ledger import copies
 from bus.ledger.entry import Kind, canonical, timestamp
 from bus.router.delivery import Stated
 from bus.router.recording.hand import Hand, answer_headers, still_unanswered
@@ -36,7 +37,10 @@ def _reconcile(hand: Hand, found: Stated, statement: Reconciliation) -> str:
     room = max(0, _MOST_AT_ONCE - writer.waiting_for(agency, _MOST_AT_ONCE))
     missing = list(islice(_missing(statement, given), room))
     again = writer.repeat_all(agency, missing)
-    hand.left = hand.left or again > 0
+    own = list(islice(_numbers(statement.unplaced, given), _MOST_AT_ONCE - again))
+    copied = copies.consign_copies(writer, agency, own)
+    newer = statement.directory is not None and copies.consign_directory(writer, agency, statement.directory)
+    hand.left = hand.left or again > 0 or copied > 0 or newer
     if statement.highest > given:
         # The agency has what this ledger never gave it: the ledger is not the one that it was.
         _log.critical("consignments-unknown", agency=agency, highest=statement.highest, given=given)
@@ -51,6 +55,7 @@ def _reconcile(hand: Hand, found: Stated, statement: Reconciliation) -> str:
         highest=statement.highest,
         given=given,
         again=again,
+        copies=copied or None,
         answer=answer,
     )
     writer.submission(
@@ -62,7 +67,8 @@ def _reconcile(hand: Hand, found: Stated, statement: Reconciliation) -> str:
         raw=found.delivery.sha256,
         answer=answer,
     )
-    body = canonical({"entry": entry, "notice": str(statement.id), "digest": found.digest, "again": again})
+    stated = {"entry": entry, "notice": str(statement.id), "digest": found.digest, "again": again}
+    body = canonical(stated | {"copies": copied})
     hand.give(
         agency,
         answer,
@@ -75,6 +81,10 @@ def _reconcile(hand: Hand, found: Stated, statement: Reconciliation) -> str:
 
 
 def _missing(statement: Reconciliation, given: int) -> Iterator[int]:
-    for first, last in statement.missing:
-        yield from range(first, min(last, given) + 1)
+    yield from _numbers(statement.missing, given)
     yield from range(statement.highest + 1, given + 1)
+
+
+def _numbers(spans: tuple[tuple[int, int], ...], given: int) -> Iterator[int]:
+    for first, last in spans:
+        yield from range(first, min(last, given) + 1)

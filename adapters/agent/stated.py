@@ -1,0 +1,80 @@
+"""What a message states about itself and what it answers, read before or after it is believed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from adapters.mailbox import Arrival, Receipted, Standing
+from bus.documents.letter import Letter
+from bus.documents.notice import Event, Notice
+from bus.documents.signing import Verified
+from bus.documents.xml import open_envelope
+from bus.errors import BusError, Rejected, RejectionCode
+
+
+class Unreadable(BusError):
+    """A message of the bus that does not have the form it should have."""
+
+
+def the_notice(verified: Verified[Letter | Notice]) -> Notice:
+    if not isinstance(verified.document, Notice):
+        raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, "a letter where a notice is announced")
+    return verified.document
+
+
+def receipted(arrival: Arrival, notice: Notice) -> Receipted:
+    if notice.event == Event.ACCEPTED and notice.terms:
+        return Receipted(
+            state=Standing.ACCEPTED,
+            verdict=arrival.body,
+            entry=arrival.number("entry"),
+            recipients=notice.terms.recipients,
+            flags=arrival.header("flags") or None,
+        )
+    texts = " / ".join(text.value for text in notice.reason_texts)
+    if notice.event == Event.REFUSED_BY_BUS:
+        return Receipted(
+            state=Standing.REFUSED,
+            verdict=arrival.body,
+            entry=arrival.number("entry"),
+            refusal=notice.reason_code,
+            refusal_detail=texts,
+        )
+    if notice.event == Event.PARKED:
+        entry = arrival.number("entry")
+        return Receipted(state=Standing.PARKED, verdict=arrival.body, entry=entry, refusal_detail=texts)
+    raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, notice.event)
+
+
+def judged_at(arrival: Arrival) -> datetime:
+    """The time as of which certificates count: the bus's, for a letter may wait here long after it was accepted."""
+    stated = arrival.header("judged-at")
+    if not stated:
+        return arrival.arrived_at
+    try:
+        at = datetime.fromisoformat(stated)
+    except ValueError as exc:
+        raise Unreadable("judged-at is no time") from exc
+    if at.tzinfo is None:
+        raise Unreadable("judged-at has no time zone")
+    return at
+
+
+def claimed(arrival: Arrival) -> tuple[str, str] | None:
+    """The letter that should have come, by the bus's word; else what the bytes claim; None if neither can be had."""
+    about, stated = arrival.header("about"), arrival.header("digest")
+    if about and stated:
+        return about, stated
+    try:
+        envelope = open_envelope(arrival.body)
+        digest = envelope.digest
+    except Rejected:
+        return None
+    return (envelope.id, digest) if envelope.type == "letter" and envelope.id else None
+
+
+def ascii(body: bytes) -> str:
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError as exc:
+        raise Unreadable("no compact JWS") from exc

@@ -1,0 +1,132 @@
+"""What the bus's answers do to what this mailbox has sent.
+
+An answer belongs to a document by the document's id and content digest, whatever bytes it was sealed into: a mailbox
+that was brought back from a backup seals anew what was sealed before. Only what the bus could not read is known by its
+bytes alone. Of two answers the one with the higher entry of the ledger counts, in whatever order they come.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, update
+
+from adapters.mailbox import submissions as sending
+from adapters.mailbox.arrivals import LOST, Arrival, Judgement, judge
+from adapters.mailbox.keys import KeyState
+from adapters.mailbox.notices import record
+from adapters.mailbox.submissions import Outgoing, Receipted, Standing, of_the_seal
+from adapters.mailbox.tables import outbox
+from bus.documents.notice import Notice
+from bus.errors import Rejected, RejectionCode
+
+_WHILE_ASKED = 300.0
+"""Seconds until a letter is sent again of which the bus says that it was accepted before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """The bus's unsigned word that something is in the ledger."""
+
+    entry: int
+    id: str
+    digest: str
+    statement: bool
+    """Whether it answers what the adapter said of itself, and not a notice about a letter."""
+
+
+def take_verdict(
+    connection: Connection, arrival: Arrival, receipted: Receipted, notice: Notice, key: KeyState | None
+) -> None:
+    """Take a verdict. An acceptance is final: a later refusal of the same content is Rejected here (P5).
+
+    A refusal gives way to an acceptance, and is followed by another attempt if it was another key's.
+    """
+    row = _answered(connection, arrival, notice)
+    if row is None:
+        # The bus does not err: this mailbox has lost what it sent, or has sealed it anew since.
+        _unplaced(connection, arrival, lost=receipted.state is Standing.ACCEPTED)
+    elif _is_older(row, receipted) or (receipted.state, receipted.verdict) == (row.state, row.verdict):
+        judge(connection, arrival.id, Judgement.DUPLICATE)
+    elif row.state is Standing.ACCEPTED:
+        if receipted.state is not row.state:
+            raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, "was accepted before")
+        judge(connection, arrival.id, Judgement.DUPLICATE)
+    else:
+        _settle(connection, arrival, row, receipted, notice, key)
+        judge(connection, arrival.id, Judgement.DONE)
+
+
+def _settle(
+    connection: Connection,
+    arrival: Arrival,
+    row: Outgoing,
+    receipted: Receipted,
+    notice: Notice,
+    key: KeyState | None,
+) -> None:
+    refused = receipted.state is Standing.REFUSED
+    accepted = arrival.number("accepted")
+    if refused and receipted.refusal == RejectionCode.ID_CONFLICT and accepted and row.type == "letter":
+        _wait_for_copy(connection, row, receipted, accepted)
+        return
+    if refused and key and of_the_seal(receipted.refusal) and row.sealed_with != key.fingerprint:
+        sending.unseal(connection, row.id)
+        return
+    told = refused and (row.refusal, row.refusal_detail) == (receipted.refusal, receipted.refusal_detail)
+    sending.answer(connection, row, receipted, arrival.id, told=told, under=str(key or ""))
+    if row.type == "letter" and receipted.state is Standing.ACCEPTED:
+        record(connection, notice, arrival=arrival.id, entry=receipted.entry)
+
+
+def _wait_for_copy(connection: Connection, row: Outgoing, receipted: Receipted, accepted: int) -> None:
+    """Keep a letter undecided whose id was accepted before: the bus's copy will tell whether it is the same letter."""
+    values = {
+        "last_error": f"accepted already, entry {accepted}; compared with the copy that the bus has",
+        "next_attempt_at": time.time() + _WHILE_ASKED,
+        "verdict": receipted.verdict,
+        "refusal": receipted.refusal,
+        "refusal_detail": receipted.refusal_detail,
+    }
+    connection.execute(update(outbox).where(outbox.c.id == row.id).values(**values))
+
+
+def _answered(connection: Connection, arrival: Arrival, notice: Notice) -> Outgoing | None:
+    """The row that a verdict is about: by the content that it names, or by the bytes where it could not be read."""
+    if notice.letter_digest:
+        return sending.by_letter(connection, str(notice.letter_id), notice.letter_digest)
+    if row := sending.by_submission(connection, notice.submission_digest or ""):
+        return row
+    row = sending.by_document(connection, arrival.header("about"))
+    return row if row is not None and row.digest == arrival.header("digest") else None
+
+
+def _is_older(row: Outgoing, receipted: Receipted) -> bool:
+    """Whether the ledger had this answer before the one that is known."""
+    if receipted.state is Standing.ACCEPTED or receipted.entry is None or row.entry is None:
+        return False
+    return receipted.entry < row.entry
+
+
+def take_entry(connection: Connection, arrival: Arrival, stated: Entered) -> None:
+    """Take the bus's word that a notice or a statement is in the ledger. Rejected for a letter: that needs a seal."""
+    row = sending.by_document(connection, stated.id)
+    if row is None:
+        _unplaced(connection, arrival, lost=not stated.statement)
+        return
+    if row.type == "letter":
+        raise Rejected(RejectionCode.SIGNATURE_MISSING, "an unsigned answer to a letter")
+    if row.type == "notice" and stated.digest != row.digest and row.summary not in sending.MACHINE:
+        raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, "answers another content than this notice's")
+    if row.state is Standing.ACCEPTED:
+        judge(connection, arrival.id, Judgement.DUPLICATE)
+        return
+    sending.answer(connection, row, Receipted(state=Standing.ACCEPTED, entry=stated.entry), arrival.id)
+    judge(connection, arrival.id, Judgement.DONE)
+
+
+def _unplaced(connection: Connection, arrival: Arrival, *, lost: bool) -> None:
+    detail = "answers nothing that this mailbox has"
+    reason = LOST if lost else None
+    judge(connection, arrival.id, Judgement.UNPLACED, reason=reason, detail=detail)

@@ -1,0 +1,58 @@
+"""What a router knows of one agency's inbox while it publishes to it: what waits, what is under way, the circuit."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bus.ledger.entry import Kind
+from bus.ledger.rows import Consignment
+from bus.ledger.store import Writer
+from bus.retry import CONSIGN
+
+OUTSTANDING = 32
+LANES = 256
+"""Channels for closed circuits, and as many for open ones; a broker allows 2047 on a connection."""
+
+
+@dataclass(slots=True)
+class Courier:
+    """What a router knows of one agency's inbox."""
+
+    agency: str
+    place: int
+    """Which lane is its own."""
+    waiting: deque[Consignment] = field(default_factory=deque)
+    under_way: set[int] = field(default_factory=set)
+    behind: bool = False
+    """Whether some of what this router has claimed was not kept in memory and waits in the database only."""
+    failures: int = 0
+    rounds: int = 0
+    """How often it was begun anew: of the publishes of one round that fail, the first counts for all."""
+    resume_at: float = 0.0
+    pauses: Iterator[float] = field(default_factory=CONSIGN.waits)
+
+    @property
+    def lane(self) -> str:
+        return f"{'trial' if self.failures else 'inbox'}-{self.place}"
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether anything for this agency is in memory."""
+        return bool(self.waiting or self.under_way)
+
+    @property
+    def room(self) -> int:
+        # A circuit that was open is tried with one publish, not with a window of them.
+        return (1 if self.failures else OUTSTANDING) - len(self.under_way)
+
+
+def record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:
+    writer.entry(
+        Kind.CONSIGNMENT_FAILED,
+        agency=consignment.agency,
+        letter=consignment.letter,
+        number=consignment.number,
+        reason=reason,
+    )

@@ -1,0 +1,130 @@
+"""What an agency has lost is given back to it: its own letters and notices, and the directory in force (P13)."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from bus.documents.notice import Event
+from bus.documents.signing import Signed, sign
+from bus.documents.statements import Reconciliation, sealed
+from bus.ledger.entry import Kind
+from bus.ledger.rows import Consignment
+from bus.ledger.store import Ledger
+from bus.ledger.work import Claim
+from bus.router.recording import Recorded
+from bus.thai import now
+from tests.assets import factory
+from tests.assets.factory import DGA, ETDA, OCS, OPM
+from tests.contract import ledger_rig as rig
+from tests.contract.ledger_rig import Router, delivery
+
+
+@pytest.fixture
+def router(ledger: Ledger) -> Router:
+    made = Router(ledger)
+    made.enforce(rig.directory())
+    return made
+
+
+def confirm_all(ledger: Ledger) -> None:
+    """Let the broker have confirmed whatever is pending."""
+    ledger.forget_claims(None)
+    with ledger.append() as writer:
+        writer.confirmed(
+            writer.consignments([(one, n) for one in (OPM, OCS, DGA, ETDA) for n in range(1, 50)])
+        )
+
+
+def asks(router: Router, agency: str, **stated: Any) -> Recorded:
+    """The agency's machine states what it has; by default that nothing is missing."""
+    with router.ledger.append() as writer:
+        given = writer.last_number(agency)
+    values: dict[str, Any] = {"contiguous": given, "highest": given, **stated}
+    statement = Reconciliation(id=uuid4(), agency=agency, at=now(), **values)
+    recorded = router.take(delivery(sealed(statement, factory.seal(agency)), agency))
+    assert recorded.outcome == "reconciled"
+    return recorded
+
+
+def pending(ledger: Ledger, agency: str, type: str) -> list[Consignment]:
+    with ledger.read() as reader:
+        waiting = reader.waiting_by_agency().get(agency, (0, 0))[0]
+        found = [reader.consignment(agency, n) for n in range(1, 50)]
+    assert waiting
+    return [one for one in found if one is not None and one.type == type]
+
+
+def answer_of(recorded: Recorded, agency: str) -> int:
+    (number,) = [
+        one.number
+        for one in recorded.consignments
+        if one.agency == agency and one.type in ("verdict", "entry")
+    ]
+    return number
+
+
+def test_the_letters_and_notices_that_unplaced_answers_are_about_are_given_back(
+    router: Router, ledger: Ledger
+) -> None:
+    letter = sign(factory.letter(), factory.seal(OPM))
+    accepted = answer_of(router.take(delivery(letter.raw)), OPM)
+    about = {"letter_id": letter_id(ledger), "letter_digest": letter.digest}
+    asked = sign(
+        factory.notice(Event.WITHDRAWAL_REQUESTED, author=OPM, about=(OCS,), **about), factory.seal(OPM)
+    )
+    entered = answer_of(router.take(delivery(asked.raw)), OPM)
+    refused = answer_of(router.take(delivery(b"<Letter")), OPM)
+    confirm_all(ledger)
+    recorded = asks(router, OPM, unplaced=((accepted, refused),))
+    assert recorded.left
+    copies = pending(ledger, OPM, "copy")
+    assert [one.body for one in copies] == [letter.raw, asked.raw]
+    assert [one.headers["digest"] for one in copies] == [letter.digest, asked.digest]
+    assert {one.headers["sender"] for one in copies} == {OPM}
+    assert (accepted, entered, refused) == (accepted, accepted + 1, accepted + 2)
+    (entry,) = rig.entries_of_kind(ledger, Kind.RECONCILED)
+    assert (entry["again"], entry["copies"]) == (0, 2)
+
+
+def letter_id(ledger: Ledger) -> UUID:
+    with ledger.read() as reader:
+        return UUID(reader.find_letters()[0].letter_id)
+
+
+def test_nobody_is_given_a_document_of_somebody_else(router: Router, ledger: Ledger) -> None:
+    letter: Signed = sign(factory.letter(), factory.seal(OPM))
+    router.take(delivery(letter.raw))
+    with ledger.append() as writer:
+        given = writer.last_number(OCS)
+    asks(router, OCS, unplaced=((1, given),))
+    assert pending(ledger, OCS, "copy") == []
+
+
+@pytest.mark.parametrize("held", [0, 1])
+def test_who_holds_no_directory_or_an_older_one_gets_the_one_in_force(
+    router: Router, ledger: Ledger, held: int
+) -> None:
+    router.enforce(rig.directory(version=2))
+    confirm_all(ledger)
+    with ledger.read() as reader:
+        assert DGA not in reader.waiting_by_agency()
+    asks(router, DGA, directory=held)
+    ledger.forget_claims(None)
+    (again, _) = claimed(ledger, DGA)
+    assert (again.type, again.headers["version"]) == ("directory", 2)
+
+
+def test_who_holds_the_directory_in_force_or_does_not_say_gets_none(router: Router, ledger: Ledger) -> None:
+    confirm_all(ledger)
+    for stated in ({"directory": 1}, {}):
+        asks(router, DGA, **stated)
+    ledger.forget_claims(None)
+    assert {one.type for one in claimed(ledger, DGA)} == {"entry"}
+
+
+def claimed(ledger: Ledger, agency: str) -> list[Consignment]:
+    found = ledger.claim(Claim("test", now()), limit=100, per_agency=100)
+    return [one for one in found if one.agency == agency]
