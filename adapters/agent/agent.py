@@ -122,7 +122,8 @@ class Agent:
         loop = asyncio.get_running_loop()
 
         def wake() -> None:
-            loop.call_soon_threadsafe(self._sender.wake.set)
+            for part in (self._sender, self._fetcher):
+                loop.call_soon_threadsafe(part.wake.set)
 
         deaf = self.mailbox.listen(wake)
         try:

@@ -11,8 +11,8 @@ import typer
 
 from adapters.cli.speaking import AsJson, Config, opened, say
 from adapters.connectors import accounts
-from adapters.connectors.manifest import Fields
 from adapters.connectors.orders import read_act
+from adapters.connectors.parsing import fields_of
 from adapters.mailbox.acts import Verb, perform
 from adapters.mailbox.lookup import any_key
 
@@ -108,7 +108,7 @@ def _command(verb: Verb, options: tuple[str, ...]) -> Callable[..., None]:
 def _act(verb: Verb, letter: str, given: dict[str, Any], config: Any, as_json: bool) -> None:
     """Read as a manifest is read, so that both say the same of the same mistake."""
     key = any_key(letter)
-    fields = Fields(given | {"letter_id": key.letter_id, "letter_number": key.number}, [])
+    fields = fields_of(given | {"letter_id": key.letter_id, "letter_number": key.number})
     with opened(config) as mailbox:
         row = perform(mailbox, read_act(fields, verb))
         say(as_json, accounts.sent(mailbox, row), f"{row.summary} {row.document_id}: {row.state}")

@@ -20,8 +20,10 @@ from adapters.cli.speaking import (
     say,
     settings_of,
 )
-from adapters.connectors import accounts, folder, letters
-from adapters.connectors.manifest import read_manifest
+from adapters.connectors import accounts, letters
+from adapters.connectors.contents import manifest_among, stem_of
+from adapters.connectors.folders import Folder
+from adapters.connectors.parsing import read_manifest
 from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
 from adapters.mailbox.facts import RECONCILE_ASKED_AT
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
@@ -58,11 +60,13 @@ def send(
 ) -> None:
     """Put a letter into the outbox; the same one again is one letter. `run` sends it."""
     with opened(config) as mailbox:
-        file = folder.manifest_in(manifest) if manifest.is_dir() else manifest
-        if file is None or not file.is_file():
-            raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
-        name = folder.stem_of(manifest.name)
-        row = letters.put(mailbox, letters.compose(mailbox, read_manifest(file), file.parent, name))
+        place = manifest if manifest.is_dir() else manifest.parent
+        with Folder.at(place) as folder:
+            name = manifest_among(folder.names()) if manifest.is_dir() else manifest.name
+            if name is None or not folder.holds(name):
+                raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
+            stem = stem_of(manifest.name)
+            row = letters.put(mailbox, letters.compose(mailbox, read_manifest(folder, name), folder, stem))
         say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}: {row.reference}")
 
 
@@ -224,5 +228,5 @@ def _one_recipient(mailbox: Mailbox, state: RecipientState) -> str:
 
 def _standing(mailbox: Mailbox, row: Received) -> str:
     state = mailbox.state_of_received(row)
-    shown = accounts.word(state.state)["event_th"] if row.state == "delivered" else str(row.state)
+    shown = accounts.word(state.state)["event_th"] if row.state.delivered else str(row.state)
     return " ".join(filter(None, (shown, state.receiving_number, row.last_error)))

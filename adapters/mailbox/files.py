@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from bus.errors import BusError
 
@@ -78,6 +79,23 @@ class FileStore:
                 while piece := bytes_in.read(_CHUNK):
                     bytes_out.write(piece)
             self.admit(scratch, expected)
+
+    @contextmanager
+    def scratch_copy(self, source: BinaryIO, size: int) -> Iterator[tuple[Path, Fingerprint]]:
+        """Copy an open file of that many bytes; the copy lasts until the end of the block, unless `admit` takes it.
+
+        FileChanged when there is more or less to be read.
+        """
+        digest, copied = hashlib.sha256(), 0
+        with self._scratch() as scratch:
+            with scratch.open("wb") as bytes_out:
+                while copied <= size and (piece := source.read(_CHUNK)):
+                    digest.update(piece)
+                    copied += len(piece)
+                    bytes_out.write(piece)
+            if copied != size:
+                raise FileChanged(f"{copied} bytes or more were read, where the file had {size}")
+            yield scratch, Fingerprint(digest.hexdigest(), copied)
 
     def admit(self, arrived: Path, expected: Fingerprint) -> None:
         """Verify a complete file on this disk, sync it and give it its name; FileChanged when it is another one."""
