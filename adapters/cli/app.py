@@ -159,6 +159,7 @@ def standing(mailbox: Mailbox) -> accounts.Account:
         "agency": accounts.agency(mailbox, mailbox.agency),
         "running": mailbox.running(),
         "directory_version": directory.version if directory else None,
+        "conditions": [accounts.condition(each) for each in mailbox.conditions.all()],
         "outbox": mailbox.outbox.counts(),
         "inbox": mailbox.inbox.counts(),
         "arrivals": mailbox.arrivals.counts(),

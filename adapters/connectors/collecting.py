@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 
 from adapters.connectors import letters
-from adapters.connectors.completeness import Completeness
+from adapters.connectors.completeness import Completeness, has_mark
 from adapters.connectors.contents import LETTER, MARK, kind_of, manifest_among, no_manifest, stem_of
 from adapters.connectors.exchange import Folders
 from adapters.connectors.failing import set_aside
@@ -198,10 +198,9 @@ class Collector:
 
 def _bring_mark(outbox: Folder, name: str, place: Folder) -> None:
     """Take the mark along, before the thing itself: one left behind would speak for the next of that name."""
-    mark = f"{name}{MARK}"
-    if outbox.holds(mark):
-        place.remove(MARK)
-        outbox.move(mark, place, MARK)
+    if has_mark(outbox, name):
+        mark = f"{name}{MARK}"
+        outbox.move(mark, place, free_name(mark, place.holds) if place.holds(MARK) else MARK)
 
 
 def _not_utf8(name: str) -> Mistake:

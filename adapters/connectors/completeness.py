@@ -23,13 +23,18 @@ from adapters.connectors.contents import (
 )
 from adapters.connectors.exchange import Folders
 from adapters.connectors.failing import tell_stranger
-from adapters.connectors.folders import Folder, is_folder
+from adapters.connectors.folders import Folder, is_folder, is_plain
 from adapters.connectors.names import Names, readable
 from adapters.connectors.parsing import read_manifest
 from adapters.connectors.sightings import Sightings
 from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.files import FileChanged
 from adapters.mailbox.mistakes import Mistake, Mistaken
+
+
+def has_mark(outbox: Folder, name: str) -> bool:
+    """Whether a mark beside a thing says that it is complete."""
+    return is_plain(outbox.look(f"{name}{MARK}"))
 
 
 class Completeness:
@@ -74,12 +79,12 @@ class Completeness:
         if is_folder(self._found[name]):
             with at.outbox.folder(name) as folder:
                 inside = Names(filter(is_final, folder.names()))
-                marked = folder.holds(MARK) or at.outbox.holds(f"{name}{MARK}")
+                marked = folder.holds(MARK) or has_mark(at.outbox, name)
                 return self._taken_now(name, folder, manifest_among(inside), inside, (), marked=marked)
         files = self._files(at.outbox, name) if kind_of(name) == LETTER else ()
         there = [each for each in map(self.beside.find, files) if each is not None]
         self._wanted.update(there)
-        marked = at.outbox.holds(f"{name}{MARK}")
+        marked = has_mark(at.outbox, name)
         return self._taken_now(name, at.outbox, name, self.beside, there, marked=marked)
 
     def _taken_now(

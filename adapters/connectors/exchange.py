@@ -74,10 +74,6 @@ class Exchange:
                 self.away(verb, exc)
             yield folders
 
-    def usable(self, verb: str) -> None:
-        """Say that nothing stands in the way of this verb."""
-        self._mailbox.conditions.report(f"{self._name}.{verb}", [])
-
     def away(self, verb: str, why: OSError) -> NoReturn:
         """Report that the folders cannot be used, and raise Transient."""
         reason = why.strerror or os.strerror(why.errno or errno.EIO)

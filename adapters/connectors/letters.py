@@ -26,6 +26,7 @@ import hashlib
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -249,6 +250,11 @@ def _replaces(mailbox: Mailbox, fields: Fields | None) -> Replaces | None:
     return Replaces(letter_id=UUID(replaced.document_id), digest=replaced.digest, reason=reason)
 
 
+def _iso(value: date | time) -> str:
+    """What TOML has as a date or a time, as JSON has it."""
+    return value.isoformat()
+
+
 def _content_key(fields: Fields, files: tuple[File, ...]) -> str:
-    stated = json.dumps(fields.values, sort_keys=True, default=str) + "".join(file.digest for file in files)
+    stated = json.dumps(fields.values, sort_keys=True, default=_iso) + "".join(file.digest for file in files)
     return hashlib.sha256(stated.encode()).hexdigest()[:16]

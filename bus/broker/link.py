@@ -242,6 +242,8 @@ class Link:
         self._keeping: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
         self._closing = False
+        self.why: str | None = None
+        """Why there is no connection, by the last attempt or loss; None while there is one, or none was tried."""
 
     async def __aenter__(self) -> Self:
         self._keeping = asyncio.create_task(self._keep(), name=f"link {self.name}")
@@ -329,15 +331,18 @@ class Link:
                 connection = await self._connect()
             except Away as away:
                 wait = next(waits)
+                self.why = str(away)
                 _LOG.warning("link %s: no broker (%s); next attempt in %.1f s", self.name, away, wait)
                 await asyncio.sleep(wait)
                 continue
             waits = AWAY.waits()
             self._connection = connection
+            self.why = None
             self._connected.set()
             _LOG.info("link %s: connected", self.name)
             reason = await asyncio.shield(connection.gone)
             self._connected.clear()
+            self.why = reason
             self._connection = None
             self._lanes.clear()
             _LOG.warning("link %s: connection lost: %s", self.name, reason)

@@ -215,7 +215,7 @@ def test_a_crash_while_collecting_neither_loses_nor_doubles(
     moves = {"claimed": 1, "files half moved": 2, "put": 3}[step]
     rename = os.rename
 
-    def until_power_fails(*names: str, **folders: int) -> None:
+    def until_power_fails(*names: Any, **folders: Any) -> None:
         nonlocal moves
         if moves == 0:
             raise KeyboardInterrupt
@@ -282,7 +282,7 @@ def test_a_crash_while_telling_neither_loses_nor_doubles(
     sent(sender, tmp_path)
     rename = os.rename
 
-    def power_fails(*names: str, **folders: int) -> None:
+    def power_fails(*names: Any, **folders: Any) -> None:
         if step == "after":
             rename(*names, **folders)
         raise KeyboardInterrupt
