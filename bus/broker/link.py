@@ -423,4 +423,9 @@ async def _first(*futures: asyncio.Future[Any], within: float | None = None) -> 
 def _in_words(reason: BaseException | None) -> str:
     if reason is None:
         return "closed"
+    # pika wraps what went wrong with a socket or with TLS, twice, in exceptions that say nothing themselves.
+    nested = [*getattr(reason, "exceptions", ()), getattr(reason, "exception", None)]
+    causes = [cause for cause in nested if cause is not None]
+    if causes:
+        return _in_words(causes[-1])
     return str(reason) or type(reason).__name__

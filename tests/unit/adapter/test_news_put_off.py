@@ -45,7 +45,7 @@ def codes(office: Office) -> list[str]:
 
 def shown(exchange: Path) -> list[str]:
     """The numbers of the consignments whose letters the office sees."""
-    return [name.split()[0] for name in names(exchange / "inbox")]
+    return [name.split()[0] for name in names(exchange / "inbox") if not name.startswith(".")]
 
 
 @pytest.mark.parametrize("loss", ["gone", "cut short"])
