@@ -31,6 +31,7 @@ from bus.retry import DEPOT, Policy
 _BLOCK = 256 * 1024
 _SMALL = 1024 * 1024
 """Bytes: a file up to this size is sent without asking first how much of it the depot has; that costs as much."""
+_PROBE_WITHIN = 5.0
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 _FINAL = frozenset({"file.unknown", "file.digest", "file.too-large"})
 """The codes of the depot that the same request would get again; everything else may pass."""
@@ -95,7 +96,7 @@ class DepotClient:
         """Ask whether the depot can work, and what time it has."""
         asked = time.time()
         try:
-            response = await self._http.get("/readyz")
+            response = await self._http.get("/readyz", timeout=_PROBE_WITHIN)
         except httpx.HTTPError as exc:
             return Probe(why=str(exc) or type(exc).__name__)
         if response.status_code != 200:

@@ -24,8 +24,10 @@ from adapters.connectors import accounts, letters
 from adapters.connectors.contents import manifest_among, stem_of
 from adapters.connectors.folders import Folder
 from adapters.connectors.parsing import read_manifest
+from adapters.connectors.reasons import mistakes_of
 from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
 from adapters.mailbox.facts import RECONCILE_ASKED_AT
+from adapters.mailbox.files import FileChanged
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from bus.thai import now
@@ -60,14 +62,19 @@ def send(
 ) -> None:
     """Put a letter into the outbox; the same one again is one letter. `run` sends it."""
     with opened(config) as mailbox:
-        place = manifest if manifest.is_dir() else manifest.parent
-        with Folder.at(place) as folder:
-            name = manifest_among(folder.names()) if manifest.is_dir() else manifest.name
-            if name is None or not folder.holds(name):
-                raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
-            stem = stem_of(manifest.name)
-            row = letters.put(mailbox, letters.compose(mailbox, read_manifest(folder, name), folder, stem))
+        try:
+            row = letters.put(mailbox, _composed(mailbox, manifest))
+        except (OSError, FileChanged) as exc:
+            raise Mistaken(*mistakes_of(exc)) from exc
         say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}: {row.reference}")
+
+
+def _composed(mailbox: Mailbox, manifest: Path) -> letters.Composed:
+    with Folder.at(manifest if manifest.is_dir() else manifest.parent) as folder:
+        name = manifest_among(folder.names()) if manifest.is_dir() else manifest.name
+        if name is None or not folder.holds(name):
+            raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
+        return letters.compose(mailbox, read_manifest(folder, name), folder, stem_of(manifest.name))
 
 
 @app.command(name="send-again")

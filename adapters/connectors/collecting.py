@@ -16,7 +16,7 @@ from adapters.connectors.completeness import Completeness, has_mark
 from adapters.connectors.contents import LETTER, MARK, kind_of, manifest_among, no_manifest, stem_of
 from adapters.connectors.exchange import Folders
 from adapters.connectors.failing import set_aside
-from adapters.connectors.folders import Folder, is_folder
+from adapters.connectors.folders import Folder, is_folder, is_plain
 from adapters.connectors.names import Names, free_name, is_utf8, readable
 from adapters.connectors.orders import read_act
 from adapters.connectors.parsing import read_manifest
@@ -74,22 +74,31 @@ class Collector:
     def _started(self, at: Folders) -> Iterator[str]:
         """What a round before has claimed and not finished."""
         for name in sorted(at.working.names()):
+            started = False
             with self._troubles_kept(name):
-                if not name.startswith(".") and is_folder(at.working.look(name)):
-                    with at.working.folder(name) as place:
-                        inside = place.names()
-                    if manifest_among(inside) is None and at.outbox.holds(name):
-                        continue  # a claim that a crash cut short: it is made again
-                    if inside:
-                        yield name
-                    else:
-                        at.working.remove_empty(name)
+                started = not name.startswith(".") and self._is_started(at, name)
+            if started:
+                yield name
+
+    def _is_started(self, at: Folders, name: str) -> bool:
+        """Whether that is a claim to go on with; one that a crash cut short before its manifest came is made again."""
+        if not is_folder(at.working.look(name)):
+            return False
+        with at.working.folder(name) as place:
+            inside = place.names()
+        if kind_of(name) is not None and manifest_among(inside) is None and is_plain(at.outbox.look(name)):
+            return False
+        if not inside:
+            at.working.remove_empty(name)
+        return bool(inside)
 
     def _claimed(self, at: Folders, names: Sequence[str]) -> Iterator[str]:
         for name in names:
+            claimed = False
             with self._troubles_kept(name):
-                if self._complete.is_whole(at, name) and self._claim(at, name):
-                    yield name
+                claimed = self._complete.is_whole(at, name) and self._claim(at, name)
+            if claimed:
+                yield name
 
     def _claim(self, at: Folders, name: str) -> bool:
         """Move it to `working/` by one rename, with the files that it takes along; False if that place is taken."""

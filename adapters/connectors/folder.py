@@ -31,6 +31,7 @@ from adapters.connectors.collecting import Collector
 from adapters.connectors.exchange import Exchange
 from adapters.connectors.telling import Teller
 from adapters.mailbox import Mailbox
+from adapters.mailbox.conditions import Finding
 from bus.logs import get
 
 _LOG = get(__name__)
@@ -72,8 +73,7 @@ class FolderConnector:
                 taken = self._collector.collect(at)
             except OSError as exc:
                 self._exchange.away("collect", exc)
-        findings = self._collector.findings()[:_MOST_FINDINGS]
-        self._mailbox.conditions.report(f"{self.name}.collect", findings)
+        self._mailbox.conditions.report(f"{self.name}.collect", _few(self._collector.findings()))
         return taken
 
     def tell(self) -> int:
@@ -83,5 +83,14 @@ class FolderConnector:
                 told = self._teller.tell(at)
             except OSError as exc:
                 self._exchange.away("tell", exc)
-        self._mailbox.conditions.report(f"{self.name}.tell", self._teller.findings())
+        self._mailbox.conditions.report(f"{self.name}.tell", _few(self._teller.findings()))
         return told
+
+
+def _few(findings: list[Finding]) -> list[Finding]:
+    """As many as a person reads, and how many more there are."""
+    if len(findings) <= _MOST_FINDINGS:
+        return findings
+    more = len(findings) - _MOST_FINDINGS
+    rest = Finding(findings[_MOST_FINDINGS].code, "…", f"และอีก {more} รายการ", f"and {more} more")
+    return [*findings[:_MOST_FINDINGS], rest]

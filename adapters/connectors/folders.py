@@ -8,6 +8,7 @@ folder (openat(2), renameat(2)); what a file is, is asked of its descriptor once
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -135,11 +136,17 @@ class Folder:
         with self._new(name) as file:
             file.write(content)
 
-    def copy(self, source: Path, name: str) -> None:
-        """Copy the mailbox's file, not link it: what the office does to its own must not reach the mailbox's."""
+    def copy(self, source: Path, name: str) -> str:
+        """Copy the mailbox's file and give the SHA-256 of what was copied.
+
+        It is not linked: what the office does to its own must not reach the mailbox's.
+        """
+        digest = hashlib.sha256()
         with source.open("rb") as bytes_in, self._new(name) as bytes_out:
             while piece := bytes_in.read(_CHUNK):
+                digest.update(piece)
                 bytes_out.write(piece)
+        return digest.hexdigest()
 
     @contextmanager
     def _new(self, name: str) -> Iterator[BinaryIO]:

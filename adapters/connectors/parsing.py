@@ -18,6 +18,9 @@ from adapters.mailbox.mistakes import Mistake, Mistaken
 from bus.text import printable
 
 MOST_BYTES = 1_048_576
+_PART = r"""(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(rf"(?<![A-Za-z0-9_-]){_PART}(?:[ \t]*+\.[ \t]*+{_PART}){{32}}")
+"""A dotted key of more parts than any manifest needs: tomllib takes time by the square of their number."""
 _LINE_END = re.compile("\r\n?")
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """XML 1.0, production 2 (Char)."""
@@ -34,7 +37,7 @@ def read_manifest(folder: Folder, name: str) -> Fields:
     kind, shown = "JSON" if is_json else "TOML", readable(name)
     try:
         text = raw.decode("utf-8-sig")
-        values = _json(text) if is_json else tomllib.loads(text)
+        values = _json(text) if is_json else _toml(text)
         if isinstance(values, dict):
             return fields_of(values)
     except UnicodeDecodeError as exc:
@@ -56,26 +59,32 @@ def fields_of(values: Mapping[str, Any]) -> Fields:
 def _clean(value: Any, place: str, mistakes: list[Mistake]) -> Any:
     """The value with one kind of line end and nothing left empty by `null`; what no letter may hold is noted."""
     if isinstance(value, Mapping):
-        stated = {name: each for name, each in value.items() if each is not None}
         dot = f"{place}." if place else ""
-        return {
-            _clean(name, dot + name, mistakes): _clean(each, dot + name, mistakes)
-            for name, each in stated.items()
-        }
+        cleaned = {}
+        for name in sorted(value):
+            _require_characters(name, dot + name, mistakes)
+            if value[name] is not None:
+                cleaned[name] = _clean(value[name], dot + name, mistakes)
+        return cleaned
     if isinstance(value, list):
         return [_clean(each, place, mistakes) for each in value]
     if isinstance(value, str):
-        if found := _NOT_IN_XML.search(value):
-            point = f"U+{ord(found[0]):04X}"
-            mistakes.append(
-                Mistake(
-                    printable(place),
-                    f"มีอักขระที่หนังสือมีไม่ได้ ({point})",
-                    f"holds a character that no letter may hold ({point})",
-                )
-            )
+        _require_characters(value, place, mistakes)
         return _LINE_END.sub("\n", _NOT_IN_XML.sub("\ufffd", value))
     return value
+
+
+def _require_characters(text: str, place: str, mistakes: list[Mistake]) -> None:
+    if found := _NOT_IN_XML.search(text):
+        point = f"U+{ord(found[0]):04X}"
+        th, en = "มีอักขระที่หนังสือมีไม่ได้", "holds a character that no letter may hold"
+        mistakes.append(Mistake(printable(place), f"{th} ({point})", f"{en} ({point})"))
+
+
+def _toml(text: str) -> Any:
+    if _LONG_KEY.search(text):
+        raise ValueError("a key has more than 32 parts")
+    return tomllib.loads(text)
 
 
 def _json(text: str) -> Any:

@@ -189,7 +189,10 @@ class Teller:
                 described["saved_as"] = None if file in lost else safe_name(file.name, taken)
                 if file not in lost:
                     taken.add(described["saved_as"])
-                    folder.copy(store.path(file.sha256), described["saved_as"])
+                    copied = folder.copy(store.path(file.sha256), described["saved_as"])
+                    if copied != file.sha256:
+                        store.set_aside(file.sha256)
+                        raise NotWhole(f"a file of letter {letter.letter_id} is damaged in the store")
             if lost:
                 folder.write(_LACKING, _lacking([file.name for file in lost]).encode())
             folder.write("letter.json", _json(account))

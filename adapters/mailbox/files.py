@@ -65,6 +65,10 @@ class FileStore:
         path = self.path(sha256)
         return path.is_file() and path.stat().st_size == size
 
+    def set_aside(self, sha256: str) -> None:
+        """Have a file here no more whose bytes were found to be others; they stay beside the partial ones."""
+        os.replace(self.path(sha256), self.partial / f"damaged-{sha256}")
+
     def sync(self, files: Iterable[str]) -> None:
         """Make the names of files that are here durable; `admit` has done so for what it has returned from."""
         for folder in {self.path(sha256).parent for sha256 in files}:

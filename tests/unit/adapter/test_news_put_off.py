@@ -48,7 +48,7 @@ def shown(exchange: Path) -> list[str]:
     return [name.split()[0] for name in names(exchange / "inbox") if not name.startswith(".")]
 
 
-@pytest.mark.parametrize("loss", ["gone", "cut short"])
+@pytest.mark.parametrize("loss", ["gone", "cut short", "damaged"])
 async def test_a_file_lost_before_it_is_shown_is_fetched_again_and_the_rest_goes_on(
     recipient: Office, exchange: Path, loss: str
 ) -> None:
@@ -58,8 +58,10 @@ async def test_a_file_lost_before_it_is_shown_is_fetched_again_and_the_rest_goes
         place = recipient.mailbox.store.path(sha(FIRST))
         if loss == "gone":
             place.unlink()
-        else:
+        elif loss == "cut short":
             os.truncate(place, 3)
+        else:
+            place.write_bytes(FIRST[::-1])
         recipient.depot.away.add(sha(FIRST))
         told = link.tell()
         assert told == 1

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from adapters.connectors import attachments, failing, folders
 from adapters.connectors.folder import FolderConnector
 from adapters.connectors.folders import Folder
+from adapters.connectors.parsing import read_manifest
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode
 from tests.assets.factory import OCS, OPM
@@ -582,6 +583,55 @@ def test_toml_and_json_that_hold_the_same_are_the_same_letter(
     assert letter.content is not None
     assert letter.content.body == "หนึ่ง\nสอง"
     assert names(exchange / "sent") == ["a", "a~2"]
+
+
+_PLAIN = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 400_000 + "a = 1",
+        "[" + "a . " * 200_000 + "a]",
+        '"a".' * 200_000 + "a = 1",
+        "a = " + "[" * 500_000,
+        "a = " + "{b=" * 200_000,
+        "a = " + "9" * 900_000,
+        'subject = "' + "a" * 900_000,
+        '"""' * 300_000,
+    ],
+)
+def test_no_manifest_takes_long_to_be_found_wrong(sender: Office, exchange: Path, text: str) -> None:
+    """It does not end at all, as it were, when the reader's work grows with the square of the text."""
+    link = connector(sender, exchange)
+    write(exchange, "a.letter.toml", text)
+    write(exchange, "a.letter.json", text.replace("a = ", ""))
+    assert link.collect() == 2
+    assert "is no TOML" in reason(exchange, "a.letter.toml")
+    assert "is no JSON" in reason(exchange, "a.letter.json")
+
+
+@settings(deadline=None)
+@given(
+    st.dictionaries(
+        _PLAIN,
+        st.recursive(
+            _PLAIN | st.booleans() | st.integers(-(2**62), 2**62) | st.sampled_from(["a\r\nb", "\r", "\n\r"]),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_PLAIN, inner, max_size=3),
+            max_leaves=6,
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_toml_and_json_can_both_hold_is_read_in_one_way(values: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as path, Folder.at(Path(path)) as folder:
+        folder.write("a.toml", tomli_w.dumps(values).encode())
+        folder.write(
+            "a.JSON", json.dumps({**values, **({} if "nothing" in values else {"nothing": None})}).encode()
+        )
+        toml, as_json = read_manifest(folder, "a.toml"), read_manifest(folder, "a.JSON")
+    assert as_json.values == toml.values
+    assert as_json.mistakes == toml.mistakes
 
 
 @pytest.mark.parametrize(
