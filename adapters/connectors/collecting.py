@@ -54,6 +54,7 @@ class Collector:
         """Take what is complete, in order, several in one transaction; give how many things that were."""
         self._stuck.clear()
         names = self._complete.look(at.outbox)
+        self._stuck.update(self._complete.unreadable)
         taken = 0
         for places in (self._started(at), self._claimed(at, names)):
             while batch := list(islice(places, _BATCH)):

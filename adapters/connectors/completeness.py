@@ -31,6 +31,8 @@ from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.files import FileChanged
 from adapters.mailbox.mistakes import Mistake, Mistaken
 
+_CHANGING = Mistake("", "ยังเปลี่ยนแปลงอยู่ จึงยังไม่ส่ง", "is still changing, and not taken while it does")
+
 
 def has_mark(outbox: Folder, name: str) -> bool:
     """Whether a mark beside a thing says that it is complete."""
@@ -62,6 +64,11 @@ class Completeness:
         self._wanted.clear()
         self._waiting.clear()
         return [name for name, entry in self._found.items() if is_folder(entry) or kind_of(name)]
+
+    @property
+    def unreadable(self) -> Mapping[str, OSError]:
+        """What could not be looked at."""
+        return self._sightings.unreadable
 
     def findings(self) -> list[Finding]:
         """What waits, and what is unknown."""
@@ -99,6 +106,8 @@ class Completeness:
     ) -> bool:
         rest = min(map(self._sightings.rest, (name, *there)))
         if not marked and rest < self._quiet:
+            if self._sightings.age(name) >= max(self._patience, self._quiet):
+                self._waiting[name] = _CHANGING
             return False
         lacks = no_manifest(inside, name) if manifest is None else self._lacks(folder, manifest, inside)
         if lacks is None or rest >= self._patience:

@@ -18,6 +18,7 @@ State = tuple[object, ...]
 @dataclass(slots=True)
 class _Sighting:
     state: State
+    first: float
     since: float
 
 
@@ -28,22 +29,35 @@ class Sightings:
         """`clock` gives seconds that only ever grow."""
         self._clock = clock
         self._seen: dict[str, _Sighting] = {}
+        self.unreadable: dict[str, OSError] = {}
+        """What could not be looked at the last time."""
 
     def look(self, folder: Folder, names: Iterable[str]) -> Mapping[str, os.stat_result]:
         """Look at these things, at folders with what is in them; give what each is, but for those that have gone."""
         found: dict[str, os.stat_result] = {}
         seen: dict[str, _Sighting] = {}
+        self.unreadable.clear()
         for name in names:
-            entry = folder.look(name)
+            try:
+                entry = folder.look(name)
+            except OSError as exc:
+                self.unreadable[name] = exc
+                continue
             if entry is None:
                 continue
             state = (_state(entry), _inside(folder, name) if is_folder(entry) else ())
             found[name] = entry
-            before = self._seen.get(name)
-            known = before is not None and before.state == state
-            seen[name] = before if before is not None and known else _Sighting(state, self._clock())
+            before, at = self._seen.get(name), self._clock()
+            if before is None or before.state != state:
+                before = _Sighting(state, before.first if before else at, at)
+            seen[name] = before
         self._seen = seen
         return found
+
+    def age(self, name: str) -> float:
+        """Seconds since a thing was first seen."""
+        sighting = self._seen.get(name)
+        return self._clock() - sighting.first if sighting else 0.0
 
     def rest(self, name: str) -> float:
         """Seconds since a thing was first seen as it is."""

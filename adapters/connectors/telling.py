@@ -32,7 +32,7 @@ _BATCH = 25
 _ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 _INBOX, _RECEIPTS = "inbox", "receipts"
 _PROBE = ".probe.part"
-_LONGEST_PAUSE = 900.0
+_LONGEST_PAUSE = 60.0
 _LACKING = "ไฟล์ไม่ครบ MISSING FILES.txt"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -139,7 +140,7 @@ def office_of_its_own() -> Iterator[tuple[Office, FolderConnector, Path]]:
         yield office, connector(office, exchange, patience=0), exchange
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -189,7 +190,7 @@ def inodes(folder: Path) -> set[int]:
 _TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(
     values=st.dictionaries(
         st.sampled_from([*LETTER, "reference", "body", "due_by", "replaces", "letter_id"]) | _TEXTS,
@@ -212,6 +213,29 @@ def test_any_text_may_stand_in_a_manifest(values: dict[str, Any]) -> None:
         assert names(exchange / "working") == names(exchange / "outbox") == []
         for each in (exchange / "failed").glob("*.reason.txt"):
             assert "internal" not in each.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("place", ["outbox", "working"])
+def test_what_the_disk_cannot_even_look_at_is_told_and_stops_nothing_else(
+    sender: Office, exchange: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = connector(sender, exchange)
+    lay_out(exchange, "bad", LETTER).rename(exchange / place / "bad")
+    look = os.stat
+
+    def broken(name: Any, **where: Any) -> os.stat_result:
+        if name == "bad":
+            raise OSError(errno.EIO, "Input/output error")
+        return look(name, **where)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", broken)
+        assert goes_on(link, exchange, sender)
+    assert conditions(sender) == {
+        "outbox.stuck": "bad: cannot be read or moved (Input/output error); check its permissions"
+    }
+    assert link.collect() == 1
+    assert conditions(sender) == {}
 
 
 # ── things that are no plain files ──────────────────────────────────────────────────────────────
@@ -379,6 +403,19 @@ def test_what_is_still_being_written_is_not_taken(sender: Office, exchange: Path
     else:
         (letter,) = letters(sender.mailbox)
         assert "copy" in [each.role for each in letter.receivers]
+
+
+def test_what_never_comes_to_rest_is_told_and_holds_up_nothing_else(sender: Office, exchange: Path) -> None:
+    clock = Clock()
+    link = connector(sender, exchange, quiet=5, patience=10, clock=clock)
+    place = lay_out(exchange, "a", LETTER)
+    lay_out(exchange, "b", ANOTHER)
+    for size in range(6):
+        (place / "หนังสือ.pdf").write_bytes(b"%PDF 1" * size)
+        link.collect()
+        clock.now += 4
+    assert names(exchange / "sent") == ["b"]
+    assert conditions(sender) == {"outbox.waiting": "a: is still changing, and not taken while it does"}
 
 
 @pytest.mark.parametrize("mark", ["beside", "inside", "manifest"])
