@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.connectors.exchange import Folders
-from adapters.connectors.folders import Folder
+from adapters.connectors.folders import Folder, is_folder
 from adapters.connectors.names import free_name, readable
 from adapters.connectors.reasons import explain
 from adapters.mailbox.mistakes import Mistake, Mistaken
@@ -36,10 +36,16 @@ def _reason(name: str) -> str:
 
 def _write(failed: Folder, name: str, text: str) -> None:
     try:
-        unfinished = f".{name}.reason.part"
-        failed.remove(unfinished)
+        unfinished, reason = _free_of_own(failed, f".{name}.reason.part"), _free_of_own(failed, _reason(name))
         failed.write(unfinished, text.encode(errors="backslashreplace"))
-        failed.remove(_reason(name))  # of something of that name that was mended and sent meanwhile
-        failed.move(unfinished, failed, _reason(name))
+        failed.move(unfinished, failed, reason)
     except OSError as exc:
         _LOG.error("a reason cannot be written", why=exc.strerror)
+
+
+def _free_of_own(failed: Folder, name: str) -> str:
+    """Remove an earlier reason, of what was mended and sent meanwhile; a folder of that name is the office's."""
+    if is_folder(failed.look(name)):
+        return free_name(name, failed.holds)
+    failed.remove(name)
+    return name

@@ -106,10 +106,13 @@ def test_a_reason_that_cannot_be_written_or_worded_still_sets_the_thing_aside(
     monkeypatch.setattr("adapters.connectors.letters.compose", fails)
     lay_out(exchange, "a", LETTER)
     (exchange / "failed" / "b.reason.txt").mkdir()
+    (exchange / "failed" / "b.reason.txt" / "of the office").touch()
     lay_out(exchange, "b", LETTER)
     assert link.collect() == 2
     assert "internal fault (Unspeakable)" in reason(exchange, "a")
     assert {"a", "b"} <= set(names(exchange / "failed"))
+    assert names(exchange / "failed" / "b.reason.txt") == ["of the office"]
+    assert "internal fault" in (exchange / "failed" / "b.reason~2.txt").read_text(encoding="utf-8")
     monkeypatch.undo()
     assert goes_on(link, exchange, sender)
 
