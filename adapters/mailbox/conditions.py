@@ -44,19 +44,20 @@ class ConditionCode(StrEnum):
 
     @property
     def stops(self) -> bool:
-        """Whether letters do not go or come for as long as it lasts."""
-        return self not in _WITHOUT_HARM_YET
+        """Whether the adapter can do nothing useful for as long as it lasts, but for what its links say themselves."""
+        return self in _STOPPING
 
 
-_WITHOUT_HARM_YET = frozenset(
+_STOPPING = frozenset(
     {
-        ConditionCode.CERTIFICATE_EXPIRES,
-        ConditionCode.OUTBOX_WAITING,
-        ConditionCode.OUTBOX_STUCK,
-        ConditionCode.OUTBOX_UNKNOWN,
-        ConditionCode.NEWS_DEFERRED,
+        ConditionCode.CERTIFICATE_EXPIRED,
+        ConditionCode.CERTIFICATE_EARLY,
+        ConditionCode.BUS_CERTIFICATE_EXPIRED,
+        ConditionCode.BUS_CERTIFICATE_FOREIGN,
+        ConditionCode.FOLDER_AWAY,
     }
 )
+"""Without the depot, or with a clock that is wrong, notices and deliveries go on."""
 
 
 @dataclass(frozen=True, slots=True)
