@@ -10,8 +10,11 @@ import hashlib
 import os
 import re
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -28,6 +31,7 @@ from bus.retry import DEPOT, Policy
 _BLOCK = 256 * 1024
 _SMALL = 1024 * 1024
 """Bytes: a file up to this size is sent without asking first how much of it the depot has; that costs as much."""
+_PROBE_WITHIN = 5.0
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 _FINAL = frozenset({"file.unknown", "file.digest", "file.too-large"})
 """The codes of the depot that the same request would get again; everything else may pass."""
@@ -43,6 +47,14 @@ class FileUnavailable(BusError):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A sign of life: why there is none, and by how many seconds this machine's clock is ahead of the depot's."""
+
+    why: str | None = None
+    ahead: float | None = None
 
 
 class DepotClient:
@@ -78,10 +90,22 @@ class DepotClient:
 
     async def ready(self) -> bool:
         """Whether the depot says that it can work."""
+        return (await self.probe()).why is None
+
+    async def probe(self) -> Probe:
+        """Ask whether the depot can work, and what time it has."""
+        asked = time.time()
         try:
-            return (await self._http.get("/readyz")).status_code == 200
-        except httpx.HTTPError:
-            return False
+            response = await self._http.get("/readyz", timeout=_PROBE_WITHIN)
+        except httpx.HTTPError as exc:
+            return Probe(why=str(exc) or type(exc).__name__)
+        if response.status_code != 200:
+            return Probe(why=f"the depot answered {response.status_code}")
+        try:
+            stated = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+        except ValueError:
+            return Probe()
+        return Probe(ahead=(asked + time.time()) / 2 - stated)
 
     def request(
         self,

@@ -60,6 +60,14 @@ class Refusal(Code):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionWords(Code):
+    """What keeps an adapter from working, and what can be done about it."""
+
+    advice_th: str
+    advice_en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
     """All code lists of a deployment."""
 
@@ -71,6 +79,7 @@ class Codes:
     events: Mapping[str, EventName]
     refusals: Mapping[str, Refusal]
     clerk_reasons: Mapping[str, Code]
+    conditions: Mapping[str, ConditionWords]
 
     def refusal(self, code: RejectionCode) -> Refusal:
         """The words for a refusal."""
@@ -121,6 +130,7 @@ def _load(folder: Path) -> Codes:
         events=listed("events", _WORD, _event),
         refusals=listed("refusals", _WORD, _refusal, must=RejectionCode),
         clerk_reasons=listed("clerk_reasons", _WORD, _code),
+        conditions=listed("conditions", _WORD, _condition),
     )
     if problems:
         raise Misconfigured(*problems)
@@ -174,4 +184,12 @@ def _refusal(value: str, entry: Table) -> Refusal:
         **_names(value, entry),
         advice_th=entry.text("advice_th", meant="in Thai, what the sender can do"),
         advice_en=entry.text("advice_en", meant="in English, what the sender can do"),
+    )
+
+
+def _condition(value: str, entry: Table) -> ConditionWords:
+    return ConditionWords(
+        **_names(value, entry),
+        advice_th=entry.text("advice_th", meant="in Thai, what can be done"),
+        advice_en=entry.text("advice_en", meant="in English, what can be done"),
     )

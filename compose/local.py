@@ -416,7 +416,10 @@ class LocalBus:
                 "key": str(self.witness_key(code)),
                 "poll": self._witness_poll,
             },
-            "connectors": {"folder": {"enabled": True, "path": str(self.exchange_folder(code)), "poll": 0.2}},
+            # The offices that are played here rename what they have written.
+            "connectors": {
+                "folder": {"enabled": True, "path": str(self.exchange_folder(code)), "poll": 0.2, "quiet": 0}
+            },
         }
         path.write_text(_toml(settings), encoding="utf-8")
         return path

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from adapters.agent.judging import Judge
 from adapters.agent.pace import Pace, note_failure
-from adapters.mailbox import Mailbox, Message, Received, ReceivedFile
+from adapters.mailbox import Mailbox, Message, Progress, Received, ReceivedFile
 from adapters.mailbox.files import Fingerprint
 from adapters.mailbox.receipts import failure, receipt
 from bus.broker.messages import Closed, Incoming
@@ -190,6 +190,9 @@ class Fetcher:
         """Put receipts into the outbox, for letters whose files are all durable here; one in trouble stops no other."""
         with self._mailbox.at_once():
             for letter, files in complete:
+                if letter.state is Progress.RESTORING:
+                    self._mailbox.restoring.complete(letter.id)  # the receipt was made when it was delivered
+                    continue
                 reached("adapter.before-receipt")
                 notice, reference = receipt(self._mailbox, letter)
                 try:
@@ -240,13 +243,16 @@ class Fetcher:
         if refusals < self._pace.refusals:
             await self._postpone(letter, str(reason))
             return
+        del self._refusals[letter.id]
         _LOG.warning("a letter's file is given up", letter=letter.letter_id, refusals=refusals)
+        if letter.state is Progress.RESTORING:
+            await to_thread(self._mailbox.restoring.give_up, letter.id, str(reason))
+            return
         notice, reference = failure(
             self._mailbox, letter.letter_id, letter.digest, RejectionCode.FILE_MISSING, str(reason)
         )
         await to_thread(self._mailbox.inbox.fail, letter.id, notice, reference, str(reason))
         self._then.set()
-        del self._refusals[letter.id]
 
     async def _postpone(self, letter: Received, error: str) -> None:
         due = self._pace.retry_at(letter.attempts)

@@ -12,8 +12,8 @@ import typer
 from adapters.cli.asking import understood
 from adapters.cli.speaking import AsJson, Config, opened, say
 from adapters.connectors import accounts
-from adapters.connectors.manifest import Fields
 from adapters.connectors.orders import read_act
+from adapters.connectors.parsing import fields_of
 from adapters.mailbox.acts import Verb, perform
 from adapters.mailbox.lookup import any_key
 
@@ -113,6 +113,6 @@ def _act(verb: Verb, letter: str, given: dict[str, Any], config: Any, as_json: b
     key = any_key(letter)
     with opened(config) as mailbox:
         given = understood(given, mailbox.directories.latest())
-        fields = Fields(given | {"letter_id": key.letter_id, "letter_number": key.number}, [])
+        fields = fields_of(given | {"letter_id": key.letter_id, "letter_number": key.number})
         row = perform(mailbox, read_act(fields, verb))
         say(as_json, accounts.sent(mailbox, row), f"{row.summary} {row.document_id}: {row.state}")

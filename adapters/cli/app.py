@@ -19,10 +19,14 @@ from adapters.cli.speaking import (
     say,
     settings_of,
 )
-from adapters.connectors import accounts, folder, letters
-from adapters.connectors.manifest import read_manifest
+from adapters.connectors import accounts, letters
+from adapters.connectors.contents import manifest_among, stem_of
+from adapters.connectors.folders import Folder
+from adapters.connectors.parsing import read_manifest
+from adapters.connectors.reasons import mistakes_of
 from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
 from adapters.mailbox.facts import RECONCILE_ASKED_AT
+from adapters.mailbox.files import FileChanged
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from bus.text import print_json, printable
@@ -58,12 +62,19 @@ def send(
 ) -> None:
     """Put a letter into the outbox; the same one again is one letter. `run` sends it."""
     with opened(config) as mailbox:
-        file = folder.manifest_in(manifest) if manifest.is_dir() else manifest
-        if file is None or not file.is_file():
-            raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
-        name = folder.stem_of(manifest.name)
-        row = letters.put(mailbox, letters.compose(mailbox, read_manifest(file), file.parent, name))
+        try:
+            row = letters.put(mailbox, _composed(mailbox, manifest))
+        except (OSError, FileChanged) as exc:
+            raise Mistaken(*mistakes_of(exc)) from exc
         say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}: {row.reference}")
+
+
+def _composed(mailbox: Mailbox, manifest: Path) -> letters.Composed:
+    with Folder.at(manifest if manifest.is_dir() else manifest.parent) as folder:
+        name = manifest_among(folder.names()) if manifest.is_dir() else manifest.name
+        if name is None or not folder.holds(name):
+            raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
+        return letters.compose(mailbox, read_manifest(folder, name), folder, stem_of(manifest.name))
 
 
 @app.command(name="send-again")
@@ -166,6 +177,7 @@ def standing(mailbox: Mailbox) -> accounts.Account:
         "agency": accounts.agency(mailbox, mailbox.agency),
         "running": mailbox.running(),
         "directory_version": directory.version if directory else None,
+        "conditions": [accounts.condition(each) for each in mailbox.conditions.all()],
         "outbox": mailbox.outbox.counts(),
         "inbox": mailbox.inbox.counts(),
         "arrivals": mailbox.arrivals.counts(),
@@ -235,5 +247,5 @@ def _one_recipient(mailbox: Mailbox, state: RecipientState) -> str:
 
 def _standing(mailbox: Mailbox, row: Received) -> str:
     state = mailbox.state_of_received(row)
-    shown = accounts.word(state.state)["event_th"] if row.state == "delivered" else str(row.state)
+    shown = accounts.word(state.state)["event_th"] if row.state.delivered else str(row.state)
     return printable(" ".join(filter(None, (shown, state.receiving_number, row.last_error))))

@@ -27,6 +27,9 @@ def metrics(mailbox: Mailbox, connected: bool) -> bytes:
     arrivals = gauge("arrivals", "Messages of the bus, by what became of them.", "state")
     for state, count in mailbox.arrivals.counts().items():
         arrivals.labels(state).set(count)
+    conditions = gauge("conditions", "What keeps the adapter from working now, or may soon, by code.", "code")
+    for condition in mailbox.conditions.all():
+        conditions.labels(condition.finding.code).inc()
     missing = sum(gap.last - gap.first + 1 for gap in mailbox.arrivals.gaps())
     gauge("missing_consignments", "Consignment numbers that have not come, though later ones have.").set(
         missing

@@ -11,10 +11,12 @@ from pathlib import Path
 from cryptography import x509
 
 from adapters.agent import Agent, Companion, Pace
+from adapters.agent.health import Health
 from adapters.agent.pace import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
 from adapters.cli.log import log_key_of
 from adapters.cli.metrics import metrics
+from adapters.connectors.accounts import condition_lines
 from adapters.connectors.base import serve
 from adapters.connectors.folder import FolderConnector
 from adapters.depot import DepotClient
@@ -66,24 +68,43 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             depot=depot,
             pace=pace,
         )
+        links = (outward, inward)
+        health = Health(
+            mailbox, certificate=seal.certificate, bus_certificate=bus_certificate, links=links, depot=depot
+        )
         if settings.metrics_port:
-            health = health_app(
-                ready=lambda: agent.running and outward.connected and inward.connected,
-                metrics=lambda: metrics(mailbox, outward.connected and inward.connected),
+            app = health_app(
+                ready=lambda: (
+                    agent.running and all(link.connected for link in links) and not _stopped(mailbox)
+                ),
+                metrics=lambda: metrics(mailbox, all(link.connected for link in links)),
+                lines=lambda: [line for each in mailbox.conditions.all() for line in condition_lines(each)],
             )
-            await stack.enter_async_context(serving(health, "127.0.0.1", settings.metrics_port))
+            await stack.enter_async_context(serving(app, "127.0.0.1", settings.metrics_port))
         beside = _connectors(settings, mailbox)
+        beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
         if settings.witness.log_key:
             client = LogClient(settings.depot.url, tls=_tls(settings))
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         await agent.run(stop, beside=beside)
 
 
+def _stopped(mailbox: Mailbox) -> bool:
+    return any(each.finding.code.stops for each in mailbox.conditions.all())
+
+
 def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
     folder = settings.connectors.folder
     if not folder.enabled:
+        for verb in ("collect", "tell"):
+            mailbox.conditions.report(
+                f"folder.{verb}", []
+            )  # as a run with another setting may have left them
         return []
-    return [partial(serve, FolderConnector(mailbox, folder.path), interval=folder.poll)]
+    connector = FolderConnector(
+        mailbox, folder.path, patience=folder.patience, quiet=folder.quiet, largest_file=folder.largest_file
+    )
+    return [partial(serve, connector, interval=folder.poll)]
 
 
 def _witness(

@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from adapters.mailbox import Arrival, Mailbox, Outgoing, Received, RecipientState, Statement
+from adapters.mailbox.conditions import Condition
 from bus.codes import load_codes
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
@@ -185,6 +186,38 @@ def said(mailbox: Mailbox, statement: Statement) -> Account:
             "event_time": when(statement.event_time),
         }
     )
+
+
+def condition(found: Condition) -> Account:
+    """What keeps the adapter from working, since when, and what to do."""
+    finding = found.finding
+    words = load_codes().conditions[finding.code]
+    return {
+        "code": str(finding.code),
+        "since": when(found.since),
+        "th": words.th,
+        "en": words.en,
+        "about": finding.about or None,
+        "detail_th": finding.detail_th or None,
+        "detail_en": finding.detail_en or None,
+        "advice_th": words.advice_th,
+        "advice_en": words.advice_en,
+    }
+
+
+def condition_lines(found: Condition) -> tuple[str, str]:
+    """The same as a line of Thai and one of English."""
+    account = condition(found)
+
+    def line(language: str, since: str) -> str:
+        about = f" [{account['about']}]" if account["about"] else ""
+        detail = f" ({account[f'detail_{language}']})" if account[f"detail_{language}"] else ""
+        return (
+            f"{account['code']}: {account[language]}{about}{detail} {since} — {account[f'advice_{language}']}"
+        )
+
+    moment = account["since"]
+    return line("th", f"ตั้งแต่ {moment['thai']}"), line("en", f"Since {moment['iso']}.")
 
 
 def quarantined(arrival: Arrival) -> Account:

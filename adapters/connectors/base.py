@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from bus.errors import Transient
@@ -11,6 +13,8 @@ from bus.logs import get
 from bus.process import pause
 
 _LOG = get(__name__)
+_GRACE = 10.0
+"""Seconds that a round under way has to finish in once the process is told to stop."""
 
 
 class Connector(Protocol):
@@ -27,19 +31,54 @@ class Connector(Protocol):
         """Tell the office's system the news of the mailbox; give how many things that were."""
 
 
-async def serve(connector: Connector, stop: asyncio.Event, *, interval: float) -> None:
-    """Collect and tell until `stop`, neither waiting for the other; trouble is logged, and the next round comes."""
+async def serve(connector: Connector, stop: asyncio.Event, *, interval: float, grace: float = _GRACE) -> None:
+    """Collect and tell until `stop`, neither waiting for the other; trouble is logged, and the next round comes.
+
+    A round that does not end within `grace` seconds of the stop, as on a share that no longer answers, is left behind:
+    it is as good as killed, and taken up at the next start.
+    """
     async with asyncio.TaskGroup() as group:
         for verb in (connector.collect, connector.tell):
-            group.create_task(_again_and_again(connector.name, verb, stop, interval))
+            group.create_task(_again_and_again(connector.name, verb, stop, interval, grace))
 
 
-async def _again_and_again(name: str, verb: Callable[[], int], stop: asyncio.Event, interval: float) -> None:
-    while not stop.is_set():
+async def _again_and_again(
+    name: str, verb: Callable[[], int], stop: asyncio.Event, interval: float, grace: float
+) -> None:
+    stopped: asyncio.Future[object] = asyncio.ensure_future(stop.wait())
+    try:
+        while not stop.is_set():
+            ended = _begun(name, verb)
+            await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not ended.done():
+                await asyncio.wait({ended}, timeout=grace)
+                if not ended.done():
+                    _LOG.error("a connector's round does not end; it is left behind", connector=name)
+                return
+            await pause(stop, interval)
+    finally:
+        stopped.cancel()
+
+
+def _begun(name: str, verb: Callable[[], int]) -> asyncio.Future[object]:
+    """Start a round in a thread that no exit of the process waits for; the future is done when it has ended."""
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+
+    def work() -> None:
         try:
-            await asyncio.to_thread(verb)
+            verb()
         except Transient as exc:
             _LOG.warning("a connector waits", connector=name, why=str(exc))
         except Exception:
             _LOG.exception("a connector's round failed", connector=name)
-        await pause(stop, interval)
+        with suppress(RuntimeError):  # the loop has gone: this round was left behind
+            loop.call_soon_threadsafe(_end, ended)
+
+    threading.Thread(target=work, name=f"{name} {verb.__name__}", daemon=True).start()
+    return ended
+
+
+def _end(ended: asyncio.Future[object]) -> None:
+    if not ended.done():
+        ended.set_result(None)

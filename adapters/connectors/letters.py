@@ -23,17 +23,19 @@ unit = "…"                           # with telephone, email, address: who wri
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
-import unicodedata
-from dataclasses import dataclass
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+from adapters.connectors.attachments import MOST_BYTES, admit, copies
+from adapters.connectors.folders import Folder
 from adapters.connectors.manifest import Fields, is_agency_code, raise_any
+from adapters.connectors.names import Names, readable
 from adapters.mailbox import Mailbox, Outgoing, Standing
-from adapters.mailbox.files import fingerprint
 from adapters.mailbox.lookup import LetterKey, sent_letter
 from adapters.mailbox.mistakes import Mistaken
 from bus.codes import Code, load_codes
@@ -54,6 +56,8 @@ from bus.thai import now
 
 _LETTERS = UUID("1e0b7f0a-53a4-5c6e-8f7d-6c7a1d1c2f11")
 """Name space of the LetterIDs that are made from an agency's own references."""
+_NONE = UUID(int=0)
+_NO_FILE = File(name="", size=0, digest="", media_type="")
 
 
 def _words(*values: str) -> dict[str, Code]:
@@ -77,20 +81,45 @@ class Composed:
     reference: str
 
 
-def compose(mailbox: Mailbox, fields: Fields, folder: Path, name: str) -> Composed:
-    """Write the letter that a manifest asks for, with the files of its folder; Mistaken with all that is wrong.
+def compose(
+    mailbox: Mailbox,
+    fields: Fields,
+    folder: Folder,
+    name: str,
+    *,
+    near: Names | None = None,
+    most: int = MOST_BYTES,
+) -> Composed:
+    """Write the letter that a manifest asks for, its files in the mailbox's store; Mistaken with all that is wrong.
 
-    Without a `reference`, the manifest's name and its content with that of the files are the key: put in twice, it is
-    one letter.
+    `near` are the names among which that of a missing file is sought; `most` the bytes of the largest file. Without a
+    `reference`, the manifest's name and its content with that of the files are the key: put in twice, it is one letter.
     """
+    with ExitStack() as stack:
+        letter, key = _stated(mailbox, fields)
+        found = copies(mailbox.store, fields, folder, near, stack, most)
+        fields.close()
+        raise_any(fields.mistakes)
+        key = key or f"{readable(name)}:{_content_key(fields, tuple(copy.file for copy in found))}"
+        made_id = uuid5(_LETTERS, f"{mailbox.agency}\n{key}")
+        letter = replace(
+            letter,
+            letter_id=made_id if letter.letter_id == _NONE else letter.letter_id,
+            main_file=found[0].file,
+            files=tuple(copy.file for copy in found[1:]),
+            sender_reference=key if len(key) <= 100 else None,
+        )
+        return Composed(letter, admit(mailbox.store, found), key)
+
+
+def _stated(mailbox: Mailbox, fields: Fields) -> tuple[Letter, str | None]:
+    """What a manifest says itself, without the files, and the office's own key for it."""
     codes = load_codes()
-    reference = fields.text("reference", longest=100)
+    sender = _sender(mailbox, fields)
     letter_id = fields.uuid("letter_id")
     receivers = (*_receivers(fields, "to"), *_receivers(fields, "copy"))
     if "to" not in fields and "copy" not in fields:
         fields.wrong("to", "ต้องระบุผู้รับอย่างน้อยหนึ่งราย", "name at least one recipient")
-    paths = _paths(fields, folder)
-    files = tuple(_file(fields, path) for path in paths)
     content = Content(
         subject=fields.must("subject", longest=1000),
         signers=tuple(_signer(each) for each in fields.tables("signers")),
@@ -108,23 +137,18 @@ def compose(mailbox: Mailbox, fields: Fields, folder: Path, name: str) -> Compos
         "due_by": fields.moment("due_by"),
         "retention": fields.text("retention"),
         "sub_kind": fields.text("sub_kind"),
-        "sender": _sender(mailbox, fields),
         "replaces": _replaces(mailbox, fields.table("replaces")),
     }
-    fields.close()
-    raise_any(fields.mistakes)
-    key = reference or f"{name}:{_content_key(fields, files)}"
     letter = Letter(
-        letter_id=letter_id or uuid5(_LETTERS, f"{mailbox.agency}\n{key}"),
+        letter_id=letter_id or _NONE,
         sent_at=now(),
+        sender=sender,
         receivers=receivers,
         content=content,
-        main_file=files[0],
-        files=files[1:],
-        sender_reference=key if len(key) <= 100 else None,
+        main_file=_NO_FILE,
         **values,
     )
-    return Composed(letter, paths, key)
+    return letter, fields.text("reference", longest=100)
 
 
 def put(mailbox: Mailbox, composed: Composed) -> Outgoing:
@@ -134,59 +158,6 @@ def put(mailbox: Mailbox, composed: Composed) -> Outgoing:
         mailbox.outbox.send_again(row.id)
         row = mailbox.outbox.get(row.id)
     return row
-
-
-def named_files(fields: Fields) -> tuple[str, ...]:
-    """The names under `files`, without a judgement on them."""
-    listed = fields.values.get("files")
-    return tuple(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
-
-
-def beside(folder: Path, name: str) -> Path | None:
-    """The file of that name in a folder, in whichever Unicode form its disk has written the name."""
-    if "/" in name or "\\" in name or "\0" in name or name in ("", ".", ".."):
-        return None
-    wanted = unicodedata.normalize("NFC", name)
-    found = (each for each in os.listdir(folder) if unicodedata.normalize("NFC", each) == wanted)
-    return next((folder / each for each in found), None)
-
-
-def _paths(fields: Fields, folder: Path) -> tuple[Path, ...]:
-    names = fields.texts("files")
-    if "files" not in fields:
-        fields.wrong("files", "ต้องระบุไฟล์ของหนังสือ", "name the letter's file")
-    found: list[Path] = []
-    for name in names:
-        path = beside(folder, name)
-        if path is None:
-            fields.wrong("files", f"ไม่พบไฟล์ {name} ข้าง ๆ ไฟล์นี้", f"there is no file {name} beside this one")
-        elif not stat.S_ISREG(path.lstat().st_mode):
-            fields.wrong("files", f"{name} ไม่ใช่ไฟล์ธรรมดา", f"{name} is no plain file")
-        elif path in found:
-            fields.wrong("files", f"ระบุ {name} ซ้ำ", f"{name} is named twice")
-        else:
-            found.append(path)
-    return tuple(found)
-
-
-def _file(fields: Fields, path: Path) -> File:
-    media_type = load_codes().media_type_of(path.name)
-    if media_type is None:
-        known = ", ".join(ext for each in load_codes().media_types.values() for ext in each.ext)
-        fields.wrong(
-            "files",
-            f"ส่งไฟล์ชนิดของ {path.name} ไม่ได้ ชนิดที่ส่งได้: {known}",
-            f"{path.name} is of a type that letters may not carry; they may carry: {known}",
-        )
-    stated = fingerprint(path)
-    if stated.size == 0:
-        fields.wrong("files", f"{path.name} เป็นไฟล์ว่าง", f"{path.name} is empty")
-    return File(
-        name=unicodedata.normalize("NFC", path.name),
-        size=stated.size,
-        digest=stated.sha256,
-        media_type=media_type.value if media_type else "",
-    )
 
 
 def _receivers(fields: Fields, role: str) -> tuple[Receiver, ...]:
@@ -279,6 +250,11 @@ def _replaces(mailbox: Mailbox, fields: Fields | None) -> Replaces | None:
     return Replaces(letter_id=UUID(replaced.document_id), digest=replaced.digest, reason=reason)
 
 
+def _iso(value: date | time) -> str:
+    """What TOML has as a date or a time, as JSON has it."""
+    return value.isoformat()
+
+
 def _content_key(fields: Fields, files: tuple[File, ...]) -> str:
-    stated = repr(sorted(fields.values.items())) + "".join(file.digest for file in files)
+    stated = json.dumps(fields.values, sort_keys=True, default=_iso) + "".join(file.digest for file in files)
     return hashlib.sha256(stated.encode()).hexdigest()[:16]

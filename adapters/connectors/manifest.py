@@ -1,15 +1,13 @@
-"""Reading a manifest, the small TOML or JSON file by which an office asks for something.
+"""The fields of a manifest, the small TOML or JSON file by which an office asks for something.
 
 Every mistake is noted, in Thai and English, and all of them are reported at once.
 """
 
 from __future__ import annotations
 
-import json
-import tomllib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +15,9 @@ from adapters.mailbox.mistakes import Mistake, Mistaken
 from bus.codes import Code
 from bus.thai import BANGKOK, LAST_GREGORIAN_YEAR, parse_date
 
-MOST_BYTES = 1_048_576
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
+"""RFC 3339, as TOML has it, and without seconds too; a date alone is no time, whoever's midnight it would be."""
+_LARGEST = 2**31
 _CODE_DIGITS = 10
 
 
@@ -59,7 +59,9 @@ class Fields:
     def number(self, name: str) -> int | None:
         """A whole number, None when it is left out."""
         value = self._take(name)
-        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LARGEST:
             return value
         self.wrong(name, "ต้องเป็นจำนวนเต็ม", "must be a whole number")
         return None
@@ -96,8 +98,6 @@ class Fields:
     def date(self, name: str, *, required: bool = False) -> date | None:
         """A date: TOML's own, ISO, or a Thai one of the Buddhist era."""
         value = self._take(name, required=required)
-        if isinstance(value, datetime):
-            value = value.date()
         if value is None:
             return None
         try:
@@ -110,18 +110,17 @@ class Fields:
     def moment(self, name: str) -> datetime | None:
         """A time: TOML's own or ISO; Thailand's where no zone is given."""
         value = self._take(name)
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                self._no_moment(name)
-                return None
         if value is None:
             return None
-        if not isinstance(value, datetime) or value.year > LAST_GREGORIAN_YEAR:
-            self._no_moment(name)
-            return None
-        return value.replace(tzinfo=BANGKOK) if value.tzinfo is None else value.astimezone(BANGKOK)
+        try:
+            if isinstance(value, str) and _MOMENT.fullmatch(value.strip()):
+                value = datetime.fromisoformat(value.strip().upper())
+            if isinstance(value, datetime) and 1 < value.year <= LAST_GREGORIAN_YEAR:
+                return value.replace(tzinfo=BANGKOK) if value.tzinfo is None else value.astimezone(BANGKOK)
+        except ValueError:
+            pass  # such as the 31st of February
+        self._no_moment(name)
+        return None
 
     def uuid(self, name: str) -> UUID | None:
         """A UUID, None when it is left out."""
@@ -181,24 +180,6 @@ class Fields:
 def is_agency_code(text: str) -> bool:
     """Whether it has the form of an agency's code."""
     return len(text) == _CODE_DIGITS and text.isascii() and text.isdigit()
-
-
-def read_manifest(path: Path) -> Fields:
-    """The fields of a manifest file; Mistaken when it is neither TOML nor JSON."""
-    raw = path.read_bytes()
-    if len(raw) > MOST_BYTES:
-        raise Mistaken(Mistake(path.name, "ไฟล์ใหญ่เกินไป", f"is larger than {MOST_BYTES} bytes"))
-    try:
-        text = raw.decode("utf-8-sig")
-        values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except UnicodeDecodeError as exc:
-        raise Mistaken(Mistake(path.name, "ไฟล์ต้องเข้ารหัสแบบ UTF-8", "must be UTF-8")) from exc
-    except (ValueError, RecursionError) as exc:
-        kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise Mistaken(Mistake(path.name, f"อ่านไม่ได้ว่าเป็น {kind}: {exc}", f"is no {kind}: {exc}")) from exc
-    if not isinstance(values, dict):
-        raise Mistaken(Mistake(path.name, "ต้องเป็นตารางของช่องข้อมูล", "must be a table of fields"))
-    return Fields(values, [])
 
 
 def raise_any(mistakes: Sequence[Mistake]) -> None:

@@ -16,7 +16,6 @@ from itertools import count
 from typing import NoReturn
 from uuid import UUID, uuid4
 
-from adapters.mailbox.inbox import Progress
 from adapters.mailbox.lookup import LetterKey, received_letter, sent_letter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
@@ -107,7 +106,7 @@ def perform(mailbox: Mailbox, act: Act) -> Outgoing:
 
 def _perform_as_recipient(mailbox: Mailbox, act: Act) -> Outgoing:
     letter = received_letter(mailbox, act.letter)
-    if letter.state is not Progress.DELIVERED:
+    if not letter.state.delivered:
         _refuse(
             "letter",
             "หนังสือฉบับนี้ยังรับไม่ครบ จึงยังดำเนินการไม่ได้",

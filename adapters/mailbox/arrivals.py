@@ -170,6 +170,12 @@ class Arrivals:
             rows = connection.execute(query.order_by(arrivals.c.id.desc()).limit(limit)).mappings()
             return [_arrival(row) for row in rows]
 
+    def disbelieved(self) -> bool:
+        """Whether the signature of the bus itself has not held since a directory or verdict on which it did not."""
+        with self._store.reading() as connection:
+            last = connection.execute(_DISBELIEVED).scalar()
+            return last is not None and connection.execute(_BELIEVED, {"last": last}).first() is None
+
     def get(self, arrival: int) -> Arrival:
         """The row of this number, which is there."""
         with self._store.reading() as connection:
@@ -285,6 +291,18 @@ _UNPLACED = (
     select(arrivals.c.consignment, arrivals.c.id)
     .where(arrivals.c.state == Judgement.UNPLACED, arrivals.c.reason == LOST, arrivals.c.consignment > 0)
     .order_by(arrivals.c.consignment)
+)
+_OF_THE_BUS = arrivals.c.type.in_((DIRECTORY, VERDICT))
+_DISBELIEVED = select(func.max(arrivals.c.id)).where(
+    _OF_THE_BUS,
+    arrivals.c.state == Judgement.QUARANTINED,
+    or_(*map(arrivals.c.reason.startswith, ("key.", "signature.", "token.key", "token.signature"))),
+)
+_BELIEVED = (
+    select(arrivals.c.id)
+    .where(arrivals.c.id > bindparam("last"), _OF_THE_BUS)
+    .where(arrivals.c.state.in_((Judgement.DONE, Judgement.DUPLICATE)))
+    .limit(1)
 )
 _NEXT_DUE = select(func.min(arrivals.c.next_attempt_at)).where(
     arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at > 0

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from bus.errors import BusError
 
@@ -64,6 +65,10 @@ class FileStore:
         path = self.path(sha256)
         return path.is_file() and path.stat().st_size == size
 
+    def set_aside(self, sha256: str) -> None:
+        """Have a file here no more whose bytes were found to be others; they stay beside the partial ones."""
+        os.replace(self.path(sha256), self.partial / f"damaged-{sha256}")
+
     def sync(self, files: Iterable[str]) -> None:
         """Make the names of files that are here durable; `admit` has done so for what it has returned from."""
         for folder in {self.path(sha256).parent for sha256 in files}:
@@ -78,6 +83,23 @@ class FileStore:
                 while piece := bytes_in.read(_CHUNK):
                     bytes_out.write(piece)
             self.admit(scratch, expected)
+
+    @contextmanager
+    def scratch_copy(self, source: BinaryIO, size: int) -> Iterator[tuple[Path, Fingerprint]]:
+        """Copy an open file of that many bytes; the copy lasts until the end of the block, unless `admit` takes it.
+
+        FileChanged when there is more or less to be read.
+        """
+        digest, copied = hashlib.sha256(), 0
+        with self._scratch() as scratch:
+            with scratch.open("wb") as bytes_out:
+                while copied <= size and (piece := source.read(_CHUNK)):
+                    digest.update(piece)
+                    copied += len(piece)
+                    bytes_out.write(piece)
+            if copied != size:
+                raise FileChanged(f"{copied} bytes or more were read, where the file had {size}")
+            yield scratch, Fingerprint(digest.hexdigest(), copied)
 
     def admit(self, arrived: Path, expected: Fingerprint) -> None:
         """Verify a complete file on this disk, sync it and give it its name; FileChanged when it is another one."""

@@ -29,6 +29,15 @@ class Progress(StrEnum):
     FETCHING = "fetching"
     DELIVERED = "delivered"
     FAILED = "failed"
+    RESTORING = "restoring"
+    """Delivered; a file has gone from the store since, and is being fetched again."""
+    INCOMPLETE = "incomplete"
+    """Delivered; a file has gone from the store since, and cannot be had again."""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether it has been delivered, whatever has become of its files."""
+        return self in (Progress.DELIVERED, Progress.RESTORING, Progress.INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +265,8 @@ _FINISH = (
     .where(inbox.c.id == bindparam("row"), inbox.c.state == Progress.FETCHING)
     .values(state=bindparam("to_state"), delivered_at=bindparam("at"), last_error=bindparam("error"))
 )
-_NOT_UNDER_WAY = (inbox.c.state == Progress.FETCHING) & inbox.c.id.not_in(bindparam("but", expanding=True))
+_LACKS_FILES = inbox.c.state.in_((Progress.FETCHING, Progress.RESTORING))
+_NOT_UNDER_WAY = _LACKS_FILES & inbox.c.id.not_in(bindparam("but", expanding=True))
 _FETCHING = (
     select(inbox)
     .where(

@@ -13,6 +13,7 @@ from adapters.mailbox import submissions as sending
 from adapters.mailbox import tables
 from adapters.mailbox.answering import Entered, take_entry, take_verdict
 from adapters.mailbox.arrivals import Arrival, Arrivals, Judgement, judge
+from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.facts import Facts
@@ -23,6 +24,7 @@ from adapters.mailbox.keys import KeyState
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import Notices, record
 from adapters.mailbox.outbox import Outbox
+from adapters.mailbox.restoring import Restoring
 from adapters.mailbox.states import RecipientState, fold
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import Outgoing, Receipted
@@ -42,10 +44,12 @@ class Mailbox:
         self.outbox = Outbox(self._store, self.store)
         self.arrivals = Arrivals(self._store)
         self.inbox = Inbox(self._store)
+        self.restoring = Restoring(self._store)
         self.notices = Notices(self._store)
         self.news = Newsfeed(self._store)
         self.directories = Directories(self._store)
         self.facts = Facts(self._store)
+        self.conditions = Conditions(self._store)
         self.heads = SeenHeads(self._store)
 
     def __enter__(self) -> Mailbox:

@@ -8,14 +8,14 @@ how nothing is shown twice, even if the office has taken it away since.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import RowMapping, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from adapters.mailbox.store import Store
-from adapters.mailbox.tables import bookmarks, news
+from adapters.mailbox.tables import bookmarks, deferred_news, news
 
 
 class Kind(StrEnum):
@@ -49,6 +49,16 @@ class Bookmark:
     places: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """An item that could not be told: after how many attempts more, when it is tried again (Unix time), and why."""
+
+    item: int
+    attempts: int
+    next_attempt_at: float
+    error: str
+
+
 class Newsfeed:
     """Items are added by whoever makes them; here they are read."""
 
@@ -59,7 +69,7 @@ class Newsfeed:
         """The next items, in order."""
         with self._store.reading() as connection:
             rows = connection.execute(_AFTER, {"item": item, "most": limit}).mappings().all()
-        return [Item(**(dict(row) | {"kind": Kind(row["kind"])})) for row in rows]
+        return [_item(row) for row in rows]
 
     def bookmark(self, connector: str) -> Bookmark:
         """Where this connector stands."""
@@ -79,6 +89,33 @@ class Newsfeed:
         with self._store.writing() as connection:
             connection.execute(_TOLD, {"connector": connector, "told": item})
 
+    def defer(self, connector: str, deferral: Deferral) -> None:
+        """Have later items told before this one."""
+        with self._store.writing() as connection:
+            connection.execute(_DEFER, {"connector": connector, **asdict(deferral)})
+
+    def deferred(self, connector: str, at: float) -> list[tuple[Item, int]]:
+        """The items that were put off and are to be tried again now, each with the attempts made."""
+        with self._store.reading() as connection:
+            rows = connection.execute(_DEFERRED, {"name": connector, "at": at}).mappings().all()
+        return [(_item(row), row["attempts"]) for row in rows]
+
+    def deferrals(self, connector: str) -> list[Deferral]:
+        """Everything that was put off and is not told yet."""
+        with self._store.reading() as connection:
+            rows = connection.execute(_DEFERRALS, {"name": connector}).mappings().all()
+        return [Deferral(**row) for row in rows]
+
+    def no_longer_deferred(self, connector: str, item: int) -> None:
+        """Say that an item that was put off was told."""
+        with self._store.writing() as connection:
+            connection.execute(_TOLD_LATE, {"name": connector, "which": item})
+
+
+def _item(row: RowMapping) -> Item:
+    values = {name: row[name] for name in Item.__slots__}
+    return Item(**(values | {"kind": Kind(row["kind"])}))
+
 
 _AFTER = select(news).where(news.c.id > bindparam("item")).order_by(news.c.id).limit(bindparam("most"))
 _BOOKMARK = select(bookmarks).where(bookmarks.c.connector == bindparam("name"))
@@ -87,3 +124,21 @@ _PREPARED = _ADD.on_conflict_do_update(
     index_elements=["connector"], set_={"prepared": _ADD.excluded.prepared, "place": _ADD.excluded.place}
 )
 _TOLD = _ADD.on_conflict_do_update(index_elements=["connector"], set_={"told": _ADD.excluded.told})
+_OF_CONNECTOR = deferred_news.c.connector == bindparam("name")
+_DEFER = insert(deferred_news)
+_DEFER = _DEFER.on_conflict_do_update(
+    index_elements=["connector", "item"],
+    set_={name: _DEFER.excluded[name] for name in ("attempts", "next_attempt_at", "error")},
+)
+_DEFERRED = (
+    select(news, deferred_news.c.attempts)
+    .join(deferred_news, deferred_news.c.item == news.c.id)
+    .where(_OF_CONNECTOR, deferred_news.c.next_attempt_at <= bindparam("at"))
+    .order_by(news.c.id)
+)
+_DEFERRALS = (
+    select(*(deferred_news.c[name] for name in Deferral.__slots__))
+    .where(_OF_CONNECTOR)
+    .order_by(deferred_news.c.item)
+)
+_TOLD_LATE = delete(deferred_news).where(_OF_CONNECTOR, deferred_news.c.item == bindparam("which"))

@@ -219,6 +219,29 @@ bookmarks = Table(
 )
 """How far a connector has told the news, how far it has prepared more to show, and under which names (lines)."""
 
+deferred_news = Table(
+    "deferred_news",
+    metadata,
+    Column("connector", String, primary_key=True),
+    Column("item", ForeignKey("news.id"), primary_key=True),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("next_attempt_at", Float, nullable=False, default=0.0),
+    Column("error", String, nullable=False),
+)
+"""News that a connector could not tell in its turn: later items do not wait for them."""
+
+conditions = Table(
+    "conditions",
+    metadata,
+    Column("source", String, primary_key=True),
+    Column("code", String, primary_key=True),
+    Column("about", String, primary_key=True),
+    Column("detail_th", String, nullable=False),
+    Column("detail_en", String, nullable=False),
+    Column("since", String, nullable=False),
+)
+"""What keeps the adapter from working now, or may soon, as `run` has found it."""
+
 seen_heads = Table(
     "seen_heads",
     metadata,

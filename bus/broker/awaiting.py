@@ -26,4 +26,7 @@ def in_words(reason: BaseException | None) -> str:
     """Return why something is gone."""
     if reason is None:
         return "closed"
-    return str(reason) or type(reason).__name__
+    # pika wraps what went wrong with a socket or with TLS, twice, in exceptions that say nothing themselves.
+    nested = [*getattr(reason, "exceptions", ()), getattr(reason, "exception", None)]
+    causes = [cause for cause in nested if cause is not None]
+    return in_words(causes[-1]) if causes else str(reason) or type(reason).__name__

@@ -261,6 +261,8 @@ class Link:
         self._connected = asyncio.Event()
         self._connections = 0
         self._closing = False
+        self.why: str | None = None
+        """Why there is no connection, by the last attempt or loss; None while there is one, or none was tried."""
 
     async def __aenter__(self) -> Self:
         self._keeping = asyncio.create_task(self._keep(), name=f"link {self.name}")
@@ -380,16 +382,19 @@ class Link:
                 connection = await self._connect()
             except Away as away:
                 wait = next(waits)
+                self.why = str(away)
                 _LOG.warning("link %s: no broker (%s); next attempt in %.1f s", self.name, away, wait)
                 await asyncio.sleep(wait)
                 continue
             waits = AWAY.waits()
             self._connection = connection
             self._connections += 1
+            self.why = None
             self._connected.set()
             _LOG.info("link %s: connected", self.name)
             reason = await asyncio.shield(connection.gone)
             self._connected.clear()
+            self.why = reason
             self._connection = None
             self._lanes.clear()
             _LOG.warning("link %s: connection lost: %s", self.name, reason)

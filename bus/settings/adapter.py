@@ -46,6 +46,12 @@ class FolderConnector(Section):
     """The folder that holds outbox, sent, failed, inbox and receipts."""
     poll: Seconds = 2.0
     """Seconds between looks into the outbox."""
+    quiet: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    """Seconds without a change after which a letter counts as complete; 0 if the office system always renames."""
+    patience: Seconds = 60.0
+    """Seconds that a letter waits for a file that is missing or has no end yet, before it fails."""
+    largest_file: Annotated[int, Field(ge=1)] = 536870912
+    """Bytes of the largest file that is taken; the depot has a limit of its own."""
 
 
 class Connectors(Section):

@@ -103,3 +103,4 @@ async def test_a_broker_of_another_authority_is_never_spoken_to(vhost: Vhost, en
             await link.publish(message("q"), deadline=0.5)
         assert not caught.value.sent
         assert not link.connected
+        assert "CERTIFICATE_VERIFY_FAILED" in (link.why or "")

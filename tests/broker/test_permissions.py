@@ -231,3 +231,15 @@ async def test_an_agency_has_no_more_channels_than_its_limit(
 async def _fill(router: Link, code: str) -> None:
     for _ in range(20):
         await router.publish(message(code, exchange=DELIVER))
+
+
+async def test_a_wrong_password_is_named_by_the_link_as_what_keeps_it_away(vhost: Vhost) -> None:
+    vhost.apply([SENDER])
+    right = vhost.url(user_of(SENDER))
+    password = right.split("@")[0].rsplit(":", 1)[1]
+    async with Link(right.replace(f":{password}@", ":wrong@"), name="sender") as link:
+        await until(lambda: "ACCESS_REFUSED" in (link.why or ""))
+        assert not link.connected
+    async with Link(right, name="sender") as link:
+        await link.wait_connected()
+        assert link.why is None

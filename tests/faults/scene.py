@@ -226,10 +226,13 @@ class Scene:
             yield "the office has not been told everything"
 
 
+_END = b"%%EOF\n"
+
+
 def paper(key: str, size: int) -> bytes:
     """Bytes that pass for a scanned letter, different for every letter."""
     line = f"%PDF-1.7 หนังสือ {key} (ตัวอย่าง)\n".encode()
-    return (line * (size // len(line) + 1))[:size]
+    return (line * (size // len(line) + 1))[: size - len(_END)] + _END
 
 
 @contextmanager

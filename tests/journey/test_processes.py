@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import httpx
@@ -54,3 +56,27 @@ def test_a_router_without_a_ledger_says_what_to_do(broker_node: Node, tmp_path: 
         router = bus.start_router(wait=False)
         assert router.wait_gone() == 2
         assert "saraban-bus ledger init" in router.last_words()
+
+
+def test_an_adapter_in_trouble_says_what_since_when_and_what_to_do_and_stops_all_the_same(
+    broker_node: Node, tmp_path: Path
+) -> None:
+    with running_bus(broker_node, tmp_path) as bus:
+        outbox = bus.exchange_folder(factory.OPM) / "outbox"
+        outbox.mkdir(parents=True)
+        os.mkfifo(outbox / "a.letter.toml")
+        adapter = bus.start_adapter(factory.OPM, wait=False, broker__password="wrong")
+        reason = outbox.parent / "failed" / "a.letter.toml.reason.txt"
+        deadline = time.monotonic() + 30
+        told: dict[str, dict[str, str]] = {}
+        while not (reason.exists() and {"broker.refuses", "depot.away"} <= set(told)):
+            assert time.monotonic() < deadline, told
+            status = json.loads(bus.run_adapter(factory.OPM, "status", "--json").stdout)
+            told = {each["code"]: each for each in status["conditions"]}
+        assert told["broker.refuses"]["since"]
+        assert "password_file" in told["broker.refuses"]["advice_en"]
+        ready = httpx.get(f"{adapter.health}/readyz")
+        assert ready.status_code == 503
+        assert "broker.refuses: ระบบกลาง" in ready.text
+        os.mkfifo(outbox / "b.letter.toml")
+        assert adapter.stop() == 0, adapter.last_words()

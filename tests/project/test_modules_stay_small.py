@@ -7,6 +7,7 @@ from tests.project import ROOT, files_of_the_project
 LIMIT = 300
 LIMIT_WITH_A_REASON = 450
 LONGER = {
+    "adapters/depot.py": "up, down and a sign of life share one client and what its failures mean",
     "bus/broker/admin.py": "what must be, what is, and the difference, for each kind of thing that a broker has",
     "bus/broker/link.py": "the one owner of pika: connection, channels, confirms and returns share their state",
     "bus/depot/app.py": "the HTTP interface, with its table of requests, in one place",

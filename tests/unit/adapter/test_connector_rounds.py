@@ -51,3 +51,19 @@ async def test_a_stop_ends_both_rounds_at_once() -> None:
     stop.set()
     async with asyncio.timeout(5):
         await serving
+
+
+async def test_a_round_that_never_ends_does_not_hold_up_a_stop() -> None:
+    class Hangs(Office):
+        def collect(self) -> int:
+            self.once.set()
+            return int(self.free.wait(60))
+
+    office, stop = Hangs(), asyncio.Event()
+    office.twice.set()
+    serving = asyncio.create_task(serve(office, stop, interval=3600, grace=0.05))
+    assert await asyncio.to_thread(office.once.wait, 20)
+    stop.set()
+    async with asyncio.timeout(5):
+        await serving
+    office.free.set()

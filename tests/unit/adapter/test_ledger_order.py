@@ -14,7 +14,7 @@ import pytest
 
 from adapters.agent.judging import Judge
 from adapters.agent.pace import Clock
-from adapters.connectors.telling import Teller
+from adapters.connectors.folder import FolderConnector
 from adapters.mailbox import Mailbox, Outgoing, Standing, tables
 from adapters.mailbox.acts import Act, Verb, perform
 from adapters.mailbox.lookup import LetterKey
@@ -206,7 +206,7 @@ def shown(office: Office, tmp_path: Path) -> list[dict[str, Any]]:
         place = office.mailbox.store.path(sha256)
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(content)
-    Teller(office.mailbox, folder, "folder").tell()
+    FolderConnector(office.mailbox, folder).tell()
     return [json.loads(file.read_text()) for file in sorted((folder / "receipts").glob("*.json"))]
 
 

@@ -1,0 +1,138 @@
+"""What the adapter depends on, looked at again and again: broker, depot, clocks and certificates.
+
+What is wrong is reported as conditions, which `status` and `/readyz` show. The bus's clock is read from the `Date` of
+the depot's answers (RFC 9110, section 6.6.1): its tokens are refused by that very clock.
+"""
+
+from __future__ import annotations
+
+import time
+from asyncio import to_thread
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Protocol
+
+from cryptography import x509
+
+from adapters.depot import Probe
+from adapters.mailbox import Mailbox
+from adapters.mailbox.conditions import ConditionCode, Finding
+from bus.thai import now, thai_date
+
+SOURCE = "adapter"
+_EVERY = 5.0
+_DEPOT_EVERY = 60.0
+_DEPOT_IN_TROUBLE_EVERY = 10.0
+_CLOCKS_MAY_DIFFER = 30.0
+"""Seconds. The depot refuses tokens from 10 s on ahead; deadlines and letters' times suffer from minutes."""
+_SOON = timedelta(days=30)
+_REFUSED = "ACCESS_REFUSED"
+"""The broker's reply to a wrong user or password (AMQP 0-9-1, 403)."""
+_CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
+"""OpenSSL's word for a certificate that is expired, of another name or of an unknown authority."""
+
+
+class Link(Protocol):
+    """A connection to the broker, as far as its health goes."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    @property
+    def blocked(self) -> bool: ...
+
+    @property
+    def why(self) -> str | None:
+        """Why the last attempt to connect failed, None if it did not."""
+
+
+class Probed(Protocol):
+    """The depot, as far as its health goes."""
+
+    async def probe(self) -> Probe:
+        """Ask it for a sign of life."""
+
+
+class Health:
+    """Finds conditions and reports them; has no say in anything else."""
+
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        *,
+        certificate: x509.Certificate,
+        bus_certificate: x509.Certificate,
+        links: Collection[Link],
+        depot: Probed,
+    ) -> None:
+        self._mailbox = mailbox
+        self._certificate = certificate
+        self._bus_certificate = bus_certificate
+        self._links = links
+        self._depot = depot
+        self._of_depot: list[Finding] = []
+        self._probe_at = 0.0
+
+    async def work(self) -> float:
+        """Look once; give the seconds until the next look."""
+        if time.monotonic() >= self._probe_at:
+            self._of_depot = _of_depot(await self._depot.probe())
+            every = _DEPOT_IN_TROUBLE_EVERY if self._of_depot else _DEPOT_EVERY
+            self._probe_at = time.monotonic() + every
+        found = [*self._of_broker(), *self._of_depot, *self._of_certificates()]
+        await to_thread(self._report, found)
+        return _EVERY
+
+    def _report(self, found: list[Finding]) -> None:
+        if self._mailbox.arrivals.disbelieved():
+            found.append(Finding(ConditionCode.BUS_CERTIFICATE_FOREIGN))
+        self._mailbox.conditions.report(SOURCE, found)
+
+    def _of_broker(self) -> list[Finding]:
+        reasons = [link.why for link in self._links if not link.connected and link.why is not None]
+        if reasons:
+            reason = reasons[0]
+            if _REFUSED in reason:
+                return [Finding(ConditionCode.BROKER_REFUSES)]
+            if _CERTIFICATE in reason:
+                return [Finding(ConditionCode.BROKER_CERTIFICATE, "", reason, reason)]
+            return [Finding(ConditionCode.BROKER_AWAY, "", reason, reason)]
+        if any(link.blocked for link in self._links):
+            return [Finding(ConditionCode.BROKER_BLOCKED)]
+        return []
+
+    def _of_certificates(self) -> list[Finding]:
+        found = []
+        at, own = now(), self._certificate
+        day = own.not_valid_after_utc
+        until = (f"ถึงวันที่ {thai_date(day)}", f"until {day:%Y-%m-%d %H:%M} UTC")
+        if at < own.not_valid_before_utc:
+            day = own.not_valid_before_utc
+            since = (f"ตั้งแต่วันที่ {thai_date(day)}", f"from {day:%Y-%m-%d %H:%M} UTC on")
+            found.append(Finding(ConditionCode.CERTIFICATE_EARLY, "", *since))
+        elif at > day:
+            found.append(Finding(ConditionCode.CERTIFICATE_EXPIRED, "", *until))
+        elif at > day - _SOON:
+            found.append(Finding(ConditionCode.CERTIFICATE_EXPIRES, "", *until))
+        day = self._bus_certificate.not_valid_after_utc
+        if at > day:
+            until = (f"ถึงวันที่ {thai_date(day)}", f"until {day:%Y-%m-%d %H:%M} UTC")
+            found.append(Finding(ConditionCode.BUS_CERTIFICATE_EXPIRED, "", *until))
+        return found
+
+
+def _of_depot(probe: Probe) -> list[Finding]:
+    if probe.why is not None:
+        code = ConditionCode.DEPOT_CERTIFICATE if _CERTIFICATE in probe.why else ConditionCode.DEPOT_AWAY
+        return [Finding(code, "", probe.why, probe.why)]
+    if probe.ahead is not None and abs(probe.ahead) > _CLOCKS_MAY_DIFFER:
+        minutes = abs(probe.ahead) / 60
+        way_th, way_en = ("เร็ว", "ahead") if probe.ahead > 0 else ("ช้า", "behind")
+        much_th, much_en = (
+            ("ไม่ถึงหนึ่งนาที", "less than a minute")
+            if minutes < 1
+            else (f"ประมาณ {minutes:.0f} นาที", f"about {minutes:.0f} minutes")
+        )
+        th, en = f"เครื่องนี้{way_th}กว่า{much_th}", f"this machine is {much_en} {way_en}"
+        return [Finding(ConditionCode.CLOCK_WRONG, "", th, en)]
+    return []
