@@ -91,6 +91,12 @@ def still_unanswered(
         raise Stale
 
 
+def bound(writer: Writer, agency: str, type: str, id: str, digest: str) -> dict[str, str]:
+    """Return what a verdict binds: an id belongs to the content that bore it first, also that of a machine's notice."""
+    first = writer.verdict_on(agency, type, id)
+    return {"id": id, "digest": digest} if first is None or first.digest == digest else {}
+
+
 def answer_headers(delivery: Delivery, about: str, flags: list[str], *, digest: str = "") -> dict[str, Any]:
     """Return the headers by which a sender knows what is answered, also if it has sealed that anew since."""
     headers: dict[str, Any] = {"submission": delivery.sha256}

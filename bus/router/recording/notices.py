@@ -8,7 +8,7 @@ from bus.ledger.entry import Kind, canonical, timestamp
 from bus.ledger.legality import BY_SENDER
 from bus.router import transitions
 from bus.router.delivery import Heard
-from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
+from bus.router.recording.hand import Hand, Stale, answer_headers, bound, still_unanswered
 
 
 def hear(hand: Hand, found: Heard) -> str:
@@ -22,6 +22,9 @@ def hear(hand: Hand, found: Heard) -> str:
     except Rejected as changed:
         raise Stale from changed
     standing = place.said
+    if standing and (before := writer.verdict_on_raw(found.agency, delivery.sha256)) and before.code is None:
+        return hand.repeat(found.agency, before.answer)
+    binds = bound(writer, found.agency, "notice", notice_id, found.notice.digest)
     answer = hand.number(found.agency)
     # A fact that stands already was said under another id or before a restore: the answer names its entry.
     duplicate = standing is not None
@@ -30,10 +33,9 @@ def hear(hand: Hand, found: Heard) -> str:
         entry=entry,
         agency=found.agency,
         type="notice",
-        id=notice_id,
-        digest=found.notice.digest,
         raw=delivery.sha256,
         answer=answer,
+        **binds,
     )
     _forward(hand, found, notice, entry, () if duplicate else _listeners(found, place.state.sender))
     body = canonical(

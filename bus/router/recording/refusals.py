@@ -16,7 +16,7 @@ from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
 from bus.router import transitions
 from bus.router.delivery import Heard, Refused
-from bus.router.recording.hand import Hand, Stale, answer_headers, still_unanswered
+from bus.router.recording.hand import Hand, Stale, answer_headers, bound, still_unanswered
 
 KEPT_BYTES = 4096
 
@@ -65,7 +65,7 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
     if found.agency is None or answer is None or found.refusal is None:
         return "refused"
     # A conflict binds nothing: the id belongs to the document that bore it first.
-    bound = {"id": id_, "digest": digest} if id_ and not conflict else {}
+    binds = bound(writer, found.agency, type_, id_, digest) if id_ and not conflict else {}
     writer.submission(
         entry=entry,
         agency=found.agency,
@@ -73,7 +73,7 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
         raw=delivery.sha256,
         code=code.value,
         answer=answer,
-        **bound,
+        **binds,
     )
     hand.give(
         found.agency,
