@@ -71,7 +71,8 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
                 ready=lambda: agent.running and outward.connected and inward.connected,
                 metrics=lambda: metrics(mailbox, outward.connected and inward.connected),
             )
-            await stack.enter_async_context(serving(health, "127.0.0.1", settings.metrics_port))
+            port = settings.metrics_port
+            await stack.enter_async_context(serving(health, "127.0.0.1", port, setting="metrics_port"))
         beside = _connectors(settings, mailbox)
         if settings.witness.log_key:
             client = LogClient(settings.depot.url, tls=_tls(settings))

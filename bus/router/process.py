@@ -165,7 +165,9 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
     async with AsyncExitStack() as stack:
         if router.metrics_port:
             app = health_app(ready=lambda: parts.ready, metrics=parts.metrics.text)
-            await stack.enter_async_context(serving(app, "127.0.0.1", router.metrics_port))
+            await stack.enter_async_context(
+                serving(app, "127.0.0.1", router.metrics_port, setting="router.metrics_port")
+            )
         outgoing = asyncio.create_task(parts.fanout.run(later, interval=router.sweep_interval))
         work = [
             asyncio.create_task(parts.intake.run(parts.intake_link, stop)),

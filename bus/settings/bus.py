@@ -120,6 +120,10 @@ class Depot(Section):
     """Bytes of the largest file that is taken."""
     quota_bytes: Annotated[int, Field(ge=1)] = 53687091200
     """Bytes that one agency may keep in files that no letter names yet."""
+    max_connections: Annotated[int, Field(ge=10, le=100000)] = 1000
+    """Connections at the same time; beyond it the one that has been without a request for the longest gives way."""
+    max_connections_per_address: Annotated[int, Field(ge=0)] = 100
+    """Connections from one address; 0 is no limit, for a TLS proxy on another machine. This machine has none."""
 
     def database_address(self) -> str:
         """The bookkeeping's URL with its password: a secret, not to be logged."""
