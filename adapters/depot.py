@@ -40,6 +40,8 @@ class FileUnavailable(BusError):
     for a file, here or there, that is not what the letter says; `file.unreadable` for one that is not here.
     """
 
+    for_logs = True
+
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code

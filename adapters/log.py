@@ -17,6 +17,8 @@ _LARGEST = 4 * 1024 * 1024
 class Shorter(BusError):
     """The log says that it has not so many entries as were asked about."""
 
+    for_logs = True
+
 
 class LogClient:
     """Asks where the depot is; an asynchronous context manager over its connections."""

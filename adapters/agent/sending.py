@@ -27,7 +27,7 @@ from bus.documents.signing import sign
 from bus.documents.xml import open_envelope, read
 from bus.errors import Transient
 from bus.failpoints import reached
-from bus.logs import get
+from bus.logs import get, in_words
 
 _LOG = get(__name__)
 _SURELY_HELD = 3 * 24 * 3600.0
@@ -112,7 +112,7 @@ class Sender:
         try:
             await self.record()
         except Transient as exc:
-            _LOG.warning("what was sent last is not noted down; it is sent again", why=str(exc))
+            _LOG.warning("what was sent last is not noted down; it is sent again", why=exc)
 
     def _finished(self, row: int, task: asyncio.Task[None]) -> None:
         note_failure(task)
@@ -141,7 +141,7 @@ class Sender:
                 _LOG.exception(
                     "a document cannot be sealed now", document=row.document_id, attempt=row.attempts
                 )
-                attempts.append(self._failed(row, f"{type(exc).__name__}: {exc}"))
+                attempts.append(self._failed(row, in_words(exc)))
         ready = [row for row in rows if row.raw is not None]
         if signed:
             with self._mailbox.at_once():
@@ -161,7 +161,7 @@ class Sender:
             error = str(exc) or type(exc).__name__
         except Exception as exc:
             _LOG.exception("a document cannot be sent now", document=row.document_id, attempt=row.attempts)
-            error = f"{type(exc).__name__}: {exc}"
+            error = in_words(exc)
         if error is None:
             attempt = Attempt(row=row.id, next_attempt_at=self._pace.resend_at(row.attempts))
         else:

@@ -10,6 +10,7 @@ from adapters.connectors import accounts
 from adapters.mailbox import Mailbox
 from bus.documents.notes import make_key, witness_key
 from bus.errors import Misconfigured, Problem
+from bus.logs import in_words
 from bus.settings import AdapterSettings
 from bus.verifier.notes import Unreadable, VerifierKey
 
@@ -64,5 +65,5 @@ def log_key_of(settings: AdapterSettings) -> VerifierKey:
         return VerifierKey.parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, Unreadable) as error:
         raise Misconfigured(
-            Problem(str(file), "witness.log_key", f"cannot be read ({error})", fix)
+            Problem(str(file), "witness.log_key", f"cannot be read ({in_words(error)})", fix)
         ) from error

@@ -34,6 +34,8 @@ _LOCK_PAUSE = 0.05
 class AlreadyRunning(BusError):
     """Another process runs on this mailbox."""
 
+    for_logs = True
+
 
 class _Current(threading.local):
     """The transactions that this thread is in."""
@@ -234,12 +236,16 @@ def _locked(descriptor: int) -> bool:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    # Only the driver's own words are passed on: SQLAlchemy's quote the parameters, and so the letter.
     try:
         yield
     except (OperationalError, InterfaceError) as exc:
-        raise Transient(f"the mailbox's database does not answer ({exc.orig})") from exc
+        raise Transient(f"the mailbox's database does not answer ({_why(exc.orig)})") from exc
     except (sqlite3.OperationalError, sqlite3.InterfaceError) as exc:
-        raise Transient(f"the mailbox's database does not answer ({exc})") from exc
+        raise Transient(f"the mailbox's database does not answer ({_why(exc)})") from exc
     except TimeoutError as exc:
         raise Transient("the mailbox's database has no free connection") from exc
+
+
+def _why(error: BaseException | None) -> str:
+    """SQLite's name for what is wrong: its sentences, and SQLAlchemy's, may quote a statement and so a letter."""
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__

@@ -84,7 +84,7 @@ class Management:
         try:
             response = self._client.request(method, address, json=body)
         except httpx.HTTPError as exc:
-            raise Transient(f"the broker's management does not answer: {exc}") from exc
+            raise Transient(f"the broker's management does not answer ({type(exc).__name__})") from exc
         if response.status_code in (401, 403):
             raise Misconfigured(
                 Problem(
@@ -95,7 +95,7 @@ class Management:
                 )
             )
         if response.is_error:
-            raise Transient(f"{method} {address}: {response.status_code} {response.text[:300]}")
+            raise Transient(f"the broker's management answered {response.status_code} to {method} {address}")
         return response
 
 

@@ -22,6 +22,7 @@ from bus.ledger.report import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import verify
+from bus.logs import in_words
 from bus.process import collect_rarely
 from bus.router.process import ledger_signer
 from bus.settings import BusSettings
@@ -139,7 +140,9 @@ def _checkpoint(file: Path) -> Head:
         checkpoint = read_checkpoint(read_note(text))
     except (OSError, UnicodeDecodeError, Unreadable) as error:
         fix = "Give a file with a signed head, as /log/checkpoint has it."
-        raise Misconfigured(Problem(str(file), "--since", f"is no checkpoint ({error})", fix)) from error
+        raise Misconfigured(
+            Problem(str(file), "--since", f"is no checkpoint ({in_words(error)})", fix)
+        ) from error
     return Head(checkpoint.size, "", checkpoint.root, text)
 
 

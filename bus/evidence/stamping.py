@@ -39,7 +39,9 @@ def stamper(settings: EvidenceSettings) -> Callable[[bytes], bytes] | None:
                 builder = builder.add_root_certificate(root)
             builder.build().verify_message(response, octets)
         except (ValueError, VerificationError) as error:
-            raise Transient(f"the time-stamp authority's answer does not verify ({error})") from error
+            raise Transient(
+                f"the time-stamp authority's answer does not verify ({type(error).__name__})"
+            ) from error
         return answer
 
     return stamp
