@@ -10,10 +10,12 @@ from adapters.connectors.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, AlreadyRunning
 from adapters.mailbox.mistakes import Mistaken
 from bus.errors import Misconfigured, Rejected, Transient
+from bus.process import keep_private
 
 
 def main() -> None:
     """Run a command; say what is wrong in words, and never with a traceback."""
+    keep_private()
     try:
         app()
     except (Mistaken, Rejected, AlreadyPut) as exc:

@@ -16,7 +16,8 @@ from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
 from adapters.cli.log import log_key_of
 from adapters.cli.metrics import metrics
 from adapters.connectors.base import serve
-from adapters.connectors.folder import FolderConnector
+from adapters.connectors.folder import FOLDERS, FolderConnector
+from adapters.connectors.sharing import share
 from adapters.depot import DepotClient
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
@@ -84,6 +85,8 @@ def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
     folder = settings.connectors.folder
     if not folder.enabled:
         return []
+    if folder.group:
+        share(folder.path, FOLDERS, folder.group)
     return [partial(serve, FolderConnector(mailbox, folder.path), interval=folder.poll)]
 
 

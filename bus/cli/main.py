@@ -23,7 +23,7 @@ from bus.cli import parked as parked_commands
 from bus.cli.common import Config, note, opened, operator, say, settings_of
 from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
-from bus.process import run_until_told
+from bus.process import keep_private, run_until_told
 from bus.router.enforce import enforce_calendar, enforce_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
@@ -47,6 +47,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Run the command line; a refusal or a mistake in a file ends with a sentence and exit code 1, no traceback."""
+    keep_private()
     try:
         app()
     except Misconfigured as error:

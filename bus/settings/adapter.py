@@ -46,6 +46,8 @@ class FolderConnector(Section):
     """The folder that holds outbox, sent, failed, inbox and receipts."""
     poll: Seconds = 2.0
     """Seconds between looks into the outbox."""
+    group: str = ""
+    """The group whose members may read and write these folders, the office system's; when empty, their owner alone."""
 
 
 class Connectors(Section):

@@ -95,6 +95,9 @@ class BrokerAccess(Section):
             # A library's own fallback would be the broker's guest.
             raise Misconfigured(Problem("settings", "broker.user", "is empty", "Name the broker's user"))
         password = secret("broker.password_file", self.password, self.password_file)
+        if password is None:
+            fix = "Name a file with it, or set the variable that ends in __BROKER__PASSWORD"
+            raise Misconfigured(Problem("settings", "broker.password_file", "no password is set", fix))
         return with_credentials(self.url, self.user, password, path="/" + quote(self.vhost, safe=""))
 
     def tls(self) -> ssl.SSLContext | None:
