@@ -64,7 +64,11 @@ class DepotClient:
         self._seal = seal
         self._policy = policy
         self._http = httpx.AsyncClient(
-            base_url=url, verify=tls, timeout=timeout, headers={"Accept-Encoding": "identity"}
+            base_url=url,
+            verify=tls,
+            timeout=timeout,
+            headers={"Accept-Encoding": "identity"},
+            trust_env=False,
         )
 
     async def upload(self, path: Path, sha256: str, size: int) -> None:

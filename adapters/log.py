@@ -24,7 +24,7 @@ class LogClient:
     """Asks where the depot is; an asynchronous context manager over its connections."""
 
     def __init__(self, url: str, *, tls: ssl.SSLContext | bool = True, timeout: float = 20.0) -> None:
-        self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout)
+        self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout, trust_env=False)
 
     async def anchor(self) -> str | None:
         """Return the newest head that witnesses are asked for, None while there is none. Raises Transient."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -76,7 +75,7 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             await stack.enter_async_context(serving(health, "127.0.0.1", port, setting="metrics_port"))
         beside = _connectors(settings, mailbox)
         if settings.witness.log_key:
-            client = LogClient(settings.depot.url, tls=_tls(settings))
+            client = LogClient(settings.depot.url, tls=settings.depot.tls())
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         await agent.run(stop, beside=beside)
 
@@ -122,17 +121,7 @@ def _link(settings: AdapterSettings, way: str) -> Link:
 
 
 def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:
-    return DepotClient(settings.depot.url, settings.agency, seal, tls=_tls(settings), policy=_DEPOT)
-
-
-def _tls(settings: AdapterSettings) -> ssl.SSLContext | bool:
-    ca_file = settings.depot.ca_file
-    try:
-        return ssl.create_default_context(cafile=ca_file) if ca_file else True
-    except (OSError, ssl.SSLError) as exc:
-        raise Misconfigured(
-            Problem(str(ca_file), "depot.ca_file", "holds no certificates", "Name a PEM file with them.")
-        ) from exc
+    return DepotClient(settings.depot.url, settings.agency, seal, tls=settings.depot.tls(), policy=_DEPOT)
 
 
 def _certificate(path: Path) -> x509.Certificate:

@@ -10,6 +10,7 @@ reported until somebody removes it by hand.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -41,7 +42,7 @@ _FEATURE = "stream_queue"
 class Management:
     """RabbitMQ's HTTP API as an administrator; a context manager. `url` carries user and password."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0, verify: str | bool = True) -> None:
+    def __init__(self, url: str, *, timeout: float = 30.0, tls: ssl.SSLContext | bool = True) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None or parts.username is None:
             raise Misconfigured(
@@ -54,7 +55,7 @@ class Management:
             base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/api",
             auth=(self.user, unquote(parts.password or "")),
             timeout=timeout,
-            verify=verify,
+            verify=tls,
             trust_env=False,
         )
 

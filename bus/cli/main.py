@@ -137,7 +137,7 @@ def _topology(settings: BusSettings) -> topology.Topology:
 def _management(settings: BusSettings) -> Management:
     broker = settings.broker
     url = with_credentials(broker.management_url, broker.management_user, broker.management_password_text())
-    return Management(url)
+    return Management(url, tls=broker.management_tls())
 
 
 def _run(

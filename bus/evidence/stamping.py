@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bus.errors import Misconfigured, Problem, Transient
 from bus.settings import EvidenceSettings
 
 _WITHIN = 30.0
+_TLS = ssl.create_default_context()
 _LARGEST = 1024 * 1024
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
 
@@ -49,7 +51,14 @@ def stamper(settings: EvidenceSettings) -> Callable[[bytes], bytes] | None:
 
 def _asked(url: str, query: bytes) -> bytes:
     try:
-        response = httpx.post(url, content=query, headers={"Content-Type": _QUERY}, timeout=_WITHIN)
+        response = httpx.post(
+            url,
+            content=query,
+            headers={"Content-Type": _QUERY},
+            timeout=_WITHIN,
+            verify=_TLS,
+            trust_env=False,
+        )
     except httpx.HTTPError as error:
         raise Transient(f"the time-stamp authority is away ({type(error).__name__})") from error
     if response.status_code != 200 or len(response.content) > _LARGEST:

@@ -149,7 +149,7 @@ async def _parts(settings: BusSettings, ledger: Ledger, seal: Seal) -> AsyncIter
     async with (
         link(name=f"{name} intake") as intake,
         link(name=f"{name} outlet") as outlet,
-        Holds(settings.depot.url, seal) as depot,
+        Holds(settings.depot.url, seal, tls=settings.depot.tls()) as depot,
     ):
         parts = _Parts(settings, ledger, seal, intake, outlet, depot)
         try:

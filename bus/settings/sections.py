@@ -71,6 +71,18 @@ def with_credentials(url: str, user: str | None, password: str | None, *, path: 
     return urlunsplit(parts._replace(netloc=host, path=parts.path if path is None else path))
 
 
+def trusting(ca_file: Path | None, key: str) -> ssl.SSLContext:
+    """A context that verifies name and chain against the authorities of a file, or against the system's."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        wrong, fix = (
+            "holds no certificates that can be read",
+            "Name a PEM file with the authority's certificate",
+        )
+        raise Misconfigured(Problem(str(ca_file), key, wrong, fix)) from exc
+
+
 class BrokerAccess(Section):
     """How a program reaches the broker."""
 
@@ -85,7 +97,9 @@ class BrokerAccess(Section):
     password_file: Path | None = None
     """A file with that user's password, readable by its owner only; used when the password is not set."""
     ca_file: Path | None = None
-    """Certificates of the authority that signed the broker's own, for amqps; when not set, the system's."""
+    """Certificates of the authority that signed the broker's own, for amqps and https; when not set, the system's."""
+    insecure_transport: bool = False
+    """Whether the broker may be reached unencrypted beyond this machine, where other means protect the network."""
     heartbeat: Annotated[int, Field(ge=5, le=600)] = 30
     """Seconds after which a silent connection counts as lost."""
 
@@ -102,16 +116,7 @@ class BrokerAccess(Section):
 
     def tls(self) -> ssl.SSLContext | None:
         """The context for amqps, with verification of name and chain; None for amqp."""
-        if not self.url.startswith("amqps:"):
-            return None
-        try:
-            return ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as exc:
-            wrong, fix = (
-                "holds no certificates that can be read",
-                "Name a PEM file with the authority's certificate",
-            )
-            raise Misconfigured(Problem(str(self.ca_file), "broker.ca_file", wrong, fix)) from exc
+        return trusting(self.ca_file, "broker.ca_file") if self.url.startswith("amqps:") else None
 
 
 class Seal(Section):
