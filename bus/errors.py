@@ -71,6 +71,8 @@ class RejectionCode(StrEnum):
     FILE_SIZE = "file.size"
     FILE_MEDIA_TYPE = "file.media-type"
     FILE_TWICE = "file.twice"
+    FILE_TOO_LARGE = "file.too-large"
+    FILE_REFUSED = "file.refused"
 
     ID_CONFLICT = "id.conflict"
 
@@ -105,6 +107,8 @@ _CIRCUMSTANTIAL = frozenset(
         RejectionCode.FILE_MISSING,
         RejectionCode.FILE_SIZE,
         RejectionCode.FILE_MEDIA_TYPE,
+        RejectionCode.FILE_TOO_LARGE,
+        RejectionCode.FILE_REFUSED,
         RejectionCode.NOTICE_LETTER_UNKNOWN,
         RejectionCode.NOTICE_NOTHING_TO_ANSWER,
         RejectionCode.STATEMENT_COSIGNATURE,

@@ -115,7 +115,7 @@ class Depot(Section):
     ca_file: Path | None = None
     """Certificates of the authority that signed the depot's, for https; when not set, the system's."""
     insecure_transport: bool = False
-    """Whether depot and database may be reached unencrypted beyond this machine, where other means protect the network."""
+    """Whether depot and database may be reached unencrypted beyond this machine, as in a network that is protected."""
     listen_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address to listen on; put a TLS proxy before it when it is not this machine's own."""
     listen_port: Port = 8470
