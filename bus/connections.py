@@ -222,6 +222,8 @@ class GuardedProtocol(H11Protocol):
     def _head_is_late(self) -> None:
         if self.conn.trailing_data[0] or self.cycle is None:
             self.give_up("no whole request in time")
+        elif self.transport.get_write_buffer_size():
+            self.give_up("an answer that is not read")
         else:  # kept alive for another request, which has not come
             self._forget()
             self.transport.close()
@@ -236,7 +238,7 @@ class GuardedProtocol(H11Protocol):
         idle = not self.cycle.body and not self.flow.read_paused and not self.cycle.waiting_for_100_continue
         if self.conn.their_state is h11.SEND_BODY and idle and came < least:
             self.give_up("a body too slow")
-        elif self.flow.write_paused and before and not read_on and before - self._unsent < least:
+        elif before and self._unsent and not read_on and before - self._unsent < least:
             self.give_up("an answer that is not read")
         else:
             self._restart(self._limits.window, self._look)
@@ -247,6 +249,8 @@ class GuardedProtocol(H11Protocol):
         line = f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\n"
         self.transport.write(f"{line}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
         self.transport.close()
+        # What was written before may lie there unread, and close() waits for it.
+        self.loop.call_later(self._limits.head_seconds, self.transport.abort)
 
     def _restart(self, seconds: float, act: Callable[[], None]) -> None:
         if self._timer is not None:

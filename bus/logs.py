@@ -89,6 +89,11 @@ def configure(service: str, *, level: str = "INFO") -> None:
     _catch_the_rest()
 
 
+def configured() -> bool:
+    """Whether this process keeps a log."""
+    return structlog.is_configured()
+
+
 def get(name: str) -> BoundLogger:
     """A logger: `get(__name__).info("letter accepted", letter=str(letter_id), entry=12)`."""
     logger: BoundLogger = structlog.stdlib.get_logger(name)

@@ -35,7 +35,8 @@ def key(config: Config = None) -> None:
     if not section.key.exists():
         make_key(section.key, section.passphrase_text())
     name = witness_name(log_key_of(settings), settings.agency)
-    say(False, None, str(witness_key(section.key, name, section.passphrase_text()).verifier))
+    # One line as it is: it goes into the directory, and a terminal's width must not break it.
+    typer.echo(str(witness_key(section.key, name, section.passphrase_text()).verifier))
 
 
 def standing(mailbox: Mailbox) -> accounts.Account:

@@ -10,6 +10,7 @@ from adapters.connectors.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, AlreadyRunning
 from adapters.mailbox.mistakes import Mistaken
 from bus.errors import Misconfigured, Rejected, Transient
+from bus.faults import unexpected
 from bus.process import keep_private
 
 
@@ -28,3 +29,5 @@ def main() -> None:
     except (AlreadyRunning, Transient) as exc:
         print(exc, file=sys.stderr)
         sys.exit(NOT_NOW)
+    except Exception as exc:
+        sys.exit(unexpected(exc))

@@ -24,6 +24,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox.tables import facts, metadata
 from bus.errors import BusError, Misconfigured, Problem, Transient
+from bus.faults import usable
 
 LAYOUT = "1"
 _BUSY_SECONDS = 20
@@ -62,8 +63,11 @@ class Store:
         self.run = 0
         """Which run of this process on the mailbox it is, 0 while it does not run on it."""
         try:
-            self._writer = self.engine.connect().execution_options(writes=True)
-            self._prepare()
+            hint = "See that its disk is there and has room."
+            with usable(str(folder / "mailbox.sqlite"), "mailbox.folder", hint):
+                with _translated():
+                    self._writer = self.engine.connect().execution_options(writes=True)
+                self._prepare()
         except BaseException:
             self.engine.dispose()
             raise

@@ -245,7 +245,12 @@ def _actual(topology: Topology, management: Management) -> State:
     ours |= {each["user"] for each in permissions}
     users = [{**each, "tags": _tags(each)} for each in found["users"]]
     return {
-        "user": {each["name"]: each for each in users if each["name"] in ours or _ours(each["name"])},
+        # Whoever asks is the administrator that the settings name; any other of such a name is news.
+        "user": {
+            each["name"]: each
+            for each in users
+            if each["name"] in ours or (_ours(each["name"]) and each["name"] != management.user)
+        },
         "permission": {each["user"]: each for each in permissions},
         "exchange": _by(here["exchanges"], lambda each: each["name"]),
         "queue": _by(here["queues"], lambda each: each["name"]),

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bus.cli.common import Config, note_reading, opened, operator, say, settings_of
-from bus.cli.letters import dates_of, letters_named, paged
+from bus.cli.letters import dates_of, ledger_number, letters_named, paged, words_of
 from bus.depot.store import local_contents
 from bus.documents.letter import Letter
 from bus.documents.seal import Seal
@@ -70,7 +70,7 @@ def evidence(
                     recipient=recipient,
                     since=since,
                     until=until,
-                    words=tuple(query.split()) if query else (),
+                    words=words_of(query),
                 )
                 first, last = _span(span)
                 asked = any(each is not None for each in (span, number, sender, recipient, date, query))
@@ -135,7 +135,7 @@ def _span(text: str | None) -> tuple[int, int]:
     if text is None:
         return 0, 2**63 - 1
     first, separator, last = text.partition("..")
-    if not separator or not all(each.isdecimal() for each in (first, last) if each):
+    if not separator or any(ledger_number(each) is None for each in (first, last) if each):
         raise typer.BadParameter(f"{text!r} is no range such as 100..200")
     return int(first or 0), int(last or 2**63 - 1)
 

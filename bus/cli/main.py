@@ -23,6 +23,7 @@ from bus.cli import parked as parked_commands
 from bus.cli.common import Config, note, opened, operator, say, settings_of
 from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
+from bus.faults import unexpected
 from bus.process import keep_private, run_until_told
 from bus.router.enforce import enforce_calendar, enforce_directory
 from bus.router.process import bus_seal, run_router
@@ -60,6 +61,8 @@ def main() -> None:
     except BusError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
+    except Exception as error:
+        sys.exit(unexpected(error))
 
 
 @app.command()

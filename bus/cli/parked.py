@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bus.cli.common import Config, opened, operator, say, settings_of, table
+from bus.cli.letters import MOST_NUMBER
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.router import parking
@@ -17,7 +18,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Number = Annotated[int, typer.Argument(help="The ledger number of the parked entry.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST_NUMBER, help="The ledger number of the parked entry.")]
 
 
 @app.command("list")

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from bus.cli.common import Config, opened, operator, say, settings_of
+from bus.cli.letters import ledger_number
 from bus.documents.notes import log_key
 from bus.errors import Misconfigured, Problem
 from bus.ledger import halt
@@ -147,8 +148,8 @@ def _checkpoint(file: Path) -> Head:
 
 
 def _proofs(reader: Reader, what: str) -> dict[str, Any]:
-    if what.isdecimal():
-        seqs = [int(what)]
+    if (number := ledger_number(what)) is not None:
+        seqs = [number]
     else:
         rows = reader.find_letters(letter_id=what.lower()) or reader.find_letters(
             number=normalise_number(what)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import ssl
 import stat
 from pathlib import Path
@@ -14,6 +16,7 @@ from bus.errors import Misconfigured, Problem
 from bus.settings.loading import Section
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+_LONGEST_SECRET = 4096
 PortOrOff = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
@@ -53,14 +56,44 @@ def secret(key: str, value: SecretStr | None, file: Path | None) -> str | None:
     """A secret from the environment, or else from a file that only its owner can read; None when neither is set."""
     if value is not None or file is None:
         return value.get_secret_value() if value is not None else None
+    return read_secret(file, key)
+
+
+def read_secret(file: Path, key: str) -> str:
+    """The one line of a file that only its owner can read. Raises Misconfigured, which never shows any of it."""
     try:
-        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise Misconfigured(Problem(str(file), key, "can be read by others", f"Run chmod 600 {file}"))
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        with file.open("rb") as opened:
+            # One descriptor for both, so that the rights looked at are those of the bytes read.
+            rights, raw = os.fstat(opened.fileno()).st_mode, opened.read(_LONGEST_SECRET + 1)
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        fix = "Put the password there, or mend the path"
-        raise Misconfigured(Problem(str(file), key, f"cannot be read: {reason}", fix)) from exc
+        wrong, fix = (
+            f"cannot be read: {os.strerror(exc.errno or 0).lower()}",
+            "Put it there, or mend the path",
+        )
+        raise Misconfigured(Problem(str(file), key, wrong, fix)) from exc
+    if rights & (stat.S_IRWXG | stat.S_IRWXO):
+        raise Misconfigured(Problem(str(file), key, "can be read by others", f"Run chmod 600 {file}"))
+    if unfit := _no_secret(raw):
+        fix = "Write one line of plain UTF-8, without a byte order mark"
+        raise Misconfigured(Problem(str(file), key, unfit, fix))
+    return raw.decode("utf-8").rstrip("\r\n")
+
+
+def _no_secret(raw: bytes) -> str | None:
+    """What keeps these bytes from being one line of text, in words that tell nothing of it."""
+    if raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "begins with a byte order mark, as some editors write it"
+    if len(raw) > _LONGEST_SECRET:
+        return "is far too long for a password"
+    try:
+        text = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
+    if "\0" in text:
+        return "is not UTF-8 text, but UTF-16 perhaps"
+    if not text:
+        return "is empty"
+    return None if text.isprintable() else "holds more than one line, or characters that are no letters"
 
 
 def with_credentials(url: str, user: str | None, password: str | None, *, path: str | None = None) -> str:

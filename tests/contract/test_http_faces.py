@@ -213,13 +213,26 @@ async def test_a_body_that_goes_on_after_its_answer_is_given_up() -> None:
         pouring.cancel()
 
 
-async def test_an_answer_that_nobody_reads_is_given_up() -> None:
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+async def test_an_answer_that_nobody_reads_is_given_up(more: bytes) -> None:
     async with face() as port:
-        reader, writer = await connect(port, b"GET /endless HTTP/1.1\r\nHost: here\r\n\r\n")
+        reader, writer = await connect(port, b"GET /endless HTTP/1.1\r\nHost: here\r\n" + more + b"\r\n")
         writer.transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.sleep(QUICK.window * 4)
         writer.transport.resume_reading()  # type: ignore[attr-defined]
         assert len(await answer((reader, writer))) < 2000 * 100_000
+
+
+async def test_a_server_that_ends_does_not_wait_for_what_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bus.web._GRACE", 1)
+    async with face(replace(QUICK, head_seconds=60.0, window=60.0)) as port:
+        lines = [await connect(port, b"GET / HTTP/1.1\r\n") for _ in range(100)]
+        lines += [await connect(port, POST + b"Content-Length: 9\r\n\r\n") for _ in range(10)]
+        assert await status(port) == b"HTTP/1.1 200 OK"
+        began = time.monotonic()
+    assert time.monotonic() - began < 10
+    for _, writer in lines:
+        writer.close()
 
 
 # ── too much ────────────────────────────────────────────────────────────────────────────────────────
