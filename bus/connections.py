@@ -20,7 +20,6 @@ import http
 import ipaddress
 import logging
 import re
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,11 +31,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 _LOG = logging.getLogger(__name__)
+_BY_ANYBODY = ("Invalid HTTP request received.", "Unsupported upgrade request.")
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg not in _BY_ANYBODY)
+"""A line for each request that anybody sends would fill a disk; they are counted, and told by their number."""
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _NUMBER = re.compile(rb"[0-9]{1,18}")
 _LENGTH = b"content-length"
 _CODING = b"transfer-encoding"
 LARGEST_HEAD = 16 * 1024
+_TOLD_AFTER = 1.0
 _TOLD_EVERY = 60.0
 """Seconds between log lines about refused connections, however many there are."""
 
@@ -65,15 +68,21 @@ class Guard:
     open: int = 0
     by_address: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    _told_at: float = 0.0
+    _told_at: float = -_TOLD_EVERY
+    _telling: asyncio.TimerHandle | None = None
 
     def note(self, why: str) -> None:
-        """Count a refusal; a log line now and then says how many there were."""
+        """Count a refusal; a log line, a second later or a minute after the last one, says how many there were."""
         self.refused[why] += 1
-        if time.monotonic() - self._told_at >= _TOLD_EVERY or not self._told_at:
-            self._told_at = time.monotonic()
-            _LOG.warning("HTTP connections were refused or closed: %s", dict(self.refused))
-            self.refused.clear()
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            wait = max(_TOLD_AFTER, self._told_at + _TOLD_EVERY - loop.time())
+            self._telling = loop.call_later(wait, self._tell)
+
+    def _tell(self) -> None:
+        self._telling, self._told_at = None, asyncio.get_running_loop().time()
+        _LOG.warning("HTTP connections were refused or closed: %s", dict(self.refused))
+        self.refused.clear()
 
 
 class _StrictConnection(h11.Connection):

@@ -73,8 +73,10 @@ def explain(error: Exception) -> tuple[str, int]:
 def unexpected(error: Exception) -> int:
     """Say it to the person at the terminal, or to the log with every place where a log is kept; return the status."""
     sentence, status = explain(error)
-    if logs.configured():
-        logs.get("python").critical("the process ended by a fault", words=sentence, exc_info=error)
+    if logs.configured() and status == _INTERNAL:
+        logs.get("python").critical("the process ended by a fault", exc_info=error)
+    elif logs.configured():
+        logs.get("python").critical(sentence)
     else:
         sys.stderr.write(f"{sentence}\n")
     return status

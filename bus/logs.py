@@ -39,7 +39,11 @@ _NOT_FOR_LOGS: Final = frozenset(
 _OFFICE_FILES: Final = frozenset({"file", "filename", "files", "folder", "manifest", "path", "place", "what"})
 """What an office calls its files says what its letters are about; how many there are says nothing."""
 _OURS: Final = ("bus", "adapters", "compose", "tests", "__main__")
-_QUIET: Final = ("pika", "httpx", "httpcore", "uvicorn", "asyncio", "sqlalchemy", "alembic")
+_LEVELS: Final = {
+    **dict.fromkeys(("pika", "httpx", "httpcore", "uvicorn", "asyncio", "sqlalchemy", "alembic"), "WARNING"),
+    # Seven lines for each attempt to connect, of which the link says in one how it ended.
+    **dict.fromkeys(("pika.adapters.utils", "pika.adapters.base_connection"), "CRITICAL"),
+}
 _PLAIN_SPOKEN: Final = ("pika", "uvicorn", "asyncio")
 """Libraries that begin what they say with words of their own; of others only the place is written."""
 _OWN_WORDS: Final = re.compile(r"[A-Za-z][A-Za-z ,.\-]*")
@@ -82,7 +86,9 @@ def configure(service: str, *, level: str = "INFO") -> None:
             "formatters": {"json": formatter},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": level},
-            "loggers": {name: {"level": "WARNING", "handlers": [], "propagate": True} for name in _QUIET},
+            "loggers": {
+                name: {"level": level, "handlers": [], "propagate": True} for name, level in _LEVELS.items()
+            },
         }
     )
     logging.raiseExceptions = False  # a line that cannot be written is not written out by other means

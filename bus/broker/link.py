@@ -436,5 +436,7 @@ def _in_words(reason: BaseException | None) -> str:
     code = getattr(reason, "reply_code", None)
     if isinstance(code, int):
         return f"{_REPLIES.get(code, 'closed by the other side')} ({code})"
-    inner = [_in_words(each) for each in reason.args if isinstance(each, BaseException)]
-    return ": ".join([in_words(reason), *inner])
+    # pika wraps an error in the phases that it went through; the innermost says what happened.
+    behind = [*reason.args, *getattr(reason, "exceptions", ()), getattr(reason, "exception", None)]
+    inner = [each for each in behind if isinstance(each, BaseException)]
+    return _in_words(inner[-1]) if inner else in_words(reason)

@@ -235,6 +235,18 @@ async def test_a_server_that_ends_does_not_wait_for_what_never_comes(monkeypatch
         writer.close()
 
 
+async def test_refusals_are_logged_by_their_number_and_not_one_by_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with face(replace(QUICK, head_seconds=0.1)) as port:
+        lines = [await connect(port, b"GET /") for _ in range(30)]
+        await asyncio.gather(*map(answer, lines), answer(await connect(port, b"nonsense\r\n\r\n")))
+        async with asyncio.timeout(10):
+            while "'no whole request in time': 30" not in caplog.text:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    assert len(caplog.records) == 1, caplog.text
+
+
 # ── too much ────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -79,6 +81,27 @@ def _leaves(group: Any, above: tuple[str, ...]) -> Iterator[Command]:
         else:
             yield Command((*above, name), tuple(each.params))
 
+
+ADAPTER_SETTINGS = f"""
+agency = "{OPM}"
+bus_certificate = "keys/bus.crt.pem"
+[seal]
+key = "keys/{OPM}.key.pem"
+certificate = "keys/{OPM}.crt.pem"
+[broker]
+password_file = "password"
+[mailbox]
+folder = "in the way/mailbox"
+"""
+BUS_SETTINGS = """
+[ledger]
+url = "sqlite:///ledger.db"
+[directory]
+certificates = "keys"
+[depot]
+folder = "in the way/depot"
+database = "sqlite:///depot.db"
+"""
 
 BUS, ADAPTER = commands(bus_app), commands(adapter_app)
 Run = Callable[..., tuple[int, str]]
@@ -439,3 +462,21 @@ def test_a_full_disk_is_no_mistake_of_the_path() -> None:
     os.close(full)
     sentence, status = explain(met.value)
     assert (status, "no space left" in sentence) == (74, True)
+
+
+@pytest.mark.parametrize(("module", "words"), [("adapters", ["run"]), ("bus", ["serve"])])
+def test_a_process_that_cannot_start_says_why_in_its_log(bare: Shell, module: str, words: list[str]) -> None:
+    (bare.folder / "in the way").write_text("")
+    for name, raw in (("adapter", ADAPTER_SETTINGS), ("bus", BUS_SETTINGS)):
+        (bare.folder / f"{name}.toml").write_text(raw)
+    bare("ledger", "init")
+    bare("directory", "apply")
+    password = bare.folder / "password"
+    password.touch(mode=0o600)
+    password.write_text("x")
+    done = subprocess.run([sys.executable, "-m", module, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == MENDED_BY_A_PERSON, done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "in the way" in json.loads(last)["event"]
+    assert "Mend the path" in last

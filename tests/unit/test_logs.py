@@ -53,7 +53,8 @@ def test_other_libraries_speak_json_too() -> None:
     line = _line(
         "import logging; from bus import logs; logs.configure('serve')\n"
         "logging.getLogger('uvicorn.error').warning('port %s', 8470)\n"
-        "logging.getLogger('pika').info('not heard')"
+        "logging.getLogger('pika').info('not heard')\n"
+        "logging.getLogger('pika.adapters.utils.connection_workflow').error('the link says it')"
     )
     assert (line["event"], line["service"], line["level"]) == ("port 8470", "serve", "warning")
 
