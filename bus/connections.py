@@ -10,7 +10,7 @@ uvicorn itself waits for ever for the rest of a request's head or body, and h11 
 | a body that goes on after its answer for another `window` | closed |
 | more connections than `most` | the one that has been without a request for the longest gives way, else 503 |
 | more than `most_per_address` from one address that is not this machine | 503 |
-| a head that says in two ways where its request ends (RFC 9112, 5.2, 6.1 to 6.3) | 400 |
+| a head that says in two ways where its request ends (`bus.framing`) | 400 |
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import asyncio
 import http
 import ipaddress
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,15 +29,12 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from bus.framing import StrictConnection
+
 _LOG = logging.getLogger(__name__)
 _BY_ANYBODY = ("Invalid HTTP request received.", "Unsupported upgrade request.")
 logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg not in _BY_ANYBODY)
 """A line for each request that anybody sends would fill a disk; they are counted, and told by their number."""
-_END_OF_HEAD = re.compile(rb"\n\r?\n")
-_NUMBER = re.compile(rb"[0-9]{1,18}")
-_LENGTH = b"content-length"
-_CODING = b"transfer-encoding"
-LARGEST_HEAD = 16 * 1024
 _TOLD_AFTER = 1.0
 _TOLD_EVERY = 60.0
 """Seconds between log lines about refused connections, however many there are."""
@@ -85,50 +81,6 @@ class Guard:
         self.refused.clear()
 
 
-class _StrictConnection(h11.Connection):
-    """h11 that refuses a head which another server might read in another way, and a body announced as too large."""
-
-    def __init__(self, most_body: int | None) -> None:
-        super().__init__(h11.SERVER, LARGEST_HEAD)
-        self._most_body = most_body
-        self.too_large = False
-
-    def next_event(self) -> Any:
-        """The next event; RemoteProtocolError for such a request."""
-        if self.their_state is h11.IDLE:
-            data, _ = self.trailing_data
-            end = _END_OF_HEAD.search(data)
-            if end and (fault := framing_fault(data[: end.end()])):
-                raise h11.RemoteProtocolError(fault)
-        event = super().next_event()
-        if isinstance(event, h11.Request) and self._most_body is not None:
-            self.too_large = any(
-                int(each) > self._most_body for name, each in event.headers if name == _LENGTH
-            )
-            if self.too_large:
-                raise h11.RemoteProtocolError("the body is announced as too large")
-        return event
-
-
-def framing_fault(head: bytes) -> str | None:
-    """Return what is doubtful in a request's head, or None."""
-    lines = head.split(b"\r\n")
-    if any(octet in line for line in lines for octet in (b"\r", b"\n", b"\0")):
-        return "a line does not end with CRLF"
-    if any(line[:1] in (b" ", b"\t") for line in lines[1:]):
-        return "a header is folded"
-    fields = [line.partition(b":") for line in lines[1:] if line]
-    lengths = [value.strip(b" \t") for name, _, value in fields if name.lower() == _LENGTH]
-    codings = [value for name, _, value in fields if name.lower() == _CODING]
-    if len(lengths) > 1 or any(not _NUMBER.fullmatch(each) for each in lengths):
-        return "Content-Length is not one number"
-    if lengths and codings:
-        return "both Content-Length and Transfer-Encoding"
-    if codings and not lines[0].endswith(b"HTTP/1.1"):
-        return "Transfer-Encoding before HTTP/1.1"
-    return None
-
-
 class GuardedProtocol(H11Protocol):
     """One connection. `guard` is the server's."""
 
@@ -142,7 +94,7 @@ class GuardedProtocol(H11Protocol):
         guard: Guard,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.conn = _StrictConnection(guard.limits.most_body)
+        self.conn = StrictConnection(guard.limits.most_body)
         self._guard = guard
         self._limits = guard.limits
         self._address = ""
@@ -210,7 +162,7 @@ class GuardedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong where no answer has begun; where one has, nothing more can be said."""
-        if isinstance(self.conn, _StrictConnection) and self.conn.too_large:
+        if isinstance(self.conn, StrictConnection) and self.conn.too_large:
             self._turn_away(413, "a body too large")
         elif self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self._turn_away(400, "a request that is not HTTP as it should be")

@@ -18,8 +18,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bus import connections
-from bus.connections import Limits, framing_fault
+from bus.connections import Limits
 from bus.errors import Misconfigured
+from bus.framing import framing_fault
 from bus.web import health_app, serving
 
 QUICK = Limits(head_seconds=0.5, window=0.4, slowest=10_000, most=400, most_body=1_000_000)
