@@ -15,7 +15,6 @@ from bus.errors import Misconfigured, Problem, Transient
 from bus.settings import EvidenceSettings
 
 _WITHIN = 30.0
-_TLS = ssl.create_default_context()
 _LARGEST = 1024 * 1024
 _QUERY, _REPLY = "application/timestamp-query", "application/timestamp-reply"
 
@@ -56,7 +55,7 @@ def _asked(url: str, query: bytes) -> bytes:
             content=query,
             headers={"Content-Type": _QUERY},
             timeout=_WITHIN,
-            verify=_TLS,
+            verify=ssl.create_default_context(),
             trust_env=False,
         )
     except httpx.HTTPError as error:
