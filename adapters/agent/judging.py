@@ -30,7 +30,7 @@ from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
 from bus.errors import BusError, Misconfigured, Rejected, RejectionCode, Transient
-from bus.logs import get
+from bus.logs import get, in_words
 
 _LOG = get(__name__)
 _OVERDUE = (Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION)
@@ -115,7 +115,7 @@ class Judge:
                 self._quarantine(arrival, _UNREADABLE, str(reason))
             case _:
                 _LOG.error("a message cannot be judged now", consignment=arrival.consignment, exc_info=reason)
-                self._postpone(arrival, f"{type(reason).__name__}: {reason}")
+                self._postpone(arrival, in_words(reason))
 
     def _directory(self, arrival: Arrival) -> _Act:
         signed = open_signed_json(_ascii(arrival.body), [pin.certificate for pin in self._directory_pins()])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,8 @@ from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
 from adapters.cli.log import log_key_of
 from adapters.cli.metrics import metrics
 from adapters.connectors.base import serve
-from adapters.connectors.folder import FolderConnector
+from adapters.connectors.folder import FOLDERS, FolderConnector
+from adapters.connectors.sharing import share
 from adapters.depot import DepotClient
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
@@ -71,10 +71,11 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
                 ready=lambda: agent.running and outward.connected and inward.connected,
                 metrics=lambda: metrics(mailbox, outward.connected and inward.connected),
             )
-            await stack.enter_async_context(serving(health, "127.0.0.1", settings.metrics_port))
+            port = settings.metrics_port
+            await stack.enter_async_context(serving(health, "127.0.0.1", port, setting="metrics_port"))
         beside = _connectors(settings, mailbox)
         if settings.witness.log_key:
-            client = LogClient(settings.depot.url, tls=_tls(settings))
+            client = LogClient(settings.depot.url, tls=settings.depot.tls())
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         await agent.run(stop, beside=beside)
 
@@ -83,6 +84,8 @@ def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
     folder = settings.connectors.folder
     if not folder.enabled:
         return []
+    if folder.group:
+        share(folder.path, FOLDERS, folder.group)
     return [partial(serve, FolderConnector(mailbox, folder.path), interval=folder.poll)]
 
 
@@ -118,17 +121,7 @@ def _link(settings: AdapterSettings, way: str) -> Link:
 
 
 def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:
-    return DepotClient(settings.depot.url, settings.agency, seal, tls=_tls(settings), policy=_DEPOT)
-
-
-def _tls(settings: AdapterSettings) -> ssl.SSLContext | bool:
-    ca_file = settings.depot.ca_file
-    try:
-        return ssl.create_default_context(cafile=ca_file) if ca_file else True
-    except (OSError, ssl.SSLError) as exc:
-        raise Misconfigured(
-            Problem(str(ca_file), "depot.ca_file", "holds no certificates", "Name a PEM file with them.")
-        ) from exc
+    return DepotClient(settings.depot.url, settings.agency, seal, tls=settings.depot.tls(), policy=_DEPOT)
 
 
 def _certificate(path: Path) -> x509.Certificate:

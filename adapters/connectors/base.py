@@ -39,7 +39,7 @@ async def _again_and_again(name: str, verb: Callable[[], int], stop: asyncio.Eve
         try:
             await asyncio.to_thread(verb)
         except Transient as exc:
-            _LOG.warning("a connector waits", connector=name, why=str(exc))
+            _LOG.warning("a connector waits", connector=name, why=exc)
         except Exception:
             _LOG.exception("a connector's round failed", connector=name)
         await pause(stop, interval)

@@ -45,7 +45,7 @@ from bus.failpoints import reached
 from bus.logs import get
 
 _LOG = get(__name__)
-_FOLDERS = ("outbox", "working", "sent", "failed", "inbox", "receipts")
+FOLDERS = ("outbox", "working", "sent", "failed", "inbox", "receipts")
 _UNFINISHED = (".part", ".tmp", ".partial", ".crdownload", "~")
 _FORMATS = (".toml", ".json")
 _LETTER = "letter"
@@ -73,7 +73,7 @@ class FolderConnector:
         self.folder = folder
         self._mailbox = mailbox
         self._patience = patience
-        for each in _FOLDERS:
+        for each in FOLDERS:
             (folder / each).mkdir(parents=True, exist_ok=True)
         self._teller = Teller(mailbox, folder, name)
 
@@ -108,7 +108,7 @@ class FolderConnector:
             if place is not None and place.name == entry.name and kind_of(place.name) == _LETTER:
                 self._bring_files(place)
         except OSError as exc:
-            _LOG.warning("something of the office cannot be read or moved now", what=entry.name, why=str(exc))
+            _LOG.warning("something of the office cannot be read or moved now", why=exc)
             return None
         return place
 
@@ -175,16 +175,15 @@ class FolderConnector:
         """Put to `failed/` what cannot be taken; False if it can only not be taken now."""
         match error:
             case Transient():
-                _LOG.info("something of the office waits", what=place.name, why=str(error))
+                _LOG.info("something of the office waits", why=error)
                 return False
             case OSError():
-                why = str(error)
-                _LOG.warning("something of the office cannot be read or moved now", what=place.name, why=why)
+                _LOG.warning("something of the office cannot be read or moved now", why=error)
                 return False
             case Mistaken() | Rejected() | AlreadyPut() | FileChanged():
                 self._fail(place, error)
             case _:
-                _LOG.error("something of the office cannot be taken", what=place.name, exc_info=error)
+                _LOG.error("something of the office cannot be taken", exc_info=error)
                 self._fail(place, error)
         return True
 
@@ -227,7 +226,7 @@ class FolderConnector:
                 there.rename(place / there.name)
 
     def _fail(self, place: Path, error: Exception) -> None:
-        _LOG.warning("something of the office has failed", what=place.name, why=type(error).__name__)
+        _LOG.warning("something of the office has failed", why=type(error).__name__)
         failed = self.folder / "failed"
         name = safe_name(place.name, [each.name for each in failed.iterdir() if each.is_dir()], most=200)
         reason = failed / f"{name}.reason.txt"

@@ -114,6 +114,8 @@ class Attempt:
     """Why it is not known whether the broker has it; None if it has confirmed."""
     uploaded: Mapping[int, float] = field(default_factory=dict)
     """When the depot took which file (position, Unix time)."""
+    refused: Receipted | None = None
+    """Why it will not be submitted as it is: the depot, or a proxy, does not take a file of it."""
 
 
 def by_submission(connection: Connection, submission: str) -> Outgoing | None:
@@ -131,8 +133,8 @@ def by_letter(connection: Connection, letter_id: str, digest: str) -> Outgoing |
     return outgoing(row) if row else None
 
 
-def answer(connection: Connection, row: Outgoing, receipted: Receipted, arrival: int) -> None:
-    """Remember the bus's answer, and make it news for the office's system."""
+def answer(connection: Connection, row: Outgoing, receipted: Receipted, arrival: int | None) -> None:
+    """Remember the answer of the bus, or of the way to it, and make it news for the office's system."""
     at = now().isoformat()
     answered = {
         "row": row.id,

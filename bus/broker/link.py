@@ -28,11 +28,25 @@ from bus.broker.confirms import Confirms, expire
 from bus.broker.messages import Away, Closed, Depth, Incoming, Outgoing, Unconfirmed
 from bus.broker.subscription import Subscription
 from bus.failpoints import reached
+from bus.logs import in_words
 from bus.retry import AWAY
 
 _LOG = logging.getLogger(__name__)
 _GENERATIONS = itertools.count(1)
 _PERSISTENT = 2
+_REPLIES = {
+    200: "closed",
+    311: "CONTENT_TOO_LARGE",
+    320: "CONNECTION_FORCED, by an operator or at the broker's end",
+    403: "ACCESS_REFUSED, look at user, password and permissions",
+    404: "NOT_FOUND, no such exchange or queue",
+    405: "RESOURCE_LOCKED",
+    406: "PRECONDITION_FAILED",
+    501: "FRAME_ERROR",
+    504: "CHANNEL_ERROR",
+    530: "NOT_ALLOWED, look at the virtual host",
+    541: "INTERNAL_ERROR",
+}
 _ANSWER_WITHIN = 30.0
 """Seconds for the broker to answer anything but a publish; a channel that takes longer is given up."""
 
@@ -416,6 +430,13 @@ async def _first(*futures: asyncio.Future[Any], within: float | None = None) -> 
 
 
 def _in_words(reason: BaseException | None) -> str:
+    """Why something of the broker's ended: by the code of its reply (AMQP 0-9-1, 1.2), or by what kind of error."""
     if reason is None:
         return "closed"
-    return str(reason) or type(reason).__name__
+    code = getattr(reason, "reply_code", None)
+    if isinstance(code, int):
+        return f"{_REPLIES.get(code, 'closed by the other side')} ({code})"
+    # pika wraps an error in the phases that it went through; the innermost says what happened.
+    behind = [*reason.args, *getattr(reason, "exceptions", ()), getattr(reason, "exception", None)]
+    inner = [each for each in behind if isinstance(each, BaseException)]
+    return _in_words(inner[-1]) if inner else in_words(reason)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bus.cli.common import Config, note_reading, opened, operator, say, settings_of
-from bus.cli.letters import dates_of, letters_named, paged
+from bus.cli.letters import dates_of, ledger_number, letters_named, paged, words_of
 from bus.depot.store import local_contents
 from bus.documents.letter import Letter
 from bus.documents.seal import Seal
@@ -22,7 +22,7 @@ from bus.documents.xml import open_envelope, read
 from bus.errors import Misconfigured, Problem
 from bus.evidence.pack import Stamp, write_pack
 from bus.evidence.stamping import stamper
-from bus.exits import USAGE, complain
+from bus.exits import NEGATIVE, USAGE, complain
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
 from bus.router.process import bus_seal, ledger_signer
@@ -72,7 +72,7 @@ def evidence(
                     recipient=recipient,
                     since=since,
                     until=until,
-                    words=tuple(query.split()) if query else (),
+                    words=words_of(query),
                 )
                 first, last = _span(span)
                 asked = any(each is not None for each in (span, number, sender, recipient, date, query))
@@ -80,7 +80,7 @@ def evidence(
                 wanted = [row.letter for rows in pages for row in rows if first <= row.letter <= last]
         if not wanted:
             say({"packs": []}, json=json, words=["no letter is asked for, or none is found"])
-            raise typer.Exit(1)
+            raise typer.Exit(NEGATIVE)
         alone = letter is not None and len(wanted) == 1
         _require_place(output if alone else output / "pack.asice", made=None if alone else output)
         # Entered first: a pack has the whole letter in it, and nobody reads unseen.
@@ -158,7 +158,7 @@ def _span(text: str | None) -> tuple[int, int]:
     if text is None:
         return 0, 2**63 - 1
     first, separator, last = text.partition("..")
-    if not separator or not all(each.isdecimal() for each in (first, last) if each):
+    if not separator or any(ledger_number(each) is None for each in (first, last) if each):
         raise typer.BadParameter(f"{text!r} is no range such as 100..200")
     return int(first or 0), int(last or 2**63 - 1)
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli.common import Auditor, Config, note_reading, opened, settings_of, table
-from bus.cli.letters import dates_of, in_batches, row_of, state_of, summary_of
+from bus.cli.letters import dates_of, in_batches, row_of, state_of, summary_of, words_of
 from bus.directory import BUS, from_json
 from bus.ledger.entry import Kind
 from bus.ledger.finding import Asked
@@ -70,7 +70,7 @@ def find(
     state: Annotated[
         str | None, typer.Option(help="State of a recipient, such as delivered, or `unacknowledged`.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many letters.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")] = 1000,
     auditor: Auditor = None,
 ) -> None:
     """Find letters; everything given has to apply."""
@@ -81,7 +81,7 @@ def find(
         "recipient": recipient,
         "since": first,
         "until": last,
-        "words": tuple(subject.split()) if subject else (),
+        "words": words_of(subject),
         "file": file.lower() if file else None,
     }
     with opened(settings_of(config)) as ledger:

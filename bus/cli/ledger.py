@@ -14,9 +14,10 @@ import typer
 from bus.cli import proving, reports
 from bus.cli.common import Auditor, Config, note_reading, opened, say, settings_of, table
 from bus.cli.finding import find
-from bus.cli.letters import letters_named, row_of, state_of
+from bus.cli.letters import MOST_NUMBER, letters_named, row_of, state_of
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
+from bus.exits import NEGATIVE
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.rows import LetterRow
@@ -34,6 +35,7 @@ app.command("find")(find)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
 _PAGE = 500
+_SQLITE_FILE = "sqlite:///"
 
 
 @app.command()
@@ -45,6 +47,8 @@ def init(
 ) -> None:
     """Create the ledger's tables, or bring them to the newest schema, and the key that signs its heads."""
     section = settings_of(config).ledger
+    if section.url.startswith(_SQLITE_FILE):
+        Path(section.url.removeprefix(_SQLITE_FILE)).parent.mkdir(parents=True, exist_ok=True)
     schema.upgrade(section.address(), runtime_role=role)
     if not section.key.exists():
         _require_no_heads(section.address(), section.key)
@@ -92,7 +96,7 @@ def show(
         note_reading(ledger, auditor, "show", {"letter": letter}, len(found))
     if not found:
         say({"letters": []}, json=json, words=[f"no letter {letter} in this ledger"])
-        raise typer.Exit(1)
+        raise typer.Exit(NEGATIVE)
     if json:
         value = [
             {**row_of(row), **state_of(state), "entries": [dict(e.body) for e in es]}
@@ -108,7 +112,9 @@ def show(
 def tail(
     config: Config = None,
     json: Json = False,
-    count: Annotated[int, typer.Option("-n", help="How many of the newest entries to begin with.")] = 20,
+    count: Annotated[
+        int, typer.Option("-n", min=0, max=MOST_NUMBER, help="How many of the newest first.")
+    ] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until stopped.")] = False,
 ) -> None:
     """Print the newest entries, one a line."""

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from bus.cli.common import Config, opened, operator, say, settings_of, table
-from bus.exits import complain
+from bus.cli.letters import MOST_NUMBER
+from bus.exits import NEGATIVE, complain
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.router import parking
@@ -18,7 +19,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Number = Annotated[int, typer.Argument(help="The ledger number of the parked entry.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST_NUMBER, help="The ledger number of the parked entry.")]
 
 
 @app.command("list")
@@ -74,4 +75,4 @@ def _parked(reader: Reader, number: int) -> Entry:
         if entry.seq == number:
             return entry
     complain(f"nothing is parked under {number}")
-    raise typer.Exit(1)
+    raise typer.Exit(NEGATIVE)

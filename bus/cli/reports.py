@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli.common import Config, opened, say, settings_of
+from bus.cli.letters import finite
 from bus.directory import BUS, from_json
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
@@ -18,6 +19,7 @@ from bus.thai import now
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Row = dict[str, Any]
 _PAGE = 500
+_LONGEST_HOURS = 24.0 * 366 * 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,7 +32,14 @@ def outstanding(
     agency: Annotated[str | None, typer.Option(help="Only what this recipient has not acknowledged.")] = None,
     speed: Annotated[str | None, typer.Option(help="Only letters of this speed (001 to 004).")] = None,
     older_than: Annotated[
-        float, typer.Option("--older-than", help="Only letters accepted so many hours ago, or longer.")
+        float,
+        typer.Option(
+            "--older-than",
+            min=0,
+            max=_LONGEST_HOURS,
+            callback=finite,
+            help="Only letters accepted so many hours ago, or longer.",
+        ),
     ] = 0.0,
     config: Config = None,
     json: Json = False,
