@@ -23,9 +23,10 @@ import anyio
 import httpx
 from anyio.to_thread import run_sync
 
+from adapters.refusals import FileUnavailable, refusal
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
-from bus.errors import BusError, Transient
+from bus.errors import Transient
 from bus.retry import DEPOT, Policy
 
 _BLOCK = 256 * 1024
@@ -33,20 +34,6 @@ _SMALL = 1024 * 1024
 """Bytes: a file up to this size is sent without asking first how much of it the depot has; that costs as much."""
 _PROBE_WITHIN = 5.0
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
-_FINAL = frozenset({"file.unknown", "file.digest", "file.too-large"})
-"""The codes of the depot that the same request would get again; everything else may pass."""
-
-
-class FileUnavailable(BusError):
-    """A file cannot be had, or cannot be sent, and trying again changes nothing; `code` says why.
-
-    `file.unknown`, `file.digest`, `file.too-large` are the depot's words. `file.size` and `file.digest` also stand
-    for a file, here or there, that is not what the letter says; `file.unreadable` for one that is not here.
-    """
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +61,11 @@ class DepotClient:
         self._seal = seal
         self._policy = policy
         self._http = httpx.AsyncClient(
-            base_url=url, verify=tls, timeout=timeout, headers={"Accept-Encoding": "identity"}
+            base_url=url,
+            verify=tls,
+            timeout=timeout,
+            headers={"Accept-Encoding": "identity"},
+            trust_env=False,
         )
 
     async def upload(self, path: Path, sha256: str, size: int) -> None:
@@ -126,10 +117,7 @@ class DepotClient:
         if response.is_success:
             return response
         await response.aclose()
-        code = response.headers.get("Saraban-Code", "")
-        if code in _FINAL:
-            raise FileUnavailable(code)
-        raise Transient(f"the depot answered {response.status_code} ({code or 'without a code'})")
+        raise refusal(request.method, response.status_code, response.headers.get("Saraban-Code", ""))
 
     async def _insist(self, work: _Upload | _Download) -> None:
         waits, reached = self._policy.waits(), 0

@@ -17,12 +17,14 @@ _LARGEST = 4 * 1024 * 1024
 class Shorter(BusError):
     """The log says that it has not so many entries as were asked about."""
 
+    for_logs = True
+
 
 class LogClient:
     """Asks where the depot is; an asynchronous context manager over its connections."""
 
     def __init__(self, url: str, *, tls: ssl.SSLContext | bool = True, timeout: float = 20.0) -> None:
-        self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout)
+        self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout, trust_env=False)
 
     async def anchor(self) -> str | None:
         """Return the newest head that witnesses are asked for, None while there is none. Raises Transient."""

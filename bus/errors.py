@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 
 class BusError(Exception):
     """Root of every error that this project raises on purpose."""
+
+    for_logs: ClassVar[bool] = False
+    """Whether its message is a sentence of our own that quotes neither a document, an office nor a foreign error."""
 
 
 class RejectionCode(StrEnum):
@@ -70,6 +74,8 @@ class RejectionCode(StrEnum):
     FILE_SIZE = "file.size"
     FILE_MEDIA_TYPE = "file.media-type"
     FILE_TWICE = "file.twice"
+    FILE_TOO_LARGE = "file.too-large"
+    FILE_REFUSED = "file.refused"
 
     ID_CONFLICT = "id.conflict"
 
@@ -110,6 +116,8 @@ _CIRCUMSTANTIAL = frozenset(
         RejectionCode.FILE_MISSING,
         RejectionCode.FILE_SIZE,
         RejectionCode.FILE_MEDIA_TYPE,
+        RejectionCode.FILE_TOO_LARGE,
+        RejectionCode.FILE_REFUSED,
         RejectionCode.NOTICE_LETTER_UNKNOWN,
         # What it supersedes may still be on its way: another router may have taken it from the intake.
         RejectionCode.NOTICE_SUPERSEDES_FOREIGN,
@@ -125,6 +133,8 @@ class Rejected(BusError):
     `detail` may quote the document: it goes to the submitting agency and never into a log.
     """
 
+    for_logs = True
+
     def __init__(self, code: RejectionCode, detail: str = "", *, where: str = "") -> None:
         super().__init__(code.value)
         self.code = code
@@ -134,6 +144,8 @@ class Rejected(BusError):
 
 class Transient(BusError):
     """Something is away for now; the same attempt may succeed later, and nothing is known to have failed."""
+
+    for_logs = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +163,8 @@ class Problem:
 
 class Misconfigured(BusError):
     """A configuration cannot be used; it carries every mistake found, not only the first."""
+
+    for_logs = True
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(map(str, problems)))

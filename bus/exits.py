@@ -1,4 +1,4 @@
-"""How a command ends: in words and with a status that means one thing; a bug ends in neither a traceback nor a verdict.
+"""How a command ends: each status means one thing, and what a person is told is harmless lines on standard error.
 
 The statuses beyond 2 are those of BSD's sysexits.h.
 """
@@ -6,22 +6,23 @@ The statuses beyond 2 are those of BSD's sysexits.h.
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import typer
 
-from bus import logs
 from bus.text import harmless_streams, printable
 
+NEGATIVE: Final = 1
+"""The answer is no: refused, not found, or not as it should be."""
 MISUSED: Final = 2
-"""The command was typed wrongly; likewise a mistake in a settings file."""
+"""What a person has to mend: an argument, a setting, a path, a right."""
 USAGE: Final = 64
-"""The place that was named for what a command makes cannot be used."""
+"""The place that was named for an evidence pack cannot be used, as for `saraban-verify`."""
 FAULT: Final = 70
+"""A bug of ours."""
 IO_ERROR: Final = 74
+"""A disk or a pipe failed."""
 NOT_NOW: Final = 75
 """The same may work later."""
 STOPPED: Final = 130
@@ -33,10 +34,10 @@ def complain(*sentences: object) -> None:
         sys.stderr.write(f"{printable(sentence)}\n")
 
 
-def status_of(program: str, app: Callable[..., Any], explain: Callable[[Exception], int | None]) -> int:
+def status_of(app: Callable[..., Any], explain: Callable[[Exception], int]) -> int:
     """Run a command line; return its exit status.
 
-    `explain` says what a program's own errors mean and returns their status, or None for what it does not know.
+    `explain` says what a program's own errors mean and returns their status; the rest is for `bus.faults.unexpected`.
     """
     harmless_streams()
     try:
@@ -50,12 +51,8 @@ def status_of(program: str, app: Callable[..., Any], explain: Callable[[Exceptio
     except SystemExit:
         # Typer's word for a reader that went away; its status would be that of a refusal.
         return IO_ERROR
-    except UnicodeEncodeError:
-        complain("an argument is no text in UTF-8: type it anew, or see to the terminal's encoding")
-        return MISUSED
     except Exception as error:
-        known = explain(error)
-        return known if known is not None else _unexpected(program, error)
+        return explain(error)
 
 
 def _misused(error: typer.TyperException) -> int:
@@ -66,18 +63,3 @@ def _misused(error: typer.TyperException) -> int:
     if sentence:
         complain(f"Error: {sentence}")
     return error.exit_code if error.exit_code != 1 else MISUSED
-
-
-def _unexpected(program: str, error: Exception) -> int:
-    if isinstance(error, OSError):
-        where = f": {error.filename!s}" if error.filename is not None else ""
-        complain(f"{program}: {error.strerror or type(error).__name__}{where}")
-        return IO_ERROR
-    if logs.configured():
-        logs.get(program).critical("ended by an internal fault", exc_info=error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno} {frames[-1].name}" if frames else "?"
-    complain(
-        f"{program}: an internal fault ({type(error).__name__} at {place}); please report it to whoever maintains this"
-    )
-    return FAULT

@@ -22,6 +22,8 @@ from bus.errors import BusError
 class FailpointReached(BusError):
     """A failpoint armed with `raise` was reached."""
 
+    for_logs = True
+
 
 @dataclass(frozen=True, slots=True)
 class _Point:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -16,6 +17,15 @@ threads that compute; with Python's own 5 ms each step of a message on its way w
 _COLLECT_EVERY = (20_000, 20, 20)
 """Objects made before garbage is looked for, and how much more rarely among the older ones. A document is thousands of
 short-lived objects, and the default is for programs of a few hundred."""
+
+
+PRIVATE = 0o077
+"""The umask of each program of ours: what it writes is its owner's alone, unless a mode of its own says more."""
+
+
+def keep_private() -> None:
+    """Let nobody else read what this program writes from now on, whatever umask it was started with."""
+    os.umask(PRIVATE)
 
 
 def run_until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

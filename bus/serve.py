@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from bus.connections import Limits as ConnectionLimits
 from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.directory import Directory, PinnedCertificate, from_json
@@ -30,7 +31,14 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
         in_force = DirectoryInForce(ledger)
         access = Access(pins_of=in_force.pins, suspended=in_force.suspended)
         app = build_app(depot, access, beside=log_routes(ledger))
-        async with serving(app, settings.depot.listen_host, settings.depot.listen_port):
+        section = settings.depot
+        limits = ConnectionLimits(
+            most=section.max_connections,
+            most_per_address=section.max_connections_per_address,
+            most_body=None,  # the depot judges a body by its path, its token and the room that is left
+        )
+        host, port = section.listen_host, section.listen_port
+        async with serving(app, host, port, setting="depot.listen_port", limits=limits):
             collecting = asyncio.create_task(collect_for_ever(depot))
             await stop.wait()
             collecting.cancel()

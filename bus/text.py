@@ -9,6 +9,7 @@ import io
 import json
 import sys
 import unicodedata
+from collections.abc import Callable
 from typing import Any, Final
 
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -35,13 +36,15 @@ def printable_lines(text: object) -> str:
     return "\n".join(printable(line) for line in str(text).replace("\r\n", "\n").split("\n"))
 
 
-def json_text(value: Any, *, encoding: str = "utf-8", indent: int | None = 2) -> str:
+def json_text(
+    value: Any, *, encoding: str = "utf-8", indent: int | None = 2, default: Callable[[Any], str] = str
+) -> str:
     """Return a value as JSON that any console can show: the same value, with what `printable` escapes as `\\uXXXX`.
 
     For an `encoding` other than UTF-8 all of it is ASCII: JSON in another encoding is none (RFC 8259, section 8.1).
     """
     utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
-    text = json.dumps(value, ensure_ascii=not utf8, indent=indent, default=str)
+    text = json.dumps(value, ensure_ascii=not utf8, indent=indent, default=default)
     return "\n".join(map(_escaped_json, text.split("\n")))
 
 

@@ -102,7 +102,7 @@ class _Desk:
         try:
             return await run_sync(ask)
         except Transient as away:
-            _log.warning("ledger-away", reason=str(away))
+            _log.warning("ledger-away", reason=away)
             return PlainTextResponse("not now\n", 503)
 
 

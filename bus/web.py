@@ -6,12 +6,22 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from bus.connections import Guard, GuardedProtocol, Limits
+from bus.errors import Misconfigured, Problem
+
+HEALTH_LIMITS: Final = Limits(most=100)
+"""For what answers a few bytes to a few who ask."""
+_GRACE = 10
+"""Seconds for requests under way when a server ends."""
 
 
 class _Server(uvicorn.Server):
@@ -31,22 +41,67 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[None]:
-    """Serve an application until the end of the block; requests under way are finished."""
-    config = uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False, server_header=False)
-    server = _Server(config)
-    running = asyncio.create_task(server.serve(), name=f"serving {port}")
+async def serving(
+    app: Starlette, host: str, port: int, *, setting: str, limits: Limits = HEALTH_LIMITS
+) -> AsyncIterator[None]:
+    """Serve an application until the end of the block; requests under way are finished, if they do in ten seconds.
+
+    Raises Misconfigured, naming `setting`, when the address cannot be had.
+    """
+    sockets = _listening(host, port, setting)
+    server = _Server(server_config(app, limits))
+    running = asyncio.create_task(server.serve(sockets), name=f"serving {port}")
     try:
         started = asyncio.create_task(server.ready.wait())
         await asyncio.wait({started, running}, return_when=asyncio.FIRST_COMPLETED)
         started.cancel()
         if running.done():
             running.result()
-            raise OSError(f"port {port} of {host} cannot be served")
+            raise RuntimeError("the HTTP server ended before it began")
         yield
     finally:
         server.should_exit = True
         await asyncio.gather(running, return_exceptions=True)
+        for each in sockets:
+            each.close()
+
+
+def server_config(app: Starlette, limits: Limits) -> uvicorn.Config:
+    """Return how uvicorn is to serve: guarded, and without what nobody here asked for."""
+    return uvicorn.Config(
+        app,
+        # uvicorn calls it as a class, and types it as one.
+        http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=Guard(limits))),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        # Longer than the guard's own patience, which is what ends a connection that is kept alive.
+        timeout_keep_alive=3600,
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
+def _listening(host: str, port: int, setting: str) -> list[socket.socket]:
+    """Sockets bound to every address of this host."""
+    bound: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            bound.append(socket.socket(family, kind, protocol))
+            bound[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                bound[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            bound[-1].bind(address)
+    except OSError as exc:
+        for each in bound:
+            each.close()
+        wrong = f"port {port} of {host} cannot be served: {(exc.strerror or type(exc).__name__).lower()}"
+        fix = "Stop the program that has it, or choose another port or address."
+        raise Misconfigured(Problem("settings", setting, wrong, fix)) from exc
+    return bound
 
 
 def health_app(

@@ -345,6 +345,7 @@ class LocalBus:
         settings = {
             "broker": {
                 "url": self.broker.amqp_url,
+                "insecure_transport": isinstance(self.broker, ExistingBroker),
                 "vhost": self.vhost,
                 "password_file": self._password_file(topology.ROUTER),
                 "management_url": f"{parts.scheme}://{parts.hostname}:{parts.port}",
@@ -402,6 +403,7 @@ class LocalBus:
             "resend_after": 5.0,
             "broker": {
                 "url": self.broker.amqp_url,
+                "insecure_transport": isinstance(self.broker, ExistingBroker),
                 "vhost": self.vhost,
                 "password_file": self._password_file(topology.user_of(code)),
             },

@@ -16,6 +16,7 @@ from bus import assets
 from bus.broker.passwords import Passwords
 from bus.broker.topology import topology_for
 from bus.documents.notes import make_key
+from bus.process import keep_private
 from compose.keys import new_seal, write_seal
 
 HERE = Path(__file__).resolve().parent
@@ -76,6 +77,7 @@ def _give_away(*roots: Path) -> tuple[int, int]:
 
 def main() -> int:
     """Prepare the folder beside compose.yaml, and name its owner in the file that Compose reads by itself."""
+    keep_private()
     folder = HERE / "private"
     prepare(folder, assets.path("config/agencies.toml"))
     user, group = _give_away(folder)

@@ -17,6 +17,8 @@ from compose.leash import Leash
 
 ROOT = Path(__file__).parents[1]
 _READY_WITHIN = 60.0
+_STRAIGHT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""A proxy that the environment names has no part in what stays on this machine."""
 
 
 class NotReady(BusError):
@@ -118,7 +120,7 @@ class Process:
 
     def _ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.health}/readyz", timeout=2) as answer:  # noqa: S310
+            with _STRAIGHT.open(f"{self.health}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

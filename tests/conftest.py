@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,16 @@ configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / "build" / "cac
 # The machine is shared with servers under load: a slow example is no failing one.
 settings.register_profile("saraban", deadline=None)
 settings.load_profile("saraban")
+
+
+@pytest.fixture(autouse=True)
+def _umask_of_the_tests() -> Iterator[None]:
+    """The programs set their own umask, which is the whole process's, when a test calls them within this one."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @pytest.fixture(scope="session")

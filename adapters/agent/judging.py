@@ -34,7 +34,7 @@ from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
 from bus.errors import Misconfigured, Rejected, RejectionCode, Transient
-from bus.logs import get
+from bus.logs import get, in_words
 from bus.thai import now
 
 _LOG = get(__name__)
@@ -133,7 +133,7 @@ class Judge:
                 self._quarantine(arrival, _UNREADABLE, str(reason))
             case _:
                 _LOG.error("a message cannot be judged now", consignment=arrival.consignment, exc_info=reason)
-                self._postpone(arrival, f"{type(reason).__name__}: {reason}")
+                self._postpone(arrival, in_words(reason))
 
     def _directory(self, arrival: Arrival) -> _Act:
         signed = open_signed_json(

@@ -93,7 +93,7 @@ async def repeat(
             try:
                 pause = await work()
             except Transient as exc:
-                _LOG.warning("an adapter's work waits", work=name, why=str(exc))
+                _LOG.warning("an adapter's work waits", work=name, why=exc)
                 pause = _AFTER_TROUBLE
             except Exception:
                 _LOG.exception("an adapter's work failed", work=name)

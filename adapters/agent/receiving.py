@@ -23,7 +23,7 @@ from adapters.mailbox.receipts import failure, receipt
 from bus.broker.messages import Closed, Incoming
 from bus.errors import BusError, RejectionCode, Transient
 from bus.failpoints import reached
-from bus.logs import get
+from bus.logs import get, in_words
 
 _LOG = get(__name__)
 _BATCH = 200
@@ -89,7 +89,7 @@ async def _stored(mailbox: Mailbox, messages: Sequence[Message], stop: asyncio.E
         try:
             await to_thread(mailbox.arrivals.store, messages)
         except Transient as exc:
-            _LOG.error("deliveries cannot be stored; they wait", count=len(messages), why=str(exc))
+            _LOG.error("deliveries cannot be stored; they wait", count=len(messages), why=exc)
             if stop.is_set():
                 return False
             await asyncio.sleep(_PAUSE)
@@ -221,7 +221,7 @@ class Fetcher:
             await self._refused(letter, exc)
         except Exception as exc:
             _LOG.exception("a letter's files cannot be fetched now", letter=letter.letter_id)
-            await self._postpone(letter, f"{type(exc).__name__}: {exc}")
+            await self._postpone(letter, in_words(exc))
 
     async def _bring(self, letter: Received, file: ReceivedFile) -> None:
         store = self._mailbox.store

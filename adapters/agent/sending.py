@@ -19,23 +19,35 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from adapters.agent.pace import Pace, note_failure
-from adapters.mailbox import Attempt, Mailbox, Outgoing, OutgoingFile
+from adapters.mailbox import Attempt, Mailbox, Outgoing, OutgoingFile, Receipted, Standing
 from adapters.mailbox.keys import KeyState, key_state
 from adapters.mailbox.submissions import STATEMENT
+from adapters.refusals import FileUnavailable, NotTaken
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
-from bus.errors import Transient
+from bus.errors import RejectionCode, Transient
 from bus.failpoints import reached
-from bus.logs import get
+from bus.logs import get, in_words
 from bus.thai import now
 
 _LOG = get(__name__)
 _SURELY_HELD = 3 * 24 * 3600.0
 """Seconds: the depot holds for seven days what no letter names; what was last shown longer ago is shown anew."""
+
+
+_FOR_WHAT_IT_IS = frozenset({RejectionCode.FILE_TOO_LARGE, RejectionCode.FILE_REFUSED})
+"""Why a file is not taken that will never be: the letter is refused. What is wrong here and now is tried again."""
+
+
+class _FileNotTaken(Exception):
+    def __init__(self, code: str, file: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.file = file
 
 
 class Publisher(Protocol):
@@ -76,6 +88,8 @@ class Sender:
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._attempts: dict[int, Attempt] = {}
         """What came of those that have ended, until it is stored; till then their rows stay under way."""
+        self._not_taken = ""
+        """Why the depot did not take the last file that it answered about."""
         self.wake = asyncio.Event()
         self.ended = asyncio.Event()
 
@@ -118,7 +132,7 @@ class Sender:
         try:
             await self.record()
         except Transient as exc:
-            _LOG.warning("what was sent last is not noted down; it is sent again", why=str(exc))
+            _LOG.warning("what was sent last is not noted down; it is sent again", why=exc)
 
     def _finished(self, row: int, task: asyncio.Task[None]) -> None:
         note_failure(task)
@@ -148,7 +162,7 @@ class Sender:
                 _LOG.exception(
                     "a document cannot be sealed now", document=row.document_id, attempt=row.attempts
                 )
-                attempts.append(self._failed(row, f"{type(exc).__name__}: {exc}"))
+                attempts.append(self._failed(row, in_words(exc)))
         ready = [row for row in rows if row.raw is not None]
         if signed:
             with self._mailbox.at_once():
@@ -172,6 +186,7 @@ class Sender:
     async def _send(self, row: Outgoing, files: Sequence[OutgoingFile]) -> None:
         uploaded: dict[int, float] = {}
         error: str | None = None
+        refused: Receipted | None = None
         try:
             await self._bring(files, uploaded)
             reached("adapter.before-publish")
@@ -179,14 +194,24 @@ class Sender:
             reached("adapter.after-publish")
         except Transient as exc:
             error = str(exc) or type(exc).__name__
+        except _FileNotTaken as exc:
+            _LOG.error(
+                "a letter is not submitted: a file of it is not taken",
+                document=row.document_id,
+                code=exc.code,
+            )
+            error, refused = (
+                exc.code,
+                Receipted(state=Standing.REFUSED, refusal=exc.code, refusal_detail=exc.file),
+            )
         except Exception as exc:
             _LOG.exception("a document cannot be sent now", document=row.document_id, attempt=row.attempts)
-            error = f"{type(exc).__name__}: {exc}"
+            error = in_words(exc)
         if error is None:
             attempt = Attempt(row=row.id, next_attempt_at=self._pace.resend_at(row.attempts))
         else:
             attempt = self._failed(row, error)
-        self._attempts[row.id] = replace(attempt, uploaded=uploaded)
+        self._attempts[row.id] = replace(attempt, uploaded=uploaded, refused=refused)
 
     def _failed(self, row: Outgoing, error: str) -> Attempt:
         return Attempt(row=row.id, next_attempt_at=self._pace.retry_at(row.attempts), error=error)
@@ -195,8 +220,24 @@ class Sender:
         """Show the depot these files, and note in `uploaded` what it has got."""
         for file in files:
             async with self._uploading:
-                await self._depot.upload(self._mailbox.store.path(file.sha256), file.sha256, file.size)
+                await self._upload(file)
             uploaded[file.position] = time.time()
+
+    async def _upload(self, file: OutgoingFile) -> None:
+        try:
+            await self._depot.upload(self._mailbox.store.path(file.sha256), file.sha256, file.size)
+        except NotTaken as exc:
+            if str(exc) != self._not_taken:
+                _LOG.error("the depot does not take files", why=exc)
+            self._not_taken = str(exc)
+            raise
+        except FileUnavailable as exc:
+            if exc.code in _FOR_WHAT_IT_IS:
+                raise _FileNotTaken(exc.code, f"{file.name} ({file.size} bytes)") from exc
+            raise
+        if self._not_taken:
+            self._not_taken = ""
+            _LOG.info("the depot takes files again")
 
     def _submission(self, row: Outgoing) -> Submission:
         return Submission(

@@ -104,7 +104,7 @@ class Witness:
                 raise Unreadable(f"a head of {head.origin}")
         except (Unreadable, Unsigned) as error:
             # Anybody can make such a thing: it is believed by nobody, and proves nothing against the log.
-            _LOG.error("a head that the log has not signed", reason=str(error))
+            _LOG.error("a head that the log has not signed", reason=error)
             return False
         if held is None:
             self._mailbox.heads.keep(head.size, head.root, self._plain(note))

@@ -43,6 +43,7 @@ def settings(config: Config = None) -> None:
     config_before_command.set(config)
 
 
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")]
 LetterArgument = Annotated[str, typer.Argument(help="LetterID, reference, or letter number (ที่).")]
 
 
@@ -107,7 +108,7 @@ def reconcile(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def outbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> None:
+def outbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -> None:
     """Letters sent, newest first, each with its recipients' states."""
     with opened(config) as mailbox:
         rows = mailbox.outbox.letters(limit=limit)
@@ -129,7 +130,7 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> 
 
 
 @app.command()
-def inbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> None:
+def inbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -> None:
     """Letters received, newest first."""
     with opened(config) as mailbox:
         rows = mailbox.inbox.letters(limit=limit)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import typer
 
 from adapters.agent.witnessing import COSIGNED_SIZE, witness_name
-from adapters.cli.speaking import MISTAKEN, AsJson, Config, bilingual, opened, say, settings_of
+from adapters.cli.speaking import AsJson, Config, bilingual, opened, say, settings_of
 from adapters.connectors import accounts
 from adapters.mailbox import Mailbox
 from bus.documents.notes import make_key, witness_key
 from bus.errors import Misconfigured, Problem
+from bus.exits import NEGATIVE
+from bus.logs import in_words
 from bus.settings import AdapterSettings
 from bus.text import print_json
 from bus.verifier.notes import Unreadable, VerifierKey
@@ -24,7 +26,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
         account = standing(mailbox)
         print_json(account) if as_json else say(False, None, bilingual(account))
     if account["alarms"]:
-        raise typer.Exit(MISTAKEN)
+        raise typer.Exit(NEGATIVE)
 
 
 @app.command()
@@ -35,6 +37,7 @@ def key(config: Config = None) -> None:
     if not section.key.exists():
         make_key(section.key, section.passphrase_text())
     name = witness_name(log_key_of(settings), settings.agency)
+    # `say` does not wrap it: it goes into the directory, and a terminal's width must not break it.
     say(False, None, str(witness_key(section.key, name, section.passphrase_text()).verifier))
 
 
@@ -65,5 +68,5 @@ def log_key_of(settings: AdapterSettings) -> VerifierKey:
         return VerifierKey.parse(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, Unreadable) as error:
         raise Misconfigured(
-            Problem(str(file), "witness.log_key", f"cannot be read ({error})", fix)
+            Problem(str(file), "witness.log_key", f"cannot be read ({in_words(error)})", fix)
         ) from error

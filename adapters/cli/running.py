@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,9 @@ from adapters.cli.log import log_key_of
 from adapters.cli.metrics import metrics
 from adapters.connectors.accounts import condition_lines
 from adapters.connectors.base import serve
+from adapters.connectors.exchange import FOLDERS
 from adapters.connectors.folder import FolderConnector
+from adapters.connectors.sharing import share
 from adapters.depot import DepotClient
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
@@ -80,11 +81,12 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
                 metrics=lambda: metrics(mailbox, all(link.connected for link in links)),
                 lines=lambda: [line for each in mailbox.conditions.all() for line in condition_lines(each)],
             )
-            await stack.enter_async_context(serving(app, "127.0.0.1", settings.metrics_port))
+            port = settings.metrics_port
+            await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
         beside = _connectors(settings, mailbox)
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
         if settings.witness.log_key:
-            client = LogClient(settings.depot.url, tls=_tls(settings))
+            client = LogClient(settings.depot.url, tls=settings.depot.tls())
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         await agent.run(stop, beside=beside)
 
@@ -104,6 +106,8 @@ def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
     connector = FolderConnector(
         mailbox, folder.path, patience=folder.patience, quiet=folder.quiet, largest_file=folder.largest_file
     )
+    if folder.group:
+        share(folder.path, FOLDERS, folder.group)
     return [partial(serve, connector, interval=folder.poll)]
 
 
@@ -139,17 +143,7 @@ def _link(settings: AdapterSettings, way: str) -> Link:
 
 
 def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:
-    return DepotClient(settings.depot.url, settings.agency, seal, tls=_tls(settings), policy=_DEPOT)
-
-
-def _tls(settings: AdapterSettings) -> ssl.SSLContext | bool:
-    ca_file = settings.depot.ca_file
-    try:
-        return ssl.create_default_context(cafile=ca_file) if ca_file else True
-    except (OSError, ssl.SSLError) as exc:
-        raise Misconfigured(
-            Problem(str(ca_file), "depot.ca_file", "holds no certificates", "Name a PEM file with them.")
-        ) from exc
+    return DepotClient(settings.depot.url, settings.agency, seal, tls=settings.depot.tls(), policy=_DEPOT)
 
 
 def _certificate(path: Path) -> x509.Certificate:

@@ -28,12 +28,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 config_before_command: ContextVar[Path | None] = ContextVar("config_before_command", default=None)
 """The `--config` that stands before the command."""
 
-MISTAKEN = 1
-"""The exit status when nothing was done for what was asked."""
-MISCONFIGURED = 2
-NOT_NOW = 75
-"""The exit status when the same may work later."""
-
 
 def settings_of(config: Path | None) -> AdapterSettings:
     """The settings of a command's own `--config`, of that before the command, or of an `adapter.toml` right here."""

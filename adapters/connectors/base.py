@@ -69,7 +69,7 @@ def _begun(name: str, verb: Callable[[], int]) -> asyncio.Future[object]:
         try:
             verb()
         except Transient as exc:
-            _LOG.warning("a connector waits", connector=name, why=str(exc))
+            _LOG.warning("a connector waits", connector=name, why=exc)
         except Exception:
             _LOG.exception("a connector's round failed", connector=name)
         with suppress(RuntimeError):  # the loop has gone: this round was left behind

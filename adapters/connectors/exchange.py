@@ -29,7 +29,7 @@ class Folders:
     receipts: Folder
 
 
-_NAMES = tuple(field.name for field in fields(Folders))
+FOLDERS = tuple(field.name for field in fields(Folders))
 
 
 class Exchange:
@@ -53,8 +53,8 @@ class Exchange:
         if not self._used:
             self.path.mkdir(parents=True, exist_ok=True)
         with Folder.at(self.path) as root:
-            missing = set(_NAMES).difference(root.names())
-            if self._used and len(missing) == len(_NAMES):
+            missing = set(FOLDERS).difference(root.names())
+            if self._used and len(missing) == len(FOLDERS):
                 raise FileNotFoundError(errno.ENOENT, "none of the folders is there")
             for name in missing:
                 root.make(name)
@@ -69,7 +69,7 @@ class Exchange:
             try:
                 self.prepare()
                 root = stack.enter_context(Folder.at(self.path))
-                folders = Folders(**{name: stack.enter_context(root.folder(name)) for name in _NAMES})
+                folders = Folders(**{name: stack.enter_context(root.folder(name)) for name in FOLDERS})
             except OSError as exc:
                 self.away(verb, exc)
             yield folders

@@ -28,6 +28,7 @@ from adapters.mailbox.submissions import (
     OutgoingFile,
     Standing,
     add,
+    answer,
     of_the_seal,
     one,
     outgoing,
@@ -104,6 +105,8 @@ class Outbox:
                     connection.execute(_UPLOADED, {"row": each.row, "file": position, "at": at})
                 values = {"key": each.row, "due": each.next_attempt_at, "error": each.error}
                 connection.execute(_CONFIRMED if each.error is None else _FAILED, values)
+                if each.refused and (row := one(connection, each.row)).state in UNANSWERED:
+                    answer(connection, row, each.refused, None)
 
     def put_statement(self, statement_id: str, octets: bytes, summary: str) -> None:
         """Put in what this adapter says about itself: it is sealed and sent until the bus has answered."""

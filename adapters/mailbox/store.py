@@ -25,6 +25,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from adapters.mailbox.tables import facts, metadata
 from adapters.mailbox.upgrading import upgrade
 from bus.errors import BusError, Misconfigured, Problem, Transient
+from bus.faults import usable
 from bus.thai import comparable
 
 LAYOUT = "2"
@@ -35,6 +36,8 @@ _LOCK_PAUSE = 0.05
 
 class AlreadyRunning(BusError):
     """Another process runs on this mailbox."""
+
+    for_logs = True
 
 
 class _Current(threading.local):
@@ -62,10 +65,12 @@ class Store:
         self.run = 0
         """Which run of this process on the mailbox it is, 0 while it does not run on it."""
         try:
-            self._writer = self.engine.connect().execution_options(writes=True)
-            with _translated():
-                upgrade(_driver(self._writer))
-            self._prepare()
+            hint = "See that its disk is there and has room."
+            with usable(str(folder / "mailbox.sqlite"), "mailbox.folder", hint):
+                with _translated():
+                    self._writer = self.engine.connect().execution_options(writes=True)
+                    upgrade(_driver(self._writer))
+                self._prepare()
         except BaseException:
             self.engine.dispose()
             raise
@@ -239,12 +244,16 @@ def _locked(descriptor: int) -> bool:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    # Only the driver's own words are passed on: SQLAlchemy's quote the parameters, and so the letter.
     try:
         yield
     except (OperationalError, InterfaceError) as exc:
-        raise Transient(f"the mailbox's database does not answer ({exc.orig})") from exc
+        raise Transient(f"the mailbox's database does not answer ({_why(exc.orig)})") from exc
     except (sqlite3.OperationalError, sqlite3.InterfaceError) as exc:
-        raise Transient(f"the mailbox's database does not answer ({exc})") from exc
+        raise Transient(f"the mailbox's database does not answer ({_why(exc)})") from exc
     except TimeoutError as exc:
         raise Transient("the mailbox's database has no free connection") from exc
+
+
+def _why(error: BaseException | None) -> str:
+    """SQLite's name for what is wrong: its sentences, and SQLAlchemy's, may quote a statement and so a letter."""
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__

@@ -111,6 +111,8 @@ class Attempt:
     """Why it is not known whether the broker has it; None if it has confirmed."""
     uploaded: Mapping[int, float] = field(default_factory=dict)
     """When the depot took which file (position, Unix time)."""
+    refused: Receipted | None = None
+    """Why it will not be submitted as it is: the depot, or a proxy, does not take a file of it."""
 
 
 def by_submission(connection: Connection, submission: str) -> Outgoing | None:
@@ -144,14 +146,15 @@ def answer(
     connection: Connection,
     row: Outgoing,
     receipted: Receipted,
-    arrival: int,
+    arrival: int | None,
     *,
     told: bool = False,
     under: str | None = None,
 ) -> None:
-    """Remember the bus's answer, and make it news for the office's system unless it was `told` the same before.
+    """Remember the answer of the bus, or of the way to it, and make it news for the office's system.
 
-    `under`: what was known of this adapter's certificate when it came.
+    `told`: it was told the same before, and this is no news; `under`: what was known of this adapter's certificate when
+    it came.
     """
     at = now().isoformat()
     answered = {

@@ -10,6 +10,7 @@ reported until somebody removes it by hand.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -41,7 +42,7 @@ _FEATURE = "stream_queue"
 class Management:
     """RabbitMQ's HTTP API as an administrator; a context manager. `url` carries user and password."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0, verify: str | bool = True) -> None:
+    def __init__(self, url: str, *, timeout: float = 30.0, tls: ssl.SSLContext | bool = True) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None or parts.username is None:
             raise Misconfigured(
@@ -54,7 +55,7 @@ class Management:
             base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/api",
             auth=(self.user, unquote(parts.password or "")),
             timeout=timeout,
-            verify=verify,
+            verify=tls,
             trust_env=False,
         )
 
@@ -84,7 +85,7 @@ class Management:
         try:
             response = self._client.request(method, address, json=body)
         except httpx.HTTPError as exc:
-            raise Transient(f"the broker's management does not answer: {exc}") from exc
+            raise Transient(f"the broker's management does not answer ({type(exc).__name__})") from exc
         if response.status_code in (401, 403):
             raise Misconfigured(
                 Problem(
@@ -95,7 +96,7 @@ class Management:
                 )
             )
         if response.is_error:
-            raise Transient(f"{method} {address}: {response.status_code} {response.text[:300]}")
+            raise Transient(f"the broker's management answered {response.status_code} to {method} {address}")
         return response
 
 
@@ -248,7 +249,12 @@ def _actual(topology: Topology, management: Management) -> State:
         {**each, "tags": _tags(each), "limits": dict(each.get("limits") or {})} for each in found["users"]
     ]
     return {
-        "user": {each["name"]: each for each in users if each["name"] in ours or _ours(each["name"])},
+        # Whoever asks is the administrator that the settings name; any other of such a name is news.
+        "user": {
+            each["name"]: each
+            for each in users
+            if each["name"] in ours or (_ours(each["name"]) and each["name"] != management.user)
+        },
         "permission": {each["user"]: each for each in permissions},
         "exchange": _by(here["exchanges"], lambda each: each["name"]),
         "queue": _by(here["queues"], lambda each: each["name"]),

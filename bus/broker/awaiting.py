@@ -6,6 +6,22 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from bus import logs
+
+_REPLIES = {
+    200: "closed",
+    311: "CONTENT_TOO_LARGE",
+    320: "CONNECTION_FORCED, by an operator or at the broker's end",
+    403: "ACCESS_REFUSED, look at user, password and permissions",
+    404: "NOT_FOUND, no such exchange or queue",
+    405: "RESOURCE_LOCKED",
+    406: "PRECONDITION_FAILED",
+    501: "FRAME_ERROR",
+    504: "CHANNEL_ERROR",
+    530: "NOT_ALLOWED, look at the virtual host",
+    541: "INTERNAL_ERROR",
+}
+
 
 def resolve(answer: asyncio.Future[Any]) -> Callable[[Any], None]:
     """A callback that completes a future, unless nobody waits for it any more."""
@@ -23,10 +39,13 @@ async def first(*futures: asyncio.Future[Any], within: float | None = None) -> N
 
 
 def in_words(reason: BaseException | None) -> str:
-    """Return why something is gone."""
+    """Why something of the broker's ended: by the code of its reply (AMQP 0-9-1, 1.2), or by what kind of error."""
     if reason is None:
         return "closed"
-    # pika wraps what went wrong with a socket or with TLS, twice, in exceptions that say nothing themselves.
-    nested = [*getattr(reason, "exceptions", ()), getattr(reason, "exception", None)]
-    causes = [cause for cause in nested if cause is not None]
-    return in_words(causes[-1]) if causes else str(reason) or type(reason).__name__
+    code = getattr(reason, "reply_code", None)
+    if isinstance(code, int):
+        return f"{_REPLIES.get(code, 'closed by the other side')} ({code})"
+    # pika wraps an error in the phases that it went through; the innermost says what happened.
+    behind = [*reason.args, *getattr(reason, "exceptions", ()), getattr(reason, "exception", None)]
+    inner = [each for each in behind if isinstance(each, BaseException)]
+    return in_words(inner[-1]) if inner else logs.in_words(reason)

@@ -9,7 +9,7 @@ import os
 import secrets
 from pathlib import Path
 
-from bus.errors import Misconfigured, Problem
+from bus.settings.sections import read_secret
 
 HASHING = "rabbit_password_hashing_sha256"
 _SALT_BYTES = 4
@@ -26,10 +26,7 @@ class Passwords:
         path = self._folder / user
         if not path.exists():
             self._generate(path)
-        if path.stat().st_mode & 0o077:
-            problem = Problem(str(path), user, "others can read this password", "Set its mode to 0600")
-            raise Misconfigured(problem)
-        return path.read_text().strip()
+        return read_secret(path, user).strip()
 
     def _generate(self, path: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -11,7 +11,7 @@ import typer
 
 from bus.cli.common import Config, opened, operator, say, settings_of
 from bus.cli.evidence import gathered
-from bus.cli.letters import letters_named
+from bus.cli.letters import MOST_NUMBER, finite, letters_named
 from bus.depot.store import local_contents
 from bus.errors import Misconfigured, Problem
 from bus.evidence.page import letter_of, page
@@ -32,7 +32,9 @@ def grant(
     letter: Annotated[str, typer.Argument(help="LetterID, letter number, or ledger number of the letter.")],
     auditor: Annotated[str, typer.Option(help="Who may open it.")],
     reason: Annotated[str, typer.Option(help="Why, such as the number of the order.")],
-    hours: Annotated[float, typer.Option(min=0.1, max=_LONGEST_HOURS, help="For how long.")] = 8.0,
+    hours: Annotated[
+        float, typer.Option(min=0.1, max=_LONGEST_HOURS, callback=finite, help="For how long.")
+    ] = 8.0,
     config: Config = None,
     json: Json = False,
 ) -> None:
@@ -56,7 +58,9 @@ def grant(
 
 @app.command(name="open")
 def open_letter(
-    number: Annotated[int, typer.Argument(metavar="GRANT", help="The number of the grant.")],
+    number: Annotated[
+        int, typer.Argument(metavar="GRANT", min=1, max=MOST_NUMBER, help="The number of the grant.")
+    ],
     auditor: Annotated[str, typer.Option(help="Who opens it.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="An empty or new folder.")],
     config: Config = None,

@@ -15,14 +15,14 @@ from rich.progress import track
 
 from bus.cli import asking
 from bus.cli.common import Config, note_reading, opened, operator, say, settings_of
-from bus.cli.letters import letters_named, paged
+from bus.cli.letters import ledger_number, letters_named, paged, words_of
 from bus.depot.store import local_contents
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
 from bus.evidence.pack import Stamp, write_pack
 from bus.evidence.page import letter_of
 from bus.evidence.stamping import stamper
-from bus.exits import USAGE, complain
+from bus.exits import NEGATIVE, USAGE, complain
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
 from bus.router.process import bus_seal, ledger_signer
@@ -77,7 +77,7 @@ def evidence(
                     recipient=asking.agency(names, recipient, "--to"),
                     since=since,
                     until=until,
-                    words=tuple(query.split()) if query else (),
+                    words=words_of(query),
                 )
                 first, last = _span(span)
                 asked = any(each is not None for each in (span, number, sender, recipient, date, query))
@@ -85,7 +85,7 @@ def evidence(
                 wanted = [row.letter for rows in pages for row in rows if first <= row.letter <= last]
         if not wanted:
             say({"packs": []}, json=json, words=["no letter is asked for, or none is found"])
-            raise typer.Exit(1)
+            raise typer.Exit(NEGATIVE)
         alone = letter is not None and len(wanted) == 1
         _require_place(output if alone else output / "pack.asice", made=None if alone else output)
         # Entered first: a pack has the whole letter in it, and nobody reads unseen.
@@ -161,7 +161,7 @@ def _span(text: str | None) -> tuple[int, int]:
     if text is None:
         return 0, 2**63 - 1
     first, separator, last = text.partition("..")
-    if not separator or not all(each.isdecimal() for each in (first, last) if each):
+    if not separator or any(ledger_number(each) is None for each in (first, last) if each):
         raise typer.BadParameter(f"{text!r} is no range such as 100..200")
     lowest, highest = int(first or 0), int(last or 2**63 - 1)
     if lowest > highest:

@@ -15,6 +15,7 @@ import typer
 from bus.cli import asking
 from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
 from bus.cli.letters import in_batches, row_of, state_of, summary_of
+from bus.cli.letters import words_of as sought
 from bus.cli.output import About, Column, Row, day, exported, iso, joined, listed, moment
 from bus.directory import Names
 from bus.evidence.words import ROLES, words_of
@@ -54,7 +55,7 @@ def find(
         str | None,
         typer.Option(help="State of a recipient, such as delivered or ลงทะเบียนรับแล้ว, or `unacknowledged`."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many letters.")] = 1000,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")] = 1000,
     auditor: Auditor = None,
 ) -> None:
     """Find letters; everything given has to apply."""
@@ -63,7 +64,7 @@ def find(
         "number": normalise_number(number) if number else None,
         "since": first,
         "until": last,
-        "words": tuple(subject.split()) if subject else (),
+        "words": sought(subject),
         "file": asking.file(file),
     }
     wanted_state = asking.state(state)

@@ -13,12 +13,13 @@ import typer
 from bus.cli import asking, proving, reports
 from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
 from bus.cli.finding import by_recipient, columns_by_recipient, find, head_of
-from bus.cli.letters import letters_named, row_of, state_of
+from bus.cli.letters import MOST_NUMBER, letters_named, row_of, state_of
 from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
 from bus.directory import Names
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
 from bus.evidence.words import words_of
+from bus.exits import NEGATIVE
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.rows import LetterRow
@@ -35,6 +36,7 @@ app.command("find")(find)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
 _PAGE = 500
+_SQLITE_FILE = "sqlite:///"
 
 
 @app.command()
@@ -46,6 +48,8 @@ def init(
 ) -> None:
     """Create the ledger's tables, or bring them to the newest schema, and the key that signs its heads."""
     section = settings_of(config).ledger
+    if section.url.startswith(_SQLITE_FILE):
+        Path(section.url.removeprefix(_SQLITE_FILE)).parent.mkdir(parents=True, exist_ok=True)
     schema.upgrade(section.address(), runtime_role=role)
     if not section.key.exists():
         _require_no_heads(section.address(), section.key)
@@ -94,7 +98,7 @@ def show(
         note_reading(ledger, auditor, "show", {"letter": letter}, len(found))
     if not found:
         say({"letters": []}, json=json, words=[f"no letter {letter} in this ledger"])
-        raise typer.Exit(1)
+        raise typer.Exit(NEGATIVE)
     if json:
         value = [
             {**row_of(row), **state_of(state), "entries": [dict(e.body) for e in es]}
@@ -115,7 +119,7 @@ def tail(
     config: Config = None,
     json: Json = False,
     count: Annotated[
-        int, typer.Option("-n", min=0, help="How many of the newest entries to begin with.")
+        int, typer.Option("-n", min=0, max=MOST_NUMBER, help="How many of the newest first.")
     ] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until stopped.")] = False,
     as_csv: AsCsv = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,12 +14,36 @@ from bus.ledger.state import LetterState
 from bus.thai import normalise_number, parse_date
 
 _PAGE = 500
+_MOST_DIGITS = 18
+_LONGEST_SUBJECT = 1000
+MOST_NUMBER = 10**_MOST_DIGITS
+"""Above every ledger number, and below what a database's integers hold."""
+
+
+def ledger_number(text: str) -> int | None:
+    """Return the ledger number that a text is, None if it is none: a number that no ledger reaches is none."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+def finite(value: float) -> float:
+    """Let a number of hours pass that is one."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number of hours")
+    return value
+
+
+def words_of(text: str | None) -> tuple[str, ...]:
+    """Return the words that a subject is to have, each once; no subject is longer than its schema allows."""
+    if text is not None and len(text) > _LONGEST_SUBJECT:
+        wrong = f"{len(text)} characters, where a subject has at most {_LONGEST_SUBJECT}; give fewer words"
+        raise typer.BadParameter(wrong)
+    return tuple(dict.fromkeys((text or "").split()))
 
 
 def letters_named(reader: Reader, name: str) -> list[LetterRow]:
     """Return the letters that a person means by a LetterID, a letter number or a ledger number."""
-    if name.isdecimal():
-        row = reader.letter(int(name))
+    if (seq := ledger_number(name)) is not None:
+        row = reader.letter(seq)
         return [row] if row else []
     return reader.find_letters(letter_id=name.lower()) or reader.find_letters(number=normalise_number(name))
 

@@ -23,8 +23,9 @@ from bus.cli import parked as parked_commands
 from bus.cli.common import Config, note, opened, operator, say, settings_of
 from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
-from bus.exits import MISUSED, NOT_NOW, complain, status_of
-from bus.process import run_until_told
+from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
+from bus.faults import unexpected
+from bus.process import keep_private, run_until_told
 from bus.router.enforce import enforce_calendar, enforce_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
@@ -48,11 +49,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Run the command line; whatever goes wrong ends with a sentence and no traceback."""
-    sys.exit(status_of("saraban-bus", app, _explained))
+    keep_private()
+    sys.exit(status_of(app, _explained))
 
 
-def _explained(error: Exception) -> int | None:
-    """Say what an error of ours means: 1 for a refusal, 2 for a mistake in a file, 75 for what may work later."""
+def _explained(error: Exception) -> int:
+    """Say what an error means: a mistake in a file, what may work later, a refusal, or what nobody foresaw."""
     if isinstance(error, Misconfigured):
         complain(*error.problems)
         return MISUSED
@@ -61,8 +63,8 @@ def _explained(error: Exception) -> int | None:
         return NOT_NOW
     if isinstance(error, BusError):
         complain(error)
-        return 1
-    return None
+        return NEGATIVE
+    return unexpected(error)
 
 
 @app.command()
@@ -94,7 +96,7 @@ def topology_check(config: Config = None, json: Json = False) -> None:
         found = drift(_topology(settings), management, Passwords(settings.broker.passwords_folder))
     say({"drift": found}, json=json, words=found or ["as it should be"])
     if found:
-        raise typer.Exit(1)
+        raise typer.Exit(NEGATIVE)
 
 
 @directory_app.command("apply")
@@ -147,7 +149,7 @@ def _topology(settings: BusSettings) -> topology.Topology:
 def _management(settings: BusSettings) -> Management:
     broker = settings.broker
     url = with_credentials(broker.management_url, broker.management_user, broker.management_password_text())
-    return Management(url)
+    return Management(url, tls=broker.management_tls())
 
 
 def _run(

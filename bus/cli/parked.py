@@ -10,9 +10,10 @@ import typer
 from bus.cli import asking
 from bus.cli.common import AsCsv, Config, opened, operator, say, settings_of
 from bus.cli.finding import head_of
+from bus.cli.letters import MOST_NUMBER
 from bus.cli.output import About, Column, exported, listed, moment
 from bus.directory import Names
-from bus.exits import complain
+from bus.exits import NEGATIVE, complain
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.router import parking
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Number = Annotated[int, typer.Argument(help="The ledger number of the parked entry.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST_NUMBER, help="The ledger number of the parked entry.")]
 
 
 @app.command("list")
@@ -86,4 +87,4 @@ def _parked(reader: Reader, number: int) -> Entry:
         if entry.seq == number:
             return entry
     complain(f"nothing is parked under {number}")
-    raise typer.Exit(1)
+    raise typer.Exit(NEGATIVE)

@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from bus.cli.common import Config, opened, operator, say, settings_of
+from bus.cli.letters import ledger_number
 from bus.documents.notes import log_key
 from bus.errors import Misconfigured, Problem
+from bus.exits import NEGATIVE
 from bus.ledger import halt
 from bus.ledger.database import reading
 from bus.ledger.reading import Reader
@@ -22,6 +24,7 @@ from bus.ledger.report import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import verify
+from bus.logs import in_words
 from bus.process import collect_rarely
 from bus.router.process import ledger_signer
 from bus.settings import BusSettings
@@ -69,7 +72,7 @@ def check(
     if halting:
         _halt(settings, report)
     if not report.passed:
-        raise typer.Exit(1)
+        raise typer.Exit(NEGATIVE)
 
 
 def prove(
@@ -82,7 +85,7 @@ def prove(
         found = _proofs(reader, what)
     if not found["entries"]:
         say(found, json=json, words=[f"nothing in a signed head of this ledger is {what}"])
-        raise typer.Exit(1)
+        raise typer.Exit(NEGATIVE)
     words = found["checkpoint"].splitlines()
     for one in found["entries"]:
         words += [f"entry {one['entry']}  leaf {one['leaf']}", *(f"  {each}" for each in one["proof"])]
@@ -139,13 +142,15 @@ def _checkpoint(file: Path) -> Head:
         checkpoint = read_checkpoint(read_note(text))
     except (OSError, UnicodeDecodeError, Unreadable) as error:
         fix = "Give a file with a signed head, as /log/checkpoint has it."
-        raise Misconfigured(Problem(str(file), "--since", f"is no checkpoint ({error})", fix)) from error
+        raise Misconfigured(
+            Problem(str(file), "--since", f"is no checkpoint ({in_words(error)})", fix)
+        ) from error
     return Head(checkpoint.size, "", checkpoint.root, text)
 
 
 def _proofs(reader: Reader, what: str) -> dict[str, Any]:
-    if what.isdecimal():
-        seqs = [int(what)]
+    if (number := ledger_number(what)) is not None:
+        seqs = [number]
     else:
         rows = reader.find_letters(letter_id=what.lower()) or reader.find_letters(
             number=normalise_number(what)

@@ -11,7 +11,7 @@ import typer
 from bus.cli import asking
 from bus.cli.common import AsCsv, Config, opened, say, settings_of
 from bus.cli.finding import head_of, letter_columns
-from bus.cli.letters import letters_named, row_of
+from bus.cli.letters import finite, letters_named, row_of
 from bus.cli.output import About, Column, Row, day, exported, joined, listed, moment
 from bus.cli.report_rows import REPORTS
 from bus.directory import Names
@@ -21,6 +21,7 @@ from bus.thai import now
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE = 500
+_LONGEST_HOURS = 24.0 * 366 * 100
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +39,14 @@ def outstanding(
         str | None, typer.Option(help="Only letters of this speed: 001 to 004, or its name.")
     ] = None,
     older_than: Annotated[
-        float, typer.Option("--older-than", min=0, help="Only letters accepted so many hours ago, or longer.")
+        float,
+        typer.Option(
+            "--older-than",
+            min=0,
+            max=_LONGEST_HOURS,
+            callback=finite,
+            help="Only letters accepted so many hours ago, or longer.",
+        ),
     ] = 0.0,
     config: Config = None,
     json: Json = False,

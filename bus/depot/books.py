@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bus.depot.refusals import Refusal, Refused
 from bus.errors import Transient
+from bus.faults import usable
 
 _metadata = sa.MetaData()
 
@@ -82,7 +83,9 @@ class Books:
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
             sa.event.listen(self._engine, "begin", _begin_immediate)
         self._reader = self._engine.execution_options(**_READING)
-        with _away_is_transient():
+        shown = self._engine.url.render_as_string(hide_password=True)
+        hint = "See that it runs, and look at `depot.database`, its user and its password."
+        with usable(shown, "depot.database", hint), _away_is_transient():
             _metadata.create_all(self._engine)
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ class Holds:
         self, url: str, seal: Seal, *, tls: ssl.SSLContext | bool = True, timeout: float = 30.0
     ) -> None:
         self._seal = seal
-        self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout)
+        self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout, trust_env=False)
 
     async def hold(self, checks: Sequence[Check]) -> list[Held]:
         """Answer each check, in order, and hold for seven days what is there; Transient when the depot is away.

@@ -120,6 +120,8 @@ WORDS: dict[str, Words] = {
 class Refused(BusError):
     """The depot does not do what was asked; `offset` tells an uploader where to go on."""
 
+    for_logs = True
+
     def __init__(self, refusal: Refusal, *, offset: int | None = None) -> None:
         super().__init__(refusal.value)
         self.refusal = refusal

@@ -66,6 +66,8 @@ class Doubt(StrEnum):
 class Denied(BusError):
     """A token proves nothing; `detail` says why in words for a log and quotes nothing of the token."""
 
+    for_logs = True
+
     def __init__(self, doubt: Doubt, detail: str) -> None:
         super().__init__(f"{doubt}: {detail}")
         self.doubt = doubt

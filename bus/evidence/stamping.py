@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def stamper(settings: EvidenceSettings) -> Callable[[bytes], bytes] | None:
                 builder = builder.add_root_certificate(root)
             builder.build().verify_message(response, octets)
         except (ValueError, VerificationError) as error:
-            raise Transient(f"the time-stamp authority's answer does not verify ({error})") from error
+            raise Transient(
+                f"the time-stamp authority's answer does not verify ({type(error).__name__})"
+            ) from error
         return answer
 
     return stamp
@@ -47,7 +50,14 @@ def stamper(settings: EvidenceSettings) -> Callable[[bytes], bytes] | None:
 
 def _asked(url: str, query: bytes) -> bytes:
     try:
-        response = httpx.post(url, content=query, headers={"Content-Type": _QUERY}, timeout=_WITHIN)
+        response = httpx.post(
+            url,
+            content=query,
+            headers={"Content-Type": _QUERY},
+            timeout=_WITHIN,
+            verify=ssl.create_default_context(),
+            trust_env=False,
+        )
     except httpx.HTTPError as error:
         raise Transient(f"the time-stamp authority is away ({type(error).__name__})") from error
     if response.status_code != 200 or len(response.content) > _LARGEST:

@@ -37,6 +37,8 @@ from bus.verifier.notes import (
 class Tampered(BusError):
     """The ledger does not continue what was signed before: entries were changed, removed or put in."""
 
+    for_logs = True
+
 
 class Signer:
     """Signs heads with the log's key; `kept` is its own memory of the newest one."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from bus.errors import Misconfigured, Problem
+from bus.faults import usable
 from bus.ledger.database import open_engine, translated
 from bus.ledger.tables import DISPOSABLE, REMEMBERED
 
@@ -22,23 +25,19 @@ def upgrade(url: str, *, runtime_role: str | None = None) -> None:
 
     Raises Transient when the database is away.
     """
-    engine = open_engine(url)
-    with translated(), engine.connect() as connection:
+    with _opened(url) as engine, engine.connect() as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if runtime_role:
             _grant(connection, runtime_role)
         connection.commit()
-    engine.dispose()
 
 
 def check(url: str) -> None:
     """Raise Misconfigured unless the database has the newest schema; Transient when it is away."""
-    engine = open_engine(url)
-    with translated(), engine.connect() as connection:
+    with _opened(url) as engine, engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
-    engine.dispose()
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found != wanted:
         raise Misconfigured(
@@ -49,6 +48,18 @@ def check(url: str) -> None:
                 "Run `saraban-bus ledger init`.",
             )
         )
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Engine]:
+    """Open a database for this block: Misconfigured where a person has to mend it, Transient where it is away."""
+    engine = open_engine(url)
+    hint = "See that it runs, and look at `ledger.url`, its user and its password."
+    try:
+        with usable(engine.url.render_as_string(hide_password=True), "ledger.url", hint), translated():
+            yield engine
+    finally:
+        engine.dispose()
 
 
 def _config() -> Config:

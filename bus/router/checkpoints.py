@@ -38,9 +38,9 @@ class Checkpoints:
             self.halted = False
         except Tampered as found:
             self.halted = True
-            _log.critical("ledger-rewritten", reason=str(found))
+            _log.critical("ledger-rewritten", reason=found)
         except Halted as found:
             self.halted = True
-            _log.error("ledger-halted", reason=str(found))
+            _log.error("ledger-halted", reason=found)
         except Transient as away:
-            _log.warning("checkpoint-postponed", reason=str(away))
+            _log.warning("checkpoint-postponed", reason=away)

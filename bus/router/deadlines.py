@@ -74,7 +74,7 @@ class Deadlines:
                 if await self.look(judge=clock() >= judge_at):
                     judge_at = clock() + interval
             except Transient as away:
-                _log.info("deadlines-postponed", reason=str(away))
+                _log.info("deadlines-postponed", reason=away)
             try:
                 await asyncio.wait_for(stop.wait(), min(interval, _LOOK_EVERY))
             except TimeoutError:

@@ -124,7 +124,7 @@ class Fanout:
         try:
             found = await asyncio.to_thread(self._claim, busy)
         except Transient as away:
-            _log.warning("sweep-postponed", reason=str(away))
+            _log.warning("sweep-postponed", reason=away)
             return
         self.give(found)
         for courier in self._couriers.values():

@@ -167,7 +167,7 @@ async def _parts(settings: BusSettings, ledger: Ledger, seal: Seal) -> AsyncIter
     async with (
         link(name=f"{name} intake") as intake,
         link(name=f"{name} outlet") as outlet,
-        Holds(settings.depot.url, seal) as depot,
+        Holds(settings.depot.url, seal, tls=settings.depot.tls()) as depot,
     ):
         parts = _Parts(settings, ledger, seal, intake, outlet, depot)
         try:
@@ -183,7 +183,9 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
     async with AsyncExitStack() as stack:
         if router.metrics_port:
             app = health_app(ready=lambda: parts.ready, metrics=parts.metrics.text)
-            await stack.enter_async_context(serving(app, "127.0.0.1", router.metrics_port))
+            await stack.enter_async_context(
+                serving(app, "127.0.0.1", router.metrics_port, setting="router.metrics_port")
+            )
         outgoing = asyncio.create_task(parts.fanout.run(later, interval=router.sweep_interval))
         work = [
             asyncio.create_task(parts.consumer.run(parts.intake_link, stop)),

@@ -96,7 +96,7 @@ async def carry_out_replays(ledger: Ledger, intake: Intake, stop: asyncio.Event,
             if Settlement.RETRY_LATER not in settled:
                 done_through = newest
         except Transient as away:
-            _log.info("replays-postponed", reason=str(away))
+            _log.info("replays-postponed", reason=away)
         await pause(stop, interval)
 
 

@@ -100,7 +100,7 @@ class Intake:
             try:
                 found, judged_by = await self._in_gates(list(waiting.values()))
             except Transient as away:
-                _log.warning("dependency-away", reason=str(away))
+                _log.warning("dependency-away", reason=away)
                 self.away.set()
                 settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
                 break
@@ -210,7 +210,7 @@ class Intake:
         self._metrics.submissions.labels("parked").inc()
         if delivery.agency:
             self.watch_share(delivery.agency, fruitless=1)
-        _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, error=outcome)
+        _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, exc_info=outcome)
         if delivery.replay is not None:
             name = type(outcome).__name__
             failed = self._appends.submit(lambda writer: parking.replay_failed(writer, delivery, name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from bus.settings.loading import Section, Settings, load
-from bus.settings.sections import BrokerAccess, HttpUrl, Log, PortOrOff, Seal, Seconds
+from bus.settings.sections import BrokerAccess, HttpUrl, Log, PortOrOff, Seal, Seconds, trusting
 
 
 class DepotAccess(Section):
@@ -19,6 +20,12 @@ class DepotAccess(Section):
     """Where the depot is reached."""
     ca_file: Path | None = None
     """Certificates of the authority that signed the depot's, for https; when not set, the system's."""
+    insecure_transport: bool = False
+    """Whether the depot may be reached unencrypted beyond this machine, where other means protect the network."""
+
+    def tls(self) -> ssl.SSLContext:
+        """The context for https, with verification of name and chain."""
+        return trusting(self.ca_file, "depot.ca_file")
 
 
 class AgencySeal(Seal):
@@ -52,6 +59,8 @@ class FolderConnector(Section):
     """Seconds that a letter waits for a file that is missing or has no end yet, before it fails."""
     largest_file: Annotated[int, Field(ge=1)] = 536870912
     """Bytes of the largest file that is taken; the depot has a limit of its own."""
+    group: str = ""
+    """The group whose members may read and write these folders, the office system's; when empty, their owner alone."""
 
 
 class Connectors(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,7 @@ from bus.settings.sections import (
     Seal,
     Seconds,
     secret,
+    trusting,
     with_credentials,
 )
 
@@ -61,6 +63,10 @@ class Broker(BrokerAccess):
     passwords_folder: Path = Path("passwords")
     """Where `topology apply` keeps the passwords of the broker's users, one file for each user."""
 
+    def management_tls(self) -> ssl.SSLContext:
+        """The context for the management interface over https, with verification of name and chain."""
+        return trusting(self.ca_file, "broker.ca_file")
+
     def management_password_text(self) -> str | None:
         """The administrator's password, from wherever it is."""
         return secret(
@@ -77,6 +83,8 @@ class Ledger(Section):
     """The database user's password, by the environment only."""
     password_file: Path | None = None
     """A file with that password, readable by its owner only; used when the password is not set."""
+    insecure_transport: bool = False
+    """Whether the database may be reached unencrypted beyond this machine, where other means protect the network."""
     origin: Annotated[str, Field(pattern=r"^[^\s+]{1,100}$")] = "saraban.example/ledger"
     """The ledger's name in its signed heads, without blanks and plus signs; never changed afterwards."""
     key: Path = Path("keys/log.key.pem")
@@ -104,6 +112,10 @@ class Depot(Section):
 
     url: HttpUrl = "http://127.0.0.1:8470"
     """Where routers reach the depot."""
+    ca_file: Path | None = None
+    """Certificates of the authority that signed the depot's, for https; when not set, the system's."""
+    insecure_transport: bool = False
+    """Whether depot and database may be reached unencrypted beyond this machine, as in a network that is protected."""
     listen_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address to listen on; put a TLS proxy before it when it is not this machine's own."""
     listen_port: Port = 8470
@@ -120,6 +132,14 @@ class Depot(Section):
     """Bytes of the largest file that is taken."""
     quota_bytes: Annotated[int, Field(ge=1)] = 53687091200
     """Bytes that one agency may keep in files that no letter names yet."""
+    max_connections: Annotated[int, Field(ge=10, le=100000)] = 1000
+    """Connections at the same time; beyond it the one that has been without a request for the longest gives way."""
+    max_connections_per_address: Annotated[int, Field(ge=0)] = 100
+    """Connections from one address; 0 is no limit, for a TLS proxy on another machine. This machine has none."""
+
+    def tls(self) -> ssl.SSLContext:
+        """The context for https, with verification of name and chain."""
+        return trusting(self.ca_file, "depot.ca_file")
 
     def database_address(self) -> str:
         """The bookkeeping's URL with its password: a secret, not to be logged."""
@@ -174,6 +194,8 @@ class EvidenceSettings(Section):
     """A time-stamp authority (RFC 3161) that stamps the signed head in each pack; none when not set."""
     tsa_ca_file: Path | None = None
     """The root certificate of that authority, a PEM file."""
+    insecure_transport: bool = False
+    """Whether the authority may be reached unencrypted beyond this machine, where other means protect the network."""
 
 
 class Shares(Section):

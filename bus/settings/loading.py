@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from bus.errors import Misconfigured, Problem
+from bus.settings.transport import unprotected
 from bus.toml import read_toml
 
 DELIMITER: Final = "__"
@@ -86,6 +87,7 @@ def load(model: type[_S], path: Path | None) -> _S:
         fix = f"Set single values, such as {_variable(model, ('log', 'level'))}=INFO"
         problems.append(Problem(ENVIRONMENT, _prefix(model), "a variable for a whole table is not JSON", fix))
         raise Misconfigured(*problems) from exc
+    problems.extend(_exposed(model, file, loaded))
     if problems:
         raise Misconfigured(*problems)
     return _anchored(loaded, path.parent if path is not None else Path())
@@ -164,6 +166,14 @@ def _unknown_variables(model: type[Settings]) -> Iterator[Problem]:
         if rest != variable.upper() and rest.split(DELIMITER)[0] not in known:
             fix = f"Known beginnings: {', '.join(_prefix(model) + name for name in known)}"
             yield Problem(ENVIRONMENT, variable, "is no setting", fix)
+
+
+def _exposed(model: type[Settings], file: str, loaded: Settings) -> Iterator[Problem]:
+    for keys, wrong, fix in unprotected(loaded):
+        variable = _variable(model, keys)
+        from_environment = variable in map(str.upper, os.environ)
+        place, key = (ENVIRONMENT, variable) if from_environment else (file, ".".join(keys))
+        yield Problem(place, key, wrong, fix)
 
 
 def _problem(model: type[Settings], file: str, error: Any) -> Problem:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import ssl
 import stat
 from pathlib import Path
@@ -14,6 +16,7 @@ from bus.errors import Misconfigured, Problem
 from bus.settings.loading import Section
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+_LONGEST_SECRET = 4096
 PortOrOff = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
@@ -53,14 +56,44 @@ def secret(key: str, value: SecretStr | None, file: Path | None) -> str | None:
     """A secret from the environment, or else from a file that only its owner can read; None when neither is set."""
     if value is not None or file is None:
         return value.get_secret_value() if value is not None else None
+    return read_secret(file, key)
+
+
+def read_secret(file: Path, key: str) -> str:
+    """The one line of a file that only its owner can read. Raises Misconfigured, which never shows any of it."""
     try:
-        if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise Misconfigured(Problem(str(file), key, "can be read by others", f"Run chmod 600 {file}"))
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
+        with file.open("rb") as opened:
+            # One descriptor for both, so that the rights looked at are those of the bytes read.
+            rights, raw = os.fstat(opened.fileno()).st_mode, opened.read(_LONGEST_SECRET + 1)
     except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        fix = "Put the password there, or mend the path"
-        raise Misconfigured(Problem(str(file), key, f"cannot be read: {reason}", fix)) from exc
+        wrong, fix = (
+            f"cannot be read: {os.strerror(exc.errno or 0).lower()}",
+            "Put it there, or mend the path",
+        )
+        raise Misconfigured(Problem(str(file), key, wrong, fix)) from exc
+    if rights & (stat.S_IRWXG | stat.S_IRWXO):
+        raise Misconfigured(Problem(str(file), key, "can be read by others", f"Run chmod 600 {file}"))
+    if unfit := _no_secret(raw):
+        fix = "Write one line of plain UTF-8, without a byte order mark"
+        raise Misconfigured(Problem(str(file), key, unfit, fix))
+    return raw.decode("utf-8").rstrip("\r\n")
+
+
+def _no_secret(raw: bytes) -> str | None:
+    """What keeps these bytes from being one line of text, in words that tell nothing of it."""
+    if raw.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "begins with a byte order mark, as some editors write it"
+    if len(raw) > _LONGEST_SECRET:
+        return "is far too long for a password"
+    try:
+        text = raw.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        return "is not UTF-8 text"
+    if "\0" in text:
+        return "is not UTF-8 text, but UTF-16 perhaps"
+    if not text:
+        return "is empty"
+    return None if text.isprintable() else "holds more than one line, or characters that are no letters"
 
 
 def with_credentials(url: str, user: str | None, password: str | None, *, path: str | None = None) -> str:
@@ -69,6 +102,18 @@ def with_credentials(url: str, user: str | None, password: str | None, *, path: 
     login = quote(user or "", safe="") + (f":{quote(password, safe='')}" if password is not None else "")
     host = f"{login}@{parts.netloc.rpartition('@')[2]}" if login else parts.netloc
     return urlunsplit(parts._replace(netloc=host, path=parts.path if path is None else path))
+
+
+def trusting(ca_file: Path | None, key: str) -> ssl.SSLContext:
+    """A context that verifies name and chain against the authorities of a file, or against the system's."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        wrong, fix = (
+            "holds no certificates that can be read",
+            "Name a PEM file with the authority's certificate",
+        )
+        raise Misconfigured(Problem(str(ca_file), key, wrong, fix)) from exc
 
 
 class BrokerAccess(Section):
@@ -85,7 +130,9 @@ class BrokerAccess(Section):
     password_file: Path | None = None
     """A file with that user's password, readable by its owner only; used when the password is not set."""
     ca_file: Path | None = None
-    """Certificates of the authority that signed the broker's own, for amqps; when not set, the system's."""
+    """Certificates of the authority that signed the broker's own, for amqps and https; when not set, the system's."""
+    insecure_transport: bool = False
+    """Whether the broker may be reached unencrypted beyond this machine, where other means protect the network."""
     heartbeat: Annotated[int, Field(ge=5, le=600)] = 30
     """Seconds after which a silent connection counts as lost."""
 
@@ -95,20 +142,14 @@ class BrokerAccess(Section):
             # A library's own fallback would be the broker's guest.
             raise Misconfigured(Problem("settings", "broker.user", "is empty", "Name the broker's user"))
         password = secret("broker.password_file", self.password, self.password_file)
+        if password is None:
+            fix = "Name a file with it, or set the variable that ends in __BROKER__PASSWORD"
+            raise Misconfigured(Problem("settings", "broker.password_file", "no password is set", fix))
         return with_credentials(self.url, self.user, password, path="/" + quote(self.vhost, safe=""))
 
     def tls(self) -> ssl.SSLContext | None:
         """The context for amqps, with verification of name and chain; None for amqp."""
-        if not self.url.startswith("amqps:"):
-            return None
-        try:
-            return ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as exc:
-            wrong, fix = (
-                "holds no certificates that can be read",
-                "Name a PEM file with the authority's certificate",
-            )
-            raise Misconfigured(Problem(str(self.ca_file), "broker.ca_file", wrong, fix)) from exc
+        return trusting(self.ca_file, "broker.ca_file") if self.url.startswith("amqps:") else None
 
 
 class Seal(Section):

@@ -16,6 +16,7 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from bus import assets
+from bus.process import keep_private
 from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
 from compose.demo.intruder import bad_submissions, submit
@@ -30,6 +31,7 @@ LOST_KEY = "lost-key"
 
 def main() -> int:
     """Play the demonstration; return 0 only if everything is accounted for."""
+    keep_private()
     # Ctrl-C and a polite kill both unwind the stack, which stops every process.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     console = Console(width=max(Console().width, 110))

@@ -71,7 +71,7 @@ async def test_an_agency_writes_nowhere_else(vhost: Vhost, sender: Link, exchang
 
 
 async def test_an_agency_cannot_speak_as_another(sender: Link) -> None:
-    with pytest.raises(Unconfirmed, match=r"PRECONDITION_FAILED.*user_id"):
+    with pytest.raises(Unconfirmed, match="PRECONDITION_FAILED"):
         await sender.publish(message(exchange=submit_exchange(SENDER), user_id=user_of(NEIGHBOUR)))
 
 

@@ -21,6 +21,7 @@ from bus.broker.topology import (
     user_of,
 )
 from bus.errors import Misconfigured, Transient
+from compose.node import Node
 from tests.broker.samples import NEIGHBOUR, SENDER
 from tests.fixtures.broker import TESTER, Vhost
 
@@ -314,7 +315,7 @@ def test_a_password_that_others_can_read_is_refused(tmp_path: Path) -> None:
     passwords = Passwords(tmp_path)
     passwords.of(USER)
     (tmp_path / USER).chmod(0o640)
-    with pytest.raises(Misconfigured, match="0600"):
+    with pytest.raises(Misconfigured, match="chmod 600"):
         passwords.of(USER)
 
 
@@ -331,3 +332,21 @@ def test_a_wrong_operator_password_is_a_mistake_and_an_absent_broker_is_not(bare
 def test_a_management_url_without_a_user_is_refused(url: str) -> None:
     with pytest.raises(Misconfigured, match="user:password@host"):
         Management(url)
+
+
+@pytest.mark.parametrize("name", ["bus.admin", "agency.operator", "somebody"])
+def test_the_administrator_that_asks_is_no_drift_and_another_of_such_a_name_is(
+    bare: Vhost, broker_node: Node, name: str
+) -> None:
+    topology = topology_for([SENDER], vhost=bare.name)
+    host = broker_node.management_url.rpartition("@")[2]
+    administrators = [name, "bus.another"]
+    for each in administrators:
+        bare.management.put("users", each, body={"password": "p", "tags": "administrator"})
+    try:
+        with Management(f"http://{name}:p@{host}") as management:
+            apply(topology, management, bare.passwords)
+            assert drift(topology, management, bare.passwords) == ["user bus.another should not be there"]
+    finally:
+        for each in administrators:
+            bare.management.delete("users", each)

@@ -19,10 +19,12 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
+from bus.connections import Limits as ConnectionLimits
 from bus.depot.app import Access, build_app
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
+from bus.web import server_config
 from tests.assets import factory
 from tests.assets.factory import OCS, OPM, SOC
 
@@ -95,7 +97,7 @@ class _Server(uvicorn.Server):
     """uvicorn looks ten times a second whether it should end; this one is told."""
 
     def __init__(self, app: Starlette) -> None:
-        super().__init__(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
+        super().__init__(server_config(app, ConnectionLimits(most_body=None)))
         self.up = threading.Event()
 
     async def main_loop(self) -> None:

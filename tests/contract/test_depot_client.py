@@ -24,7 +24,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.depot import DepotClient, FileUnavailable
+from adapters.depot import DepotClient
+from adapters.refusals import FileUnavailable, NotTaken
 from bus.depot.store import Limits
 from bus.documents.seal import Seal
 from bus.errors import Transient
@@ -429,3 +430,83 @@ def write_large(path: Path, size: int) -> str:
             digest.update(some)
             file.write(some)
     return digest.hexdigest()
+
+
+# ── what stands between ─────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def answering(status: int, headers: dict[str, str]) -> Iterator[str]:
+    """Something that is no depot and answers every request in one way, without reading what it is sent."""
+
+    async def answer(_request: Request) -> Response:
+        return Response("no", status, headers)
+
+    methods = ["GET", "HEAD", "PUT", "PATCH"]
+    with serving(Starlette(routes=[Route("/{path:path}", answer, methods=methods)])) as url:
+        yield url
+
+
+@pytest.mark.parametrize(("status", "code"), [(413, "file.too-large"), (415, "file.refused")])
+@pytest.mark.parametrize("size", [1000, 3 * MB])
+async def test_a_proxy_that_never_takes_a_file_is_told_at_once(
+    world: World, tmp_path: Path, status: int, code: str, size: int
+) -> None:
+    data, sha256 = some_file(size)
+    (tmp_path / "a.pdf").write_bytes(data)
+    with answering(status, {}) as url:
+        async with client(world, url=url) as depot:
+            with pytest.raises(FileUnavailable) as refused:
+                await depot.upload(tmp_path / "a.pdf", sha256, size)
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [
+        (401, "token.time", "clock"),
+        (401, "", "clock"),
+        (403, "agency.suspended", "suspended"),
+        (403, "", "proxy"),
+        (407, "", "login"),
+        (429, "token.too-many", "too often"),
+        (507, "quota.exceeded", "share"),
+        (302, "", "depot.url"),
+        (404, "", "depot.url"),
+        (400, "", "depot.url"),
+        (451, "", "depot.url"),
+    ],
+)
+async def test_what_somebody_has_to_see_to_is_told_with_what_to_do(
+    world: World, tmp_path: Path, status: int, code: str, words: str
+) -> None:
+    data, sha256 = some_file(1000)
+    (tmp_path / "a.pdf").write_bytes(data)
+    with answering(status, {"Saraban-Code": code} if code else {}) as url:
+        async with client(world, url=url, policy=ONCE) as depot:
+            with pytest.raises(NotTaken, match=words) as told:
+                await depot.upload(tmp_path / "a.pdf", sha256, 1000)
+            assert str(status) in str(told.value)
+            with pytest.raises(Transient):
+                await depot.download(sha256, 1000, tmp_path / "b.pdf")
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
+async def test_what_passes_by_itself_is_only_tried_again(world: World, tmp_path: Path, status: int) -> None:
+    data, sha256 = some_file(1000)
+    (tmp_path / "a.pdf").write_bytes(data)
+    with answering(status, {}) as url:
+        async with client(world, url=url, policy=ONCE) as depot:
+            with pytest.raises(Transient) as away:
+                await depot.upload(tmp_path / "a.pdf", sha256, 1000)
+    assert not isinstance(away.value, NotTaken)
+
+
+@pytest.mark.parametrize("status", [413, 415])
+async def test_no_letter_is_given_up_for_what_a_proxy_says_of_a_download(
+    world: World, tmp_path: Path, status: int
+) -> None:
+    with answering(status, {}) as url:
+        async with client(world, url=url, policy=ONCE) as depot:
+            with pytest.raises(Transient):
+                await depot.download("0" * 64, 1000, tmp_path / "b.pdf")

@@ -47,7 +47,7 @@ def lived(sqlite_template: Path, tmp_path: Path) -> Lived:
 @asynccontextmanager
 async def served(ledger: Ledger) -> AsyncIterator[str]:
     port = free_port()
-    async with serving(Starlette(routes=log_routes(ledger)), "127.0.0.1", port):
+    async with serving(Starlette(routes=log_routes(ledger)), "127.0.0.1", port, setting="test"):
         yield f"http://127.0.0.1:{port}"
 
 

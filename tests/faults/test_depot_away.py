@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Row, select
 
-from adapters.depot import DepotClient, FileUnavailable
+from adapters.depot import DepotClient
 from adapters.mailbox import tables as mail
+from adapters.refusals import FileUnavailable
 from bus.ledger.entry import Kind
 from tests.faults.promises import promises_hold
 from tests.faults.scene import DGA, OPM, SOC, Scene

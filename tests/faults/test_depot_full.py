@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from adapters.depot import DepotClient
 from adapters.mailbox import tables as mail
 from tests.faults.promises import promises_hold
 from tests.faults.scene import DGA, OPM, SOC, Scene
@@ -47,20 +51,51 @@ def test_p11_a_full_disk_in_the_depot_delays_only_what_does_not_fit(
     assert large in town.received(SOC)
 
 
-def test_p11_an_agency_over_its_quota_delays_nobody_else(stage: Callable[..., Scene]) -> None:
-    limits = {"max_file_bytes": LARGE - 1, "quota_bytes": LARGE - 1}
-    town = stage(depot=limits).start()
+def test_p11_an_agency_over_its_quota_delays_nobody_else(stage: Callable[..., Scene], tmp_path: Path) -> None:
+    quota = LARGE + 2 * SMALL
+    town = stage(depot={"max_file_bytes": LARGE, "quota_bytes": quota}).start()
+    unnamed = tmp_path / "named by no letter"
+    unnamed.write_bytes(os.urandom(LARGE))
+    asyncio.run(_show(town, OPM, unnamed, hashlib.sha256(unnamed.read_bytes()).hexdigest()))
     (large,) = town.send(OPM, SOC, size=LARGE)
-    eventually(lambda: _error(town, OPM, large), "the depot refuses it")
+    eventually(lambda: "quota.exceeded" in _error(town, OPM, large), "the depot refuses it for now")
     small = [*town.send(OPM, SOC, size=SMALL), *town.send(SOC, DGA, size=SMALL)]
     eventually(lambda: {*small} <= town.received(SOC) | town.received(DGA), "the others pass")
     assert not town.accepted(OPM, [large])
-    settings = town.bus.folder / "bus.toml"
-    settings.write_text(settings.read_text().replace(str(LARGE - 1), str(LARGE * 2)))
-    town.process("serve").stop()
-    town.bus.start_depot()
+    _set(town, "quota_bytes", quota, LARGE * 3)
     promises_hold(town)
     assert large in town.received(SOC)
+
+
+def test_p11_a_file_that_is_never_taken_fails_its_letter_at_once_and_delays_nobody_else(
+    stage: Callable[..., Scene],
+) -> None:
+    town = stage(depot={"max_file_bytes": LARGE - 1}).start()
+    (large,) = town.send(OPM, SOC, size=LARGE)
+    eventually(lambda: town.states(OPM).get(large) == "refused", "the office is told")
+    (small,) = town.send(OPM, SOC, size=SMALL)
+    eventually(lambda: small in town.received(SOC), "the others pass")
+    receipts = town.bus.exchange_folder(OPM) / "receipts"
+    told = [json.loads(each.read_text(encoding="utf-8")) for each in receipts.glob("*.json")]
+    (answer,) = (each["answers"] for each in told if each.get("answers", {}).get("reference") == large)
+    assert answer["refusal"]["code"] == "file.too-large"
+    assert answer["refusal"]["advice_th"]
+    with town.bus.open_ledger().read() as reader:
+        assert reader.find_letters(letter_id=answer["letter_id"]) == []
+
+
+async def _show(town: Scene, code: str, file: Path, sha256: str) -> None:
+    """Let an agency show the depot a file."""
+    async with DepotClient(town.bus.depot_url, code, town.bus.seal(code)) as depot:
+        await depot.upload(file, sha256, LARGE)
+
+
+def _set(town: Scene, key: str, old: int, new: int) -> None:
+    """Change a setting of the depot, and start it anew."""
+    settings = town.bus.folder / "bus.toml"
+    settings.write_text(settings.read_text().replace(f"{key} = {old}", f"{key} = {new}"))
+    town.process("serve").stop()
+    town.bus.start_depot()
 
 
 def _error(town: Scene, code: str, key: str) -> str:

@@ -14,13 +14,14 @@ import typer
 
 from bus.errors import Transient
 from bus.exits import FAULT, IO_ERROR, MISUSED, NOT_NOW, status_of
+from bus.faults import unexpected
 from tests.project import ROOT
 
 EVIL = "[/x]\x1b[2J\u202e\nPASS"
 
 
-def known(error: Exception) -> int | None:
-    return NOT_NOW if isinstance(error, Transient) else None
+def known(error: Exception) -> int:
+    return NOT_NOW if isinstance(error, Transient) else unexpected(error)
 
 
 def ended(work: Callable[[], None]) -> int:
@@ -32,7 +33,7 @@ def ended(work: Callable[[], None]) -> int:
         result: object = typer.main.get_command(app).main(args=[], prog_name="x", **options)
         return result
 
-    return status_of("program", run, known)
+    return status_of(run, known)
 
 
 def failing(error: BaseException) -> Callable[[], None]:
@@ -52,7 +53,12 @@ def failing(error: BaseException) -> Callable[[], None]:
         (RecursionError(), FAULT),
         (MemoryError(), FAULT),
         (KeyError(EVIL), FAULT),
-        (PermissionError(13, "Permission denied", EVIL), IO_ERROR),
+        (PermissionError(13, "Permission denied", EVIL), MISUSED),
+        (NotADirectoryError(20, "Not a directory", EVIL), MISUSED),
+        (PermissionError(13, "Permission denied"), IO_ERROR),
+        (OSError(5, "Input/output error", EVIL), IO_ERROR),
+        (NotADirectoryError(20, "Not a directory", 5), MISUSED),
+        (OSError(EVIL), IO_ERROR),
         (OSError(28, "No space left on device"), IO_ERROR),
         (BrokenPipeError(32, "Broken pipe"), IO_ERROR),
         ("\udcff".encode, MISUSED),

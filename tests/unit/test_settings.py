@@ -94,7 +94,8 @@ def test_a_commented_setting_shows_the_default(name: str, model: type[Settings])
     stated, commented = _with_comments_removed(name)
     for key, shown in commented.items():
         if key not in stated and (defaults[key] or shown == ""):
-            assert str(shown) == defaults[key], key
+            stands = str(shown).lower() if isinstance(shown, bool) else str(shown)
+            assert stands == defaults[key], key
 
 
 def test_the_examples_load() -> None:
@@ -164,14 +165,12 @@ def test_addresses_carry_the_password_quoted_and_nothing_else_shows_it(
     monkeypatch.setenv("SARABAN_BUS__BROKER__PASSWORD", "p/@:ลับ")
     monkeypatch.setenv("SARABAN_BUS__LEDGER__PASSWORD", "x y")
     settings = load_bus_settings(
-        write(
-            '[broker]\nvhost = "sara/ban"\n[ledger]\nurl = "postgresql://saraban@db.example.go.th:5433/saraban"\n'
-        )
+        write('[broker]\nvhost = "sara/ban"\n[ledger]\nurl = "postgresql://saraban@127.0.0.1:5433/saraban"\n')
     )
     assert settings.broker.address() == (
         "amqp://bus.router:p%2F%40%3A%E0%B8%A5%E0%B8%B1%E0%B8%9A@127.0.0.1:5672/sara%2Fban"
     )
-    assert settings.ledger.address() == "postgresql://saraban:x%20y@db.example.go.th:5433/saraban"
+    assert settings.ledger.address() == "postgresql://saraban:x%20y@127.0.0.1:5433/saraban"
     assert "ลับ" not in repr(settings)
     assert "x y" not in repr(settings)
 

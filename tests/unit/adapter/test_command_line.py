@@ -12,10 +12,13 @@ import pytest
 import tomli_w
 
 from adapters.agent.judging import Judge
+from adapters.agent.witnessing import witness_name
 from adapters.cli import main
 from adapters.cli.acts import _COMMANDS as COMMANDS
 from adapters.mailbox.acts import Verb
 from bus.directory import BUS
+from bus.documents.notes import log_key, make_key
+from bus.verifier.notes import VerifierKey
 from tests.assets.factory import OCS, OPM, seal
 from tests.unit.adapter.test_acts import judge, received, sent
 from tests.unit.adapter.test_folder import LETTER
@@ -114,3 +117,22 @@ def test_the_status_shows_what_is_missing_and_what_is_kept_aside(recipient: Offi
 
 def test_every_act_has_its_command() -> None:
     assert set(COMMANDS) == set(Verb)
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "80", "300"])
+def test_the_witness_key_is_one_line_however_narrow_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str
+) -> None:
+    make_key(tmp_path / "log.key.pem")
+    origin = f"ledger.{'very-' * 30}long.example"
+    log = log_key(tmp_path / "log.key.pem", origin).verifier
+    (tmp_path / "log.vkey").write_text(f"{log}\n", encoding="utf-8")
+    (tmp_path / "adapter.toml").write_text(f'agency = "{OPM}"\n[witness]\nlog_key = "log.vkey"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(sys, "argv", ["saraban-adapter", "log", "key"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert not end.value.code
+    (line,) = capsys.readouterr().out.splitlines()
+    assert VerifierKey.parse(line).name == witness_name(log, OPM)

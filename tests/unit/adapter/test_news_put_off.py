@@ -12,8 +12,8 @@ import pytest
 
 from adapters.connectors import accounts, telling
 from adapters.connectors.folders import Folder
-from adapters.depot import FileUnavailable
 from adapters.mailbox import Progress
+from adapters.refusals import FileUnavailable
 from bus.errors import Transient
 from tests.unit.adapter.test_folder import connector, names
 from tests.unit.adapter.test_receiving import delivered

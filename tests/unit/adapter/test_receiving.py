@@ -7,9 +7,9 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.depot import FileUnavailable
 from adapters.mailbox import Judgement, Progress
 from adapters.mailbox.notices import machine_notice_id
+from adapters.refusals import FileUnavailable
 from bus.directory import PinnedCertificate, to_json
 from bus.documents.notice import Event
 from bus.documents.signing import verify

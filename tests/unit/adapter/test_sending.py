@@ -10,8 +10,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from adapters.agent import Pace
+from adapters.cli.app import standing
+from adapters.connectors import accounts
 from adapters.mailbox import Outgoing, Standing
+from adapters.refusals import FileUnavailable, NotTaken
 from bus.documents.notice import Event
 from bus.documents.signing import verify
 from bus.documents.xml import open_envelope
@@ -242,3 +247,67 @@ async def test_a_file_that_the_depot_took_lately_is_not_brought_again_until_a_le
         third = sender.put(tmp_path, number="นร 0105/3")
         await until(lambda: sender.mailbox.outbox.get(third.id).state == Standing.SENT)
     assert sender.depot.asked == [sha(b"%PDF sample")] * 2
+
+
+# ── files that the depot, or a proxy before it, does not take ───────────────────────────────────────
+
+
+@pytest.mark.parametrize("code", ["file.too-large", "file.refused"])
+async def test_a_letter_whose_file_is_never_taken_is_refused_with_advice_and_delays_nobody(
+    sender: Office, tmp_path: Path, code: str
+) -> None:
+    row, other = sender.put(tmp_path, b"%PDF too large"), sender.put(tmp_path, b"%PDF small")
+    sender.depot.refused[sha(b"%PDF too large")] = FileUnavailable(code)
+    async with sender.running():
+        refused = await until(lambda: _in_state(sender, row, Standing.REFUSED))
+        await until(lambda: other.document_id in _sent(sender))
+    told = accounts.sent(sender.mailbox, refused)["refusal"]
+    assert (told["code"], told["may_be_sent_again"]) == (code, True)
+    assert told["advice_th"]
+    assert "14 bytes" in told["detail"]
+    assert row.document_id not in _sent(sender)
+    assert [(item.kind, item.outbox) for item in sender.mailbox.news.after(0, 10)] == [("answer", row.id)]
+
+
+async def test_what_was_refused_for_its_file_can_be_sent_again_and_an_acceptance_counts(
+    sender: Office, tmp_path: Path
+) -> None:
+    row = sender.put(tmp_path, b"%PDF large")
+    sender.depot.refused[sha(b"%PDF large")] = FileUnavailable("file.too-large")
+    async with sender.running():
+        await until(lambda: _in_state(sender, row, Standing.REFUSED))
+        sender.depot.refused.clear()
+        sender.broker.answer = lambda _: sender.hear(sender.bus.acceptance(sender.mailbox.outbox.get(row.id)))
+        sender.mailbox.outbox.send_again(row.id)
+        await until(lambda: _in_state(sender, row, Standing.ACCEPTED))
+
+
+async def test_what_can_be_mended_is_said_once_in_the_log_and_stands_in_status_until_it_is(
+    sender: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = sender.put(tmp_path, b"%PDF one")
+    sender.depot.refused[sha(b"%PDF one")] = NotTaken("the depot answered 401 (token.time): check the clock")
+    async with sender.running():
+        await until(lambda: len(sender.depot.asked) >= 3)
+        (trouble,) = standing(sender.mailbox)["trouble"]
+        assert "check the clock" in trouble["why"]
+        assert sender.mailbox.outbox.get(row.id).state == Standing.SEALED
+        sender.depot.refused.clear()
+        await until(lambda: sender.broker.published)
+    logged = capsys.readouterr().out
+    assert logged.count("the depot does not take files") == 1
+    assert logged.count("the depot takes files again") == 1
+
+
+async def test_a_file_that_is_damaged_here_does_not_fail_the_letter(sender: Office, tmp_path: Path) -> None:
+    row = sender.put(tmp_path, b"%PDF one")
+    sender.depot.refused[sha(b"%PDF one")] = FileUnavailable("file.digest")
+    async with sender.running():
+        await until(lambda: len(sender.depot.asked) >= 2)
+    assert sender.mailbox.outbox.get(row.id).state == Standing.SEALED
+    assert sender.mailbox.outbox.get(row.id).last_error == "file.digest"
+
+
+def _in_state(office: Office, row: Outgoing, state: Standing) -> Outgoing | None:
+    found = office.mailbox.outbox.get(row.id)
+    return found if found.state == state else None

@@ -191,6 +191,8 @@ class Depot:
 
     async def upload(self, path: Path, sha256: str, size: int) -> None:
         self.asked.append(sha256)
+        if sha256 in self.refused:
+            raise self.refused[sha256]
         if sha256 in self.away:
             raise Transient("the depot is away")
         self.held[sha256] = await asyncio.to_thread(path.read_bytes)

@@ -1,0 +1,66 @@
+"""What may leave this machine: nothing unencrypted, and nothing for a server that does not show who it is.
+
+Letters, files, tokens and passwords pass over these connections, and a proxy or a neighbour in the same network reads
+what is not encrypted. So `http://`, `amqp://` and a PostgreSQL connection that does not verify its server are refused
+beyond this machine's own address, unless the section says `insecure_transport = true`: for a network that is protected
+by other means. libpq's own default (`prefer`) falls back to no encryption, and `require` encrypts for whoever answers.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel
+
+SETTING: Final = "insecure_transport"
+_PLAIN: Final = {"http": "https", "amqp": "amqps"}
+_VERIFIED: Final = frozenset({"verify-full", "verify-ca"})
+
+
+def unprotected(
+    settings: BaseModel, above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield the keys, what is wrong and the fix of every address that would be reached without protection."""
+    values: Mapping[str, Any] = dict(settings)
+    for name, value in values.items():
+        if isinstance(value, BaseModel):
+            yield from unprotected(value, (*above, name))
+        elif isinstance(value, str) and not values.get(SETTING) and (found := _fault(name, value)):
+            where = ".".join((*above, SETTING))
+            anyway = f"or set {where} = true where the network is protected by other means"
+            yield (*above, name), found[0], f"{found[1]}, {anyway}"
+
+
+def _fault(name: str, value: str) -> tuple[str, str] | None:
+    if name == "listen_host":
+        if is_this_machine(value):
+            return None
+        return "serves unencrypted to other machines", "Listen on 127.0.0.1 with a TLS proxy before it"
+    scheme = value.partition(":")[0]
+    if scheme in _PLAIN and not is_this_machine(urlsplit(value).hostname):
+        return "goes unencrypted to another machine", f"Write {_PLAIN[scheme]}://"
+    if scheme.startswith("postgresql"):
+        parts = urlsplit(value)
+        asked = parse_qs(parts.query)
+        hosts = [
+            parts.hostname or "",
+            *",".join(asked.get("host", []) + asked.get("hostaddr", [])).split(","),
+        ]
+        away = "service" in asked or not all(is_this_machine(host) for host in hosts if host)
+        if away and not set(asked.get("sslmode", ["prefer"])) <= _VERIFIED:
+            wrong = "goes to another machine and does not verify that it is the right one"
+            return wrong, "Add ?sslmode=verify-full to it (and &sslrootcert=FILE)"
+    return None
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Whether it is a loopback address, `localhost`, or the folder of a socket."""
+    if not host or host == "localhost" or host.startswith("/"):
+        return bool(host)
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
