@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
+from bus.ledger.copies import COPY
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.legality import fault_of
 from bus.ledger.report import Progress, Report
@@ -71,8 +72,8 @@ def _check_some_letters(connection: Connection, some: list[int], report: Report)
     listed = connection.execute(select(letters).where(letters.c.letter.in_(some))).all()
     index = {row.letter: row for row in listed}
     frozen = _grouped(connection, select(recipients), recipients.c.letter, some)
-    columns = (consignments.c.entry, consignments.c.agency, consignments.c.number, consignments.c.document)
-    given = _grouped(connection, select(*columns), consignments.c.entry, some)
+    columns = (consignments.c.type, consignments.c.agency, consignments.c.number, consignments.c.document)
+    given = _grouped(connection, select(consignments.c.entry, *columns), consignments.c.entry, some)
     for letter, group in groupby(rows, key=lambda row: row.letter):
         try:
             found = [Entry(json.loads(row.body)) for row in group]
@@ -109,7 +110,10 @@ def _check_index(
         (code, one["role"], one.get("addressed", code)) for code, one in body["recipients"].items()
     }:
         report.note("letter.recipients", where, "the listed recipients are not those of its entry")
-    sent = {(one.agency, one.number, bytes(one.document).hex()) for one in given}
+    copies = {(one.agency, bytes(one.document).hex()) for one in given if one.type == COPY}
+    if copies - {(body["agency"], body["document"])}:
+        report.note("letter.copies", where, "a copy of it was given to somebody else than its sender")
+    sent = {(one.agency, one.number, bytes(one.document).hex()) for one in given if one.type != COPY}
     wanted = {(code, one["consignment"], body["document"]) for code, one in body["recipients"].items()}
     wanted.add((body["agency"], body["answer"], body["acceptance"]))
     if sent != wanted:

@@ -1,6 +1,6 @@
 """Faults of the product that are known and not mended yet: what a plan leaves out, and which rules do not count.
 
-Empty `KNOWN` (one edit) once they are mended. `make chaos KNOWN=meet` runs as if it were empty.
+There are none. `make chaos KNOWN=meet` runs as if there were none, should one be entered here.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.chaos.drawing import HASTY_CORRECTION
-from tests.chaos.plan import Kind
 from tests.chaos.verdict import Violation
 
 
@@ -24,32 +22,7 @@ class KnownFault:
     """(rule, part of the sentence) of the violations that it explains."""
 
 
-KNOWN: tuple[KnownFault, ...] = (
-    KnownFault(
-        story="a registration and its correction in one batch: the correction is refused from a snapshot",
-        avoid=frozenset({HASTY_CORRECTION}),
-    ),
-    KnownFault(
-        story="a mailbox that was set back: receipts made anew, rows sealed anew, own acts not learnt, id.conflict",
-        avoid=frozenset({Kind.RESTORE}),
-    ),
-    KnownFault(
-        story="the office is told a refusal again for each time that it is judged anew",
-        excuse=frozenset({("refusal-repeated", "")}),
-    ),
-    KnownFault(
-        story="states follow the order in which notices were heard, and not the ledger's",
-        excuse=frozenset({("state-differs", "")}),
-    ),
-    KnownFault(
-        story="one lost connection counts once for each publish under way: every inbox pauses up to a minute",
-        excuse=frozenset({("slow-to-rest", "pending")}),
-    ),
-    KnownFault(
-        story="the depot raises an unhandled exception when the database dies between headers and body",
-        excuse=frozenset({("error-logged", "serve")}),
-    ),
-)
+KNOWN: tuple[KnownFault, ...] = ()
 
 
 def avoided(known: Iterable[KnownFault]) -> frozenset[str]:

@@ -30,6 +30,7 @@ from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import metadata
+from bus.ledger.verifying import verify
 from bus.ledger.work import Claim
 from bus.router.answers import Answers
 from bus.router.delivery import Delivery, Examined
@@ -293,3 +294,12 @@ def entries_of_kind(ledger: Ledger, *kinds: Kind) -> list[Mapping[str, Any]]:
     """The bodies of all entries of these kinds."""
     with ledger.read() as reader:
         return [entry.body for entry in reader.entries(limit=10_000) if entry.kind in kinds]
+
+
+def verified(ledger: Ledger, folder: Path) -> list[str]:
+    """What a verification of the whole ledger finds."""
+    signer(ledger, folder).sign()
+    key = log_key(folder / "log.key.pem", ORIGIN).verifier
+    with reading(ledger.engine) as connection:
+        report = verify(connection, key, signatures=True)
+    return [str(finding) for finding in report.findings]

@@ -16,16 +16,13 @@ from sqlalchemy.exc import IntegrityError
 
 from bus.cli import report_rows
 from bus.documents.letter import Receiver
-from bus.documents.notes import log_key
 from bus.documents.signing import sign
 from bus.documents.statements import Reconciliation, sealed
 from bus.errors import RejectionCode
 from bus.ledger.counting import hour_of
-from bus.ledger.database import reading
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
-from bus.ledger.verifying import verify
 from bus.ledger.work import Claim
 from bus.router import parking
 from bus.router.delivery import Delivery, Refused
@@ -93,15 +90,6 @@ def later(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
     monkeypatch.setattr("bus.router.refusing.now", lambda: moment)
 
 
-def verified(ledger: Ledger, folder: Path) -> list[str]:
-    """What a verification of the whole ledger finds."""
-    rig.signer(ledger, folder).sign()
-    key = log_key(folder / "log.key.pem", rig.ORIGIN).verifier
-    with reading(ledger.engine) as connection:
-        report = verify(connection, key, signatures=True)
-    return [str(finding) for finding in report.findings]
-
-
 @pytest.mark.parametrize("flood", FLOODS)
 def test_beyond_the_limit_of_an_hour_refusals_are_told_once_and_counted(
     router: Router, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str
@@ -139,7 +127,7 @@ def test_beyond_the_limit_of_an_hour_refusals_are_told_once_and_counted(
     theirs_too = code == RejectionCode.XML_NOT_WELL_FORMED
     assert row["count"] == LIMIT + 1 + 5 + 1 + theirs_too, "an auditor's report has those that were counted"
     assert router.take(make()).outcome == "refused", "a new hour has room again"
-    assert verified(ledger, tmp_path) == []
+    assert rig.verified(ledger, tmp_path) == []
 
 
 @pytest.mark.parametrize("flood", FLOODS)
@@ -165,7 +153,7 @@ def test_what_nobody_vouches_for_is_kept_in_part_and_the_same_bytes_get_the_same
     (number,) = [one.number for one in first.consignments]
     with ledger.read() as reader:
         assert rig.said(reader, OPM, number).submission_digest == hashlib.sha256(raw).hexdigest()
-    assert verified(ledger, tmp_path) == []
+    assert rig.verified(ledger, tmp_path) == []
 
 
 def test_what_an_agency_has_signed_is_kept_whole_and_answered_each_time(

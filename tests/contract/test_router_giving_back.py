@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -67,7 +68,7 @@ def answer_of(recorded: Recorded, agency: str) -> int:
 
 
 def test_the_letters_and_notices_that_unplaced_answers_are_about_are_given_back(
-    router: Router, ledger: Ledger
+    router: Router, ledger: Ledger, tmp_path: Path
 ) -> None:
     letter = sign(factory.letter(), factory.seal(OPM))
     accepted = answer_of(router.take(delivery(letter.raw)), OPM)
@@ -87,6 +88,21 @@ def test_the_letters_and_notices_that_unplaced_answers_are_about_are_given_back(
     assert (accepted, entered, refused) == (accepted, accepted + 1, accepted + 2)
     (entry,) = rig.entries_of_kind(ledger, Kind.RECONCILED)
     assert (entry["again"], entry["copies"]) == (0, 2)
+    assert rig.verified(ledger, tmp_path) == []
+
+
+def test_a_copy_that_somebody_else_was_given_is_found_by_a_verification(
+    router: Router, ledger: Ledger, tmp_path: Path
+) -> None:
+    router.take(delivery(sign(factory.letter(), factory.seal(OPM)).raw))
+    with ledger.append() as writer:
+        (row,) = writer.find_letters()
+        entry = writer.entry_at(row.letter)
+        assert entry is not None
+        number = writer.numbers([DGA])[DGA]
+        headers = {"consignment": number}
+        writer.consign(DGA, number, type="copy", entry=row.letter, body=str(entry.document), headers=headers)
+    assert [one for one in rig.verified(ledger, tmp_path) if "somebody else than its sender" in one]
 
 
 def letter_id(ledger: Ledger) -> UUID:
