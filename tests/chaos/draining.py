@@ -75,6 +75,8 @@ def _unfinished_at(path: Path, last: int) -> Iterator[str]:
     for row in box.arrivals:
         if row["state"] == "stored":
             yield f"consignment {row['consignment']} is not examined: {row['reason']}"
+        elif row["state"] == "unplaced" and row["reason"] == "answer.document-lost":
+            yield f"consignment {row['consignment']} answers a document that a copy is still to come of"
     for row in box.inbox:
         if row["state"] == "fetching":
             yield f"letter {row['letter_id']} is fetched: {row['last_error']}"
