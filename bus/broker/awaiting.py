@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -18,9 +19,12 @@ _REPLIES = {
     406: "PRECONDITION_FAILED",
     501: "FRAME_ERROR",
     504: "CHANNEL_ERROR",
-    530: "NOT_ALLOWED, look at the virtual host",
+    530: "NOT_ALLOWED, look at the virtual host and the limits of the user",
     541: "INTERNAL_ERROR",
 }
+
+_PROBABLY = {"ProbableAuthenticationError": 403, "ProbableAccessDeniedError": 530}
+"""pika's own words for a connection that the broker closed without saying why."""
 
 
 def resolve(answer: asyncio.Future[Any]) -> Callable[[Any], None]:
@@ -42,10 +46,14 @@ def in_words(reason: BaseException | None) -> str:
     """Why something of the broker's ended: by the code of its reply (AMQP 0-9-1, 1.2), or by what kind of error."""
     if reason is None:
         return "closed"
-    code = getattr(reason, "reply_code", None)
+    code = getattr(reason, "reply_code", None) or _PROBABLY.get(type(reason).__name__)
     if isinstance(code, int):
         return f"{_REPLIES.get(code, 'closed by the other side')} ({code})"
     # pika wraps an error in the phases that it went through; the innermost says what happened.
     behind = [*reason.args, *getattr(reason, "exceptions", ()), getattr(reason, "exception", None)]
     inner = [each for each in behind if isinstance(each, BaseException)]
-    return in_words(inner[-1]) if inner else logs.in_words(reason)
+    if inner:
+        return in_words(inner[-1])
+    # OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED, and no word of the other side's.
+    named = reason.reason if isinstance(reason, ssl.SSLError) else None
+    return f"{logs.in_words(reason)}: {named}" if named else logs.in_words(reason)

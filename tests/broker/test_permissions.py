@@ -225,7 +225,7 @@ async def test_an_agency_has_no_more_channels_than_its_limit(
         assert link.connected
         # The broker ends the whole connection; the link comes back, and its channels are new.
         await link.publish(message(exchange=submit_exchange(SENDER)), lane="one more")
-    assert "has reached the maximum allowed user limit of (4)" in caplog.text
+    assert "NOT_ALLOWED, look at the virtual host and the limits of the user (530)" in caplog.text
 
 
 async def _fill(router: Link, code: str) -> None:
