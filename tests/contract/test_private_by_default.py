@@ -120,6 +120,7 @@ def test_a_group_that_is_named_may_use_the_exchange_folders_and_nothing_else(tmp
 @pytest.mark.usefixtures("no_umask")
 def test_what_is_written_into_shared_folders_is_for_the_group_and_for_nobody_else(tmp_path: Path) -> None:
     keep_private()
+    (tmp_path / "exchange" / "inbox").mkdir(parents=True)
     share(tmp_path / "exchange", ["inbox"], grp.getgrgid(os.getgid()).gr_name)
     letter = tmp_path / "exchange" / "inbox" / "a letter"
     letter.mkdir()
