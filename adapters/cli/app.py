@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from adapters.agent.reconciling import reconciliation
 from adapters.cli import acts, log, running
@@ -26,6 +25,7 @@ from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
 from adapters.mailbox.facts import RECONCILE_ASKED_AT
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
+from bus.tables import print_table
 from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -103,14 +103,9 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> 
         if as_json:
             print_json([accounts.sent(mailbox, row) for row in rows])
             return
-        table = Table(
-            "ที่ Number", "ลงวันที่ Date", "เรื่อง Subject", "สถานะ State", "ผู้รับ Recipients", title="Outbox"
-        )
-        for row in rows:
-            table.add_row(
-                row.number or "–", _day(row.date), row.subject or "", _state(row), _recipients(mailbox, row)
-            )
-        say(False, None, table)
+        columns = ("ที่ Number", "ลงวันที่ Date", "เรื่อง Subject", "สถานะ State", "ผู้รับ Recipients")
+        cells = ((row.number or "–", _day(row.date), row.subject, _state(row), _recipients(mailbox, row)) for row in rows)
+        print_table("Outbox", columns, cells)
 
 
 @app.command()
@@ -121,11 +116,9 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> N
         if as_json:
             print_json([accounts.received(mailbox, row) for row in rows])
             return
-        table = Table("ที่ Number", "ลงวันที่ Date", "จาก From", "เรื่อง Subject", "สถานะ State", title="Inbox")
-        for row in rows:
-            cells = (row.number or "–", _day(row.date), row.sender_name, row.subject or "")
-            table.add_row(*cells, _standing(mailbox, row))
-        say(False, None, table)
+        columns = ("ที่ Number", "ลงวันที่ Date", "จาก From", "เรื่อง Subject", "สถานะ State")
+        cells = ((row.number or "–", _day(row.date), row.sender_name, row.subject, _standing(mailbox, row)) for row in rows)
+        print_table("Inbox", columns, cells)
 
 
 @app.command()
@@ -203,17 +196,17 @@ def _found_in_full(mailbox: Mailbox, text: str) -> accounts.Account:
     )
 
 
-def _day(text: str | None) -> str:
+def _day(text: str | None) -> tuple[str, ...]:
     day = accounts.day(text)
-    return f"{day['thai']}\n{day['iso']}" if day else "–"
+    return (day["thai"], day["iso"]) if day else ("–",)
 
 
-def _state(row: Outgoing) -> str:
-    return f"{row.state}\n{row.refusal or row.last_error or ''}".strip()
+def _state(row: Outgoing) -> tuple[str, ...]:
+    return tuple(filter(None, (str(row.state), row.refusal or row.last_error)))
 
 
-def _recipients(mailbox: Mailbox, row: Outgoing) -> str:
-    return "\n".join(_one_recipient(mailbox, each) for each in mailbox.states_of_sent(row))
+def _recipients(mailbox: Mailbox, row: Outgoing) -> tuple[str, ...]:
+    return tuple(_one_recipient(mailbox, each) for each in mailbox.states_of_sent(row))
 
 
 def _one_recipient(mailbox: Mailbox, state: RecipientState) -> str:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 
 from adapters.mailbox import Mailbox
@@ -30,6 +31,7 @@ config_before_command: ContextVar[Path | None] = ContextVar("config_before_comma
 MISTAKEN = 1
 """The exit status when nothing was done for what was asked."""
 MISCONFIGURED = 2
+_WIDE = 100_000
 NOT_NOW = 75
 """The exit status when the same may work later."""
 
@@ -54,7 +56,12 @@ def say(as_json: bool, account: Any, words: RenderableType) -> None:
     if as_json:
         print_json(account)
     else:
-        Console().print(words)
+        console = Console()
+        if not console.is_terminal:
+            # A pipe or a file has no width: what is written there is not folded.
+            most = Measurement.get(wide := Console(width=_WIDE), wide.options, words).maximum
+            console = Console(width=max(most, 1))
+        console.print(words)
 
 
 def print_json(account: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json as json_module
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,13 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings, load_bus_settings
+from bus.tables import Cell, print_table
 
 Config = Annotated[
     Path | None,
@@ -50,8 +50,12 @@ def opened(settings: BusSettings) -> Iterator[Ledger]:
 
 
 def operator() -> str:
-    """Return the login name under which an operator's act is recorded."""
-    return getpass.getuser()
+    """Return the login name under which an operator's act is recorded, or the number of a user without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # KeyError up to Python 3.12: containers run as numbers that no passwd file knows.
+        return f"uid {os.getuid()}"
 
 
 def note_reading(
@@ -72,14 +76,9 @@ def say(value: Any, *, json: bool, words: Iterable[str]) -> None:
             sys.stdout.write(sentence + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table for people."""
-    drawn = Table(title=title, title_justify="left")
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
-    for row in rows:
-        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(drawn)
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print a table for people, or plain lines where nobody looks."""
+    print_table(title, columns, rows)
 
 
 def note(sentence: str) -> None:

@@ -152,8 +152,8 @@ def _print(row: LetterRow, state: LetterState, entries: list[Entry]) -> None:
     say({}, json=False, words=[f"has not acknowledged: {silent}", "", *map(_line, entries), ""])
 
 
-def _when(at: str | None) -> str | None:
-    return f"{at[:19].replace('T', ' ')}\n{thai_datetime(datetime.fromisoformat(at))}" if at else None
+def _when(at: str | None) -> tuple[str, ...]:
+    return (at[:19].replace("T", " "), thai_datetime(datetime.fromisoformat(at))) if at else ()
 
 
 def _line(entry: Entry) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import sys
 from base64 import b64decode
@@ -533,3 +534,40 @@ def test_an_auditor_opens_a_letter_by_a_grant_in_time_and_by_no_other(
     assert "ended at" in shell.err
     operators = shell.json("ledger", "report", "operators")["rows"]
     assert ("granted", "somying") in {(row["kind"], row["operator"]) for row in operators}
+
+
+# ---- what an operator meets ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 1234"), OSError("No username set")])
+def test_an_operator_without_a_name_is_recorded_by_number(
+    bare: Shell, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def nobody() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    bare("ledger", "init")
+    bare("directory", "apply")
+    ledger = bare.ledger()
+    (entry,) = rig.entries_of_kind(ledger, Kind.DIRECTORY)
+    ledger.close()
+    assert entry["operator"] == f"uid {os.getuid()}"
+
+
+def test_a_fresh_ledger_is_verified_and_goes_on(bare: Shell) -> None:
+    bare("ledger", "init")
+    assert bare.json("ledger", "verify")["verdict"] == "pass"
+    for what in ("directory", "calendar"):
+        bare(what, "apply")
+        assert bare.json("ledger", "verify") | {"halting": False} == bare.json("ledger", "verify")
+        assert bare.json("ledger", "verify")["verdict"] == "pass"
+    bare("ledger", "verify", "--log-key", bare("ledger", "key").strip())
+
+
+def test_a_ledger_whose_first_head_is_still_to_come_is_not_halted(told: dict[str, str], shell: Shell) -> None:
+    report = shell.json("ledger", "verify", code=1)
+    assert [one["code"] for one in report["findings"]] == ["checkpoint.none"]
+    assert report["halting"] is False
+    with shell.ledger().append():
+        pass
