@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
@@ -49,14 +49,17 @@ async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[None]:
         await asyncio.gather(running, return_exceptions=True)
 
 
-def health_app(*, ready: Callable[[], bool], metrics: Callable[[], bytes]) -> Starlette:
-    """Return an application with `/healthz`, `/readyz` and `/metrics`."""
+def health_app(*, reasons: Callable[[], Sequence[str]], metrics: Callable[[], bytes]) -> Starlette:
+    """Return an application with `/healthz`, `/readyz` and `/metrics`; `reasons` say why it is not ready."""
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("alive\n")
 
     async def readyz(_request: Request) -> Response:
-        return PlainTextResponse("ready\n") if ready() else PlainTextResponse("not ready\n", 503)
+        found = reasons()
+        if not found:
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("".join(f"{line}\n" for line in ("not ready", *found)), 503)
 
     async def exposition(_request: Request) -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")

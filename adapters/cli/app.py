@@ -104,7 +104,10 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> 
             print_json([accounts.sent(mailbox, row) for row in rows])
             return
         columns = ("ที่ Number", "ลงวันที่ Date", "เรื่อง Subject", "สถานะ State", "ผู้รับ Recipients")
-        cells = ((row.number or "–", _day(row.date), row.subject, _state(row), _recipients(mailbox, row)) for row in rows)
+        cells = (
+            (row.number or "–", _day(row.date), row.subject, _state(row), _recipients(mailbox, row))
+            for row in rows
+        )
         print_table("Outbox", columns, cells)
 
 
@@ -117,7 +120,10 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: int = 100) -> N
             print_json([accounts.received(mailbox, row) for row in rows])
             return
         columns = ("ที่ Number", "ลงวันที่ Date", "จาก From", "เรื่อง Subject", "สถานะ State")
-        cells = ((row.number or "–", _day(row.date), row.sender_name, row.subject, _standing(mailbox, row)) for row in rows)
+        cells = (
+            (row.number or "–", _day(row.date), row.sender_name, row.subject, _standing(mailbox, row))
+            for row in rows
+        )
         print_table("Inbox", columns, cells)
 
 

@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 
 from cryptography import x509
+from prometheus_client import CollectorRegistry
 
 from adapters.agent import Agent, Companion, Pace
 from adapters.agent.pace import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
 from adapters.cli.log import log_key_of
-from adapters.cli.metrics import metrics
+from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import serve
 from adapters.connectors.folder import FolderConnector
 from adapters.depot import DepotClient
@@ -28,7 +29,9 @@ from bus.documents.notes import witness_key
 from bus.documents.seal import Seal
 from bus.documents.statements import TYPE
 from bus.errors import Misconfigured, Problem
+from bus.metrics import exposition
 from bus.process import run_until_told
+from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
 from bus.web import health_app, serving
@@ -66,17 +69,27 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             depot=depot,
             pace=pace,
         )
+        registry = CollectorRegistry()
+        registry.register(MailboxMetrics(mailbox, lambda: outward.connected and inward.connected))
+        readiness = Readiness("adapter", _causes(agent, outward, inward), registry)
         if settings.metrics_port:
-            health = health_app(
-                ready=lambda: agent.running and outward.connected and inward.connected,
-                metrics=lambda: metrics(mailbox, outward.connected and inward.connected),
-            )
+            health = health_app(reasons=readiness.reasons, metrics=lambda: exposition(registry))
             await stack.enter_async_context(serving(health, "127.0.0.1", settings.metrics_port))
-        beside = _connectors(settings, mailbox)
+        beside = [readiness.watch, *_connectors(settings, mailbox)]
         if settings.witness.log_key:
             client = LogClient(settings.depot.url, tls=_tls(settings))
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         await agent.run(stop, beside=beside)
+
+
+def _causes(agent: Agent, outward: Link, inward: Link) -> dict[str, Cause]:
+    connected = "there is no connection"
+    blocked = "the broker blocks publishers: it has a memory or disk alarm"
+    return {
+        "adapter": lambda: None if agent.running else "it is starting or stopping",
+        "broker": lambda: None if outward.connected and inward.connected else connected,
+        "broker-blocked": lambda: blocked if outward.blocked else None,
+    }
 
 
 def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:

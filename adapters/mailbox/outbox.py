@@ -129,6 +129,12 @@ class Outbox:
         with self._store.reading() as connection:
             return connection.execute(_NEXT_DUE, {"but": list(but)}).scalar()
 
+    def oldest(self, states: Collection[Standing]) -> str | None:
+        """When the oldest of the documents in these states was put in, or refused before it was sent again."""
+        since = func.max(outbox.c.created_at, func.coalesce(outbox.c.answered_at, ""))
+        with self._store.reading() as connection:
+            return connection.execute(select(func.min(since)).where(outbox.c.state.in_(states))).scalar()
+
     def get(self, row: int) -> Outgoing:
         """The row of this number, which is there."""
         with self._store.reading() as connection:

@@ -24,8 +24,9 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 from pika.exceptions import AMQPError, StreamLostError
 
+from bus.broker.awaiting import first, in_words, resolve
 from bus.broker.confirms import Confirms, expire
-from bus.broker.messages import Away, Closed, Depth, Incoming, Outgoing, Unconfirmed
+from bus.broker.messages import Away, Closed, Depth, Incoming, Outgoing, Returned, Unconfirmed
 from bus.broker.subscription import Subscription
 from bus.failpoints import reached
 from bus.retry import AWAY
@@ -33,6 +34,7 @@ from bus.retry import AWAY
 _LOG = logging.getLogger(__name__)
 _GENERATIONS = itertools.count(1)
 _PERSISTENT = 2
+_NOBODY = "nobody"
 _ANSWER_WITHIN = 30.0
 """Seconds for the broker to answer anything but a publish; a channel that takes longer is given up."""
 
@@ -48,7 +50,7 @@ class _Connection:
         self.unblocked.set()
         self.pika = AsyncioConnection(
             parameters,
-            on_open_callback=_resolve(self.opened),
+            on_open_callback=resolve(self.opened),
             on_open_error_callback=self._lost,
             on_close_callback=self._lost,
             custom_ioloop=loop,
@@ -58,7 +60,7 @@ class _Connection:
 
     async def wait_open(self) -> None:
         """Return when it is open; raise Away when that failed."""
-        await _first(self.opened, self.gone)
+        await first(self.opened, self.gone)
         if self.gone.done():
             raise Away(self.gone.result())
 
@@ -77,7 +79,7 @@ class _Connection:
     def _lost(self, _: AsyncioConnection, reason: BaseException | None) -> None:
         self.unblocked.set()  # whoever waits for that must now wait for another connection
         if not self.gone.done():
-            self.gone.set_result(_in_words(reason))
+            self.gone.set_result(in_words(reason))
 
 
 class _Channel:
@@ -89,10 +91,10 @@ class _Channel:
         self.confirms = Confirms()
         self._opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
-            self._pika = connection.pika.channel(on_open_callback=_resolve(self._opened))
+            self._pika = connection.pika.channel(on_open_callback=resolve(self._opened))
         except AMQPError as exc:
-            raise Away(_in_words(exc)) from exc
-        self._pika.add_on_close_callback(lambda _, reason: self._lost(_in_words(reason)))
+            raise Away(in_words(exc)) from exc
+        self._pika.add_on_close_callback(lambda _, reason: self._lost(in_words(reason)))
         self._pika.add_on_cancel_callback(self._consumer_cancelled)
         self._pika.add_on_return_callback(self._returned)
 
@@ -124,7 +126,7 @@ class _Channel:
                 outgoing.exchange, outgoing.routing_key, outgoing.body, properties, mandatory=True
             )
         except AMQPError as exc:
-            raise Unconfirmed(_in_words(exc), sent=False) from exc
+            raise Unconfirmed(in_words(exc), sent=False) from exc
         return self.confirms.expect(outgoing)
 
     async def consume(self, queue: str, prefetch: int, arrived: Callable[[Incoming], None]) -> str:
@@ -154,6 +156,13 @@ class _Channel:
         answer = await self._call(self._pika.queue_declare, queue=queue, passive=True)
         return Depth(messages=answer.method.message_count, consumers=answer.method.consumer_count)
 
+    async def retire(self) -> None:
+        """Close once every publish under way has its answer; they all have a deadline."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await self.confirms.settled()
+        self.drop("replaced by another")
+
     async def close(self) -> None:
         """Close and wait until it is closed; what it holds unacknowledged returns to its queue."""
         with suppress(AMQPError):
@@ -170,13 +179,13 @@ class _Channel:
     async def _call(self, method: Callable[..., Any], **arguments: Any) -> Any:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
-            method(callback=_resolve(answer), **arguments)
+            method(callback=resolve(answer), **arguments)
         except AMQPError as exc:
-            raise Away(_in_words(exc)) from exc
+            raise Away(in_words(exc)) from exc
         return await self._answer(answer)
 
     async def _answer(self, answer: asyncio.Future[Any]) -> Any:
-        await _first(answer, self.gone, within=_ANSWER_WITHIN)
+        await first(answer, self.gone, within=_ANSWER_WITHIN)
         if answer.done():
             return answer.result()
         if not self.gone.done():
@@ -238,6 +247,7 @@ class Link:
         self._connection: _Connection | None = None
         self._lanes: dict[str, _Channel] = {}
         self._opening: dict[str, asyncio.Lock] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
         self._subscriptions: list[Subscription] = []
         self._keeping: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
@@ -285,6 +295,26 @@ class Link:
         finally:
             timer.cancel()
 
+    def renew(self, lane: str) -> None:
+        """Let the next publish of a lane open a new channel; what the old one has under way still gets its answers.
+
+        A channel that a full queue has refused goes on refusing by itself, at times long after the queue has room.
+        """
+        channel = self._lanes.pop(lane, None)
+        if channel is not None:
+            retiring = asyncio.create_task(channel.retire())
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+
+    async def probe(self, exchange: str, *, deadline: float) -> None:
+        """Raise Unconfirmed unless the broker takes publishes: one that no queue is bound for comes back.
+
+        A broker with an alarm says so only to those that publish.
+        """
+        nobody = Outgoing(exchange=exchange, routing_key=_NOBODY, body=b"", message_id=_NOBODY, type=_NOBODY)
+        with suppress(Returned):
+            await self.publish(nobody, deadline=deadline, lane=_NOBODY)
+
     def subscribe(self, queue: str, *, prefetch: int) -> Subscription:
         """Consume a queue from now until the subscription is stopped or the link closed."""
         subscription = Subscription(
@@ -313,6 +343,9 @@ class Link:
             async with asyncio.timeout(within):
                 for channel in list(self._lanes.values()):
                     await channel.confirms.settled()
+                await asyncio.gather(*self._retiring)
+        for retiring in self._retiring:
+            retiring.cancel()
         for subscription in self._subscriptions:
             await subscription.end()
         if self._keeping is not None:
@@ -398,24 +431,3 @@ def _parameters(
     if tls is not None:
         parameters.ssl_options = pika.SSLOptions(tls, parameters.host)
     return parameters
-
-
-def _resolve(answer: asyncio.Future[Any]) -> Callable[[Any], None]:
-    """A callback that completes a future, unless nobody waits for it any more."""
-
-    def callback(value: Any) -> None:
-        if not answer.done():
-            answer.set_result(value)
-
-    return callback
-
-
-async def _first(*futures: asyncio.Future[Any], within: float | None = None) -> None:
-    """Wait until one of them is done, and leave the others alone."""
-    await asyncio.wait(futures, timeout=within, return_when=asyncio.FIRST_COMPLETED)
-
-
-def _in_words(reason: BaseException | None) -> str:
-    if reason is None:
-        return "closed"
-    return str(reason) or type(reason).__name__

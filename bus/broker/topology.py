@@ -118,9 +118,13 @@ class Topology:
 
 
 def topology_for(
-    agency_codes: Iterable[str], *, vhost: str = VHOST, inbox_max_length: int | None = None
+    agency_codes: Iterable[str],
+    *,
+    vhost: str = VHOST,
+    inbox_max_length: int | None = None,
+    inbox_max_bytes: int | None = None,
 ) -> Topology:
-    """The topology for these agencies; `inbox_max_length` bounds an inbox, which then refuses what is too much."""
+    """The topology for these agencies; with a limit in messages or bytes an inbox refuses what is too much."""
     codes = sorted(set(agency_codes))
     return Topology(
         vhost=vhost,
@@ -139,7 +143,7 @@ def topology_for(
             *(Binding(exchange=submit_exchange(code), queue=INTAKE) for code in codes),
             *(Binding(exchange=DELIVER, queue=inbox_queue(code), key=code) for code in codes),
         ),
-        policies=_policies(inbox_max_length),
+        policies=_policies(inbox_max_length, inbox_max_bytes),
         users=(
             User(name=ROUTER, write=_only(DELIVER), read=_only(INTAKE, PARKED)),
             User(name=MONITOR, write=NOTHING, read=NOTHING, tags=("monitoring",)),
@@ -151,7 +155,7 @@ def topology_for(
     )
 
 
-def _policies(inbox_max_length: int | None) -> tuple[Policy, ...]:
+def _policies(inbox_max_length: int | None, inbox_max_bytes: int | None) -> tuple[Policy, ...]:
     # `reject-publish` everywhere: a full queue nacks, where the default would drop its oldest letter. Dead-lettering
     # at least once depends on it as well: without it RabbitMQ silently falls back to at most once.
     endless: dict[str, str | int] = {"overflow": "reject-publish", "delivery-limit": UNLIMITED_DELIVERIES}
@@ -161,7 +165,8 @@ def _policies(inbox_max_length: int | None) -> tuple[Policy, ...]:
         "dead-letter-exchange": DEAD,
         "dead-letter-strategy": "at-least-once",
     }
-    inbox = endless if inbox_max_length is None else endless | {"max-length": inbox_max_length}
+    limits = {"max-length": inbox_max_length, "max-length-bytes": inbox_max_bytes}
+    inbox = endless | {name: limit for name, limit in limits.items() if limit is not None}
     return (
         Policy(name="intake", pattern=_only(INTAKE), definition=intake),
         Policy(name="parked", pattern=_only(PARKED), definition=endless),

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 
 import anyio
 from anyio.to_thread import run_sync
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -39,6 +39,7 @@ from bus.directory import PinnedCertificate
 from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
 from bus.errors import Transient
+from bus.metrics import CONTENT_TYPE, exposition
 
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -64,12 +65,14 @@ def build_app(
     idle_seconds: float = 30.0,
     clock: Callable[[], float] = time.time,
     beside: Sequence[BaseRoute] = (),
+    reasons: Callable[[], Sequence[str]] = tuple,
+    registry: CollectorRegistry | None = None,
 ) -> Starlette:
     """The depot's HTTP application; an upload that stands still for `idle_seconds` gives way.
 
-    `beside` are routes of others, served at the same address.
+    `beside` are routes of others, served at the same address; `reasons` say why the process is not ready besides.
     """
-    desk = _Desk(depot, access, idle_seconds, clock)
+    desk = _Desk(depot, access, idle_seconds, clock, reasons, registry or CollectorRegistry())
     file, upload = "/files/{sha256}", "/uploads/{sha256}"
     return Starlette(
         routes=[
@@ -105,13 +108,22 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class _Desk:
     """The endpoints, each a coroutine from a request to its answer."""
 
-    def __init__(self, depot: Depot, access: Access, idle_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        depot: Depot,
+        access: Access,
+        idle_seconds: float,
+        clock: Callable[[], float],
+        reasons: Callable[[], Sequence[str]],
+        registry: CollectorRegistry,
+    ) -> None:
         self._depot = depot
         self._access = access
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._replays = Replays()
-        self._registry = CollectorRegistry()
+        self._reasons = reasons
+        self._registry = registry
         self._answers = Counter(
             "saraban_depot_answers_total",
             "Requests answered, by method, status and code of the refusal.",
@@ -210,16 +222,21 @@ class _Desk:
         return Response(write_results(results), media_type="application/json")
 
     async def readyz(self, _request: Request) -> Response:
-        """Whether the depot can work."""
+        """Whether the depot can work, and why not."""
+        found = list(self._reasons())
         try:
             await run_sync(self._depot.check)
-        except (Transient, OSError):
-            return _refusal(Refusal.AWAY)
-        return JSONResponse({"ready": True})
+        except (Transient, OSError) as away:
+            found = found or [f"database: {type(away).__name__}"]
+        if not found:
+            return JSONResponse({"ready": True})
+        return JSONResponse(
+            {"ready": False, "code": Refusal.AWAY, "reasons": found}, WORDS[Refusal.AWAY].status
+        )
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus's text format."""
-        return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(exposition(self._registry), headers={"Content-Type": CONTENT_TYPE})
 
     # ── who asks ───────────────────────────────────────────────────────────────────────────────────
 

@@ -193,6 +193,14 @@ class Reader:
         }
         return [entry for entry in self.every(Kind.PARKED) if entry.seq not in done]
 
+    def parked_count(self) -> int:
+        """Return how many submissions are parked, without reading them; replays are few."""
+        done = {
+            entry.body["parked"] for entry in self.every(Kind.REPLAYED) if entry.body["outcome"] != "parked"
+        }
+        query = select(func.count()).select_from(entries).where(entries.c.kind == Kind.PARKED)
+        return (self._current().scalar(query) or 0) - len(done)
+
     def every(self, kind: Kind) -> Iterator[Entry]:
         """Yield all entries of a kind, in order."""
         after = 0

@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from bus import logs
 from bus.broker import topology
 from bus.broker.link import Link
-from bus.broker.messages import Outgoing, Returned
+from bus.broker.messages import Nacked, Outgoing, Returned
 from bus.errors import Transient
 from bus.failpoints import reached
 from bus.ledger.entry import Kind
@@ -27,6 +26,7 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.work import Claim
+from bus.process import either
 from bus.retry import CONSIGN
 from bus.router.recording import CLAIM_FOR
 from bus.thai import now
@@ -100,6 +100,7 @@ class Fanout:
         self._waiting = 0
         self._more = False
         """Whether the last sweep may have left something."""
+        self._delivered_to: set[str] = set()
         self.published = 0
         """How many consignments the broker has confirmed since the start."""
 
@@ -107,6 +108,11 @@ class Fanout:
     def open_circuits(self) -> list[str]:
         """The agencies whose inbox failed at the last attempt."""
         return sorted(courier.agency for courier in self._couriers.values() if courier.failures)
+
+    def take_delivered_to(self) -> set[str]:
+        """Return the agencies that something was delivered to since this was asked last."""
+        taken, self._delivered_to = self._delivered_to, set()
+        return taken
 
     def give(self, consignments: Iterable[Consignment]) -> None:
         """Publish consignments that this router has just committed and claimed."""
@@ -132,7 +138,7 @@ class Fanout:
                 await self._sweep()
                 if recorder.done():
                     recorder.result()  # a fault: what is confirmed would be published for ever
-                await _either(stop, self._kick, timeout=interval * random.uniform(0.8, 1.2))
+                await either(stop, self._kick, timeout=interval * random.uniform(0.8, 1.2))
                 self._kick.clear()
         finally:
             for courier in self._couriers.values():
@@ -196,9 +202,12 @@ class Fanout:
 
     async def _publish(self, courier: _Courier, consignment: Consignment) -> None:
         reached("router.before-publish")
+        lane = courier.lane
         try:
-            await self._link.publish(self._message(consignment), deadline=_CONFIRM_WITHIN, lane=courier.lane)
+            await self._link.publish(self._message(consignment), deadline=_CONFIRM_WITHIN, lane=lane)
         except Transient as failure:
+            if isinstance(failure, Nacked):
+                self._link.renew(lane)
             self._failed(courier, consignment, failure)
             return
         finally:
@@ -207,6 +216,7 @@ class Fanout:
         if courier.failures:
             courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.waits()
         self.published += 1
+        self._delivered_to.add(courier.agency)
         self._confirmed.append(consignment)
         self._something_confirmed.set()
         self._start(courier)
@@ -283,13 +293,3 @@ def _record_failure(writer: Writer, consignment: Consignment, reason: str) -> No
         number=consignment.number,
         reason=reason,
     )
-
-
-async def _either(*events: asyncio.Event, timeout: float) -> None:
-    """Return when one of the events is set, or after `timeout` seconds."""
-    waits: Sequence[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

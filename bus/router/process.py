@@ -19,6 +19,7 @@ from bus.ledger import schema
 from bus.ledger.checkpoint import Signer
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
+from bus.readiness import Cause, Readiness
 from bus.router.answers import Answers
 from bus.router.checkpoints import Checkpoints
 from bus.router.deadlines import Deadlines
@@ -29,6 +30,7 @@ from bus.router.metrics import Metrics
 from bus.router.recording import Recorder
 from bus.router.replaying import carry_out_replays, read_parked
 from bus.router.service import Intake, Limits
+from bus.router.watching import Watching
 from bus.settings import BusSettings
 from bus.web import health_app, serving
 
@@ -108,23 +110,49 @@ class _Parts:
             give=self.fanout.give,
             settle=timedelta(seconds=settings.router.settle_seconds),
         )
-        self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
-        self.metrics.gauge(
-            "published", "Consignments confirmed since the start.", lambda: self.fanout.published
+        self.watching = Watching(
+            outlet=outlet,
+            depot=depot,
+            ledger=ledger,
+            metrics=self.metrics,
+            delivered_to=self.fanout.take_delivered_to,
+            limit=settings.broker.inbox_max_messages or None,
         )
-        self.metrics.gauge(
+        self._add_metrics()
+        self.readiness = Readiness("router", self._causes(), self.metrics.registry)
+
+    def _causes(self) -> dict[str, Cause]:
+        links = (self.intake_link, self.outlet)
+        return {
+            "broker": lambda: None if all(link.connected for link in links) else "there is no connection",
+            "broker-blocked": lambda: self.watching.broker_away,
+            "database": lambda: self.checkpoints.away,
+            "ledger-halted": lambda: self.checkpoints.halt,
+            "depot": lambda: self.watching.depot_away,
+            "intake": lambda: self.intake.waits_for,
+        }
+
+    def _add_metrics(self) -> None:
+        gauge, counter = self.metrics.gauge, self.metrics.counter
+        gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
+        counter(
+            "published", "Consignments that the broker has confirmed.", lambda: float(self.fanout.published)
+        )
+        gauge(
             "ledger_halted",
             "1 while nothing is appended, because the ledger was found not to continue what was signed.",
-            lambda: self.checkpoints.halted,
+            lambda: float(self.checkpoints.halt is not None),
         )
-        self.metrics.gauge(
-            "overdue", "Overdue notices issued since the start.", lambda: self.deadlines.overdue
+        counter(
+            "overdue_notices",
+            "Overdue notices that this router issued.",
+            lambda: float(self.deadlines.overdue),
         )
-
-    @property
-    def ready(self) -> bool:
-        """Whether submissions can be taken now."""
-        return self.intake_link.connected and self.outlet.connected and not self.intake.waiting
+        gauge(
+            "parked_submissions",
+            "Submissions in the ledger that are parked and wait for a replay.",
+            lambda: float(self.watching.parked),
+        )
 
     def _open_circuits(self) -> float:
         return len(self.fanout.open_circuits)
@@ -164,16 +192,25 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
     later = asyncio.Event()
     async with AsyncExitStack() as stack:
         if router.metrics_port:
-            app = health_app(ready=lambda: parts.ready, metrics=parts.metrics.text)
+            app = health_app(reasons=parts.readiness.reasons, metrics=parts.metrics.text)
             await stack.enter_async_context(serving(app, "127.0.0.1", router.metrics_port))
         outgoing = asyncio.create_task(parts.fanout.run(later, interval=router.sweep_interval))
         work = [
             asyncio.create_task(parts.intake.run(parts.intake_link, stop)),
             asyncio.create_task(
-                read_parked(parts.intake_link, parts.intake, parts.appends, parts.fanout, stop)
+                read_parked(
+                    parts.intake_link,
+                    parts.intake,
+                    parts.appends,
+                    parts.fanout,
+                    stop,
+                    on_parked=parts.metrics.parked.inc,
+                )
             ),
             asyncio.create_task(carry_out_replays(parts.ledger, parts.intake, stop, interval=_REPLAYS_EVERY)),
             asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
+            asyncio.create_task(parts.watching.run(stop)),
+            asyncio.create_task(parts.readiness.watch(stop)),
             asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]
         _log.info("router-started", router=parts.name)

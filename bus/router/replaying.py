@@ -26,7 +26,13 @@ _log = logs.get("parking")
 
 
 async def read_parked(
-    link: Link, intake: Intake, appends: GroupCommit, fanout: Fanout, stop: asyncio.Event
+    link: Link,
+    intake: Intake,
+    appends: GroupCommit,
+    fanout: Fanout,
+    stop: asyncio.Event,
+    *,
+    on_parked: Callable[[], None] = lambda: None,
 ) -> None:
     """Move what the broker parked into the ledger, tell its senders, and only then acknowledge."""
     subscription = link.subscribe(topology.PARKED, prefetch=10)
@@ -41,6 +47,7 @@ async def read_parked(
                 )
                 entry = await _until_durable(appends, park, stop)
                 _log.error("parked", entry=entry, agency=delivery.user, submission=delivery.sha256)
+                on_parked()
                 subscription.ack(incoming)
                 fanout.sweep_now()
     except Closed:

@@ -95,6 +95,7 @@ class Intake:
         self._subscription: Subscription | None = None
         self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
         self._away = asyncio.Event()
+        self._away_because = ""
 
     @property
     def idle(self) -> bool:
@@ -102,9 +103,9 @@ class Intake:
         return self._in_hand == 0 and (self._subscription is None or self._subscription.unsettled == 0)
 
     @property
-    def waiting(self) -> bool:
-        """Whether the ledger or the depot is away and nothing is taken."""
-        return self._away.is_set()
+    def waits_for(self) -> str | None:
+        """Why nothing is taken now: the ledger or the depot is away."""
+        return self._away_because if self._away.is_set() else None
 
     async def run(self, link: Link, stop: asyncio.Event) -> None:
         """Consume the intake until stopped; then finish and acknowledge what is in hand."""
@@ -172,8 +173,7 @@ class Intake:
             try:
                 found, judged_by = await self._in_gates(list(waiting.values()))
             except Transient as away:
-                _log.warning("dependency-away", reason=str(away))
-                self._away.set()
+                self._wait_because(away)
                 settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
                 break
             except Exception as bug:
@@ -215,6 +215,7 @@ class Intake:
                 _, directory = directory_in_force(reader)
                 _, calendar = calendar_in_force(reader)
                 self._versions = in_force
+                _log.info("versions-taken-up", directory=directory.version, calendar=calendar.version)
                 self.rules = replace(self.rules, directory=directory, calendar=calendar)
             with self._metrics.gates.time():
                 return examine(deliveries, self.rules, reader), self.rules, self._versions
@@ -250,7 +251,7 @@ class Intake:
                 self._fanout.sweep_now()
             return Settlement.ACK
         if isinstance(outcome, Transient):
-            self._away.set()
+            self._wait_because(outcome)
             return Settlement.RETRY_LATER
         self._metrics.submissions.labels("parked").inc()
         _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, error=outcome)
@@ -259,6 +260,12 @@ class Intake:
             failed = self._appends.submit(lambda writer: parking.replay_failed(writer, delivery, name))
             await asyncio.wrap_future(failed)
         return Settlement.PARK
+
+    def _wait_because(self, away: Transient) -> None:
+        if not self._away.is_set():
+            _log.warning("dependency-away", reason=str(away))
+            self._away_because = str(away)
+            self._away.set()
 
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Give everything in hand back to the queue and take no more until ledger and depot answer."""

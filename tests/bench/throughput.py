@@ -18,7 +18,7 @@ from bus.broker.messages import Outgoing
 from compose.local import LocalBus
 from compose.process import Process
 
-_PUBLISHED = re.compile(r"^saraban_router_published (\S+)$", re.MULTILINE)
+_PUBLISHED = re.compile(r"^saraban_router_published_total (\S+)$", re.MULTILINE)
 _LETTER_ID = re.compile(rb"<LetterID>([^<]+)</LetterID>")
 _TICK = 0.1
 
