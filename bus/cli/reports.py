@@ -13,11 +13,20 @@ from bus.directory import BUS, from_json
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
+from bus.ledger.state import LetterState
+from bus.text import printable
 from bus.thai import now
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Row = dict[str, Any]
 _PAGE = 500
+_MISSING = {
+    "consignment": "not in the inbox yet",
+    "release": "on hold, the agency is suspended",
+    "receipt": "in the inbox, and the adapter has not acknowledged it",
+    "registration": "delivered, and the clerk has not registered it",
+}
+"""What may be missing, the earliest first."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -35,13 +44,19 @@ def outstanding(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Say who has not acknowledged which letter, out of each one's frozen recipient set."""
+    """Say who has not acknowledged which letter, out of each frozen recipient set, and what is missing."""
     accepted_by = timestamp(now() - timedelta(hours=older_than))
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
         found = list(_outstanding(reader, agency, speed, accepted_by))
         head = reader.head()
     words = [
-        f"{one['acceptedAt'][:19]}  {one['number'] or one['letterId']}  {', '.join(one['silent'])}"
+        "  ".join(
+            [
+                one["acceptedAt"][:19],
+                printable(one["number"] or one["letterId"]),
+                "; ".join(f"{_MISSING[what]}: {', '.join(who)}" for what, who in one["missing"].items()),
+            ]
+        )
         for one in found
     ]
     say({"head": head, "outstanding": found}, json=json, words=words or ["nobody is outstanding"])
@@ -56,7 +71,25 @@ def _outstanding(reader: Reader, agency: str | None, speed: str | None, accepted
         for row in wanted:
             silent = [code for code in states[row.letter].unacknowledged if agency in (None, code)]
             if silent:
-                yield _row(row) | {"silent": silent}
+                yield _row(row) | {"silent": silent, "missing": _missing(states[row.letter], silent)}
+
+
+def _missing(state: LetterState, silent: list[str]) -> dict[str, list[str]]:
+    """Return the silent ones by what has not happened: by whom each is to be asked."""
+    found: dict[str, list[str]] = {}
+    for code in silent:
+        one = state.recipients[code]
+        what = (
+            "registration"
+            if one.receipt
+            else "receipt"
+            if one.consigned_at
+            else "release"
+            if one.held
+            else "consignment"
+        )
+        found.setdefault(what, []).append(code)
+    return {what: found[what] for what in _MISSING if what in found}
 
 
 def _row(row: LetterRow) -> Row:

@@ -571,3 +571,26 @@ def test_a_ledger_whose_first_head_is_still_to_come_is_not_halted(told: dict[str
     assert report["halting"] is False
     with shell.ledger().append():
         pass
+
+
+def test_outstanding_tells_a_dead_adapter_from_a_clerk_who_has_not_registered(
+    told: dict[str, str], shell: Shell
+) -> None:
+    ledger = shell.ledger()
+    with ledger.read() as reader:
+        (row,) = reader.find_letters(letter_id=told["old"])
+        consigned = reader.state_of(row.letter).recipients[OCS].consignment
+        confirmed = reader.consignment(OCS, consigned)
+    assert confirmed is not None
+    with ledger.append() as writer:
+        writer.confirmed([confirmed])
+    ledger.close()
+    found = {one["letterId"]: one["missing"] for one in shell.json("ledger", "outstanding")["outstanding"]}
+    assert found == {
+        told["old"]: {"receipt": [OCS]},
+        told["new"]: {"consignment": [OCS], "registration": [SOC]},
+        told["back"]: {"consignment": [OPM]},
+    }
+    said = shell("ledger", "outstanding")
+    assert f"the adapter has not acknowledged it: {OCS}" in said
+    assert f"the clerk has not registered it: {SOC}" in said
