@@ -175,6 +175,7 @@ def standing(mailbox: Mailbox) -> accounts.Account:
             for row in mailbox.inbox.troubled()
         ],
         "ledger_alarms": len(mailbox.heads.alarms()),
+        "witness_key": log.witness_trouble(mailbox),
         "quarantine": [accounts.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
     }
 

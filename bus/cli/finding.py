@@ -17,7 +17,8 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli.common import Auditor, Config, note_reading, opened, settings_of, table
-from bus.cli.letters import dates_of, in_batches, row_of, state_of, summary_of
+from bus.cli.letters import dates_of, in_batches, letters_named, row_of, state_of, summary_of
+from bus.cli.unaccepted import all_values, find_unaccepted, print_table
 from bus.directory import BUS, from_json
 from bus.ledger.entry import Kind
 from bus.ledger.finding import Asked
@@ -47,6 +48,8 @@ class _Answer:
     query: Mapping[str, Any]
     head: Mapping[str, Any]
     found: list[_Found]
+    unaccepted: list[dict[str, Any]]
+    """Refused and parked submissions, when what was asked for can be asked of them too."""
 
 
 def find(
@@ -70,12 +73,18 @@ def find(
     state: Annotated[
         str | None, typer.Option(help="State of a recipient, such as delivered, or `unacknowledged`.")
     ] = None,
+    letter_id: Annotated[str | None, typer.Option("--id", help="LetterID.")] = None,
+    sha256: Annotated[
+        str | None, typer.Option("--hash", help="SHA-256 of a submission's bytes, or its digest.")
+    ] = None,
+    code: Annotated[str | None, typer.Option(help="Code of a refusal, such as signature.broken.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many letters.")] = 1000,
     auditor: Auditor = None,
 ) -> None:
-    """Find letters; everything given has to apply."""
+    """Find letters, and submissions that were not accepted; everything given has to apply."""
     first, last = dates_of(date)
     query: Asked = {
+        "letter_id": letter_id.lower() if letter_id else None,
         "number": normalise_number(number) if number else None,
         "sender": sender,
         "recipient": recipient,
@@ -84,17 +93,42 @@ def find(
         "words": tuple(subject.split()) if subject else (),
         "file": file.lower() if file else None,
     }
-    with opened(settings_of(config)) as ledger:
+    of_any = ("letter_id", "number", "sender")
+    settings = settings_of(config)
+    with opened(settings) as ledger:
         with ledger.read() as reader:
             if certificate:
                 query["certificates"] = _fingerprints(reader, certificate)
+            if state or any(value for name, value in query.items() if name not in of_any):
+                refused = []  # a recipient's state, a subject or a file is known of accepted letters only
+            else:
+                refused = find_unaccepted(
+                    reader,
+                    limit,
+                    id=query.get("letter_id"),
+                    number=query.get("number"),
+                    sender=sender,
+                    hash=sha256.lower() if sha256 else None,
+                    code=code,
+                )
             pages = in_batches(reader, partial(reader.find_letters, **query))
-            wanted = (pair for pair in pages if state is None or _has(pair[1], state, recipient))
+            # What was accepted has no code of a refusal.
+            meant = (
+                set() if code else {row.letter for row in letters_named(reader, sha256)} if sha256 else None
+            )
+            wanted = (
+                (row, letter)
+                for row, letter in (() if code else pages)
+                if (meant is None or row.letter in meant)
+                and (state is None or _has(letter, state, recipient))
+            )
             asked = {name: value for name, value in query.items() if value not in (None, ())}
-            asked |= {"state": state} if state else {}
+            more = {"state": state, "hash": sha256, "code": code}
+            asked |= {name: value for name, value in more.items() if value}
             asked |= {"limit": limit}
-            answer = _Answer(asked, _head(reader), list(islice(wanted, limit)))
-        note_reading(ledger, auditor, "find", asked, len(answer.found))
+            told = all_values(refused, settings, reader)
+            answer = _Answer(asked, _head(reader), list(islice(wanted, limit)), told)
+        note_reading(ledger, auditor, "find", asked, len(answer.found) + len(told))
     if json:
         _print_json(answer)
     elif as_csv:
@@ -108,6 +142,7 @@ def find(
                 for r, s in answer.found
             ),
         )
+        print_table(answer.unaccepted)
 
 
 def _fingerprints(reader: Reader, text: str) -> tuple[str, ...]:
@@ -146,6 +181,7 @@ def _print_json(answer: _Answer) -> None:
         "count": len(answer.found),
         "head": dict(answer.head),
         "letters": [{**row_of(row), **state_of(one)} for row, one in answer.found],
+        "unaccepted": answer.unaccepted,
     }
     sys.stdout.write(json_module.dumps(value, ensure_ascii=False, indent=2) + "\n")
 

@@ -14,6 +14,7 @@ from bus.cli import proving, reports
 from bus.cli.common import Auditor, Config, note_reading, opened, say, settings_of, table
 from bus.cli.finding import find
 from bus.cli.letters import letters_named, row_of, state_of
+from bus.cli.unaccepted import all_values, print_in_full, unaccepted_named
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
 from bus.ledger import schema
@@ -21,6 +22,7 @@ from bus.ledger.entry import Entry, Kind, canonical
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
+from bus.text import printable
 from bus.thai import thai_datetime
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
@@ -76,30 +78,34 @@ def rebuild(config: Config = None) -> None:
 @app.command()
 def show(
     letter: Annotated[
-        str, typer.Argument(help="LetterID, letter number, or the ledger number of the letter.")
+        str, typer.Argument(help="LetterID, letter number, SHA-256 or ledger number of a submission.")
     ],
     config: Config = None,
     json: Json = False,
     auditor: Auditor = None,
 ) -> None:
-    """Show a letter: what each recipient did, and every entry about it."""
-    with opened(settings_of(config)) as ledger:
+    """Show a letter: what each recipient did, and every entry about it; or why a submission was not accepted."""
+    settings = settings_of(config)
+    with opened(settings) as ledger:
         with ledger.read() as reader:
             rows = letters_named(reader, letter)
             found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
-        note_reading(ledger, auditor, "show", {"letter": letter}, len(found))
-    if not found:
-        say({"letters": []}, json=json, words=[f"no letter {letter} in this ledger"])
+            others = all_values(unaccepted_named(reader, letter), settings, reader)
+        note_reading(ledger, auditor, "show", {"letter": letter}, len(found) + len(others))
+    if not found and not others:
+        nothing = f"no letter {printable(letter)} in this ledger, and no other submission"
+        say({"letters": []}, json=json, words=[nothing])
         raise typer.Exit(1)
     if json:
         value = [
             {**row_of(row), **state_of(state), "entries": [dict(e.body) for e in es]}
             for row, state, es in found
         ]
-        say({"letters": value}, json=True, words=())
+        say({"letters": value, "unaccepted": others}, json=True, words=())
         return
     for row, state, entries in found:
         _print(row, state, entries)
+    print_in_full(others)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,9 @@ _PAGE = 500
 
 
 def letters_named(reader: Reader, name: str) -> list[LetterRow]:
-    """Return the letters that a person means by a LetterID, a letter number or a ledger number."""
+    """Return the letters that a person means by a LetterID, a letter number, a hash or a ledger number."""
+    if re.fullmatch(r"[0-9a-fA-F]{64}", name):
+        return reader.letters_by_hash(name.lower())
     if name.isdecimal():
         row = reader.letter(int(name))
         return [row] if row else []

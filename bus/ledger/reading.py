@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select
 
 from bus.ledger.among import among
 from bus.ledger.entry import Entry, Kind, timestamp
@@ -29,6 +29,7 @@ from bus.ledger.tables import (
     watch,
 )
 from bus.ledger.tiles import Tree
+from bus.ledger.unaccepted import Unaccepted
 
 _VERDICT_COLUMNS = (submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
 _VERDICT = (
@@ -177,6 +178,17 @@ class Reader:
         """
         return [LetterRow(*row) for row in self._current().execute(letters_query(before, limit, asked))]
 
+    def letters_by_hash(self, sha256: str) -> list[LetterRow]:
+        """Return the letters with this digest, and those that a document of this SHA-256 is or is about."""
+        raw = select(entries.c.letter).where(entries.c.document == bytes.fromhex(sha256))
+        query = select(letters).where(or_(letters.c.digest == sha256, letters.c.letter.in_(raw)))
+        return [LetterRow(*row) for row in self._current().execute(query.order_by(letters.c.letter.desc()))]
+
+    @property
+    def unaccepted(self) -> Unaccepted:
+        """What is asked of the submissions that were refused or parked."""
+        return Unaccepted(self._current())
+
     def unanswered_replays(self) -> list[Entry]:
         """Return the requests to replay a parked submission that have not been carried out yet."""
         done = {entry.body["request"] for entry in self.every(Kind.REPLAYED)}
@@ -188,18 +200,16 @@ class Reader:
 
     def parked(self) -> list[Entry]:
         """Return the parked submissions that no replay has brought through the gates."""
-        done = {
-            entry.body["parked"] for entry in self.every(Kind.REPLAYED) if entry.body["outcome"] != "parked"
-        }
+        done = self._brought_through()
         return [entry for entry in self.every(Kind.PARKED) if entry.seq not in done]
 
     def parked_count(self) -> int:
         """Return how many submissions are parked, without reading them; replays are few."""
-        done = {
-            entry.body["parked"] for entry in self.every(Kind.REPLAYED) if entry.body["outcome"] != "parked"
-        }
         query = select(func.count()).select_from(entries).where(entries.c.kind == Kind.PARKED)
-        return (self._current().scalar(query) or 0) - len(done)
+        return (self._current().scalar(query) or 0) - len(self._brought_through())
+
+    def _brought_through(self) -> set[int]:
+        return {one.body["parked"] for one in self.every(Kind.REPLAYED) if one.body["outcome"] != "parked"}
 
     def every(self, kind: Kind) -> Iterator[Entry]:
         """Yield all entries of a kind, in order."""

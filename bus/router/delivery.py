@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -89,6 +90,8 @@ class Refused:
     refusal: Signed | None
     document: Verified[Any] | None
     """What was verified, if the submission got past gate 6: then the verdict binds its id."""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """What it says of itself, verified or not (bus/documents/claims.py): to be found by, and for nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

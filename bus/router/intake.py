@@ -8,7 +8,7 @@ decide because something is away raises Transient, and the submission is taken a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bus.calendar import Calendar
@@ -16,6 +16,7 @@ from bus.codes import Codes
 from bus.depot.holds import Check, Held
 from bus.directory import Directory
 from bus.documents import schema, signing, xml
+from bus.documents.claims import claims_of
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice, Terms
 from bus.documents.signing import Verified, is_letter, is_notice
@@ -47,10 +48,17 @@ class Rules:
 class _Stop(Exception):
     """Carries a Rejected together with what was known of the submission when a gate refused it."""
 
-    def __init__(self, reason: Rejected, agency: str | None, document: Verified[Any] | None) -> None:
+    def __init__(
+        self,
+        reason: Rejected,
+        agency: str | None,
+        document: Verified[Any] | None,
+        envelope: Envelope | None,
+    ) -> None:
         self.reason = reason
         self.agency = agency
         self.document = document
+        self.envelope = envelope
 
 
 def examine(
@@ -94,6 +102,7 @@ def conclude(
 def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examined:
     agency: str | None = delivery.agency
     document: Verified[Any] | None = None
+    envelope: Envelope | None = None
     try:
         # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
         agency = _origin(delivery, rules.directory)
@@ -125,7 +134,7 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
             return _notice(delivery, agency, verified, rules, reader)
         raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT)
     except Rejected as reason:
-        raise _Stop(reason, agency, document) from reason
+        raise _Stop(reason, agency, document, envelope) from reason
 
 
 def _guarded(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examined | Exception:
@@ -133,7 +142,8 @@ def _guarded(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Exami
         return _gates(delivery, rules, reader)
     except _Stop as stop:
         try:
-            return refused(delivery, stop.reason, stop.agency, stop.document, rules)
+            found = refused(delivery, stop.reason, stop.agency, stop.document, rules)
+            return replace(found, claims=claims_of(stop.envelope)) if stop.envelope else found
         except Exception as error:
             return error
     except Transient:
@@ -227,7 +237,9 @@ def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules)
     reason = Rejected(
         code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
     )
-    return refused(one.delivery, reason, one.agency, one.letter, rules)
+    found = refused(one.delivery, reason, one.agency, one.letter, rules)
+    number = one.letter.document.number
+    return replace(found, claims={"number": number}) if number else found
 
 
 def _accepted(one: Passed, rules: Rules) -> Accepted:

@@ -8,6 +8,7 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 
 from compose.cluster import PostgresCluster
 from compose.node import Node
@@ -22,6 +23,10 @@ def readyz(process: Process) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+
+
+def ready(process: Process) -> bool:
+    return readyz(process)[0] == 200
 
 
 def says(process: Process, cause: str) -> bool:
@@ -67,14 +72,14 @@ def test_a_router_says_so_of_a_broker_that_blocks_publishers_of_a_ledger_that_is
         name = f'saraban_router_not_ready{{cause="{cause}"}}'
         assert metric(router, name) == 0
         begin()
-        eventually(lambda cause=cause: says(router, cause), f"not ready: {cause}")
+        eventually(partial(says, router, cause), f"not ready: {cause}")
         assert metric(router, name) == 1
         # It stays so while nothing changes, and is not said again.
-        eventually(lambda cause=cause: logged(router, "not-ready", cause), "logged")
+        eventually(partial(logged, router, "not-ready", cause), "logged")
         end()
-        eventually(lambda: readyz(router)[0] == 200, f"ready after {cause}")
+        eventually(partial(ready, router), f"ready after {cause}")
         assert metric(router, name) == 0
-        eventually(lambda cause=cause: logged(router, "ready-again", cause), "logged")
+        eventually(partial(logged, router, "ready-again", cause), "logged")
     lock.close()
     for cause in faults:
         assert (logged(router, "not-ready", cause), logged(router, "ready-again", cause)) == (1, 1)
@@ -87,13 +92,13 @@ def test_depot_and_router_say_so_of_a_database_that_was_killed(
     town.calm()
     router, depot = town.process("router-1"), town.process("serve")
     postgres_server.kill()
-    eventually(lambda: says(router, "database"), "the router says it")
+    eventually(partial(says, router, "database"), "the router says it")
     eventually(lambda: "ledger: " in readyz(depot)[1], "the depot says it")
     assert metric(depot, 'saraban_depot_not_ready{cause="ledger"}') == 1
     postgres_server.start()
     for process, cause in ((router, "database"), (depot, "ledger")):
-        eventually(lambda process=process: readyz(process)[0] == 200, "ready again")
-        eventually(lambda p=process, cause=cause: logged(p, "ready-again", cause), "logged")
+        eventually(partial(ready, process), "ready again")
+        eventually(partial(logged, process, "ready-again", cause), "logged")
         assert logged(process, "not-ready", cause) == logged(process, "ready-again", cause) == 1
 
 
@@ -105,14 +110,14 @@ def test_an_adapter_says_so_of_a_broker_that_is_gone_and_of_one_that_blocks_it(
     adapter = town.process(OPM)
     fragile_node.set_memory_alarm(True)
     town.send(OPM, SOC, count=1)
-    eventually(lambda: says(adapter, "broker-blocked"), "blocked")
+    eventually(partial(says, adapter, "broker-blocked"), "blocked")
     eventually(lambda: metric(adapter, "saraban_adapter_send_lag_seconds") > 1, "what waits grows older")
     fragile_node.set_memory_alarm(False)
-    eventually(lambda: readyz(adapter)[0] == 200, "ready")
+    eventually(partial(ready, adapter), "ready")
     fragile_node.stop()
-    eventually(lambda: says(adapter, "broker"), "gone")
+    eventually(partial(says, adapter, "broker"), "gone")
     fragile_node.start()
-    eventually(lambda: readyz(adapter)[0] == 200, "ready")
+    eventually(partial(ready, adapter), "ready")
     for cause in ("broker", "broker-blocked"):
-        eventually(lambda cause=cause: logged(adapter, "ready-again", cause), "logged")
+        eventually(partial(logged, adapter, "ready-again", cause), "logged")
         assert logged(adapter, "not-ready", cause) == logged(adapter, "ready-again", cause) == 1

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bus.documents.letter import Letter
 from bus.documents.xml import DocumentType
 from bus.errors import RejectionCode
 from bus.ledger.entry import Kind, timestamp
 from bus.router.delivery import Refused
 from bus.router.recording.hand import Hand, answer_headers, still_unanswered
+
+_WITNESS = "witness"
+"""The type under which the refusal of a witness's key is remembered."""
 
 
 def refuse(hand: Hand, found: Refused) -> str:
@@ -16,6 +21,10 @@ def refuse(hand: Hand, found: Refused) -> str:
     code = found.reason.code
     type_, id_, digest = _bound(found)
     conflict = code is RejectionCode.ID_CONFLICT
+    witness = found.reason.where if code is RejectionCode.STATEMENT_COSIGNATURE else ""
+    if found.agency and witness and (refused := writer.verdict_on(found.agency, _WITNESS, witness)):
+        # A witness cosigns every few minutes, each time with other bytes: its key is refused once.
+        return hand.repeat(found.agency, refused.answer)
     if found.agency:
         known = writer.verdict_on_raw(found.agency, delivery.sha256)
         # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
@@ -38,15 +47,16 @@ def refuse(hand: Hand, found: Refused) -> str:
         receivedAt=timestamp(delivery.received_at),
         refusal=writer.keep(found.refusal.raw) if found.refusal else None,
         answer=answer,
+        **_claims(found),
     )
     if found.agency is None or answer is None or found.refusal is None:
         return "refused"
     # A conflict binds nothing: the id belongs to the document that bore it first.
-    bound = {"id": id_, "digest": digest} if id_ and not conflict else {}
+    bound = {"id": id_, "digest": digest} if id_ and not conflict else {"id": witness} if witness else {}
     writer.submission(
         entry=entry,
         agency=found.agency,
-        type=type_,
+        type=_WITNESS if witness else type_,
         raw=delivery.sha256,
         code=code.value,
         answer=answer,
@@ -70,3 +80,9 @@ def _bound(found: Refused) -> tuple[DocumentType | str, str, str]:
     if isinstance(document, Letter):
         return "letter", str(document.letter_id), found.document.digest
     return "notice", str(document.notice_id), found.document.digest
+
+
+def _claims(found: Refused) -> dict[str, Any]:
+    """What the entry says of a document's own words; what was verified stands there as `id` and `digest`."""
+    kept = ("number",) if found.document else tuple(found.claims)
+    return {name: found.claims[name] for name in kept if name in found.claims}
