@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from bus import logs
 from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.directory import Directory, PinnedCertificate, from_json
@@ -22,6 +23,7 @@ from bus.settings import BusSettings
 from bus.transparency import log_routes
 from bus.web import serving
 
+_log = logs.get("serve")
 _LOOK_AGAIN_AFTER = 1.0
 _ASK_EVERY = 2.0
 
@@ -123,6 +125,7 @@ class DirectoryInForce:
             entry = reader.latest(Kind.DIRECTORY)
             if entry and entry.seq != self._entry:
                 self._directory, self._entry = from_json(reader.must_document(entry)), entry.seq
+                _log.info("directory-taken-up", version=self._directory.version, entry=entry.seq)
         self._looked_at = time.monotonic()
 
 

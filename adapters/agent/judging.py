@@ -22,7 +22,7 @@ from cryptography import x509
 from adapters.agent.pace import Pace
 from adapters.mailbox import Arrival, Mailbox, Receipted, Standing, arrivals
 from adapters.mailbox.receipts import failure
-from bus.directory import BUS, PinnedCertificate, from_json
+from bus.directory import BUS, Directory, PinnedCertificate, from_json
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Event, Notice
@@ -119,7 +119,11 @@ class Judge:
 
     def _directory(self, arrival: Arrival) -> _Act:
         signed = open_signed_json(_ascii(arrival.body), [pin.certificate for pin in self._directory_pins()])
-        return partial(self._mailbox.directories.receive, arrival, from_json(signed), signed)
+        return partial(self._take_up, arrival, from_json(signed), signed)
+
+    def _take_up(self, arrival: Arrival, directory: Directory, signed: bytes) -> None:
+        if self._mailbox.directories.receive(arrival, directory, signed):
+            _LOG.info("directory taken up", version=directory.version)
 
     def _letter(self, arrival: Arrival) -> _Act:
         verified = self._verified(arrival, arrival.header("sender"))

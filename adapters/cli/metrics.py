@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from adapters.mailbox import Mailbox
 from adapters.mailbox.arrivals import Judgement
+from adapters.mailbox.inbox import Progress
 from adapters.mailbox.submissions import Standing
 from bus.thai import now
 
@@ -29,17 +30,19 @@ class MailboxMetrics(Collector):
         mailbox = self._mailbox
         yield _gauge("connected", "1 while there is a connection to the broker.", self._connected())
         yield from self._outbox(mailbox.outbox.counts())
-        inbox = dict(mailbox.inbox.counts())
-        yield _counter("inbox_delivered", "Letters received with all their files.", inbox.pop("delivered", 0))
+        inbox = dict.fromkeys(map(str, Progress), 0) | mailbox.inbox.counts()
+        yield _counter(
+            "inbox_delivered", "Letters received with all their files.", inbox.pop(Progress.DELIVERED)
+        )
         yield _by_state("inbox", "Letters received and not complete, by state.", inbox)
-        arrivals = dict(mailbox.arrivals.counts())
+        arrivals = dict.fromkeys(map(str, Judgement), 0) | mailbox.arrivals.counts()
         judged = CounterMetricFamily(
             f"{_NAME}arrivals_judged",
             "Messages of the bus that were dealt with, by outcome.",
             labels=["outcome"],
         )
         for outcome in _JUDGED:
-            judged.add_metric([outcome], arrivals.pop(outcome, 0))
+            judged.add_metric([outcome], arrivals.pop(outcome))
         yield judged
         yield _by_state("arrivals", "Messages of the bus that wait or are in quarantine, by state.", arrivals)
         missing = sum(gap.last - gap.first + 1 for gap in mailbox.arrivals.gaps())

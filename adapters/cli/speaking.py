@@ -57,10 +57,9 @@ def say(as_json: bool, account: Any, words: RenderableType) -> None:
         print_json(account)
     else:
         console = Console()
-        if not console.is_terminal:
-            # A pipe or a file has no width: what is written there is not folded.
-            most = Measurement.get(wide := Console(width=_WIDE), wide.options, words).maximum
-            console = Console(width=max(most, 1))
+        needed = Measurement.get(wide := Console(width=_WIDE), wide.options, words)
+        # A pipe or a file has no width, and nothing is folded there; on a terminal no identifier is broken.
+        console.width = max(console.width, needed.minimum if console.is_terminal else needed.maximum)
         console.print(words)
 
 

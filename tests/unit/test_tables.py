@@ -79,6 +79,20 @@ def test_what_stands_in_a_cell_is_data_and_no_markup(capsys: pytest.CaptureFixtu
     assert "แผน [/ฉบับแก้ไข] [link=https://x]a\\x1b[2J\\nb" in said
 
 
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_an_adapters_account_breaks_no_identifier_on_a_terminal(
+    width: int, terminal: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal(width)
+    sha256 = "cd" * 32
+    account = {"letter": {"states": [{"agency": "0100100000", "id": str(UUID(int=3)), "subject": SUBJECT}]}}
+    say(False, None, bilingual({"quarantine": [{"submission": sha256, "why": SUBJECT}], **account}))
+    said = capsys.readouterr().out
+    assert sha256 in said
+    assert str(UUID(int=3)) in said
+    assert "0100100000" in said
+
+
 def test_an_adapters_account_is_not_folded_where_it_is_read_by_a_program(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
