@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json as json_module
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,11 +21,13 @@ from bus.cli.common import Auditor, Config, note_reading, opened, settings_of, t
 from bus.cli.letters import dates_of, in_batches, letters_named, row_of, state_of, summary_of
 from bus.cli.unaccepted import all_values, find_unaccepted, print_table
 from bus.directory import BUS, from_json
+from bus.errors import RejectionCode
 from bus.ledger.entry import Kind
 from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
+from bus.text import printable
 from bus.thai import normalise_number
 
 _Found = tuple[LetterRow, LetterState]
@@ -93,6 +96,12 @@ def find(
         "words": tuple(subject.split()) if subject else (),
         "file": file.lower() if file else None,
     }
+    if sha256 and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise typer.BadParameter("a SHA-256 is 64 hexadecimal digits")
+    if code and code not in set(RejectionCode):
+        raise typer.BadParameter(
+            f"{printable(code)} is no code of a refusal; known: {', '.join(RejectionCode)}"
+        )
     of_any = ("letter_id", "number", "sender")
     settings = settings_of(config)
     with opened(settings) as ledger:
@@ -111,17 +120,12 @@ def find(
                     hash=sha256.lower() if sha256 else None,
                     code=code,
                 )
-            pages = in_batches(reader, partial(reader.find_letters, **query))
-            # What was accepted has no code of a refusal.
-            meant = (
-                set() if code else {row.letter for row in letters_named(reader, sha256)} if sha256 else None
-            )
-            wanted = (
-                (row, letter)
-                for row, letter in (() if code else pages)
-                if (meant is None or row.letter in meant)
-                and (state is None or _has(letter, state, recipient))
-            )
+            meant = {row.letter for row in letters_named(reader, sha256)} if sha256 else None
+            if code:
+                meant = set()  # what was accepted has no code of a refusal
+            matching: Asked = {**query, "letters": meant}
+            pages = in_batches(reader, partial(reader.find_letters, **matching))
+            wanted = (pair for pair in pages if state is None or _has(pair[1], state, recipient))
             asked = {name: value for name, value in query.items() if value not in (None, ())}
             more = {"state": state, "hash": sha256, "code": code}
             asked |= {name: value for name, value in more.items() if value}

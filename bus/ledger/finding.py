@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypedDict
 
 from sqlalchemy import Select, select
@@ -12,6 +12,9 @@ from bus.ledger.tables import letter_files, letters, recipients
 
 class Asked(TypedDict, total=False):
     """What is asked for; what is left out, None or empty asks for nothing."""
+
+    letters: Collection[int] | None
+    """Only letters of these ledger numbers; an empty collection has none."""
 
     letter_id: str | None
     number: str | None
@@ -43,6 +46,8 @@ def letters_query(before: int | None, limit: int, asked: Asked) -> Select[Any]:
     ):
         if value := asked.get(name):
             query = query.where(column == value)
+    if (some := asked.get("letters")) is not None:
+        query = query.where(letters.c.letter.in_(some))
     if recipient := asked.get("recipient"):
         mine = select(recipients.c.letter).where(recipients.c.agency == recipient)
         query = query.where(letters.c.letter.in_(mine))

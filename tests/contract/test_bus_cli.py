@@ -708,6 +708,8 @@ def test_refused_letters_are_found_by_id_content_agency_and_code(
     # What is asked of recipients, subjects or files is no question to what was never accepted.
     assert shell.json("ledger", "find", "--from", OCS, "--to", OPM)["unaccepted"] == []
     assert unaccepted.raw["nobody's"] in shell("ledger", "find", "--code", "recipient.unknown")
+    shell("ledger", "find", "--code", "recipient.unknwon", code=2)
+    shell("ledger", "find", "--hash", "abc", code=2)
 
 
 def test_an_accepted_letter_and_a_notice_are_found_by_their_hashes(
@@ -724,6 +726,24 @@ def test_an_accepted_letter_and_a_notice_are_found_by_their_hashes(
         assert [one["letterId"] for one in found["letters"]] == [told["new"]]
     assert names(told, shell.json("ledger", "find", "--hash", row.digest)) == ["new"]
     assert "no letter" in shell("ledger", "show", "00" * 32, code=1)
+
+
+def test_what_was_refused_before_there_was_an_index_is_found_by_what_its_entry_says(
+    unaccepted: Unaccepted, shell: Shell
+) -> None:
+    ledger = shell.ledger()
+    with ledger.read() as reader:
+        before = reader.unaccepted.find()
+        assert reader.parked_count() == len(reader.parked()) == 1
+    for table in ("ix_entries_document", "ix_letters_digest"):
+        unguarded(ledger, f"DROP INDEX {table}")
+    unguarded(ledger, "DROP TABLE unaccepted", "UPDATE alembic_version SET version_num = '0002'")
+    ledger.close()
+    shell("ledger", "find", code=2)
+    shell("ledger", "init")
+    assert len(shell.json("ledger", "find", "--from", OPM)["unaccepted"]) == len(before) - 1
+    for sha256 in unaccepted.raw.values():
+        assert hashes(shell.json("ledger", "show", sha256)) == {sha256}
 
 
 def test_the_index_of_what_was_not_accepted_is_verified(unaccepted: Unaccepted, shell: Shell) -> None:
