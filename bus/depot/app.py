@@ -226,13 +226,9 @@ class _Desk:
         found = list(self._reasons())
         try:
             await run_sync(self._depot.check)
-        except (Transient, OSError) as away:
-            found = found or [f"database: {type(away).__name__}"]
-        if not found:
-            return JSONResponse({"ready": True})
-        return JSONResponse(
-            {"ready": False, "code": Refusal.AWAY, "reasons": found}, WORDS[Refusal.AWAY].status
-        )
+        except (Transient, OSError):
+            return _refusal(Refusal.AWAY, reasons=found)
+        return _refusal(Refusal.AWAY, reasons=found) if found else JSONResponse({"ready": True})
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus's text format."""
@@ -357,7 +353,11 @@ def _stored(sha256: str, size: int, *, new: bool) -> Response:
 
 
 def _refusal(
-    code: Refusal | Doubt, *, offset: int | None = None, headers: Mapping[str, str] | None = None
+    code: Refusal | Doubt,
+    *,
+    offset: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    reasons: Sequence[str] = (),
 ) -> Response:
     words = WORDS[code]
     all_headers = {"Saraban-Code": code.value, **(headers or {})}
@@ -365,7 +365,8 @@ def _refusal(
         all_headers["WWW-Authenticate"] = "Bearer"
     if offset is not None:
         all_headers["Upload-Offset"] = str(offset)
-    return JSONResponse({"code": code.value, "th": words.th, "en": words.en}, words.status, all_headers)
+    value = {"code": code.value, "th": words.th, "en": words.en} | ({"reasons": reasons} if reasons else {})
+    return JSONResponse(value, words.status, all_headers)
 
 
 async def _healthz(_request: Request) -> Response:
