@@ -7,8 +7,9 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a busy thread hands the interpreter on. Heartbeats and confirms run in the event loop beside
@@ -58,3 +59,13 @@ async def when(stop: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
     """Do something once stopped."""
     await stop.wait()
     await act()
+
+
+async def either(*events: asyncio.Event, timeout: float) -> None:
+    """Return when one of the events is set, or after `timeout` seconds."""
+    waits: Sequence[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

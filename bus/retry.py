@@ -93,8 +93,10 @@ def _sleep_until(stopping: Event) -> Callable[[float], None]:
     return sleep
 
 
-CONSIGN: Final = Policy(first=2.0, longest=60.0, attempts=None)
-"""An inbox that did not take a consignment: its circuit is open for so long, then one is tried."""
+CONSIGN: Final = Policy(first=2.0, longest=20.0, attempts=None)
+"""An inbox that did not take a consignment: its circuit is open for so long, then one is tried.
+
+Together with the trial's own deadline it is what passes between the end of the cause and the next delivery."""
 
 DEPOT: Final = Policy(first=0.5, longest=30.0, attempts=6)
 """An upload or a download, which goes on where it broke off."""

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
+
+from bus import logs
 from bus.connections import Limits as ConnectionLimits
 from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.directory import Directory, PinnedCertificate, from_json
-from bus.errors import Misconfigured, Problem
+from bus.errors import Misconfigured, Problem, Transient
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
+from bus.logs import in_words
+from bus.process import pause
+from bus.readiness import Readiness
 from bus.settings import BusSettings
 from bus.transparency import log_routes
 from bus.web import serving
 
+_log = logs.get("serve")
 _LOOK_AGAIN_AFTER = 1.0
+_ASK_EVERY = 2.0
 
 
 async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
@@ -30,7 +38,13 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
     try:
         in_force = DirectoryInForce(ledger)
         access = Access(pins_of=in_force.pins, suspended=in_force.suspended)
-        app = build_app(depot, access, beside=log_routes(ledger))
+        registry = CollectorRegistry()
+        watched = Watched(depot, ledger)
+        causes = {"database": lambda: watched.database_away, "ledger": lambda: watched.ledger_away}
+        readiness = Readiness("depot", causes, registry)
+        app = build_app(
+            depot, access, beside=log_routes(ledger), reasons=readiness.reasons, registry=registry
+        )
         section = settings.depot
         limits = ConnectionLimits(
             most=section.max_connections,
@@ -39,13 +53,49 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
         )
         host, port = section.listen_host, section.listen_port
         async with serving(app, host, port, setting="depot.listen_port", limits=limits):
-            collecting = asyncio.create_task(collect_for_ever(depot))
+            beside = [
+                asyncio.create_task(collect_for_ever(depot)),
+                asyncio.create_task(watched.run(stop)),
+                asyncio.create_task(readiness.watch(stop)),
+            ]
             await stop.wait()
-            collecting.cancel()
-            await asyncio.gather(collecting, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
     finally:
         depot.close()
         ledger.close()
+
+
+class Watched:
+    """Whether the depot's bookkeeping and the ledger answered when they were asked last."""
+
+    def __init__(self, depot: Depot, ledger: Ledger) -> None:
+        self._depot = depot
+        self._ledger = ledger
+        self.database_away: str | None = None
+        self.ledger_away: str | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ask both again and again, until stopped."""
+        while not stop.is_set():
+            # Beside each other: one that does not answer at all must not hide how the other is.
+            self.database_away, self.ledger_away = await asyncio.gather(
+                asyncio.to_thread(_fault_of, self._depot.check), asyncio.to_thread(_fault_of, self._look)
+            )
+            await pause(stop, _ASK_EVERY)
+
+    def _look(self) -> None:
+        with self._ledger.read() as reader:
+            reader.latest_seq(Kind.DIRECTORY)
+
+
+def _fault_of(ask: Callable[[], None]) -> str | None:
+    try:
+        ask()
+    except (Transient, OSError) as away:
+        return in_words(away)
+    return None
 
 
 class DirectoryInForce:
@@ -82,6 +132,7 @@ class DirectoryInForce:
             entry = reader.latest(Kind.DIRECTORY)
             if entry and entry.seq != self._entry:
                 self._directory, self._entry = from_json(reader.must_document(entry)), entry.seq
+                _log.info("directory-taken-up", version=self._directory.version, entry=entry.seq)
         self._looked_at = time.monotonic()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Final, cast
@@ -105,17 +105,23 @@ def _listening(host: str, port: int, setting: str) -> list[socket.socket]:
 
 
 def health_app(
-    *, ready: Callable[[], bool], metrics: Callable[[], bytes], lines: Callable[[], Iterable[str]] = tuple
+    *,
+    reasons: Callable[[], Sequence[str]],
+    metrics: Callable[[], bytes],
+    lines: Callable[[], Iterable[str]] = tuple,
 ) -> Starlette:
-    """Return an application with `/healthz`, `/readyz` and `/metrics`; `lines` are what `/readyz` has to say more."""
+    """Return an application with `/healthz`, `/readyz` and `/metrics`.
+
+    `reasons` say why it is not ready; `lines` are what `/readyz` has to say more, ready or not.
+    """
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("alive\n")
 
     async def readyz(_request: Request) -> Response:
-        good = ready()
-        text = "\n".join(["ready" if good else "not ready", *lines(), ""])
-        return PlainTextResponse(text, 200 if good else 503)
+        found = reasons()
+        text = "\n".join(["not ready" if found else "ready", *found, *lines(), ""])
+        return PlainTextResponse(text, 503 if found else 200)
 
     async def exposition(_request: Request) -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -26,7 +26,7 @@ from adapters.mailbox import Arrival, Mailbox, arrivals
 from adapters.mailbox.answering import Entered
 from adapters.mailbox.keys import KeyState, key_state
 from adapters.mailbox.receipts import failure
-from bus.directory import BUS, PinnedCertificate, from_json
+from bus.directory import BUS, Directory, PinnedCertificate, from_json
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Event, Notice
@@ -139,7 +139,11 @@ class Judge:
         signed = open_signed_json(
             stated.ascii(arrival.body), [pin.certificate for pin in self._directory_pins()]
         )
-        return partial(self._mailbox.directories.receive, arrival, from_json(signed), signed)
+        return partial(self._take_up, arrival, from_json(signed), signed)
+
+    def _take_up(self, arrival: Arrival, directory: Directory, signed: bytes) -> None:
+        if self._mailbox.directories.receive(arrival, directory, signed):
+            _LOG.info("directory taken up", version=directory.version)
 
     def _letter(self, arrival: Arrival) -> _Act:
         verified = self._verified(arrival, arrival.header("sender"))

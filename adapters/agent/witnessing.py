@@ -19,6 +19,7 @@ from bus.documents.notes import NoteKey
 from bus.documents.seal import Seal
 from bus.documents.statements import Cosigned, sealed
 from bus.logs import get
+from bus.thai import now
 from bus.verifier.merkle import Unproven, require_consistency
 from bus.verifier.notes import (
     Checkpoint,
@@ -35,6 +36,10 @@ _LOG = get(__name__)
 HEADER = "checkpoint"
 _LONGEST = 4 * 1024 * 1024
 COSIGNED_SIZE = "cosigned-size"
+NOT_PINNED_SINCE = "witness-key-not-pinned-since"
+NOT_PINNED_DO = (
+    "send the line that `saraban-adapter log key` prints to the operator of the bus, for agencies.toml"
+)
 Publish = Callable[[str, bytes], Awaitable[None]]
 """From a statement's id and octets to the broker's confirm."""
 
@@ -140,11 +145,32 @@ class Witness:
         size = read_checkpoint(note).size
         if self._keys.own is None or size <= int(self._mailbox.facts.get(COSIGNED_SIZE) or 0):
             return
+        if not self._is_pinned(self._keys.own.verifier):
+            return
         line = self._keys.own.cosign(note, int(time.time()))
         statement = Cosigned(id=uuid4(), agency=self._mailbox.agency, size=size, line=str(line))
         await self._publish(str(statement.id), sealed(statement, self._seal))
         self._mailbox.facts.set(COSIGNED_SIZE, str(size))
         _LOG.info("head cosigned", size=size)
+
+    def _is_pinned(self, own: VerifierKey) -> bool:
+        """Whether the directory names this key: the bus would refuse every cosignature of another.
+
+        Without a directory nobody knows. The state is kept, so that it is said once and not at every look.
+        """
+        directory = self._mailbox.directory()
+        if directory is None:
+            return True
+        agency = directory.agencies.get(self._mailbox.agency)
+        pinned = agency is not None and agency.witness == str(own)
+        before = self._mailbox.facts.get(NOT_PINNED_SINCE) or ""
+        if not pinned and not before:
+            self._mailbox.facts.set(NOT_PINNED_SINCE, now().isoformat())
+            _LOG.warning("the directory does not name this agency's witness key", do=NOT_PINNED_DO)
+        elif pinned and before:
+            self._mailbox.facts.set(NOT_PINNED_SINCE, "")
+            _LOG.info("the directory names this agency's witness key", not_pinned_since=before)
+        return pinned
 
     def _alarm(self, reason: str, held: str, shown: str) -> bool:
         if self._mailbox.heads.alarm(reason, held, shown):

@@ -126,7 +126,7 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -
             )
             for row in rows
         )
-        say(False, None, listing("Outbox", columns, cells))
+        listing("Outbox", columns, cells)
 
 
 @app.command()
@@ -148,7 +148,7 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) ->
             )
             for row in rows
         )
-        say(False, None, listing("Inbox", columns, cells))
+        listing("Inbox", columns, cells)
 
 
 @app.command()
@@ -200,6 +200,7 @@ def standing(mailbox: Mailbox) -> accounts.Account:
             for row in mailbox.inbox.troubled()
         ],
         "ledger_alarms": len(mailbox.heads.alarms()),
+        "witness_key": log.witness_trouble(mailbox),
         "quarantine": [accounts.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from adapters.agent.witnessing import COSIGNED_SIZE, witness_name
+from adapters.agent.witnessing import COSIGNED_SIZE, NOT_PINNED_DO, NOT_PINNED_SINCE, witness_name
 from adapters.cli.speaking import AsJson, Config, bilingual, opened, say, settings_of
 from adapters.connectors import accounts
 from adapters.mailbox import Mailbox
@@ -51,10 +51,24 @@ def standing(mailbox: Mailbox) -> accounts.Account:
         "seen_at": accounts.when(newest.seen_at) if newest else None,
         "checkpoint": newest.note if newest else None,
         "cosigned_size": int(cosigned) if cosigned else None,
+        "witness_key": witness_trouble(mailbox),
         "alarms": [
             {"at": accounts.when(one.at), "reason": one.reason, "held": one.held, "shown": one.shown}
             for one in mailbox.heads.alarms()
         ],
+    }
+
+
+def witness_trouble(mailbox: Mailbox) -> accounts.Account | None:
+    """Why this agency's witness does not cosign, since when, and what to do; None while nothing is wrong."""
+    since = mailbox.facts.get(NOT_PINNED_SINCE)
+    if not since:
+        return None
+    return {
+        "th": "ทะเบียนหน่วยงานของระบบกลางยังไม่มีกุญแจพยานของหน่วยงานนี้ จึงยังไม่ได้ลงลายมือชื่อรับรองบัญชี",
+        "en": "the directory of the bus does not name this agency's witness key, so that it does not cosign",
+        "since": accounts.when(since),
+        "do": NOT_PINNED_DO,
     }
 
 

@@ -1,40 +1,106 @@
-"""What Prometheus is told of a mailbox, read from it when asked; the names are documented by their help texts."""
+"""What Prometheus is told of a mailbox, read from it when asked; docs/operating.md lists the metrics."""
 
 from __future__ import annotations
 
-import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from adapters.mailbox import Mailbox
+from adapters.mailbox.inbox import Progress
+from adapters.mailbox.messages import Judgement
+from adapters.mailbox.submissions import Standing
+from bus.thai import now
+
+_NAME = "saraban_adapter_"
+_JUDGED = (Judgement.DONE, Judgement.DUPLICATE)
 
 
-def metrics(mailbox: Mailbox, connected: bool) -> bytes:
-    """The metrics of now, in Prometheus's text format."""
-    registry = CollectorRegistry()
+class MailboxMetrics(Collector):
+    """A mailbox as metrics: what waits is a gauge, what is done and stays so a counter."""
 
-    def gauge(name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(f"saraban_adapter_{name}", help_text, labels, registry=registry)
+    def __init__(self, mailbox: Mailbox, connected: Callable[[], bool]) -> None:
+        self._mailbox = mailbox
+        self._connected = connected
 
-    gauge("connected", "Whether there is a connection to the broker.").set(connected)
-    outbox = gauge("outbox", "Letters and notices of this agency, by state.", "type", "state")
-    for kind, states in mailbox.outbox.counts().items():
-        for state, count in states.items():
-            outbox.labels(kind, state).set(count)
-    inbox = gauge("inbox", "Letters received, by state.", "state")
-    for state, count in mailbox.inbox.counts().items():
-        inbox.labels(state).set(count)
-    arrivals = gauge("arrivals", "Messages of the bus, by what became of them.", "state")
-    for state, count in mailbox.arrivals.counts().items():
-        arrivals.labels(state).set(count)
-    conditions = gauge("conditions", "What keeps the adapter from working now, or may soon, by code.", "code")
-    for condition in mailbox.conditions.all():
-        conditions.labels(condition.finding.code).inc()
-    missing = sum(gap.last - gap.first + 1 for gap in mailbox.arrivals.gaps())
-    gauge("missing_consignments", "Consignment numbers that have not come, though later ones have.").set(
-        missing
-    )
-    due = mailbox.outbox.next_due()
-    late = max(0.0, time.time() - due) if due is not None else 0.0
-    gauge("send_lag_seconds", "How long the longest due document has waited to be sent.").set(late)
-    return generate_latest(registry)
+    def collect(self) -> Iterator[Metric]:
+        """Read the mailbox."""
+        mailbox = self._mailbox
+        yield _gauge("connected", "1 while there is a connection to the broker.", self._connected())
+        yield from self._outbox(mailbox.outbox.counts())
+        inbox = dict.fromkeys(map(str, Progress), 0) | mailbox.inbox.counts()
+        yield _counter(
+            "inbox_delivered", "Letters received with all their files.", inbox.pop(Progress.DELIVERED)
+        )
+        yield _by_state("inbox", "Letters received and not complete, by state.", inbox)
+        arrivals = dict.fromkeys(map(str, Judgement), 0) | mailbox.arrivals.counts()
+        judged = CounterMetricFamily(
+            f"{_NAME}arrivals_judged",
+            "Messages of the bus that were dealt with, by outcome.",
+            labels=["outcome"],
+        )
+        for outcome in _JUDGED:
+            judged.add_metric([outcome], arrivals.pop(outcome))
+        yield judged
+        yield _by_state("arrivals", "Messages of the bus that wait or are in quarantine, by state.", arrivals)
+        yield self._conditions()
+        missing = sum(gap.last - gap.first + 1 for gap in mailbox.arrivals.gaps())
+        sentence = "Consignment numbers that have not come, though later ones have."
+        yield _gauge("missing_consignments", sentence, missing)
+        for name, states, sentence in (
+            (
+                "send_lag_seconds",
+                (Standing.WAITING, Standing.SEALED),
+                "Seconds since the oldest document that the broker has not confirmed was put out, 0 without one.",
+            ),
+            (
+                "verdict_lag_seconds",
+                (Standing.SENT,),
+                "Seconds since the oldest document that the bus has not answered was put out, 0 without one.",
+            ),
+        ):
+            yield _gauge(name, sentence, _age(mailbox.outbox.oldest(states)))
+
+    def _conditions(self) -> Metric:
+        sentence = "What keeps the adapter from working now, or may soon, by code."
+        family = GaugeMetricFamily(f"{_NAME}conditions", sentence, labels=["code"])
+        for code, count in Counter(each.finding.code for each in self._mailbox.conditions.all()).items():
+            family.add_metric([code], count)
+        return family
+
+    @staticmethod
+    def _outbox(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
+        sentence = "Letters, notices and statements without acceptance, by state."
+        open_ = GaugeMetricFamily(f"{_NAME}outbox", sentence, labels=["type", "state"])
+        accepted = CounterMetricFamily(
+            f"{_NAME}accepted", "Letters, notices and statements that the bus accepted.", labels=["type"]
+        )
+        for kind, states in counts.items():
+            accepted.add_metric([kind], states.get(Standing.ACCEPTED, 0))
+            for state in Standing:
+                if state is not Standing.ACCEPTED:
+                    open_.add_metric([kind, state], states.get(state, 0))
+        yield open_
+        yield accepted
+
+
+def _age(moment: str | None) -> float:
+    return max(0.0, (now() - datetime.fromisoformat(moment)).total_seconds()) if moment else 0.0
+
+
+def _gauge(name: str, sentence: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{_NAME}{name}", sentence, value=float(value))
+
+
+def _counter(name: str, sentence: str, value: float) -> Metric:
+    return CounterMetricFamily(f"{_NAME}{name}", sentence, value=value)
+
+
+def _by_state(name: str, sentence: str, counts: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(f"{_NAME}{name}", sentence, labels=["state"])
+    for state, count in counts.items():
+        family.add_metric([state], count)
+    return family

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from cryptography import x509
+from prometheus_client import CollectorRegistry
 
 from adapters.agent import Agent, Companion, Pace
 from adapters.agent.health import Health
 from adapters.agent.pace import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
 from adapters.cli.log import log_key_of
-from adapters.cli.metrics import metrics
+from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.accounts import condition_lines
 from adapters.connectors.base import serve
 from adapters.connectors.exchange import FOLDERS
@@ -31,7 +32,9 @@ from bus.documents.notes import witness_key
 from bus.documents.seal import Seal
 from bus.documents.statements import TYPE
 from bus.errors import Misconfigured, Problem
+from bus.metrics import exposition
 from bus.process import run_until_told
+from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
 from bus.web import health_app, serving
@@ -73,17 +76,18 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         health = Health(
             mailbox, certificate=seal.certificate, bus_certificate=bus_certificate, links=links, depot=depot
         )
+        registry = CollectorRegistry()
+        registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links)))
+        readiness = Readiness("adapter", _causes(agent, outward, inward, mailbox), registry)
         if settings.metrics_port:
             app = health_app(
-                ready=lambda: (
-                    agent.running and all(link.connected for link in links) and not _stopped(mailbox)
-                ),
-                metrics=lambda: metrics(mailbox, all(link.connected for link in links)),
+                reasons=readiness.reasons,
+                metrics=lambda: exposition(registry),
                 lines=lambda: [line for each in mailbox.conditions.all() for line in condition_lines(each)],
             )
             port = settings.metrics_port
             await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
-        beside = _connectors(settings, mailbox)
+        beside = [readiness.watch, *_connectors(settings, mailbox)]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
         if settings.witness.log_key:
             client = LogClient(settings.depot.url, tls=settings.depot.tls())
@@ -91,8 +95,15 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         await agent.run(stop, beside=beside)
 
 
-def _stopped(mailbox: Mailbox) -> bool:
-    return any(each.finding.code.stops for each in mailbox.conditions.all())
+def _causes(agent: Agent, outward: Link, inward: Link, mailbox: Mailbox) -> dict[str, Cause]:
+    connected = "there is no connection"
+    blocked = "the broker blocks publishers: it has a memory or disk alarm"
+    return {
+        "adapter": lambda: None if agent.running else "it is starting or stopping",
+        "broker": lambda: None if outward.connected and inward.connected else connected,
+        "broker-blocked": lambda: blocked if outward.blocked else None,
+        "conditions": lambda: ", ".join(mailbox.conditions.stopping()) or None,
+    }
 
 
 def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:

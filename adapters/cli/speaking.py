@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +29,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 config_before_command: ContextVar[Path | None] = ContextVar("config_before_command", default=None)
 """The `--config` that stands before the command."""
+
+_WIDE = 100_000
+_IDENTIFIER = re.compile(r"[0-9A-Fa-f:.+T-]{4,}")
+"""A LetterID, hash, code or time: folded it can be neither searched for nor copied."""
 
 
 def settings_of(config: Path | None) -> AdapterSettings:
@@ -48,21 +54,39 @@ def say(as_json: bool, account: Any, words: str | Table) -> None:
     """Print the account as JSON, or the words: a sentence becomes one harmless line."""
     if as_json:
         print_json(account)
-    else:
-        shown = Text(printable(words)) if isinstance(words, str) else words
+    elif isinstance(words, str):
         # A sentence is wrapped by the terminal and not by us: it can be copied as a whole.
-        console = Console(markup=False, emoji=False, highlight=False)
-        console.print(shown, soft_wrap=isinstance(words, str))
+        _console().print(Text(printable(words)), soft_wrap=True)
+    else:
+        _print(words, fold=False)
 
 
-def listing(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """A table for people; line feeds in a cell are ours or stay in it, and everything else in it is text."""
+def listing(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table for people; line feeds in a cell are ours or stay in it, and everything else in it is text."""
     table = Table(title=Text(title))
     for column in columns:
-        table.add_column(Text(column))
+        table.add_column(Text(column), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable_lines(cell)) for cell in row))
-    return table
+        cells = [Text(printable_lines(cell)) for cell in row]
+        table.add_row(*cells)
+        for drawn, cell in zip(table.columns, cells, strict=True):
+            drawn.no_wrap = drawn.no_wrap or any(map(_IDENTIFIER.fullmatch, cell.plain.splitlines()))
+    _print(table, fold=True)
+
+
+def _console() -> Console:
+    return Console(markup=False, emoji=False, highlight=False)
+
+
+def _print(table: Table, *, fold: bool) -> None:
+    """Print a table: no word of it is broken, or none but in cells that may be folded; on a pipe nothing is folded."""
+    console = _console()
+    needed = Measurement.get(wide := Console(width=_WIDE), wide.options, table)
+    if not console.is_terminal:  # a pipe or a file has no width
+        console.width = max(console.width, needed.maximum)
+    elif not fold:
+        console.width = max(console.width, needed.minimum)
+    console.print(table)
 
 
 def bilingual(account: Mapping[str, Any]) -> Table:

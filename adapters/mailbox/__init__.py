@@ -1,8 +1,8 @@
 """The mailbox: an agency's outbox and inbox, durable in one folder, whoever restarts and whatever comes twice."""
 
-from adapters.mailbox.arrivals import Arrival, Gap, Judgement, Message
 from adapters.mailbox.inbox import Progress, Received, ReceivedFile
 from adapters.mailbox.mailbox import Mailbox
+from adapters.mailbox.messages import Arrival, Gap, Judgement, Message
 from adapters.mailbox.notices import Statement
 from adapters.mailbox.states import RecipientState
 from adapters.mailbox.store import AlreadyRunning

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, update
 
 from adapters.mailbox import submissions as sending
-from adapters.mailbox.arrivals import LOST, Arrival, Judgement, judge
+from adapters.mailbox.arrivals import LOST, judge
 from adapters.mailbox.keys import KeyState
+from adapters.mailbox.messages import Arrival, Judgement
 from adapters.mailbox.notices import record
 from adapters.mailbox.submissions import Outgoing, Receipted, Standing, of_the_seal
 from adapters.mailbox.tables import outbox

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, distinct, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_leave
 
+from adapters.mailbox.messages import Arrival, Gap, Judgement, Message, number_of
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import LONGEST_PAUSE
 from adapters.mailbox.tables import arrivals, news
@@ -26,59 +25,6 @@ COPY = "copy"
 """A document of this agency's own that the bus gives back."""
 LOST = "answer.document-lost"
 """Why an answer is unplaced: it is about a document that this mailbox had and has lost."""
-
-
-class Judgement(StrEnum):
-    """What became of an arrival."""
-
-    STORED = "stored"
-    DONE = "done"
-    DUPLICATE = "duplicate"
-    QUARANTINED = "quarantined"
-    UNPLACED = "unplaced"
-    """An answer of the bus to something that is not here, or not here any more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """A delivery of the broker, without anything of the broker."""
-
-    type: str
-    body: bytes
-    headers: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """One row of the arrivals."""
-
-    id: int
-    consignment: int
-    type: str
-    sha256: str
-    headers: Mapping[str, str | int]
-    body: bytes
-    arrived_at: datetime
-    state: Judgement
-    attempts: int
-    reason: str | None
-    detail: str | None
-
-    def header(self, name: str) -> str:
-        """A header as text, empty if the message does not bear it."""
-        return str(self.headers.get(name, ""))
-
-    def number(self, name: str) -> int | None:
-        """A header as a number, None if it is missing or is none."""
-        return _number(self.headers.get(name))
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Consignment numbers, first to last, that have not arrived although later ones have."""
-
-    first: int
-    last: int
 
 
 class Arrivals:
@@ -240,7 +186,7 @@ def one(connection: Connection, arrival: int) -> Arrival:
 
 def _values(message: Message) -> dict[str, Any]:
     headers = {str(name): value for name, value in message.headers.items() if isinstance(value, str | int)}
-    consignment = _number(headers.get("consignment"))
+    consignment = number_of(headers.get("consignment"))
     return {
         "consignment": consignment if consignment and consignment > 0 else 0,
         "type": message.type,
@@ -250,15 +196,6 @@ def _values(message: Message) -> dict[str, Any]:
         "arrived_at": now().isoformat(),
         "state": Judgement.STORED,
     }
-
-
-def _number(value: str | int | None) -> int | None:
-    try:
-        number = int(value) if value is not None else None
-    except ValueError:
-        return None
-    # SQLite holds 64 bits; what is beyond is no number of the bus's.
-    return number if number is not None and abs(number) < 2**63 else None
 
 
 def _arrival(row: RowMapping) -> Arrival:

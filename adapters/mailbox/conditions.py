@@ -115,6 +115,11 @@ class Conditions:
         for code in sorted({code for code, _ in known - lasting}):
             _LOG.info("a condition has ended", condition=code)
 
+    def stopping(self) -> list[ConditionCode]:
+        """The codes of what stops the adapter, as this process has reported them."""
+        reported = list(self._reported.values())  # at once: other threads report
+        return sorted({each.code for found in reported for each in found if each.code.stops})
+
     def all(self) -> list[Condition]:
         """Everything that lasts, in the order in which it began."""
         with self._store.reading() as connection:

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from adapters.mailbox import submissions as sending
-from adapters.mailbox.arrivals import Arrival, Judgement, judge
+from adapters.mailbox.arrivals import judge
 from adapters.mailbox.drafts import letter_values, notice_values
+from adapters.mailbox.messages import Arrival, Judgement
 from adapters.mailbox.notices import record
 from adapters.mailbox.submissions import Outgoing, Receipted, Standing
 from adapters.mailbox.tables import outbox

@@ -6,7 +6,8 @@ from threading import Lock
 
 from sqlalchemy import Connection, func, insert, select
 
-from adapters.mailbox.arrivals import Arrival, Judgement, judge
+from adapters.mailbox.arrivals import judge
+from adapters.mailbox.messages import Arrival, Judgement
 from adapters.mailbox.store import Store
 from adapters.mailbox.tables import directories
 from bus.directory import Directory, from_json

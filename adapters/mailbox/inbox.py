@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
 
-from adapters.mailbox.arrivals import Arrival, Judgement, judge
+from adapters.mailbox.arrivals import judge
+from adapters.mailbox.messages import Arrival, Judgement
 from adapters.mailbox.notices import say
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import LONGEST_PAUSE

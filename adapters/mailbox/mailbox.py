@@ -12,7 +12,7 @@ from sqlalchemy import update
 from adapters.mailbox import submissions as sending
 from adapters.mailbox import tables
 from adapters.mailbox.answering import Entered, take_entry, take_verdict
-from adapters.mailbox.arrivals import Arrival, Arrivals, Judgement, judge
+from adapters.mailbox.arrivals import Arrivals, judge
 from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
 from adapters.mailbox.directories import Directories
@@ -21,6 +21,7 @@ from adapters.mailbox.files import FileStore
 from adapters.mailbox.heads import SeenHeads
 from adapters.mailbox.inbox import Inbox, Received
 from adapters.mailbox.keys import KeyState
+from adapters.mailbox.messages import Arrival, Judgement
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import Notices, record
 from adapters.mailbox.outbox import Outbox

@@ -12,15 +12,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.drafts import letter_values
+from adapters.mailbox.due import DUE, NEXT_DUE
 from adapters.mailbox.files import FileStore, Fingerprint
 from adapters.mailbox.keys import KeyState
 from adapters.mailbox.store import Store
 from adapters.mailbox.submissions import (
     LONGEST_PAUSE,
-    MACHINE,
     STATEMENT,
     UNANSWERED,
     Attempt,
@@ -154,19 +154,25 @@ class Outbox:
         """
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
         with self._store.reading() as connection:
-            rows = connection.execute(_DUE, values).mappings()
+            rows = connection.execute(DUE, values).mappings()
             return [outgoing(row) for row in rows]
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next attempt falls due (Unix time), if anything but the rows in `but` is unanswered."""
         with self._store.reading() as connection:
-            return connection.execute(_NEXT_DUE, {"but": list(but)}).scalar()
+            return connection.execute(NEXT_DUE, {"but": list(but)}).scalar()
 
     def stating(self) -> bool:
         """Whether something that this adapter says about itself is on its way."""
         query = select(outbox.c.id).where(outbox.c.type == STATEMENT, outbox.c.state.in_(UNANSWERED))
         with self._store.reading() as connection:
             return connection.execute(query.limit(1)).first() is not None
+
+    def oldest(self, states: Collection[Standing]) -> str | None:
+        """When the oldest of the documents in these states was put in, or refused before it was sent again."""
+        since = func.max(outbox.c.created_at, func.coalesce(outbox.c.answered_at, ""))
+        with self._store.reading() as connection:
+            return connection.execute(select(func.min(since)).where(outbox.c.state.in_(states))).scalar()
 
     def get(self, row: int) -> Outgoing:
         """The row of this number, which is there."""
@@ -270,29 +276,6 @@ _FAILED = (
     .values(attempts=outbox.c.attempts + 1, next_attempt_at=bindparam("due"), last_error=bindparam("error"))
 )
 _CONFIRMED = _FAILED.values(state=Standing.SENT)
-_BEFORE = outbox.alias("before")
-_BY_CLERK = (outbox.c.type == "notice") & outbox.c.summary.not_in(MACHINE)
-_AFTER_ANOTHER = _BY_CLERK & exists().where(
-    _BEFORE.c.letter_id == outbox.c.letter_id,
-    _BEFORE.c.type == "notice",
-    _BEFORE.c.summary.not_in(MACHINE),
-    _BEFORE.c.id < outbox.c.id,
-    _BEFORE.c.state.in_(UNANSWERED),
-)
-"""What clerks say about one letter goes one after another: a correction must not overtake what it corrects."""
-_NOT_UNDER_WAY = (
-    outbox.c.state.in_(UNANSWERED) & outbox.c.id.not_in(bindparam("but", expanding=True)) & ~_AFTER_ANOTHER
-)
-_DUE = (
-    select(outbox)
-    .where(
-        _NOT_UNDER_WAY,
-        or_(outbox.c.next_attempt_at <= bindparam("at"), outbox.c.next_attempt_at > bindparam("bound")),
-    )
-    .order_by(outbox.c.next_attempt_at, outbox.c.id)
-    .limit(bindparam("most"))
-)
-_NEXT_DUE = select(outbox.c.next_attempt_at).where(_NOT_UNDER_WAY).order_by(outbox.c.next_attempt_at).limit(1)
 _FILES = (
     select(outbox_files.c.outbox, *(outbox_files.c[name] for name in OutgoingFile.__slots__))
     .where(outbox_files.c.outbox.in_(bindparam("rows", expanding=True)))

@@ -67,9 +67,9 @@ class Management:
     ) -> None:
         self._client.close()
 
-    def get(self, *path: str) -> Any:
+    def get(self, *path: str, **query: str) -> Any:
         """The JSON at this path of names."""
-        return self._request("GET", path).json()
+        return self._request("GET", path, query=query).json()
 
     def put(self, *path: str, body: object = None) -> None:
         self._request("PUT", path, body or {})
@@ -80,10 +80,12 @@ class Management:
     def delete(self, *path: str) -> None:
         self._request("DELETE", path)
 
-    def _request(self, method: str, path: Iterable[str], body: object = None) -> httpx.Response:
+    def _request(
+        self, method: str, path: Iterable[str], body: object = None, query: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         address = "/" + "/".join(quote(name, safe="") for name in path)
         try:
-            response = self._client.request(method, address, json=body)
+            response = self._client.request(method, address, json=body, params=query or None)
         except httpx.HTTPError as exc:
             raise Transient(f"the broker's management does not answer ({type(exc).__name__})") from exc
         if response.status_code in (401, 403):
@@ -92,7 +94,7 @@ class Management:
                     "management URL",
                     self.user,
                     f"refused ({response.status_code}) at {address}",
-                    "Use a user with the administrator tag and its present password",
+                    "Use its present password; `topology` needs the administrator tag, `agencies` the monitoring tag",
                 )
             )
         if response.is_error:

@@ -1,8 +1,6 @@
-"""The connection to the broker: publish with confirms, consume, reconnect for ever. pika ends in this module.
+"""The lasting connection to the broker: publish with confirms, consume, reconnect for ever.
 
-pika's connection lives in the event loop and speaks in callbacks. Three small classes turn it into something to
-await: `_Connection` (one TCP connection, until it is gone), `_Channel` (one channel of it, until it is gone) and
-`Link`, which replaces whatever is gone and is all that the rest of the project knows.
+`Link` replaces connections and channels (channel.py) that are gone, and is all that the rest of the project knows.
 
 Nothing but `Transient` leaves it. A connection that is away is not an error to a link, only a reason to wait; to
 a publisher it becomes one at its deadline.
@@ -11,228 +9,22 @@ a publisher it becomes one at its deadline.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import pika
-from pika.adapters.asyncio_connection import AsyncioConnection
-from pika.exceptions import AMQPError, StreamLostError
-
-from bus.broker.awaiting import first, in_words, resolve
-from bus.broker.confirms import Confirms, expire
-from bus.broker.messages import Away, Closed, Depth, Incoming, Outgoing, Unconfirmed
+from bus.broker.channel import Channel, Connection, parameters_of
+from bus.broker.confirms import expire
+from bus.broker.messages import Away, Closed, Depth, Outgoing, Returned, Unconfirmed
 from bus.broker.order import Order
 from bus.broker.subscription import Subscription
-from bus.failpoints import reached
 from bus.retry import AWAY
 
 _LOG = logging.getLogger(__name__)
-_GENERATIONS = itertools.count(1)
-_PERSISTENT = 2
-_ASKING = ("expiration", "priority", "reply_to")
-_ANSWER_WITHIN = 30.0
-"""Seconds for the broker to answer anything but a publish; a channel that takes longer is given up."""
-
-
-class _Connection:
-    """One connection, from the attempt to open it until it is gone."""
-
-    def __init__(self, parameters: pika.connection.Parameters) -> None:
-        loop = asyncio.get_running_loop()
-        self.gone: asyncio.Future[str] = loop.create_future()
-        self.opened: asyncio.Future[Any] = loop.create_future()
-        self.unblocked = asyncio.Event()
-        self.unblocked.set()
-        self.pika = AsyncioConnection(
-            parameters,
-            on_open_callback=resolve(self.opened),
-            on_open_error_callback=self._lost,
-            on_close_callback=self._lost,
-            custom_ioloop=loop,
-        )
-        self.pika.add_on_connection_blocked_callback(lambda *_: self.unblocked.clear())
-        self.pika.add_on_connection_unblocked_callback(lambda *_: self.unblocked.set())
-
-    async def wait_open(self) -> None:
-        """Return when it is open; raise Away when that failed."""
-        await first(self.opened, self.gone)
-        if self.gone.done():
-            raise Away(self.gone.result())
-
-    async def close(self, *, within: float) -> None:
-        """Close in order, or after so many seconds by dropping the socket; nothing of it is left afterwards."""
-        if self.opened.done():
-            with suppress(AMQPError):
-                self.pika.close()
-            await asyncio.wait({self.gone}, timeout=within)
-        if not self.gone.done():
-            # What pika's own heartbeat does when the broker is silent; it has no public name. While a connection
-            # is being opened it is the only way out: there, close() of pika 1.4 fails in an assertion.
-            self.pika._terminate_stream(StreamLostError("given up"))
-            await asyncio.wait({self.gone}, timeout=within)
-
-    def _lost(self, _: AsyncioConnection, reason: BaseException | None) -> None:
-        self.unblocked.set()  # whoever waits for that must now wait for another connection
-        if not self.gone.done():
-            self.gone.set_result(in_words(reason))
-
-
-class _Channel:
-    """One channel, from the attempt to open it until it is gone."""
-
-    def __init__(self, connection: _Connection) -> None:
-        self.generation = next(_GENERATIONS)
-        self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.confirms = Confirms()
-        self._opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        try:
-            self._pika = connection.pika.channel(on_open_callback=resolve(self._opened))
-        except AMQPError as exc:
-            raise Away(in_words(exc)) from exc
-        self._pika.add_on_close_callback(lambda _, reason: self._lost(in_words(reason)))
-        self._pika.add_on_cancel_callback(self._consumer_cancelled)
-        self._pika.add_on_return_callback(self._returned)
-
-    @classmethod
-    async def open(cls, connection: _Connection, *, confirming: bool = False) -> Self:
-        """A channel ready for use."""
-        channel = cls(connection)
-        try:
-            await channel._answer(channel._opened)
-            if confirming:
-                await channel._call(channel._pika.confirm_delivery, ack_nack_callback=channel._confirmed)
-        except BaseException:
-            channel.drop("could not be opened")
-            raise
-        return channel
-
-    def publish(self, outgoing: Outgoing) -> asyncio.Future[None]:
-        """Send now; the future is the broker's answer."""
-        properties = pika.BasicProperties(
-            content_type=outgoing.content_type,
-            delivery_mode=_PERSISTENT,
-            headers=dict(outgoing.headers),
-            message_id=outgoing.message_id,
-            type=outgoing.type,
-            user_id=outgoing.user_id,
-        )
-        try:
-            self._pika.basic_publish(
-                outgoing.exchange, outgoing.routing_key, outgoing.body, properties, mandatory=True
-            )
-        except AMQPError as exc:
-            raise Unconfirmed(in_words(exc), sent=False) from exc
-        return self.confirms.expect(outgoing)
-
-    async def consume(self, queue: str, prefetch: int, arrived: Callable[[Incoming], None]) -> str:
-        """Start a consumer of its own limit, and return its name."""
-
-        def deliver(_: object, method: Any, properties: Any, body: bytes) -> None:
-            arrived(self._incoming(method, properties, body))
-
-        await self._call(self._pika.basic_qos, prefetch_count=prefetch)
-        answer = await self._call(self._pika.basic_consume, queue=queue, on_message_callback=deliver)
-        return str(answer.method.consumer_tag)
-
-    async def get(self, queue: str) -> Incoming | None:
-        """Take one message, to be acknowledged like any other; None if none is ready."""
-        found: asyncio.Future[Incoming | None] = asyncio.get_running_loop().create_future()
-        self._pika.add_callback(lambda _: resolve(found)(None), [pika.spec.Basic.GetEmpty], one_shot=True)
-        try:
-            self._pika.basic_get(
-                queue,
-                lambda _, method, properties, body: resolve(found)(self._incoming(method, properties, body)),
-            )
-        except AMQPError as exc:
-            raise Away(in_words(exc)) from exc
-        incoming: Incoming | None = await self._answer(found)
-        return incoming
-
-    async def cancel(self, consumer: str) -> None:
-        """End a consumer; what it delivered can still be acknowledged."""
-        await self._call(self._pika.basic_cancel, consumer_tag=consumer)
-
-    def ack(self, tag: int, *, multiple: bool) -> None:
-        with suppress(AMQPError):
-            self._pika.basic_ack(tag, multiple=multiple)
-
-    def reject(self, tag: int) -> None:
-        with suppress(AMQPError):
-            self._pika.basic_reject(tag, requeue=False)
-
-    async def depth(self, queue: str) -> Depth:
-        """Ask for a queue's length; a queue that does not exist closes the channel."""
-        answer = await self._call(self._pika.queue_declare, queue=queue, passive=True)
-        return Depth(messages=answer.method.message_count, consumers=answer.method.consumer_count)
-
-    async def close(self) -> None:
-        """Close and wait until it is closed; what it holds unacknowledged returns to its queue."""
-        with suppress(AMQPError):
-            self._pika.close()
-        await asyncio.wait({self.gone}, timeout=_ANSWER_WITHIN)
-        self._lost("closed")
-
-    def drop(self, reason: str) -> None:
-        """Close without waiting."""
-        with suppress(AMQPError):
-            self._pika.close()
-        self._lost(reason)
-
-    async def _call(self, method: Callable[..., Any], **arguments: Any) -> Any:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        try:
-            method(callback=resolve(answer), **arguments)
-        except AMQPError as exc:
-            raise Away(in_words(exc)) from exc
-        return await self._answer(answer)
-
-    async def _answer(self, answer: asyncio.Future[Any]) -> Any:
-        await first(answer, self.gone, within=_ANSWER_WITHIN)
-        if answer.done():
-            return answer.result()
-        if not self.gone.done():
-            self.drop(f"no answer from the broker within {_ANSWER_WITHIN:.0f} s")
-        raise Away(self.gone.result())
-
-    def _confirmed(self, frame: Any) -> None:
-        method = frame.method
-        reached("link.before-confirm")
-        settle = self.confirms.acked if isinstance(method, pika.spec.Basic.Ack) else self.confirms.nacked
-        settle(method.delivery_tag, multiple=method.multiple)
-
-    def _returned(self, _: object, method: Any, properties: Any, __: bytes) -> None:
-        identity = (properties.message_id, method.exchange, method.routing_key)
-        self.confirms.returned(identity, f"{method.reply_text} ({method.reply_code})")
-
-    def _consumer_cancelled(self, _: object) -> None:
-        self.drop("the broker cancelled the consumer: its queue was deleted or has no leader")
-
-    def _lost(self, reason: str) -> None:
-        if not self.gone.done():
-            self.gone.set_result(reason)
-        self.confirms.lost(reason)
-
-    def _incoming(self, method: Any, properties: Any, body: bytes) -> Incoming:
-        return Incoming(
-            body=body,
-            exchange=method.exchange,
-            routing_key=method.routing_key,
-            user_id=properties.user_id,
-            message_id=properties.message_id,
-            type=properties.type,
-            headers=properties.headers or {},
-            asked=_asked(properties),
-            redelivered=method.redelivered,
-            received_at=datetime.now(UTC),
-            generation=self.generation,
-            tag=method.delivery_tag,
-        )
+_NOBODY = "nobody"
 
 
 class Link:
@@ -252,10 +44,11 @@ class Link:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
-        self._parameters = _parameters(url, name, heartbeat, connect_timeout, tls)
-        self._connection: _Connection | None = None
-        self._lanes: dict[str, _Channel] = {}
+        self._parameters = parameters_of(url, name, heartbeat, connect_timeout, tls)
+        self._connection: Connection | None = None
+        self._lanes: dict[str, Channel] = {}
         self._opening: dict[str, asyncio.Lock] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
         self._subscriptions: list[Subscription] = []
         self._keeping: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
@@ -315,6 +108,26 @@ class Link:
         finally:
             timer.cancel()
 
+    def renew(self, lane: str) -> None:
+        """Let the next publish of a lane open a new channel; what the old one has under way still gets its answers.
+
+        A channel that a full queue has refused goes on refusing by itself, at times long after the queue has room.
+        """
+        channel = self._lanes.pop(lane, None)
+        if channel is not None:
+            retiring = asyncio.create_task(channel.retire())
+            self._retiring.add(retiring)
+            retiring.add_done_callback(self._retiring.discard)
+
+    async def probe(self, exchange: str, *, deadline: float) -> None:
+        """Raise Unconfirmed unless the broker takes publishes: one that no queue is bound for comes back.
+
+        A broker with an alarm says so only to those that publish.
+        """
+        nobody = Outgoing(exchange=exchange, routing_key=_NOBODY, body=b"", message_id=_NOBODY, type=_NOBODY)
+        with suppress(Returned):
+            await self.publish(nobody, deadline=deadline, lane=_NOBODY)
+
     def subscribe(
         self, *queues: str, prefetch: int, order: Order | None = None, careful: bool = False
     ) -> Subscription:
@@ -366,6 +179,9 @@ class Link:
             async with asyncio.timeout(within):
                 for channel in list(self._lanes.values()):
                     await channel.confirms.settled()
+                await asyncio.gather(*self._retiring)
+        for retiring in self._retiring:
+            retiring.cancel()
         for subscription in self._subscriptions:
             await subscription.end()
         if self._keeping is not None:
@@ -400,8 +216,8 @@ class Link:
             _LOG.warning("link %s: connection lost: %s", self.name, reason)
             await asyncio.sleep(next(waits))
 
-    async def _connect(self) -> _Connection:
-        connection = _Connection(self._parameters)
+    async def _connect(self) -> Connection:
+        connection = Connection(self._parameters)
         try:
             await connection.wait_open()
         except asyncio.CancelledError:
@@ -409,13 +225,13 @@ class Link:
             raise
         return connection
 
-    async def _open(self, *, confirming: bool = False) -> _Channel:
+    async def _open(self, *, confirming: bool = False) -> Channel:
         connection = self._connection
         if connection is None:
             raise Away(f"link {self.name} is not connected")
-        return await _Channel.open(connection, confirming=confirming)
+        return await Channel.open(connection, confirming=confirming)
 
-    async def _ready(self, lane: str, deadline: float) -> _Channel:
+    async def _ready(self, lane: str, deadline: float) -> Channel:
         """A lane that can be written to; the slow path of `publish`."""
         try:
             async with asyncio.timeout(deadline), self._opening.setdefault(lane, asyncio.Lock()):
@@ -424,7 +240,7 @@ class Link:
             why = "the broker blocks publishers" if self.blocked else "no connection to the broker"
             raise Unconfirmed(f"{why} for {deadline:.1f} s; not sent", sent=False) from exc
 
-    async def _open_lane(self, lane: str) -> _Channel:
+    async def _open_lane(self, lane: str) -> Channel:
         waits = AWAY.waits()
         while True:
             await self.wait_connected()
@@ -439,24 +255,3 @@ class Link:
             except Away as away:
                 _LOG.warning("link %s: cannot open lane %s: %s", self.name, lane, away)
                 await asyncio.sleep(next(waits))
-
-
-def _parameters(
-    url: str, name: str, heartbeat: int, connect_timeout: float, tls: ssl.SSLContext | None
-) -> pika.URLParameters:
-    parameters = pika.URLParameters(url)
-    parameters.client_properties = {"connection_name": name}
-    parameters.heartbeat = heartbeat
-    parameters.connection_attempts = 1
-    parameters.socket_timeout = connect_timeout
-    parameters.stack_timeout = connect_timeout * 2
-    # A blocked publisher waits for its own deadline; dropping the connection would not unblock it.
-    parameters.blocked_connection_timeout = None
-    if tls is not None:
-        parameters.ssl_options = pika.SSLOptions(tls, parameters.host)
-    return parameters
-
-
-def _asked(properties: Any) -> tuple[str, ...]:
-    """What the publisher asked the broker to do with its message; RabbitMQ itself sets none of these."""
-    return tuple(name for name in _ASKING if getattr(properties, name) is not None)

@@ -142,9 +142,10 @@ def topology_for(
     *,
     vhost: str = VHOST,
     inbox_max_length: int | None = None,
+    inbox_max_bytes: int | None = None,
     limits: Limits = Limits(),
 ) -> Topology:
-    """The topology for these agencies; `inbox_max_length` bounds an inbox, which then refuses what is too much."""
+    """The topology for these agencies; with a limit in messages or bytes an inbox refuses what is too much."""
     codes = sorted(set(agency_codes))
     return Topology(
         vhost=vhost,
@@ -163,7 +164,7 @@ def topology_for(
             *(Binding(exchange=submit_exchange(code), queue=intake_queue(code)) for code in codes),
             *(Binding(exchange=DELIVER, queue=inbox_queue(code), key=code) for code in codes),
         ),
-        policies=_policies(inbox_max_length, limits),
+        policies=_policies(inbox_max_length, inbox_max_bytes, limits),
         users=(
             User(name=ROUTER, write=_only(DELIVER), read=rf"^(intake\..+|{re.escape(PARKED)})$"),
             User(name=MONITOR, write=NOTHING, read=NOTHING, tags=("monitoring",)),
@@ -180,7 +181,9 @@ def topology_for(
     )
 
 
-def _policies(inbox_max_length: int | None, limits: Limits) -> tuple[Policy, ...]:
+def _policies(
+    inbox_max_length: int | None, inbox_max_bytes: int | None, limits: Limits
+) -> tuple[Policy, ...]:
     # `reject-publish` everywhere: a full queue nacks, where the default would drop its oldest letter. Dead-lettering
     # at least once depends on it as well: without it RabbitMQ silently falls back to at most once.
     endless: dict[str, str | int] = {"overflow": "reject-publish", "delivery-limit": UNLIMITED_DELIVERIES}
@@ -191,7 +194,7 @@ def _policies(inbox_max_length: int | None, limits: Limits) -> tuple[Policy, ...
         "dead-letter-strategy": "at-least-once",
         **_given({"max-length": limits.intake_messages, "max-length-bytes": limits.intake_bytes}),
     }
-    inbox = endless if inbox_max_length is None else endless | {"max-length": inbox_max_length}
+    inbox = endless | _given({"max-length": inbox_max_length, "max-length-bytes": inbox_max_bytes})
     return (
         Policy(name="intake", pattern=r"^intake\.", definition=intake),
         Policy(name="parked", pattern=_only(PARKED), definition=endless),

@@ -6,15 +6,15 @@ A question with an unknown value would be answered "none", and nobody could tell
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import typer
 
-from bus.cli.letters import dates_of
+from bus.cli.letters import SHA256, dates_of
 from bus.codes import load_codes
 from bus.directory import BUS, Names, agencies_in, from_json
+from bus.errors import RejectionCode
 from bus.evidence.words import STATES, words_of
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
@@ -24,7 +24,6 @@ UNACKNOWLEDGED = "unacknowledged"
 _STATE_WORDS = {state: words_of(state) for state in STATES} | {
     UNACKNOWLEDGED: ("ยังไม่ตอบรับ", "not acknowledged")
 }
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def names_of(reader: Reader) -> Names:
@@ -76,16 +75,22 @@ def dates(text: str | None) -> tuple[str | None, str | None]:
     return first, last
 
 
-def file(text: str | None) -> str | None:
+def refusal(text: str | None) -> str | None:
+    """Return the code of a refusal."""
+    known = {code.value: (code.value, code.value) for code in RejectionCode}
+    return None if text is None else _one_of("code of a refusal", text, known, "--code")
+
+
+def file(text: str | None, option: str = "--file") -> str | None:
     """Return the SHA-256 that is meant: itself, or that of a file by its path."""
-    if text is None or _SHA256.fullmatch(text.strip().lower()):
+    if text is None or SHA256.fullmatch(text.strip().lower()):
         return text.strip().lower() if text else None
     try:
         with Path(text).open("rb") as opened:
             return hashlib.file_digest(opened, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         wanted = "give 64 hexadecimal digits, or the path of a file that can be read"
-        raise typer.BadParameter(f"{text!r} is no SHA-256: {wanted}", param_hint="--file") from error
+        raise typer.BadParameter(f"{text!r} is no SHA-256: {wanted}", param_hint=option) from error
 
 
 def certificates(reader: Reader, text: str | None) -> tuple[str, ...]:

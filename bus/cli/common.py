@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,8 +53,12 @@ def opened(settings: BusSettings) -> Iterator[Ledger]:
 
 
 def operator() -> str:
-    """Return the login name under which an operator's act is recorded."""
-    return getpass.getuser()
+    """Return the login name under which an operator's act is recorded, or the number of a user without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        # KeyError up to Python 3.12: containers run as numbers that no passwd file knows.
+        return f"uid {os.getuid()}"
 
 
 def note_reading(

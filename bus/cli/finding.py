@@ -7,25 +7,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Annotated, Any
 
 import typer
 
 from bus.cli import asking
 from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
-from bus.cli.letters import in_batches, row_of, state_of, summary_of
+from bus.cli.letters import in_batches, letters_named, row_of, state_of, summary_of
 from bus.cli.letters import words_of as sought
 from bus.cli.output import About, Column, Row, day, exported, iso, joined, listed, moment
+from bus.cli.unaccepted import all_values, as_rows, export_columns, find_unaccepted, print_listed
 from bus.directory import Names
 from bus.evidence.words import ROLES, words_of
 from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
+from bus.ledger.unaccepted import UnacceptedRow
 from bus.thai import normalise_number
 
 _Found = tuple[LetterRow, LetterState]
+_OF_ANY = {"letter_id", "number", "sender", "hash", "code", "limit"}
+"""What can be asked of every submission, accepted or not."""
+_NAMED = (
+    "letter_id",
+    "number",
+    "sender",
+    "recipient",
+    "since",
+    "until",
+    "words",
+    "file",
+    "certificates",
+    "state",
+    "hash",
+    "code",
+)
 
 
 def find(
@@ -55,46 +73,85 @@ def find(
         str | None,
         typer.Option(help="State of a recipient, such as delivered or ลงทะเบียนรับแล้ว, or `unacknowledged`."),
     ] = None,
+    letter_id: Annotated[str | None, typer.Option("--id", help="LetterID.")] = None,
+    sha256: Annotated[
+        str | None,
+        typer.Option(
+            "--hash", help="SHA-256 of a submission, or its digest; or the path of a file that is one."
+        ),
+    ] = None,
+    code: Annotated[str | None, typer.Option(help="Code of a refusal, such as signature.broken.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")] = 1000,
     auditor: Auditor = None,
 ) -> None:
-    """Find letters; everything given has to apply."""
+    """Find letters, and submissions that were not accepted; everything given has to apply."""
     first, last = asking.dates(date)
     query: Asked = {
+        "letter_id": letter_id.lower() if letter_id else None,
         "number": normalise_number(number) if number else None,
         "since": first,
         "until": last,
         "words": sought(subject),
         "file": asking.file(file),
     }
-    wanted_state = asking.state(state)
-    with opened(settings_of(config)) as ledger:
+    wanted_state, wanted_code, wanted_hash = (
+        asking.state(state),
+        asking.refusal(code),
+        asking.file(sha256, "--hash"),
+    )
+    settings = settings_of(config)
+    with opened(settings) as ledger:
         with ledger.read() as reader:
             names = asking.names_of(reader)
             query["sender"] = asking.agency(names, sender, "--from")
             query["recipient"] = to = asking.agency(names, recipient, "--to")
             query["certificates"] = asking.certificates(reader, certificate)
+            asked = _asked(query, limit, state=wanted_state, hash=wanted_hash, code=wanted_code)
+            query["letters"] = _meant(reader, wanted_hash, wanted_code)
             pages = in_batches(reader, partial(reader.find_letters, **query))
             wanted = (pair for pair in pages if wanted_state is None or _has(pair[1], wanted_state, to))
-            asked = _asked(query, wanted_state, limit)
             found = list(islice(wanted, limit))
+            others = all_values(_unaccepted(reader, asked), settings, reader)
             head = head_of(reader)
-        note_reading(ledger, auditor, "find", asked, len(found))
+        note_reading(ledger, auditor, "find", asked, len(found) + len(others))
     if json:
         letters = [{**row_of(row), **state_of(one)} for row, one in found]
-        say({"query": asked, "count": len(found), "head": head, "letters": letters}, json=True, words=())
+        answer = {"query": asked, "count": len(found), "head": head, "letters": letters, "unaccepted": others}
+        say(answer, json=True, words=())
     elif as_csv:
-        exported(columns_by_recipient(names), by_recipient(found), About(asked, head))
+        columns = [*columns_by_recipient(names), *export_columns()]
+        exported(columns, chain(by_recipient(found), as_rows(others)), About(asked, head))
     else:
         shown = ({**row_of(row), "recipients": summary_of(one)} for row, one in found)
         listed(f"{len(found)} letters", _columns(names), shown)
+        print_listed(others, names)
 
 
-def _asked(query: Asked, state: str | None, limit: int) -> dict[str, Any]:
-    named = ("number", "sender", "recipient", "since", "until", "words", "file", "certificates")
-    values: Mapping[str, Any] = query
-    asked = {name: values[name] for name in named if values.get(name) not in (None, ())}
-    return asked | ({"state": state} if state else {}) | {"limit": limit}
+def _asked(query: Asked, limit: int, **more: str | None) -> dict[str, Any]:
+    values: Mapping[str, Any] = {**query, **more}
+    return {name: values[name] for name in _NAMED if values.get(name) not in (None, ())} | {"limit": limit}
+
+
+def _meant(reader: Reader, sha256: str | None, code: str | None) -> set[int] | None:
+    """The letters among which one is looked for, None for all: none that was accepted has a code of a refusal."""
+    if code:
+        return set()
+    return {row.letter for row in letters_named(reader, sha256)} if sha256 else None
+
+
+def _unaccepted(reader: Reader, asked: Mapping[str, Any]) -> list[UnacceptedRow]:
+    """The same question to what was not accepted; of that no subject, recipient or state is known."""
+    if asked.keys() - _OF_ANY:
+        return []
+    return find_unaccepted(
+        reader,
+        asked["limit"],
+        id=asked.get("letter_id"),
+        number=asked.get("number"),
+        sender=asked.get("sender"),
+        hash=asked.get("hash"),
+        code=asked.get("code"),
+    )
 
 
 def _has(state: LetterState, wanted: str, recipient: str | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, se
 from bus.cli.finding import by_recipient, columns_by_recipient, find, head_of
 from bus.cli.letters import MOST_NUMBER, letters_named, row_of, state_of
 from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
+from bus.cli.unaccepted import all_values, as_rows, export_columns, print_in_full, unaccepted_named
 from bus.directory import Names
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
@@ -83,35 +85,41 @@ def rebuild(config: Config = None) -> None:
 @app.command()
 def show(
     letter: Annotated[
-        str, typer.Argument(help="LetterID, letter number, or the ledger number of the letter.")
+        str, typer.Argument(help="LetterID, letter number, SHA-256 or ledger number of a submission.")
     ],
     config: Config = None,
     json: Json = False,
     auditor: Auditor = None,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show a letter: what each recipient did, and every entry about it."""
-    with opened(settings_of(config)) as ledger:
+    """Show a letter: what each recipient did, and every entry about it; or why a submission was not accepted."""
+    settings = settings_of(config)
+    with opened(settings) as ledger:
         with ledger.read() as reader:
             rows, names, head = letters_named(reader, letter), asking.names_of(reader), head_of(reader)
             found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
-        note_reading(ledger, auditor, "show", {"letter": letter}, len(found))
-    if not found:
-        say({"letters": []}, json=json, words=[f"no letter {letter} in this ledger"])
+            others = all_values(unaccepted_named(reader, letter), settings, reader)
+        note_reading(ledger, auditor, "show", {"letter": letter}, len(found) + len(others))
+    if not found and not others:
+        nothing = f"no letter {letter} in this ledger, and no other submission"
+        say({"letters": []}, json=json, words=[nothing])
         raise typer.Exit(NEGATIVE)
     if json:
         value = [
             {**row_of(row), **state_of(state), "entries": [dict(e.body) for e in es]}
             for row, state, es in found
         ]
-        say({"letters": value}, json=True, words=())
+        say({"letters": value, "unaccepted": others}, json=True, words=())
         return
     if as_csv:
         pairs = ((row, state) for row, state, _ in found)
-        exported(columns_by_recipient(names), by_recipient(pairs), About({"letter": letter}, head))
+        columns = [*columns_by_recipient(names), *export_columns()]
+        rows_of_all = chain(by_recipient(pairs), as_rows(others))
+        exported(columns, rows_of_all, About({"letter": letter}, head))
         return
     for row, state, entries in found:
         _print(row, state, entries, names)
+    print_in_full(others)
 
 
 @app.command()

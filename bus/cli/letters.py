@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from bus.ledger.state import LetterState
 from bus.thai import normalise_number, parse_date
 
 _PAGE = 500
+SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_DIGITS = 18
 _LONGEST_SUBJECT = 1000
 MOST_NUMBER = 10**_MOST_DIGITS
@@ -41,7 +43,9 @@ def words_of(text: str | None) -> tuple[str, ...]:
 
 
 def letters_named(reader: Reader, name: str) -> list[LetterRow]:
-    """Return the letters that a person means by a LetterID, a letter number or a ledger number."""
+    """Return the letters that a person means by a LetterID, a letter number, a hash or a ledger number."""
+    if SHA256.fullmatch(name.lower()):
+        return reader.letters_by_hash(name.lower())
     if (seq := ledger_number(name)) is not None:
         row = reader.letter(seq)
         return [row] if row else []

@@ -14,8 +14,10 @@ import typer
 from bus import logs
 from bus.broker import topology
 from bus.broker.admin import Management, apply, drift
+from bus.broker.inboxes import inboxes, warnings
 from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
+from bus.cli import agencies as agencies_commands
 from bus.cli import audit as audit_commands
 from bus.cli import evidence as evidence_commands
 from bus.cli import ledger as ledger_commands
@@ -42,6 +44,7 @@ app.add_typer(calendar_app, name="calendar")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
+app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -90,11 +93,15 @@ def topology_apply(config: Config = None, json: Json = False) -> None:
 
 @topology_app.command("check")
 def topology_check(config: Config = None, json: Json = False) -> None:
-    """Say where the broker differs from the topology; exit 1 if it does."""
+    """Say where the broker differs from the topology; exit 1 if it does. Inboxes that are nearly full are warned of."""
     settings = settings_of(config)
+    broker = settings.broker
     with _management(settings) as management:
-        found = drift(_topology(settings), management, Passwords(settings.broker.passwords_folder))
-    say({"drift": found}, json=json, words=found or ["as it should be"])
+        found = drift(_topology(settings), management, Passwords(broker.passwords_folder))
+        there = inboxes(management, broker.vhost) if not found or "vhost" not in found[0] else {}
+    nearly = warnings(there, broker.inbox_max_messages, broker.inbox_max_bytes)
+    words = [*(found or ["as it should be"]), *(f"warning: {one}" for one in nearly)]
+    say({"drift": found} | ({"warnings": nearly} if nearly else {}), json=json, words=words)
     if found:
         raise typer.Exit(NEGATIVE)
 
@@ -136,14 +143,20 @@ def calendar_apply(config: Config = None, json: Json = False) -> None:
 
 def _topology(settings: BusSettings) -> topology.Topology:
     directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
-    shares = settings.shares
+    broker, shares = settings.broker, settings.shares
     limits = topology.Limits(
         intake_messages=shares.intake_messages,
         intake_bytes=shares.intake_bytes,
         connections=shares.connections,
         channels=shares.channels,
     )
-    return topology.topology_for(directory.inboxes, vhost=settings.broker.vhost, limits=limits)
+    return topology.topology_for(
+        directory.inboxes,
+        vhost=broker.vhost,
+        inbox_max_length=broker.inbox_max_messages or None,
+        inbox_max_bytes=broker.inbox_max_bytes or None,
+        limits=limits,
+    )
 
 
 def _management(settings: BusSettings) -> Management:

@@ -30,7 +30,7 @@ Number = Annotated[int, typer.Argument(min=1, max=MOST_NUMBER, help="The ledger 
 def list_parked(config: Config = None, json: Json = False, as_csv: AsCsv = False) -> None:
     """List what is parked and has not been replayed with success."""
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        found, names, head = reader.parked(), asking.names_of(reader), head_of(reader)
+        found, names, head = reader.parked.waiting(), asking.names_of(reader), head_of(reader)
     rows = [dict(entry.body) for entry in found]
     if json:
         say({"parked": rows}, json=True, words=())
@@ -83,7 +83,7 @@ def replay(
 
 
 def _parked(reader: Reader, number: int) -> Entry:
-    for entry in reader.parked():
+    for entry in reader.parked.waiting():
         if entry.seq == number:
             return entry
     complain(f"nothing is parked under {number}")

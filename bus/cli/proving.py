@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,15 +24,16 @@ from bus.ledger.reading import Reader
 from bus.ledger.report import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
-from bus.ledger.verifying import verify
+from bus.ledger.verifying import NO_HEAD, verify
 from bus.logs import in_words
 from bus.process import collect_rarely
 from bus.router.process import ledger_signer
 from bus.settings import BusSettings
-from bus.thai import normalise_number
+from bus.thai import normalise_number, now
 from bus.verifier.notes import Unreadable, VerifierKey, read_checkpoint, read_note
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_FIRST_HEAD_WITHIN = timedelta(minutes=5)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -66,13 +68,20 @@ def check(
         report = verify(
             connection, verifier, since=trusted, known=known, signatures=signatures, progress=progress
         )
+        young = {one.code for one in report.findings} == {NO_HEAD} and _is_young(Reader(connection))
     # Whoever brings a key along looks from outside; whoever has the log's own is its operator, and halts it.
-    halting = not report.passed and log is None
+    halting = not report.passed and log is None and not young
     say({**report.as_json(), "halting": halting}, json=json, words=_words(report, halting))
     if halting:
         _halt(settings, report)
     if not report.passed:
         raise typer.Exit(NEGATIVE)
+
+
+def _is_young(reader: Reader) -> bool:
+    """Whether the first router may still be on its way to its first signed head."""
+    newest = reader.newest()
+    return newest is None or newest.at > now() - _FIRST_HEAD_WITHIN
 
 
 def prove(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -17,11 +17,25 @@ from bus.cli.report_rows import REPORTS
 from bus.directory import Names
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
+from bus.ledger.state import LetterState
 from bus.thai import now
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE = 500
 _LONGEST_HOURS = 24.0 * 366 * 100
+_MISSING = {
+    "consignment": ("ยังไม่ถึงตู้หนังสือ", "not in the inbox yet"),
+    "release": ("รอไว้ เพราะหน่วยงานพักใช้งานอยู่", "on hold, the agency is suspended"),
+    "receipt": (
+        "ถึงตู้หนังสือแล้ว แต่ระบบของหน่วยงานยังไม่ตอบรับ",
+        "in the inbox, and the adapter has not acknowledged it",
+    ),
+    "registration": (
+        "ระบบของหน่วยงานตอบรับแล้ว แต่เจ้าหน้าที่ยังไม่ลงทะเบียนรับ",
+        "delivered, and the clerk has not registered it",
+    ),
+}
+"""What may be missing, the earliest first, in Thai and English."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,7 +66,7 @@ def outstanding(
     json: Json = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Say who has not acknowledged which letter, out of each one's frozen recipient set."""
+    """Say who has not acknowledged which letter, out of each one's frozen recipient set, and what is missing."""
     accepted_by, wanted_speed = timestamp(now() - timedelta(hours=older_than)), asking.speed(speed)
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
         names = asking.names_of(reader)
@@ -64,10 +78,16 @@ def outstanding(
     if json:
         say({"head": head, "query": query, "count": len(found), "outstanding": found}, json=True, words=())
     elif as_csv:
-        rows = ({**one, "recipient": each} for one in found for each in one["silent"])
+        rows = (
+            {**one, "recipient": each, "missing": what}
+            for one in found
+            for what, silent in one["missing"].items()
+            for each in silent
+        )
         columns = [
             *letter_columns(names),
             Column("recipient", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", names.full),
+            Column("missing", "what is missing", "สิ่งที่ยังขาด", lambda what: "{} ({})".format(*_MISSING[what])),
         ]
         exported(columns, rows, About(query, about))
     else:
@@ -83,8 +103,12 @@ def _columns(names: Names) -> list[Column]:
         Column("dated", "dated", "ลงวันที่", day),
         Column("sender", "from", "จาก", names.short),
         Column("letterId", "LetterID", "รหัสหนังสือ"),
-        Column("silent", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", lambda codes: joined(map(names.short, codes))),
+        Column("missing", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", lambda missing: _by_missing(names, missing)),
     ]
+
+
+def _by_missing(names: Names, missing: Mapping[str, list[str]]) -> str:
+    return "; ".join(f"{_MISSING[what][1]}: {joined(map(names.short, who))}" for what, who in missing.items())
 
 
 def _outstanding(
@@ -98,7 +122,25 @@ def _outstanding(
         for row in wanted:
             silent = [code for code in states[row.letter].unacknowledged if agency in (None, code)]
             if silent:
-                yield row_of(row) | {"silent": silent}
+                yield row_of(row) | {"silent": silent, "missing": _missing(states[row.letter], silent)}
+
+
+def _missing(state: LetterState, silent: list[str]) -> dict[str, list[str]]:
+    """Return the silent ones by what has not happened: by whom each is to be asked."""
+    found: dict[str, list[str]] = {}
+    for code in silent:
+        one = state.recipients[code]
+        what = (
+            "registration"
+            if one.receipt
+            else "receipt"
+            if one.consigned_at
+            else "release"
+            if one.held
+            else "consignment"
+        )
+        found.setdefault(what, []).append(code)
+    return {what: found[what] for what in _MISSING if what in found}
 
 
 def report(

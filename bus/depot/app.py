@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import anyio
 from anyio.to_thread import run_sync
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -41,6 +41,7 @@ from bus.directory import PinnedCertificate
 from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
 from bus.errors import Transient
+from bus.metrics import CONTENT_TYPE, exposition
 
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
@@ -66,12 +67,14 @@ def build_app(
     idle_seconds: float = 30.0,
     clock: Callable[[], float] = time.time,
     beside: Sequence[BaseRoute] = (),
+    reasons: Callable[[], Sequence[str]] = tuple,
+    registry: CollectorRegistry | None = None,
 ) -> Starlette:
     """The depot's HTTP application; an upload that stands still for `idle_seconds` gives way.
 
-    `beside` are routes of others, served at the same address.
+    `beside` are routes of others, served at the same address; `reasons` say why the process is not ready besides.
     """
-    desk = _Desk(depot, access, idle_seconds, clock)
+    desk = _Desk(depot, access, idle_seconds, clock, reasons, registry or CollectorRegistry())
     file, upload = "/files/{sha256}", "/uploads/{sha256}"
     return Starlette(
         routes=[
@@ -107,13 +110,22 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class _Desk:
     """The endpoints, each a coroutine from a request to its answer."""
 
-    def __init__(self, depot: Depot, access: Access, idle_seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        depot: Depot,
+        access: Access,
+        idle_seconds: float,
+        clock: Callable[[], float],
+        reasons: Callable[[], Sequence[str]],
+        registry: CollectorRegistry,
+    ) -> None:
         self._depot = depot
         self._access = access
         self._idle_seconds = idle_seconds
         self._clock = clock
         self._replays = Replays()
-        self._registry = CollectorRegistry()
+        self._reasons = reasons
+        self._registry = registry
         self._answers = Counter(
             "saraban_depot_answers_total",
             "Requests answered, by method, status and code of the refusal.",
@@ -209,16 +221,17 @@ class _Desk:
         return Response(write_results(results), media_type="application/json")
 
     async def readyz(self, _request: Request) -> Response:
-        """Whether the depot can work."""
+        """Whether the depot can work, and why not."""
+        found = list(self._reasons())
         try:
             await run_sync(self._depot.check)
         except (Transient, OSError):
-            return _refusal(Refusal.AWAY)
-        return JSONResponse({"ready": True})
+            return _refusal(Refusal.AWAY, reasons=found)
+        return _refusal(Refusal.AWAY, reasons=found) if found else JSONResponse({"ready": True})
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus's text format."""
-        return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return Response(exposition(self._registry), headers={"Content-Type": CONTENT_TYPE})
 
     # ── who asks ───────────────────────────────────────────────────────────────────────────────────
 
@@ -295,7 +308,11 @@ class _Desk:
 
 
 class _Cut(Exception):
-    """A file cannot be sent to its end, and its beginning is on its way."""
+    """A file cannot be sent to its end, and its beginning is on its way; `why` is no foreign text."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class _FileResponse(StreamingResponse):
@@ -313,7 +330,7 @@ class _FileResponse(StreamingResponse):
                 await super().__call__(scope, receive, send)
             except _Cut as cut:
                 # The connection ends before the stated length, so that the client knows and fetches the rest.
-                _log.warning("download cut off", cause=str(cut))
+                _log.warning("download cut off", cause=cut.why)
             except ClientDisconnect:
                 _log.info("download left")
 
@@ -365,7 +382,11 @@ def _stored(sha256: str, size: int, *, new: bool) -> Response:
 
 
 def _refusal(
-    code: Refusal | Doubt, *, offset: int | None = None, headers: Mapping[str, str] | None = None
+    code: Refusal | Doubt,
+    *,
+    offset: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    reasons: Sequence[str] = (),
 ) -> Response:
     words = WORDS[code]
     all_headers = {"Saraban-Code": code.value, **(headers or {})}
@@ -373,7 +394,8 @@ def _refusal(
         all_headers["WWW-Authenticate"] = "Bearer"
     if offset is not None:
         all_headers["Upload-Offset"] = str(offset)
-    return JSONResponse({"code": code.value, "th": words.th, "en": words.en}, words.status, all_headers)
+    value = {"code": code.value, "th": words.th, "en": words.en} | ({"reasons": reasons} if reasons else {})
+    return JSONResponse(value, words.status, all_headers)
 
 
 async def _healthz(_request: Request) -> Response:

@@ -5,14 +5,14 @@ Number and words are looked for in the form in which they are compared: what loo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any, Final, TypedDict
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 
 from bus.ledger.rows import LetterRow
-from bus.ledger.tables import letter_files, letters, recipients
+from bus.ledger.tables import entries, letter_files, letters, recipients
 from bus.thai import comparable, normalise_number
 
 LISTED: Final = tuple(letters.c[field.name] for field in fields(LetterRow))
@@ -21,6 +21,9 @@ LISTED: Final = tuple(letters.c[field.name] for field in fields(LetterRow))
 
 class Asked(TypedDict, total=False):
     """What is asked for; what is left out, None or empty asks for nothing."""
+
+    letters: Collection[int] | None
+    """Only letters of these ledger numbers; an empty collection has none."""
 
     letter_id: str | None
     number: str | None
@@ -50,6 +53,8 @@ def letters_query(before: int | None, limit: int, asked: Asked) -> Select[Any]:
             query = query.where(column == value)
     if number := asked.get("number"):
         query = query.where(letters.c.number_normalised == normalise_number(number))
+    if (some := asked.get("letters")) is not None:
+        query = query.where(letters.c.letter.in_(some))
     if recipient := asked.get("recipient"):
         mine = select(recipients.c.letter).where(recipients.c.agency == recipient)
         query = query.where(letters.c.letter.in_(mine))
@@ -67,3 +72,10 @@ def letters_query(before: int | None, limit: int, asked: Asked) -> Select[Any]:
     if certificates := asked.get("certificates"):
         query = query.where(letters.c.certificate.in_(certificates))
     return query
+
+
+def hash_query(sha256: str) -> Select[Any]:
+    """Return the query for the letters with this digest, and those that a document of this SHA-256 is or is about."""
+    about = select(entries.c.letter).where(entries.c.document == bytes.fromhex(sha256))
+    query = select(*LISTED).where(or_(letters.c.digest == sha256, letters.c.letter.in_(about)))
+    return query.order_by(letters.c.letter.desc())

@@ -9,14 +9,16 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Row, Select, bindparam, func, literal_column, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
+from bus.ledger.agencies import waiting_by_agency
 from bus.ledger.among import among
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.duplicates import Group, duplicates
 from bus.ledger.entry import Entry, Kind, timestamp
-from bus.ledger.finding import LISTED, Asked, letters_query
+from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
 from bus.ledger.heads import Heads
+from bus.ledger.parked import Parked
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.state import LetterState, fold
 from bus.ledger.tables import (
@@ -32,6 +34,7 @@ from bus.ledger.tables import (
     watch,
 )
 from bus.ledger.tiles import Tree
+from bus.ledger.unaccepted import Unaccepted
 
 _VERDICT_COLUMNS = (submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
 _VERDICT = (
@@ -203,30 +206,19 @@ class Reader:
         """Return the groups of letters that look like one letter sent twice."""
         return duplicates(self._current())
 
-    def unanswered_replays(self) -> list[Entry]:
-        """Return the requests to replay a parked submission that have not been carried out yet."""
-        done = {entry.body["request"] for entry in self.every(Kind.REPLAYED)}
-        return [entry for entry in self.every(Kind.REPLAY_REQUESTED) if entry.seq not in done]
+    def letters_by_hash(self, sha256: str) -> list[LetterRow]:
+        """Return the letters with this digest, and those that a document of this SHA-256 is or is about."""
+        return [LetterRow(*row) for row in self._current().execute(hash_query(sha256))]
 
-    def replay_wanted(self, request: int) -> bool:
-        """Whether a request to replay has not been carried out yet; of several routers, one does it."""
-        return all(entry.body["request"] != request for entry in self.every(Kind.REPLAYED))
+    @property
+    def unaccepted(self) -> Unaccepted:
+        """What is asked of the submissions that were refused or parked."""
+        return Unaccepted(self._current())
 
-    def parked(self) -> list[Entry]:
-        """Return the parked submissions that no replay has brought through the gates."""
-        done = {
-            entry.body["parked"] for entry in self.every(Kind.REPLAYED) if entry.body["outcome"] != "parked"
-        }
-        return [entry for entry in self.every(Kind.PARKED) if entry.seq not in done]
-
-    def parked_with(self, sha256: str) -> list[Entry]:
-        """Return the entries by which these bytes were parked, replayed since or not."""
-        parked, these = (
-            entries.c.kind == literal_column("'parked'"),
-            entries.c.document == bytes.fromhex(sha256),
-        )
-        query = select(entries.c.body).where(parked, these).order_by(entries.c.seq)
-        return [Entry(json.loads(text)) for text in self._current().scalars(query)]
+    @property
+    def parked(self) -> Parked:
+        """What is asked of the parked submissions and of their replays."""
+        return Parked(self._current())
 
     def every(self, kind: Kind) -> Iterator[Entry]:
         """Yield all entries of a kind, in order."""
@@ -263,14 +255,7 @@ class Reader:
 
     def waiting_by_agency(self) -> dict[str, tuple[int, int]]:
         """Return, for each agency with waiting consignments, how many, and how many more are held."""
-        query = select(pending.c.agency, pending.c.held, func.count()).group_by(
-            pending.c.agency, pending.c.held
-        )
-        counts: dict[str, tuple[int, int]] = {}
-        for agency, held, count in self._current().execute(query):
-            waiting, kept = counts.get(agency, (0, 0))
-            counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
-        return counts
+        return waiting_by_agency(self._current())
 
     def waiting_for(self, agency: str, most: int) -> int:
         """Return how many consignments wait to be published to an agency; counted up to `most`."""
@@ -304,16 +289,4 @@ class Reader:
         these = among(self._connection, (consignments.c.agency, consignments.c.number), keys)
         query = select(consignments, documents.c.bytes).select_from(joined).where(these)
         found = self._current().execute(query.order_by(consignments.c.agency, consignments.c.number))
-        return [_consignment(row) for row in found]
-
-
-def _consignment(row: Row[Any]) -> Consignment:
-    return Consignment(
-        agency=row.agency,
-        number=row.number,
-        entry=row.entry,
-        letter=row.letter,
-        type=row.type,
-        headers=json.loads(row.headers),
-        body=bytes(row.bytes),
-    )
+        return [Consignment.of(row) for row in found]

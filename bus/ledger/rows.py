@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 
 from bus.thai import comparable
 
@@ -67,3 +68,9 @@ class Consignment:
     body: bytes
     repeat: bool = False
     """Whether it was confirmed before and is only said again."""
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return a row of the consignments, beside the bytes of its document, as a value."""
+        named = {name: getattr(row, name) for name in ("agency", "number", "entry", "letter", "type")}
+        return cls(**named, headers=json.loads(row.headers), body=bytes(row.bytes))

@@ -37,22 +37,17 @@ from bus.ledger.tables import (
     pending,
     recipients,
     submissions,
+    unaccepted,
     watch,
 )
+from bus.ledger.unaccepted import index_row
 from bus.ledger.work import AT_ONCE, Claim, batched, claim_some, free, hold
 from bus.thai import now
 
 T = TypeVar("T")
 _ORDER = (
-    documents,
-    entries,
-    letters,
-    recipients,
-    letter_files,
-    submissions,
-    consignments,
-    pending,
-    due,
+    *(documents, entries, letters, recipients, letter_files, submissions, unaccepted, consignments),
+    *(pending, due),
 )
 _IGNORING = (documents, pending)
 _LAST_NUMBERS = {
@@ -199,6 +194,8 @@ class Writer(Reader):
             body["document"] = self.keep(document)
         body.update((key, value) for key, value in details.items() if value is not None)
         self._rows[entries].append(columns(canonical(body), body))
+        if row := index_row(body):
+            self._rows[unaccepted].append(row)
         self._latest[kind] = self._seq
         return self._seq
 

@@ -19,7 +19,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 metadata = MetaData(
@@ -57,12 +56,7 @@ entries = Table(
     Index(None, "letter", "seq"),
     Index(None, "kind", "seq"),
     Index(None, "at"),
-    Index(
-        "ix_entries_parked",
-        "document",
-        sqlite_where=text("kind = 'parked'"),
-        postgresql_where=text("kind = 'parked'"),
-    ),
+    Index(None, "document"),
 )
 """The ledger itself. `body` is the entry; the other columns are an index of it."""
 
@@ -86,6 +80,7 @@ letters = Table(
     Column("subject_comparable", Text),
     UniqueConstraint("sender", "letter_id"),
     Index(None, "letter_id"),
+    Index(None, "digest"),
     Index(None, "number_normalised", "dated"),
     Index(None, "dated"),
     Index(None, "sender", "letter"),
@@ -137,6 +132,29 @@ submissions = Table(
 
 `code` is the reason of a refusal and null otherwise; `answer` is the consignment that told the submitting agency.
 """
+
+unaccepted = Table(
+    "unaccepted",
+    metadata,
+    Column("entry", _Number, ForeignKey("entries.seq"), primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("agency", String(10)),
+    Column("code", String(60)),
+    Column("type", String(10)),
+    Column("id", String(36)),
+    Column("digest", String(64)),
+    Column("number", String(100)),
+    Column("number_normalised", String(200)),
+    Column("raw", String(64), nullable=False),
+    Index("ix_unaccepted_raw", "raw"),
+    Index("ix_unaccepted_id", "id"),
+    Index("ix_unaccepted_digest", "digest"),
+    Index("ix_unaccepted_number_normalised", "number_normalised"),
+    Index("ix_unaccepted_agency_entry", "agency", "entry"),
+    Index("ix_unaccepted_code_entry", "code", "entry"),
+)
+"""Submissions that were refused or parked, by what people look for; what they claim of themselves is not verified."""
 
 consignments = Table(
     "consignments",
@@ -256,6 +274,7 @@ REMEMBERED = (
     recipients,
     letter_files,
     submissions,
+    unaccepted,
     consignments,
     tiles,
     checkpoints,

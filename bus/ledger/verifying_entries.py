@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Row, exists, func, select
 
 from bus.ledger.entry import Kind, columns, leaf_hash, read_canonical
 from bus.ledger.report import Progress, Report
-from bus.ledger.tables import consignments, documents, entries, submissions
+from bus.ledger.tables import consignments, documents, entries, submissions, unaccepted
+from bus.ledger.unaccepted import index_row
 
 _BATCH = 1_000
 _AT_ONCE = 500
@@ -31,6 +32,8 @@ _WITH_DOCUMENT = frozenset(
 )
 """What nobody can say without a document that shows it."""
 _ANSWERED = (Kind.ACCEPTED, Kind.REFUSED, Kind.NOTICE, Kind.RECONCILED)
+_INDEXED = [each for each in unaccepted.c if each.name not in ("entry", "number_normalised")]
+"""What the index of what was not accepted says; how a number is normalised may be improved."""
 _Answer = tuple[str, int]
 
 
@@ -44,13 +47,15 @@ class _Batch:
     """By entry, the agency and the consignment number under which it was answered."""
     confirmed: dict[str, tuple[int, int]]
     """By agency, the highest consignment number that the broker confirmed, and the entry that says so."""
+    unaccepted: dict[int, tuple[Any, ...]]
+    """By entry, the row of the index of what was not accepted that belongs to it."""
 
 
 def checked_entries(connection: Connection, report: Report, progress: Progress) -> Iterator[Row[Any]]:
     """Yield every entry after `report.since` in order, checked; what is wrong stands in the report."""
     last, last_at = report.since, ""
     while rows := _next(connection, last):
-        first, batch = last + 1, _Batch({}, {}, {})
+        first, batch = last + 1, _Batch({}, {}, {}, {})
         for row in rows:
             if row.seq != last + 1:
                 report.note("entry.missing", f"entry {last + 1}", f"the next entry is {row.seq}")
@@ -97,6 +102,8 @@ def _expect(body: Mapping[str, Any], batch: _Batch) -> None:
     if body["kind"] == Kind.CONSIGNED:
         for agency, numbers in body["recipients"].items():
             batch.confirmed[agency] = max(batch.confirmed.get(agency, (0, 0)), (max(numbers), seq))
+    if row := index_row(body):
+        batch.unaccepted[seq] = tuple(row[column.name] for column in _INDEXED)
 
 
 def _check_batch(connection: Connection, first: int, last: int, batch: _Batch, report: Report) -> None:
@@ -122,12 +129,23 @@ def _check_batch(connection: Connection, first: int, last: int, batch: _Batch, r
             if (seq, agency, answer) not in given:
                 said = f"its answer to {agency}, number {answer}, is not there"
                 report.note(code, f"entry {seq}", said)
+    _check_unaccepted(connection, first, last, batch, report)
     for agency, (highest, seq) in batch.confirmed.items():
         # Numbers have no gaps, which is verified elsewhere: the highest being there, all are.
         newest = select(func.max(consignments.c.number)).where(consignments.c.agency == agency)
         if (connection.scalar(newest) or 0) < highest:
             said = f"number {highest} of {agency}, which was confirmed, is not there"
             report.note("consignment.missing", f"entry {seq}", said)
+
+
+def _check_unaccepted(connection: Connection, first: int, last: int, batch: _Batch, report: Report) -> None:
+    query = select(unaccepted.c.entry, *_INDEXED).where(unaccepted.c.entry.between(first, last))
+    found = {row[0]: tuple(row[1:]) for row in connection.execute(query)}
+    for seq in sorted(
+        seq for seq in {*found, *batch.unaccepted} if found.get(seq) != batch.unaccepted.get(seq)
+    ):
+        said = "its row in the index of what was not accepted does not follow from it"
+        report.note("entry.index", f"entry {seq}", said)
 
 
 def _present(connection: Connection, wanted: list[bytes]) -> Iterator[bytes]:

@@ -113,7 +113,7 @@ class Consumer:
             try:
                 await asyncio.to_thread(self._intake.refresh)
             except Transient as away:
-                _log.info("versions-not-read", reason=str(away))
+                _log.info("versions-not-read", reason=away)
                 continue
             await subscription.cover(map(topology.intake_queue, self._intake.rules.directory.inboxes))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -96,6 +97,13 @@ class Refused:
     directory: Directory
     counted: RejectionCode | None = None
     """Why it was refused, if the agency's hour had no room when the gates looked: it is counted, or told so."""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """What it says of itself, verified or not (bus/documents/claims.py): to be found by, and for nothing else."""
+
+    @property
+    def only_counted(self) -> bool:
+        """Whether it is to be counted and nobody told: it will have no entry."""
+        return self.counted is not None and self.refusal is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from bus import logs
 from bus.broker import topology
 from bus.broker.link import Link
-from bus.broker.messages import Closed, Outgoing, Returned, Unconfirmed
+from bus.broker.messages import Closed, Nacked, Outgoing, Returned, Unconfirmed
 from bus.errors import Transient
 from bus.failpoints import reached
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
 from bus.ledger.work import Claim
+from bus.process import either
 from bus.retry import CONSIGN
 from bus.router.couriers import LANES, OUTSTANDING, Courier, record_failure
 from bus.router.recording import CLAIM_FOR
@@ -68,6 +68,7 @@ class Fanout:
         self._returning: asyncio.Task[None] | None = None
         self._more = False
         """Whether the last sweep may have left something."""
+        self._delivered_to: set[str] = set()
         self.published = 0
         """How many consignments the broker has confirmed since the start."""
 
@@ -75,6 +76,11 @@ class Fanout:
     def open_circuits(self) -> list[str]:
         """The agencies whose inbox failed at the last attempt."""
         return sorted(courier.agency for courier in self._couriers.values() if courier.failures)
+
+    def take_delivered_to(self) -> set[str]:
+        """Return the agencies that something was delivered to since this was asked last."""
+        taken, self._delivered_to = self._delivered_to, set()
+        return taken
 
     def give(self, consignments: Iterable[Consignment]) -> None:
         """Publish consignments that this router has just committed and claimed."""
@@ -100,7 +106,7 @@ class Fanout:
                 await self._sweep()
                 if recorder.done():
                     recorder.result()  # a fault: what is confirmed would be published for ever
-                await _either(stop, self._kick, timeout=interval * random.uniform(0.8, 1.2))
+                await either(stop, self._kick, timeout=interval * random.uniform(0.8, 1.2))
                 self._kick.clear()
         finally:
             for courier in self._couriers.values():
@@ -166,14 +172,16 @@ class Fanout:
 
     async def _publish(self, courier: Courier, consignment: Consignment) -> None:
         reached("router.before-publish")
-        connection, begun = self._link.connections, courier.rounds
+        connection, begun, lane = self._link.connections, courier.rounds, courier.lane
         try:
-            await self._link.publish(self._message(consignment), deadline=_CONFIRM_WITHIN, lane=courier.lane)
+            await self._link.publish(self._message(consignment), deadline=_CONFIRM_WITHIN, lane=lane)
         except Transient as failure:
             self._put_back(courier, consignment)
             if isinstance(failure, Unconfirmed) and self._link_failed(connection):
                 self._cut(courier)
             elif courier.rounds == begun:
+                if isinstance(failure, Nacked):
+                    self._link.renew(lane)
                 self._failed(courier, consignment, failure)
             return
         finally:
@@ -182,6 +190,7 @@ class Fanout:
         if courier.failures and courier.rounds == begun:
             courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.waits()
         self.published += 1
+        self._delivered_to.add(courier.agency)
         self._confirmed.append(consignment)
         self._something_confirmed.set()
         self._start(courier)
@@ -276,13 +285,3 @@ class Fanout:
         else:
             if again:
                 self._kick.set()
-
-
-async def _either(*events: asyncio.Event, timeout: float) -> None:
-    """Return when one of the events is set, or after `timeout` seconds."""
-    waits: Sequence[asyncio.Task[Any]] = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -7,30 +7,28 @@ decide because something is away raises Transient, and the submission is taken a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bus.calendar import Calendar
 from bus.codes import Codes
-from bus.depot.holds import Check, Held
 from bus.directory import Directory
 from bus.documents import schema, signing, xml
+from bus.documents.claims import claims_of
 from bus.documents.letter import Letter
-from bus.documents.notice import Notice, Terms
+from bus.documents.notice import Notice
 from bus.documents.signing import Verified, is_letter, is_notice
 from bus.documents.statements import TYPE, is_statement
 from bus.documents.xml import UUID_FORM, Envelope
 from bus.errors import Rejected, RejectionCode, Transient
-from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Verdict
 from bus.router import policy, transitions
 from bus.router.answers import Answers
-from bus.router.delivery import Accepted, Delivery, Examined, Heard, Passed, Refused, Repeated, Stated
-from bus.router.refusing import Refusals, refused
+from bus.router.delivery import Delivery, Examined, Heard, Passed, Refused, Repeated, Stated
+from bus.router.refusing import Refusals
 from bus.router.statements import examine_statement
-from bus.thai import now
 
 _TYPES = ("letter", "notice", TYPE)
 
@@ -50,10 +48,17 @@ class Rules:
 class _Stop(Exception):
     """Carries a Rejected together with what was known of the submission when a gate refused it."""
 
-    def __init__(self, reason: Rejected, agency: str | None, document: Verified[Any] | None) -> None:
+    def __init__(
+        self,
+        reason: Rejected,
+        agency: str | None,
+        document: Verified[Any] | None,
+        envelope: Envelope | None,
+    ) -> None:
         self.reason = reason
         self.agency = agency
         self.document = document
+        self.envelope = envelope
 
 
 def examine(
@@ -90,27 +95,10 @@ def _hint(delivery: Delivery) -> tuple[str, str, str] | None:
     return (delivery.agency, type_, id_) if type_ in _TYPES and UUID_FORM.fullmatch(id_) else None
 
 
-def files_of(found: Iterable[Passed | Examined | Exception]) -> list[Check]:
-    """Return what the depot is to be asked: every file of every letter that passed, in order."""
-    return [
-        Check(one.agency, file.digest, file.size)
-        for one in found
-        if isinstance(one, Passed)
-        for file in one.letter.document.all_files
-    ]
-
-
-def conclude(
-    found: Sequence[Passed | Examined | Exception], said: Iterable[Held], rules: Rules
-) -> list[Examined | Exception]:
-    """Finish gate 7 with the depot's words on `files_of(found)`, and sign the acceptances."""
-    words = iter(said)
-    return [_concluded(one, words, rules) if isinstance(one, Passed) else one for one in found]
-
-
 def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examined:
     agency: str | None = delivery.agency
     document: Verified[Any] | None = None
+    envelope: Envelope | None = None
     try:
         # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
         agency = _origin(delivery, rules.directory)
@@ -143,7 +131,7 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> Passed | Examine
             return _notice(delivery, agency, verified, rules, reader)
         raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT)
     except Rejected as reason:
-        raise _Stop(reason, agency, document) from reason
+        raise _Stop(reason, agency, document, envelope) from reason
 
 
 def _guarded(
@@ -153,7 +141,8 @@ def _guarded(
         return _gates(delivery, rules, reader)
     except _Stop as stop:
         try:
-            return refusals.refuse(delivery, stop.reason, stop.agency, stop.document)
+            found = refusals.refuse(delivery, stop.reason, stop.agency, stop.document)
+            return _claimed(found, stop.envelope)
         except Transient:
             raise
         except Exception as error:
@@ -162,6 +151,13 @@ def _guarded(
         raise
     except Exception as error:
         return error
+
+
+def _claimed(found: Refused | Repeated, envelope: Envelope | None) -> Refused | Repeated:
+    """Add what a document says of itself, where its refusal will be an entry and not a count."""
+    if envelope is None or isinstance(found, Repeated) or found.only_counted:
+        return found
+    return replace(found, claims=claims_of(envelope))
 
 
 def _statement(delivery: Delivery, agency: str, rules: Rules, reader: Reader) -> Stated | Repeated:
@@ -243,53 +239,4 @@ def _notice(
         directory=rules.directory,
         letter=place.letter,
         about=place.about,
-    )
-
-
-def _concluded(one: Passed, words: Iterator[Held], rules: Rules) -> Examined | Exception:
-    wrong = [
-        (file.name, word) for file in one.letter.document.all_files if (word := next(words)) is not Held.OK
-    ]
-    try:
-        return _without_files(one, wrong, rules) if wrong else _accepted(one, rules)
-    except Exception as error:
-        return error
-
-
-def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules) -> Refused:
-    missing = [name for name, word in wrong if word is Held.MISSING]
-    code = RejectionCode.FILE_MISSING if missing else RejectionCode.FILE_SIZE
-    reason = Rejected(
-        code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
-    )
-    told = one.agency if one.agency in rules.directory.inboxes else None
-    return refused(rules.answers, rules.directory, one.delivery, reason, told, one.letter)
-
-
-def _accepted(one: Passed, rules: Rules) -> Accepted:
-    letter = one.letter.document
-    at = one.delivery.received_at
-    receipt_due = rules.calendar.receipt_due(letter.speed, at)
-    registers = letter.acknowledgement == "registration"
-    registration_due = rules.calendar.registration_due(letter.speed, at, None) if registers else None
-    terms = Terms(
-        recipients=tuple(recipient.agency for recipient in one.recipients),
-        directory_version=one.directory.version,
-        calendar_version=rules.calendar.version,
-        receipt_due_by=receipt_due,
-        registration_due_by=registration_due,
-    )
-    acceptance = rules.answers.accepted(
-        letter_id=letter.letter_id, digest=one.letter.digest, received_at=at, now=now(), terms=terms
-    )
-    return Accepted(
-        delivery=one.delivery,
-        agency=one.agency,
-        letter=one.letter,
-        directory=one.directory,
-        recipients=one.recipients,
-        calendar_version=rules.calendar.version,
-        receipt_due=timestamp(receipt_due),
-        registration_due=timestamp(registration_due) if registration_due else None,
-        acceptance=acceptance,
     )

@@ -1,10 +1,12 @@
-"""What a router tells Prometheus."""
+"""What a router tells Prometheus; docs/operating.md lists it, and a test holds the two together."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from bus.metrics import Counted, exposition
 
 
 class Metrics:
@@ -13,23 +15,35 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.submissions = Counter(
-            "saraban_router_submissions",
+            "saraban_router_submissions_total",
             "Submissions settled, by outcome.",
             ["outcome"],
             registry=self.registry,
         )
+        self.parked = Counter(
+            "saraban_router_parked_total",
+            "Submissions that the broker parked, entered into the ledger by this router.",
+            registry=self.registry,
+        )
         self.gates = Histogram(
-            "saraban_router_gates_seconds", "Time for one batch in gates 1 to 7.", registry=self.registry
+            "saraban_router_gates_seconds",
+            "Seconds that one batch takes in gates 1 to 7.",
+            registry=self.registry,
         )
         self.trouble = Counter(
-            "saraban_router_unconfirmed",
+            "saraban_router_unconfirmed_total",
             "Consignments that the broker did not confirm, by agency and reason.",
             ["agency", "reason"],
             registry=self.registry,
         )
-
+        self.inbox_fill = Gauge(
+            "saraban_router_inbox_fill_ratio",
+            "Messages ready in an inbox, as a share of its limit, for inboxes to which this router delivers.",
+            ["agency"],
+            registry=self.registry,
+        )
         self.exceeded = Counter(
-            "saraban_router_share_exceeded",
+            "saraban_router_share_exceeded_total",
             "Windows in which an agency sent more than its share, by agency.",
             ["agency"],
             registry=self.registry,
@@ -40,6 +54,10 @@ class Metrics:
         gauge = Gauge(f"saraban_router_{name}", sentence, registry=self.registry)
         gauge.set_function(value)
 
+    def counter(self, name: str, sentence: str, value: Callable[[], float]) -> None:
+        """Add a counter that is read when the metrics are asked for; `name` without its `_total`."""
+        self.registry.register(Counted(f"saraban_router_{name}", sentence, value))
+
     def text(self) -> bytes:
         """Return the exposition text."""
-        return generate_latest(self.registry)
+        return exposition(self.registry)

@@ -50,13 +50,8 @@ def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[s
     The same bytes, parked already and not replayed since, are not entered twice.
     """
     agency = delivery.user or delivery.agency
-    known = {entry.seq for entry in writer.parked_with(delivery.sha256) if entry.body.get("agency") == agency}
-    if known:
-        replayed = {
-            one.body["parked"] for one in writer.every(Kind.REPLAYED) if one.body["outcome"] != "parked"
-        }
-        if still := known - replayed:
-            return max(still)
+    if still := writer.parked.still(delivery.sha256, agency):
+        return still
     number = writer.numbers([agency])[agency] if agency and agency in inboxes else None
     parked = writer.entry(
         Kind.PARKED,
@@ -77,19 +72,19 @@ def request_replay(writer: Writer, parked: int, *, operator: str, reason: str) -
 
     Raises LookupError when nothing is parked under that number.
     """
-    if parked not in {entry.seq for entry in writer.parked()}:
+    if parked not in {entry.seq for entry in writer.parked.waiting()}:
         raise LookupError(parked)
     return writer.entry(Kind.REPLAY_REQUESTED, parked=parked, operator=operator, reason=reason)
 
 
 def replays(reader: Reader) -> list[Delivery]:
     """Return the submissions whose replay was asked for, as deliveries."""
-    return [_delivery(reader, request) for request in reader.unanswered_replays()]
+    return [_delivery(reader, request) for request in reader.parked.replays_wanted()]
 
 
 def replay_failed(writer: Writer, delivery: Delivery, error: str) -> None:
     """Enter that a replay met a fault again; the submission stays parked."""
-    if delivery.replay is None or not writer.replay_wanted(delivery.replay):
+    if delivery.replay is None or not writer.parked.replay_wanted(delivery.replay):
         return
     writer.entry(
         Kind.REPLAYED,

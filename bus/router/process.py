@@ -19,6 +19,7 @@ from bus.ledger import schema
 from bus.ledger.checkpoint import Signer
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
+from bus.readiness import Cause, Readiness
 from bus.router.answers import Answers
 from bus.router.checkpoints import Checkpoints
 from bus.router.consumer import Consumer, Limits
@@ -32,6 +33,7 @@ from bus.router.refusing import enter_counts
 from bus.router.replaying import carry_out_replays, read_parked
 from bus.router.service import Intake
 from bus.router.shares import Share, Shares
+from bus.router.watching import Watching
 from bus.settings import BusSettings
 from bus.settings.bus import Shares as SharesSection
 from bus.web import health_app, serving
@@ -92,7 +94,7 @@ class _Parts:
             head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
             on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
         )
-        shares = Shares(_share(settings.shares))
+        shares = self.shares = Shares(_share(settings.shares))
         self.intake = Intake(
             rules=Rules(directory, calendar, codes, answers, settings.shares.refusals_per_hour),
             judged_by=judged_by,
@@ -116,29 +118,51 @@ class _Parts:
             give=self.fanout.give,
             settle=timedelta(seconds=settings.router.settle_seconds),
         )
-        self.metrics.gauge(
-            "exceeding", "Agencies that send more than their share now.", lambda: shares.exceeding
+        self.watching = Watching(
+            outlet=outlet,
+            depot=depot,
+            ledger=ledger,
+            metrics=self.metrics,
+            delivered_to=self.fanout.take_delivered_to,
+            limit=settings.broker.inbox_max_messages or None,
         )
-        self.metrics.gauge(
-            "intakes_missing", "Intake queues that are not consumed now.", lambda: self.consumer.missing
+        self._add_metrics()
+        self.readiness = Readiness("router", self._causes(), self.metrics.registry)
+
+    def _causes(self) -> dict[str, Cause]:
+        links = (self.intake_link, self.outlet)
+        return {
+            "broker": lambda: None if all(link.connected for link in links) else "there is no connection",
+            "broker-blocked": lambda: self.watching.broker_away,
+            "database": lambda: self.checkpoints.away,
+            "ledger-halted": lambda: self.checkpoints.halt,
+            "depot": lambda: self.watching.depot_away,
+            "intake": lambda: self.intake.waits_for,
+        }
+
+    def _add_metrics(self) -> None:
+        gauge, counter = self.metrics.gauge, self.metrics.counter
+        gauge("exceeding", "Agencies that send more than their share now.", lambda: self.shares.exceeding)
+        gauge("intakes_missing", "Intake queues that are not consumed now.", lambda: self.consumer.missing)
+        gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
+        counter(
+            "published", "Consignments that the broker has confirmed.", lambda: float(self.fanout.published)
         )
-        self.metrics.gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
-        self.metrics.gauge(
-            "published", "Consignments confirmed since the start.", lambda: self.fanout.published
-        )
-        self.metrics.gauge(
+        gauge(
             "ledger_halted",
             "1 while nothing is appended, because the ledger was found not to continue what was signed.",
-            lambda: self.checkpoints.halted,
+            lambda: float(self.checkpoints.halt is not None),
         )
-        self.metrics.gauge(
-            "overdue", "Overdue notices issued since the start.", lambda: self.deadlines.overdue
+        counter(
+            "overdue_notices",
+            "Overdue notices that this router issued.",
+            lambda: float(self.deadlines.overdue),
         )
-
-    @property
-    def ready(self) -> bool:
-        """Whether submissions can be taken now."""
-        return self.intake_link.connected and self.outlet.connected and not self.intake.waiting
+        gauge(
+            "parked_submissions",
+            "Submissions in the ledger that are parked and wait for a replay.",
+            lambda: float(self.watching.parked),
+        )
 
     def _open_circuits(self) -> float:
         return len(self.fanout.open_circuits)
@@ -182,7 +206,7 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
     later = asyncio.Event()
     async with AsyncExitStack() as stack:
         if router.metrics_port:
-            app = health_app(ready=lambda: parts.ready, metrics=parts.metrics.text)
+            app = health_app(reasons=parts.readiness.reasons, metrics=parts.metrics.text)
             await stack.enter_async_context(
                 serving(app, "127.0.0.1", router.metrics_port, setting="router.metrics_port")
             )
@@ -190,11 +214,20 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
         work = [
             asyncio.create_task(parts.consumer.run(parts.intake_link, stop)),
             asyncio.create_task(
-                read_parked(parts.intake_link, parts.intake, parts.appends, parts.fanout, stop)
+                read_parked(
+                    parts.intake_link,
+                    parts.intake,
+                    parts.appends,
+                    parts.fanout,
+                    stop,
+                    on_parked=parts.metrics.parked.inc,
+                )
             ),
             asyncio.create_task(carry_out_replays(parts.ledger, parts.intake, stop, interval=_REPLAYS_EVERY)),
             asyncio.create_task(enter_counts(parts.ledger, parts.appends, stop, interval=_COUNTS_EVERY)),
             asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
+            asyncio.create_task(parts.watching.run(stop)),
+            asyncio.create_task(parts.readiness.watch(stop)),
             asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]
         _log.info("router-started", router=parts.name)

@@ -132,7 +132,7 @@ async def enter_counts(ledger: Ledger, appends: GroupCommit, stop: asyncio.Event
                 entered = await asyncio.wrap_future(appends.submit(close_hours))
                 _log.warning("refusals-counted", entries=entered)
         except Transient as away:
-            _log.info("counts-postponed", reason=str(away))
+            _log.info("counts-postponed", reason=away)
         await pause(stop, interval)
 
 

@@ -30,7 +30,13 @@ _log = logs.get("parking")
 
 
 async def read_parked(
-    link: Link, intake: Intake, appends: GroupCommit, fanout: Fanout, stop: asyncio.Event
+    link: Link,
+    intake: Intake,
+    appends: GroupCommit,
+    fanout: Fanout,
+    stop: asyncio.Event,
+    *,
+    on_parked: Callable[[], None] = lambda: None,
 ) -> None:
     """Move what the broker parked into the ledger, tell its senders, and only then acknowledge.
 
@@ -43,7 +49,7 @@ async def read_parked(
             taken = await subscription.take(_PARKED_AT_ONCE)
             faults = [one for one in taken if not parking.expired(one)]
             faults += await _refuse([one for one in taken if parking.expired(one)], intake, stop)
-            await _park(faults, intake, appends, stop)
+            await _park(faults, intake, appends, stop, on_parked)
             subscription.ack_all(taken)
             fanout.sweep_now()
     except Closed:
@@ -68,7 +74,13 @@ async def _refuse(messages: list[Incoming], intake: Intake, stop: asyncio.Event)
     return bugs
 
 
-async def _park(messages: list[Incoming], intake: Intake, appends: GroupCommit, stop: asyncio.Event) -> None:
+async def _park(
+    messages: list[Incoming],
+    intake: Intake,
+    appends: GroupCommit,
+    stop: asyncio.Event,
+    on_parked: Callable[[], None],
+) -> None:
     if not messages:
         return
     deliveries = [delivery_of(one) for one in messages]
@@ -84,6 +96,7 @@ async def _park(messages: list[Incoming], intake: Intake, appends: GroupCommit, 
     entries = await _until_durable(appends, park_all, stop)
     for entry, delivery in zip(entries, deliveries, strict=True):
         _log.error("parked", entry=entry, agency=delivery.user, submission=delivery.sha256)
+        on_parked()
 
 
 async def carry_out_replays(ledger: Ledger, intake: Intake, stop: asyncio.Event, *, interval: float) -> None:

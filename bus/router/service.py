@@ -30,10 +30,11 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.router import parking
+from bus.router.concluding import conclude, files_of
 from bus.router.delivery import Delivery, Examined, Passed, Stated
 from bus.router.enforce import Versions, calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
-from bus.router.intake import Rules, conclude, examine, files_of
+from bus.router.intake import Rules, examine
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.router.shares import Shares
@@ -81,11 +82,12 @@ class Intake:
         self._shares = shares
         self.away = asyncio.Event()
         """Set when ledger or depot is found to be away; whoever hands in submissions clears it once they are back."""
+        self._away_because = ""
 
     @property
-    def waiting(self) -> bool:
-        """Whether the ledger or the depot is away and nothing is taken."""
-        return self.away.is_set()
+    def waits_for(self) -> str | None:
+        """Why nothing is taken now: the ledger or the depot is away."""
+        return self._away_because if self.away.is_set() else None
 
     def close(self) -> None:
         """End the thread of the gates."""
@@ -100,8 +102,7 @@ class Intake:
             try:
                 found, judged_by = await self._in_gates(list(waiting.values()))
             except Transient as away:
-                _log.warning("dependency-away", reason=away)
-                self.away.set()
+                self._wait_because(away)
                 settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
                 break
             except Exception as bug:
@@ -157,6 +158,7 @@ class Intake:
                 _, directory = directory_in_force(reader)
                 _, calendar = calendar_in_force(reader)
                 self._versions = in_force
+                _log.info("versions-taken-up", directory=directory.version, calendar=calendar.version)
                 self.rules = replace(self.rules, directory=directory, calendar=calendar)
 
     def watch_share(self, agency: str, *, fruitless: int = 0) -> None:
@@ -205,7 +207,7 @@ class Intake:
                 self._fanout.sweep_now()
             return Settlement.ACK
         if isinstance(outcome, Transient):
-            self.away.set()
+            self._wait_because(outcome)
             return Settlement.RETRY_LATER
         self._metrics.submissions.labels("parked").inc()
         if delivery.agency:
@@ -216,6 +218,12 @@ class Intake:
             failed = self._appends.submit(lambda writer: parking.replay_failed(writer, delivery, name))
             await asyncio.wrap_future(failed)
         return Settlement.PARK
+
+    def _wait_because(self, away: Transient) -> None:
+        if not self.away.is_set():
+            _log.warning("dependency-away", reason=away)
+            self._away_because = logs.in_words(away)
+            self.away.set()
 
     async def all_answer(self) -> bool:
         """Whether ledger and depot are there."""

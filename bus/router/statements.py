@@ -35,6 +35,7 @@ def examine_statement(delivery: Delivery, agency: str, directory: Directory, rea
 
 def _require_witness(statement: Cosigned, directory: Directory, reader: Reader) -> None:
     """Raise Rejected unless the line is this agency's good cosignature of a head that was signed here."""
+    key = _key_of(statement.line)
     head = reader.heads.of_size(statement.size)
     pinned = directory.agencies[statement.agency].witness
     if head is None or pinned is None:
@@ -43,9 +44,10 @@ def _require_witness(statement: Cosigned, directory: Directory, reader: Reader) 
             if head
             else f"no head of {statement.size} entries"
         )
-        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, wrong)
+        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, wrong, where=key)
     if not reader.heads.is_anchor(statement.size):
-        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, "nobody was asked to cosign that head")
+        wrong = "nobody was asked to cosign that head"
+        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, wrong, where=key)
     try:
         text = read_note(head.note).text
         note = read_note(f"{text}\n{statement.line}\n")
@@ -53,4 +55,13 @@ def _require_witness(statement: Cosigned, directory: Directory, reader: Reader) 
             raise Unreadable("not one signature line")
         require_signed(note, VerifierKey.parse(pinned))
     except (Unreadable, Unsigned) as error:
-        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, str(error)) from error
+        raise Rejected(RejectionCode.STATEMENT_COSIGNATURE, str(error), where=key) from error
+
+
+def _key_of(line: str) -> str:
+    """Name the key that a cosignature claims to be by: an unknown one is refused once and not for ever."""
+    try:
+        (signature,) = read_note(f"-\n\n{line}\n").signatures
+    except (Unreadable, ValueError):
+        return "key unreadable"
+    return f"key {signature.id.hex()}"

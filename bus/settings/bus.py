@@ -63,9 +63,25 @@ class Broker(BrokerAccess):
     passwords_folder: Path = Path("passwords")
     """Where `topology apply` keeps the passwords of the broker's users, one file for each user."""
 
+    monitor_user: str = "bus.monitor"
+    """The user that may look at queues and at nothing else, for `agencies`."""
+    monitor_password: SecretStr | None = None
+    """That user's password, by the environment only."""
+    monitor_password_file: Path | None = None
+    """A file with that user's password; when not set, that of `topology apply` in `passwords_folder`."""
+    inbox_max_messages: Annotated[int, Field(ge=0)] = 100000
+    """The most messages that an inbox takes, 0 for any number; what is more waits in the ledger."""
+    inbox_max_bytes: Annotated[int, Field(ge=0)] = 10737418240
+    """The most bytes that an inbox takes, 0 for any number; both go to the broker by `topology apply`."""
+
     def management_tls(self) -> ssl.SSLContext:
         """The context for the management interface over https, with verification of name and chain."""
         return trusting(self.ca_file, "broker.ca_file")
+
+    def monitor_password_text(self) -> str | None:
+        """The monitoring user's password, from wherever it is."""
+        file = self.monitor_password_file or self.passwords_folder / self.monitor_user
+        return secret("broker.monitor_password_file", self.monitor_password, file)
 
     def management_password_text(self) -> str | None:
         """The administrator's password, from wherever it is."""

@@ -16,7 +16,7 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
     """Return the report; `unaccounted` and `duplicates_at_recipients` have to be 0 and `problems` empty."""
     with play.ledger.read() as reader:
         refused = {entry.body["submission"]: entry.body["code"] for entry in reader.every(Kind.REFUSED)}
-        parked = len(reader.parked())
+        parked = len(reader.parked.waiting())
     states = play.states()
     recipients = [(state, one) for state in states for one in state.recipients.values()]
     unanswered = [item.key for item in LETTERS if not _answered(play, item.key)]

@@ -23,9 +23,10 @@ from bus.documents.seal import Seal
 from bus.ledger import schema as ledger_schema
 from bus.ledger.store import Ledger
 from bus.router.answers import Answers
+from bus.router.concluding import conclude, files_of
 from bus.router.delivery import Accepted, Delivery
 from bus.router.enforce import enforce_calendar, enforce_directory, versions
-from bus.router.intake import Rules, conclude, examine, files_of
+from bus.router.intake import Rules, examine
 from bus.router.recording import Recorder
 from bus.thai import now
 

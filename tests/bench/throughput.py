@@ -19,7 +19,7 @@ from compose.local import LocalBus
 from compose.process import Process
 from tests.bench.letters import id_of
 
-_PUBLISHED = re.compile(r"^saraban_router_published (\S+)$", re.MULTILINE)
+_PUBLISHED = re.compile(r"^saraban_router_published_total (\S+)$", re.MULTILINE)
 _TICK = 0.1
 
 

@@ -33,9 +33,10 @@ from bus.ledger.tables import metadata
 from bus.ledger.verifying import verify
 from bus.ledger.work import Claim
 from bus.router.answers import Answers
+from bus.router.concluding import conclude, files_of
 from bus.router.delivery import Delivery, Examined
 from bus.router.enforce import Versions, directory_in_force, enforce_directory, versions
-from bus.router.intake import Rules, conclude, examine, files_of
+from bus.router.intake import Rules, examine
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
 from tests.assets import factory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import sys
 from base64 import b64decode
@@ -12,12 +13,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from bus import assets
 from bus.cli.main import main
 from bus.codes import load_codes
+from bus.depot.holds import Held
 from bus.documents.letter import Receiver
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
@@ -540,3 +543,232 @@ def test_an_auditor_opens_a_letter_by_a_grant_in_time_and_by_no_other(
     assert "ended at" in shell.err
     operators = shell.json("ledger", "report", "operators")["rows"]
     assert ("granted", "somying") in {(row["kind"], row["operator"]) for row in operators}
+
+
+# ---- what an operator meets ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found: 1234"), OSError("No username set")])
+def test_an_operator_without_a_name_is_recorded_by_number(
+    bare: Shell, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def nobody() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    bare("ledger", "init")
+    bare("directory", "apply")
+    ledger = bare.ledger()
+    (entry,) = rig.entries_of_kind(ledger, Kind.DIRECTORY)
+    ledger.close()
+    assert entry["operator"] == f"uid {os.getuid()}"
+
+
+def test_a_fresh_ledger_is_verified_and_goes_on(bare: Shell) -> None:
+    bare("ledger", "init")
+    assert bare.json("ledger", "verify")["verdict"] == "pass"
+    for what in ("directory", "calendar"):
+        bare(what, "apply")
+        assert bare.json("ledger", "verify") | {"halting": False} == bare.json("ledger", "verify")
+        assert bare.json("ledger", "verify")["verdict"] == "pass"
+    bare("ledger", "verify", "--log-key", bare("ledger", "key").strip())
+
+
+def test_a_ledger_whose_first_head_is_still_to_come_is_not_halted(told: dict[str, str], shell: Shell) -> None:
+    report = shell.json("ledger", "verify", code=1)
+    assert [one["code"] for one in report["findings"]] == ["checkpoint.none"]
+    assert report["halting"] is False
+    with shell.ledger().append():
+        pass
+
+
+def test_outstanding_tells_a_dead_adapter_from_a_clerk_who_has_not_registered(
+    told: dict[str, str], shell: Shell
+) -> None:
+    ledger = shell.ledger()
+    with ledger.read() as reader:
+        (row,) = reader.find_letters(letter_id=told["old"])
+        consigned = reader.state_of(row.letter).recipients[OCS].consignment
+        confirmed = reader.consignment(OCS, consigned)
+    assert confirmed is not None
+    with ledger.append() as writer:
+        writer.confirmed([confirmed])
+    ledger.close()
+    found = {one["letterId"]: one["missing"] for one in shell.json("ledger", "outstanding")["outstanding"]}
+    assert found == {
+        told["old"]: {"receipt": [OCS]},
+        told["new"]: {"consignment": [OCS], "registration": [SOC]},
+        told["back"]: {"consignment": [OPM]},
+    }
+    said = shell("ledger", "outstanding")
+    assert f"the adapter has not acknowledged it: {OCS}" in said
+    assert f"the clerk has not registered it: {SOC}" in said
+
+
+# ---- what was not accepted is found too ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unaccepted:
+    """Submissions that were not accepted, by name, each with what its sender may know of it."""
+
+    raw: dict[str, str]
+    ids: dict[str, str]
+    digests: dict[str, str]
+
+
+@pytest.fixture
+def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
+    """One refused at nearly every gate, one in conflict, and one parked."""
+    ledger = shell.ledger()
+    router = rig.Router(ledger)
+    found = Unaccepted({}, {}, {})
+
+    def take(name: str, raw: bytes, by: str = OPM, outcome: str = "refused") -> None:
+        delivery = rig.delivery(raw, by)
+        found.raw[name] = delivery.sha256
+        assert router.take(delivery).outcome == outcome
+
+    def letter(name: str, by: str = OPM, key: str | None = None, **changes: Any) -> bytes:
+        changes = {"sender": factory.sender(by), "receivers": (Receiver(agency=SOC),), **changes}
+        content = factory.letter(**changes)
+        signed = sign(content, factory.seal(key or by))
+        found.ids[name], found.digests[name] = str(content.letter_id), signed.digest
+        return signed.raw
+
+    take("garbage", b"not XML at all")
+    changed = letter("changed", number="นร 0105/ 901")
+    take("changed", changed.replace("ขอเชิญประชุม".encode(), "ขอเชิญอบรม".encode()))
+    take("unschooled", letter("unschooled", number="นร 0105/902").replace(b"SpeedCode>", b"SpeedyCode>"))
+    take("stranger's", letter("stranger's", key=OCS, number="นร 0105/903"))
+    take("nobody's", letter("nobody's", number="นร ๐๑๐๕/๙๐๔", receivers=(Receiver(agency="9999999999"),)))
+    take("again", letter("again", letter_id=UUID(told["new"]), number="นร 0105/905"))
+    router.files = Held.MISSING
+    take("without files", letter("without files", OCS, number="นร 0905/906"), OCS)
+    raw = letter("parked", number="นร 0105/907")
+    word = Answers(factory.seal("bus"), load_codes()).parked(submission="00" * 32, now=now())
+    with ledger.append() as writer:
+        parking.park(writer, rig.delivery(raw, OPM), word, [OPM])
+    found.raw["parked"] = rig.delivery(raw, OPM).sha256
+    ledger.close()
+    return found
+
+
+def hashes(value: Any) -> set[str]:
+    return {one["submission"] for one in value["unaccepted"]}
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        ("นร 0105/902", "unschooled"),
+        ("นร ๐๑๐๕/๙๐๓", "stranger's"),
+        ("นร 0105/904", "nobody's"),
+        (" นร  0105 / 905", "again"),
+        ("นร 0905/906", "without files"),
+    ],
+)
+def test_a_refused_letter_is_found_by_its_number_wherever_that_could_be_read(
+    unaccepted: Unaccepted, shell: Shell, number: str, name: str
+) -> None:
+    for words in (("find", "--number", number), ("show", number)):
+        found = shell.json("ledger", *words)
+        assert found["letters"] == []
+        assert hashes(found) == {unaccepted.raw[name]}
+
+
+def test_every_submission_is_found_by_its_bytes_and_shown_with_its_refusal(
+    unaccepted: Unaccepted, told: dict[str, str], shell: Shell
+) -> None:
+    for name, sha256 in unaccepted.raw.items():
+        assert hashes(shell.json("ledger", "find", "--hash", sha256.upper())) == {sha256}
+        (one,) = shell.json("ledger", "show", sha256)["unaccepted"]
+        said = shell("ledger", "show", sha256)
+        assert one["entry"] == int(said.split()[1])
+        if name == "parked":
+            assert one["code"] is None
+            assert "saraban-bus parked list" in said
+        else:
+            assert one["code"] in said
+            assert one["refusal"]["th"] in said
+            assert one["refusal"]["adviceEn"] in said
+            assert hashes(shell.json("ledger", "show", str(one["entry"]))) == {sha256}
+
+
+def test_refused_letters_are_found_by_id_content_agency_and_code(
+    unaccepted: Unaccepted, told: dict[str, str], shell: Shell
+) -> None:
+    for name in ("stranger's", "nobody's", "without files", "unschooled"):
+        assert hashes(shell.json("ledger", "find", "--id", unaccepted.ids[name].upper())) == {
+            unaccepted.raw[name]
+        }
+    for name in ("stranger's", "nobody's", "without files", "again"):
+        assert hashes(shell.json("ledger", "show", unaccepted.digests[name])) == {unaccepted.raw[name]}
+    # The id of an accepted letter under which other content came: both are shown.
+    both = shell.json("ledger", "show", told["new"])
+    assert [one["letterId"] for one in both["letters"]] == [told["new"]]
+    assert hashes(both) == {unaccepted.raw["again"]}
+    assert hashes(shell.json("ledger", "find", "--from", OCS)) == {unaccepted.raw["without files"]}
+    assert hashes(shell.json("ledger", "find", "--code", "recipient.unknown")) == {unaccepted.raw["nobody's"]}
+    assert shell.json("ledger", "find", "--code", "recipient.unknown", "--from", OCS)["unaccepted"] == []
+    assert shell.json("ledger", "find", "--code", "recipient.unknown")["letters"] == []
+    # What is asked of recipients, subjects or files is no question to what was never accepted.
+    assert shell.json("ledger", "find", "--from", OCS, "--to", OPM)["unaccepted"] == []
+    assert unaccepted.raw["nobody's"] in shell("ledger", "find", "--code", "recipient.unknown")
+    shell("ledger", "find", "--code", "recipient.unknwon", code=2)
+    assert "recipient.unknown" in shell.err
+    shell("ledger", "find", "--hash", "abc", code=2)
+
+
+def test_an_export_has_a_row_for_what_was_not_accepted_too(unaccepted: Unaccepted, shell: Shell) -> None:
+    for words in (("find", "--number", "นร 0105/904"), ("show", unaccepted.ids["nobody's"])):
+        head, line, *_ = csv.reader(shell("ledger", *words, "--csv").splitlines())
+        row = {name.rpartition("(")[2].rstrip(")"): value for name, value in zip(head, line, strict=True)}
+        assert row["code of the refusal"] == "recipient.unknown"
+        assert row["SHA-256 of the submission"] == unaccepted.raw["nobody's"]
+        assert row["LetterID"] == unaccepted.ids["nobody's"]
+        assert row["number"] == "นร ๐๑๐๕/๙๐๔"
+        assert load_codes().refusals["recipient.unknown"].th in row["refusal"]
+
+
+def test_an_accepted_letter_and_a_notice_are_found_by_their_hashes(
+    told: dict[str, str], shell: Shell
+) -> None:
+    ledger = shell.ledger()
+    with ledger.read() as reader:
+        (row,) = reader.find_letters(letter_id=told["new"])
+        documents = [str(entry.document) for entry in reader.entries_of(row.letter) if entry.document]
+    ledger.close()
+    assert len(documents) == 2  # the letter's own, and a receipt
+    for sha256 in (row.digest, *documents):
+        found = shell.json("ledger", "show", sha256)
+        assert [one["letterId"] for one in found["letters"]] == [told["new"]]
+    assert names(told, shell.json("ledger", "find", "--hash", row.digest)) == ["new"]
+    assert "no letter" in shell("ledger", "show", "00" * 32, code=1)
+
+
+def test_what_was_refused_before_there_was_an_index_is_found_by_what_its_entry_says(
+    unaccepted: Unaccepted, shell: Shell
+) -> None:
+    ledger = shell.ledger()
+    with ledger.read() as reader:
+        before = reader.unaccepted.find()
+        assert reader.parked.count() == len(reader.parked.waiting()) == 1
+    for table in ("ix_entries_document", "ix_letters_digest"):
+        unguarded(ledger, f"DROP INDEX {table}")
+    unguarded(ledger, "DROP TABLE unaccepted", "UPDATE alembic_version SET version_num = '0004'")
+    ledger.close()
+    shell("ledger", "find", code=2)
+    shell("ledger", "init")
+    assert len(shell.json("ledger", "find", "--from", OPM)["unaccepted"]) == len(before) - 1
+    for sha256 in unaccepted.raw.values():
+        assert hashes(shell.json("ledger", "show", sha256)) == {sha256}
+
+
+def test_the_index_of_what_was_not_accepted_is_verified(unaccepted: Unaccepted, shell: Shell) -> None:
+    ledger = shell.ledger()
+    unguarded(ledger, "UPDATE unaccepted SET code = 'xml.dtd' WHERE code = 'recipient.unknown'")
+    unguarded(ledger, "DELETE FROM unaccepted WHERE kind = 'parked'")
+    ledger.close()
+    found = shell.json("ledger", "verify", code=1)["findings"]
+    assert [one["code"] for one in found if one["code"] != "checkpoint.none"] == ["entry.index"] * 2

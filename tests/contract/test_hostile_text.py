@@ -5,6 +5,7 @@ The commands are found in the programs themselves: a new one fails here until it
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import os
@@ -28,7 +29,7 @@ from adapters.mailbox import Mailbox
 from bus.cli.main import app as bus_app
 from bus.cli.main import main as bus_main
 from bus.directory import BUS as THE_BUS
-from bus.documents.letter import Content, Sender
+from bus.documents.letter import Content, Receiver, Sender
 from bus.documents.signing import sign
 from bus.ledger.entry import Kind
 from tests.assets import factory
@@ -89,9 +90,10 @@ def run(
             main()
     for stream in (out, err):
         stream.flush()
-    # A file for a spreadsheet is UTF-8 on whatever console it is made.
-    shown = out.buffer.getvalue().decode("utf-8-sig" if "--csv" in words else encoding)
-    return int(ended.value.code or 0), shown, err.buffer.getvalue().decode(encoding)
+    written, told = (stream.buffer.getvalue() for stream in (out, err))
+    # A spreadsheet's file is UTF-8, whatever the console is.
+    said = written.decode("utf-8-sig" if written.startswith(codecs.BOM_UTF8) else encoding)
+    return int(ended.value.code or 0), said, told.decode(encoding)
 
 
 def harm(text: str) -> list[str]:
@@ -129,11 +131,12 @@ def require_harmless(words: Words, found: tuple[int, str, str], encoding: str, s
 
 NOWHERE = ("-c", f"/nowhere/{EVIL}")
 """Settings that are not there: a process that runs until it is told to stop is not started here."""
-LETTER, FORGED, PARKED = "{letter}", "{forged}", "{parked}"
+LETTER, FORGED, PARKED, REFUSED = "{letter}", "{forged}", "{parked}", "{refused}"
 REPORTS = ("overdue", "refused", "operators", "keys", "readings", "gaps", EVIL)
 BUS: dict[Words, list[Run]] = {
     ("router",): [Run(NOWHERE)],
     ("serve",): [Run(NOWHERE)],
+    ("agencies",): [Run(()), Run(("--json",)), Run(("--csv",)), Run(NOWHERE)],
     ("evidence",): [
         Run((LETTER, "-o", f"a {READABLE.replace('/', '-')}.asice")),
         Run((LETTER, "-o", BYTES)),
@@ -156,6 +159,9 @@ BUS: dict[Words, list[Run]] = {
         Run((LETTER, "--json"), shows=True),
         Run((FORGED,), shows=True),
         Run((FORGED, "--json"), shows=True),
+        Run((REFUSED,)),
+        Run((REFUSED, "--json")),
+        Run((REFUSED, "--csv")),
         Run((EVIL, "--auditor", EVIL)),
         Run((EVIL, "--json")),
         Run((BYTES,)),
@@ -175,6 +181,12 @@ BUS: dict[Words, list[Run]] = {
         Run(("--state", EVIL)),
         Run(("--date", EVIL)),
         Run(("--limit", EVIL)),
+        Run(("--id", EVIL)),
+        Run(("--hash", EVIL)),
+        Run(("--code", EVIL)),
+        Run(("--from", OPM), shows=True),
+        Run(("--code", "recipient.unknown")),
+        Run(("--code", "recipient.unknown", "--csv")),
     ],
     ("ledger", "verify"): [Run(()), Run(("--json", "--signatures")), Run(("--log-key", EVIL)), Run(("--since", BYTES))],
     ("ledger", "prove"): [Run((LETTER,)), Run((LETTER, "--json")), Run((EVIL,)), Run((EVIL, "--json")), Run((BYTES,))],
@@ -203,7 +215,7 @@ BUS: dict[Words, list[Run]] = {
 
 
 @pytest.fixture
-def town(shell: Shell) -> dict[str, str]:
+def town(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A ledger in which every text means harm: what a letter may have, and what only a database's owner could enter."""
     ledger = shell.ledger()
     router = rig.Router(ledger)
@@ -216,6 +228,15 @@ def town(shell: Shell) -> dict[str, str]:
     )
     assert router.take(rig.delivery(sign(letter, seal(OPM)).raw)).outcome == "accepted"
     assert router.take(rig.delivery(f"<{IN_XML}".encode())).outcome == "refused"
+    nobodys = factory.letter(
+        number=IN_XML[:100].strip(),
+        sender=Sender(agency=OPM, name=IN_XML),
+        receivers=(Receiver(agency="9999999999"),),
+    )
+    assert router.take(rig.delivery(sign(nobodys, seal(OPM)).raw)).outcome == "refused"
+    with ledger.read() as reader:
+        (refused,) = reader.unaccepted.find(code="recipient.unknown")
+    monkeypatch.setenv("SARABAN_BUS__BROKER__MONITOR_PASSWORD", EVIL)
     with ledger.append() as writer:
         forged = rig.in_ledger(writer, number=EVIL, subject=EVIL, to=(OCS, EVIL[:10]))
         parked = writer.entry(Kind.PARKED, agency=EVIL[:10], document=b"<x/>", submission=EVIL, reason=EVIL)
@@ -233,7 +254,14 @@ def town(shell: Shell) -> dict[str, str]:
     with ledger.read() as reader:
         (row,) = reader.find_letters(letter_id=str(letter.letter_id))
     ledger.close()
-    return {"letter": str(row.letter), "forged": str(forged), "parked": str(parked), "grant": str(grant)}
+    numbers = {
+        "letter": row.letter,
+        "forged": forged,
+        "parked": parked,
+        "grant": grant,
+        "refused": refused.entry,
+    }
+    return {name: str(number) for name, number in numbers.items()}
 
 
 def filled(words: Words, names: dict[str, str]) -> Words:

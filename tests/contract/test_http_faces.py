@@ -48,7 +48,7 @@ async def _endless(_request: Request) -> Response:
 
 
 def _app() -> Starlette:
-    app = health_app(ready=lambda: True, metrics=lambda: b"")
+    app = health_app(reasons=tuple, metrics=lambda: b"")
     app.routes.append(Route("/count", _count, methods=["POST"]))
     app.routes.append(Route("/early", _early, methods=["POST"]))
     app.routes.append(Route("/endless", _endless))

@@ -96,7 +96,7 @@ def test_an_append_sees_what_it_has_appended_itself(ledger: Ledger) -> None:
         assert writer.same_number(OPM, "นร 0105/7", row.dated)
         assert not writer.same_number(SOC, "นร 0105/7", row.dated)
         writer.entry(Kind.PARKED, agency=OPM, submission="ab" * 32)
-        assert [entry.body["submission"] for entry in writer.parked()] == ["ab" * 32]
+        assert [entry.body["submission"] for entry in writer.parked.waiting()] == ["ab" * 32]
         assert writer.head() == 2
 
 

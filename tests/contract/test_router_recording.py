@@ -569,7 +569,7 @@ def test_a_parked_submission_is_kept_told_of_and_not_parked_twice(router: Router
     entry = park(ledger, one)
     assert park(ledger, one) == entry
     with ledger.read() as reader:
-        (parked,) = reader.parked()
+        (parked,) = reader.parked.waiting()
         assert reader.must_document(parked) == one.raw
         word: Notice = rig.said(reader, OPM, int(parked.body["answer"]))
     assert (word.event, word.submission_digest) == (Event.PARKED, one.sha256)
@@ -596,7 +596,7 @@ def test_a_replay_takes_the_gates_and_is_carried_out_by_one_router(router: Route
     (done,) = rig.entries_of_kind(ledger, Kind.REPLAYED)
     assert (done["request"], done["parked"], done["outcome"]) == (request, entry, "accepted")
     with ledger.read() as reader:
-        assert reader.parked() == []
+        assert reader.parked.waiting() == []
         assert parking.replays(reader) == []
 
 
@@ -612,7 +612,7 @@ def test_a_replay_that_meets_a_fault_again_leaves_the_submission_parked(
         with ledger.append() as writer:
             parking.replay_failed(writer, replay, "ZeroDivisionError")
     with ledger.read() as reader:
-        assert [one.seq for one in reader.parked()] == [entry]
+        assert [one.seq for one in reader.parked.waiting()] == [entry]
         assert parking.replays(reader) == []
     assert len(rig.entries_of_kind(ledger, Kind.REPLAYED)) == 1
     with pytest.raises(LookupError), ledger.append() as writer:

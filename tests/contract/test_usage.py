@@ -33,7 +33,7 @@ MENDED_BY_A_PERSON = 2
 NO_PLACE_FOR_A_PACK = 64
 """As `saraban-verify` ends where a pack is not there."""
 ENDLESS = ("router", "serve", "run")
-ELSEWHERE = ("topology apply", "topology check")
+ELSEWHERE = ("topology apply", "topology check", "agencies")
 """These look at the settings, and then at a broker."""
 
 
@@ -422,7 +422,9 @@ def test_a_file_that_is_no_password_is_named_and_not_shown(run: Run, bare: Shell
     password.write_bytes(raw)
     with pytest.raises(Misconfigured) as found:
         read_secret(password, "broker.password_file")
-    (bare.folder / "bus.toml").write_text('[broker]\nmanagement_password_file = "password"\n')
+    (bare.folder / "bus.toml").write_text(
+        '[broker]\nmanagement_password_file = "password"\nmonitor_password_file = "password"\n'
+    )
     for command in ELSEWHERE:
         status, said = run(bus_main, *command.split())
         sensible(status, said, MENDED_BY_A_PERSON)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,13 +17,17 @@ import pytest
 from starlette.applications import Starlette
 
 from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
+from adapters.cli.app import standing
+from adapters.cli.log import witness_trouble
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox, Message
+from bus.directory import Directory, to_json
 from bus.documents.notes import NoteKey, make_key, witness_key
 from bus.documents.statements import Cosigned, open_statement, sealed
 from bus.errors import RejectionCode, Transient
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
+from bus.router.delivery import Delivery
 from bus.transparency import log_routes
 from bus.verifier.merkle import require_consistency
 from bus.verifier.notes import read_checkpoint, read_note, require_signed, with_signatures
@@ -277,3 +283,65 @@ async def test_a_cosignature_by_nobodys_key_or_over_no_head_is_refused(town: Tow
     another = with_signatures(read_note(heads_of(lived)[0].note), ())
     assert refused(line=str(town.own.cosign(another, 1))) is RejectionCode.STATEMENT_COSIGNATURE
     assert refused(agency=factory.OPM) is RejectionCode.IDENTITY_SENDER_FOREIGN
+
+
+# ---- a witness whose key the directory does not name ---------------------------------------------------------------
+
+
+def _statement(town: Town, key: NoteKey, size: int) -> Delivery:
+    (head,) = [one for one in heads_of(town.lived) if one.size == size]
+    line = str(key.cosign(read_note(head.note), 1))
+    return rig.delivery(
+        sealed(Cosigned(id=uuid4(), agency=OCS, size=size, line=line), factory.seal(OCS)), OCS
+    )
+
+
+async def test_a_key_that_is_not_pinned_is_refused_once_however_often_it_cosigns(
+    town: Town, tmp_path: Path
+) -> None:
+    lived = town.lived
+    sizes = [head.size for head in heads_of(lived)]
+    before = rig.counts(lived.ledger)["entries"]
+    outcomes = [lived.router.take(_statement(town, town.own, size)).outcome for size in sizes * 3]
+    assert outcomes == ["refused", *["repeated"] * (len(outcomes) - 1)]
+    assert rig.counts(lived.ledger)["entries"] == before + 1
+    # Another key of the same agency is another matter, and so is this one once the directory names it.
+    make_key(tmp_path / "other.pem")
+    other = witness_key(tmp_path / "other.pem", "another/name")
+    outcomes = [lived.router.take(_statement(town, other, size)).outcome for size in sizes]
+    assert outcomes == ["refused", *["repeated"] * (len(outcomes) - 1)]
+    lived.router.enforce(rig.directory(2, OCS=rig.agency(OCS, witness=str(town.own.verifier))))
+    assert lived.router.take(_statement(town, town.own, sizes[-1])).outcome == "cosigned"
+
+
+@pytest.mark.parametrize("named", ["no key", "another key", "nobody"])
+async def test_an_adapter_whose_key_is_not_in_the_directory_says_so_and_does_not_cosign_until_it_is(
+    town: Town, tmp_path: Path, named: str
+) -> None:
+    def told(directory: Directory) -> None:
+        town.mailbox.arrivals.store(
+            [Message(type="directory", body=b"x", headers={"consignment": directory.version})]
+        )
+        arrival = town.mailbox.arrivals.waiting(time.time(), 10)[-1]
+        assert town.mailbox.directories.receive(arrival, directory, to_json(directory))
+
+    make_key(tmp_path / "other.pem")
+    other = str(witness_key(tmp_path / "other.pem", "another/name").verifier)
+    wrong = {
+        "no key": rig.directory(1),
+        "another key": rig.directory(1, OCS=rig.agency(OCS, witness=other)),
+        "nobody": replace(rig.directory(1), agencies={}, groups={}),
+    }
+    told(wrong[named])
+    for _ in range(3):
+        more(town.lived)
+        await town.witness.work()
+    assert town.published == []
+    trouble = witness_trouble(town.mailbox)
+    assert trouble is not None
+    assert "saraban-adapter log key" in trouble["do"]
+    assert standing(town.mailbox)["witness_key"] == trouble
+    told(rig.directory(2, OCS=rig.agency(OCS, witness=str(town.own.verifier))))
+    await town.witness.work()
+    assert len(town.published) == 1
+    assert witness_trouble(town.mailbox) is None

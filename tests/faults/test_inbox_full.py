@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from uuid import uuid4
 
+import pytest
+
+from bus.broker.admin import Management
+from bus.broker.link import Link
+from bus.broker.messages import Nacked, Outgoing
+from bus.broker.topology import DELIVER, inbox_queue
 from bus.ledger.entry import Kind
 from tests.faults.evidence import gather
 from tests.faults.promises import promises_hold
@@ -31,3 +41,61 @@ def test_p11_a_full_inbox_delays_nobody_else(stage: Callable[..., Scene]) -> Non
     promises_hold(town)
     assert {*keys} <= town.received(DGA)
     assert not gather(town).pending
+
+
+@pytest.mark.parametrize("emptied_by", ["its adapter", "its operator"])
+def test_delivery_goes_on_within_half_a_minute_after_the_inbox_has_room(
+    stage: Callable[..., Scene], emptied_by: str
+) -> None:
+    town = stage(inbox_max_length=ROOM).start(OPM, SOC)
+    town.send(OPM, DGA, count=ROOM * 20)
+    log = town.process("router-1").log
+
+    def refused() -> int:
+        return log.read_text(encoding="utf-8").count('"consignment-not-confirmed"')
+
+    # Refused again and again, also by channels that were opened while the queue was full.
+    eventually(lambda: refused() >= 5, "the queue goes on refusing")
+    before = len(gather(town).pending)
+    assert before > ROOM
+    began = monotonic()
+    if emptied_by == "its adapter":
+        town.adapter(DGA)
+        eventually(lambda: not gather(town).pending, "everything is delivered", within=60)
+    else:
+        with Management(town.bus.broker.management_url) as management:
+            management.delete("queues", town.bus.vhost, inbox_queue(DGA), "contents")
+        eventually(lambda: len(gather(town).pending) < before, "something is delivered", within=60)
+    assert monotonic() - began < 30
+
+
+async def test_a_renewed_lane_is_a_new_channel_and_the_old_ones_answers_still_come(
+    stage: Callable[..., Scene],
+) -> None:
+    town = stage(inbox_max_length=ROOM)
+    bus = town.bus
+    async with Link(bus.amqp_url("bus.router"), name="test") as link:
+        one = message(DGA)
+        old = asyncio.create_task(link.publish(one, lane="inbox"))
+        await asyncio.sleep(0)
+        for _ in range(3):
+            link.renew("inbox")
+            await link.publish(message(SOC), lane="inbox")
+        await old
+        with suppress(Nacked):
+            for _ in range(ROOM * 50):
+                await link.publish(message(DGA), lane="inbox")
+            raise AssertionError("the queue never refused")
+        with Management(bus.broker.management_url) as management:
+            management.delete("queues", bus.vhost, inbox_queue(DGA), "contents")
+        link.renew("inbox")
+        async with asyncio.timeout(10):
+            while True:
+                with suppress(Nacked):
+                    await link.publish(message(DGA), lane="inbox")
+                    break
+                link.renew("inbox")
+
+
+def message(code: str) -> Outgoing:
+    return Outgoing(exchange=DELIVER, routing_key=code, body=b"x", message_id=str(uuid4()), type="letter")

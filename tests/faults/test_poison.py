@@ -12,9 +12,11 @@ from adapters.mailbox import tables as mail
 from bus.ledger.entry import Kind
 from tests.faults.promises import promises_hold
 from tests.faults.scene import OPM, SOC, Scene
+from tests.faults.test_readiness import metric
 from tests.faults.waiting import eventually
 
 NEIGHBOURS = 300
+PARKED = "saraban_router_parked_submissions"
 
 
 def test_p11_a_letter_that_kills_routers_is_parked_alone_and_its_neighbours_pass(
@@ -46,6 +48,7 @@ def test_p11_a_letter_that_kills_routers_is_parked_alone_and_its_neighbours_pass
     promises_hold(town)
     assert key in town.received(SOC)
     assert _parked(town) == []
+    eventually(lambda: metric(town.process("router-1"), PARKED) == 0, "the metric says so")
 
 
 def test_p11_a_bug_outside_of_the_gates_parks_the_letter_that_meets_it_and_no_other(
@@ -59,6 +62,9 @@ def test_p11_a_bug_outside_of_the_gates_parks_the_letter_that_meets_it_and_no_ot
     assert router.running
     assert _parked(town) == [(OPM, poison)]
     promises_hold(town, parked={poison})
+    eventually(lambda: metric(router, PARKED) == 1, "the metric says so")
+    assert metric(router, "saraban_router_parked_total") == 1
+    assert metric(router, 'saraban_router_submissions_total{outcome="parked"}') == 1
 
 
 def _in_the_intake(town: Scene, count: int) -> tuple[list[str], str, str]:
@@ -85,7 +91,7 @@ def _confirmed(town: Scene) -> int:
 
 def _parked(town: Scene) -> list[tuple[str, str]]:
     with town.bus.open_ledger().read() as reader:
-        return [(entry.body["agency"], entry.body["submission"]) for entry in reader.parked()]
+        return [(entry.body["agency"], entry.body["submission"]) for entry in reader.parked.waiting()]
 
 
 def _replay(town: Scene) -> None:

@@ -79,7 +79,7 @@ class Recorder:
         """
         if versions(writer) != judged_by:
             raise Stale
-        if found.delivery.replay and not writer.replay_wanted(found.delivery.replay):
+        if found.delivery.replay and not writer.parked.replay_wanted(found.delivery.replay):
             return Recorded("replayed", ())
         hand = Hand(writer, self._router)
         match found:

@@ -6,6 +6,8 @@ What failed before gate 6 may be anything, from anybody who got hold of an agenc
 
 from __future__ import annotations
 
+from typing import Any
+
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice, ReasonText
 from bus.documents.xml import DocumentType, open_envelope, read
@@ -20,6 +22,9 @@ from bus.router.recording.hand import Hand, Stale, answer_headers, bound, still_
 
 KEPT_BYTES = 4096
 
+_WITNESS = "witness"
+"""The type under which the refusal of a witness's key is remembered."""
+
 
 def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
     """Write a refusal and answer it; the same one of the same bytes only repeats its answer.
@@ -31,6 +36,10 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
     type_, id_, digest = _bound(found)
     conflict = code is RejectionCode.ID_CONFLICT
     accepted: Verdict | None = None
+    witness = found.reason.where if code is RejectionCode.STATEMENT_COSIGNATURE else ""
+    if found.agency and witness and (refused := writer.verdict_on(found.agency, _WITNESS, witness)):
+        # A witness cosigns every few minutes, each time with other bytes: its key is refused once.
+        return hand.repeat(found.agency, refused.answer)
     if found.agency:
         if conflict and (holder := writer.verdict_on(found.agency, type_, id_)) and holder.code is None:
             # Who asks under an id that was accepted has lost the answer: it gets that again, beside the refusal.
@@ -61,15 +70,19 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
         receivedAt=timestamp(delivery.received_at),
         refusal=writer.keep(found.refusal.raw) if found.refusal else None,
         answer=answer,
+        **_claims(found),
     )
     if found.agency is None or answer is None or found.refusal is None:
         return "refused"
     # A conflict binds nothing: the id belongs to the document that bore it first.
-    binds = bound(writer, found.agency, type_, id_, digest) if id_ and not conflict else {}
+    if witness:
+        binds = {"id": witness}
+    else:
+        binds = bound(writer, found.agency, type_, id_, digest) if id_ and not conflict else {}
     writer.submission(
         entry=entry,
         agency=found.agency,
-        type=type_,
+        type=_WITNESS if witness else type_,
         raw=delivery.sha256,
         code=code.value,
         answer=answer,
@@ -178,3 +191,9 @@ def _bound(found: Refused) -> tuple[DocumentType | str, str, str]:
     if isinstance(document, Letter):
         return "letter", str(document.letter_id), found.document.digest
     return "notice", str(document.notice_id), found.document.digest
+
+
+def _claims(found: Refused) -> dict[str, Any]:
+    """What the entry says of a document's own words; what was verified stands there as `id` and `digest`."""
+    kept = ("number",) if found.document else tuple(found.claims)
+    return {name: found.claims[name] for name in kept if name in found.claims}

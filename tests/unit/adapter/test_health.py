@@ -300,15 +300,16 @@ async def test_readyz_has_a_line_of_each_language_for_each_condition(sender: Off
     mailbox = sender.mailbox
     mailbox.conditions.report("folder.collect", [Finding(ConditionCode.FOLDER_AWAY, "/srv/share", "x", "x")])
     app = health_app(
-        ready=lambda: not any(each.finding.code.stops for each in mailbox.conditions.all()),
+        reasons=mailbox.conditions.stopping,
         metrics=bytes,
         lines=lambda: [line for each in mailbox.conditions.all() for line in condition_lines(each)],
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://adapter") as http:
         answer = await http.get("/readyz")
         assert answer.status_code == 503
-        first, th, en, _ = answer.text.split("\n")
+        first, why, th, en, _ = answer.text.split("\n")
         assert first == "not ready"
+        assert why == "folder.away"
         assert "แฟ้มแลกเปลี่ยน" in th
         assert "ตั้งแต่" in th
         assert "may not be mounted" in en

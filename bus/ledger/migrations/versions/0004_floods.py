@@ -1,4 +1,4 @@
-"""Refusals counted by the hour, and parked submissions found by their bytes."""
+"""Refusals counted by the hour."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,10 +15,6 @@ def upgrade() -> None:
         sa.Column("code", sa.String(length=60), nullable=False),
         sa.Column("count", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.PrimaryKeyConstraint("agency", "hour", "code", name="pk_refusal_counts"),
-    )
-    parked = sa.text("kind = 'parked'")
-    op.create_index(
-        "ix_entries_parked", "entries", ["document"], sqlite_where=parked, postgresql_where=parked
     )
 
 

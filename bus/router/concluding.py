@@ -1,0 +1,84 @@
+"""The end of gate 7: what the depot says of a letter's files, and the acceptance or the refusal that is signed then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from bus.depot.holds import Check, Held
+from bus.documents.notice import Terms
+from bus.errors import Rejected, RejectionCode
+from bus.ledger.entry import timestamp
+from bus.router.delivery import Accepted, Examined, Passed, Refused
+from bus.router.intake import Rules
+from bus.router.refusing import refused
+from bus.thai import now
+
+
+def files_of(found: Iterable[Passed | Examined | Exception]) -> list[Check]:
+    """Return what the depot is to be asked: every file of every letter that passed, in order."""
+    return [
+        Check(one.agency, file.digest, file.size)
+        for one in found
+        if isinstance(one, Passed)
+        for file in one.letter.document.all_files
+    ]
+
+
+def conclude(
+    found: Sequence[Passed | Examined | Exception], said: Iterable[Held], rules: Rules
+) -> list[Examined | Exception]:
+    """Finish gate 7 with the depot's words on `files_of(found)`, and sign the acceptances."""
+    words = iter(said)
+    return [_concluded(one, words, rules) if isinstance(one, Passed) else one for one in found]
+
+
+def _concluded(one: Passed, words: Iterator[Held], rules: Rules) -> Examined | Exception:
+    wrong = [
+        (file.name, word) for file in one.letter.document.all_files if (word := next(words)) is not Held.OK
+    ]
+    try:
+        return _without_files(one, wrong, rules) if wrong else _accepted(one, rules)
+    except Exception as error:
+        return error
+
+
+def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules) -> Refused:
+    missing = [name for name, word in wrong if word is Held.MISSING]
+    code = RejectionCode.FILE_MISSING if missing else RejectionCode.FILE_SIZE
+    reason = Rejected(
+        code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
+    )
+    told = one.agency if one.agency in rules.directory.inboxes else None
+    found = refused(rules.answers, rules.directory, one.delivery, reason, told, one.letter)
+    number = one.letter.document.number
+    return replace(found, claims={"number": number}) if number else found
+
+
+def _accepted(one: Passed, rules: Rules) -> Accepted:
+    letter = one.letter.document
+    at = one.delivery.received_at
+    receipt_due = rules.calendar.receipt_due(letter.speed, at)
+    registers = letter.acknowledgement == "registration"
+    registration_due = rules.calendar.registration_due(letter.speed, at, None) if registers else None
+    terms = Terms(
+        recipients=tuple(recipient.agency for recipient in one.recipients),
+        directory_version=one.directory.version,
+        calendar_version=rules.calendar.version,
+        receipt_due_by=receipt_due,
+        registration_due_by=registration_due,
+    )
+    acceptance = rules.answers.accepted(
+        letter_id=letter.letter_id, digest=one.letter.digest, received_at=at, now=now(), terms=terms
+    )
+    return Accepted(
+        delivery=one.delivery,
+        agency=one.agency,
+        letter=one.letter,
+        directory=one.directory,
+        recipients=one.recipients,
+        calendar_version=rules.calendar.version,
+        receipt_due=timestamp(receipt_due),
+        registration_due=timestamp(registration_due) if registration_due else None,
+        acceptance=acceptance,
+    )

@@ -1,0 +1,123 @@
+"""`/readyz` says why a process cannot work, also while it is idle; the log says it once, a metric all along."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+
+from compose.cluster import PostgresCluster
+from compose.node import Node
+from compose.process import Process
+from tests.faults.scene import OPM, SOC, Scene
+from tests.faults.waiting import eventually
+
+
+def readyz(process: Process) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"{process.health}/readyz", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def ready(process: Process) -> bool:
+    return readyz(process)[0] == 200
+
+
+def says(process: Process, cause: str) -> bool:
+    status, text = readyz(process)
+    return status == 503 and f"{cause}: " in text
+
+
+def metric(process: Process, name: str) -> float:
+    with urllib.request.urlopen(f"{process.health}/metrics", timeout=10) as answer:
+        found = re.search(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
+    assert found, name
+    return float(found[1])
+
+
+def logged(process: Process, event: str, cause: str) -> int:
+    lines = process.log.read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    return sum(one.get("event") == event and one.get("cause") == cause for one in found)
+
+
+def test_a_router_says_so_of_a_broker_that_blocks_publishers_of_a_ledger_that_is_halted_and_of_one_that_is_locked(
+    stage: Callable[..., Scene], fragile_node: Node
+) -> None:
+    town = stage(node=fragile_node).start(OPM)
+    town.calm()
+    router = town.process("router-1")
+    assert readyz(router) == (200, "ready\n")
+    ledger = town.bus.folder / "ledger.db"
+    lock = sqlite3.connect(ledger, isolation_level=None)
+
+    def halt(verb: str) -> None:
+        assert town.bus.run_bus("ledger", verb, "--reason", "a test").returncode == 0
+
+    faults: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+        "broker-blocked": (
+            lambda: fragile_node.set_memory_alarm(True),
+            lambda: fragile_node.set_memory_alarm(False),
+        ),
+        "ledger-halted": (lambda: halt("halt"), lambda: halt("resume")),
+        "database": (lambda: lock.execute("BEGIN IMMEDIATE"), lambda: lock.execute("ROLLBACK")),
+    }
+    for cause, (begin, end) in faults.items():
+        name = f'saraban_router_not_ready{{cause="{cause}"}}'
+        assert metric(router, name) == 0
+        begin()
+        eventually(partial(says, router, cause), f"not ready: {cause}")
+        assert metric(router, name) == 1
+        # It stays so while nothing changes, and is not said again.
+        eventually(partial(logged, router, "not-ready", cause), "logged")
+        end()
+        eventually(partial(ready, router), f"ready after {cause}")
+        assert metric(router, name) == 0
+        eventually(partial(logged, router, "ready-again", cause), "logged")
+    lock.close()
+    for cause in faults:
+        assert (logged(router, "not-ready", cause), logged(router, "ready-again", cause)) == (1, 1)
+
+
+def test_depot_and_router_say_so_of_a_database_that_was_killed(
+    stage: Callable[..., Scene], postgres_server: PostgresCluster, postgres_url: str
+) -> None:
+    town = stage(ledger_url=postgres_url).start(OPM)
+    town.calm()
+    router, depot = town.process("router-1"), town.process("serve")
+    postgres_server.kill()
+    eventually(partial(says, router, "database"), "the router says it")
+    eventually(lambda: "ledger: " in readyz(depot)[1], "the depot says it")
+    assert metric(depot, 'saraban_depot_not_ready{cause="ledger"}') == 1
+    postgres_server.start()
+    for process, cause in ((router, "database"), (depot, "ledger")):
+        eventually(partial(ready, process), "ready again")
+        eventually(partial(logged, process, "ready-again", cause), "logged")
+        assert logged(process, "not-ready", cause) == logged(process, "ready-again", cause) == 1
+
+
+def test_an_adapter_says_so_of_a_broker_that_is_gone_and_of_one_that_blocks_it(
+    stage: Callable[..., Scene], fragile_node: Node
+) -> None:
+    town = stage(node=fragile_node).start(OPM)
+    town.calm()
+    adapter = town.process(OPM)
+    fragile_node.set_memory_alarm(True)
+    town.send(OPM, SOC, count=1)
+    eventually(partial(says, adapter, "broker-blocked"), "blocked")
+    eventually(lambda: metric(adapter, "saraban_adapter_send_lag_seconds") > 1, "what waits grows older")
+    fragile_node.set_memory_alarm(False)
+    eventually(partial(ready, adapter), "ready")
+    fragile_node.stop()
+    eventually(partial(says, adapter, "broker"), "gone")
+    fragile_node.start()
+    eventually(partial(ready, adapter), "ready")
+    for cause in ("broker", "broker-blocked"):
+        eventually(partial(logged, adapter, "ready-again", cause), "logged")
+        assert logged(adapter, "not-ready", cause) == logged(adapter, "ready-again", cause) == 1
