@@ -107,7 +107,8 @@ class LocalBus:
         self._depot = dict(depot or {})
         self._log = dict(log or {})
         self._witness_poll = witness_poll
-        self._inbox_max_length, self._inbox_max_bytes = inbox_max_length, inbox_max_bytes
+        limits = {"inbox_max_length": inbox_max_length, "inbox_max_bytes": inbox_max_bytes}
+        self._inbox_limits: dict[str, Any] = limits
         self._stack = ExitStack()
         self._ledger: Ledger | None = None
         self.processes: dict[str, Process] = {}
@@ -186,12 +187,7 @@ class LocalBus:
 
     def apply_topology(self) -> None:
         """Declare exchanges, queues, users and policies."""
-        wanted = topology.topology_for(
-            self.directory.inboxes,
-            vhost=self.vhost,
-            inbox_max_length=self._inbox_max_length,
-            inbox_max_bytes=self._inbox_max_bytes,
-        )
+        wanted = topology.topology_for(self.directory.inboxes, vhost=self.vhost, **self._inbox_limits)
         with Management(self.broker.management_url) as management:
             apply(wanted, management, self.passwords)
 
@@ -356,8 +352,8 @@ class LocalBus:
                 "management_user": parts.username or "",
                 "management_password_file": str(password),
                 "passwords_folder": str(self.folder / "passwords"),
-                "inbox_max_messages": self._inbox_max_length or 0,
-                "inbox_max_bytes": self._inbox_max_bytes or 0,
+                "inbox_max_messages": self._inbox_limits["inbox_max_length"] or 0,
+                "inbox_max_bytes": self._inbox_limits["inbox_max_bytes"] or 0,
             },
             "ledger": self._ledger_settings(),
             "depot": {
