@@ -164,7 +164,8 @@ def filled(ledger: Ledger, tmp_path: Path) -> Ledger:
     """A ledger in which every remembered table has a row."""
     with ledger.append() as writer:
         rig.in_ledger(writer)
-        rig.some_entries(writer, WIDTH - 1)
+        writer.entry(Kind.REFUSED, agency=OCS, code="xml.malformed", submission="ab" * 32)
+        rig.some_entries(writer, WIDTH - 2)
     assert rig.signer(ledger, tmp_path).sign() is not None
     with ledger.append() as writer:
         assert writer.cosigned(WIDTH, OCS, "— a line")
@@ -307,6 +308,7 @@ def test_a_letter_is_in_the_ledger_with_everything_that_belongs_to_it(ledger: Le
         "recipients": 2,
         "letter_files": 1,
         "submissions": 1,
+        "unaccepted": 0,
         "consignments": 3,
         "pending": 3,
         "due": 2,
