@@ -35,6 +35,7 @@ class Line:
         self.open: list[tuple[str, asyncio.Future[None]]] = []
         self.begun = 0
         self.answers = False
+        self.renewed: list[str] = []
         self._up = asyncio.Event()
         self._up.set()
 
@@ -49,6 +50,9 @@ class Line:
 
     async def wait_connected(self) -> None:
         await self._up.wait()
+
+    def renew(self, lane: str) -> None:
+        self.renewed.append(lane)
 
     def fails(self, *agencies: str, error: type[Transient] = Unconfirmed) -> None:
         """Every publish to these agencies that is under way ends so."""
@@ -144,6 +148,9 @@ async def test_an_inbox_that_fails_under_many_publishes_has_failed_once_and_dela
         await asyncio.sleep(0.05)
         assert fanout.open_circuits == [OCS]
         assert fanout._couriers[OCS].failures == 1
+        assert len(line.renewed) == (1 if error is Nacked else 0), (
+            "a channel that was nacked is opened anew, once"
+        )
         line.answers = True
         for _, answer in line.open:
             answer.set_result(None)
