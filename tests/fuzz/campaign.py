@@ -64,13 +64,22 @@ def originals() -> dict[str, bytes]:
 
 def sample(seed: int, size: int) -> list[Case]:
     """So many cases of all there are, about as many by signers as by others; the same for the same seed."""
-    every = [
-        Case(one.raw, name, one.change, by_signer=False)
-        for name, raw in originals().items()
-        for one in mutants(raw)
-    ]
-    chosen = random.Random(seed).sample(every, min(len(every), (size + 1) // 2))
-    return [*chosen, *_by_signers(chosen)]
+    wanted = min(_count(), (size + 1) // 2)
+    chosen = set(random.Random(seed).sample(range(_count()), wanted))
+    cases = [case for place, case in enumerate(_every()) if place in chosen]
+    return [*cases, *_by_signers(cases)]
+
+
+def _every() -> Iterator[Case]:
+    """Every case by outsiders: there are too many to be kept."""
+    for name, raw in originals().items():
+        for one in mutants(raw):
+            yield Case(one.raw, name, one.change, by_signer=False)
+
+
+@cache
+def _count() -> int:
+    return sum(1 for _ in _every())
 
 
 def _by_signers(cases: list[Case]) -> Iterator[Case]:
