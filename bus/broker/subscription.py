@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
+from itertools import islice
 from typing import Protocol
 
 from bus.broker.awaiting import first
@@ -20,6 +21,7 @@ from bus.retry import AWAY
 
 _LOG = logging.getLogger(__name__)
 _TRY_AGAIN_AFTER = 30.0  # seconds for which one of many queues is left out
+_ASKED_AT_ONCE = 32
 
 
 class ConsumerChannel(Protocol):
@@ -226,8 +228,8 @@ class Subscription:
 
     async def _go_carefully(self, channel: ConsumerChannel) -> None:
         """Have each queue's redelivered messages settled one by one, before anything else is taken."""
-        for queue in list(self._wanted):
-            while await self._ready(channel, queue) and (found := await channel.get(queue)):
+        for queue in await self._filled(channel):
+            while found := await channel.get(queue):
                 self._receive(found)
                 await self._all_settled(channel)
                 if self._channel is not channel or self._stopped:
@@ -235,6 +237,15 @@ class Subscription:
                 if not found.redelivered:
                     break
         self._careful = False
+
+    async def _filled(self, channel: ConsumerChannel) -> list[str]:
+        """The queues in which something is ready; many are asked at once, as a missing one costs a channel."""
+        filled: list[str] = []
+        queues = iter(list(self._wanted))
+        while some := list(islice(queues, _ASKED_AT_ONCE)):
+            ready = await asyncio.gather(*(self._ready(channel, queue) for queue in some))
+            filled += [queue for queue, number in zip(some, ready, strict=True) if number]
+        return filled
 
     async def _all_settled(self, channel: ConsumerChannel) -> None:
         """Wait until nothing is in hand. Raises Away when the channel is lost before."""
@@ -269,13 +280,15 @@ class Subscription:
                 return
             try:
                 self._consumers[queue] = await channel.consume(queue, self._prefetch, self._receive)
+                self._left_out.pop(queue, None)
             except Away as away:
                 if len(self._wanted) > 1:
                     self._leave_out(queue, away)
                 raise
 
     def _leave_out(self, queue: str, reason: Away) -> None:
-        _LOG.warning("cannot consume %s: %s", queue, reason)
+        if queue not in self._left_out:  # once, however often it is tried again
+            _LOG.warning("cannot consume %s: %s", queue, reason)
         self._left_out[queue] = asyncio.get_running_loop().time() + _TRY_AGAIN_AFTER
 
     def _receive(self, incoming: Incoming) -> None:
