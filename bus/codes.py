@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from bus import assets
-from bus.errors import Misconfigured, Problem, RejectionCode
+from bus.errors import Misconfigured, Problem, RefusalCode
 from bus.toml import Table, read_toml
 
 ETSI_EVENT: Final = "http://uri.etsi.org/19522/Event/"
@@ -81,7 +81,7 @@ class Codes:
     clerk_reasons: Mapping[str, Code]
     conditions: Mapping[str, ConditionWords]
 
-    def refusal(self, code: RejectionCode) -> Refusal:
+    def refusal(self, code: RefusalCode) -> Refusal:
         """The words for a refusal."""
         return self.refusals[code.value]
 
@@ -128,7 +128,7 @@ def _load(folder: Path) -> Codes:
         relations=listed("relations", _WORD, _code),
         media_types=listed("media_types", _MEDIA, _media_type),
         events=listed("events", _WORD, _event),
-        refusals=listed("refusals", _WORD, _refusal, must=RejectionCode),
+        refusals=listed("refusals", _WORD, _refusal, must=RefusalCode),
         clerk_reasons=listed("clerk_reasons", _WORD, _code),
         conditions=listed("conditions", _WORD, _condition),
     )

@@ -14,7 +14,7 @@ class BusError(Exception):
     """Whether its message is a sentence of our own that quotes neither a document, an office nor a foreign error."""
 
 
-class RejectionCode(StrEnum):
+class RefusalCode(StrEnum):
     """Stable names of the reasons for which a submission is refused.
 
     Each has its sentence and its advice, in Thai and English, in `config/codes/refusals.toml`.
@@ -88,8 +88,8 @@ class RejectionCode(StrEnum):
     NOTICE_WITHDRAWAL_TOO_LATE = "notice.withdrawal-too-late"
     NOTICE_NOTHING_TO_ANSWER = "notice.nothing-to-answer"
 
-    STATEMENT_UNREADABLE = "statement.unreadable"
-    STATEMENT_COSIGNATURE = "statement.cosignature"
+    REPORT_UNREADABLE = "report.unreadable"
+    REPORT_COSIGNATURE = "report.cosignature"
 
     @property
     def circumstantial(self) -> bool:
@@ -104,30 +104,30 @@ class RejectionCode(StrEnum):
 
 _CIRCUMSTANTIAL = frozenset(
     {
-        RejectionCode.IDENTITY_AGENCY_SUSPENDED,
-        RejectionCode.KEY_UNKNOWN,
-        RejectionCode.KEY_NOT_YET_VALID,
-        RejectionCode.REFUSALS_TOO_MANY,
-        RejectionCode.SECRECY_NOT_ENROLLED,
-        RejectionCode.CODE_UNKNOWN,
-        RejectionCode.DATE_OUT_OF_RANGE,
-        RejectionCode.RECIPIENT_UNKNOWN,
-        RejectionCode.RECIPIENT_GROUP_EMPTY,
-        RejectionCode.FILE_MISSING,
-        RejectionCode.FILE_SIZE,
-        RejectionCode.FILE_MEDIA_TYPE,
-        RejectionCode.FILE_TOO_LARGE,
-        RejectionCode.FILE_REFUSED,
-        RejectionCode.NOTICE_LETTER_UNKNOWN,
+        RefusalCode.IDENTITY_AGENCY_SUSPENDED,
+        RefusalCode.KEY_UNKNOWN,
+        RefusalCode.KEY_NOT_YET_VALID,
+        RefusalCode.REFUSALS_TOO_MANY,
+        RefusalCode.SECRECY_NOT_ENROLLED,
+        RefusalCode.CODE_UNKNOWN,
+        RefusalCode.DATE_OUT_OF_RANGE,
+        RefusalCode.RECIPIENT_UNKNOWN,
+        RefusalCode.RECIPIENT_GROUP_EMPTY,
+        RefusalCode.FILE_MISSING,
+        RefusalCode.FILE_SIZE,
+        RefusalCode.FILE_MEDIA_TYPE,
+        RefusalCode.FILE_TOO_LARGE,
+        RefusalCode.FILE_REFUSED,
+        RefusalCode.NOTICE_LETTER_UNKNOWN,
         # What it supersedes may still be on its way: another router may have taken it from the intake.
-        RejectionCode.NOTICE_SUPERSEDES_FOREIGN,
-        RejectionCode.NOTICE_NOTHING_TO_ANSWER,
-        RejectionCode.STATEMENT_COSIGNATURE,
+        RefusalCode.NOTICE_SUPERSEDES_FOREIGN,
+        RefusalCode.NOTICE_NOTHING_TO_ANSWER,
+        RefusalCode.REPORT_COSIGNATURE,
     }
 )
 
 
-class Rejected(BusError):
+class Refused(BusError):
     """A submission is refused for good; the same bytes would be refused again.
 
     `detail` may quote the document: it goes to the submitting agency and never into a log.
@@ -135,7 +135,7 @@ class Rejected(BusError):
 
     for_logs = True
 
-    def __init__(self, code: RejectionCode, detail: str = "", *, where: str = "") -> None:
+    def __init__(self, code: RefusalCode, detail: str = "", *, where: str = "") -> None:
         super().__init__(code.value)
         self.code = code
         self.detail = detail

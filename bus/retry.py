@@ -1,7 +1,7 @@
 """How often and how long an attempt is repeated, as values; and which errors are worth repeating at all.
 
 Only what is temporary is tried again: `Transient`, and the operating system's word that something is not there
-right now. A `Rejected` or a `Misconfigured` would be the same the second time. Every wait has jitter, so that
+right now. A `Refused` or a `Misconfigured` would be the same the second time. Every wait has jitter, so that
 agencies cut off together do not come back together, and every wait ends at once when the process is told to stop.
 
     for attempt in DATABASE.attempts_until(stopping):    async for attempt in DEPOT.attempts_async():

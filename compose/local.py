@@ -31,7 +31,7 @@ from bus.documents.notes import log_key, make_key, witness_key
 from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger
-from bus.router.enforce import enforce_calendar, enforce_directory
+from bus.router.activation import activate_calendar, activate_directory
 from compose.keys import make_key_pair
 from compose.node import Node
 from compose.process import ROOT, Process
@@ -150,7 +150,7 @@ class LocalBus:
         schema.upgrade(self.ledger_url)
         self.apply_directory()
         ledger = Ledger(self.ledger_url)
-        enforce_calendar(ledger, load_calendar(self.folder / "calendar.toml"), operator="compose")
+        activate_calendar(ledger, load_calendar(self.folder / "calendar.toml"), operator="compose")
         ledger.close()
 
     def make_keys(self, names: Iterable[str]) -> None:
@@ -197,7 +197,7 @@ class LocalBus:
             (self.folder / "agencies.toml").write_text(text, encoding="utf-8")
             self._name_witnesses()
         ledger = Ledger(self.ledger_url)
-        enforce_directory(ledger, self.directory, self.seal("bus"), operator="compose")
+        activate_directory(ledger, self.directory, self.seal("bus"), operator="compose")
         ledger.close()
 
     # -- what is where --

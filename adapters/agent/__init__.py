@@ -1,6 +1,6 @@
 """The adapter at work: sending, receiving, acknowledging."""
 
 from adapters.agent.agent import Agent, Companion, Depot, Inward
-from adapters.agent.pace import Pace
+from adapters.agent.tuning import Tuning
 
-__all__ = ["Agent", "Companion", "Depot", "Inward", "Pace"]
+__all__ = ["Agent", "Companion", "Depot", "Inward", "Tuning"]

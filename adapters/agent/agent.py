@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 from cryptography import x509
 
-from adapters.agent.judging import Judge
-from adapters.agent.pace import Clock, Pace, repeat
-from adapters.agent.receiving import Deliveries, Downloads, Fetcher, Judging, take_in
+from adapters.agent.receiving import Deliveries, Downloads, Fetcher, Verifying, take_in
 from adapters.agent.reconciling import Reconciler
 from adapters.agent.sending import Publisher, Sender, Uploads
+from adapters.agent.tuning import Clock, Tuning, repeat
+from adapters.agent.verifying import Verifier
 from adapters.mailbox import Mailbox
 from bus.broker.topology import inbox_queue
 from bus.documents.seal import Seal
@@ -61,17 +61,17 @@ class Agent:
         outward: Publisher,
         inward: Inward,
         depot: Depot,
-        pace: Pace | None = None,
+        tuning: Tuning | None = None,
     ) -> None:
         self.mailbox = mailbox
-        self.pace = pace or Pace()
+        self.tuning = tuning or Tuning()
         self._inward = inward
-        self._sender = Sender(mailbox, seal, outward, depot, self.pace)
-        self._fetcher = Fetcher(mailbox, depot, self.pace, then=self._sender.wake)
-        judge = Judge(mailbox, bus_certificate, self.pace, own=seal.certificate)
-        self._judging = Judging(mailbox, judge, then=(self._fetcher.wake, self._sender.wake))
+        self._sender = Sender(mailbox, seal, outward, depot, self.tuning)
+        self._fetcher = Fetcher(mailbox, depot, self.tuning, then=self._sender.wake)
+        verifier = Verifier(mailbox, bus_certificate, self.tuning, own=seal.certificate)
+        self._judging = Verifying(mailbox, verifier, then=(self._fetcher.wake, self._sender.wake))
         self._last_arrival = time.monotonic()
-        self._reconciler = Reconciler(mailbox, lambda: self._last_arrival, self.pace)
+        self._reconciler = Reconciler(mailbox, lambda: self._last_arrival, self.tuning)
         self._seen = -1
         self._clock = Clock()
         self.running = False
@@ -85,7 +85,9 @@ class Agent:
         be confirmed. All that is cut short is taken up again at the next start.
         """
         with self.mailbox.exclusive():
-            deliveries = self._inward.subscribe(inbox_queue(self.mailbox.agency), prefetch=self.pace.prefetch)
+            deliveries = self._inward.subscribe(
+                inbox_queue(self.mailbox.agency), prefetch=self.tuning.prefetch
+            )
             _LOG.info("the adapter runs", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
                 taking = take_in(
@@ -107,7 +109,7 @@ class Agent:
 
     def _works(self, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
         sender, judging, fetcher = self._sender, self._judging, self._fetcher
-        every = self.pace.round_every
+        every = self.tuning.round_every
         return {
             "send": repeat("send", sender.work, sender.wake, stop, every=every),
             "record": repeat("record", sender.record, sender.ended, stop, every=every),
@@ -147,7 +149,7 @@ class Agent:
         if seen != self._seen:
             self._seen = seen
             self._wake()
-        return self.pace.watch_every
+        return self.tuning.watch_every
 
     def _wake(self) -> None:
         for part in (self._sender, self._judging, self._fetcher):

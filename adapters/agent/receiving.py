@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from adapters.agent.judging import Judge
-from adapters.agent.pace import Pace, note_failure
-from adapters.mailbox import Mailbox, Message, Progress, Received, ReceivedFile
+from adapters.agent.tuning import Tuning, note_failure
+from adapters.agent.verifying import Verifier
+from adapters.mailbox import InboxFile, InboxLetter, InboxState, Mailbox, Message
 from adapters.mailbox.files import Fingerprint
 from adapters.mailbox.receipts import failure, receipt
 from bus.broker.messages import Closed, Incoming
-from bus.errors import BusError, RejectionCode, Transient
+from bus.errors import BusError, RefusalCode, Transient
 from bus.failpoints import reached
 from bus.logs import get, in_words
 
@@ -97,17 +97,17 @@ async def _stored(mailbox: Mailbox, messages: Sequence[Message], stop: asyncio.E
             return True
 
 
-class Judging:
+class Verifying:
     """Judges what arrived, in the order of its arrival; then there may be files to fetch and notices to send."""
 
-    def __init__(self, mailbox: Mailbox, judge: Judge, *, then: Sequence[asyncio.Event]) -> None:
+    def __init__(self, mailbox: Mailbox, judge: Verifier, *, then: Sequence[asyncio.Event]) -> None:
         self._mailbox = mailbox
         self._judge = judge
         self._then = then
         self.wake = asyncio.Event()
 
     async def work(self) -> float | None:
-        """Judge a batch; give the seconds until more is to be judged."""
+        """Verifier a batch; give the seconds until more is to be judged."""
         if await to_thread(self._judge.work):
             for event in self._then:
                 event.set()
@@ -121,17 +121,17 @@ class _Found:
     """How many letters were signed for, those that lack files, and when more falls due."""
 
     signed: int
-    lacking: list[tuple[Received, list[ReceivedFile]]]
+    lacking: list[tuple[InboxLetter, list[InboxFile]]]
     next_due: float | None
 
 
 class Fetcher:
     """Fetches the files of verified letters, a few letters at a time, and signs for those that are complete."""
 
-    def __init__(self, mailbox: Mailbox, depot: Downloads, pace: Pace, *, then: asyncio.Event) -> None:
+    def __init__(self, mailbox: Mailbox, depot: Downloads, tuning: Tuning, *, then: asyncio.Event) -> None:
         self._mailbox = mailbox
         self._depot = depot
-        self._pace = pace
+        self._tuning = tuning
         self._then = then
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._refusals: dict[int, int] = {}
@@ -139,7 +139,7 @@ class Fetcher:
 
     async def work(self) -> float | None:
         """Sign for what is complete and start to fetch what is not; give the seconds until more falls due."""
-        free = max(self._pace.downloads - len(self._under_way), 0)
+        free = max(self._tuning.downloads - len(self._under_way), 0)
         found = await to_thread(self._look, list(self._under_way))
         if found.signed:
             self._then.set()
@@ -168,13 +168,13 @@ class Fetcher:
     def _look(self, but: Sequence[int]) -> _Found:
         """Read what is due, and sign at once for the letters whose files are all here already."""
         inbox, store = self._mailbox.inbox, self._mailbox.store
-        with self._mailbox.at_one_time():
-            longest = self._pace.longest_pause
+        with self._mailbox.snapshot():
+            longest = self._tuning.longest_pause
             letters = inbox.fetching(time.time(), _BATCH, but=but, longest=longest)
             files = inbox.files_of([letter.id for letter in letters])
             next_due = inbox.next_due(but=[*but, *files])
-        complete: list[Received] = []
-        lacking: list[tuple[Received, list[ReceivedFile]]] = []
+        complete: list[InboxLetter] = []
+        lacking: list[tuple[InboxLetter, list[InboxFile]]] = []
         for letter in letters:
             if all(store.holds(file.sha256, file.size) for file in files[letter.id]):
                 complete.append(letter)
@@ -186,11 +186,11 @@ class Fetcher:
             self._sign([(letter, files[letter.id]) for letter in complete])
         return _Found(len(complete), lacking, next_due)
 
-    def _sign(self, complete: Sequence[tuple[Received, Sequence[ReceivedFile]]]) -> None:
+    def _sign(self, complete: Sequence[tuple[InboxLetter, Sequence[InboxFile]]]) -> None:
         """Put receipts into the outbox, for letters whose files are all durable here; one in trouble stops no other."""
-        with self._mailbox.at_once():
+        with self._mailbox.transaction():
             for letter, files in complete:
-                if letter.state is Progress.RESTORING:
+                if letter.state is InboxState.RESTORING:
                     self._mailbox.restoring.complete(letter.id)  # the receipt was made when it was delivered
                     continue
                 reached("adapter.before-receipt")
@@ -203,12 +203,12 @@ class Fetcher:
                     raise
                 except Exception as exc:
                     _LOG.exception("a letter cannot be receipted now", letter=letter.letter_id)
-                    due = self._pace.retry_at(letter.attempts)
+                    due = self._tuning.retry_at(letter.attempts)
                     error = f"{type(exc).__name__}: {exc}"
                     self._mailbox.inbox.postpone(letter.id, next_attempt_at=due, error=error)
         reached("adapter.after-receipt-stored")
 
-    async def _fetch(self, letter: Received, files: Sequence[ReceivedFile]) -> None:
+    async def _fetch(self, letter: InboxLetter, files: Sequence[InboxFile]) -> None:
         try:
             for file in files:
                 await self._bring(letter, file)
@@ -223,7 +223,7 @@ class Fetcher:
             _LOG.exception("a letter's files cannot be fetched now", letter=letter.letter_id)
             await self._postpone(letter, in_words(exc))
 
-    async def _bring(self, letter: Received, file: ReceivedFile) -> None:
+    async def _bring(self, letter: InboxLetter, file: InboxFile) -> None:
         store = self._mailbox.store
         expected = Fingerprint(file.sha256, file.size)
         if not await to_thread(store.holds, file.sha256, file.size):
@@ -237,23 +237,23 @@ class Fetcher:
                 target.unlink(missing_ok=True)
                 raise FileRefused(f"{file.name}: {exc}") from exc
 
-    async def _refused(self, letter: Received, reason: FileRefused) -> None:
+    async def _refused(self, letter: InboxLetter, reason: FileRefused) -> None:
         """Try a refused file some times more, for depots are repaired too; then give the letter up, and say so."""
         refusals = self._refusals[letter.id] = self._refusals.get(letter.id, 0) + 1
-        if refusals < self._pace.refusals:
+        if refusals < self._tuning.refusals:
             await self._postpone(letter, str(reason))
             return
         del self._refusals[letter.id]
         _LOG.warning("a letter's file is given up", letter=letter.letter_id, refusals=refusals)
-        if letter.state is Progress.RESTORING:
+        if letter.state is InboxState.RESTORING:
             await to_thread(self._mailbox.restoring.give_up, letter.id, str(reason))
             return
         notice, reference = failure(
-            self._mailbox, letter.letter_id, letter.digest, RejectionCode.FILE_MISSING, str(reason)
+            self._mailbox, letter.letter_id, letter.digest, RefusalCode.FILE_MISSING, str(reason)
         )
         await to_thread(self._mailbox.inbox.fail, letter.id, notice, reference, str(reason))
         self._then.set()
 
-    async def _postpone(self, letter: Received, error: str) -> None:
-        due = self._pace.retry_at(letter.attempts)
+    async def _postpone(self, letter: InboxLetter, error: str) -> None:
+        due = self._tuning.retry_at(letter.attempts)
         await to_thread(self._mailbox.inbox.postpone, letter.id, next_attempt_at=due, error=error)

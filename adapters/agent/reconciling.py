@@ -14,17 +14,17 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from adapters.agent.pace import Pace
+from adapters.agent.tuning import Tuning
 from adapters.mailbox import Mailbox
-from adapters.mailbox.facts import RECONCILE_ASKED_AT, RECONCILE_DONE_FOR, RECONCILED_AT
-from bus.documents.statements import MOST_GAPS, Reconciliation, octets
+from adapters.mailbox.properties import RECONCILE_ASKED_AT, RECONCILE_DONE_FOR, RECONCILED_AT
+from bus.documents.reports import MOST_GAPS, Reconciliation, octets
 from bus.logs import get
 from bus.thai import now
 
 _LOG = get(__name__)
 EVERY = timedelta(days=1)
 _PATIENCE = 20
-"""How many such pauses a statement waits for one: in a busy office something comes in all day."""
+"""How many such pauses a report waits for one: in a busy office something comes in all day."""
 _ASK_AGAIN_FIRST, _ASK_AGAIN_LAST = 60.0, 900.0
 """Seconds after which what was asked for by itself, and has not come, is asked for again; doubled each time."""
 
@@ -32,12 +32,12 @@ _ASK_AGAIN_FIRST, _ASK_AGAIN_LAST = 60.0, 900.0
 class Reconciler:
     """States what has arrived, when that is due."""
 
-    def __init__(self, mailbox: Mailbox, last_arrival: Callable[[], float], pace: Pace) -> None:
+    def __init__(self, mailbox: Mailbox, last_arrival: Callable[[], float], tuning: Tuning) -> None:
         """`last_arrival` tells when something came in last, or could have begun to (monotonic seconds)."""
         self._mailbox = mailbox
         self._last_arrival = last_arrival
-        self._quiet = pace.quiet
-        self._look_every = pace.look_every
+        self._quiet = tuning.quiet
+        self._look_every = tuning.look_every
         self._pause = _ASK_AGAIN_FIRST
         self._not_before = 0.0
         self._due_since: float | None = None
@@ -46,14 +46,14 @@ class Reconciler:
 
     def work(self) -> float:
         """State it if that is due and nothing comes in; give the seconds until the next look."""
-        facts = self._mailbox.facts
-        asked, done_at = facts.get(RECONCILE_ASKED_AT), facts.get(RECONCILED_AT)
+        properties = self._mailbox.properties
+        asked, done_at = properties.get(RECONCILE_ASKED_AT), properties.get(RECONCILED_AT)
         # By what was asked and not by when: clocks are put back.
-        due = asked is not None and asked != facts.get(RECONCILE_DONE_FOR)
+        due = asked is not None and asked != properties.get(RECONCILE_DONE_FOR)
         if not due and not self._lacks_something(fresh=done_at is None):
             if done_at is None:
                 # In a new mailbox nothing can be missing yet: its first day begins.
-                facts.set(RECONCILED_AT, now().isoformat())
+                properties.set(RECONCILED_AT, now().isoformat())
                 return self._look_every
             since = now() - datetime.fromisoformat(done_at)
             if timedelta(0) <= since < EVERY:
@@ -72,27 +72,27 @@ class Reconciler:
         mailbox = self._mailbox
         unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
         new = unplaced > self._unplaced
-        # What is new is asked about at once; one statement is under way at a time.
-        if mailbox.outbox.stating() or (not new and time.monotonic() < self._not_before):
+        # What is new is asked about at once; one report is under way at a time.
+        if mailbox.outbox.reporting() or (not new and time.monotonic() < self._not_before):
             return False
         return new or mailbox.directory() is None or (fresh and bool(mailbox.arrivals.gaps()))
 
     def _state(self, asked: str | None) -> None:
         mailbox = self._mailbox
-        with mailbox.at_once():
-            statement = reconciliation(mailbox)
-            mailbox.outbox.put_statement(str(statement.id), octets(statement), "reconciliation")
-            mailbox.facts.set(RECONCILED_AT, statement.at.isoformat())
+        with mailbox.transaction():
+            report = reconciliation(mailbox)
+            mailbox.outbox.put_report(str(report.id), octets(report), "reconciliation")
+            mailbox.properties.set(RECONCILED_AT, report.at.isoformat())
             if asked is not None:
-                mailbox.facts.set(RECONCILE_DONE_FOR, asked)
+                mailbox.properties.set(RECONCILE_DONE_FOR, asked)
             self._unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
         self._not_before = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, _ASK_AGAIN_LAST)
         _LOG.info(
             "reconciliation stated",
-            highest=statement.highest,
-            gaps=len(statement.missing),
-            unplaced=len(statement.unplaced),
+            highest=report.highest,
+            gaps=len(report.missing),
+            unplaced=len(report.unplaced),
         )
 
 
@@ -101,7 +101,7 @@ def reconciliation(mailbox: Mailbox) -> Reconciliation:
     highest, gaps = mailbox.arrivals.highest(), mailbox.arrivals.gaps()
     contiguous = gaps[0].first - 1 if gaps else highest
     directory = mailbox.directory()
-    # Of more gaps than a statement may bear, the first; once those are closed the others are asked for.
+    # Of more gaps than a report may bear, the first; once those are closed the others are asked for.
     missing = tuple((gap.first, gap.last) for gap in gaps[:MOST_GAPS])
     unplaced = spans(number for number, _ in mailbox.arrivals.unplaced())
     return Reconciliation(

@@ -18,10 +18,10 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
-from adapters.agent.pace import Pace, note_failure
-from adapters.mailbox import Attempt, Mailbox, Outgoing, OutgoingFile, Receipted, Standing
+from adapters.agent.tuning import Tuning, note_failure
+from adapters.mailbox import Attempt, Mailbox, OutboxEntry, OutboxFile, OutboxState, Receipted
+from adapters.mailbox.entries import REPORT
 from adapters.mailbox.keys import KeyState, key_state
-from adapters.mailbox.submissions import STATEMENT
 from adapters.refusals import FileUnavailable, NotTaken
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
@@ -29,7 +29,7 @@ from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
-from bus.errors import RejectionCode, Transient
+from bus.errors import RefusalCode, Transient
 from bus.failpoints import reached
 from bus.logs import get, in_words
 from bus.thai import now
@@ -39,7 +39,7 @@ _SURELY_HELD = 3 * 24 * 3600.0
 """Seconds: the depot holds for seven days what no letter names; what was last shown longer ago is shown anew."""
 
 
-_FOR_WHAT_IT_IS = frozenset({RejectionCode.FILE_TOO_LARGE, RejectionCode.FILE_REFUSED})
+_FOR_WHAT_IT_IS = frozenset({RefusalCode.FILE_TOO_LARGE, RefusalCode.FILE_REFUSED})
 """Why a file is not taken that will never be: the letter is refused. What is wrong here and now is tried again."""
 
 
@@ -68,7 +68,7 @@ class Uploads(Protocol):
 class _Taken:
     """What was taken up: ready to be sent, with the files that the depot may not have, or in trouble."""
 
-    ready: list[tuple[Outgoing, list[OutgoingFile]]]
+    ready: list[tuple[OutboxEntry, list[OutboxFile]]]
     attempts: list[Attempt]
     next_due: float | None
 
@@ -76,13 +76,13 @@ class _Taken:
 class Sender:
     """Sends what is due, several documents at a time; one that cannot be sent holds up nobody else."""
 
-    def __init__(self, mailbox: Mailbox, seal: Seal, link: Publisher, depot: Uploads, pace: Pace) -> None:
+    def __init__(self, mailbox: Mailbox, seal: Seal, link: Publisher, depot: Uploads, tuning: Tuning) -> None:
         self._mailbox = mailbox
         self._seal = seal
         self._link = link
         self._depot = depot
-        self._pace = pace
-        self._uploading = asyncio.Semaphore(pace.uploads)
+        self._tuning = tuning
+        self._uploading = asyncio.Semaphore(tuning.uploads)
         self._known: KeyState | None = None
         """What was known of the certificate when what was refused for it was looked for last."""
         self._under_way: dict[int, asyncio.Task[None]] = {}
@@ -95,7 +95,7 @@ class Sender:
 
     async def work(self) -> float | None:
         """Start what is due; give the seconds until more falls due."""
-        free = self._pace.sending - len(self._under_way)
+        free = self._tuning.sending - len(self._under_way)
         if free <= 0:
             return None
         taken = await to_thread(self._take_up, free, list(self._under_way))
@@ -146,14 +146,14 @@ class Sender:
         """What is due, with signed bytes that are stored and with the files that are to be shown."""
         outbox = self._mailbox.outbox
         self._seal_anew()
-        with self._mailbox.at_one_time():
-            rows = outbox.due(time.time(), limit, but=but, longest=self._pace.longest_pause)
+        with self._mailbox.snapshot():
+            rows = outbox.due(time.time(), limit, but=but, longest=self._tuning.longest_pause)
             files = outbox.files_of([row.id for row in rows])
             contents = {file.sha256 for each in files.values() for file in each}
             held = outbox.shown(contents, time.time() - _SURELY_HELD) if contents else set()
             next_due = outbox.next_due(but=[*but, *files])
         unsealed = [row for row in rows if row.raw is None]
-        signed: list[tuple[Outgoing, bytes]] = []
+        signed: list[tuple[OutboxEntry, bytes]] = []
         attempts: list[Attempt] = []
         for row in unsealed:
             try:
@@ -165,7 +165,7 @@ class Sender:
                 attempts.append(self._failed(row, in_words(exc)))
         ready = [row for row in rows if row.raw is not None]
         if signed:
-            with self._mailbox.at_once():
+            with self._mailbox.transaction():
                 own = self._seal.fingerprint
                 ready += [outbox.seal(row, raw, hashlib.sha256(raw).hexdigest(), own) for row, raw in signed]
         lacking = {row: [file for file in each if file.sha256 not in held] for row, each in files.items()}
@@ -178,12 +178,12 @@ class Sender:
             _LOG.info("what was refused for its key is sealed anew", count=again)
         self._known = known
 
-    def _sealed(self, row: Outgoing) -> bytes:
-        if row.type == STATEMENT:
+    def _sealed(self, row: OutboxEntry) -> bytes:
+        if row.type == REPORT:
             return signed_json(row.document, self._seal).encode()
         return sign(read(open_envelope(row.document).root), self._seal).raw
 
-    async def _send(self, row: Outgoing, files: Sequence[OutgoingFile]) -> None:
+    async def _send(self, row: OutboxEntry, files: Sequence[OutboxFile]) -> None:
         uploaded: dict[int, float] = {}
         error: str | None = None
         refused: Receipted | None = None
@@ -202,28 +202,28 @@ class Sender:
             )
             error, refused = (
                 exc.code,
-                Receipted(state=Standing.REFUSED, refusal=exc.code, refusal_detail=exc.file),
+                Receipted(state=OutboxState.REFUSED, refusal=exc.code, refusal_detail=exc.file),
             )
         except Exception as exc:
             _LOG.exception("a document cannot be sent now", document=row.document_id, attempt=row.attempts)
             error = in_words(exc)
         if error is None:
-            attempt = Attempt(row=row.id, next_attempt_at=self._pace.resend_at(row.attempts))
+            attempt = Attempt(row=row.id, next_attempt_at=self._tuning.resend_at(row.attempts))
         else:
             attempt = self._failed(row, error)
         self._attempts[row.id] = replace(attempt, uploaded=uploaded, refused=refused)
 
-    def _failed(self, row: Outgoing, error: str) -> Attempt:
-        return Attempt(row=row.id, next_attempt_at=self._pace.retry_at(row.attempts), error=error)
+    def _failed(self, row: OutboxEntry, error: str) -> Attempt:
+        return Attempt(row=row.id, next_attempt_at=self._tuning.retry_at(row.attempts), error=error)
 
-    async def _bring(self, files: Sequence[OutgoingFile], uploaded: dict[int, float]) -> None:
+    async def _bring(self, files: Sequence[OutboxFile], uploaded: dict[int, float]) -> None:
         """Show the depot these files, and note in `uploaded` what it has got."""
         for file in files:
             async with self._uploading:
                 await self._upload(file)
             uploaded[file.position] = time.time()
 
-    async def _upload(self, file: OutgoingFile) -> None:
+    async def _upload(self, file: OutboxFile) -> None:
         try:
             await self._depot.upload(self._mailbox.store.path(file.sha256), file.sha256, file.size)
         except NotTaken as exc:
@@ -239,7 +239,7 @@ class Sender:
             self._not_taken = ""
             _LOG.info("the depot takes files again")
 
-    def _submission(self, row: Outgoing) -> Submission:
+    def _submission(self, row: OutboxEntry) -> Submission:
         return Submission(
             exchange=submit_exchange(self._mailbox.agency),
             body=cast(bytes, row.raw),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from adapters.mailbox import Arrival, Receipted, Standing
+from adapters.mailbox import Arrival, OutboxState, Receipted
 from bus.documents.letter import Letter
 from bus.documents.notice import Event, Notice
 from bus.documents.signing import Verified
 from bus.documents.xml import open_envelope
-from bus.errors import BusError, Rejected, RejectionCode
+from bus.errors import BusError, RefusalCode, Refused
 
 
 class Unreadable(BusError):
@@ -18,14 +18,14 @@ class Unreadable(BusError):
 
 def the_notice(verified: Verified[Letter | Notice]) -> Notice:
     if not isinstance(verified.document, Notice):
-        raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, "a letter where a notice is announced")
+        raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT, "a letter where a notice is announced")
     return verified.document
 
 
 def receipted(arrival: Arrival, notice: Notice) -> Receipted:
     if notice.event == Event.ACCEPTED and notice.terms:
         return Receipted(
-            state=Standing.ACCEPTED,
+            state=OutboxState.ACCEPTED,
             verdict=arrival.body,
             entry=arrival.number("entry"),
             recipients=notice.terms.recipients,
@@ -34,7 +34,7 @@ def receipted(arrival: Arrival, notice: Notice) -> Receipted:
     texts = " / ".join(text.value for text in notice.reason_texts)
     if notice.event == Event.REFUSED_BY_BUS:
         return Receipted(
-            state=Standing.REFUSED,
+            state=OutboxState.REFUSED,
             verdict=arrival.body,
             entry=arrival.number("entry"),
             refusal=notice.reason_code,
@@ -42,21 +42,21 @@ def receipted(arrival: Arrival, notice: Notice) -> Receipted:
         )
     if notice.event == Event.PARKED:
         entry = arrival.number("entry")
-        return Receipted(state=Standing.PARKED, verdict=arrival.body, entry=entry, refusal_detail=texts)
-    raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, notice.event)
+        return Receipted(state=OutboxState.PARKED, verdict=arrival.body, entry=entry, refusal_detail=texts)
+    raise Refused(RefusalCode.NOTICE_NOT_YOURS_TO_SAY, notice.event)
 
 
-def judged_at(arrival: Arrival) -> datetime:
+def verified_as_of(arrival: Arrival) -> datetime:
     """The time as of which certificates count: the bus's, for a letter may wait here long after it was accepted."""
-    stated = arrival.header("judged-at")
+    stated = arrival.header("verified-as-of")
     if not stated:
         return arrival.arrived_at
     try:
         at = datetime.fromisoformat(stated)
     except ValueError as exc:
-        raise Unreadable("judged-at is no time") from exc
+        raise Unreadable("verified-as-of is no time") from exc
     if at.tzinfo is None:
-        raise Unreadable("judged-at has no time zone")
+        raise Unreadable("verified-as-of has no time zone")
     return at
 
 
@@ -68,7 +68,7 @@ def claimed(arrival: Arrival) -> tuple[str, str] | None:
     try:
         envelope = open_envelope(arrival.body)
         digest = envelope.digest
-    except Rejected:
+    except Refused:
         return None
     return (envelope.id, digest) if envelope.type == "letter" and envelope.id else None
 

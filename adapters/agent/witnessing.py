@@ -16,8 +16,8 @@ from uuid import uuid4
 from adapters.log import LogClient, Shorter
 from adapters.mailbox import Mailbox
 from bus.documents.notes import NoteKey
+from bus.documents.reports import Cosigned, sealed
 from bus.documents.seal import Seal
-from bus.documents.statements import Cosigned, sealed
 from bus.logs import get
 from bus.thai import now
 from bus.verifier.merkle import Unproven, require_consistency
@@ -41,7 +41,7 @@ NOT_PINNED_DO = (
     "send the line that `saraban-adapter log key` prints to the operator of the bus, for agencies.toml"
 )
 Publish = Callable[[str, bytes], Awaitable[None]]
-"""From a statement's id and octets to the broker's confirm."""
+"""From a report's id and octets to the broker's confirm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +143,14 @@ class Witness:
     async def _cosign(self, text: str) -> None:
         note = read_note(text)
         size = read_checkpoint(note).size
-        if self._keys.own is None or size <= int(self._mailbox.facts.get(COSIGNED_SIZE) or 0):
+        if self._keys.own is None or size <= int(self._mailbox.properties.get(COSIGNED_SIZE) or 0):
             return
         if not self._is_pinned(self._keys.own.verifier):
             return
         line = self._keys.own.cosign(note, int(time.time()))
-        statement = Cosigned(id=uuid4(), agency=self._mailbox.agency, size=size, line=str(line))
-        await self._publish(str(statement.id), sealed(statement, self._seal))
-        self._mailbox.facts.set(COSIGNED_SIZE, str(size))
+        report = Cosigned(id=uuid4(), agency=self._mailbox.agency, size=size, line=str(line))
+        await self._publish(str(report.id), sealed(report, self._seal))
+        self._mailbox.properties.set(COSIGNED_SIZE, str(size))
         _LOG.info("head cosigned", size=size)
 
     def _is_pinned(self, own: VerifierKey) -> bool:
@@ -163,12 +163,12 @@ class Witness:
             return True
         agency = directory.agencies.get(self._mailbox.agency)
         pinned = agency is not None and agency.witness == str(own)
-        before = self._mailbox.facts.get(NOT_PINNED_SINCE) or ""
+        before = self._mailbox.properties.get(NOT_PINNED_SINCE) or ""
         if not pinned and not before:
-            self._mailbox.facts.set(NOT_PINNED_SINCE, now().isoformat())
+            self._mailbox.properties.set(NOT_PINNED_SINCE, now().isoformat())
             _LOG.warning("the directory does not name this agency's witness key", do=NOT_PINNED_DO)
         elif pinned and before:
-            self._mailbox.facts.set(NOT_PINNED_SINCE, "")
+            self._mailbox.properties.set(NOT_PINNED_SINCE, "")
             _LOG.info("the directory names this agency's witness key", not_pinned_since=before)
         return pinned
 

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import typer
 
+from adapters import views
 from adapters.cli.asking import understood
-from adapters.cli.speaking import AsJson, Config, opened, say
-from adapters.connectors import accounts
-from adapters.connectors.orders import read_act
-from adapters.connectors.parsing import fields_of
+from adapters.cli.output import AsJson, Config, opened, say
+from adapters.connectors.folder.acts import read_act
+from adapters.connectors.folder.parsing import fields_of
 from adapters.mailbox.acts import Verb, perform
 from adapters.mailbox.lookup import any_key
 
@@ -115,4 +115,4 @@ def _act(verb: Verb, letter: str, given: dict[str, Any], config: Any, as_json: b
         given = understood(given, mailbox.directories.latest())
         fields = fields_of(given | {"letter_id": key.letter_id, "letter_number": key.number})
         row = perform(mailbox, read_act(fields, verb))
-        say(as_json, accounts.sent(mailbox, row), f"{row.summary} {row.document_id}: {row.state}")
+        say(as_json, views.sent(mailbox, row), f"{row.summary} {row.document_id}: {row.state}")

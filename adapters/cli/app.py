@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from adapters import views
 from adapters.agent.reconciling import reconciliation
 from adapters.cli import acts, log, running
-from adapters.cli.speaking import (
+from adapters.cli.output import (
     AsJson,
     Config,
     bilingual,
@@ -19,16 +20,16 @@ from adapters.cli.speaking import (
     say,
     settings_of,
 )
-from adapters.connectors import accounts, letters
-from adapters.connectors.contents import manifest_among, stem_of
-from adapters.connectors.folders import Folder
-from adapters.connectors.parsing import read_manifest
-from adapters.connectors.reasons import mistakes_of
-from adapters.mailbox import Mailbox, Outgoing, Received, RecipientState
-from adapters.mailbox.facts import RECONCILE_ASKED_AT
+from adapters.connectors.folder import letters
+from adapters.connectors.folder.contents import manifest_among, stem_of
+from adapters.connectors.folder.folders import Folder
+from adapters.connectors.folder.parsing import read_manifest
+from adapters.connectors.folder.reasons import mistakes_of
+from adapters.mailbox import InboxLetter, Mailbox, OutboxEntry, RecipientState
 from adapters.mailbox.files import FileChanged
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
+from adapters.mailbox.properties import RECONCILE_ASKED_AT
 from bus.text import print_json, printable
 from bus.thai import now
 
@@ -67,7 +68,7 @@ def send(
             row = letters.put(mailbox, _composed(mailbox, manifest))
         except (OSError, FileChanged) as exc:
             raise Mistaken(*mistakes_of(exc)) from exc
-        say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}: {row.reference}")
+        say(as_json, views.sent(mailbox, row), f"{row.document_id} {row.state}: {row.reference}")
 
 
 def _composed(mailbox: Mailbox, manifest: Path) -> letters.Composed:
@@ -85,14 +86,14 @@ def send_again(letter: LetterArgument, config: Config = None, as_json: AsJson = 
         row = mailbox.outbox.find(letter) or sent_letter(mailbox, any_key(letter))
         mailbox.outbox.send_again(row.id)
         row = mailbox.outbox.get(row.id)
-        say(as_json, accounts.sent(mailbox, row), f"{row.document_id} {row.state}")
+        say(as_json, views.sent(mailbox, row), f"{row.document_id} {row.state}")
 
 
-@app.command(name="judge-again")
-def judge_again(config: Config = None, as_json: AsJson = False) -> None:
-    """Judge once more what is in quarantine, as after the bus's certificate was mended; `run` does it."""
+@app.command(name="verify-again")
+def verify_again(config: Config = None, as_json: AsJson = False) -> None:
+    """Verifier once more what is in quarantine, as after the bus's certificate was mended; `run` does it."""
     with opened(config) as mailbox:
-        count = mailbox.arrivals.judge_again()
+        count = mailbox.arrivals.verify_again()
         say(as_json, {"to_be_judged": count}, f"{count} messages will be judged again")
 
 
@@ -100,11 +101,11 @@ def judge_again(config: Config = None, as_json: AsJson = False) -> None:
 def reconcile(config: Config = None, as_json: AsJson = False) -> None:
     """Have the bus compare what it gave with what has arrived, and consign again what is missing; `run` asks it."""
     with opened(config) as mailbox:
-        mailbox.facts.set(RECONCILE_ASKED_AT, now().isoformat())
-        statement = reconciliation(mailbox)
-        account = {"highest": statement.highest, "missing": [list(gap) for gap in statement.missing]}
+        mailbox.properties.set(RECONCILE_ASKED_AT, now().isoformat())
+        report = reconciliation(mailbox)
+        view = {"highest": report.highest, "missing": [list(gap) for gap in report.missing]}
         waits = "" if mailbox.running() else "; the adapter does not run, so that this waits until it does"
-        say(as_json, account, f"asked, with {len(statement.missing)} gaps below {statement.highest}{waits}")
+        say(as_json, view, f"asked, with {len(report.missing)} gaps below {report.highest}{waits}")
 
 
 @app.command()
@@ -113,7 +114,7 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -
     with opened(config) as mailbox:
         rows = mailbox.outbox.letters(limit=limit)
         if as_json:
-            print_json([accounts.sent(mailbox, row) for row in rows])
+            print_json([views.sent(mailbox, row) for row in rows])
             return
         columns = ("ที่ Number", "ลงวันที่ Date", "เรื่อง Subject", "สถานะ State", "ผู้รับ Recipients")
         cells = (
@@ -135,7 +136,7 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) ->
     with opened(config) as mailbox:
         rows = mailbox.inbox.letters(limit=limit)
         if as_json:
-            print_json([accounts.received(mailbox, row) for row in rows])
+            print_json([views.received(mailbox, row) for row in rows])
             return
         columns = ("ที่ Number", "ลงวันที่ Date", "จาก From", "เรื่อง Subject", "สถานะ State")
         cells = (
@@ -157,28 +158,28 @@ def show(letter: LetterArgument, config: Config = None, as_json: AsJson = False)
     with opened(config) as mailbox:
         found = mailbox.outbox.find(letter) or mailbox.outbox.letter(reference=letter)
         if found is not None and found.type == "letter":
-            account = _sent_in_full(mailbox, found)
+            view = _sent_in_full(mailbox, found)
         else:
-            account = _found_in_full(mailbox, letter)
-        print_json(account) if as_json else say(False, None, bilingual(account))
+            view = _found_in_full(mailbox, letter)
+        print_json(view) if as_json else say(False, None, bilingual(view))
 
 
 @app.command()
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """Whether it runs, what waits and why, what is missing, and what is in quarantine."""
     with opened(config) as mailbox:
-        account = standing(mailbox)
-        print_json(account) if as_json else say(False, None, bilingual(account))
+        view = standing(mailbox)
+        print_json(view) if as_json else say(False, None, bilingual(view))
 
 
-def standing(mailbox: Mailbox) -> accounts.Account:
+def standing(mailbox: Mailbox) -> views.View:
     """The state of the whole mailbox."""
     directory = mailbox.directory()
     return {
-        "agency": accounts.agency(mailbox, mailbox.agency),
+        "agency": views.agency(mailbox, mailbox.agency),
         "running": mailbox.running(),
         "directory_version": directory.version if directory else None,
-        "conditions": [accounts.condition(each) for each in mailbox.conditions.all()],
+        "conditions": [views.condition(each) for each in mailbox.conditions.all()],
         "outbox": mailbox.outbox.counts(),
         "inbox": mailbox.inbox.counts(),
         "arrivals": mailbox.arrivals.counts(),
@@ -191,7 +192,7 @@ def standing(mailbox: Mailbox) -> accounts.Account:
                 "state": str(row.state),
                 "attempts": row.attempts,
                 "why": row.last_error,
-                "refusal": accounts.refusal(row),
+                "refusal": views.refusal(row),
             }
             for row in mailbox.outbox.troubled()
         ],
@@ -201,53 +202,53 @@ def standing(mailbox: Mailbox) -> accounts.Account:
         ],
         "ledger_alarms": len(mailbox.heads.alarms()),
         "witness_key": log.witness_trouble(mailbox),
-        "quarantine": [accounts.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
+        "quarantine": [views.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
     }
 
 
-def _sent_in_full(mailbox: Mailbox, row: Outgoing) -> accounts.Account:
-    statements = mailbox.notices.about(row.document_id, row.digest)
+def _sent_in_full(mailbox: Mailbox, row: OutboxEntry) -> views.View:
+    notices = mailbox.notices.about(row.document_id, row.digest)
     return (
-        accounts.content(row.raw or row.document)
-        | accounts.sent(mailbox, row)
-        | {"direction": "sent", "notices": [accounts.said(mailbox, each) for each in statements]}
+        views.content(row.raw or row.document)
+        | views.sent(mailbox, row)
+        | {"direction": "sent", "notices": [views.said(mailbox, each) for each in notices]}
     )
 
 
-def _found_in_full(mailbox: Mailbox, text: str) -> accounts.Account:
+def _found_in_full(mailbox: Mailbox, text: str) -> views.View:
     key = any_key(text)
     try:
         row = received_letter(mailbox, key)
     except Mistaken:
         return _sent_in_full(mailbox, sent_letter(mailbox, key))
-    statements = mailbox.notices.about(row.letter_id, row.digest)
+    notices = mailbox.notices.about(row.letter_id, row.digest)
     return (
-        accounts.content(mailbox.arrivals.get(row.arrival).body)
-        | accounts.received(mailbox, row)
-        | {"direction": "received", "notices": [accounts.said(mailbox, each) for each in statements]}
+        views.content(mailbox.arrivals.get(row.arrival).body)
+        | views.received(mailbox, row)
+        | {"direction": "received", "notices": [views.said(mailbox, each) for each in notices]}
     )
 
 
 def _day(text: str | None) -> str:
-    day = accounts.day(text)
+    day = views.day(text)
     return f"{day['thai']}\n{day['iso']}" if day else "–"
 
 
-def _state(row: Outgoing) -> str:
+def _state(row: OutboxEntry) -> str:
     return f"{row.state}\n{printable(row.refusal or row.last_error or '')}".strip()
 
 
-def _recipients(mailbox: Mailbox, row: Outgoing) -> str:
+def _recipients(mailbox: Mailbox, row: OutboxEntry) -> str:
     return "\n".join(_one_recipient(mailbox, each) for each in mailbox.states_of_sent(row))
 
 
 def _one_recipient(mailbox: Mailbox, state: RecipientState) -> str:
-    name = accounts.agency(mailbox, state.agency)["name_th"] or state.agency
-    words = [accounts.word(state.state)["event_th"], state.receiving_number, *state.overdue]
+    name = views.agency(mailbox, state.agency)["name_th"] or state.agency
+    words = [views.word(state.state)["event_th"], state.receiving_number, *state.overdue]
     return printable(f"{name}: {' '.join(filter(None, words))}")
 
 
-def _standing(mailbox: Mailbox, row: Received) -> str:
+def _standing(mailbox: Mailbox, row: InboxLetter) -> str:
     state = mailbox.state_of_received(row)
-    shown = accounts.word(state.state)["event_th"] if row.state.delivered else str(row.state)
+    shown = views.word(state.state)["event_th"] if row.state.delivered else str(row.state)
     return printable(" ".join(filter(None, (shown, state.receiving_number, row.last_error))))

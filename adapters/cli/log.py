@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
+from adapters import views
 from adapters.agent.witnessing import COSIGNED_SIZE, NOT_PINNED_DO, NOT_PINNED_SINCE, witness_name
-from adapters.cli.speaking import AsJson, Config, bilingual, opened, say, settings_of
-from adapters.connectors import accounts
+from adapters.cli.output import AsJson, Config, bilingual, opened, say, settings_of
 from adapters.mailbox import Mailbox
 from bus.documents.notes import make_key, witness_key
 from bus.errors import Misconfigured, Problem
@@ -23,9 +23,9 @@ app = typer.Typer(no_args_is_help=True, help="The ledger of the bus, as a witnes
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """The newest head that is believed, what was cosigned, and every head that contradicts what was believed."""
     with opened(config) as mailbox:
-        account = standing(mailbox)
-        print_json(account) if as_json else say(False, None, bilingual(account))
-    if account["alarms"]:
+        view = standing(mailbox)
+        print_json(view) if as_json else say(False, None, bilingual(view))
+    if view["alarms"]:
         raise typer.Exit(NEGATIVE)
 
 
@@ -41,33 +41,33 @@ def key(config: Config = None) -> None:
     say(False, None, str(witness_key(section.key, name, section.passphrase_text()).verifier))
 
 
-def standing(mailbox: Mailbox) -> accounts.Account:
+def standing(mailbox: Mailbox) -> views.View:
     """What this mailbox knows of the ledger's heads."""
     newest = mailbox.heads.newest()
-    cosigned = mailbox.facts.get(COSIGNED_SIZE)
+    cosigned = mailbox.properties.get(COSIGNED_SIZE)
     return {
         "size": newest.size if newest else None,
         "root": newest.root.hex() if newest else None,
-        "seen_at": accounts.when(newest.seen_at) if newest else None,
+        "seen_at": views.when(newest.seen_at) if newest else None,
         "checkpoint": newest.note if newest else None,
         "cosigned_size": int(cosigned) if cosigned else None,
         "witness_key": witness_trouble(mailbox),
         "alarms": [
-            {"at": accounts.when(one.at), "reason": one.reason, "held": one.held, "shown": one.shown}
+            {"at": views.when(one.at), "reason": one.reason, "held": one.held, "shown": one.shown}
             for one in mailbox.heads.alarms()
         ],
     }
 
 
-def witness_trouble(mailbox: Mailbox) -> accounts.Account | None:
+def witness_trouble(mailbox: Mailbox) -> views.View | None:
     """Why this agency's witness does not cosign, since when, and what to do; None while nothing is wrong."""
-    since = mailbox.facts.get(NOT_PINNED_SINCE)
+    since = mailbox.properties.get(NOT_PINNED_SINCE)
     if not since:
         return None
     return {
         "th": "ทะเบียนหน่วยงานของระบบกลางยังไม่มีกุญแจพยานของหน่วยงานนี้ จึงยังไม่ได้ลงลายมือชื่อรับรองบัญชี",
         "en": "the directory of the bus does not name this agency's witness key, so that it does not cosign",
-        "since": accounts.when(since),
+        "since": views.when(since),
         "do": NOT_PINNED_DO,
     }
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 
 from adapters.cli.app import app
-from adapters.connectors.reasons import mistakes_of
+from adapters.connectors.folder.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, AlreadyRunning
 from adapters.mailbox.mistakes import Mistaken
-from bus.errors import Misconfigured, Rejected, Transient
+from bus.errors import Misconfigured, Refused, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
 from bus.process import keep_private
@@ -22,7 +22,7 @@ def main() -> None:
 
 def _explained(error: Exception) -> int:
     """Say what an error means, and return its status."""
-    if isinstance(error, (Mistaken, Rejected, AlreadyPut)):
+    if isinstance(error, (Mistaken, Refused, AlreadyPut)):
         for mistake in mistakes_of(error):
             complain(f"{mistake.where}: {mistake.th}", f"{mistake.where}: {mistake.en}")
         return NEGATIVE

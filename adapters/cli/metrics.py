@@ -10,13 +10,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from adapters.mailbox import Mailbox
-from adapters.mailbox.inbox import Progress
-from adapters.mailbox.messages import Judgement
-from adapters.mailbox.submissions import Standing
+from adapters.mailbox.entries import OutboxState
+from adapters.mailbox.inbox import InboxState
+from adapters.mailbox.messages import ArrivalState
 from bus.thai import now
 
 _NAME = "saraban_adapter_"
-_JUDGED = (Judgement.DONE, Judgement.DUPLICATE)
+_JUDGED = (ArrivalState.DONE, ArrivalState.DUPLICATE)
 
 
 class MailboxMetrics(Collector):
@@ -31,12 +31,12 @@ class MailboxMetrics(Collector):
         mailbox = self._mailbox
         yield _gauge("connected", "1 while there is a connection to the broker.", self._connected())
         yield from self._outbox(mailbox.outbox.counts())
-        inbox = dict.fromkeys(map(str, Progress), 0) | mailbox.inbox.counts()
+        inbox = dict.fromkeys(map(str, InboxState), 0) | mailbox.inbox.counts()
         yield _counter(
-            "inbox_delivered", "Letters received with all their files.", inbox.pop(Progress.DELIVERED)
+            "inbox_delivered", "Letters received with all their files.", inbox.pop(InboxState.DELIVERED)
         )
         yield _by_state("inbox", "Letters received and not complete, by state.", inbox)
-        arrivals = dict.fromkeys(map(str, Judgement), 0) | mailbox.arrivals.counts()
+        arrivals = dict.fromkeys(map(str, ArrivalState), 0) | mailbox.arrivals.counts()
         judged = CounterMetricFamily(
             f"{_NAME}arrivals_judged",
             "Messages of the bus that were dealt with, by outcome.",
@@ -53,12 +53,12 @@ class MailboxMetrics(Collector):
         for name, states, sentence in (
             (
                 "send_lag_seconds",
-                (Standing.WAITING, Standing.SEALED),
+                (OutboxState.WAITING, OutboxState.SEALED),
                 "Seconds since the oldest document that the broker has not confirmed was put out, 0 without one.",
             ),
             (
                 "verdict_lag_seconds",
-                (Standing.SENT,),
+                (OutboxState.SENT,),
                 "Seconds since the oldest document that the bus has not answered was put out, 0 without one.",
             ),
         ):
@@ -73,15 +73,15 @@ class MailboxMetrics(Collector):
 
     @staticmethod
     def _outbox(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Metric]:
-        sentence = "Letters, notices and statements without acceptance, by state."
+        sentence = "Letters, notices and reports without acceptance, by state."
         open_ = GaugeMetricFamily(f"{_NAME}outbox", sentence, labels=["type", "state"])
         accepted = CounterMetricFamily(
-            f"{_NAME}accepted", "Letters, notices and statements that the bus accepted.", labels=["type"]
+            f"{_NAME}accepted", "Letters, notices and reports that the bus accepted.", labels=["type"]
         )
         for kind, states in counts.items():
-            accepted.add_metric([kind], states.get(Standing.ACCEPTED, 0))
-            for state in Standing:
-                if state is not Standing.ACCEPTED:
+            accepted.add_metric([kind], states.get(OutboxState.ACCEPTED, 0))
+            for state in OutboxState:
+                if state is not OutboxState.ACCEPTED:
                     open_.add_metric([kind, state], states.get(state, 0))
         yield open_
         yield accepted

@@ -10,27 +10,27 @@ from pathlib import Path
 from cryptography import x509
 from prometheus_client import CollectorRegistry
 
-from adapters.agent import Agent, Companion, Pace
+from adapters.agent import Agent, Companion, Tuning
 from adapters.agent.health import Health
-from adapters.agent.pace import repeat
+from adapters.agent.tuning import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
 from adapters.cli.log import log_key_of
 from adapters.cli.metrics import MailboxMetrics
-from adapters.connectors.accounts import condition_lines
 from adapters.connectors.base import serve
-from adapters.connectors.exchange import FOLDERS
-from adapters.connectors.folder import FolderConnector
-from adapters.connectors.sharing import share
+from adapters.connectors.folder.connector import FolderConnector
+from adapters.connectors.folder.exchange import FOLDERS
+from adapters.connectors.folder.sharing import share
 from adapters.depot import DepotClient
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
+from adapters.views import condition_lines
 from bus import logs
 from bus.broker.link import Link
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
 from bus.documents.notes import witness_key
+from bus.documents.reports import TYPE
 from bus.documents.seal import Seal
-from bus.documents.statements import TYPE
 from bus.errors import Misconfigured, Problem
 from bus.metrics import exposition
 from bus.process import run_until_told
@@ -53,7 +53,7 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     """Run the agent of these settings and its connectors until `stop` is set."""
     seal = Seal.from_files(settings.seal.key, settings.seal.certificate, settings.seal.passphrase_text())
     bus_certificate = _certificate(settings.bus_certificate)
-    pace = Pace(
+    tuning = Tuning(
         resend_after=settings.resend_after,
         prefetch=settings.prefetch,
         downloads=settings.max_parallel_downloads,
@@ -70,7 +70,7 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             outward=outward,
             inward=inward,
             depot=depot,
-            pace=pace,
+            tuning=tuning,
         )
         links = (outward, inward)
         health = Health(
@@ -109,7 +109,7 @@ def _causes(agent: Agent, outward: Link, inward: Link, mailbox: Mailbox) -> dict
 def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
     folder = settings.connectors.folder
     if not folder.enabled:
-        for verb in ("collect", "tell"):
+        for verb in ("import", "export"):
             mailbox.conditions.report(
                 f"folder.{verb}", []
             )  # as a run with another setting may have left them
@@ -131,12 +131,12 @@ def _witness(
         name = witness_name(log_key, settings.agency)
         own = witness_key(section.key, name, section.passphrase_text())
 
-    async def publish(statement_id: str, raw: bytes) -> None:
+    async def publish(report_id: str, raw: bytes) -> None:
         await link.publish(
             Submission(
                 exchange=submit_exchange(settings.agency),
                 body=raw,
-                message_id=statement_id,
+                message_id=report_id,
                 type=TYPE,
                 user_id=user_of(settings.agency),
             )

@@ -24,10 +24,10 @@ class Connector(Protocol):
     def name(self) -> str:
         """Under which the mailbox keeps this connector's bookmark."""
 
-    def collect(self) -> int:
+    def import_new(self) -> int:
         """Take what the office has put out into the mailbox; give how many things that were."""
 
-    def tell(self) -> int:
+    def export_news(self) -> int:
         """Tell the office's system the news of the mailbox; give how many things that were."""
 
 
@@ -38,7 +38,7 @@ async def serve(connector: Connector, stop: asyncio.Event, *, interval: float, g
     it is as good as killed, and taken up at the next start.
     """
     async with asyncio.TaskGroup() as group:
-        for verb in (connector.collect, connector.tell):
+        for verb in (connector.import_new, connector.export_news):
             group.create_task(_again_and_again(connector.name, verb, stop, interval, grace))
 
 

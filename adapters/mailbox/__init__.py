@@ -1,29 +1,29 @@
 """The mailbox: an agency's outbox and inbox, durable in one folder, whoever restarts and whatever comes twice."""
 
-from adapters.mailbox.inbox import Progress, Received, ReceivedFile
+from adapters.mailbox.database import AlreadyRunning
+from adapters.mailbox.entries import AlreadyPut, Attempt, OutboxEntry, OutboxFile, OutboxState, Receipted
+from adapters.mailbox.inbox import InboxFile, InboxLetter, InboxState
 from adapters.mailbox.mailbox import Mailbox
-from adapters.mailbox.messages import Arrival, Gap, Judgement, Message
-from adapters.mailbox.notices import Statement
+from adapters.mailbox.messages import Arrival, ArrivalState, Gap, Message
+from adapters.mailbox.notices import NoticeRow
 from adapters.mailbox.states import RecipientState
-from adapters.mailbox.store import AlreadyRunning
-from adapters.mailbox.submissions import AlreadyPut, Attempt, Outgoing, OutgoingFile, Receipted, Standing
 
 __all__ = [
     "AlreadyPut",
     "AlreadyRunning",
     "Arrival",
+    "ArrivalState",
     "Attempt",
     "Gap",
-    "Judgement",
+    "InboxFile",
+    "InboxLetter",
+    "InboxState",
     "Mailbox",
     "Message",
-    "Outgoing",
-    "OutgoingFile",
-    "Progress",
+    "NoticeRow",
+    "OutboxEntry",
+    "OutboxFile",
+    "OutboxState",
     "Receipted",
-    "Received",
-    "ReceivedFile",
     "RecipientState",
-    "Standing",
-    "Statement",
 ]

@@ -16,12 +16,12 @@ from itertools import count
 from typing import NoReturn
 from uuid import UUID, uuid4
 
+from adapters.mailbox.entries import OutboxEntry, OutboxState
 from adapters.mailbox.lookup import LetterKey, received_letter, sent_letter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
-from adapters.mailbox.notices import Statement, standing
+from adapters.mailbox.notices import NoticeRow, standing
 from adapters.mailbox.receipts import event_uri_of
-from adapters.mailbox.submissions import Outgoing, Standing
 from bus.codes import load_codes
 from bus.documents.notice import Event, Notice, OtherMeans, ReasonText, Registration
 from bus.thai import now, to_buddhist
@@ -96,7 +96,7 @@ class Act:
         return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()
 
 
-def perform(mailbox: Mailbox, act: Act) -> Outgoing:
+def perform(mailbox: Mailbox, act: Act) -> OutboxEntry:
     """Put the act into the outbox, once; Mistaken with everything that is wrong with it."""
     _require_complete(act)
     if act.verb in BY_SENDER:
@@ -104,7 +104,7 @@ def perform(mailbox: Mailbox, act: Act) -> Outgoing:
     return _perform_as_recipient(mailbox, act)
 
 
-def _perform_as_recipient(mailbox: Mailbox, act: Act) -> Outgoing:
+def _perform_as_recipient(mailbox: Mailbox, act: Act) -> OutboxEntry:
     letter = received_letter(mailbox, act.letter)
     if not letter.state.delivered:
         _refuse(
@@ -112,16 +112,16 @@ def _perform_as_recipient(mailbox: Mailbox, act: Act) -> Outgoing:
             "หนังสือฉบับนี้ยังรับไม่ครบ จึงยังดำเนินการไม่ได้",
             f"this letter is {letter.state}, not delivered; nothing can be said about it yet",
         )
-    statements = standing(mailbox.notices.about(letter.letter_id, letter.digest))
+    rows = standing(mailbox.notices.about(letter.letter_id, letter.digest))
     key = act.content_key(letter.digest)
     supersedes = None
     if act.verb in (Verb.GRANT, Verb.DECLINE):
-        request = _last(statements, Event.WITHDRAWAL_REQUESTED, author=letter.sender)
+        request = _last(rows, Event.WITHDRAWAL_REQUESTED, author=letter.sender)
         if request is None:
             _refuse("letter", "ผู้ส่งไม่ได้ขอถอนหนังสือฉบับนี้", "its sender has not asked for a withdrawal")
         context = request.notice_id
     else:
-        answer = _last(statements, *ANSWERS, author=mailbox.agency)
+        answer = _last(rows, *ANSWERS, author=mailbox.agency)
         if answer and answer.outbox and (known := mailbox.outbox.get(answer.outbox)).content_key == key:
             return known
         supersedes = _superseded(act, answer)
@@ -131,9 +131,9 @@ def _perform_as_recipient(mailbox: Mailbox, act: Act) -> Outgoing:
     return _say(mailbox, act, notice, key, context)
 
 
-def _perform_as_sender(mailbox: Mailbox, act: Act) -> Outgoing:
+def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
     letter = sent_letter(mailbox, act.letter)
-    if letter.state is not Standing.ACCEPTED:
+    if letter.state is not OutboxState.ACCEPTED:
         _refuse(
             "letter",
             "ระบบกลางยังไม่ได้รับหนังสือฉบับนี้ จึงยังดำเนินการไม่ได้",
@@ -143,9 +143,9 @@ def _perform_as_sender(mailbox: Mailbox, act: Act) -> Outgoing:
     if strangers:
         listed = ", ".join(strangers)
         _refuse("recipients", f"ไม่ใช่ผู้รับของหนังสือฉบับนี้: {listed}", f"no recipients of this letter: {listed}")
-    statements = standing(mailbox.notices.about(letter.document_id, letter.digest))
+    rows = standing(mailbox.notices.about(letter.document_id, letter.digest))
     wanted = act.recipients or letter.recipients
-    heard = [each for each in statements if each.author in wanted and each.event in _HEARD_BEFORE[act.verb]]
+    heard = [each for each in rows if each.author in wanted and each.event in _HEARD_BEFORE[act.verb]]
     if act.verb is Verb.DISPUTE and not heard:
         _refuse("letter", "ผู้รับยังไม่ได้แจ้งเลขรับ", "no recipient concerned has registered it")
     key = act.content_key(letter.digest)
@@ -162,7 +162,7 @@ _HEARD_BEFORE: dict[Verb, tuple[Event, ...]] = {
 """After which words of a recipient the same act, asked for again, is a new one."""
 
 
-def _superseded(act: Act, answer: Statement | None) -> UUID | None:
+def _superseded(act: Act, answer: NoticeRow | None) -> UUID | None:
     if act.verb is Verb.CORRECT:
         if answer is None:
             _refuse("letter", "ยังไม่มีคำตอบที่จะแก้ไข", "there is no answer yet that could be corrected")
@@ -207,17 +207,17 @@ def _registration(act: Act) -> Registration | None:
     return Registration(number=act.number, registered_at=at, year=year, unit=act.unit, officer=act.officer)
 
 
-def _say(mailbox: Mailbox, act: Act, notice: Notice, key: str, context: str) -> Outgoing:
+def _say(mailbox: Mailbox, act: Act, notice: Notice, key: str, context: str) -> OutboxEntry:
     if act.reference is not None:
         row = mailbox.notices.say(notice, act.reference, key)
-        if row.state is Standing.REFUSED:
+        if row.state is OutboxState.REFUSED:
             mailbox.outbox.send_again(row.id)
         return mailbox.outbox.get(row.id)
     # What the bus refused may be asked for again; the refused attempt stays, under its own reference.
     for attempt in count(1):
         reference = f"{notice.event}:{key[:32]}:{context}:{attempt}"
         known = mailbox.outbox.find(reference)
-        if known is None or known.state is not Standing.REFUSED:
+        if known is None or known.state is not OutboxState.REFUSED:
             break
     return mailbox.notices.say(notice, reference, key)
 
@@ -242,8 +242,8 @@ def _require_complete(act: Act) -> None:
         raise Mistaken(*mistakes)
 
 
-def _last(statements: Sequence[Statement], *events: Event, author: str) -> Statement | None:
-    found = [each for each in statements if each.event in events and each.author == author]
+def _last(rows: Sequence[NoticeRow], *events: Event, author: str) -> NoticeRow | None:
+    found = [each for each in rows if each.event in events and each.author == author]
     return found[-1] if found else None
 
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, update
 
-from adapters.mailbox import submissions as sending
+from adapters.mailbox import entries
 from adapters.mailbox.arrivals import LOST, judge
+from adapters.mailbox.entries import OutboxEntry, OutboxState, Receipted, of_the_seal
 from adapters.mailbox.keys import KeyState
-from adapters.mailbox.messages import Arrival, Judgement
+from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.notices import record
-from adapters.mailbox.submissions import Outgoing, Receipted, Standing, of_the_seal
 from adapters.mailbox.tables import outbox
 from bus.documents.notice import Notice
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 
 _WHILE_ASKED = 300.0
 """Seconds until a letter is sent again of which the bus says that it was accepted before."""
@@ -33,55 +33,55 @@ class Entered:
     entry: int
     id: str
     digest: str
-    statement: bool
+    report: bool
     """Whether it answers what the adapter said of itself, and not a notice about a letter."""
 
 
 def take_verdict(
     connection: Connection, arrival: Arrival, receipted: Receipted, notice: Notice, key: KeyState | None
 ) -> None:
-    """Take a verdict. An acceptance is final: a later refusal of the same content is Rejected here (P5).
+    """Take a verdict. An acceptance is final: a later refusal of the same content is Refused here (P5).
 
     A refusal gives way to an acceptance, and is followed by another attempt if it was another key's.
     """
     row = _answered(connection, arrival, notice)
     if row is None:
         # The bus does not err: this mailbox has lost what it sent, or has sealed it anew since.
-        _unplaced(connection, arrival, lost=receipted.state is Standing.ACCEPTED)
+        _unplaced(connection, arrival, lost=receipted.state is OutboxState.ACCEPTED)
     elif _is_older(row, receipted) or (receipted.state, receipted.verdict) == (row.state, row.verdict):
-        judge(connection, arrival.id, Judgement.DUPLICATE)
-    elif row.state is Standing.ACCEPTED:
+        judge(connection, arrival.id, ArrivalState.DUPLICATE)
+    elif row.state is OutboxState.ACCEPTED:
         if receipted.state is not row.state:
-            raise Rejected(RejectionCode.NOTICE_NOT_YOURS_TO_SAY, "was accepted before")
-        judge(connection, arrival.id, Judgement.DUPLICATE)
+            raise Refused(RefusalCode.NOTICE_NOT_YOURS_TO_SAY, "was accepted before")
+        judge(connection, arrival.id, ArrivalState.DUPLICATE)
     else:
         _settle(connection, arrival, row, receipted, notice, key)
-        judge(connection, arrival.id, Judgement.DONE)
+        judge(connection, arrival.id, ArrivalState.DONE)
 
 
 def _settle(
     connection: Connection,
     arrival: Arrival,
-    row: Outgoing,
+    row: OutboxEntry,
     receipted: Receipted,
     notice: Notice,
     key: KeyState | None,
 ) -> None:
-    refused = receipted.state is Standing.REFUSED
+    refused = receipted.state is OutboxState.REFUSED
     accepted = arrival.number("accepted")
-    if refused and receipted.refusal == RejectionCode.ID_CONFLICT and accepted and row.type == "letter":
+    if refused and receipted.refusal == RefusalCode.ID_CONFLICT and accepted and row.type == "letter":
         _wait_for_copy(connection, row, receipted, accepted)
         return
     if refused and key and of_the_seal(receipted.refusal) and row.sealed_with != key.fingerprint:
-        sending.unseal(connection, row.id)
+        entries.unseal(connection, row.id)
         return
     told = refused and (row.refusal, row.refusal_detail) == (receipted.refusal, receipted.refusal_detail)
-    sending.answer(connection, row, receipted, arrival.id, told=told, under=str(key or ""))
-    if row.type == "letter" and receipted.state is Standing.ACCEPTED:
+    entries.answer(connection, row, receipted, arrival.id, told=told, under=str(key or ""))
+    if row.type == "letter" and receipted.state is OutboxState.ACCEPTED:
         record(connection, notice, arrival=arrival.id, entry=receipted.entry)
 
 
-def _wait_for_copy(connection: Connection, row: Outgoing, receipted: Receipted, accepted: int) -> None:
+def _wait_for_copy(connection: Connection, row: OutboxEntry, receipted: Receipted, accepted: int) -> None:
     """Keep a letter undecided whose id was accepted before: the bus's copy will tell whether it is the same letter."""
     values = {
         "last_error": f"accepted already, entry {accepted}; compared with the copy that the bus has",
@@ -93,41 +93,41 @@ def _wait_for_copy(connection: Connection, row: Outgoing, receipted: Receipted, 
     connection.execute(update(outbox).where(outbox.c.id == row.id).values(**values))
 
 
-def _answered(connection: Connection, arrival: Arrival, notice: Notice) -> Outgoing | None:
+def _answered(connection: Connection, arrival: Arrival, notice: Notice) -> OutboxEntry | None:
     """The row that a verdict is about: by the content that it names, or by the bytes where it could not be read."""
     if notice.letter_digest:
-        return sending.by_letter(connection, str(notice.letter_id), notice.letter_digest)
-    if row := sending.by_submission(connection, notice.submission_digest or ""):
+        return entries.by_letter(connection, str(notice.letter_id), notice.letter_digest)
+    if row := entries.by_raw_sha256(connection, notice.submission_digest or ""):
         return row
-    row = sending.by_document(connection, arrival.header("about"))
+    row = entries.by_document(connection, arrival.header("about"))
     return row if row is not None and row.digest == arrival.header("digest") else None
 
 
-def _is_older(row: Outgoing, receipted: Receipted) -> bool:
+def _is_older(row: OutboxEntry, receipted: Receipted) -> bool:
     """Whether the ledger had this answer before the one that is known."""
-    if receipted.state is Standing.ACCEPTED or receipted.entry is None or row.entry is None:
+    if receipted.state is OutboxState.ACCEPTED or receipted.entry is None or row.entry is None:
         return False
     return receipted.entry < row.entry
 
 
 def take_entry(connection: Connection, arrival: Arrival, stated: Entered) -> None:
-    """Take the bus's word that a notice or a statement is in the ledger. Rejected for a letter: that needs a seal."""
-    row = sending.by_document(connection, stated.id)
+    """Take the bus's word that a notice or a report is in the ledger. Refused for a letter: that needs a seal."""
+    row = entries.by_document(connection, stated.id)
     if row is None:
-        _unplaced(connection, arrival, lost=not stated.statement)
+        _unplaced(connection, arrival, lost=not stated.report)
         return
     if row.type == "letter":
-        raise Rejected(RejectionCode.SIGNATURE_MISSING, "an unsigned answer to a letter")
-    if row.type == "notice" and stated.digest != row.digest and row.summary not in sending.MACHINE:
-        raise Rejected(RejectionCode.NOTICE_LETTER_UNKNOWN, "answers another content than this notice's")
-    if row.state is Standing.ACCEPTED:
-        judge(connection, arrival.id, Judgement.DUPLICATE)
+        raise Refused(RefusalCode.SIGNATURE_MISSING, "an unsigned answer to a letter")
+    if row.type == "notice" and stated.digest != row.digest and row.summary not in entries.MACHINE:
+        raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "answers another content than this notice's")
+    if row.state is OutboxState.ACCEPTED:
+        judge(connection, arrival.id, ArrivalState.DUPLICATE)
         return
-    sending.answer(connection, row, Receipted(state=Standing.ACCEPTED, entry=stated.entry), arrival.id)
-    judge(connection, arrival.id, Judgement.DONE)
+    entries.answer(connection, row, Receipted(state=OutboxState.ACCEPTED, entry=stated.entry), arrival.id)
+    judge(connection, arrival.id, ArrivalState.DONE)
 
 
 def _unplaced(connection: Connection, arrival: Arrival, *, lost: bool) -> None:
     detail = "answers nothing that this mailbox has"
     reason = LOST if lost else None
-    judge(connection, arrival.id, Judgement.UNPLACED, reason=reason, detail=detail)
+    judge(connection, arrival.id, ArrivalState.UNPLACED, reason=reason, detail=detail)

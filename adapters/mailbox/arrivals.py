@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, distinct, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_leave
 
-from adapters.mailbox.messages import Arrival, Gap, Judgement, Message, number_of
-from adapters.mailbox.store import Store
-from adapters.mailbox.submissions import LONGEST_PAUSE
+from adapters.mailbox.database import Database
+from adapters.mailbox.entries import LONGEST_PAUSE
+from adapters.mailbox.messages import Arrival, ArrivalState, Gap, Message, number_of
 from adapters.mailbox.tables import arrivals, news
 from bus.thai import now
 
@@ -30,8 +30,8 @@ LOST = "answer.document-lost"
 class Arrivals:
     """Rows are added and judged; nothing is removed."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def store(self, messages: Sequence[Message]) -> int:
         """Commit a batch, and give how many of it were new; a repeat leaves what is there.
@@ -41,7 +41,7 @@ class Arrivals:
         rows = [_values(message) for message in messages]
         if not rows:
             return 0
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             before = connection.execute(select(func.max(arrivals.c.id))).scalar() or 0
             connection.execute(_STORE, rows)
             query = select(func.count()).where(arrivals.c.id > before)
@@ -55,82 +55,82 @@ class Arrivals:
         Directories first, for they say whom to believe; the rest in order of arrival.
         """
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_WAITING, values).mappings()
             return [_arrival(row) for row in rows]
 
     def next_due(self) -> float | None:
         """When the next one that was postponed is to be judged again (Unix time)."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(_NEXT_DUE).scalar()
 
     def postpone(self, arrival: int, *, next_attempt_at: float, reason: str) -> None:
-        """Judge it again later."""
+        """Verifier it again later."""
         values = {
             "attempts": arrivals.c.attempts + 1,
             "next_attempt_at": next_attempt_at,
             "reason": reason,
         }
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(update(arrivals).where(arrivals.c.id == arrival).values(**values))
 
     def quarantine(self, arrival: int, reason: str, detail: str) -> None:
         """Keep aside what cannot be understood or believed."""
-        with self._store.writing() as connection:
-            judge(connection, arrival, Judgement.QUARANTINED, reason=reason, detail=detail)
+        with self._database.writing() as connection:
+            judge(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
 
-    def judge_again(self) -> int:
+    def verify_again(self) -> int:
         """Put what is in quarantine back before the judge, as after a certificate was mended; give how much it is."""
-        again = {"state": Judgement.STORED, "next_attempt_at": 0.0, "reason": None, "detail": None}
-        with self._store.writing() as connection:
+        again = {"state": ArrivalState.STORED, "next_attempt_at": 0.0, "reason": None, "detail": None}
+        with self._database.writing() as connection:
             changed = connection.execute(
-                update(arrivals).where(arrivals.c.state == Judgement.QUARANTINED).values(**again)
+                update(arrivals).where(arrivals.c.state == ArrivalState.QUARANTINED).values(**again)
             )
-            self._store.added()
+            self._database.added()
         return changed.rowcount
 
     def unplaced(self) -> list[tuple[int, int]]:
         """The consignments, and their rows, that answer documents which this mailbox has lost, ascending."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return [(row.consignment, row.id) for row in connection.execute(_UNPLACED)]
 
     def place_again(self, documents: Collection[str]) -> int:
-        """Judge again the answers to these documents that could not be placed; give how many these are."""
+        """Verifier again the answers to these documents that could not be placed; give how many these are."""
         about = func.json_extract(arrivals.c.headers, "$.about")
-        these = arrivals.c.state == Judgement.UNPLACED, about.in_(list(documents))
-        with self._store.writing() as connection:
-            changed = connection.execute(update(arrivals).where(*these).values(state=Judgement.STORED))
+        these = arrivals.c.state == ArrivalState.UNPLACED, about.in_(list(documents))
+        with self._database.writing() as connection:
+            changed = connection.execute(update(arrivals).where(*these).values(state=ArrivalState.STORED))
         return changed.rowcount
 
     def directories_again(self) -> int:
-        """Judge again every directory that has come, for none is held any more; give how many these are."""
-        these = arrivals.c.type == DIRECTORY, arrivals.c.state != Judgement.STORED
-        with self._store.writing() as connection:
-            changed = connection.execute(update(arrivals).where(*these).values(state=Judgement.STORED))
+        """Verifier again every directory that has come, for none is held any more; give how many these are."""
+        these = arrivals.c.type == DIRECTORY, arrivals.c.state != ArrivalState.STORED
+        with self._database.writing() as connection:
+            changed = connection.execute(update(arrivals).where(*these).values(state=ArrivalState.STORED))
         return changed.rowcount
 
     def quarantined(self, limit: int = 1000) -> list[Arrival]:
         """What was kept aside, newest first."""
-        query = select(arrivals).where(arrivals.c.state == Judgement.QUARANTINED)
-        with self._store.reading() as connection:
+        query = select(arrivals).where(arrivals.c.state == ArrivalState.QUARANTINED)
+        with self._database.reading() as connection:
             rows = connection.execute(query.order_by(arrivals.c.id.desc()).limit(limit)).mappings()
             return [_arrival(row) for row in rows]
 
     def disbelieved(self) -> bool:
         """Whether the signature of the bus itself has not held since a directory or verdict on which it did not."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             last = connection.execute(_DISBELIEVED).scalar()
             return last is not None and connection.execute(_BELIEVED, {"last": last}).first() is None
 
     def get(self, arrival: int) -> Arrival:
         """The row of this number, which is there."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return one(connection, arrival)
 
     def gaps(self) -> list[Gap]:
         """The consignment numbers, counted from 1, that are missing below the highest one."""
         number = arrivals.c.consignment
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             query = select(func.max(number), func.count(distinct(number))).where(number > 0)
             highest, count = connection.execute(query).one()
             if not highest or highest == count:
@@ -143,7 +143,7 @@ class Arrivals:
 
     def highest(self) -> int:
         """The highest consignment number that has arrived, 0 before the first."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(select(func.max(arrivals.c.consignment))).scalar() or 0
 
     def complete_below(self, consignment: int) -> bool:
@@ -151,23 +151,23 @@ class Arrivals:
         number = arrivals.c.consignment
         below = select(func.count(distinct(number))).where(number > 0, number < consignment)
         waiting = select(func.count()).where(
-            number < consignment, arrivals.c.type == DIRECTORY, arrivals.c.state == Judgement.STORED
+            number < consignment, arrivals.c.type == DIRECTORY, arrivals.c.state == ArrivalState.STORED
         )
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             arrived = connection.execute(below).scalar_one() >= consignment - 1
             return arrived and not connection.execute(waiting).scalar_one()
 
     def counts(self) -> dict[str, int]:
         """How many arrivals there are in each state."""
         query = select(arrivals.c.state, func.count()).group_by(arrivals.c.state)
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return {state: count for state, count in connection.execute(query)}
 
 
 def judge(
     connection: Connection,
     arrival: int,
-    judgement: Judgement,
+    judgement: ArrivalState,
     *,
     reason: str | None = None,
     detail: str | None = None,
@@ -175,7 +175,7 @@ def judge(
     """State what became of an arrival, in the transaction that makes it so; a quarantine is news."""
     values = {"row": arrival, "to_state": judgement, "to_reason": reason, "to_detail": detail}
     connection.execute(_JUDGE, values)
-    if judgement is Judgement.QUARANTINED:
+    if judgement is ArrivalState.QUARANTINED:
         connection.execute(insert(news).values(kind="quarantine", arrival=arrival, at=now().isoformat()))
 
 
@@ -194,7 +194,7 @@ def _values(message: Message) -> dict[str, Any]:
         "headers": json.dumps(headers, ensure_ascii=False, sort_keys=True),
         "body": message.body,
         "arrived_at": now().isoformat(),
-        "state": Judgement.STORED,
+        "state": ArrivalState.STORED,
     }
 
 
@@ -202,7 +202,7 @@ def _arrival(row: RowMapping) -> Arrival:
     values = {name: row[name] for name in Arrival.__slots__}
     values["headers"] = json.loads(row["headers"])
     values["arrived_at"] = datetime.fromisoformat(row["arrived_at"])
-    values["state"] = Judgement(row["state"])
+    values["state"] = ArrivalState(row["state"])
     return Arrival(**values)
 
 
@@ -211,7 +211,7 @@ _ONE = select(arrivals).where(arrivals.c.id == bindparam("row"))
 _WAITING = (
     select(arrivals)
     .where(
-        arrivals.c.state == Judgement.STORED,
+        arrivals.c.state == ArrivalState.STORED,
         or_(arrivals.c.next_attempt_at <= bindparam("at"), arrivals.c.next_attempt_at > bindparam("bound")),
         arrivals.c.type.not_in(bindparam("but", expanding=True)),
     )
@@ -220,29 +220,29 @@ _WAITING = (
 )
 _STORE = insert_or_leave(arrivals).on_conflict_do_update(
     index_elements=["consignment", "type", "sha256"],
-    set_={"state": Judgement.STORED, "next_attempt_at": 0.0},
+    set_={"state": ArrivalState.STORED, "next_attempt_at": 0.0},
     where=or_(arrivals.c.type == VERDICT, arrivals.c.type == ENTRY)
-    & or_(arrivals.c.state == Judgement.DONE, arrivals.c.state == Judgement.DUPLICATE),
+    & or_(arrivals.c.state == ArrivalState.DONE, arrivals.c.state == ArrivalState.DUPLICATE),
 )
 _UNPLACED = (
     select(arrivals.c.consignment, arrivals.c.id)
-    .where(arrivals.c.state == Judgement.UNPLACED, arrivals.c.reason == LOST, arrivals.c.consignment > 0)
+    .where(arrivals.c.state == ArrivalState.UNPLACED, arrivals.c.reason == LOST, arrivals.c.consignment > 0)
     .order_by(arrivals.c.consignment)
 )
 _OF_THE_BUS = arrivals.c.type.in_((DIRECTORY, VERDICT))
 _DISBELIEVED = select(func.max(arrivals.c.id)).where(
     _OF_THE_BUS,
-    arrivals.c.state == Judgement.QUARANTINED,
+    arrivals.c.state == ArrivalState.QUARANTINED,
     or_(*map(arrivals.c.reason.startswith, ("key.", "signature.", "token.key", "token.signature"))),
 )
 _BELIEVED = (
     select(arrivals.c.id)
     .where(arrivals.c.id > bindparam("last"), _OF_THE_BUS)
-    .where(arrivals.c.state.in_((Judgement.DONE, Judgement.DUPLICATE)))
+    .where(arrivals.c.state.in_((ArrivalState.DONE, ArrivalState.DUPLICATE)))
     .limit(1)
 )
 _NEXT_DUE = select(func.min(arrivals.c.next_attempt_at)).where(
-    arrivals.c.state == Judgement.STORED, arrivals.c.next_attempt_at > 0
+    arrivals.c.state == ArrivalState.STORED, arrivals.c.next_attempt_at > 0
 )
 _JUDGE = (
     update(arrivals)

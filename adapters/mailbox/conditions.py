@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from adapters.mailbox.store import Store
+from adapters.mailbox.database import Database
 from adapters.mailbox.tables import conditions
 from bus.logs import get
 from bus.text import printable
@@ -81,8 +81,8 @@ class Condition:
 class Conditions:
     """What is found now; a condition that lasts keeps its beginning, also over a restart."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._reported: dict[str, frozenset[Finding]] = {}
 
     def report(self, source: str, findings: Collection[Finding]) -> None:
@@ -90,7 +90,7 @@ class Conditions:
         found = frozenset(map(_encodable, findings))
         if self._reported.get(source) == found:
             return
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             rows = connection.execute(_OF_SOURCE, {"source": source}).all()
             known = {(row.code, row.about) for row in rows}
             lasting = {(each.code.value, each.about) for each in found}
@@ -122,7 +122,7 @@ class Conditions:
 
     def all(self) -> list[Condition]:
         """Everything that lasts, in the order in which it began."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_ALL).all()
         return [
             Condition(Finding(ConditionCode(row.code), row.about, row.detail_th, row.detail_en), row.since)

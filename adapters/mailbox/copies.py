@@ -13,17 +13,17 @@ from typing import Any
 
 from sqlalchemy import Connection, update
 
-from adapters.mailbox import submissions as sending
+from adapters.mailbox import entries
 from adapters.mailbox.arrivals import judge
 from adapters.mailbox.drafts import letter_values, notice_values
-from adapters.mailbox.messages import Arrival, Judgement
+from adapters.mailbox.entries import OutboxEntry, OutboxState, Receipted
+from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.notices import record
-from adapters.mailbox.submissions import Outgoing, Receipted, Standing
 from adapters.mailbox.tables import outbox
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.signing import Verified
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 
 _ANSWER_WITHIN = 60.0
 """Seconds for the answer, which is here or on its way, until the copy is submitted to be answered again."""
@@ -45,47 +45,51 @@ def take_copy(connection: Connection, arrival: Arrival, verified: Verified[Lette
         "sealed_with": verified.fingerprint,
         "next_attempt_at": time.time() + _ANSWER_WITHIN,
     }
-    known = sending.by_document(connection, document_id)
+    known = entries.by_document(connection, document_id)
     if known is None:
-        _add(connection, document, values | sealed | {"state": Standing.SENT})
+        _add(connection, document, values | sealed | {"state": OutboxState.SENT})
     elif letter and known.digest != verified.digest:
         _compare(connection, arrival, known, values, sealed)
-    judge(connection, arrival.id, Judgement.DONE)
+    judge(connection, arrival.id, ArrivalState.DONE)
 
 
 def _add(connection: Connection, document: Letter | Notice, values: dict[str, Any]) -> None:
-    row = sending.add(connection, values)
+    row = entries.add(connection, values)
     if isinstance(document, Notice):
         record(connection, document, outbox=row)
 
 
 def _compare(
-    connection: Connection, arrival: Arrival, known: Outgoing, values: dict[str, Any], sealed: dict[str, Any]
+    connection: Connection,
+    arrival: Arrival,
+    known: OutboxEntry,
+    values: dict[str, Any],
+    sealed: dict[str, Any],
 ) -> None:
     """The office has laid it out again: but for the time of sending it is the same letter, or it is another one."""
-    if known.state is Standing.ACCEPTED:
+    if known.state is OutboxState.ACCEPTED:
         return
     if known.content_key == values["content_key"]:
         same = {name: values[name] for name in ("document", "digest")} | sealed
-        answered = {"state": Standing.SENT, "refusal": None, "refusal_detail": None, "last_error": None}
+        answered = {"state": OutboxState.SENT, "refusal": None, "refusal_detail": None, "last_error": None}
         connection.execute(update(outbox).where(outbox.c.id == known.id).values(**same, **answered))
         return
-    if known.state is Standing.REFUSED:
+    if known.state is OutboxState.REFUSED:
         return
     refused = Receipted(
-        state=Standing.REFUSED,
+        state=OutboxState.REFUSED,
         verdict=known.verdict,
         entry=known.entry,
-        refusal=RejectionCode.ID_CONFLICT,
+        refusal=RefusalCode.ID_CONFLICT,
         refusal_detail=known.refusal_detail
         or f"accepted already, entry {arrival.number('entry')}, with other content",
     )
-    sending.answer(connection, replace(known, refusal=None), refused, arrival.id)
+    entries.answer(connection, replace(known, refusal=None), refused, arrival.id)
 
 
 def _reference(connection: Connection, letter: Letter) -> str:
     """The office's own key for a letter, if the letter bears it and it is free."""
     wanted = letter.sender_reference
-    if wanted and sending.by_reference(connection, wanted) is None:
+    if wanted and entries.by_reference(connection, wanted) is None:
         return wanted
     return f"copy:{letter.letter_id}"

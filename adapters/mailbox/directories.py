@@ -7,8 +7,8 @@ from threading import Lock
 from sqlalchemy import Connection, func, insert, select
 
 from adapters.mailbox.arrivals import judge
-from adapters.mailbox.messages import Arrival, Judgement
-from adapters.mailbox.store import Store
+from adapters.mailbox.database import Database
+from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.tables import directories
 from bus.directory import Directory, from_json
 from bus.thai import now
@@ -20,8 +20,8 @@ class Directories:
     Only the process that runs on the mailbox adds versions, so that in it what is in memory needs no second look.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._lock = Lock()
         self._latest: Directory | None = None
         self._looked = 0
@@ -29,13 +29,13 @@ class Directories:
 
     def receive(self, arrival: Arrival, directory: Directory, json: bytes) -> bool:
         """Keep a version whose signature held; False if it is not newer than the one held."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             held = connection.execute(select(func.max(directories.c.version))).scalar() or 0
             newer = directory.version > held
             if newer:
                 values = {"version": directory.version, "json": json, "arrived_at": now().isoformat()}
                 connection.execute(insert(directories).values(**values))
-            judge(connection, arrival.id, Judgement.DONE if newer else Judgement.DUPLICATE)
+            judge(connection, arrival.id, ArrivalState.DONE if newer else ArrivalState.DUPLICATE)
         with self._lock:
             self._looked = 0
         return newer
@@ -43,9 +43,9 @@ class Directories:
     def latest(self) -> Directory | None:
         """The version in force, None before the first has come."""
         with self._lock:
-            run = self._store.run
+            run = self._database.run
             if not run or self._looked != run:
-                with self._store.reading() as connection:
+                with self._database.reading() as connection:
                     self._latest = self._read(connection)
                 self._looked = run
             return self._latest

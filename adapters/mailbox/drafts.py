@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from adapters.mailbox.submissions import Standing
+from adapters.mailbox.entries import OutboxState
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
@@ -46,7 +46,7 @@ def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
 def _values(document: Letter | Notice, content: str | Letter | Notice, reference: str) -> dict[str, Any]:
     """What both types share; `content` is the content key, or the document without what differs each time.
 
-    Rejected if the document does not follow its schema: better heard now than from the bus.
+    Refused if the document does not follow its schema: better heard now than from the bus.
     """
     tree = build(document)
     schema.check_tree(tree, "letter" if isinstance(document, Letter) else "notice")
@@ -55,6 +55,6 @@ def _values(document: Letter | Notice, content: str | Letter | Notice, reference
         "content_key": content if isinstance(content, str) else content_digest(build(content)),
         "document": to_bytes(tree),
         "digest": content_digest(tree),
-        "state": Standing.WAITING,
+        "state": OutboxState.WAITING,
         "created_at": now().isoformat(),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, exists, or_, select
 
-from adapters.mailbox.submissions import MACHINE, UNANSWERED
+from adapters.mailbox.entries import MACHINE, UNANSWERED
 from adapters.mailbox.tables import outbox
 
 _BEFORE = outbox.alias("before")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import RowMapping, bindparam, insert, select
 
-from adapters.mailbox.store import Store
+from adapters.mailbox.database import Database
 from adapters.mailbox.tables import alarms, arrivals, seen_heads
 from bus.thai import now
 
@@ -36,32 +36,32 @@ class Alarm:
 class SeenHeads:
     """Rows are added and read; nothing is removed."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def newest(self) -> SeenHead | None:
         """The largest head that is believed."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(select(seen_heads).order_by(seen_heads.c.size.desc()).limit(1))
             found = row.mappings().first()
         return _head(found) if found else None
 
     def of_size(self, size: int) -> SeenHead | None:
         """The believed head of exactly this size."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(_OF_SIZE, {"size": size}).mappings().first()
         return _head(found) if found else None
 
     def keep(self, size: int, root: bytes, note: str) -> None:
         """Believe a head from now on."""
         values = {"size": size, "root": root, "note": note, "seen_at": now().isoformat()}
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             if connection.execute(_OF_SIZE, {"size": size}).first() is None:
                 connection.execute(insert(seen_heads), [values])
 
     def alarm(self, reason: str, held: str, shown: str) -> bool:
         """Keep two heads that contradict each other; False if this pair is kept already."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             same = select(alarms.c.id).where(alarms.c.held == held, alarms.c.shown == shown)
             if connection.execute(same).first() is not None:
                 return False
@@ -71,13 +71,13 @@ class SeenHeads:
 
     def alarms(self) -> list[Alarm]:
         """All that was found to contradict what was believed, newest first."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(select(alarms).order_by(alarms.c.id.desc())).mappings()
             return [Alarm(**{name: row[name] for name in Alarm.__slots__}) for row in rows]
 
     def arrived_with(self, after: int, limit: int = 500) -> list[tuple[int, str]]:
         """The next messages' row numbers, in order, and the headers that each came with (JSON)."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_ARRIVED, {"after": after, "most": limit})
             return [(row.id, row.headers) for row in rows]
 

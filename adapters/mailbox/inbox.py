@@ -13,18 +13,18 @@ from enum import StrEnum
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.arrivals import judge
-from adapters.mailbox.messages import Arrival, Judgement
+from adapters.mailbox.database import Database
+from adapters.mailbox.entries import LONGEST_PAUSE
+from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.notices import say
-from adapters.mailbox.store import Store
-from adapters.mailbox.submissions import LONGEST_PAUSE
 from adapters.mailbox.tables import inbox, inbox_files, news
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.thai import normalise_number, now
 
 
-class Progress(StrEnum):
+class InboxState(StrEnum):
     """How far a received letter has come."""
 
     FETCHING = "fetching"
@@ -38,11 +38,11 @@ class Progress(StrEnum):
     @property
     def delivered(self) -> bool:
         """Whether it has been delivered, whatever has become of its files."""
-        return self in (Progress.DELIVERED, Progress.RESTORING, Progress.INCOMPLETE)
+        return self in (InboxState.DELIVERED, InboxState.RESTORING, InboxState.INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Received:
+class InboxLetter:
     """One row of the inbox."""
 
     id: int
@@ -58,7 +58,7 @@ class Received:
     number: str | None
     date: str
     subject: str | None
-    state: Progress
+    state: InboxState
     attempts: int
     last_error: str | None
     verified_at: str
@@ -66,7 +66,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReceivedFile:
+class InboxFile:
     """A file of a received letter, named by content; `name` is the sender's and no path."""
 
     position: int
@@ -80,47 +80,47 @@ class ReceivedFile:
 class Inbox:
     """Rows are added, completed or failed; nothing is removed."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def admit(self, arrival: Arrival, letter: Letter, digest: str) -> Received | None:
-        """Add a verified letter; None if it is here already. Rejected if its id stands for another content."""
+    def admit(self, arrival: Arrival, letter: Letter, digest: str) -> InboxLetter | None:
+        """Add a verified letter; None if it is here already. Refused if its id stands for another content."""
         sender, letter_id = letter.sender.agency, str(letter.letter_id)
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             known = connection.execute(_KNOWN, {"letter": letter_id, "from": sender}).mappings().first()
             if known and known["digest"] != digest:
-                raise Rejected(RejectionCode.ID_CONFLICT, f"received before with digest {known['digest']}")
+                raise Refused(RefusalCode.ID_CONFLICT, f"received before with digest {known['digest']}")
             if known:
-                judge(connection, arrival.id, Judgement.DUPLICATE)
+                judge(connection, arrival.id, ArrivalState.DUPLICATE)
                 return None
             row = _add(connection, arrival, letter, digest)
-            judge(connection, arrival.id, Judgement.DONE)
+            judge(connection, arrival.id, ArrivalState.DONE)
             return _one(connection, row)
 
     def fetching(
         self, at: float, limit: int, *, but: Sequence[int] = (), longest: float = LONGEST_PAUSE
-    ) -> list[Received]:
+    ) -> list[InboxLetter]:
         """Letters whose files are to be fetched now, except the rows in `but`; what a fast clock put off is due."""
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_FETCHING, values).mappings()
             return [_received(row) for row in rows]
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next letter's files are to be fetched (Unix time), if any but the rows in `but` lacks some."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(_NEXT_DUE, {"but": list(but)}).scalar()
 
-    def files(self, row: int) -> list[ReceivedFile]:
+    def files(self, row: int) -> list[InboxFile]:
         """The files of a letter, the main file first."""
         return self.files_of([row])[row]
 
-    def files_of(self, rows: Sequence[int]) -> dict[int, list[ReceivedFile]]:
+    def files_of(self, rows: Sequence[int]) -> dict[int, list[InboxFile]]:
         """The files of several letters, each one's main file first."""
-        found: dict[int, list[ReceivedFile]] = {row: [] for row in rows}
-        with self._store.reading() as connection:
+        found: dict[int, list[InboxFile]] = {row: [] for row in rows}
+        with self._database.reading() as connection:
             for row, *values in connection.execute(_FILES, {"rows": list(rows)}):
-                found[row].append(ReceivedFile(**dict(zip(ReceivedFile.__slots__, values, strict=True))))
+                found[row].append(InboxFile(**dict(zip(InboxFile.__slots__, values, strict=True))))
         return found
 
     def postpone(self, row: int, *, next_attempt_at: float, error: str) -> None:
@@ -130,7 +130,7 @@ class Inbox:
             "next_attempt_at": next_attempt_at,
             "last_error": error,
         }
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(update(inbox).where(inbox.c.id == row).values(**values))
 
     def deliver(self, row: int, stored: Sequence[int], receipt: Notice, reference: str) -> None:
@@ -138,40 +138,40 @@ class Inbox:
 
         `stored` are the positions of the files that were found durable here: it takes all of them.
         """
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(_STORED, {"row": row, "files": list(stored)})
             if connection.execute(_MISSING, {"row": row}).first():
                 raise AssertionError("a receipt is asked for before every file is stored")
-            if _finish(connection, row, Progress.DELIVERED, error=None):
+            if _finish(connection, row, InboxState.DELIVERED, error=None):
                 say(connection, receipt, reference, content_key=reference)
 
     def fail(self, row: int, failure: Notice, reference: str, reason: str) -> None:
         """Give a letter up whose file is refused for good, and say so to its sender, in one transaction."""
-        with self._store.writing() as connection:
-            if _finish(connection, row, Progress.FAILED, error=reason):
+        with self._database.writing() as connection:
+            if _finish(connection, row, InboxState.FAILED, error=reason):
                 say(connection, failure, reference, content_key=reference)
 
     def reject(self, arrival: int, failure: Notice, reference: str, *, reason: str, detail: str) -> None:
         """Quarantine what came as a letter and is none, and say so, in one transaction."""
-        with self._store.writing() as connection:
-            judge(connection, arrival, Judgement.QUARANTINED, reason=reason, detail=detail)
+        with self._database.writing() as connection:
+            judge(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
             say(connection, failure, reference, content_key=reference)
 
-    def get(self, row: int) -> Received:
+    def get(self, row: int) -> InboxLetter:
         """The row of this number, which is there."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return _one(connection, row)
 
     def counts(self) -> dict[str, int]:
         """How many letters there are in each state."""
         query = select(inbox.c.state, func.count()).group_by(inbox.c.state)
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return {state: count for state, count in connection.execute(query)}
 
-    def troubled(self, limit: int = 100) -> list[Received]:
+    def troubled(self, limit: int = 100) -> list[InboxLetter]:
         """Letters that are not delivered yet for some trouble, or failed, newest first."""
-        query = select(inbox).where(inbox.c.state != Progress.DELIVERED, inbox.c.last_error.is_not(None))
-        with self._store.reading() as connection:
+        query = select(inbox).where(inbox.c.state != InboxState.DELIVERED, inbox.c.last_error.is_not(None))
+        with self._database.reading() as connection:
             rows = connection.execute(query.order_by(inbox.c.id.desc()).limit(limit)).mappings()
             return [_received(row) for row in rows]
 
@@ -182,7 +182,7 @@ class Inbox:
         number: str | None = None,
         digest: str | None = None,
         limit: int = 1000,
-    ) -> list[Received]:
+    ) -> list[InboxLetter]:
         """Letters, newest first; only those of an id, a number or a content digest if one is given."""
         query = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
         if letter_id is not None:
@@ -191,7 +191,7 @@ class Inbox:
             query = query.where(inbox.c.digest == digest)
         if number is not None:
             query = query.where(inbox.c.number_normal == normalise_number(number))
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return [_received(row) for row in connection.execute(query).mappings()]
 
 
@@ -210,7 +210,7 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: str) 
         "number_normal": normalise_number(letter.number) if letter.number else None,
         "date": letter.date.isoformat(),
         "subject": letter.content.subject if letter.content else None,
-        "state": Progress.FETCHING,
+        "state": InboxState.FETCHING,
         "verified_at": now().isoformat(),
     }
     row = int(connection.execute(_ADD, values).scalar_one())
@@ -229,13 +229,13 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: str) 
     return row
 
 
-def _finish(connection: Connection, row: int, state: Progress, *, error: str | None) -> bool:
+def _finish(connection: Connection, row: int, state: InboxState, *, error: str | None) -> bool:
     """End the fetching of a letter, as news; False if it had ended before."""
     at = now().isoformat()
     values = {
         "row": row,
         "to_state": state,
-        "at": at if state is Progress.DELIVERED else None,
+        "at": at if state is InboxState.DELIVERED else None,
         "error": error,
     }
     changed = connection.execute(_FINISH, values)
@@ -244,15 +244,15 @@ def _finish(connection: Connection, row: int, state: Progress, *, error: str | N
     return bool(changed.rowcount)
 
 
-def _one(connection: Connection, row: int) -> Received:
+def _one(connection: Connection, row: int) -> InboxLetter:
     return _received(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
-def _received(row: RowMapping) -> Received:
-    values = {name: row[name] for name in Received.__slots__}
-    values["state"] = Progress(row["state"])
+def _received(row: RowMapping) -> InboxLetter:
+    values = {name: row[name] for name in InboxLetter.__slots__}
+    values["state"] = InboxState(row["state"])
     values["flags"] = tuple(filter(None, row["flags"].split(",")))
-    return Received(**values)
+    return InboxLetter(**values)
 
 
 # Asked for every letter, and so built once.
@@ -263,10 +263,10 @@ _ADD_FILES = insert(inbox_files)
 _NEWS = insert(news)
 _FINISH = (
     update(inbox)
-    .where(inbox.c.id == bindparam("row"), inbox.c.state == Progress.FETCHING)
+    .where(inbox.c.id == bindparam("row"), inbox.c.state == InboxState.FETCHING)
     .values(state=bindparam("to_state"), delivered_at=bindparam("at"), last_error=bindparam("error"))
 )
-_LACKS_FILES = inbox.c.state.in_((Progress.FETCHING, Progress.RESTORING))
+_LACKS_FILES = inbox.c.state.in_((InboxState.FETCHING, InboxState.RESTORING))
 _NOT_UNDER_WAY = _LACKS_FILES & inbox.c.id.not_in(bindparam("but", expanding=True))
 _FETCHING = (
     select(inbox)
@@ -279,7 +279,7 @@ _FETCHING = (
 )
 _NEXT_DUE = select(func.min(inbox.c.next_attempt_at)).where(_NOT_UNDER_WAY)
 _FILES = (
-    select(inbox_files.c.inbox, *(inbox_files.c[name] for name in ReceivedFile.__slots__))
+    select(inbox_files.c.inbox, *(inbox_files.c[name] for name in InboxFile.__slots__))
     .where(inbox_files.c.inbox.in_(bindparam("rows", expanding=True)))
     .order_by(inbox_files.c.inbox, inbox_files.c.position)
 )

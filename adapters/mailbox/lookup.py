@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from adapters.mailbox.inbox import Received
+from adapters.mailbox.entries import OutboxEntry
+from adapters.mailbox.inbox import InboxLetter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
-from adapters.mailbox.submissions import Outgoing
 from bus.thai import thai_date
 
-_Row = TypeVar("_Row", Received, Outgoing)
+_Row = TypeVar("_Row", InboxLetter, OutboxEntry)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class LetterKey:
         return ", ".join(filter(None, shown))
 
 
-def received_letter(mailbox: Mailbox, key: LetterKey) -> Received:
+def received_letter(mailbox: Mailbox, key: LetterKey) -> InboxLetter:
     """The one received letter of this key; Mistaken when there is none, or more than one."""
     if key.letter_id is None and key.number is None:
         raise Mistaken(_nothing_named())
@@ -41,7 +41,7 @@ def received_letter(mailbox: Mailbox, key: LetterKey) -> Received:
     return _exactly_one([row for row in rows if _fits(row, key) and key.sender in (None, row.sender)], key)
 
 
-def sent_letter(mailbox: Mailbox, key: LetterKey) -> Outgoing:
+def sent_letter(mailbox: Mailbox, key: LetterKey) -> OutboxEntry:
     """The one letter of ours of this key; Mistaken when there is none, or more than one."""
     if (key.letter_id or key.reference or key.number) is None:
         raise Mistaken(_nothing_named())
@@ -60,7 +60,7 @@ def any_key(text: str) -> LetterKey:
     return LetterKey(letter_id=plain) if is_id else LetterKey(number=text)
 
 
-def _fits(row: Received | Outgoing, key: LetterKey) -> bool:
+def _fits(row: InboxLetter | OutboxEntry, key: LetterKey) -> bool:
     return key.date is None or row.date == key.date.isoformat()
 
 
@@ -77,9 +77,9 @@ def _exactly_one(rows: list[_Row], key: LetterKey) -> _Row:
     raise Mistaken(Mistake("letter", th, en))
 
 
-def _from(row: Received | Outgoing) -> str:
+def _from(row: InboxLetter | OutboxEntry) -> str:
     """Another sender may have chosen the same LetterID."""
-    return f", {row.sender}" if isinstance(row, Received) else ""
+    return f", {row.sender}" if isinstance(row, InboxLetter) else ""
 
 
 def _nothing_named() -> Mistake:

@@ -9,26 +9,25 @@ from types import TracebackType
 
 from sqlalchemy import update
 
-from adapters.mailbox import submissions as sending
-from adapters.mailbox import tables
+from adapters.mailbox import entries, tables
 from adapters.mailbox.answering import Entered, take_entry, take_verdict
 from adapters.mailbox.arrivals import Arrivals, judge
 from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
+from adapters.mailbox.database import Database
 from adapters.mailbox.directories import Directories
-from adapters.mailbox.facts import Facts
+from adapters.mailbox.entries import OutboxEntry, Receipted
 from adapters.mailbox.files import FileStore
 from adapters.mailbox.heads import SeenHeads
-from adapters.mailbox.inbox import Inbox, Received
+from adapters.mailbox.inbox import Inbox, InboxLetter
 from adapters.mailbox.keys import KeyState
-from adapters.mailbox.messages import Arrival, Judgement
+from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import Notices, record
 from adapters.mailbox.outbox import Outbox
+from adapters.mailbox.properties import Properties
 from adapters.mailbox.restoring import Restoring
 from adapters.mailbox.states import RecipientState, fold
-from adapters.mailbox.store import Store
-from adapters.mailbox.submissions import Outgoing, Receipted
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.notice import BUS, Notice
@@ -40,18 +39,18 @@ class Mailbox:
 
     def __init__(self, folder: Path, agency: str) -> None:
         self.agency = agency
-        self._store = Store(folder, agency)
+        self._database = Database(folder, agency)
         self.store = FileStore(folder / "files")
-        self.outbox = Outbox(self._store, self.store)
-        self.arrivals = Arrivals(self._store)
-        self.inbox = Inbox(self._store)
-        self.restoring = Restoring(self._store)
-        self.notices = Notices(self._store)
-        self.news = Newsfeed(self._store)
-        self.directories = Directories(self._store)
-        self.facts = Facts(self._store)
-        self.conditions = Conditions(self._store)
-        self.heads = SeenHeads(self._store)
+        self.outbox = Outbox(self._database, self.store)
+        self.arrivals = Arrivals(self._database)
+        self.inbox = Inbox(self._database)
+        self.restoring = Restoring(self._database)
+        self.notices = Notices(self._database)
+        self.news = Newsfeed(self._database)
+        self.directories = Directories(self._database)
+        self.properties = Properties(self._database)
+        self.conditions = Conditions(self._database)
+        self.heads = SeenHeads(self._database)
 
     def __enter__(self) -> Mailbox:
         return self
@@ -63,88 +62,88 @@ class Mailbox:
 
     def close(self) -> None:
         """Close the database."""
-        self._store.close()
+        self._database.close()
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Be the one process that runs on this mailbox; AlreadyRunning if another one does."""
-        return self._store.exclusive()
+        return self._database.exclusive()
 
     def running(self) -> bool:
         """Whether some process runs on this mailbox."""
-        return self._store.running()
+        return self._database.running()
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Whatever this thread writes in this block is committed together, or not at all.
 
         A part that fails, and whose error is caught within the block, is undone alone.
         """
-        with self._store.writing():
+        with self._database.writing():
             yield
 
     @contextmanager
-    def at_one_time(self) -> Iterator[None]:
+    def snapshot(self) -> Iterator[None]:
         """Whatever this thread reads in this block, it reads as of the same moment."""
-        with self._store.reading():
+        with self._database.reading():
             yield
 
     def changed(self) -> int:
         """A number that differs from the one before if another process has committed since."""
-        return self._store.changed()
+        return self._database.changed()
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call `listener`, in whatever thread, after this process has put something out; the result ends that."""
-        return self._store.listen(listener)
+        return self._database.listen(listener)
 
     def directory(self) -> Directory | None:
         """The latest directory that the bus has sent."""
         return self.directories.latest()
 
     def answer(self, arrival: Arrival, receipted: Receipted, notice: Notice, key: KeyState | None) -> None:
-        """Take the bus's verdict, whose signature has been verified. Rejected if it contradicts an acceptance."""
-        with self._store.writing() as connection:
+        """Take the bus's verdict, whose signature has been verified. Refused if it contradicts an acceptance."""
+        with self._database.writing() as connection:
             take_verdict(connection, arrival, receipted, notice, key)
 
     def note_entry(self, arrival: Arrival, stated: Entered) -> None:
-        """Take the bus's unsigned word that a notice or statement is in the ledger. Rejected for a letter."""
-        with self._store.writing() as connection:
+        """Take the bus's unsigned word that a notice or report is in the ledger. Refused for a letter."""
+        with self._database.writing() as connection:
             take_entry(connection, arrival, stated)
 
     def take_back(self, arrival: Arrival, verified: Verified[Letter | Notice]) -> None:
         """Take a copy of a document of this agency's own, whose seal has been verified (copies.py)."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             take_copy(connection, arrival, verified)
-            self._store.added()
+            self._database.added()
 
     def pull_in(self, at: float) -> None:
         """Make due now (Unix time) whatever is put off: a clock that was ahead has been put right."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             for table in (tables.outbox, tables.arrivals, tables.inbox):
                 later = update(table).where(table.c.next_attempt_at > at)
                 connection.execute(later.values(next_attempt_at=at))
 
     def hear(self, arrival: Arrival, notice: Notice) -> bool:
         """Keep a verified notice about a letter; False if the same was said before."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             new = record(connection, notice, arrival=arrival.id, entry=arrival.number("entry"), is_news=True)
-            judge(connection, arrival.id, Judgement.DUPLICATE if new is None else Judgement.DONE)
+            judge(connection, arrival.id, ArrivalState.DUPLICATE if new is None else ArrivalState.DONE)
         return new is not None
 
-    def sent_letter(self, letter_id: str, digest: str) -> Outgoing | None:
+    def sent_letter(self, letter_id: str, digest: str) -> OutboxEntry | None:
         """This agency's own letter of that id and content."""
-        with self._store.reading() as connection:
-            return sending.by_letter(connection, letter_id, digest)
+        with self._database.reading() as connection:
+            return entries.by_letter(connection, letter_id, digest)
 
-    def states_of_sent(self, row: Outgoing, only: Collection[str] | None = None) -> list[RecipientState]:
+    def states_of_sent(self, row: OutboxEntry, only: Collection[str] | None = None) -> list[RecipientState]:
         """Where a letter of ours stands with each recipient, or with some; none before the bus has accepted it."""
         if only is None:
             return fold(row.recipients, self.agency, self.notices.about(row.document_id, row.digest))
         wanted = [code for code in row.recipients if code in only]
         authors = {*wanted, self.agency, BUS}
-        statements = self.notices.about(row.document_id, row.digest, authors=authors)
-        return fold(wanted, self.agency, statements)
+        reports = self.notices.about(row.document_id, row.digest, authors=authors)
+        return fold(wanted, self.agency, reports)
 
-    def state_of_received(self, row: Received) -> RecipientState:
+    def state_of_received(self, row: InboxLetter) -> RecipientState:
         """Where a letter that we received stands with us."""
-        statements = self.notices.about(row.letter_id, row.digest)
-        return fold((self.agency,), row.sender, statements)[0]
+        reports = self.notices.about(row.letter_id, row.digest)
+        return fold((self.agency,), row.sender, reports)[0]

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Judgement(StrEnum):
+class ArrivalState(StrEnum):
     """What became of an arrival."""
 
     STORED = "stored"
@@ -39,7 +39,7 @@ class Arrival:
     headers: Mapping[str, str | int]
     body: bytes
     arrived_at: datetime
-    state: Judgement
+    state: ArrivalState
     attempts: int
     reason: str | None
     detail: str | None

@@ -14,7 +14,7 @@ from enum import StrEnum
 from sqlalchemy import RowMapping, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from adapters.mailbox.store import Store
+from adapters.mailbox.database import Database
 from adapters.mailbox.tables import bookmarks, deferred_news, news
 
 
@@ -62,53 +62,53 @@ class Deferral:
 class Newsfeed:
     """Items are added by whoever makes them; here they are read."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def after(self, item: int, limit: int) -> list[Item]:
         """The next items, in order."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_AFTER, {"item": item, "most": limit}).mappings().all()
         return [_item(row) for row in rows]
 
     def bookmark(self, connector: str) -> Bookmark:
         """Where this connector stands."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(_BOOKMARK, {"name": connector}).first()
         return Bookmark(row.told, row.prepared, tuple(row.place.split("\n"))) if row else Bookmark(0, 0, ())
 
     def prepared(self, connector: str, item: int, places: Sequence[str]) -> None:
         """Say that all up to an item is complete under temporary names, to be shown at `places` (no line breaks)."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 _PREPARED, {"connector": connector, "prepared": item, "place": "\n".join(places)}
             )
 
     def told(self, connector: str, item: int) -> None:
         """Say that all up to an item was shown."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(_TOLD, {"connector": connector, "told": item})
 
     def defer(self, connector: str, deferral: Deferral) -> None:
         """Have later items told before this one."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(_DEFER, {"connector": connector, **asdict(deferral)})
 
     def deferred(self, connector: str, at: float) -> list[tuple[Item, int]]:
         """The items that were put off and are to be tried again now, each with the attempts made."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_DEFERRED, {"name": connector, "at": at}).mappings().all()
         return [(_item(row), row["attempts"]) for row in rows]
 
     def deferrals(self, connector: str) -> list[Deferral]:
         """Everything that was put off and is not told yet."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_DEFERRALS, {"name": connector}).mappings().all()
         return [Deferral(**row) for row in rows]
 
     def no_longer_deferred(self, connector: str, item: int) -> None:
         """Say that an item that was put off was told."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(_TOLD_LATE, {"name": connector, "which": item})
 
 

@@ -14,10 +14,10 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, RowMapping, String, and_, bindparam, insert, or_, select
 
-from adapters.mailbox import submissions as sending
+from adapters.mailbox import entries
+from adapters.mailbox.database import Database
 from adapters.mailbox.drafts import notice_values
-from adapters.mailbox.store import Store
-from adapters.mailbox.submissions import MACHINE, Outgoing
+from adapters.mailbox.entries import MACHINE, OutboxEntry
 from adapters.mailbox.tables import news, notices
 from bus.documents.notice import Event, Notice
 
@@ -27,7 +27,7 @@ _RECEIPTS = UUID("6d0f1f0e-5f6c-5d0b-9f0b-0c3c7f4f5a51")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class NoticeRow:
     """One row of the notices: what of it a list shows and a state depends on."""
 
     id: int
@@ -59,22 +59,22 @@ class Statement:
 class Notices:
     """Notices in both directions; rows are added and never removed."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    def say(self, notice: Notice, reference: str, content_key: str | None = None) -> Outgoing:
+    def say(self, notice: Notice, reference: str, content_key: str | None = None) -> OutboxEntry:
         """Put an act of a clerk into the outbox; the same reference with the same content is the same act.
 
         `content_key` says what its content is, where the notice also holds what differs each time it is made.
         """
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             row = say(connection, notice, reference, content_key)
-            self._store.added()
+            self._database.added()
         return row
 
     def about(
         self, letter_id: str, digest: str | None = None, *, authors: Collection[str] | None = None
-    ) -> list[Statement]:
+    ) -> list[NoticeRow]:
         """Everything said about a letter (by these authors), in the order of the ledger.
 
         Notices are heard in another order than they were entered, after a restore or by two routers' hands. What the
@@ -84,13 +84,13 @@ class Notices:
         query = _ABOUT if authors is None else _ABOUT_BY
         if authors is not None:
             keys["authors"] = list(authors)
-        with self._store.reading() as connection:
-            return _in_order([_statement(row) for row in connection.execute(query, keys).mappings()])
+        with self._database.reading() as connection:
+            return _in_order([_row(row) for row in connection.execute(query, keys).mappings()])
 
-    def get(self, row: int) -> Statement:
+    def get(self, row: int) -> NoticeRow:
         """The row of this number, which is there."""
-        with self._store.reading() as connection:
-            return _statement(connection.execute(_ONE, {"row": row}).mappings().one())
+        with self._database.reading() as connection:
+            return _row(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
 def machine_notice_id(event: str, digest: str, recipient: str) -> UUID:
@@ -110,14 +110,16 @@ def identity_of(notice: Notice) -> str:
     return f"{notice.author}:{notice.notice_id}"
 
 
-def say(connection: Connection, notice: Notice, reference: str, content_key: str | None = None) -> Outgoing:
+def say(
+    connection: Connection, notice: Notice, reference: str, content_key: str | None = None
+) -> OutboxEntry:
     """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there."""
     values = notice_values(notice, reference, content_key)
-    if known := sending.same(connection, values):
+    if known := entries.same(connection, values):
         return known
-    row = sending.add(connection, values)
+    row = entries.add(connection, values)
     record(connection, notice, outbox=row)
-    return sending.one(connection, row)
+    return entries.one(connection, row)
 
 
 def record(
@@ -171,25 +173,25 @@ def _values(notice: Notice) -> dict[str, Any]:
     return values
 
 
-def _statement(row: RowMapping) -> Statement:
-    values = {name: row[name] for name in Statement.__slots__}
+def _row(row: RowMapping) -> NoticeRow:
+    values = {name: row[name] for name in NoticeRow.__slots__}
     values["about"] = tuple(row["about"].split())
-    return Statement(**values)
+    return NoticeRow(**values)
 
 
-def _in_order(statements: Sequence[Statement]) -> list[Statement]:
+def _in_order(rows: Sequence[NoticeRow]) -> list[NoticeRow]:
     """By entry; what has none comes after all that was known when it was said."""
     places, newest = {}, 0
-    for each in statements:
+    for each in rows:
         newest = max(newest, each.entry or 0)
         places[each.id] = (newest, 1) if each.entry is None else (each.entry, 0)
-    return sorted(statements, key=lambda each: (*places[each.id], each.id))
+    return sorted(rows, key=lambda each: (*places[each.id], each.id))
 
 
-def standing(statements: Sequence[Statement]) -> list[Statement]:
+def standing(rows: Sequence[NoticeRow]) -> list[NoticeRow]:
     """Those that still hold: not refused by the bus, and not superseded by their own author."""
-    superseded = {(s.author, s.supersedes) for s in statements if s.supersedes and not s.void}
-    return [s for s in statements if not s.void and (s.author, s.notice_id) not in superseded]
+    superseded = {(s.author, s.supersedes) for s in rows if s.supersedes and not s.void}
+    return [s for s in rows if not s.void and (s.author, s.notice_id) not in superseded]
 
 
 # Asked for every notice, and so built once.

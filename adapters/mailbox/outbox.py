@@ -14,19 +14,17 @@ from pathlib import Path
 
 from sqlalchemy import bindparam, func, insert, or_, select, update
 
+from adapters.mailbox.database import Database
 from adapters.mailbox.drafts import letter_values
 from adapters.mailbox.due import DUE, NEXT_DUE
-from adapters.mailbox.files import FileStore, Fingerprint
-from adapters.mailbox.keys import KeyState
-from adapters.mailbox.store import Store
-from adapters.mailbox.submissions import (
+from adapters.mailbox.entries import (
     LONGEST_PAUSE,
-    STATEMENT,
+    REPORT,
     UNANSWERED,
     Attempt,
-    Outgoing,
-    OutgoingFile,
-    Standing,
+    OutboxEntry,
+    OutboxFile,
+    OutboxState,
     add,
     answer,
     of_the_seal,
@@ -36,6 +34,8 @@ from adapters.mailbox.submissions import (
     show_anew,
     unseal,
 )
+from adapters.mailbox.files import FileStore, Fingerprint
+from adapters.mailbox.keys import KeyState
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
 from bus.thai import comparable, normalise_number, now
@@ -44,22 +44,22 @@ from bus.thai import comparable, normalise_number, now
 class Outbox:
     """Rows are added once, sealed once and answered; nothing is removed."""
 
-    def __init__(self, store: Store, files: FileStore) -> None:
-        self._store = store
+    def __init__(self, database: Database, files: FileStore) -> None:
+        self._database = database
         self._files = files
 
-    def put_letter(self, letter: Letter, files: Sequence[Path], reference: str) -> Outgoing:
+    def put_letter(self, letter: Letter, files: Sequence[Path], reference: str) -> OutboxEntry:
         """Put a letter in, with its files in the order of `letter.all_files`; the same one again is the same row.
 
         Raises AlreadyPut when the reference or the LetterID is taken by other content, and FileChanged when a file is
         not the one that the letter states.
         """
         values = letter_values(letter, reference)
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             if known := same(connection, values):
                 return known
         self.take_files(letter, files)
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             if known := same(connection, values):
                 return known
             row = add(connection, values)
@@ -68,7 +68,7 @@ class Outbox:
                 for position, f in enumerate(letter.all_files)
             ]
             connection.execute(_ADD_FILES, details)
-            self._store.added()
+            self._database.added()
             return one(connection, row)
 
     def take_files(self, letter: Letter, files: Sequence[Path]) -> None:
@@ -76,13 +76,15 @@ class Outbox:
         for file, source in zip(letter.all_files, files, strict=True):
             self._files.take_in(source, Fingerprint(file.digest, file.size))
 
-    def seal(self, row: Outgoing, raw: bytes, submission: str, sealed_with: str | None = None) -> Outgoing:
+    def seal(
+        self, row: OutboxEntry, raw: bytes, submission: str, sealed_with: str | None = None
+    ) -> OutboxEntry:
         """Keep the signed bytes, and give the row with them: what was published is replaced only after a refusal."""
         values = {"key": row.id, "raw": raw, "submission": submission, "with": sealed_with}
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             if not connection.execute(_SEAL, values).rowcount:
                 return one(connection, row.id)
-        return replace(row, raw=raw, submission=submission, sealed_with=sealed_with, state=Standing.SEALED)
+        return replace(row, raw=raw, submission=submission, sealed_with=sealed_with, state=OutboxState.SEALED)
 
     def seal_anew(self, key: KeyState) -> int:
         """Send again what was refused for its seal, if something is known of the key that was not known then.
@@ -90,8 +92,8 @@ class Outbox:
         Give how many that are. The same refusal, once more, is no news then.
         """
         since = or_(outbox.c.refused_under.is_(None), outbox.c.refused_under != str(key))
-        refused = select(outbox.c.id, outbox.c.refusal).where(outbox.c.state == Standing.REFUSED, since)
-        with self._store.writing() as connection:
+        refused = select(outbox.c.id, outbox.c.refusal).where(outbox.c.state == OutboxState.REFUSED, since)
+        with self._database.writing() as connection:
             rows = [row.id for row in connection.execute(refused) if of_the_seal(row.refusal)]
             for row in rows:
                 unseal(connection, row)
@@ -99,7 +101,7 @@ class Outbox:
 
     def attempted(self, attempts: Sequence[Attempt]) -> None:
         """Remember attempts to send, in one transaction; an answer that came meanwhile stands."""
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             for each in attempts:
                 for position, at in each.uploaded.items():
                     connection.execute(_UPLOADED, {"row": each.row, "file": position, "at": at})
@@ -108,32 +110,32 @@ class Outbox:
                 if each.refused and (row := one(connection, each.row)).state in UNANSWERED:
                     answer(connection, row, each.refused, None)
 
-    def put_statement(self, statement_id: str, octets: bytes, summary: str) -> None:
+    def put_report(self, report_id: str, octets: bytes, summary: str) -> None:
         """Put in what this adapter says about itself: it is sealed and sent until the bus has answered."""
         digest = hashlib.sha256(octets).hexdigest()
         values = {
-            "type": STATEMENT,
-            "reference": f"{STATEMENT}:{statement_id}",
-            "document_id": statement_id,
+            "type": REPORT,
+            "reference": f"{REPORT}:{report_id}",
+            "document_id": report_id,
             "content_key": digest,
             "document": octets,
             "digest": digest,
             "summary": summary,
-            "state": Standing.WAITING,
+            "state": OutboxState.WAITING,
             "created_at": now().isoformat(),
         }
-        with self._store.writing() as connection:
+        with self._database.writing() as connection:
             add(connection, values)
-            self._store.added()
+            self._database.added()
 
     def send_again(self, row: int) -> None:
         """Submit a refused or parked document once more, files included; sealed anew if it was refused for its seal.
 
         Whoever asks for it is told of the answer, even if that is the same once more.
         """
-        again = (Standing.REFUSED, Standing.PARKED)
-        values = {"state": Standing.SEALED, "next_attempt_at": 0.0, "attempts": 0, "last_error": None}
-        with self._store.writing() as connection:
+        again = (OutboxState.REFUSED, OutboxState.PARKED)
+        values = {"state": OutboxState.SEALED, "next_attempt_at": 0.0, "attempts": 0, "last_error": None}
+        with self._database.writing() as connection:
             known = one(connection, row)
             if known.state in again and (known.raw is None or of_the_seal(known.refusal)):
                 unseal(connection, row)
@@ -143,49 +145,49 @@ class Outbox:
             connection.execute(asked.values(refusal=None, refusal_detail=None))
             show_anew(connection, row)
             connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
-            self._store.added()
+            self._database.added()
 
     def due(
         self, at: float, limit: int, *, but: Sequence[int] = (), longest: float = LONGEST_PAUSE
-    ) -> list[Outgoing]:
+    ) -> list[OutboxEntry]:
         """What is to be sent now, longest due first, except the rows in `but`.
 
         What is due later than the longest pause was put off by a clock that was ahead, and is due now.
         """
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(DUE, values).mappings()
             return [outgoing(row) for row in rows]
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next attempt falls due (Unix time), if anything but the rows in `but` is unanswered."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(NEXT_DUE, {"but": list(but)}).scalar()
 
-    def stating(self) -> bool:
+    def reporting(self) -> bool:
         """Whether something that this adapter says about itself is on its way."""
-        query = select(outbox.c.id).where(outbox.c.type == STATEMENT, outbox.c.state.in_(UNANSWERED))
-        with self._store.reading() as connection:
+        query = select(outbox.c.id).where(outbox.c.type == REPORT, outbox.c.state.in_(UNANSWERED))
+        with self._database.reading() as connection:
             return connection.execute(query.limit(1)).first() is not None
 
-    def oldest(self, states: Collection[Standing]) -> str | None:
+    def oldest(self, states: Collection[OutboxState]) -> str | None:
         """When the oldest of the documents in these states was put in, or refused before it was sent again."""
         since = func.max(outbox.c.created_at, func.coalesce(outbox.c.answered_at, ""))
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(select(func.min(since)).where(outbox.c.state.in_(states))).scalar()
 
-    def get(self, row: int) -> Outgoing:
+    def get(self, row: int) -> OutboxEntry:
         """The row of this number, which is there."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return one(connection, row)
 
-    def find(self, key: str) -> Outgoing | None:
+    def find(self, key: str) -> OutboxEntry | None:
         """The letter or notice with this reference or document id."""
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(_FIND, {"key": key}).mappings().first()
         return outgoing(found) if found else None
 
-    def letter(self, *, letter_id: str | None = None, reference: str | None = None) -> Outgoing | None:
+    def letter(self, *, letter_id: str | None = None, reference: str | None = None) -> OutboxEntry | None:
         """The letter of ours with this id and this reference, whichever is given.
 
         A person has typed the reference: where none is so written, the only one that looks like it is meant.
@@ -199,54 +201,57 @@ class Outbox:
                 letters.where(outbox.c.reference == reference),
                 letters.where(func.comparable(outbox.c.reference) == comparable(reference)),
             ]
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             for query in queries:
                 if found := connection.execute(query.limit(2)).mappings().all():
                     return outgoing(found[0]) if len(found) == 1 else None
         return None
 
-    def letters(self, number: str | None = None, *, limit: int = 1000) -> list[Outgoing]:
+    def letters(self, number: str | None = None, *, limit: int = 1000) -> list[OutboxEntry]:
         """Letters, newest first; only those of a number if one is given."""
         query = select(outbox).where(outbox.c.type == "letter").order_by(outbox.c.id.desc()).limit(limit)
         if number is not None:
             query = query.where(outbox.c.number_normal == normalise_number(number))
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return [outgoing(row) for row in connection.execute(query).mappings()]
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many letters and notices there are in each state."""
         query = select(outbox.c.type, outbox.c.state, func.count()).group_by(outbox.c.type, outbox.c.state)
-        counted: dict[str, dict[str, int]] = {"letter": {}, "notice": {}, STATEMENT: {}}
-        with self._store.reading() as connection:
+        counted: dict[str, dict[str, int]] = {"letter": {}, "notice": {}, REPORT: {}}
+        with self._database.reading() as connection:
             for kind, state, count in connection.execute(query):
                 counted[kind][state] = count
         return counted
 
-    def troubled(self, limit: int = 100) -> list[Outgoing]:
+    def troubled(self, limit: int = 100) -> list[OutboxEntry]:
         """What the last attempt could not send, what the bus refused and what it has parked; newest first."""
         query = select(outbox).where(
-            or_(outbox.c.last_error.is_not(None), outbox.c.state.in_((Standing.REFUSED, Standing.PARKED)))
+            or_(
+                outbox.c.last_error.is_not(None),
+                outbox.c.state.in_((OutboxState.REFUSED, OutboxState.PARKED)),
+            )
         )
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(query.order_by(outbox.c.id.desc()).limit(limit)).mappings()
             return [outgoing(row) for row in rows]
 
-    def files(self, row: int) -> list[OutgoingFile]:
+    def files(self, row: int) -> list[OutboxFile]:
         """The files of a letter, in order."""
         return self.files_of([row])[row]
 
-    def files_of(self, rows: Sequence[int]) -> dict[int, list[OutgoingFile]]:
+    def files_of(self, rows: Sequence[int]) -> dict[int, list[OutboxFile]]:
         """The files of several documents, each one's in order."""
-        found: dict[int, list[OutgoingFile]] = {row: [] for row in rows}
-        with self._store.reading() as connection:
+        found: dict[int, list[OutboxFile]] = {row: [] for row in rows}
+        with self._database.reading() as connection:
             for row, *values in connection.execute(_FILES, {"rows": list(rows)}):
-                found[row].append(OutgoingFile(**dict(zip(OutgoingFile.__slots__, values, strict=True))))
+                found[row].append(OutboxFile(**dict(zip(OutboxFile.__slots__, values, strict=True))))
         return found
 
     def shown(self, files: Collection[str], since: float) -> set[str]:
         """Those of these files that the depot has taken since then, with whichever letter; not in the future."""
         values = {"files": list(files), "since": since, "now": time.time()}
-        with self._store.reading() as connection:
+        with self._database.reading() as connection:
             return set(connection.execute(_SHOWN, values).scalars())
 
 
@@ -262,7 +267,7 @@ _SEAL = (
         raw=bindparam("raw"),
         submission=bindparam("submission"),
         sealed_with=bindparam("with"),
-        state=Standing.SEALED,
+        state=OutboxState.SEALED,
     )
 )
 _UPLOADED = (
@@ -275,9 +280,9 @@ _FAILED = (
     .where(outbox.c.id == bindparam("key"), outbox.c.state.in_(UNANSWERED))
     .values(attempts=outbox.c.attempts + 1, next_attempt_at=bindparam("due"), last_error=bindparam("error"))
 )
-_CONFIRMED = _FAILED.values(state=Standing.SENT)
+_CONFIRMED = _FAILED.values(state=OutboxState.SENT)
 _FILES = (
-    select(outbox_files.c.outbox, *(outbox_files.c[name] for name in OutgoingFile.__slots__))
+    select(outbox_files.c.outbox, *(outbox_files.c[name] for name in OutboxFile.__slots__))
     .where(outbox_files.c.outbox.in_(bindparam("rows", expanding=True)))
     .order_by(outbox_files.c.outbox, outbox_files.c.position)
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from adapters.mailbox.inbox import Received
+from adapters.mailbox.inbox import InboxLetter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.notices import machine_notice_id
 from bus.codes import load_codes
@@ -15,7 +15,7 @@ _LONGEST_REASON = 1000
 """Characters, by the schema."""
 
 
-def receipt(mailbox: Mailbox, letter: Received) -> tuple[Notice, str]:
+def receipt(mailbox: Mailbox, letter: InboxLetter) -> tuple[Notice, str]:
     """The machine's receipt of a letter, with its reference; the same id whenever it is made."""
     return _machine_notice(mailbox.agency, Event.DELIVERED, letter.letter_id, letter.digest)
 

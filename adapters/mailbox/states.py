@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from adapters.mailbox.notices import Statement, standing
+from adapters.mailbox.notices import NoticeRow, standing
 from bus.documents.notice import BUS, Event
 
 ACCEPTED = "accepted"
@@ -39,26 +39,26 @@ class RecipientState:
     """The deadlines that the bus saw pass without a word of this recipient, and that are still open."""
 
 
-def fold(recipients: Iterable[str], sender: str, statements: Sequence[Statement]) -> list[RecipientState]:
+def fold(recipients: Iterable[str], sender: str, notices: Sequence[NoticeRow]) -> list[RecipientState]:
     """Give each recipient's state, in the order of the recipients; words of anybody else count for nothing."""
     states = {agency: RecipientState(agency=agency) for agency in recipients}
-    for statement in standing(statements):
-        for agency in _concerned(statement, sender, states):
-            states[agency] = _after(states[agency], statement)
+    for row in standing(notices):
+        for agency in _concerned(row, sender, states):
+            states[agency] = _after(states[agency], row)
     return list(states.values())
 
 
-def _concerned(statement: Statement, sender: str, states: dict[str, RecipientState]) -> list[str]:
-    if statement.author in states and statement.author != sender:
-        return [statement.author]
-    if statement.author not in (sender, BUS):
+def _concerned(row: NoticeRow, sender: str, states: dict[str, RecipientState]) -> list[str]:
+    if row.author in states and row.author != sender:
+        return [row.author]
+    if row.author not in (sender, BUS):
         return []
-    if statement.author == sender and sender in states and statement.about in ((), (sender,)):
+    if row.author == sender and sender in states and row.about in ((), (sender,)):
         return [sender]
-    return [agency for agency in statement.about or states if agency in states]
+    return [agency for agency in row.about or states if agency in states]
 
 
-def _after(state: RecipientState, said: Statement) -> RecipientState:
+def _after(state: RecipientState, said: NoticeRow) -> RecipientState:
     event = said.event
     at = said.event_time
     if event == Event.DELIVERED:
@@ -90,7 +90,7 @@ def _after(state: RecipientState, said: Statement) -> RecipientState:
     return state
 
 
-def _decided(state: RecipientState, said: Statement) -> RecipientState:
+def _decided(state: RecipientState, said: NoticeRow) -> RecipientState:
     """The clerk's word: it replaces the clerk's earlier one, and with it every deadline and dispute is closed."""
     return replace(
         state,

@@ -22,8 +22,8 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-facts = Table(
-    "facts",
+properties = Table(
+    "properties",
     metadata,
     Column("name", String, primary_key=True),
     Column("value", String, nullable=False),

@@ -17,7 +17,7 @@ from bus.errors import Transient
 from bus.ledger.agencies import AgencyActivity, activity_of, given_at
 from bus.ledger.database import reading
 from bus.ledger.reading import Reader
-from bus.router.enforce import directory_in_force
+from bus.router.activation import directory_in_force
 from bus.settings import BusSettings
 from bus.settings.sections import with_credentials
 

@@ -14,7 +14,7 @@ import typer
 from bus.cli.letters import SHA256, dates_of
 from bus.codes import load_codes
 from bus.directory import BUS, Names, agencies_in, from_json
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
@@ -77,7 +77,7 @@ def dates(text: str | None) -> tuple[str | None, str | None]:
 
 def refusal(text: str | None) -> str | None:
     """Return the code of a refusal."""
-    known = {code.value: (code.value, code.value) for code in RejectionCode}
+    known = {code.value: (code.value, code.value) for code in RefusalCode}
     return None if text is None else _one_of("code of a refusal", text, known, "--code")
 
 

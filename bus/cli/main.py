@@ -28,7 +28,7 @@ from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
 from bus.process import keep_private, run_until_told
-from bus.router.enforce import enforce_calendar, enforce_directory
+from bus.router.activation import activate_calendar, activate_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
 from bus.settings import BusSettings
@@ -112,7 +112,7 @@ def directory_apply(config: Config = None, json: Json = False) -> None:
     settings = settings_of(config)
     directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
     with opened(settings) as ledger:
-        entry = enforce_directory(ledger, directory, bus_seal(settings), operator=operator())
+        entry = activate_directory(ledger, directory, bus_seal(settings), operator=operator())
     sentence = f"directory version {directory.version} is in force (entry {entry})"
     say({"version": directory.version, "entry": entry}, json=json, words=[sentence])
 
@@ -136,7 +136,7 @@ def calendar_apply(config: Config = None, json: Json = False) -> None:
     settings = settings_of(config)
     calendar = load_calendar(settings.calendar.file)
     with opened(settings) as ledger:
-        entry = enforce_calendar(ledger, calendar, operator=operator())
+        entry = activate_calendar(ledger, calendar, operator=operator())
     sentence = f"calendar version {calendar.version} is in force (entry {entry})"
     say({"version": calendar.version, "entry": entry}, json=json, words=[sentence])
 

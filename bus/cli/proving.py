@@ -20,8 +20,8 @@ from bus.errors import Misconfigured, Problem
 from bus.exits import NEGATIVE
 from bus.ledger import halt
 from bus.ledger.database import reading
+from bus.ledger.findings import Report
 from bus.ledger.reading import Reader
-from bus.ledger.report import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import NO_HEAD, verify

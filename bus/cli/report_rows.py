@@ -161,14 +161,14 @@ def _keys_columns(names: Names) -> list[Column]:
 def _gaps(reader: Reader, only: Only) -> Iterator[Row]:
     """Consignments that no broker has confirmed: what each agency is still to get."""
     for agency, (waiting, held) in sorted(reader.waiting_by_agency().items()):
-        yield {"agency": agency, "waiting": waiting, "held": held}
+        yield {"agency": agency, "waiting": waiting, "on-hold": held}
 
 
 def _gaps_columns(names: Names) -> list[Column]:
     return [
         Column("agency", "agency", "หน่วยงาน", names.short),
         Column("waiting", "waiting", "รอส่ง", plain=True),
-        Column("held", "held", "รอเพราะพักใช้งาน", plain=True),
+        Column("on-hold", "on-hold", "รอเพราะพักใช้งาน", plain=True),
     ]
 
 

@@ -136,7 +136,7 @@ def _missing(state: LetterState, silent: list[str]) -> dict[str, list[str]]:
             else "receipt"
             if one.consigned_at
             else "release"
-            if one.held
+            if one.on_hold
             else "consignment"
         )
         found.setdefault(what, []).append(code)

@@ -6,7 +6,7 @@
 | GET, HEAD /files/{sha256} | parties of a letter, and who has shown it | 200, 206, 416; 404 for everybody else |
 | HEAD /uploads/{sha256} | an agency | 200 with Upload-Offset |
 | PATCH /uploads/{sha256}, with Upload-Offset and Upload-Length | an agency | 204 before the end, then as PUT |
-| POST /holds | the router | {"results": ["ok", "missing", "size", …]} in the order of the checks |
+| POST /presence | the router | {"results": ["ok", "missing", "size", …]} in the order of the checks |
 | GET /healthz, /readyz, /metrics | anybody in the network | |
 
 Each of the first five bears a token of its own (`bus.documents.tokens`); one that changes something is used once.
@@ -33,8 +33,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from bus import logs
-from bus.depot.holds import AGENCY, SHA256, read_checks, write_results
-from bus.depot.refusals import WORDS, Refusal, Refused
+from bus.depot.presence import AGENCY, SHA256, read_checks, write_results
+from bus.depot.refusals import WORDS, Refusal, RequestRefused
 from bus.depot.replay import Replays
 from bus.depot.store import BLOCK, Depot, Upload
 from bus.directory import PinnedCertificate
@@ -82,7 +82,7 @@ def build_app(
             Route(file, desk.counted(desk.put), methods=["PUT"]),
             Route(upload, desk.counted(desk.offset), methods=["HEAD"]),
             Route(upload, desk.counted(desk.go_on), methods=["PATCH"]),
-            Route("/holds", desk.counted(desk.holds), methods=["POST"]),
+            Route("/presence", desk.counted(desk.holds), methods=["POST"]),
             Route("/healthz", _healthz),
             Route("/readyz", desk.readyz),
             Route("/metrics", desk.metrics),
@@ -147,7 +147,7 @@ class _Desk:
             code = ""
             try:
                 response = await endpoint(request)
-            except Refused as exc:
+            except RequestRefused as exc:
                 code, response = exc.refusal, _refusal(exc.refusal, offset=exc.offset)
             except Denied as exc:
                 code, response = exc.doubt, _refusal(exc.doubt)
@@ -201,9 +201,9 @@ class _Desk:
         agency, sha256 = self._sender(request), _sha256(request)
         offset, length = _number(request, "Upload-Offset"), _number(request, "Upload-Length")
         if offset is None or length is None:
-            raise Refused(Refusal.MALFORMED)
+            raise RequestRefused(Refusal.MALFORMED)
         if offset + (_number(request, "Content-Length") or 0) > length:
-            raise Refused(Refusal.LENGTH)
+            raise RequestRefused(Refusal.LENGTH)
         if offset == length and await run_sync(self._depot.renew, agency, sha256, length):
             return _stored(sha256, length, new=False)
         upload = await run_sync(lambda: self._depot.begin(agency, sha256, length, offset=offset))
@@ -212,11 +212,11 @@ class _Desk:
     async def holds(self, request: Request) -> Response:
         """POST of the router's checks."""
         if self._spent(request).issuer != BUS:
-            raise Refused(Refusal.NOT_YOURS)
+            raise RequestRefused(Refusal.NOT_YOURS)
         try:
             checks = read_checks(await _short_body(request))
         except ValueError as exc:
-            raise Refused(Refusal.MALFORMED) from exc
+            raise RequestRefused(Refusal.MALFORMED) from exc
         results = await run_sync(self._depot.hold, checks)
         return Response(write_results(results), media_type="application/json")
 
@@ -238,22 +238,22 @@ class _Desk:
     def _claims(self, request: Request) -> RequestClaims:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise Refused(Refusal.ANONYMOUS)
+            raise RequestRefused(Refusal.ANONYMOUS)
         at = datetime.fromtimestamp(self._clock(), UTC)
         return open_request_token(token, self._access.pins_of, request.method, request.scope["path"], at)
 
     def _agency(self, request: Request) -> str:
         issuer = self._claims(request).issuer
         if not AGENCY.fullmatch(issuer):
-            raise Refused(Refusal.NOT_YOURS)
+            raise RequestRefused(Refusal.NOT_YOURS)
         return issuer
 
     def _sender(self, request: Request) -> str:
         claims = self._spent(request)
         if not AGENCY.fullmatch(claims.issuer):
-            raise Refused(Refusal.NOT_YOURS)
+            raise RequestRefused(Refusal.NOT_YOURS)
         if self._access.suspended(claims.issuer):
-            raise Refused(Refusal.SUSPENDED)
+            raise RequestRefused(Refusal.SUSPENDED)
         return claims.issuer
 
     def _spent(self, request: Request) -> RequestClaims:
@@ -286,7 +286,7 @@ class _Desk:
                 await self._write(upload, pending)
         await self._write(upload, pending)
         if broken:
-            raise Refused(Refusal.STALLED)
+            raise RequestRefused(Refusal.STALLED)
 
     async def _write(self, upload: Upload, pending: bytearray) -> None:
         block = bytes(pending)
@@ -338,7 +338,7 @@ class _FileResponse(StreamingResponse):
 def _sha256(request: Request) -> str:
     sha256: str = request.path_params["sha256"]
     if not SHA256.fullmatch(sha256):
-        raise Refused(Refusal.FILE_UNKNOWN)
+        raise RequestRefused(Refusal.FILE_UNKNOWN)
     return sha256
 
 
@@ -347,7 +347,7 @@ def _number(request: Request, *names: str) -> int | None:
         value = request.headers.get(name)
         if value is not None:
             if not _NUMBER.fullmatch(value):
-                raise Refused(Refusal.MALFORMED)
+                raise RequestRefused(Refusal.MALFORMED)
             return int(value)
     return None
 
@@ -371,9 +371,9 @@ async def _short_body(request: Request) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > _MOST_JSON:
-                raise Refused(Refusal.MALFORMED)
+                raise RequestRefused(Refusal.MALFORMED)
     except ClientDisconnect as exc:
-        raise Refused(Refusal.STALLED) from exc
+        raise RequestRefused(Refusal.STALLED) from exc
     return bytes(body)
 
 

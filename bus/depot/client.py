@@ -9,14 +9,14 @@ from typing import Self
 
 import httpx
 
-from bus.depot.holds import MOST_CHECKS, Check, Held, read_results, write_checks
+from bus.depot.presence import MOST_CHECKS, Check, Presence, read_results, write_checks
 from bus.documents.notice import BUS
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
 
 
-class Holds:
+class PresenceClient:
     """Asks the depot, as the bus; an asynchronous context manager over its connections."""
 
     def __init__(
@@ -25,13 +25,13 @@ class Holds:
         self._seal = seal
         self._http = httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout, trust_env=False)
 
-    async def hold(self, checks: Sequence[Check]) -> list[Held]:
+    async def hold(self, checks: Sequence[Check]) -> list[Presence]:
         """Answer each check, in order, and hold for seven days what is there; Transient when the depot is away.
 
         A depot that does not believe the router's token counts as away too: nothing may be refused to an agency
         for what is wrong between the parts of the bus.
         """
-        held: list[Held] = []
+        held: list[Presence] = []
         for start in range(0, len(checks), MOST_CHECKS):
             held += await self._ask(checks[start : start + MOST_CHECKS])
         return held
@@ -43,8 +43,8 @@ class Holds:
         except httpx.HTTPError:
             return False
 
-    async def _ask(self, checks: Sequence[Check]) -> list[Held]:
-        request = self._http.build_request("POST", "/holds", content=write_checks(checks))
+    async def _ask(self, checks: Sequence[Check]) -> list[Presence]:
+        request = self._http.build_request("POST", "/presence", content=write_checks(checks))
         token = request_token(self._seal, BUS, request.method, request.url.path)
         request.headers["Authorization"] = f"Bearer {token}"
         try:

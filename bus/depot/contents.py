@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol
 
-from bus.depot.refusals import Refusal, Refused
+from bus.depot.refusals import Refusal, RequestRefused
 
 BLOCK = 256 * 1024
 """Bytes that are read or written at a time."""
@@ -99,16 +99,16 @@ class Incoming:
             return 0
 
     def open(self, agency: str, sha256: str) -> Part:
-        """Open to go on, or to begin; raises Refused(BUSY) while another connection or process has it open."""
+        """Open to go on, or to begin; raises RequestRefused(BUSY) while another connection or process has it open."""
         path = self._path(agency, sha256)
         with disk_full_is_refused():
             path.parent.mkdir(exist_ok=True, mode=0o700)
             return Part(path)
 
     def require_room(self, size: int) -> None:
-        """Raise Refused(FULL) when the disk has no room for so many bytes more."""
+        """Raise RequestRefused(FULL) when the disk has no room for so many bytes more."""
         if shutil.disk_usage(self._folder).free - size < self._reserve:
-            raise Refused(Refusal.FULL)
+            raise RequestRefused(Refusal.FULL)
 
     def remove(self, agency: str, sha256: str) -> bool:
         """Let go of what was received; False when it is just being received."""
@@ -118,7 +118,7 @@ class Incoming:
         try:
             with Part(path) as part:
                 part.remove()
-        except Refused:
+        except RequestRefused:
             return False
         return True
 
@@ -142,7 +142,7 @@ class Part:
         self._hash, self._hashed, self.received = hashlib.sha256(), 0, 0
 
     def write(self, data: bytes) -> None:
-        """Append; raises Refused(FULL) when the disk is full, and then keeps what fitted."""
+        """Append; raises RequestRefused(FULL) when the disk is full, and then keeps what fitted."""
         self._catch_up()
         view = memoryview(data)
         with disk_full_is_refused():
@@ -195,7 +195,7 @@ def _open_locked(path: Path) -> int:
                 return file
         except BlockingIOError as exc:
             os.close(file)
-            raise Refused(Refusal.BUSY) from exc
+            raise RequestRefused(Refusal.BUSY) from exc
         except BaseException:
             os.close(file)
             raise
@@ -211,12 +211,12 @@ def _same_file(file: int, path: Path) -> bool:
 
 @contextmanager
 def disk_full_is_refused() -> Iterator[None]:
-    """Turn the disk's "no space left" into Refused(FULL)."""
+    """Turn the disk's "no space left" into RequestRefused(FULL)."""
     try:
         yield
     except OSError as exc:
         if exc.errno in _DISK_FULL:
-            raise Refused(Refusal.FULL) from exc
+            raise RequestRefused(Refusal.FULL) from exc
         raise
 
 

@@ -117,7 +117,7 @@ WORDS: dict[str, Words] = {
 }
 
 
-class Refused(BusError):
+class RequestRefused(BusError):
     """The depot does not do what was asked; `offset` tells an uploader where to go on."""
 
     for_logs = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bus.depot.refusals import Refusal, Refused
+from bus.depot.refusals import Refusal, RequestRefused
 from bus.documents.tokens import Denied, Doubt, RequestClaims
 
 
@@ -20,7 +20,7 @@ class Replays:
         self._count = 0
 
     def use(self, claims: RequestClaims, now: float) -> None:
-        """Remember the token; raises Denied when it was used before, Refused when there is no room to know."""
+        """Remember the token; raises Denied when it was used before, RequestRefused when there is no room to know."""
         mine = self._seen.setdefault(claims.issuer, {})
         if claims.token_id in mine:
             raise Denied(Doubt.REPLAYED, "used before")
@@ -29,7 +29,7 @@ class Replays:
             for ids in self._seen.values():
                 self._forget_dead(ids, now)
         if len(mine) >= self._per_issuer or self._count >= self._altogether:
-            raise Refused(Refusal.TOO_MANY)
+            raise RequestRefused(Refusal.TOO_MANY)
         mine[claims.token_id] = claims.dead_after
         self._count += 1
 

@@ -18,10 +18,10 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from bus.depot.books import Books
 from bus.depot.contents import BLOCK, ContentStore, Incoming, LocalStore, Part
-from bus.depot.holds import Check, Held
-from bus.depot.refusals import Refusal, Refused
+from bus.depot.index import Index
+from bus.depot.presence import Check, Presence
+from bus.depot.refusals import Refusal, RequestRefused
 
 __all__ = [
     "BLOCK",
@@ -60,14 +60,14 @@ class Collected:
 class Depot:
     """Files, uploads and holds of every agency; blocking, to be called from threads.
 
-    Raises Refused for what is against the rules, Transient when its disk or its database is away.
+    Raises RequestRefused for what is against the rules, Transient when its disk or its database is away.
     """
 
     def __init__(
         self,
         contents: ContentStore,
         incoming: Incoming,
-        books: Books,
+        index: Index,
         *,
         parties: Callable[[str, str], bool],
         named: Callable[[str], bool],
@@ -77,7 +77,7 @@ class Depot:
         """`parties(agency, sha256)`: is it a party to an accepted letter that names the file; `named`: is there one."""
         self._contents = contents
         self._incoming = incoming
-        self._books = books
+        self._index = index
         self._parties = parties
         self._named = named
         self._limits = limits or Limits()
@@ -85,19 +85,19 @@ class Depot:
 
     def check(self) -> None:
         """Raise unless the database answers; a full disk still gives out files, and is no reason to be unready."""
-        self._books.check()
+        self._index.check()
 
     def close(self) -> None:
         """Close the database."""
-        self._books.close()
+        self._index.close()
 
     # ── fetching ───────────────────────────────────────────────────────────────────────────────────
 
     def size(self, agency: str, sha256: str) -> int:
-        """Bytes of a file that this agency may have; Refused(FILE_UNKNOWN) is all that any other agency learns."""
+        """Bytes of a file that this agency may have; any other agency learns RequestRefused(FILE_UNKNOWN)."""
         size = self._visible(agency, sha256)
         if size is None:
-            raise Refused(Refusal.FILE_UNKNOWN)
+            raise RequestRefused(Refusal.FILE_UNKNOWN)
         return size
 
     def open(self, agency: str, sha256: str, start: int = 0) -> BinaryIO:
@@ -106,10 +106,10 @@ class Depot:
         try:
             return self._contents.open(sha256, start)
         except FileNotFoundError as exc:
-            raise Refused(Refusal.FILE_UNKNOWN) from exc
+            raise RequestRefused(Refusal.FILE_UNKNOWN) from exc
 
     def _visible(self, agency: str, sha256: str) -> int | None:
-        if self._books.shown(agency, sha256) or self._parties(agency, sha256):
+        if self._index.shown(agency, sha256) or self._parties(agency, sha256):
             return self._contents.size(sha256)
         return None
 
@@ -121,26 +121,26 @@ class Depot:
         return self._incoming.size(agency, sha256) if visible is None else visible
 
     def require_permitted(self, length: int | None) -> None:
-        """Raise Refused(FILE_TOO_LARGE) for a file that would not be taken."""
+        """Raise RequestRefused(FILE_TOO_LARGE) for a file that would not be taken."""
         if length is not None and length > self._limits.max_file_bytes:
-            raise Refused(Refusal.FILE_TOO_LARGE)
+            raise RequestRefused(Refusal.FILE_TOO_LARGE)
 
     def renew(self, agency: str, sha256: str, length: int) -> bool:
         """Count a file that the agency has already as shown now; False when it has to be streamed."""
         if self._visible(agency, sha256) != length:
             return False
         try:
-            with self._books.arriving(agency, sha256, length, self._now()):
+            with self._index.arriving(agency, sha256, length, self._now()):
                 if self._contents.size(sha256) != length:
-                    raise Refused(Refusal.FILE_UNKNOWN)
-        except Refused:
+                    raise RequestRefused(Refusal.FILE_UNKNOWN)
+        except RequestRefused:
             return False
         return True
 
     def begin(self, agency: str, sha256: str, length: int | None, *, offset: int | None = None) -> Upload:
         """Begin an upload (offset None), or go on with one; the caller closes what it gets.
 
-        Raises Refused: FILE_TOO_LARGE, QUOTA, FULL, BUSY, OFFSET or LENGTH.
+        Raises RequestRefused: FILE_TOO_LARGE, QUOTA, FULL, BUSY, OFFSET or LENGTH.
         """
         self.require_permitted(length)
         part = self._incoming.open(agency, sha256)
@@ -154,12 +154,12 @@ class Depot:
 
     def _begun(self, agency: str, sha256: str, length: int | None, offset: int | None, part: Part) -> Upload:
         if offset is not None and offset != part.received:
-            raise Refused(Refusal.OFFSET, offset=part.received)
+            raise RequestRefused(Refusal.OFFSET, offset=part.received)
         if offset is not None and length is not None and offset > length:
-            raise Refused(Refusal.LENGTH)
+            raise RequestRefused(Refusal.LENGTH)
         self._incoming.require_room(0 if length is None else length - (offset or 0))
         limits = self._limits
-        room = self._books.reserve(
+        room = self._index.reserve(
             agency, sha256, length, limits.max_file_bytes, limits.quota_bytes, self._now()
         )
         if offset is None:
@@ -173,9 +173,9 @@ class Depot:
         agency, sha256, part = upload.agency, upload.sha256, upload.part
         if part.seal() != sha256:
             self._drop(upload)
-            raise Refused(Refusal.FILE_DIGEST)
-        new = not self._books.shown(agency, sha256)
-        with self._books.arriving(agency, sha256, part.received, self._now()):
+            raise RequestRefused(Refusal.FILE_DIGEST)
+        new = not self._index.shown(agency, sha256)
+        with self._index.arriving(agency, sha256, part.received, self._now()):
             if self._contents.size(sha256) == part.received:
                 part.remove()
             else:
@@ -184,35 +184,35 @@ class Depot:
 
     def _drop(self, upload: Upload) -> None:
         upload.part.remove()
-        self._books.forget_upload(upload.agency, upload.sha256)
+        self._index.forget_upload(upload.agency, upload.sha256)
 
     # ── holding and letting go ─────────────────────────────────────────────────────────────────────
 
-    def hold(self, checks: Sequence[Check]) -> list[Held]:
+    def hold(self, checks: Sequence[Check]) -> list[Presence]:
         """Say of each check whether the agency has the file, and hold for seven days what it has."""
         pairs = [(check.agency, check.sha256) for check in checks]
-        unshown = set(pairs) - self._books.shown_among(pairs)
+        unshown = set(pairs) - self._index.shown_by(pairs)
         known = {pair for pair in unshown if self._parties(*pair)}
-        held = self._books.hold(known, pairs, self._now() + KEPT)
+        held = self._index.hold(known, pairs, self._now() + KEPT)
         return [
-            self._held(check) if pair in held else Held.MISSING
+            self._held(check) if pair in held else Presence.MISSING
             for check, pair in zip(checks, pairs, strict=True)
         ]
 
-    def _held(self, check: Check) -> Held:
+    def _held(self, check: Check) -> Presence:
         size = self._contents.size(check.sha256)
         if size is None:
-            return Held.MISSING
-        return Held.OK if size == check.size else Held.SIZE
+            return Presence.MISSING
+        return Presence.OK if size == check.size else Presence.SIZE
 
     def collect(self, now: int) -> Collected:
         """Remove unfinished uploads and files that nobody worked on, showed, held or named for seven days."""
         cutoff = now - KEPT
         uploads = 0
-        candidates = set(self._books.lapsed(now, cutoff))
-        for agency, sha256 in self._books.stale_uploads(cutoff):
+        candidates = set(self._index.lapsed(now, cutoff))
+        for agency, sha256 in self._index.stale_uploads(cutoff):
             if self._incoming.remove(agency, sha256):
-                self._books.forget_upload(agency, sha256)
+                self._index.forget_upload(agency, sha256)
                 # A crash between putting a file in place and saying so leaves bytes that only this row points to.
                 candidates.add(sha256)
                 uploads += 1
@@ -223,9 +223,9 @@ class Depot:
 
     def _let_go(self, sha256: str, now: int, cutoff: int) -> int | None:
         if self._named(sha256):
-            self._books.mark_named(sha256, cutoff)
+            self._index.mark_named(sha256, cutoff)
             return None
-        with self._books.leaving(sha256, now, cutoff) as unwanted:
+        with self._index.leaving(sha256, now, cutoff) as unwanted:
             if not unwanted:
                 return None
             size = self._contents.size(sha256)
@@ -259,10 +259,10 @@ class Upload:
         """Append; past the stated length, the size limit or the quota, or on a full disk, all of it is dropped."""
         if self.part.received + len(data) > self._room:
             self._depot._drop(self)
-            raise Refused(self._over)
+            raise RequestRefused(self._over)
         try:
             self.part.write(data)
-        except Refused:
+        except RequestRefused:
             # What fills the disk is let go, so that others can go on and a full disk empties itself.
             self._depot._drop(self)
             raise
@@ -270,7 +270,7 @@ class Upload:
     def finish(self) -> bool | None:
         """After the last byte of a connection: None when more is to come, else whether the file was new here.
 
-        Raises Refused(FILE_DIGEST) when it is whole and wrong; then nothing of it is kept.
+        Raises RequestRefused(FILE_DIGEST) when it is whole and wrong; then nothing of it is kept.
         """
         if self._length is not None and self.part.received < self._length:
             return None
@@ -309,11 +309,11 @@ def open_local_depot(
     `reserve`: bytes of the disk that uploads leave free.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    books = Books(database_url or sa.URL.create("sqlite", database=str(folder / "books.sqlite")))
+    index = Index(database_url or sa.URL.create("sqlite", database=str(folder / "index.sqlite")))
     return Depot(
         local_contents(folder),
         Incoming(folder / "incoming", reserve=reserve),
-        books,
+        index,
         parties=parties,
         named=named,
         limits=limits,

@@ -11,7 +11,7 @@ from contextlib import suppress
 from lxml import etree
 
 from bus.documents.xml import UUID_FORM, Envelope
-from bus.errors import Rejected
+from bus.errors import Refused
 
 LONGEST = 100
 """Characters of a number that are kept; no genuine one is longer."""
@@ -23,6 +23,6 @@ def claims_of(envelope: Envelope) -> dict[str, str]:
     found = {"number": (envelope.root.findtext(f"{{*}}{_NUMBER}") or "").strip()[:LONGEST]}
     if UUID_FORM.fullmatch(envelope.id):
         found["claimedId"] = envelope.id.lower()
-    with suppress(Rejected, ValueError, etree.LxmlError):  # what cannot be canonicalised has no digest
+    with suppress(Refused, ValueError, etree.LxmlError):  # what cannot be canonicalised has no digest
         found["claimedDigest"] = envelope.digest
     return {name: value for name, value in found.items() if value}

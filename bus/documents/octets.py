@@ -28,7 +28,7 @@ from bus.documents import profile
 from bus.documents.profile import Claim
 from bus.documents.seal import Seal
 from bus.documents.xml import Envelope, canonical, canonical_part, hardened_parser
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 
 _P256_BYTES = 32
 
@@ -99,7 +99,7 @@ def _value(seal: Seal, octets: bytes) -> bytes:
 def check_octets(envelope: Envelope, claim: Claim, certificate: x509.Certificate) -> bytes:
     """Return the signed octets of a document, by what `profile.examine` found in its signature.
 
-    The certificate is the claim's own, pinned for the agency. Raises Rejected(signature.broken) unless every digest and
+    The certificate is the claim's own, pinned for the agency. Raises Refused(signature.broken) unless every digest and
     the signature are right under its key.
     """
     for one in claim.references:
@@ -119,9 +119,9 @@ def _check_value(certificate: x509.Certificate, value: bytes, octets: bytes) -> 
         elif isinstance(key, rsa.RSAPublicKey):
             key.verify(value, octets, padding.PKCS1v15(), SHA256())
         else:
-            raise Rejected(RejectionCode.KEY_WEAK, "a key of a kind that is not supported")
+            raise Refused(RefusalCode.KEY_WEAK, "a key of a kind that is not supported")
     except InvalidSignature as exc:
-        raise Rejected(RejectionCode.SIGNATURE_BROKEN, "the signature does not verify") from exc
+        raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not verify") from exc
 
 
 def _encoded(octets: bytes) -> str:
@@ -130,4 +130,4 @@ def _encoded(octets: bytes) -> str:
 
 def _require(holds: bool, detail: str) -> None:
     if not holds:
-        raise Rejected(RejectionCode.SIGNATURE_BROKEN, detail)
+        raise Refused(RefusalCode.SIGNATURE_BROKEN, detail)

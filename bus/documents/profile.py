@@ -20,7 +20,7 @@ from lxml import etree
 
 from bus.documents import schema
 from bus.documents.xml import DS_NAMESPACE, SIGNATURE, position
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 
 ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
@@ -75,7 +75,7 @@ class Claim:
 
 
 def examine(root: etree._Element) -> Claim:
-    """Raise Rejected(signature.*) unless the document bears one signature, of the permitted form, in its one place."""
+    """Raise Refused(signature.*) unless the document bears one signature, of the permitted form, in its one place."""
     signature = _the_signature(root)
     if _TOO_LONG(signature):
         raise _refusal("a text is too long", signature)
@@ -84,8 +84,8 @@ def examine(root: etree._Element) -> Claim:
     if (verdict := schema.verdict(signature, "signature")) is not None:
         message, line = verdict
         algorithm = "Algorithm" in message and any(f"'{tag}'" in message for tag in _ALGORITHMS)
-        code = RejectionCode.SIGNATURE_ALGORITHM if algorithm else RejectionCode.SIGNATURE_PROFILE
-        raise Rejected(code, message, where=f"/ line {line}")
+        code = RefusalCode.SIGNATURE_ALGORITHM if algorithm else RefusalCode.SIGNATURE_PROFILE
+        raise Refused(code, message, where=f"/ line {line}")
     _check_ids(root, signature)
     info, properties = _at(signature, f"{DS}SignedInfo"), _at(signature, _PROPERTIES)
     return Claim(
@@ -110,12 +110,12 @@ def _certificate(signature: etree._Element, properties: etree._Element) -> bytes
 def _the_signature(root: etree._Element) -> etree._Element:
     found = list(root.iter(SIGNATURE))
     if not found:
-        raise Rejected(RejectionCode.SIGNATURE_MISSING, "the document bears no signature")
+        raise Refused(RefusalCode.SIGNATURE_MISSING, "the document bears no signature")
     if len(found) > 1:
-        raise Rejected(RejectionCode.SIGNATURE_SEVERAL, f"the document bears {len(found)} signatures")
+        raise Refused(RefusalCode.SIGNATURE_SEVERAL, f"the document bears {len(found)} signatures")
     if root is found[0] or root[-1] is not found[0]:
         detail = "the signature is not the last element of the document's root"
-        raise Rejected(RejectionCode.SIGNATURE_MISPLACED, detail, where=position(found[0]))
+        raise Refused(RefusalCode.SIGNATURE_MISPLACED, detail, where=position(found[0]))
     if len(list(root.iterchildren(f"{DS}*"))) > 1:
         raise _refusal("a part of a signature stands outside of it", root)
     return found[0]
@@ -191,5 +191,5 @@ def _decoded(element: etree._Element) -> bytes:
     return octets
 
 
-def _refusal(detail: str, element: etree._Element) -> Rejected:
-    return Rejected(RejectionCode.SIGNATURE_PROFILE, detail, where=position(element))
+def _refusal(detail: str, element: etree._Element) -> Refused:
+    return Refused(RefusalCode.SIGNATURE_PROFILE, detail, where=position(element))

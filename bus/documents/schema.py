@@ -12,7 +12,7 @@ from xmlschema.validators import XsdAttribute, XsdAttributeGroup, XsdElement, Xs
 
 from bus import assets
 from bus.documents.xml import INSTANCE_ATTRIBUTE, DocumentType, Envelope
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 
 Validated = DocumentType | Literal["signature"]
 
@@ -27,7 +27,7 @@ _ONE_AT_A_TIME = Lock()
 
 
 def check(envelope: Envelope) -> None:
-    """Raise Rejected(schema.*) unless the document is valid; `where` is the path and the line."""
+    """Raise Refused(schema.*) unless the document is valid; `where` is the path and the line."""
     check_tree(envelope.root, envelope.type)
 
 
@@ -35,7 +35,7 @@ def check_tree(root: etree._Element, kind: DocumentType) -> None:
     """The same for a tree that has not been an envelope, such as one that is about to be signed."""
     # Such attributes would let a document talk to the validator about its own schema.
     if INSTANCE_ATTRIBUTE(root):
-        raise Rejected(RejectionCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
+        raise Refused(RefusalCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
     if (wrong := _first_error(root, kind)) is not None:
         refusal = None if _TOO_MUCH(root) else _explained(root, kind)
         raise refusal or _refusal(_code_by_libxml2(wrong), wrong.message, root, f"/ line {wrong.line}")
@@ -68,7 +68,7 @@ def _explaining(kind: DocumentType) -> xmlschema.XMLSchema10:
     return xmlschema.XMLSchema10(_schema_file(kind))
 
 
-def _explained(root: etree._Element, kind: DocumentType) -> Rejected | None:
+def _explained(root: etree._Element, kind: DocumentType) -> Refused | None:
     """The first thing that xmlschema finds wrong, or None where it is the more lenient of the two."""
     try:
         error = next(_explaining(kind).iter_errors(root), None)
@@ -81,31 +81,31 @@ def _explained(root: etree._Element, kind: DocumentType) -> Rejected | None:
     return _refusal(_code_by_xmlschema(error), "; ".join([error.reason or "", *_meaning(error)]), root, where)
 
 
-def _refusal(code: RejectionCode, detail: str, root: etree._Element, where: str) -> Rejected:
+def _refusal(code: RefusalCode, detail: str, root: etree._Element, where: str) -> Refused:
     own_namespace = f"{{{etree.QName(root).namespace}}}"
-    return Rejected(code, detail.replace(own_namespace, "")[:_LONGEST_DETAIL], where=where)
+    return Refused(code, detail.replace(own_namespace, "")[:_LONGEST_DETAIL], where=where)
 
 
-def _code_by_libxml2(verdict: Any) -> RejectionCode:
+def _code_by_libxml2(verdict: Any) -> RefusalCode:
     name = str(verdict.type_name).removeprefix("SCHEMAV_")
     if ", attribute '" in verdict.message or name.startswith(
         ("CVC_COMPLEX_TYPE_3", "CVC_COMPLEX_TYPE_4", "CVC_AU")
     ):
-        return RejectionCode.SCHEMA_ATTRIBUTE
+        return RefusalCode.SCHEMA_ATTRIBUTE
     if name.startswith(("ELEMENT_CONTENT", "CVC_COMPLEX_TYPE_2", "CVC_TYPE_3_1")):
-        return RejectionCode.SCHEMA_ELEMENT
-    return RejectionCode.SCHEMA_VALUE
+        return RefusalCode.SCHEMA_ELEMENT
+    return RefusalCode.SCHEMA_VALUE
 
 
-def _code_by_xmlschema(error: xmlschema.XMLSchemaValidationError) -> RejectionCode:
+def _code_by_xmlschema(error: xmlschema.XMLSchemaValidationError) -> RefusalCode:
     # A value that does not fit is reported by its facet, and only the reason tells whether an attribute held it.
     if isinstance(error.validator, XsdAttributeGroup | XsdAttribute) or (error.reason or "").startswith(
         "attribute "
     ):
-        return RejectionCode.SCHEMA_ATTRIBUTE
+        return RefusalCode.SCHEMA_ATTRIBUTE
     if isinstance(error.validator, XsdGroup | XsdElement):
-        return RejectionCode.SCHEMA_ELEMENT
-    return RejectionCode.SCHEMA_VALUE
+        return RefusalCode.SCHEMA_ELEMENT
+    return RefusalCode.SCHEMA_VALUE
 
 
 def _meaning(error: xmlschema.XMLSchemaValidationError) -> list[str]:

@@ -43,7 +43,7 @@ from bus.documents.xml import (
     to_bytes,
     type_of,
 )
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.thai import now
 
 DocumentT_co = TypeVar("DocumentT_co", bound=Document, covariant=True)
@@ -97,20 +97,20 @@ def is_notice(verified: Verified[Document]) -> TypeGuard[Verified[Notice]]:
 
 
 def sign(document: Document, seal: Seal) -> Signed:
-    """Seal a document; raises Rejected when it does not follow its schema or grows too large to be sent."""
+    """Seal a document; raises Refused when it does not follow its schema or grows too large to be sent."""
     root = build(document)
     schema.check_tree(root, type_of(document))
     octets = seal_octets(root, seal, now())
     raw = to_bytes(root)
     if len(raw) > MAX_BYTES:
-        raise Rejected(RejectionCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
+        raise Refused(RefusalCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
     return Signed(raw=raw, digest=sha256(octets).hexdigest())
 
 
 def verify(
     envelope: Envelope, pins: Sequence[PinnedCertificate], at: datetime, *, by_octets: bool = False
 ) -> Verified[Document]:
-    """Gates 5 and 6: the document as it was signed under one of the pins, judged as of `at`; raises Rejected.
+    """Gates 5 and 6: the document as it was signed under one of the pins, judged as of `at`; raises Refused.
 
     `by_octets` checks the signature in this project's own way (octets.py) instead of by signxml: for the router, which
     does it for every letter. The pin, its validity and the form of the signature are judged alike.
@@ -126,7 +126,7 @@ def verify(
         signed = _verified_by_signxml(envelope, claim, pin.certificate, at)
         octets, tree = signed.signed_data, signed.signed_xml
     if tree is None or octets != envelope.octets:
-        raise Rejected(RejectionCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
+        raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
     return Verified(
         document=read(tree),
         digest=envelope.digest,
@@ -146,18 +146,18 @@ def _pin_of(claim: profile.Claim, pins: Sequence[PinnedCertificate]) -> PinnedCe
     # Nobody's; but a key that nobody could have is worth saying.
     stranger = _loaded(claim.certificate)
     _judge_key(stranger, claim.method)
-    raise Rejected(RejectionCode.KEY_UNKNOWN, f"serial {stranger.serial_number:x}")
+    raise Refused(RefusalCode.KEY_UNKNOWN, f"serial {stranger.serial_number:x}")
 
 
 def _judge_key(certificate: x509.Certificate, method: str) -> None:
     try:
         key = certificate.public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise Rejected(RejectionCode.KEY_WEAK, "a key of a kind that is not supported") from exc
+        raise Refused(RefusalCode.KEY_WEAK, "a key of a kind that is not supported") from exc
     if weakness := weakness_of(key):
-        raise Rejected(RejectionCode.KEY_WEAK, weakness)
+        raise Refused(RefusalCode.KEY_WEAK, weakness)
     if not isinstance(key, _KEY_OF_METHOD[method]):
-        raise Rejected(RejectionCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
+        raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
 
 
 def _loaded(der: bytes) -> x509.Certificate:
@@ -168,20 +168,20 @@ def _loaded(der: bytes) -> x509.Certificate:
         x509.InvalidVersion,  # which is no ValueError
         Warning,
     ) as exc:  # a warning where warnings are errors: an encoding that is on its way out
-        raise Rejected(RejectionCode.SIGNATURE_PROFILE, "KeyInfo holds no readable certificate") from exc
+        raise Refused(RefusalCode.SIGNATURE_PROFILE, "KeyInfo holds no readable certificate") from exc
 
 
 def _judge(pin: PinnedCertificate, pins: Sequence[PinnedCertificate], at: datetime) -> None:
     certificate = pin.certificate
     if at < certificate.not_valid_before_utc:
-        raise Rejected(RejectionCode.KEY_NOT_YET_VALID, f"valid from {certificate.not_valid_before_utc}")
+        raise Refused(RefusalCode.KEY_NOT_YET_VALID, f"valid from {certificate.not_valid_before_utc}")
     if at > certificate.not_valid_after_utc:
-        raise Rejected(RejectionCode.KEY_EXPIRED, f"valid until {certificate.not_valid_after_utc}")
+        raise Refused(RefusalCode.KEY_EXPIRED, f"valid until {certificate.not_valid_after_utc}")
     for one in pins:
         if one.certificate == certificate and one.revoked_at and one.revoked_at <= at:
-            raise Rejected(RejectionCode.KEY_REVOKED, f"revoked at {one.revoked_at}")
+            raise Refused(RefusalCode.KEY_REVOKED, f"revoked at {one.revoked_at}")
     if not _may_sign(certificate):
-        raise Rejected(RejectionCode.KEY_USAGE, "the certificate is not for digital signatures")
+        raise Refused(RefusalCode.KEY_USAGE, "the certificate is not for digital signatures")
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
@@ -226,5 +226,5 @@ def _verified_by_signxml(
     try:
         verified = _Verifier().verify(envelope.raw, expect_config=expected, **arguments)
     except _FOREIGN_ERRORS as exc:
-        raise Rejected(RejectionCode.SIGNATURE_BROKEN, "the signature does not verify") from exc
+        raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not verify") from exc
     return verified[next(n for n, one in enumerate(claim.references) if one.part is None)]

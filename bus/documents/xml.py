@@ -19,7 +19,7 @@ from lxml import etree
 from bus.documents.letter import LETTER_NAMESPACE, Letter
 from bus.documents.notice import NOTICE_NAMESPACE, Notice
 from bus.documents.plans import AttributeSlot, Codec, Flat, Plan, Slot, TextSlot, plan_of
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 
 MAX_BYTES = 1_048_576
 
@@ -110,22 +110,22 @@ def hardened_parser() -> etree.XMLParser:
 def parse(raw: bytes) -> etree._Element:
     """Gate 1: the root of a well-formed document within all bounds, without DTD, comments and instructions."""
     if len(raw) > MAX_BYTES:
-        raise Rejected(RejectionCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
+        raise Refused(RefusalCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
     _look_at_prolog(raw)
     if raw.count(b"xmlns") > MAX_NAMESPACES:
-        raise Rejected(RejectionCode.XML_TOO_LARGE, f"more than {MAX_NAMESPACES} namespaces are declared")
+        raise Refused(RefusalCode.XML_TOO_LARGE, f"more than {MAX_NAMESPACES} namespaces are declared")
     try:
         root = etree.fromstring(raw, hardened_parser())
     except etree.XMLSyntaxError as exc:
-        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, exc.msg or "", where=f"line {exc.lineno}") from exc
+        raise Refused(RefusalCode.XML_NOT_WELL_FORMED, exc.msg or "", where=f"line {exc.lineno}") from exc
     if _FOREIGN_NODE(root):
-        raise Rejected(RejectionCode.XML_FOREIGN_NODE, "a comment or a processing instruction")
+        raise Refused(RefusalCode.XML_FOREIGN_NODE, "a comment or a processing instruction")
     for excess, exceeded in _BOUNDS.items():
         if exceeded(root):
-            raise Rejected(RejectionCode.XML_TOO_LARGE, excess)
+            raise Refused(RefusalCode.XML_TOO_LARGE, excess)
     if _SUSPECT_NAMESPACE.search(raw) and any(_UNWRITABLE.search(uri) for uri in _namespaces(root)):
-        raise Rejected(
-            RejectionCode.XML_NOT_WELL_FORMED, "a namespace has a name that no canonical form can hold"
+        raise Refused(
+            RefusalCode.XML_NOT_WELL_FORMED, "a namespace has a name that no canonical form can hold"
         )
     _c14n(root, exclusive=False)  # what has no canonical form can bear no signature
     return root
@@ -140,37 +140,37 @@ def parse_again(octets: bytes) -> etree._Element:
     try:
         return etree.fromstring(octets, hardened_parser())
     except etree.XMLSyntaxError as exc:
-        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "its canonical form cannot be read") from exc
+        raise Refused(RefusalCode.XML_NOT_WELL_FORMED, "its canonical form cannot be read") from exc
 
 
 def _look_at_prolog(raw: bytes) -> None:
     match = _PROLOG.match(raw)
     follows = match["next"].upper() if match else b""
     if follows == b"<!DOCTYPE":
-        raise Rejected(RejectionCode.XML_DTD, "a document type declaration")
+        raise Refused(RefusalCode.XML_DTD, "a document type declaration")
     if follows == b"<?XML":
-        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "the XML declaration says neither 1.0 nor UTF-8")
+        raise Refused(RefusalCode.XML_NOT_WELL_FORMED, "the XML declaration says neither 1.0 nor UTF-8")
     if follows in (b"<!--", b"<?"):
-        raise Rejected(RejectionCode.XML_FOREIGN_NODE, "a comment or a processing instruction")
+        raise Refused(RefusalCode.XML_FOREIGN_NODE, "a comment or a processing instruction")
     if not follows or b"\0" in raw:
-        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "this is not XML in UTF-8")
+        raise Refused(RefusalCode.XML_NOT_WELL_FORMED, "this is not XML in UTF-8")
 
 
 def open_envelope(raw: bytes) -> Envelope:
-    """Gates 1 and 2: parse, and know the type and the version; raises Rejected."""
+    """Gates 1 and 2: parse, and know the type and the version; raises Refused."""
     root = parse(raw)
     tag = str(root.tag)
     if tag not in _ROOTS:
         known = _OTHER_VERSION.fullmatch(tag)
-        code = RejectionCode.TYPE_UNKNOWN_VERSION if known else RejectionCode.TYPE_UNKNOWN_ROOT
-        raise Rejected(code, tag, where="/")
+        code = RefusalCode.TYPE_UNKNOWN_VERSION if known else RefusalCode.TYPE_UNKNOWN_ROOT
+        raise Refused(code, tag, where="/")
     if root.get("version", VERSION) != VERSION:
-        raise Rejected(RejectionCode.TYPE_UNKNOWN_VERSION, root.get("version", ""), where="/@version")
+        raise Refused(RefusalCode.TYPE_UNKNOWN_VERSION, root.get("version", ""), where="/@version")
     kind, _, namespace, id_name = _ROOTS[tag]
     for extension in root.iterfind(f"{{{namespace}}}Extension"):
         if (extension.get("mustUnderstand") or "").strip(BLANKS) in ("true", "1"):
             detail = ", ".join(str(child.tag) for child in extension)
-            raise Rejected(RejectionCode.TYPE_EXTENSION, detail, where=position(extension))
+            raise Refused(RefusalCode.TYPE_EXTENSION, detail, where=position(extension))
     claimed = root.findtext(f"{{{namespace}}}{id_name}") or ""
     return Envelope(raw=raw, root=root, type=kind, id=claimed if UUID_FORM.fullmatch(claimed) else "")
 
@@ -218,7 +218,7 @@ def _c14n(element: etree._Element, *, exclusive: bool) -> bytes:
     try:
         return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
     except etree.C14NError as exc:
-        raise Rejected(RejectionCode.XML_NOT_WELL_FORMED, "a namespace has a relative name") from exc
+        raise Refused(RefusalCode.XML_NOT_WELL_FORMED, "a namespace has a relative name") from exc
 
 
 def content_digest(root: etree._Element) -> str:
@@ -243,11 +243,11 @@ def position(element: etree._Element) -> str:
 def read(root: etree._Element) -> Document:
     """The letter or notice that a tree states; nothing but a signature is passed over.
 
-    The tree has been validated; of one that has not been, what cannot be read raises Rejected.
+    The tree has been validated; of one that has not been, what cannot be read raises Refused.
     """
     tag = str(root.tag)
     if tag not in _ROOTS:
-        raise Rejected(RejectionCode.TYPE_UNKNOWN_ROOT, tag, where="/")
+        raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT, tag, where="/")
     _, cls, namespace, _ = _ROOTS[tag]
     return cast(Document, _read(plan_of(cls, namespace), root, skip=SIGNATURE))
 
@@ -270,8 +270,8 @@ def _read(plan: Plan, element: etree._Element, *, skip: str = "") -> Any:
 def _read_child(plan: Plan, child: etree._Element, groups: dict[str, dict[str, Any]]) -> None:
     slot, group = plan.by_tag.get(str(child.tag), (None, ""))
     if slot is None:
-        raise Rejected(
-            RejectionCode.SCHEMA_ELEMENT, "an element that does not belong here", where=position(child)
+        raise Refused(
+            RefusalCode.SCHEMA_ELEMENT, "an element that does not belong here", where=position(child)
         )
     values = groups.setdefault(group, {})
     if slot.attributes:
@@ -281,8 +281,8 @@ def _read_child(plan: Plan, child: etree._Element, groups: dict[str, dict[str, A
     if slot.many:
         values.setdefault(slot.field, []).append(value)
     elif slot.field in values:
-        raise Rejected(
-            RejectionCode.SCHEMA_ELEMENT, "an element that stands there already", where=position(child)
+        raise Refused(
+            RefusalCode.SCHEMA_ELEMENT, "an element that stands there already", where=position(child)
         )
     else:
         values[slot.field] = value
@@ -301,13 +301,13 @@ def _value(codec: Codec, text: str, element: etree._Element) -> Any:
     try:
         return codec.read(text)
     except ValueError as exc:
-        raise Rejected(RejectionCode.SCHEMA_VALUE, str(exc), where=position(element)) from exc
+        raise Refused(RefusalCode.SCHEMA_VALUE, str(exc), where=position(element)) from exc
 
 
 def _text(element: etree._Element) -> str:
     if len(element):
-        raise Rejected(
-            RejectionCode.SCHEMA_ELEMENT, "an element where text is expected", where=position(element)
+        raise Refused(
+            RefusalCode.SCHEMA_ELEMENT, "an element where text is expected", where=position(element)
         )
     return element.text or ""
 
@@ -315,8 +315,8 @@ def _text(element: etree._Element) -> str:
 def _only_child(element: etree._Element, tag: str = "") -> etree._Element:
     children = list(element)
     if len(children) != 1 or (tag and children[0].tag != tag):
-        raise Rejected(
-            RejectionCode.SCHEMA_ELEMENT, "exactly one element is expected here", where=position(element)
+        raise Refused(
+            RefusalCode.SCHEMA_ELEMENT, "exactly one element is expected here", where=position(element)
         )
     return children[0]
 
@@ -330,8 +330,8 @@ def _made(cls: type, values: dict[str, Any], element: etree._Element) -> Any:
     try:
         return cls(**{field: tuple(one) if type(one) is list else one for field, one in values.items()})
     except TypeError as exc:
-        raise Rejected(
-            RejectionCode.SCHEMA_ELEMENT, "something required is missing", where=position(element)
+        raise Refused(
+            RefusalCode.SCHEMA_ELEMENT, "something required is missing", where=position(element)
         ) from exc
 
 
@@ -339,7 +339,7 @@ def _made(cls: type, values: dict[str, Any], element: etree._Element) -> Any:
 
 
 def build(document: Document) -> etree._Element:
-    """The tree of a letter or notice, unsigned; raises Rejected for a value that XML or the wire does not allow."""
+    """The tree of a letter or notice, unsigned; raises Refused for a value that XML or the wire does not allow."""
     tag = _TAGS[type(document)]
     _, cls, namespace, _ = _ROOTS[tag]
     root = etree.Element(tag, {"version": VERSION}, nsmap=cast(Any, {None: namespace}))
@@ -383,12 +383,12 @@ def _written(codec: Codec, value: Any, element: etree._Element) -> str:
     try:
         return codec.write(value)
     except ValueError as exc:
-        raise Rejected(RejectionCode.SCHEMA_VALUE, str(exc), where=position(element)) from exc
+        raise Refused(RefusalCode.SCHEMA_VALUE, str(exc), where=position(element)) from exc
 
 
 def _foreign_element(content: str) -> etree._Element:
     root = parse(content.encode())
     # An element of no namespace would silently fall into ours when it is written inside the document.
     if any("}" not in str(one.tag) for one in root.iter()):
-        raise Rejected(RejectionCode.SCHEMA_ELEMENT, "an extension has an element of no namespace")
+        raise Refused(RefusalCode.SCHEMA_ELEMENT, "an extension has an element of no namespace")
     return root

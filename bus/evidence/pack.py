@@ -32,9 +32,9 @@ from bus.documents.seal import Seal
 from bus.evidence.page import letter_of, page
 from bus.ledger.evidence import Evidence
 from bus.text import printable
+from bus.verifier.checking import judge
 from bus.verifier.container import FILES, MIMETYPE
 from bus.verifier.findings import Result
-from bus.verifier.judging import judge
 
 SIGNATURES = "META-INF/signatures.xml"
 Files = Mapping[str, Callable[[], BinaryIO]]

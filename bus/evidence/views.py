@@ -12,7 +12,7 @@ from bus.directory import BUS, Directory, Names, PinnedCertificate
 from bus.documents.letter import File, Letter
 from bus.documents.notice import Notice, Registration
 from bus.documents.xml import open_envelope, read
-from bus.errors import Rejected
+from bus.errors import Refused
 from bus.evidence.words import DEADLINES, ROLES, words_of
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.evidence import Evidence
@@ -43,7 +43,7 @@ def notices_of(evidence: Evidence) -> dict[int, Notice]:
     found = {}
     for name, data in evidence.members.items():
         if name.startswith("notices/"):
-            with suppress(Rejected):
+            with suppress(Refused):
                 notice = read(open_envelope(data).root)
                 if isinstance(notice, Notice):
                     found[int(name.removeprefix("notices/").removesuffix(".xml"))] = notice

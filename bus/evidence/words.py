@@ -7,7 +7,7 @@ from bus.ledger.state import FINAL
 
 _BESIDE = {
     "accepted": ("ระบบกลางรับไว้แล้ว ยังไม่ถึงตู้หนังสือ", "accepted by the bus"),
-    "held": ("รอส่ง ผู้รับพักใช้งานอยู่", "held, the recipient is suspended"),
+    "on-hold": ("รอส่ง ผู้รับพักใช้งานอยู่", "held, the recipient is suspended"),
     "consigned": ("ส่งถึงตู้หนังสือแล้ว", "in the recipient's queue"),
     "withdrawn": ("ถอนคืนแล้ว", "withdrawn"),
     "disputed": ("ลงรับแล้ว แต่เลขรับถูกทักท้วง", "registered, and the number is disputed"),

@@ -38,7 +38,9 @@ def activity_of(connection: Connection, agency: str) -> AgencyActivity:
     mine = select(entries.c.at).join(submissions, submissions.c.entry == entries.c.seq)
     newest = mine.where(submissions.c.agency == agency).order_by(submissions.c.answer.desc()).limit(1)
     number = select(func.max(consignments.c.number)).where(consignments.c.agency == agency)
-    counts = select(pending.c.held, func.count()).where(pending.c.agency == agency).group_by(pending.c.held)
+    counts = (
+        select(pending.c.on_hold, func.count()).where(pending.c.agency == agency).group_by(pending.c.on_hold)
+    )
     waiting = {held: count for held, count in connection.execute(counts)}
     return AgencyActivity(
         last_submission=connection.scalar(newest),
@@ -51,7 +53,7 @@ def activity_of(connection: Connection, agency: str) -> AgencyActivity:
 
 def waiting_by_agency(connection: Connection) -> dict[str, tuple[int, int]]:
     """Return, for each agency with waiting consignments, how many, and how many more are held."""
-    by = (pending.c.agency, pending.c.held)
+    by = (pending.c.agency, pending.c.on_hold)
     counts: dict[str, tuple[int, int]] = {}
     for agency, held, count in connection.execute(select(*by, func.count()).group_by(*by)):
         waiting, kept = counts.get(agency, (0, 0))

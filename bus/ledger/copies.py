@@ -25,7 +25,7 @@ def consign_copies(writer: Writer, agency: str, answers: Sequence[int]) -> int:
         headers = {
             "consignment": number,
             "entry": entry.seq,
-            "judged-at": entry.body["receivedAt"],
+            "verified-as-of": entry.body["receivedAt"],
             "sender": agency,
             "about": id_,
             "digest": digest,

@@ -12,7 +12,6 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bus.ledger.agencies import waiting_by_agency
-from bus.ledger.among import among
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.duplicates import Group, duplicates
 from bus.ledger.entry import Entry, Kind, timestamp
@@ -20,6 +19,7 @@ from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
 from bus.ledger.heads import Heads
 from bus.ledger.parked import Parked
 from bus.ledger.rows import Consignment, LetterRow, Verdict
+from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState, fold
 from bus.ledger.tables import (
     consignments,
@@ -31,7 +31,7 @@ from bus.ledger.tables import (
     pending,
     recipients,
     submissions,
-    watch,
+    watermarks,
 )
 from bus.ledger.tiles import Tree
 from bus.ledger.unaccepted import Unaccepted
@@ -57,13 +57,13 @@ class Reader:
         self._foreseen: dict[tuple[str, str, str], Verdict | None] = {}
         self._numbers: dict[tuple[str, str, str], bool] = {}
 
-    def foresee(self, wanted: Collection[tuple[str, str, str]]) -> None:
+    def prefetch(self, wanted: Collection[tuple[str, str, str]]) -> None:
         """Ask in one question for the verdicts on many (agency, type, id), which `verdict_on` then knows."""
         if not wanted:
             return
         self._foreseen.update(dict.fromkeys(wanted))
         key = (submissions.c.agency, submissions.c.type, submissions.c.id)
-        these = among(self._connection, key, list(wanted))
+        these = rows_in(self._connection, key, list(wanted))
         query = select(*key, *_VERDICT_COLUMNS).where(these).order_by(submissions.c.answer)
         for agency, type_, id_, *verdict in self._connection.execute(query):
             self._foreseen[agency, type_, id_] = Verdict(*verdict)
@@ -227,18 +227,18 @@ class Reader:
             yield from batch
             after = batch[-1].seq
 
-    def foresee_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
+    def prefetch_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
         """Ask in one question which of many (sender, number, date) there are, which `same_number` then knows."""
         if wanted:
             self._numbers.update(dict.fromkeys(wanted, False))
-            query = select(*_NUMBER).where(among(self._connection, _NUMBER, list(wanted)))
+            query = select(*_NUMBER).where(rows_in(self._connection, _NUMBER, list(wanted)))
             self._numbers.update((tuple(row), True) for row in self._connection.execute(query))
 
     def same_number(self, sender: str, normalised: str, dated: str) -> bool:
         """Whether a letter of this sender bears this number and date."""
         same = (sender, normalised, dated)
         if same not in self._numbers:
-            self.foresee_numbers([same])
+            self.prefetch_numbers([same])
         return self._numbers[same]
 
     def is_party(self, agency: str, sha256: str) -> bool:
@@ -275,9 +275,9 @@ class Reader:
         others = select(recipients.c.agency).where(recipients.c.letter.in_(some))
         return list(self._current().scalars(senders.union(others)))
 
-    def watches(self) -> dict[str, str]:
+    def watermarks(self) -> dict[str, str]:
         """Return when each router last saw the intake empty."""
-        return {row.router: row.seen_empty for row in self._current().execute(select(watch))}
+        return {row.router: row.empty_at for row in self._current().execute(select(watermarks))}
 
     def consignment(self, agency: str, number: int) -> Consignment | None:
         """Return one consignment with its bytes."""
@@ -286,7 +286,7 @@ class Reader:
     def consignments(self, keys: Sequence[tuple[str, int]]) -> list[Consignment]:
         """Return the consignments under these (agency, number) pairs with their bytes, in order per agency."""
         joined = consignments.join(documents, consignments.c.document == documents.c.sha256)
-        these = among(self._connection, (consignments.c.agency, consignments.c.number), keys)
+        these = rows_in(self._connection, (consignments.c.agency, consignments.c.number), keys)
         query = select(consignments, documents.c.bytes).select_from(joined).where(these)
         found = self._current().execute(query.order_by(consignments.c.agency, consignments.c.number))
         return [Consignment.of(row) for row in found]

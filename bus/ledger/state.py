@@ -1,6 +1,6 @@
 """A letter's state: a fold over its entries, stored nowhere.
 
-Per recipient: `held` or `accepted` → `consigned` → `delivered` (machine receipt) → an answer of the clerk (registered,
+Per recipient: `on-hold` or `accepted` → `consigned` → `delivered` (machine receipt) → a clerk's answer (registered,
 refused, misdirected, transferred) or `handover-failed`, or `settled` by other means. Beside that line stand a disputed
 number, a withdrawal and what became overdue: none of them undoes what was acknowledged.
 """
@@ -40,7 +40,7 @@ class RecipientState:
     role: str
     addressed: str
     consignment: int
-    held: bool = False
+    on_hold: bool = False
     registration_due: str | None = None
     consigned_at: str | None = None
     receipt: Said | None = None
@@ -63,7 +63,7 @@ class RecipientState:
                 return "disputed" if word is self.answer and self.disputed else word.event
         if self.consigned_at:
             return "consigned"
-        return "held" if self.held else "accepted"
+        return "on-hold" if self.on_hold else "accepted"
 
     @property
     def acknowledged(self) -> bool:
@@ -143,7 +143,7 @@ def accepted(entry: Entry) -> LetterState:
             role=one["role"],
             addressed=one.get("addressed", code),
             consignment=one["consignment"],
-            held=one.get("held", False),
+            on_hold=one.get("onHold", False),
             registration_due=one.get("registrationDue", body.get("registrationDue")),
         )
         for code, one in body["recipients"].items()
@@ -177,7 +177,7 @@ def _step(recipient: RecipientState, entry: Entry) -> RecipientState:
         case Kind.CONSIGNED:
             if recipient.consignment not in entry.body["recipients"][recipient.agency]:
                 return recipient
-            return replace(recipient, consigned_at=recipient.consigned_at or entry.body["at"], held=False)
+            return replace(recipient, consigned_at=recipient.consigned_at or entry.body["at"], on_hold=False)
         case Kind.OVERDUE:
             return replace(recipient, overdue=(*recipient.overdue, entry.body["deadline"]))
         case _:

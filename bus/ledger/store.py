@@ -20,12 +20,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bus.directory import from_json as directory_from_json
 from bus.ledger import halt, tiles
-from bus.ledger.among import among
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
+from bus.ledger.rows_in import rows_in
 from bus.ledger.state import deadlines_of
 from bus.ledger.tables import (
     consignments,
@@ -38,10 +38,10 @@ from bus.ledger.tables import (
     recipients,
     submissions,
     unaccepted,
-    watch,
+    watermarks,
 )
 from bus.ledger.unaccepted import index_row
-from bus.ledger.work import AT_ONCE, Claim, batched, claim_some, free, hold
+from bus.ledger.work import AT_ONCE, Lease, batched, free, hold, lease_some
 from bus.thai import now
 
 T = TypeVar("T")
@@ -85,13 +85,13 @@ class Ledger:
         with reading(self.engine) as connection:
             yield Reader(connection)
 
-    def claim(
-        self, claim: Claim, *, limit: int, per_agency: int, without: Sequence[str] = ()
+    def lease(
+        self, lease: Lease, *, limit: int, per_agency: int, without: Sequence[str] = ()
     ) -> list[Consignment]:
         """Claim waiting consignments for a router and return them with their bytes, in order per agency.
 
         At most `limit` in all and `per_agency` of one agency, none of the agencies `without`. Not an append: on
-        PostgreSQL it runs beside appends and passes over rows that another router is claiming (SKIP LOCKED). Raises
+        PostgreSQL it runs beside appends and passes over rows that another router is leasing (SKIP LOCKED). Raises
         Halted while nothing can be recorded: what is published then would be published again and again.
         """
         with reading(self.engine) as connection:
@@ -100,13 +100,13 @@ class Ledger:
                 return []
             halt.require_none(connection)
         with working(self.engine) as connection:
-            return claim_some(connection, claim, limit, per_agency, without)
+            return lease_some(connection, lease, limit, per_agency, without)
 
-    def forget_claims(self, router: str | None, agency: str | None = None) -> None:
-        """Let go of what a router has claimed, of one agency or of all; None means every router."""
-        query = update(pending).values(claimed_by=None, claimed_until=None)
+    def release_leases(self, router: str | None, agency: str | None = None) -> None:
+        """Let go of what a router has leased, of one agency or of all; None means every router."""
+        query = update(pending).values(leased_by=None, leased_until=None)
         if router:
-            query = query.where(pending.c.claimed_by == router)
+            query = query.where(pending.c.leased_by == router)
         if agency:
             query = query.where(pending.c.agency == agency)
         with working(self.engine) as connection:
@@ -142,8 +142,8 @@ class Writer(Reader):
         self.flush()
         return self._connection
 
-    def foresee(self, wanted: Collection[tuple[str, str, str]]) -> None:
-        self._before.foresee(wanted)
+    def prefetch(self, wanted: Collection[tuple[str, str, str]]) -> None:
+        self._before.prefetch(wanted)
 
     def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
         return self._verdicts.get((agency, type, id)) or self._before.verdict_on(agency, type, id)
@@ -156,8 +156,8 @@ class Writer(Reader):
             self.flush()
         return self._before.entries_of(letter)
 
-    def foresee_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
-        self._before.foresee_numbers(wanted)
+    def prefetch_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
+        self._before.prefetch_numbers(wanted)
 
     def same_number(self, sender: str, normalised: str, dated: str) -> bool:
         same = (sender, normalised, dated)
@@ -244,8 +244,8 @@ class Writer(Reader):
         body: bytes | str,
         headers: Mapping[str, Any],
         letter: int | None = None,
-        held: bool = False,
-        claim: Claim | None = None,
+        on_hold: bool = False,
+        lease: Lease | None = None,
     ) -> None:
         """Put bytes, or bytes kept already (by SHA-256), on the way to an inbox under a number taken before."""
         self._rows[consignments].append(
@@ -259,7 +259,7 @@ class Writer(Reader):
                 "headers": canonical(headers),
             }
         )
-        self._pend(agency, number, held=held, claim=claim)
+        self._pend(agency, number, on_hold=on_hold, lease=lease)
 
     def letter_accepted(
         self,
@@ -310,10 +310,10 @@ class Writer(Reader):
     def _prior(self, letter: int) -> int | None:
         """The newest entry about a letter, by this append or before it."""
         if letter not in self._priors:
-            self._foresee_priors([letter])
+            self._prefetch_priors([letter])
         return self._priors.get(letter)
 
-    def _foresee_priors(self, wanted: Collection[int]) -> None:
+    def _prefetch_priors(self, wanted: Collection[int]) -> None:
         unknown = [letter for letter in wanted if letter not in self._priors]
         for some in batched(unknown, AT_ONCE):
             self._priors.update(self._before.newest_about(some))
@@ -340,25 +340,25 @@ class Writer(Reader):
     def repeat_all(self, agency: str, numbers: Sequence[int]) -> int:
         """The same for many; return how many there are."""
         self.flush()
-        mine = and_(pending.c.agency == agency, pending.c.claimed_by.is_not(None))
+        mine = and_(pending.c.agency == agency, pending.c.leased_by.is_not(None))
         for some in batched(numbers, AT_ONCE):
-            under_way = and_(mine, pending.c.number.in_(some))
-            self._connection.execute(update(pending).where(under_way).values(again=True))
+            in_flight = and_(mine, pending.c.number.in_(some))
+            self._connection.execute(update(pending).where(in_flight).values(again=True))
         for number in numbers:
-            self._pend(agency, number, held=False, repeat=True)  # where it is pending, that row stays
+            self._pend(agency, number, on_hold=False, repeat=True)  # where it is pending, that row stays
         return len(numbers)
 
     def _pend(
-        self, agency: str, number: int, *, held: bool, repeat: bool = False, claim: Claim | None = None
+        self, agency: str, number: int, *, on_hold: bool, repeat: bool = False, lease: Lease | None = None
     ) -> None:
         self._rows[pending].append(
             {
                 "agency": agency,
                 "number": number,
-                "held": held,
+                "on_hold": on_hold,
                 "repeat": repeat,
-                "claimed_by": claim.router if claim else None,
-                "claimed_until": timestamp(claim.until) if claim else None,
+                "leased_by": lease.router if lease else None,
+                "leased_until": timestamp(lease.until) if lease else None,
             }
         )
 
@@ -373,18 +373,18 @@ class Writer(Reader):
         again: list[tuple[str, int]] = []
         self.flush()
         for some in batched(sorted(found), AT_ONCE):
-            these = among(self._connection, (pending.c.agency, pending.c.number), some)
+            these = rows_in(self._connection, (pending.c.agency, pending.c.number), some)
             this = delete(pending).where(these)
             for row in self._connection.execute(this.returning(*pending.c)).all():
                 if row.again:
                     again.append((row.agency, row.number))
                 if not row.repeat:
                     by_letter[found[row.agency, row.number].letter][row.agency].append(row.number)
-        self._foresee_priors([letter for letter in by_letter if letter is not None])
+        self._prefetch_priors([letter for letter in by_letter if letter is not None])
         for letter, agencies in by_letter.items():
             self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
         for agency, number in again:
-            self._pend(agency, number, held=False, repeat=True)
+            self._pend(agency, number, on_hold=False, repeat=True)
         return bool(again)
 
     def hold(self, suspended: Iterable[str]) -> None:
@@ -393,16 +393,16 @@ class Writer(Reader):
         for agency in hold(self._connection, list(suspended)):
             self.entry(Kind.RELEASED, agency=agency, recipients=[agency])
 
-    def judged(self, letter: int, deadline: str, at: str) -> bool:
+    def deadline_done(self, letter: int, deadline: str, at: str) -> bool:
         """Strike a deadline off the list; tell whether it stood there."""
         self.flush()
         this = (due.c.letter == letter, due.c.deadline == deadline, due.c.at == at)
         return self._connection.execute(delete(due).where(*this)).rowcount > 0
 
-    def watched(self, router: str, moment: datetime) -> None:
+    def set_watermark(self, router: str, moment: datetime) -> None:
         """Note that a router has seen the intake empty."""
-        self._connection.execute(delete(watch).where(watch.c.router == router))
-        self._connection.execute(watch.insert(), [{"router": router, "seen_empty": timestamp(moment)}])
+        self._connection.execute(delete(watermarks).where(watermarks.c.router == router))
+        self._connection.execute(watermarks.insert(), [{"router": router, "empty_at": timestamp(moment)}])
 
     def rebuild(self) -> None:
         """Make the work lists anew from what is remembered; what is unsure is sent again and known by its number.
@@ -421,7 +421,7 @@ class Writer(Reader):
             judged.add((entry.body["letter"], entry.body["deadline"], entry.body["due"]))
         for row in self._connection.execute(select(consignments.c.agency, consignments.c.number)):
             if (row.agency, row.number) not in done:
-                self._pend(row.agency, row.number, held=False)
+                self._pend(row.agency, row.number, on_hold=False)
         for accepted in self.every(Kind.ACCEPTED):
             for name, at in deadlines_of(accepted.body):
                 if (accepted.seq, name, at) not in judged:
@@ -434,7 +434,7 @@ class Writer(Reader):
     # -- the transaction --
 
     def flush(self) -> None:
-        """Hand what was collected to the database, so that this transaction's reads see it."""
+        """Consigner what was collected to the database, so that this transaction's reads see it."""
         ignoring = {"sqlite": sqlite, "postgresql": postgresql}[self._connection.dialect.name]
         for table in _ORDER:
             rows = self._rows.pop(table, None)

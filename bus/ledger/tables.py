@@ -226,16 +226,16 @@ pending = Table(
     metadata,
     Column("agency", String(10), primary_key=True),
     Column("number", _Number, primary_key=True, autoincrement=False),
-    Column("held", Boolean, nullable=False),
+    Column("on_hold", Boolean, nullable=False),
     Column("repeat", Boolean, nullable=False),
     Column("again", Boolean, nullable=False, server_default="0"),
-    Column("claimed_by", String(80)),
-    Column("claimed_until", String(40)),
-    Index(None, "held", "claimed_until"),
+    Column("leased_by", String(80)),
+    Column("leased_until", String(40)),
+    Index(None, "on_hold", "leased_until"),
 )
 """Consignments that the broker has not confirmed yet; held while their recipient is suspended.
 
-A router claims what it is about to publish, so that several do not publish the same; a claim lapses. `repeat`: it was
+A router leases what it is about to publish, so that several do not publish the same; a lease expires. `repeat`: it was
 confirmed before and is only said again. `again`: while it waited for its confirm, it was asked for once more.
 """
 
@@ -249,11 +249,11 @@ due = Table(
 )
 """Deadlines that have not been judged yet; `deadline` is `receipt` or `registration`."""
 
-watch = Table(
-    "watch",
+watermarks = Table(
+    "watermarks",
     metadata,
     Column("router", String(80), primary_key=True),
-    Column("seen_empty", String(40), nullable=False),
+    Column("empty_at", String(40), nullable=False),
 )
 """When each router last saw the intake empty and had nothing in hand (router/deadlines.py)."""
 
@@ -282,4 +282,4 @@ REMEMBERED = (
     cosignatures,
     halts,
 )
-DISPOSABLE = (pending, due, watch, refusal_counts)
+DISPOSABLE = (pending, due, watermarks, refusal_counts)

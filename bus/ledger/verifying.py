@@ -24,9 +24,9 @@ from bus.ledger import merkle
 from bus.ledger import tiles as tiling
 from bus.ledger.checkpoint import Tampered, require_signed_head
 from bus.ledger.entry import Kind
+from bus.ledger.findings import Progress, Report, guarded
 from bus.ledger.heads import Heads
 from bus.ledger.merkle import Frontier
-from bus.ledger.report import Progress, Report, guarded
 from bus.ledger.rows import Head
 from bus.ledger.tables import consignments, documents, entries, tiles
 from bus.ledger.tiles import Tree

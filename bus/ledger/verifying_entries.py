@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, exists, func, select
 
 from bus.ledger.entry import Kind, columns, leaf_hash, read_canonical
-from bus.ledger.report import Progress, Report
+from bus.ledger.findings import Progress, Report
 from bus.ledger.tables import consignments, documents, entries, submissions, unaccepted
 from bus.ledger.unaccepted import index_row
 

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from bus.ledger.copies import COPY
 from bus.ledger.entry import Entry, Kind
-from bus.ledger.legality import fault_of
-from bus.ledger.report import Progress, Report
+from bus.ledger.findings import Progress, Report
 from bus.ledger.state import accepted, advance
 from bus.ledger.tables import consignments, entries, letters, recipients
+from bus.ledger.transitions import violation_of
 
 _MOST_LETTERS, _MOST_ENTRIES = 250, 5_000
 """At a time: one letter may be a circular with thousands."""
@@ -126,7 +126,7 @@ def _check_steps(letter: int, found: list[Entry], report: Report) -> None:
     moving = dict(state.recipients)
     state = replace(state, recipients=moving)
     for entry in found[1:]:
-        if fault := fault_of(entry, state):
+        if fault := violation_of(entry, state):
             report.note("letter.step", f"entry {entry.seq}", fault)
         advance(moving, entry)
 

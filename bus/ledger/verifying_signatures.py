@@ -19,9 +19,9 @@ from bus.directory import from_json as directory_from_json
 from bus.documents.letter import Letter
 from bus.documents.signing import verify
 from bus.documents.xml import open_envelope
-from bus.errors import Rejected
+from bus.errors import Refused
 from bus.ledger.entry import Kind
-from bus.ledger.report import Progress, Report, guarded
+from bus.ledger.findings import Progress, Report, guarded
 from bus.ledger.tables import documents, entries, letter_files
 
 _SIGNED = (Kind.ACCEPTED, Kind.NOTICE, Kind.OVERDUE)
@@ -70,7 +70,7 @@ class _Signatures:
         try:
             envelope = open_envelope(self._document(body["document"]))
             found = verify(envelope, directory.pins(author) if directory else (), at, by_octets=True)
-        except Rejected as error:
+        except Refused as error:
             self._report.note(
                 "signature", where, f"{error.code}: the document does not show what the entry says"
             )

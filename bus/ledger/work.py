@@ -1,7 +1,7 @@
 """The list of pending consignments as work: who may publish what, and what is held.
 
-A router claims what it is about to publish; a claim lapses, so that what a router took with it into its grave is
-published by another. On PostgreSQL a claim passes over rows that another router is claiming just now (SKIP LOCKED).
+A router leases what it is about to publish; a lease expires, so that what a router took with it into its grave is
+published by another. On PostgreSQL a lease passes over rows that another router is leasing just now (SKIP LOCKED).
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_, update
 
-from bus.ledger.among import among
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment
+from bus.ledger.rows_in import rows_in
 from bus.ledger.tables import consignments, pending
 from bus.thai import now
 
 T = TypeVar("T")
-LONGEST_CLAIM = timedelta(minutes=5)
-"""Longer than any claim lasts, by clocks that differ as those of routers may."""
+LONGEST_LEASE = timedelta(minutes=5)
+"""Longer than any lease lasts, by clocks that differ as those of routers may."""
 AT_ONCE = 500
 """How many (agency, number) pairs one statement names: databases bound the parameters of a statement."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A router's word that it is about to publish a consignment; it lapses at `until`."""
+class Lease:
+    """A router's word that it is about to publish a consignment; it expires at `until`."""
 
     router: str
     until: datetime
@@ -41,34 +41,34 @@ def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def free(without: Sequence[str]) -> ColumnElement[bool]:
-    """What may be claimed: not held, not of these agencies, and claimed by nobody or so long ago that it lapsed.
+    """What may be leased: not held, not of these agencies, and leased by nobody or so long ago that it expired.
 
-    A claim that ends later than any may was made by a router whose clock was ahead, and has lapsed too.
+    A lease that ends later than any may was made by a router whose clock was ahead, and has expired too.
     """
-    until, at = pending.c.claimed_until, now()
-    lapsed = or_(until.is_(None), until < timestamp(at), until > timestamp(at + LONGEST_CLAIM))
-    return and_(~pending.c.held, pending.c.agency.not_in(without), lapsed)
+    until, at = pending.c.leased_until, now()
+    expired = or_(until.is_(None), until < timestamp(at), until > timestamp(at + LONGEST_LEASE))
+    return and_(~pending.c.on_hold, pending.c.agency.not_in(without), expired)
 
 
-def claim_some(
-    connection: Connection, claim: Claim, limit: int, per_agency: int, without: Sequence[str]
+def lease_some(
+    connection: Connection, lease: Lease, limit: int, per_agency: int, without: Sequence[str]
 ) -> list[Consignment]:
-    """Claim what is free, from every agency before more from one, and return it with its bytes."""
-    unclaimed, key = free(without), (pending.c.agency, pending.c.number)
+    """Lease what is free, from every agency before more from one, and return it with its bytes."""
+    unleased, key = free(without), (pending.c.agency, pending.c.number)
     place = func.row_number().over(partition_by=pending.c.agency, order_by=pending.c.number).label("place")
-    ranked = select(pending.c.agency, pending.c.number, place).where(unclaimed).subquery()
+    ranked = select(pending.c.agency, pending.c.number, place).where(unleased).subquery()
     first = select(ranked.c.agency, ranked.c.number).where(ranked.c.place <= per_agency).limit(limit)
-    # `unclaimed` once more, because another router may have claimed a row since the inner query saw it.
+    # `unleased` once more, because another router may have leased a row since the inner query saw it.
     rows = connection.execute(
         select(pending.c.agency, pending.c.number, pending.c.repeat)
-        .where(unclaimed, tuple_(*key).in_(first.order_by(ranked.c.place)))
+        .where(unleased, tuple_(*key).in_(first.order_by(ranked.c.place)))
         .with_for_update(skip_locked=True)
     )
     repeats = {(row.agency, row.number): row.repeat for row in rows}
     found: list[Consignment] = []
     for some in batched(sorted(repeats), AT_ONCE):
-        ours = update(pending).values(claimed_by=claim.router, claimed_until=timestamp(claim.until))
-        connection.execute(ours.where(among(connection, key, some)))
+        ours = update(pending).values(leased_by=lease.router, leased_until=timestamp(lease.until))
+        connection.execute(ours.where(rows_in(connection, key, some)))
         found.extend(
             replace(one, repeat=repeats[one.agency, one.number])
             for one in Reader(connection).consignments(some)
@@ -78,15 +78,15 @@ def claim_some(
 
 def hold(connection: Connection, suspended: Sequence[str]) -> list[str]:
     """Hold the letters and notices of suspended agencies, release those of all others; return whose were released."""
-    released = and_(pending.c.held, pending.c.agency.not_in(suspended))
+    released = and_(pending.c.on_hold, pending.c.agency.not_in(suspended))
     agencies = list(connection.scalars(select(pending.c.agency).where(released).distinct()))
-    connection.execute(update(pending).where(released).values(held=False))
+    connection.execute(update(pending).where(released).values(on_hold=False))
     carries = select(consignments.c.number).where(
         consignments.c.agency == pending.c.agency,
         consignments.c.number == pending.c.number,
         consignments.c.type.in_(("letter", "notice")),
     )
     connection.execute(
-        update(pending).where(pending.c.agency.in_(suspended), carries.exists()).values(held=True)
+        update(pending).where(pending.c.agency.in_(suspended), carries.exists()).values(on_hold=True)
     )
     return agencies

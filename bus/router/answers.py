@@ -10,7 +10,7 @@ from bus.codes import Codes
 from bus.documents.notice import BUS, Event, Notice, ReasonText, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
-from bus.errors import Rejected
+from bus.errors import Refused
 from bus.text import printable
 
 _MACHINE_NOTICES = UUID("5f1c9c0e-6f0b-5d5c-9a5f-6a1f5d0c7b11")
@@ -41,7 +41,7 @@ class Answers:
 
     def refused(
         self,
-        reason: Rejected,
+        reason: Refused,
         *,
         submission: str,
         received_at: datetime,
@@ -112,7 +112,7 @@ class Answers:
         notice = Notice(notice_id=notice_id, event=event, event_uri=uri, author=BUS, **fields)  # type: ignore[arg-type]
         return sign(notice, self._seal)
 
-    def _reasons(self, reason: Rejected) -> tuple[ReasonText, ...]:
+    def _reasons(self, reason: Refused) -> tuple[ReasonText, ...]:
         text = self._codes.refusals[reason.code]
         place = f" ({reason.where})" if reason.where else ""
         detail = f": {_line(reason.detail)}" if reason.detail else ""

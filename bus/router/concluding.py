@@ -5,37 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from bus.depot.holds import Check, Held
+from bus.depot.presence import Check, Presence
 from bus.documents.notice import Terms
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.ledger.entry import timestamp
-from bus.router.delivery import Accepted, Examined, Passed, Refused
-from bus.router.intake import Rules
+from bus.router.delivery import LetterAccepted, LetterChecked, Outcome, SubmissionRefused
+from bus.router.gates import Rules
 from bus.router.refusing import refused
 from bus.thai import now
 
 
-def files_of(found: Iterable[Passed | Examined | Exception]) -> list[Check]:
+def files_of(found: Iterable[LetterChecked | Outcome | Exception]) -> list[Check]:
     """Return what the depot is to be asked: every file of every letter that passed, in order."""
     return [
         Check(one.agency, file.digest, file.size)
         for one in found
-        if isinstance(one, Passed)
+        if isinstance(one, LetterChecked)
         for file in one.letter.document.all_files
     ]
 
 
 def conclude(
-    found: Sequence[Passed | Examined | Exception], said: Iterable[Held], rules: Rules
-) -> list[Examined | Exception]:
+    found: Sequence[LetterChecked | Outcome | Exception], said: Iterable[Presence], rules: Rules
+) -> list[Outcome | Exception]:
     """Finish gate 7 with the depot's words on `files_of(found)`, and sign the acceptances."""
     words = iter(said)
-    return [_concluded(one, words, rules) if isinstance(one, Passed) else one for one in found]
+    return [_concluded(one, words, rules) if isinstance(one, LetterChecked) else one for one in found]
 
 
-def _concluded(one: Passed, words: Iterator[Held], rules: Rules) -> Examined | Exception:
+def _concluded(one: LetterChecked, words: Iterator[Presence], rules: Rules) -> Outcome | Exception:
     wrong = [
-        (file.name, word) for file in one.letter.document.all_files if (word := next(words)) is not Held.OK
+        (file.name, word)
+        for file in one.letter.document.all_files
+        if (word := next(words)) is not Presence.OK
     ]
     try:
         return _without_files(one, wrong, rules) if wrong else _accepted(one, rules)
@@ -43,10 +45,12 @@ def _concluded(one: Passed, words: Iterator[Held], rules: Rules) -> Examined | E
         return error
 
 
-def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules) -> Refused:
-    missing = [name for name, word in wrong if word is Held.MISSING]
-    code = RejectionCode.FILE_MISSING if missing else RejectionCode.FILE_SIZE
-    reason = Rejected(
+def _without_files(
+    one: LetterChecked, wrong: Sequence[tuple[str, Presence]], rules: Rules
+) -> SubmissionRefused:
+    missing = [name for name, word in wrong if word is Presence.MISSING]
+    code = RefusalCode.FILE_MISSING if missing else RefusalCode.FILE_SIZE
+    reason = Refused(
         code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
     )
     told = one.agency if one.agency in rules.directory.inboxes else None
@@ -55,7 +59,7 @@ def _without_files(one: Passed, wrong: Sequence[tuple[str, Held]], rules: Rules)
     return replace(found, claims={"number": number}) if number else found
 
 
-def _accepted(one: Passed, rules: Rules) -> Accepted:
+def _accepted(one: LetterChecked, rules: Rules) -> LetterAccepted:
     letter = one.letter.document
     at = one.delivery.received_at
     receipt_due = rules.calendar.receipt_due(letter.speed, at)
@@ -71,7 +75,7 @@ def _accepted(one: Passed, rules: Rules) -> Accepted:
     acceptance = rules.answers.accepted(
         letter_id=letter.letter_id, digest=one.letter.digest, received_at=at, now=now(), terms=terms
     )
-    return Accepted(
+    return LetterAccepted(
         delivery=one.delivery,
         agency=one.agency,
         letter=one.letter,

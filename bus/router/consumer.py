@@ -22,7 +22,7 @@ from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery
-from bus.router.service import Intake, Settlement
+from bus.router.processing import Processor, Settlement
 from bus.router.shares import FairOrder, Shares
 from bus.thai import now
 
@@ -51,7 +51,7 @@ class Limits:
 class Consumer:
     """Consumes every agency's intake queue and hands batches to the gates."""
 
-    def __init__(self, intake: Intake, shares: Shares, limits: Limits) -> None:
+    def __init__(self, intake: Processor, shares: Shares, limits: Limits) -> None:
         self._intake = intake
         self._shares = shares
         self._limits = limits

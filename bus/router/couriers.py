@@ -24,9 +24,9 @@ class Courier:
     place: int
     """Which lane is its own."""
     waiting: deque[Consignment] = field(default_factory=deque)
-    under_way: set[int] = field(default_factory=set)
+    in_flight: set[int] = field(default_factory=set)
     behind: bool = False
-    """Whether some of what this router has claimed was not kept in memory and waits in the database only."""
+    """Whether some of what this router has leased was not kept in memory and waits in the database only."""
     failures: int = 0
     rounds: int = 0
     """How often it was begun anew: of the publishes of one round that fail, the first counts for all."""
@@ -38,14 +38,14 @@ class Courier:
         return f"{'trial' if self.failures else 'inbox'}-{self.place}"
 
     @property
-    def in_hand(self) -> bool:
+    def busy(self) -> bool:
         """Whether anything for this agency is in memory."""
-        return bool(self.waiting or self.under_way)
+        return bool(self.waiting or self.in_flight)
 
     @property
-    def room(self) -> int:
+    def free_slots(self) -> int:
         # A circuit that was open is tried with one publish, not with a window of them.
-        return (1 if self.failures else OUTSTANDING) - len(self.under_way)
+        return (1 if self.failures else OUTSTANDING) - len(self.in_flight)
 
 
 def record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:

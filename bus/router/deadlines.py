@@ -26,9 +26,9 @@ from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment, LetterRow
 from bus.ledger.store import Ledger, Writer
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.router.answers import Answers
-from bus.router.recording import CLAIM_FOR
+from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
 _FRESH = timedelta(seconds=15)
@@ -97,7 +97,9 @@ class Deadlines:
         depths = (await self._link.depths(map(topology.intake_queue, parties))).values()
         if any(depth.messages for depth in depths) or not self._idle(parties):
             return None
-        await asyncio.wrap_future(self._appends.submit(lambda writer: writer.watched(self._router, asked_at)))
+        await asyncio.wrap_future(
+            self._appends.submit(lambda writer: writer.set_watermark(self._router, asked_at))
+        )
         return await asyncio.to_thread(
             self._seen_empty_by_all, max((depth.consumers for depth in depths), default=0)
         )
@@ -108,7 +110,7 @@ class Deadlines:
 
     def _seen_empty_by_all(self, consumers: int) -> datetime | None:
         with self._ledger.read() as reader:
-            words = [datetime.fromisoformat(at) for at in reader.watches().values()]
+            words = [datetime.fromisoformat(at) for at in reader.watermarks().values()]
         # A word from the future is that of a clock that was ahead: it stays fresh for ever and says nothing of today.
         fresh = [at for at in words if abs(at - now()) < _FRESH]
         return min(fresh) if fresh and len(fresh) >= consumers else None
@@ -160,7 +162,7 @@ class Deadlines:
         """Enter the judgement, unless another router was faster or somebody answered in the meantime."""
         if writer.state_of(letter.letter).silent(deadline, at) != silent:
             return ()  # judged again at the next look
-        if not writer.judged(letter.letter, deadline, at) or notice is None:
+        if not writer.deadline_done(letter.letter, deadline, at) or notice is None:
             return ()
         number = writer.numbers([letter.sender])[letter.sender]
         entry = writer.entry(
@@ -180,7 +182,7 @@ class Deadlines:
             entry=entry,
             body=notice.raw,
             headers=headers,
-            claim=Claim(self._router, now() + CLAIM_FOR),
+            lease=Lease(self._router, now() + LEASE_FOR),
         )
         _log.warning("overdue", entry=entry, letter=letter.letter, deadline=deadline, silent=len(silent))
         return (Consignment(letter.sender, number, entry, None, "verdict", headers, notice.raw),)

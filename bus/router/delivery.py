@@ -11,9 +11,9 @@ from typing import Any
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
+from bus.documents.reports import Report
 from bus.documents.signing import Signed, Verified
-from bus.documents.statements import Statement
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.ledger.rows import LetterRow
 
 
@@ -51,13 +51,13 @@ class Recipient:
     addressed: str
     """The code that the letter names: the agency itself, or a sub-unit without an inbox of its own."""
     role: str
-    held: bool
+    on_hold: bool
     registration_due: str | None = None
     """Only where the agency's own closures make it later than the letter's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class LetterAccepted:
     """A letter that passed gates 1 to 7, with the acceptance that its sender will get."""
 
     delivery: Delivery
@@ -72,7 +72,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class NoticeAccepted:
     """A notice that passed gates 1 to 7."""
 
     delivery: Delivery
@@ -84,18 +84,18 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class SubmissionRefused:
     """A submission that a gate refused, with the refusal that the submitting agency will get."""
 
     delivery: Delivery
     agency: str | None
     """None when no agency can be told: the exchange belongs to nobody in the directory."""
-    reason: Rejected
+    reason: Refused
     refusal: Signed | None
     document: Verified[Any] | None
     """What was verified, if the submission got past gate 6: then the verdict binds its id."""
     directory: Directory
-    counted: RejectionCode | None = None
+    counted: RefusalCode | None = None
     """Why it was refused, if the agency's hour had no room when the gates looked: it is counted, or told so."""
     claims: Mapping[str, str] = field(default_factory=dict)
     """What it says of itself, verified or not (bus/documents/claims.py): to be found by, and for nothing else."""
@@ -107,7 +107,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Repeated:
+class Duplicate:
     """A submission that has its verdict already: the same answer is sent again."""
 
     delivery: Delivery
@@ -116,7 +116,7 @@ class Repeated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
+class LetterChecked:
     """A letter past gate 7 but for its files, which the depot is asked about."""
 
     delivery: Delivery
@@ -127,14 +127,14 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
-    """A statement of an agency's machine that passed gates 1 to 7."""
+class ReportAccepted:
+    """A report of an agency's machine that passed gates 1 to 7."""
 
     delivery: Delivery
     agency: str
-    statement: Statement
+    report: Report
     digest: str
     """SHA-256 of its octets."""
 
 
-Examined = Accepted | Heard | Stated | Refused | Repeated
+Outcome = LetterAccepted | NoticeAccepted | ReportAccepted | SubmissionRefused | Duplicate

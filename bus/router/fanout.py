@@ -22,11 +22,11 @@ from bus.failpoints import reached
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.process import either
 from bus.retry import CONSIGN
 from bus.router.couriers import LANES, OUTSTANDING, Courier, record_failure
-from bus.router.recording import CLAIM_FOR
+from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
 _CONFIRM_WITHIN = 20.0
@@ -83,7 +83,7 @@ class Fanout:
         return taken
 
     def give(self, consignments: Iterable[Consignment]) -> None:
-        """Publish consignments that this router has just committed and claimed."""
+        """Publish consignments that this router has just committed and leased."""
         for consignment in consignments:
             courier = self._courier(consignment.agency)
             if len(courier.waiting) < _MOST_WAITING and self._waiting < _MOST_WAITING_IN_ALL:
@@ -99,7 +99,7 @@ class Fanout:
 
     async def run(self, stop: asyncio.Event, *, interval: float) -> None:
         """Sweep for pending consignments and record confirmations until stopped; then finish what is under way."""
-        await asyncio.to_thread(self._ledger.forget_claims, self._router)
+        await asyncio.to_thread(self._ledger.release_leases, self._router)
         recorder = asyncio.create_task(self._record(), name="record consigned")
         try:
             while not stop.is_set():
@@ -120,7 +120,7 @@ class Fanout:
             await self._record_batch()
 
     async def _sweep(self) -> None:
-        """Claim what no router has in hand, agencies with open circuits only when their pause is over."""
+        """Lease what no router has in hand, agencies with open circuits only when their pause is over."""
         clock = asyncio.get_running_loop().time()
         busy = [
             courier.agency
@@ -128,7 +128,7 @@ class Fanout:
             if courier.resume_at > clock or len(courier.waiting) >= OUTSTANDING
         ]
         try:
-            found = await asyncio.to_thread(self._claim, busy)
+            found = await asyncio.to_thread(self._lease, busy)
         except Transient as away:
             _log.warning("sweep-postponed", reason=away)
             return
@@ -137,16 +137,16 @@ class Fanout:
             self._start(courier)
         self._more = len(found) >= OUTSTANDING * 2
 
-    def _claim(self, busy: list[str]) -> list[Consignment]:
-        """Claim what is free; what was claimed and not kept is free again once its courier has nothing in hand."""
+    def _lease(self, busy: list[str]) -> list[Consignment]:
+        """Lease what is free; what was leased and not kept is free again once its courier has nothing in hand."""
         caught_up = [
-            courier for courier in list(self._couriers.values()) if courier.behind and not courier.in_hand
+            courier for courier in list(self._couriers.values()) if courier.behind and not courier.busy
         ]
         for courier in caught_up:
             courier.behind = False
-            self._ledger.forget_claims(self._router, courier.agency)
-        claim = Claim(self._router, now() + CLAIM_FOR)
-        return self._ledger.claim(claim, limit=1000, per_agency=OUTSTANDING * 2, without=busy)
+            self._ledger.release_leases(self._router, courier.agency)
+        lease = Lease(self._router, now() + LEASE_FOR)
+        return self._ledger.lease(lease, limit=1000, per_agency=OUTSTANDING * 2, without=busy)
 
     def _drop(self, courier: Courier) -> None:
         """Keep no more of a courier's consignments in memory: they stay pending."""
@@ -160,12 +160,12 @@ class Fanout:
     def _start(self, courier: Courier) -> None:
         if courier.resume_at > asyncio.get_running_loop().time():
             return
-        while courier.waiting and courier.room > 0:
+        while courier.waiting and courier.free_slots > 0:
             consignment = courier.waiting.popleft()
             self._waiting -= 1
-            if consignment.number in courier.under_way:
+            if consignment.number in courier.in_flight:
                 continue
-            courier.under_way.add(consignment.number)
+            courier.in_flight.add(consignment.number)
             task = asyncio.create_task(self._publish(courier, consignment))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -185,7 +185,7 @@ class Fanout:
                 self._failed(courier, consignment, failure)
             return
         finally:
-            courier.under_way.discard(consignment.number)
+            courier.in_flight.discard(consignment.number)
         reached("router.after-confirm")
         if courier.failures and courier.rounds == begun:
             courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.waits()
@@ -194,7 +194,7 @@ class Fanout:
         self._confirmed.append(consignment)
         self._something_confirmed.set()
         self._start(courier)
-        if not courier.in_hand and (courier.behind or self._more):
+        if not courier.busy and (courier.behind or self._more):
             self._kick.set()
 
     def _message(self, consignment: Consignment) -> Outgoing:

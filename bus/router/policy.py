@@ -1,6 +1,6 @@
 """Gate 7: what the schema cannot know. Codes, dates and secrecy; addressees resolved; files named rightly.
 
-Each rule is a function that raises Rejected or stays silent; what several parts of a letter may get wrong is named at
+Each rule is a function that raises Refused or stays silent; what several parts of a letter may get wrong is named at
 once, not one by one.
 """
 
@@ -14,7 +14,7 @@ from bus.codes import Codes
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.ledger.entry import timestamp
 from bus.router.delivery import Recipient
 
@@ -31,7 +31,7 @@ SEALED_SECRECY = frozenset({"002", "003"})
 
 
 def letter_rules(letter: Letter, codes: Codes, now: datetime) -> None:
-    """Raise Rejected for what is wrong with a letter by itself."""
+    """Raise Refused for what is wrong with a letter by itself."""
     _understood(extension.must_understand for extension in letter.extensions)
     _secrecy(letter)
     _codes(letter, codes)
@@ -46,15 +46,15 @@ def letter_rules(letter: Letter, codes: Codes, now: datetime) -> None:
 
 
 def notice_rules(notice: Notice, codes: Codes, now: datetime) -> None:
-    """Raise Rejected for what is wrong with a notice by itself."""
+    """Raise Refused for what is wrong with a notice by itself."""
     _understood(extension.must_understand for extension in notice.extensions)
     if notice.event not in codes.events:
-        raise Rejected(RejectionCode.CODE_UNKNOWN, f"EventCode {notice.event}", where="EventCode")
+        raise Refused(RefusalCode.CODE_UNKNOWN, f"EventCode {notice.event}", where="EventCode")
     _date("EventTime", notice.event_time.date(), (now + AHEAD_OF_SENDING).date())
     if notice.registration:
         _date("RegisteredAt", notice.registration.registered_at.date(), (now + AHEAD_OF_SENDING).date())
     if notice.letter_id is None or notice.letter_digest is None:
-        raise Rejected(RejectionCode.NOTICE_INCOMPLETE, "LetterID, LetterDigest", where="LetterID")
+        raise Refused(RefusalCode.NOTICE_INCOMPLETE, "LetterID, LetterDigest", where="LetterID")
 
 
 def resolve(
@@ -63,7 +63,7 @@ def resolve(
     """Return the frozen recipient set: every addressee's inbox once, `to` before `copy`, in code order.
 
     Groups and topics are resolved against this directory version; a sub-unit without an inbox goes to its parent.
-    Raises Rejected that names all unknown addressees at once.
+    Raises Refused that names all unknown addressees at once.
     """
     unknown: list[str] = []
     addressed: dict[str, tuple[str, str]] = {}
@@ -84,9 +84,9 @@ def resolve(
             elif inbox not in addressed or receiver.role == "to":
                 addressed[inbox] = (code, receiver.role)
     if unknown:
-        raise Rejected(RejectionCode.RECIPIENT_UNKNOWN, ", ".join(unknown), where="ReceiverParty")
+        raise Refused(RefusalCode.RECIPIENT_UNKNOWN, ", ".join(unknown), where="ReceiverParty")
     if not addressed:
-        raise Rejected(RejectionCode.RECIPIENT_GROUP_EMPTY, where="ReceiverParty")
+        raise Refused(RefusalCode.RECIPIENT_GROUP_EMPTY, where="ReceiverParty")
     if letter.kind != TEST_KIND:
         _someone_else(addressed, sender)
         addressed.pop(sender, None)
@@ -98,7 +98,7 @@ def resolve(
             agency=agency,
             addressed=code,
             role=role,
-            held=not directory.agencies[agency].active,
+            on_hold=not directory.agencies[agency].active,
             registration_due=_own_due(calendar.registration_due(letter.speed, at, agency), general),
         )
         for agency, (code, role) in sorted(addressed.items())
@@ -111,25 +111,25 @@ def _own_due(own: datetime, general: datetime) -> str | None:
 
 def _someone_else(addressed: dict[str, tuple[str, str]], sender: str) -> None:
     if set(addressed) == {sender}:
-        raise Rejected(RejectionCode.RECIPIENT_ONLY_SELF, sender, where="ReceiverParty")
+        raise Refused(RefusalCode.RECIPIENT_ONLY_SELF, sender, where="ReceiverParty")
 
 
 def _enrolled(agencies: list[str], directory: Directory) -> None:
     missing = [code for code in agencies if not directory.agencies[code].sealed]
     if missing:
-        raise Rejected(RejectionCode.SECRECY_NOT_ENROLLED, ", ".join(missing), where="SecretCode")
+        raise Refused(RefusalCode.SECRECY_NOT_ENROLLED, ", ".join(missing), where="SecretCode")
 
 
 def _understood(flags: Iterable[bool]) -> None:
     if any(flags):
-        raise Rejected(RejectionCode.TYPE_EXTENSION, where="Extension")
+        raise Refused(RefusalCode.TYPE_EXTENSION, where="Extension")
 
 
 def _secrecy(letter: Letter) -> None:
     if letter.secrecy == EXCLUDED_SECRECY:
-        raise Rejected(RejectionCode.SECRECY_EXCLUDED, letter.secrecy, where="SecretCode")
+        raise Refused(RefusalCode.SECRECY_EXCLUDED, letter.secrecy, where="SecretCode")
     if letter.secrecy in SEALED_SECRECY and letter.sealed is None:
-        raise Rejected(RejectionCode.SECRECY_UNSEALED, letter.secrecy, where="SecretCode")
+        raise Refused(RefusalCode.SECRECY_UNSEALED, letter.secrecy, where="SecretCode")
 
 
 def _codes(letter: Letter, codes: Codes) -> None:
@@ -147,14 +147,14 @@ def _codes(letter: Letter, codes: Codes) -> None:
         if value not in known
     ]
     if wrong:
-        raise Rejected(RejectionCode.CODE_UNKNOWN, ", ".join(wrong))
+        raise Refused(RefusalCode.CODE_UNKNOWN, ", ".join(wrong))
 
 
 def _date(name: str, value: date, latest: date | None) -> None:
     if value.year > LATEST_CE:
-        raise Rejected(RejectionCode.DATE_BUDDHIST_YEAR, f"{name} {value}", where=name)
+        raise Refused(RefusalCode.DATE_BUDDHIST_YEAR, f"{name} {value}", where=name)
     if value < EARLIEST or (latest and value > latest):
-        raise Rejected(RejectionCode.DATE_OUT_OF_RANGE, f"{name} {value}", where=name)
+        raise Refused(RefusalCode.DATE_OUT_OF_RANGE, f"{name} {value}", where=name)
 
 
 def _files(letter: Letter, codes: Codes) -> None:
@@ -164,8 +164,8 @@ def _files(letter: Letter, codes: Codes) -> None:
         if file.media_type not in codes.media_types
     ]
     if refused:
-        raise Rejected(RejectionCode.FILE_MEDIA_TYPE, ", ".join(refused), where="MainFile, AttachmentFile")
+        raise Refused(RefusalCode.FILE_MEDIA_TYPE, ", ".join(refused), where="MainFile, AttachmentFile")
     sizes: dict[str, int] = {}
     for file in letter.all_files:
         if sizes.setdefault(file.digest, file.size) != file.size:
-            raise Rejected(RejectionCode.FILE_TWICE, file.name, where="AttachmentFile")
+            raise Refused(RefusalCode.FILE_TWICE, file.name, where="AttachmentFile")

@@ -11,7 +11,7 @@ from functools import partial
 from bus import logs
 from bus.broker.link import Link
 from bus.codes import load_codes
-from bus.depot.client import Holds
+from bus.depot.client import PresenceClient
 from bus.documents.notes import log_key
 from bus.documents.seal import Seal
 from bus.errors import Transient
@@ -20,20 +20,20 @@ from bus.ledger.checkpoint import Signer
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
 from bus.readiness import Cause, Readiness
+from bus.router.activation import calendar_in_force, directory_in_force, versions
 from bus.router.answers import Answers
 from bus.router.checkpoints import Checkpoints
 from bus.router.consumer import Consumer, Limits
 from bus.router.deadlines import Deadlines
-from bus.router.enforce import calendar_in_force, directory_in_force, versions
 from bus.router.fanout import Fanout
-from bus.router.intake import Rules
+from bus.router.gates import Rules
 from bus.router.metrics import Metrics
+from bus.router.monitoring import Watching
+from bus.router.processing import Processor
 from bus.router.recording import Recorder
 from bus.router.refusing import enter_counts
 from bus.router.replaying import carry_out_replays, read_parked
-from bus.router.service import Intake
 from bus.router.shares import Share, Shares
-from bus.router.watching import Watching
 from bus.settings import BusSettings
 from bus.settings.bus import Shares as SharesSection
 from bus.web import health_app, serving
@@ -73,12 +73,18 @@ class _Parts:
     """A router's parts, in the order in which a submission meets them."""
 
     def __init__(
-        self, settings: BusSettings, ledger: Ledger, seal: Seal, intake: Link, outlet: Link, depot: Holds
+        self,
+        settings: BusSettings,
+        ledger: Ledger,
+        seal: Seal,
+        intake: Link,
+        outlet: Link,
+        depot: PresenceClient,
     ) -> None:
         name = settings.router.name
         codes = load_codes(settings.codes.folder)
         with ledger.read() as reader:
-            judged_by = versions(reader)
+            examined_under = versions(reader)
             _, directory = directory_in_force(reader)
             _, calendar = calendar_in_force(reader)
         self.name, self.ledger, self.intake_link, self.outlet = name, ledger, intake, outlet
@@ -95,9 +101,9 @@ class _Parts:
             on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
         )
         shares = self.shares = Shares(_share(settings.shares))
-        self.intake = Intake(
+        self.intake = Processor(
             rules=Rules(directory, calendar, codes, answers, settings.shares.refusals_per_hour),
-            judged_by=judged_by,
+            examined_under=examined_under,
             ledger=ledger,
             depot=depot,
             appends=self.appends,
@@ -143,7 +149,7 @@ class _Parts:
     def _add_metrics(self) -> None:
         gauge, counter = self.metrics.gauge, self.metrics.counter
         gauge("exceeding", "Agencies that send more than their share now.", lambda: self.shares.exceeding)
-        gauge("intakes_missing", "Intake queues that are not consumed now.", lambda: self.consumer.missing)
+        gauge("intakes_missing", "Processor queues that are not consumed now.", lambda: self.consumer.missing)
         gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
         counter(
             "published", "Consignments that the broker has confirmed.", lambda: float(self.fanout.published)
@@ -178,7 +184,7 @@ def _ledger(settings: BusSettings) -> Iterator[Ledger]:
     try:
         if ledger.engine.dialect.name == "sqlite":
             # The embedded ledger has one router: whatever name it had before, its claims are dead.
-            ledger.forget_claims(None)
+            ledger.release_leases(None)
         yield ledger
     finally:
         ledger.close()
@@ -191,7 +197,7 @@ async def _parts(settings: BusSettings, ledger: Ledger, seal: Seal) -> AsyncIter
     async with (
         link(name=f"{name} intake") as intake,
         link(name=f"{name} outlet") as outlet,
-        Holds(settings.depot.url, seal, tls=settings.depot.tls()) as depot,
+        PresenceClient(settings.depot.url, seal, tls=settings.depot.tls()) as depot,
     ):
         parts = _Parts(settings, ledger, seal, intake, outlet, depot)
         try:

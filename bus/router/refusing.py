@@ -14,20 +14,20 @@ from bus import logs
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.signing import Verified
-from bus.errors import Rejected, RejectionCode, Transient
+from bus.errors import RefusalCode, Refused, Transient
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.process import pause
 from bus.router.answers import Answers
-from bus.router.delivery import Delivery, Refused, Repeated
+from bus.router.delivery import Delivery, Duplicate, SubmissionRefused
 from bus.router.recording import close_hours
 from bus.thai import now
 
 _log = logs.get("refusals")
 
-_OF_THE_MESSAGE = (RejectionCode.MESSAGE_PROPERTY,)
+_OF_THE_MESSAGE = (RefusalCode.MESSAGE_PROPERTY,)
 """Refusals that say nothing of the bytes themselves."""
 
 
@@ -42,13 +42,13 @@ class Refusals:
         self._counts: dict[str, dict[str, int]] = {}
 
     def refuse(
-        self, delivery: Delivery, reason: Rejected, agency: str | None, document: Verified[Any] | None
-    ) -> Refused | Repeated:
+        self, delivery: Delivery, reason: Refused, agency: str | None, document: Verified[Any] | None
+    ) -> SubmissionRefused | Duplicate:
         """Turn a refusal by one of the gates 1 to 7 into what is to be recorded of it."""
         if document is not None or delivery.replay is not None:
             return self._signed(delivery, reason, agency, document)
         if agency is not None and (answer := self._answered(delivery, reason, agency)):
-            return Repeated(delivery=delivery, agency=agency, answer=answer)
+            return Duplicate(delivery=delivery, agency=agency, answer=answer)
         counts = self._counts_of(agency or delivery.agency or "")
         if counts.get(ENTERED, 0) < self._per_hour:
             counts[ENTERED] = counts.get(ENTERED, 0) + 1
@@ -56,7 +56,7 @@ class Refusals:
         if agency in self._directory.inboxes and TOLD not in counts:
             counts[TOLD] = 1
             return self._too_many(delivery, reason, agency)
-        return Refused(
+        return SubmissionRefused(
             delivery=delivery,
             agency=None,
             reason=reason,
@@ -66,7 +66,7 @@ class Refusals:
             counted=reason.code,
         )
 
-    def _answered(self, delivery: Delivery, reason: Rejected, agency: str) -> int | None:
+    def _answered(self, delivery: Delivery, reason: Refused, agency: str) -> int | None:
         """The answer that the same bytes have had, if it holds now: what was accepted is never refused afterwards."""
         if reason.code.circumstantial:
             return None
@@ -76,9 +76,9 @@ class Refusals:
             return known.answer
         return None
 
-    def _too_many(self, delivery: Delivery, reason: Rejected, agency: str | None) -> Refused:
+    def _too_many(self, delivery: Delivery, reason: Refused, agency: str | None) -> SubmissionRefused:
         detail = f"{self._per_hour}; {reason.code}"
-        told = Rejected(RejectionCode.REFUSALS_TOO_MANY, detail, where=reason.where)
+        told = Refused(RefusalCode.REFUSALS_TOO_MANY, detail, where=reason.where)
         return replace(self._signed(delivery, told, agency, None), counted=reason.code)
 
     def _counts_of(self, agency: str) -> dict[str, int]:
@@ -90,8 +90,8 @@ class Refusals:
         return self._counts[agency]
 
     def _signed(
-        self, delivery: Delivery, reason: Rejected, agency: str | None, document: Verified[Any] | None
-    ) -> Refused:
+        self, delivery: Delivery, reason: Refused, agency: str | None, document: Verified[Any] | None
+    ) -> SubmissionRefused:
         told = agency if agency in self._directory.inboxes else None
         return refused(self._answers, self._directory, delivery, reason, told, document)
 
@@ -100,10 +100,10 @@ def refused(
     answers: Answers,
     directory: Directory,
     delivery: Delivery,
-    reason: Rejected,
+    reason: Refused,
     agency: str | None,
     document: Verified[Any] | None,
-) -> Refused:
+) -> SubmissionRefused:
     """Return a refusal, signed if there is an agency to tell; only a verified letter is named by its id and digest."""
     letter = document if document and isinstance(document.document, Letter) else None
     refusal = answers.refused(
@@ -114,7 +114,7 @@ def refused(
         letter_id=letter.document.letter_id if letter else None,
         digest=letter.digest if letter else None,
     )
-    return Refused(
+    return SubmissionRefused(
         delivery=delivery,
         agency=agency,
         reason=reason,

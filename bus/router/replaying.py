@@ -21,7 +21,7 @@ from bus.router import parking
 from bus.router.consumer import delivery_of
 from bus.router.delivery import Delivery
 from bus.router.fanout import Fanout
-from bus.router.service import Intake, Settlement
+from bus.router.processing import Processor, Settlement
 from bus.thai import now
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ _log = logs.get("parking")
 
 async def read_parked(
     link: Link,
-    intake: Intake,
+    intake: Processor,
     appends: GroupCommit,
     fanout: Fanout,
     stop: asyncio.Event,
@@ -58,7 +58,7 @@ async def read_parked(
         stopping.cancel()
 
 
-async def _refuse(messages: list[Incoming], intake: Intake, stop: asyncio.Event) -> list[Incoming]:
+async def _refuse(messages: list[Incoming], intake: Processor, stop: asyncio.Event) -> list[Incoming]:
     """Have expired messages refused for having borne an expiration; return those that meet a fault even so."""
     left = [(one, replace(delivery_of(one), asked=("expiration",))) for one in messages]
     bugs: list[Incoming] = []
@@ -76,7 +76,7 @@ async def _refuse(messages: list[Incoming], intake: Intake, stop: asyncio.Event)
 
 async def _park(
     messages: list[Incoming],
-    intake: Intake,
+    intake: Processor,
     appends: GroupCommit,
     stop: asyncio.Event,
     on_parked: Callable[[], None],
@@ -99,7 +99,9 @@ async def _park(
         on_parked()
 
 
-async def carry_out_replays(ledger: Ledger, intake: Intake, stop: asyncio.Event, *, interval: float) -> None:
+async def carry_out_replays(
+    ledger: Ledger, intake: Processor, stop: asyncio.Event, *, interval: float
+) -> None:
     """Take what operators asked to replay through the gates, until stopped."""
     done_through = 0
     while not stop.is_set():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bus.verifier.directory import Directory
 from bus.verifier.documents import Body, time_of
 from bus.verifier.findings import Broken
-from bus.verifier.legality import OF_ITSELF
 from bus.verifier.signature_form import XML_BLANKS
+from bus.verifier.transitions import OF_ITSELF
 from bus.verifier.xmlsig import Signed
 
 _TEST = "test"

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bus.verifier.checking import judge
 from bus.verifier.findings import Findings, Result
-from bus.verifier.judging import judge
 from bus.verifier.notes import LOG, WITNESS, Unreadable, VerifierKey
 from bus.verifier.printing import can_print, harmless_streams, print_json, printable
 

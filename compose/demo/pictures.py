@@ -10,14 +10,14 @@ from typing import Any
 from rich.table import Table
 
 from bus.codes import load_codes
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.thai import thai_datetime
 from compose.demo.play import Play
 from compose.demo.story import AGENCIES, LETTERS
 
 _MARKS = {
     "accepted": ("…", "dim"),
-    "held": ("‖", "yellow"),
+    "on-hold": ("‖", "yellow"),
     "consigned": ("→", "cyan"),
     "delivered": ("✓", "green"),
     "registered": ("✓✓", "bold green"),
@@ -109,7 +109,7 @@ def refusals(report: Mapping[str, Any]) -> Table:
         if code is None:
             table.add_row(name, "[red]not refused[/]")
             continue
-        said = codes.refusal(RejectionCode(code))
+        said = codes.refusal(RefusalCode(code))
         table.add_row(name, code, f"{said.th}\n{said.en}", f"{said.advice_th}\n{said.advice_en}")
     return table
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from bus.documents.seal import Seal
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from tests.assets import directories, factory
 from tests.assets.defects import DEFECTS, Defect
 from tests.unit import test_letter_xml as gates_1_and_2
@@ -42,19 +42,19 @@ _EXTENSION = b'<Extension mustUnderstand="true"><x:a xmlns:x="urn:example"/></Ex
 _TYPES = {
     "unknown-root": Defect(
         partial(_changed, (b"<Letter ", b"<Lettre "), (b"</Letter>", b"</Lettre>")),
-        RejectionCode.TYPE_UNKNOWN_ROOT,
+        RefusalCode.TYPE_UNKNOWN_ROOT,
     ),
     "unknown-namespace": Defect(
-        partial(_changed, (_NAMESPACE, b"urn:example")), RejectionCode.TYPE_UNKNOWN_ROOT
+        partial(_changed, (_NAMESPACE, b"urn:example")), RefusalCode.TYPE_UNKNOWN_ROOT
     ),
     "a-later-schema": Defect(
-        partial(_changed, (_NAMESPACE, b"urn:saraban-bus:letter:2.0")), RejectionCode.TYPE_UNKNOWN_VERSION
+        partial(_changed, (_NAMESPACE, b"urn:saraban-bus:letter:2.0")), RefusalCode.TYPE_UNKNOWN_VERSION
     ),
     "a-later-version": Defect(
-        partial(_changed, (b'version="1.0">', b'version="1.1">')), RejectionCode.TYPE_UNKNOWN_VERSION
+        partial(_changed, (b'version="1.0">', b'version="1.1">')), RefusalCode.TYPE_UNKNOWN_VERSION
     ),
     "an-extension-to-be-understood": Defect(
-        partial(_changed, (b"</Letter>", _EXTENSION)), RejectionCode.TYPE_EXTENSION
+        partial(_changed, (b"</Letter>", _EXTENSION)), RefusalCode.TYPE_EXTENSION
     ),
 }
 
@@ -68,9 +68,9 @@ SCHEMA: dict[str, Defect] = {
 }
 # The schema is a gate before the signature, and says no to these already.
 _EARLIER = {
-    "signature_first": RejectionCode.SCHEMA_ELEMENT,
-    "signature_in_the_sender": RejectionCode.SCHEMA_ELEMENT,
-    "signed_by_id": RejectionCode.SCHEMA_ATTRIBUTE,
+    "signature_first": RefusalCode.SCHEMA_ELEMENT,
+    "signature_in_the_sender": RefusalCode.SCHEMA_ELEMENT,
+    "signed_by_id": RefusalCode.SCHEMA_ATTRIBUTE,
 }
 SIGNATURES: dict[str, Defect] = {
     _name(name): Defect(defect.make, _EARLIER.get(name, defect.code)) for name, defect in DEFECTS.items()
@@ -78,14 +78,14 @@ SIGNATURES: dict[str, Defect] = {
 KEYS: dict[str, Defect] = {
     f"signed-by-{name}": Defect(partial(_signed_by, seal), code)
     for name, seal, code in (
-        ("a-key-nobody-knows", partial(factory.seal, "stranger"), RejectionCode.KEY_UNKNOWN),
-        ("the-key-of-another-agency", partial(factory.seal, factory.SOC), RejectionCode.KEY_UNKNOWN),
-        ("an-expired-key", factory.expired_seal, RejectionCode.KEY_EXPIRED),
-        ("a-key-not-yet-valid", factory.future_seal, RejectionCode.KEY_NOT_YET_VALID),
-        ("a-revoked-key", directories.revoked_seal, RejectionCode.KEY_REVOKED),
-        ("a-key-not-for-signatures", factory.seal_not_for_signatures, RejectionCode.KEY_USAGE),
-        ("a-key-without-key-usage", factory.seal_without_usage, RejectionCode.KEY_USAGE),
-        ("an-rsa-1024-key", factory.rsa_1024_seal, RejectionCode.KEY_WEAK),
+        ("a-key-nobody-knows", partial(factory.seal, "stranger"), RefusalCode.KEY_UNKNOWN),
+        ("the-key-of-another-agency", partial(factory.seal, factory.SOC), RefusalCode.KEY_UNKNOWN),
+        ("an-expired-key", factory.expired_seal, RefusalCode.KEY_EXPIRED),
+        ("a-key-not-yet-valid", factory.future_seal, RefusalCode.KEY_NOT_YET_VALID),
+        ("a-revoked-key", directories.revoked_seal, RefusalCode.KEY_REVOKED),
+        ("a-key-not-for-signatures", factory.seal_not_for_signatures, RefusalCode.KEY_USAGE),
+        ("a-key-without-key-usage", factory.seal_without_usage, RefusalCode.KEY_USAGE),
+        ("an-rsa-1024-key", factory.rsa_1024_seal, RefusalCode.KEY_WEAK),
     )
 }
 BAD_INPUTS: dict[str, Defect] = {**XML, **SCHEMA, **SIGNATURES, **KEYS}

@@ -17,7 +17,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bus.documents.xml import build, to_bytes
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from tests.assets import factory
 
 _DS = "http://www.w3.org/2000/09/xmldsig#"
@@ -79,19 +79,19 @@ ACCEPTED = {
 
 REFUSED = {
     # The digest of this reference is the identity of a document: by two canonical forms it would have two.
-    "exclusive canonicalisation of the document": (Form(whole=EXCLUSIVE), RejectionCode.SIGNATURE_PROFILE),
+    "exclusive canonicalisation of the document": (Form(whole=EXCLUSIVE), RefusalCode.SIGNATURE_PROFILE),
     # Claims that nobody here checks must not stand where a court would read them as accepted.
     "a role that is claimed": (
         Form(
             more="<{x}SignerRoleV2><{x}ClaimedRoles><{x}ClaimedRole>a</{x}ClaimedRole></{x}ClaimedRoles></{x}SignerRoleV2>"
         ),
-        RejectionCode.SIGNATURE_PROFILE,
+        RefusalCode.SIGNATURE_PROFILE,
     ),
     "a policy that is implied": (
         Form(
             more="<{x}SignaturePolicyIdentifier><{x}SignaturePolicyImplied/></{x}SignaturePolicyIdentifier>"
         ),
-        RejectionCode.SIGNATURE_PROFILE,
+        RefusalCode.SIGNATURE_PROFILE,
     ),
 }
 

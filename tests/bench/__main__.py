@@ -116,11 +116,11 @@ def _raw(node: Node, size: int) -> float:
 
 
 def _latency(node: Node, folder: Path, report: dict[str, Any]) -> None:
-    pace = report["bus_per_s"]["sqlite"]["1"] / 5
+    tuning = report["bus_per_s"]["sqlite"]["1"] / 5
     with _bus(node, folder, "latency") as bus:
         bus.start_all([SENDER, OTHER])
-        figures = latency.receipt_home_ms(bus, SENDER, OTHER, per_second=pace, count=int(pace * 20))
-    report["latency_ms"] = {**figures, "per_second": round(pace, 1)}
+        figures = latency.receipt_home_ms(bus, SENDER, OTHER, per_second=tuning, count=int(tuning * 20))
+    report["latency_ms"] = {**figures, "per_second": round(tuning, 1)}
 
 
 def _circular(node: Node, folder: Path, report: dict[str, Any]) -> None:

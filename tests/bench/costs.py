@@ -16,17 +16,17 @@ from lxml import etree
 
 from bus.calendar import Calendar
 from bus.codes import load_codes
-from bus.depot.holds import Held
+from bus.depot.presence import Presence
 from bus.directory import Directory
 from bus.documents import schema, signing, xml
 from bus.documents.seal import Seal
 from bus.ledger import schema as ledger_schema
 from bus.ledger.store import Ledger
+from bus.router.activation import activate_calendar, activate_directory, versions
 from bus.router.answers import Answers
 from bus.router.concluding import conclude, files_of
-from bus.router.delivery import Accepted, Delivery
-from bus.router.enforce import enforce_calendar, enforce_directory, versions
-from bus.router.intake import Rules, examine
+from bus.router.delivery import Delivery, LetterAccepted
+from bus.router.gates import Rules, examine
 from bus.router.recording import Recorder
 from bus.thai import now
 
@@ -76,8 +76,8 @@ def in_process_us(
         url = f"sqlite:///{Path(folder) / 'ledger.db'}"
         ledger_schema.upgrade(url)
         ledger = Ledger(url)
-        enforce_directory(ledger, directory, bus_seal, operator="bench")
-        enforce_calendar(ledger, calendar, operator="bench")
+        activate_directory(ledger, directory, bus_seal, operator="bench")
+        activate_calendar(ledger, calendar, operator="bench")
         rules = Rules(directory, calendar, load_codes(), Answers(bus_seal, load_codes()))
         recorder = Recorder("bench")
         spent = {"gates": 0.0, "signing": 0.0, "ledger": 0.0}
@@ -100,16 +100,16 @@ def _one_batch(
     deliveries = [Delivery(raw=raw, agency=agency, user=agency, received_at=moment) for raw in batch]
     began = process_time()
     with ledger.read() as reader:
-        judged_by = versions(reader)
+        examined_under = versions(reader)
         passed = examine(deliveries, rules, reader)
     examined = process_time()
-    found = conclude(passed, [Held.OK] * len(files_of(passed)), rules)
+    found = conclude(passed, [Presence.OK] * len(files_of(passed)), rules)
     concluded = process_time()
     with ledger.append() as writer:
         for one in found:
-            if not isinstance(one, Accepted):
+            if not isinstance(one, LetterAccepted):
                 raise TypeError(f"a benchmark letter was not accepted: {one}")
-            recorder.record(writer, one, judged_by)
+            recorder.record(writer, one, examined_under)
     recorded = process_time()
     spent["gates"] += examined - began
     spent["signing"] += concluded - examined

@@ -29,7 +29,7 @@ from bus.ledger.evidence import gather
 from bus.ledger.rows import LetterRow
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import entries, letters
-from bus.router.enforce import enforce_calendar
+from bus.router.activation import activate_calendar
 from bus.thai import now
 from bus.verifier.merkle import leaf_hash
 from tests.assets import factory
@@ -79,8 +79,8 @@ def at_scale(folder: Path, url: str, wanted: int) -> dict[str, Any]:
     with _ledger(url) as ledger:
         signer = _signer(ledger, folder / "scale")
         router = rig.Router(ledger)
-        router.enforce(rig.directory())
-        enforce_calendar(ledger, rig.calendar(), operator="bench")
+        router.activate(rig.directory())
+        activate_calendar(ledger, rig.calendar(), operator="bench")
         began = perf_counter()
         _fill(ledger, wanted)
         filled = perf_counter() - began

@@ -27,9 +27,9 @@ from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.messages import Closed, Outgoing
 from bus.documents.letter import Content, Receiver
+from bus.documents.reports import Reconciliation, sealed
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
-from bus.documents.statements import Reconciliation, sealed
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.thai import now
@@ -76,7 +76,7 @@ def repeats(bus: LocalBus) -> list[bytes]:
 
 
 def reconciles(bus: LocalBus) -> list[bytes]:
-    """20 statements that 10,000 consignments are missing."""
+    """20 reports that 10,000 consignments are missing."""
     with bus.open_ledger().append() as writer:
         entry = writer.entry(Kind.RELEASED, agency=A, recipients=[A])
         first = writer.last_number(A) + 1

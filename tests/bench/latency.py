@@ -1,4 +1,4 @@
-"""(e): from an agency's mailbox to another's and the receipt home, at a steady pace."""
+"""(e): from an agency's mailbox to another's and the receipt home, at a steady tuning."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def receipt_home_ms(
     Measured by the sender's own mailbox: from the time the letter was put to the time the receipt arrived.
     """
     office = Office(sender, sender, bus.exchange_folder(sender))
-    pace = 1 / per_second
+    tuning = 1 / per_second
     began = monotonic()
     paper = {"a.pdf": scan("bench", 10_000)}
     for number in range(count):
         office.send(f"bench-{uuid4().hex[:8]}", _manifest(receiver, number), paper)
-        sleep(max(0.0, began + (number + 1) * pace - monotonic()))
+        sleep(max(0.0, began + (number + 1) * tuning - monotonic()))
     taken = _await_receipts(bus, sender, count)
     cuts = statistics.quantiles(taken, n=100)
     return {"p50": round(statistics.median(taken), 1), "p99": round(cuts[98], 1), "letters": len(taken)}

@@ -16,9 +16,9 @@ from bus.broker.topology import inbox_queue
 from bus.errors import Transient
 from compose.cluster import PostgresCluster
 from compose.process import Process
+from tests.chaos.network import Network
 from tests.chaos.offices import Offices
 from tests.chaos.plan import Fault, Kind
-from tests.chaos.town import Town
 
 _SEEN_WITHIN = 20.0
 _NO_DISK_LEFT, _LITTLE_DISK = "1000000GB", "50MB"
@@ -28,8 +28,8 @@ _NO_DISK_LEFT, _LITTLE_DISK = "1000000GB", "50MB"
 class Breaker:
     """Begins and ends faults; `happened` has what was seen to happen, not what was meant."""
 
-    def __init__(self, town: Town, offices: Offices) -> None:
-        self._town = town
+    def __init__(self, network: Network, offices: Offices) -> None:
+        self._town = network
         self._offices = offices
         self.happened: Counter[str] = Counter()
         self._counting = Lock()

@@ -12,9 +12,9 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from time import monotonic, sleep
 
-from adapters.connectors import accounts
-from adapters.connectors.accounts import Account
+from adapters import views
 from adapters.mailbox import Mailbox
+from adapters.views import View
 from compose.cluster import PostgresCluster
 from compose.node import Node
 from tests.chaos import judging_acts, judging_books, judging_letters, looking
@@ -22,9 +22,9 @@ from tests.chaos.breaking import Breaker
 from tests.chaos.draining import WITHIN, Rest, drain
 from tests.chaos.known import KnownFault, unexplained
 from tests.chaos.looking import Places
+from tests.chaos.network import Network, network
 from tests.chaos.offices import Offices
 from tests.chaos.plan import AGENCIES, Fault, Kind, Plan
-from tests.chaos.town import Town, town
 from tests.chaos.verdict import Trial, Violation
 
 _OFFICES_LOOK_EVERY = 0.15
@@ -63,7 +63,7 @@ class Outcome:
 
 def run(folder: Path, plan: Plan, node: Node, cluster: PostgresCluster | None) -> Outcome:
     """Carry out a plan; `folder` keeps ledger, mailboxes, folders and logs as the evidence."""
-    with town(folder, plan, node, cluster) as found:
+    with network(folder, plan, node, cluster) as found:
         found.start_all()
         offices = Offices(plan, found.folders)
         breaker = Breaker(found, offices)
@@ -124,7 +124,7 @@ def _at_work(offices: Offices) -> Iterator[None]:
         raise wrong[0]
 
 
-def _break(plan: Plan, found: Town, breaker: Breaker, ended: list[Violation]) -> None:
+def _break(plan: Plan, found: Network, breaker: Breaker, ended: list[Violation]) -> None:
     """Begin and end every fault in its time, side by side; one that takes long delays only what is done to the same."""
     began = monotonic()
     locks = {fault.target: Lock() for fault in plan.faults}
@@ -137,17 +137,17 @@ def _break(plan: Plan, found: Town, breaker: Breaker, ended: list[Violation]) ->
             breaker.end(fault)
 
     with ThreadPoolExecutor(max_workers=max(len(plan.faults), 1)) as threads:
-        under_way = {threads.submit(happen, fault) for fault in plan.faults}
-        while under_way or monotonic() - began < plan.seconds:
-            done, under_way = wait(under_way, timeout=0.5)
+        in_flight = {threads.submit(happen, fault) for fault in plan.faults}
+        while in_flight or monotonic() - began < plan.seconds:
+            done, in_flight = wait(in_flight, timeout=0.5)
             for each in done:
                 each.result()
-            if not under_way:
+            if not in_flight:
                 sleep(0.1)
             _watch(found, ended)
 
 
-def _watch(found: Town, ended: list[Violation]) -> None:
+def _watch(found: Network, ended: list[Violation]) -> None:
     """Start again what has ended although no fault ended it, as a supervisor does, and say so but for "not now"."""
     for name in ("serve", *found.plan.routers, *AGENCIES):
         process = found.process(name)
@@ -170,7 +170,7 @@ def _not_broken(plan: Plan, breaker: Breaker) -> Iterator[Violation]:
             yield Violation(rule="fault-missing", about=kind, what=what, evidence="plan.txt")
 
 
-def _not_at_rest(rest: Rest, found: Town) -> Iterator[Violation]:
+def _not_at_rest(rest: Rest, found: Network) -> Iterator[Violation]:
     where = str(found.bus.folder / "logs")
     about = f"{WITHIN:.0f} s after the last fault"
     if rest.late and not rest.left:
@@ -182,14 +182,14 @@ def _not_at_rest(rest: Rest, found: Town) -> Iterator[Violation]:
         )
 
 
-def _verification(stdout: str, stderr: str, found: Town) -> Iterator[Violation]:
+def _verification(stdout: str, stderr: str, found: Network) -> Iterator[Violation]:
     report = json.loads(stdout) if stdout.strip() else {"verdict": stderr.strip()[-500:]}
     if report["verdict"] != "pass":
         what = json.dumps(report, ensure_ascii=False)[:600]
         yield Violation(rule="ledger-fails", about="ledger verify", what=what, evidence=str(found.bus.folder))
 
 
-def _places(found: Town) -> Places:
+def _places(found: Network) -> Places:
     url = found.bus.ledger_url
     return Places(
         ledger=url.removeprefix("sqlite:///").replace("postgresql+psycopg", "postgresql", 1),
@@ -202,7 +202,7 @@ def _places(found: Town) -> Places:
     )
 
 
-def _trial(found: Town, offices: Offices, breaker: Breaker) -> Trial:
+def _trial(found: Network, offices: Offices, breaker: Breaker) -> Trial:
     return Trial(
         letters=dict(offices.letters),
         acts=list(offices.acts),
@@ -213,15 +213,15 @@ def _trial(found: Town, offices: Offices, breaker: Breaker) -> Trial:
     )
 
 
-def _told(found: Town, code: str, what: Callable[[Mailbox], Iterable[Account]]) -> list[Account]:
+def _told(found: Network, code: str, what: Callable[[Mailbox], Iterable[View]]) -> list[View]:
     """What an office's commands tell it about its letters: this is judged, so it is the product's own word."""
     with Mailbox(found.bus.mailbox(code), code) as mailbox:
         return list(what(mailbox))
 
 
-def _letters_sent(mailbox: Mailbox) -> Iterator[Account]:
-    return (accounts.sent(mailbox, row) for row in mailbox.outbox.letters(limit=_ALL))
+def _letters_sent(mailbox: Mailbox) -> Iterator[View]:
+    return (views.sent(mailbox, row) for row in mailbox.outbox.letters(limit=_ALL))
 
 
-def _letters_received(mailbox: Mailbox) -> Iterator[Account]:
-    return (accounts.received(mailbox, row) for row in mailbox.inbox.letters(limit=_ALL))
+def _letters_received(mailbox: Mailbox) -> Iterator[View]:
+    return (views.received(mailbox, row) for row in mailbox.inbox.letters(limit=_ALL))

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from bus import assets
 from bus.calendar import Calendar, Closure, load_calendar
 from bus.codes import load_codes
-from bus.depot.holds import Held
+from bus.depot.presence import Presence
 from bus.directory import Agency, Directory, Group, PinnedCertificate
 from bus.documents import xml
 from bus.documents.notes import log_key, make_key
@@ -31,12 +31,12 @@ from bus.ledger.state import deadlines_of
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import metadata
 from bus.ledger.verifying import verify
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
+from bus.router.activation import Versions, activate_directory, directory_in_force, versions
 from bus.router.answers import Answers
 from bus.router.concluding import conclude, files_of
-from bus.router.delivery import Delivery, Examined
-from bus.router.enforce import Versions, directory_in_force, enforce_directory, versions
-from bus.router.intake import Rules, examine
+from bus.router.delivery import Delivery, Outcome
+from bus.router.gates import Rules, examine
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
 from tests.assets import factory
@@ -75,11 +75,11 @@ def in_ledger(
     *,
     sender: str = OPM,
     to: Sequence[str] = (OCS,),
-    held: Sequence[str] = (),
+    on_hold: Sequence[str] = (),
     later: Mapping[str, str] | None = None,
     number: str = "นร 0105/1",
     subject: str | None = None,
-    claim: Claim | None = None,
+    lease: Lease | None = None,
 ) -> int:
     """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number."""
     raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), str(uuid4())
@@ -88,7 +88,7 @@ def in_ledger(
         code: {
             "role": "to",
             "consignment": numbers[code],
-            **({"held": True} if code in held else {}),
+            **({"on_hold": True} if code in on_hold else {}),
             **({"registrationDue": later[code]} if later and code in later else {}),
         }
         for code in to
@@ -144,11 +144,11 @@ def in_ledger(
             body=raw,
             headers=headers,
             letter=seq,
-            held=code in held,
-            claim=claim,
+            on_hold=code in on_hold,
+            lease=lease,
         )
     writer.consign(
-        sender, answer, type="verdict", entry=seq, body=b"<Notice/>", headers={"entry": seq}, claim=claim
+        sender, answer, type="verdict", entry=seq, body=b"<Notice/>", headers={"entry": seq}, lease=lease
     )
     return seq
 
@@ -224,7 +224,7 @@ class Router:
 
     ledger: Ledger
     name: str = "router-1"
-    files: Held = Held.OK
+    files: Presence = Presence.OK
     calendar: Calendar = field(default_factory=calendar)
     refusals_per_hour: int = 500
 
@@ -232,11 +232,11 @@ class Router:
         self._answers = Answers(factory.seal("bus"), load_codes())
         self._recorder = Recorder(self.name, self.refusals_per_hour)
 
-    def enforce(self, version: Directory) -> int:
+    def activate(self, version: Directory) -> int:
         """Put a directory in force."""
-        return enforce_directory(self.ledger, version, factory.seal("bus"), operator="tester")
+        return activate_directory(self.ledger, version, factory.seal("bus"), operator="tester")
 
-    def examine(self, *deliveries: Delivery) -> tuple[list[Examined | Exception], Versions]:
+    def examine(self, *deliveries: Delivery) -> tuple[list[Outcome | Exception], Versions]:
         """Gates 1 to 7, and the versions they judged by; a bug stands in the place of what met it."""
         with self.ledger.read() as reader:
             entry = versions(reader)
@@ -245,7 +245,7 @@ class Router:
             passed = examine(deliveries, rules, reader)
         return conclude(passed, [self.files for _ in files_of(passed)], rules), entry
 
-    def judge(self, *deliveries: Delivery) -> tuple[list[Examined], Versions]:
+    def judge(self, *deliveries: Delivery) -> tuple[list[Outcome], Versions]:
         """The same where no bug is expected."""
         found, entry = self.examine(*deliveries)
         for bug in found:
@@ -253,7 +253,7 @@ class Router:
                 raise bug
         return [one for one in found if not isinstance(one, Exception)], entry
 
-    def record(self, found: Examined, entry: Versions) -> Recorded:
+    def record(self, found: Outcome, entry: Versions) -> Recorded:
         """Gate 8."""
         with self.ledger.append() as writer:
             return self._recorder.record(writer, found, entry)

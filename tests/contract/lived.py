@@ -15,8 +15,8 @@ from bus.documents.signing import Signed, sign
 from bus.ledger.checkpoint import Signer
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
-from bus.ledger.work import Claim
-from bus.router.enforce import enforce_calendar
+from bus.ledger.work import Lease
+from bus.router.activation import activate_calendar
 from bus.thai import now
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
@@ -52,8 +52,8 @@ class Lived:
 
     def confirm(self) -> None:
         """Have the broker confirm everything that waits, whoever has claimed it."""
-        self.ledger.forget_claims(None)
-        waiting = self.ledger.claim(Claim("rig", now() + DAY), limit=1000, per_agency=1000)
+        self.ledger.release_leases(None)
+        waiting = self.ledger.lease(Lease("rig", now() + DAY), limit=1000, per_agency=1000)
         with self.ledger.append() as writer:
             writer.confirmed(waiting)
 
@@ -61,8 +61,8 @@ class Lived:
 def live(ledger: Ledger, folder: Path) -> Lived:
     """Let it happen: to OCS registered, to SOC delivered, to DGA not a word; then heads of 3 sizes."""
     router = rig.Router(ledger)
-    router.enforce(rig.directory())
-    enforce_calendar(ledger, rig.calendar(), operator="tester")
+    router.activate(rig.directory())
+    activate_calendar(ledger, rig.calendar(), operator="tester")
     signer = rig.signer(ledger, folder)
     circular = factory.letter(
         sender=factory.sender(OPM),

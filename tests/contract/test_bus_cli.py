@@ -20,7 +20,7 @@ import pytest
 from bus import assets
 from bus.cli.main import main
 from bus.codes import load_codes
-from bus.depot.holds import Held
+from bus.depot.presence import Presence
 from bus.documents.letter import Receiver
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
@@ -31,7 +31,7 @@ from bus.ledger.store import Ledger
 from bus.router import parking
 from bus.router.answers import Answers
 from bus.thai import now, thai_date
-from bus.verifier.judging import judge
+from bus.verifier.checking import judge
 from bus.verifier.merkle import require_inclusion
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note, require_signed
 from compose.keys import write_seal
@@ -299,7 +299,7 @@ def test_a_date_that_is_none_is_said_to_be_none(shell: Shell) -> None:
 def test_rebuild_leaves_the_work_lists_as_they_were(shell: Shell, told: dict[str, str]) -> None:
     ledger = shell.ledger()
     before = rig.counts(ledger)
-    ledger.forget_claims(None)
+    ledger.release_leases(None)
     assert "rebuilt" in shell("ledger", "rebuild")
     assert rig.counts(ledger) == before
     ledger.close()
@@ -643,7 +643,7 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
     take("stranger's", letter("stranger's", key=OCS, number="นร 0105/903"))
     take("nobody's", letter("nobody's", number="นร ๐๑๐๕/๙๐๔", receivers=(Receiver(agency="9999999999"),)))
     take("again", letter("again", letter_id=UUID(told["new"]), number="นร 0105/905"))
-    router.files = Held.MISSING
+    router.files = Presence.MISSING
     take("without files", letter("without files", OCS, number="นร 0905/906"), OCS)
     raw = letter("parked", number="นร 0105/907")
     word = Answers(factory.seal("bus"), load_codes()).parked(submission="00" * 32, now=now())
@@ -745,24 +745,6 @@ def test_an_accepted_letter_and_a_notice_are_found_by_their_hashes(
         assert [one["letterId"] for one in found["letters"]] == [told["new"]]
     assert names(told, shell.json("ledger", "find", "--hash", row.digest)) == ["new"]
     assert "no letter" in shell("ledger", "show", "00" * 32, code=1)
-
-
-def test_what_was_refused_before_there_was_an_index_is_found_by_what_its_entry_says(
-    unaccepted: Unaccepted, shell: Shell
-) -> None:
-    ledger = shell.ledger()
-    with ledger.read() as reader:
-        before = reader.unaccepted.find()
-        assert reader.parked.count() == len(reader.parked.waiting()) == 1
-    for table in ("ix_entries_document", "ix_letters_digest"):
-        unguarded(ledger, f"DROP INDEX {table}")
-    unguarded(ledger, "DROP TABLE unaccepted", "UPDATE alembic_version SET version_num = '0004'")
-    ledger.close()
-    shell("ledger", "find", code=2)
-    shell("ledger", "init")
-    assert len(shell.json("ledger", "find", "--from", OPM)["unaccepted"]) == len(before) - 1
-    for sha256 in unaccepted.raw.values():
-        assert hashes(shell.json("ledger", "show", sha256)) == {sha256}
 
 
 def test_the_index_of_what_was_not_accepted_is_verified(unaccepted: Unaccepted, shell: Shell) -> None:

@@ -20,9 +20,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bus.depot.client import Holds
-from bus.depot.holds import Check, Held
-from bus.depot.refusals import Refused
+from bus.depot.client import PresenceClient
+from bus.depot.presence import Check, Presence
+from bus.depot.refusals import RequestRefused
 from bus.depot.store import KEPT, Depot, Limits
 from bus.documents.tokens import request_token
 from bus.errors import Transient
@@ -71,9 +71,9 @@ def unfinished(world: World) -> list[Path]:
     return list((world.folder / "incoming").rglob("*.part"))
 
 
-def hold(world: World, *checks: Check) -> list[Held]:
-    async def ask() -> list[Held]:
-        async with Holds(world.url, world.seals["bus"], tls=TLS) as holds:
+def hold(world: World, *checks: Check) -> list[Presence]:
+    async def ask() -> list[Presence]:
+        async with PresenceClient(world.url, world.seals["bus"], tls=TLS) as holds:
             return await holds.hold(checks)
 
     return asyncio.run(ask())
@@ -117,7 +117,7 @@ def test_knowing_the_hash_of_another_agencys_file_shows_nothing(world: World) ->
     assert refused(claim, 409, "upload.offset")
     wrong = world.ask(OCS, "PUT", f"/files/{sha256}", content=bytes(len(data)))
     assert refused(wrong, 422, "file.digest")
-    assert hold(world, Check(OCS, sha256, len(data))) == [Held.MISSING]
+    assert hold(world, Check(OCS, sha256, len(data))) == [Presence.MISSING]
 
 
 @pytest.mark.usefixtures("depot")
@@ -127,8 +127,8 @@ def test_a_party_of_a_letter_may_fetch_what_it_never_put_and_forward_it(world: W
     world.parties.add((OCS, sha256))
     assert world.ask(OCS, "GET", f"/files/{sha256}").content == data
     assert hold(world, Check(OCS, sha256, len(data)), Check(SOC, sha256, len(data))) == [
-        Held.OK,
-        Held.MISSING,
+        Presence.OK,
+        Presence.MISSING,
     ]
 
 
@@ -142,7 +142,7 @@ def test_holds_answer_each_check_in_its_place(world: World) -> None:
         Check(OPM, sha256, 1000),
         Check(OCS, sha256, 1000),
     ]
-    assert hold(world, *checks) == [Held.SIZE, Held.MISSING, Held.OK, Held.MISSING]
+    assert hold(world, *checks) == [Presence.SIZE, Presence.MISSING, Presence.OK, Presence.MISSING]
 
 
 @pytest.mark.usefixtures("depot")
@@ -487,7 +487,7 @@ def test_a_token_that_changed_something_is_not_taken_again(plain: World) -> None
 
 def test_only_the_router_asks_for_holds_and_it_puts_no_files(plain: World) -> None:
     data, sha256 = some_file(1000)
-    assert refused(plain.ask(OPM, "POST", "/holds", content=b'{"checks": []}'), 403, "agency.not-yours")
+    assert refused(plain.ask(OPM, "POST", "/presence", content=b'{"checks": []}'), 403, "agency.not-yours")
     assert refused(plain.ask("bus", "PUT", f"/files/{sha256}", content=data), 403, "agency.not-yours")
 
 
@@ -514,7 +514,7 @@ def test_a_suspended_agency_fetches_and_does_not_send(plain: World) -> None:
     ],
 )
 def test_checks_that_cannot_be_read_are_refused(plain: World, body: bytes) -> None:
-    assert refused(plain.ask("bus", "POST", "/holds", content=body), 400, "request.malformed")
+    assert refused(plain.ask("bus", "POST", "/presence", content=body), 400, "request.malformed")
 
 
 def test_every_other_address_and_method_is_answered_in_json(plain: World) -> None:
@@ -547,7 +547,7 @@ def test_a_depot_that_is_away_is_a_transient_to_the_router(tmp_path: Path) -> No
 
 def test_a_router_whose_key_is_not_believed_refuses_no_letter_for_it(plain: World) -> None:
     async def ask() -> None:
-        async with Holds(plain.url, factory.seal("stranger"), tls=TLS) as holds:
+        async with PresenceClient(plain.url, factory.seal("stranger"), tls=TLS) as holds:
             await holds.hold([Check(OPM, "0" * 64, 1)])
 
     with pytest.raises(Transient, match=r"token\.key"):
@@ -600,9 +600,9 @@ def test_a_hold_keeps_a_file_for_seven_days_more(world: World, depot: Depot) -> 
     start = world.now()
     world.ask(OPM, "PUT", f"/files/{sha256}", content=data)
     late = start + KEPT - 60
-    assert depot.hold([Check(OPM, sha256, 1000)]) == [Held.OK]
+    assert depot.hold([Check(OPM, sha256, 1000)]) == [Presence.OK]
     world.now = lambda: late
-    assert depot.hold([Check(OPM, sha256, 1000)]) == [Held.OK]
+    assert depot.hold([Check(OPM, sha256, 1000)]) == [Presence.OK]
     assert depot.collect(int(start) + KEPT + 60).files == 0
     assert depot.collect(int(late) + KEPT + 60).files == 1
 
@@ -668,7 +668,7 @@ def test_a_file_lost_from_the_disk_is_missing_and_can_be_put_again(world: World,
     data, sha256 = some_file(1000)
     world.ask(OPM, "PUT", f"/files/{sha256}", content=data)
     stored(world)[0].unlink()
-    assert depot.hold([Check(OPM, sha256, 1000)]) == [Held.MISSING]
+    assert depot.hold([Check(OPM, sha256, 1000)]) == [Presence.MISSING]
     assert world.ask(OPM, "HEAD", f"/uploads/{sha256}").headers["Upload-Offset"] == "0"
     assert world.ask(OPM, "PUT", f"/files/{sha256}", content=data).status_code == 200
     assert world.ask(OPM, "GET", f"/files/{sha256}").content == data
@@ -686,7 +686,7 @@ def test_nobody_ever_has_a_file_that_is_not_there_however_uploads_and_collection
         puts = 0
         while puts < 40:
             # To a collection far in the future, an upload of this moment is one that nobody went on with.
-            with suppress(Refused), depot.begin(agency, sha256, len(data)) as upload:
+            with suppress(RequestRefused), depot.begin(agency, sha256, len(data)) as upload:
                 upload.write(data)
                 upload.finish()
                 puts += 1
@@ -709,6 +709,6 @@ def test_nobody_ever_has_a_file_that_is_not_there_however_uploads_and_collection
     assert collected > 0
     shown = [agency for agency in (OPM, OCS, SOC) if depot.received(agency, sha256)]
     assert bool(shown) == bool(stored(world))
-    assert (depot.hold([whole]) == [Held.OK]) == (OPM in shown)
-    assert depot._books.shown(OPM, sha256) == (OPM in shown)
+    assert (depot.hold([whole]) == [Presence.OK]) == (OPM in shown)
+    assert depot._index.shown(OPM, sha256) == (OPM in shown)
     assert unfinished(world) == []

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from bus.depot.books import Books
 from bus.depot.contents import LocalStore
+from bus.depot.index import Index
 from bus.errors import Transient
 from compose.cluster import PostgresCluster
 from tests.assets.factory import OPM
@@ -44,15 +44,15 @@ def test_a_database_that_dies_before_the_headers_or_between_them_and_the_body_is
     """The books are asked once for the size and once for the file: they die at the first or at the second question."""
     world, data, sha256 = stored
     asked: list[str] = []
-    shown = Books.shown
+    shown = Index.shown
 
-    def dying(self: Books, agency: str, digest: str) -> bool:
+    def dying(self: Index, agency: str, digest: str) -> bool:
         asked.append(digest)
         if len(asked) == dies_at:
             raise Transient("the depot's bookkeeping is away")
         return shown(self, agency, digest)
 
-    monkeypatch.setattr(Books, "shown", dying)
+    monkeypatch.setattr(Index, "shown", dying)
     answer = world.ask(OPM, "GET", f"/files/{sha256}")
     assert (answer.status_code, answer.headers["Saraban-Code"]) == (503, "depot.away")
     assert len(asked) == dies_at, "it died where it was meant to"

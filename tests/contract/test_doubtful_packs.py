@@ -12,8 +12,8 @@ from bus.evidence.pack import write_pack
 from bus.ledger.evidence import gather
 from bus.ledger.store import Ledger
 from bus.thai import now
+from bus.verifier.checking import judge
 from bus.verifier.findings import Result
-from bus.verifier.judging import judge
 from tests.assets import factory
 from tests.assets.factory import DAY, OPM, SOC
 from tests.contract.lived import Lived, live

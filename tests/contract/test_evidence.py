@@ -34,10 +34,10 @@ from bus.ledger.heads import Heads, keep_cosignature
 from bus.ledger.store import Ledger
 from bus.settings import EvidenceSettings
 from bus.thai import now
+from bus.verifier.checking import judge
 from bus.verifier.cli import main
 from bus.verifier.container import MIMETYPE
 from bus.verifier.findings import Findings, Result
-from bus.verifier.judging import judge
 from bus.verifier.notes import VerifierKey, read_note
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
@@ -221,7 +221,7 @@ def test_what_no_signed_head_covers_yet_is_not_packed(lived: Lived) -> None:
 def with_revocation(lived: Lived, code: str, at: Any) -> None:
     pin = PinnedCertificate.of(factory.seal(code).certificate, revoked_at=at)
     names = {OPM: "OPM", OCS: "OCS"}
-    lived.router.enforce(rig.directory(2, **{names[code]: rig.agency(code, pin)}))
+    lived.router.activate(rig.directory(2, **{names[code]: rig.agency(code, pin)}))
     lived.signer.sign()
 
 
@@ -627,7 +627,7 @@ def cosigning(lived: Lived, file: Path) -> str:
     make_key(file, None)
     key = witness_key(file, "ocs.example")
     agency = replace(rig.agency(OCS), witness=str(key.verifier))
-    lived.router.enforce(rig.directory(2, OCS=agency))
+    lived.router.activate(rig.directory(2, OCS=agency))
     lived.say(Event.DELIVERED, DGA)
     lived.signer.sign()
     with lived.ledger.engine.begin() as connection:

@@ -19,7 +19,7 @@ from bus.router.couriers import OUTSTANDING
 from bus.router.fanout import Fanout
 from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
-from tests.unit.adapter.town import until
+from tests.unit.adapter.network import until
 
 AGENCIES = (OPM, OCS, SOC, DGA)
 pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)

@@ -16,16 +16,16 @@ from sqlalchemy.exc import IntegrityError
 
 from bus.cli import report_rows
 from bus.documents.letter import Receiver
+from bus.documents.reports import Reconciliation, sealed
 from bus.documents.signing import sign
-from bus.documents.statements import Reconciliation, sealed
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.ledger.counting import hour_of
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.router import parking
-from bus.router.delivery import Delivery, Refused
+from bus.router.delivery import Delivery, SubmissionRefused
 from bus.router.recording import Recorded, Stale, close_hours
 from bus.router.recording.refusals import KEPT_BYTES
 from bus.router.refusing import enter_counts
@@ -47,27 +47,27 @@ def _noise(size: int) -> bytes:
     return (uuid4().bytes * (size // 16 + 1))[:size]
 
 
-FLOODS: Mapping[str, tuple[Callable[[], Delivery], RejectionCode]] = {
-    "garbage": (lambda: delivery(_noise(20)), RejectionCode.XML_NOT_WELL_FORMED),
-    "oversize": (lambda: delivery(b"<" + _noise(MIB + 1)), RejectionCode.XML_TOO_LARGE),
+FLOODS: Mapping[str, tuple[Callable[[], Delivery], RefusalCode]] = {
+    "garbage": (lambda: delivery(_noise(20)), RefusalCode.XML_NOT_WELL_FORMED),
+    "oversize": (lambda: delivery(b"<" + _noise(MIB + 1)), RefusalCode.XML_TOO_LARGE),
     "signed by another": (
         lambda: delivery(sign(factory.letter(letter_id=uuid4()), factory.seal(SOC)).raw),
-        RejectionCode.KEY_UNKNOWN,
+        RefusalCode.KEY_UNKNOWN,
     ),
     "wrong signature": (
         lambda: delivery(_letter().replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>AAAA")),
-        RejectionCode.SIGNATURE_BROKEN,
+        RefusalCode.SIGNATURE_BROKEN,
     ),
     "in another's name": (
         lambda: delivery(_letter(sender=factory.sender(SOC))),
-        RejectionCode.IDENTITY_SENDER_FOREIGN,
+        RefusalCode.IDENTITY_SENDER_FOREIGN,
     ),
-    "no user": (lambda: delivery(_letter(), user=None), RejectionCode.IDENTITY_USER_MISSING),
-    "no statement": (
+    "no user": (lambda: delivery(_letter(), user=None), RefusalCode.IDENTITY_USER_MISSING),
+    "no report": (
         lambda: delivery(b"eyJ" + uuid4().hex.encode()),
-        RejectionCode.STATEMENT_UNREADABLE,
+        RefusalCode.REPORT_UNREADABLE,
     ),
-    "expiring": (lambda: delivery(_letter(), asked=("expiration",)), RejectionCode.MESSAGE_PROPERTY),
+    "expiring": (lambda: delivery(_letter(), asked=("expiration",)), RefusalCode.MESSAGE_PROPERTY),
 }
 
 
@@ -75,7 +75,7 @@ FLOODS: Mapping[str, tuple[Callable[[], Delivery], RejectionCode]] = {
 def router(ledger: Ledger) -> Router:
     """A router that enters few refusals in an hour."""
     made = Router(ledger, refusals_per_hour=LIMIT)
-    made.enforce(rig.directory())
+    made.activate(rig.directory())
     return made
 
 
@@ -97,7 +97,7 @@ def test_beyond_the_limit_of_an_hour_refusals_are_told_once_and_counted(
     make, code = FLOODS[flood]
     outcomes = [router.take(make()) for _ in range(LIMIT + 1 + 5)]
     assert [one.outcome for one in outcomes] == ["refused"] * (LIMIT + 1) + ["counted"] * 5
-    assert refusals(ledger) == [code] * LIMIT + [RejectionCode.REFUSALS_TOO_MANY]
+    assert refusals(ledger) == [code] * LIMIT + [RefusalCode.REFUSALS_TOO_MANY]
     assert [len(one.consignments) for one in outcomes] == [1] * (LIMIT + 1) + [0] * 5
     before = rig.counts(ledger)
     router.take(make())
@@ -124,7 +124,7 @@ def test_beyond_the_limit_of_an_hour_refusals_are_told_once_and_counted(
             for row in report_rows._refused(reader, None)
             if row["code"] == code and OPM in row["agencies"]
         )
-    theirs_too = code == RejectionCode.XML_NOT_WELL_FORMED
+    theirs_too = code == RefusalCode.XML_NOT_WELL_FORMED
     assert row["count"] == LIMIT + 1 + 5 + 1 + theirs_too, "an auditor's report has those that were counted"
     assert router.take(make()).outcome == "refused", "a new hour has room again"
     assert rig.verified(ledger, tmp_path) == []
@@ -177,10 +177,10 @@ def test_a_circumstance_that_has_not_changed_is_answered_as_before_and_one_that_
     raw = _letter(receivers=(Receiver(agency="1100700000"), Receiver(agency="0101100000")))
     outcomes = [router.take(delivery(raw)).outcome for _ in range(5)]
     assert outcomes == ["refused"] + ["repeated"] * 4
-    router.enforce(rig.directory(version=2, ETDA=rig.agency("1100700000")))
+    router.activate(rig.directory(version=2, ETDA=rig.agency("1100700000")))
     assert router.take(delivery(raw)).outcome == "refused", "the same code, and another unknown recipient"
-    assert refusals(ledger) == [RejectionCode.RECIPIENT_UNKNOWN] * 2
-    router.enforce(rig.directory(version=3, ETDA=rig.agency("1100700000"), OCSC=rig.agency("0101100000")))
+    assert refusals(ledger) == [RefusalCode.RECIPIENT_UNKNOWN] * 2
+    router.activate(rig.directory(version=3, ETDA=rig.agency("1100700000"), OCSC=rig.agency("0101100000")))
     assert router.take(delivery(raw)).outcome == "accepted"
 
 
@@ -198,7 +198,7 @@ def test_a_count_is_there_if_and_only_if_its_transaction_is(router: Router, ledg
 
     with pytest.raises(IntegrityError):
         fail_after()
-    code = RejectionCode.XML_NOT_WELL_FORMED
+    code = RefusalCode.XML_NOT_WELL_FORMED
     with ledger.read() as reader:
         assert reader.refusals.of(OPM, hour_of(now()))[code] == 1, "the one that was told"
     again = Router(
@@ -229,7 +229,7 @@ async def test_a_running_router_enters_the_counts_of_the_hours_that_are_over(
         await running
         await asyncio.to_thread(appends.close)
     (counted,) = rig.entries_of_kind(ledger, Kind.REFUSALS_COUNTED)
-    assert counted["codes"] == {RejectionCode.XML_NOT_WELL_FORMED: 3}
+    assert counted["codes"] == {RefusalCode.XML_NOT_WELL_FORMED: 3}
 
 
 def test_what_the_gates_counted_in_another_hour_is_looked_at_again(
@@ -239,7 +239,7 @@ def test_what_the_gates_counted_in_another_hour_is_looked_at_again(
         router.take(delivery(_noise(20)))
     one = delivery(_noise(20))
     (found,), entry = router.judge(one)
-    assert isinstance(found, Refused)
+    assert isinstance(found, SubmissionRefused)
     assert found.refusal is None
     later(monkeypatch, 1)
     with pytest.raises(Stale):
@@ -252,7 +252,7 @@ def test_a_property_is_refused_unopened_and_not_held_against_the_bytes(
 ) -> None:
     raw = _letter()
     refused = router.take(delivery(raw, asked=("expiration", "priority")))
-    assert refusals(ledger) == [RejectionCode.MESSAGE_PROPERTY]
+    assert refusals(ledger) == [RefusalCode.MESSAGE_PROPERTY]
     with ledger.read() as reader:
         (answer,) = refused.consignments
         texts = [text.value for text in rig.said(reader, OPM, answer.number).reason_texts]
@@ -316,7 +316,7 @@ def test_the_same_bytes_are_parked_once_until_they_are_replayed(router: Router, 
 def test_p11_statements_that_ask_for_the_same_again_list_it_once(
     router: Router, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bus.router.recording.statements._MOST_AT_ONCE", 50)
+    monkeypatch.setattr("bus.router.recording.reports._MOST_AT_ONCE", 50)
     with ledger.append() as writer:
         entry = writer.entry(Kind.RELEASED, agency=OPM, recipients=[OPM])
         for number in writer.numbers([OPM]).values():
@@ -329,15 +329,15 @@ def test_p11_statements_that_ask_for_the_same_again_list_it_once(
         writer.confirmed(waiting)
     again = []
     for _ in range(6):
-        statement = Reconciliation(
+        report = Reconciliation(
             id=uuid4(), agency=OPM, at=now(), contiguous=0, highest=first + 199, missing=((1, first + 198),)
         )
-        assert router.take(delivery(sealed(statement, factory.seal(OPM)))).outcome == "reconciled"
+        assert router.take(delivery(sealed(report, factory.seal(OPM)))).outcome == "reconciled"
         again.append(rig.entries_of_kind(ledger, Kind.RECONCILED)[-1]["again"])
     assert again == [50, 0, 0, 0, 0, 0]
     assert rig.counts(ledger)["pending"] <= 50 + 6
 
 
 def _all_waiting(ledger: Ledger) -> list[Any]:
-    ledger.forget_claims(None)
-    return ledger.claim(Claim("test", now() + factory.DAY), limit=1000, per_agency=1000)
+    ledger.release_leases(None)
+    return ledger.lease(Lease("test", now() + factory.DAY), limit=1000, per_agency=1000)

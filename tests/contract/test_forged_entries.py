@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from bus.ledger.store import Ledger
 from bus.verifier import proving
+from bus.verifier.checking import judge
 from bus.verifier.cli import report_of
 from bus.verifier.findings import Result
-from bus.verifier.judging import judge
 from bus.verifier.printing import json_text
 from tests.assets import factory
 from tests.contract.lived import live

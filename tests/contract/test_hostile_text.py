@@ -22,7 +22,7 @@ import pytest
 import tomli_w
 from typer.main import get_command
 
-from adapters.agent.judging import Judge
+from adapters.agent.verifying import Verifier
 from adapters.cli import main as adapter_main
 from adapters.cli.app import app as adapter_app
 from adapters.mailbox import Mailbox
@@ -37,7 +37,7 @@ from tests.assets.factory import DGA, OCS, OPM, seal
 from tests.contract import ledger_rig as rig
 from tests.contract.test_bus_cli import Shell, bare, shell
 from tests.project import ROOT
-from tests.unit.adapter.town import QUICK, Bus, Office, file_of
+from tests.unit.adapter.network import QUICK, Bus, Office, file_of
 
 __all__ = ["bare", "shell"]
 
@@ -215,7 +215,7 @@ BUS: dict[Words, list[Run]] = {
 
 
 @pytest.fixture
-def town(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A ledger in which every text means harm: what a letter may have, and what only a database's owner could enter."""
     ledger = shell.ledger()
     router = rig.Router(ledger)
@@ -277,11 +277,11 @@ def test_every_command_of_the_bus_has_a_case() -> None:
 
 @pytest.mark.parametrize("command", BUS, ids=" ".join)
 def test_the_bus_prints_foreign_text_as_text(
-    shell: Shell, town: dict[str, str], monkeypatch: pytest.MonkeyPatch, command: Words
+    shell: Shell, network: dict[str, str], monkeypatch: pytest.MonkeyPatch, command: Words
 ) -> None:
     for encoding in ENCODINGS:
         for each in BUS[command]:
-            words = (*command, *filled(each.words, town))
+            words = (*command, *filled(each.words, network))
             found = run(monkeypatch, bus_main, ("saraban-bus", *words), encoding)
             require_harmless(words, found, encoding, each.shows)
 
@@ -299,7 +299,7 @@ ADAPTER: dict[Words, list[Run]] = {
     ("run",): [Run(NOWHERE)],
     ("send",): [Run((EVIL,)), Run((BYTES,)), Run(("bad.letter.toml",)), Run(("bad.letter.toml", "--json"))],
     ("send-again",): [Run((EVIL,)), Run((BYTES,))],
-    ("judge-again",): [Run(()), Run(("--json",))],
+    ("verify-again",): [Run(()), Run(("--json",))],
     ("reconcile",): [Run(()), Run(("--json",))],
     ("outbox",): [Run((), shows=True), Run(("--json",), shows=True)],
     ("inbox",): [Run((), shows=True), Run(("--json",), shows=True), Run(("--limit", EVIL))],
@@ -344,7 +344,7 @@ def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str
         factory.letter(sender=factory.sender(OCS), **values), [tmp_path / "a.pdf"], EVIL
     )
     mailbox.arrivals.store([here.bus.message(EVIL, EVIL.encode()), here.bus.message("letter", EVIL.encode())])
-    judge = Judge(mailbox, seal(THE_BUS).certificate, QUICK)
+    judge = Verifier(mailbox, seal(THE_BUS).certificate, QUICK)
     while judge.work():
         pass
     yield {"received": str(letter.letter_id)}
@@ -371,7 +371,7 @@ def test_the_adapter_prints_foreign_text_as_text(
 
 @pytest.mark.parametrize("encoding", ["cp874", "cp1252"])
 def test_the_programs_themselves_print_on_such_consoles(
-    shell: Shell, town: dict[str, str], office: dict[str, str], encoding: str
+    shell: Shell, network: dict[str, str], office: dict[str, str], encoding: str
 ) -> None:
     """`PYTHONIOENCODING` is what a Thai or a Western Windows console comes to."""
     environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
@@ -404,7 +404,7 @@ def test_names_of_agencies_are_text_too(shell: Shell, monkeypatch: pytest.Monkey
     ledger = shell.ledger()
     agency = rig.agency(DGA)
     router = rig.Router(ledger)
-    router.enforce(rig.directory(9, DGA=replace(agency, name_th=IN_XML, name_en=IN_XML)))
+    router.activate(rig.directory(9, DGA=replace(agency, name_th=IN_XML, name_en=IN_XML)))
     ledger.close()
     for words in (("ledger", "report", "keys"), ("ledger", "tail", "--json")):
         require_harmless(words, run(monkeypatch, bus_main, ("saraban-bus", *words), "utf-8"), "utf-8", False)

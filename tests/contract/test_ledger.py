@@ -30,7 +30,7 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import DISPOSABLE, REMEMBERED, due, entries, metadata, pending
 from bus.ledger.tiles import WIDTH
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.thai import now
 from compose.cluster import PostgresCluster
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
@@ -200,15 +200,15 @@ def test_no_remembered_table_can_be_truncated(filled: Ledger) -> None:
 def test_what_is_asked_for_again_while_it_is_on_its_way_goes_out_once_more(ledger: Ledger) -> None:
     with ledger.append() as writer:
         rig.in_ledger(writer)
-    claim = Claim("router", now() + FAR)
-    first = ledger.claim(claim, limit=10, per_agency=10)
+    claim = Lease("router", now() + FAR)
+    first = ledger.lease(claim, limit=10, per_agency=10)
     with ledger.append() as writer:
         writer.repeat(OCS, 1)
         writer.repeat(OCS, 1)
     with ledger.append() as writer:
         assert writer.confirmed(first)
         entered = writer.head()
-    (again,) = ledger.claim(claim, limit=10, per_agency=10)
+    (again,) = ledger.lease(claim, limit=10, per_agency=10)
     assert (again.agency, again.number, again.repeat) == (OCS, 1, True)
     with ledger.append() as writer:
         assert not writer.confirmed([again])
@@ -250,15 +250,15 @@ def test_the_runtime_role_can_do_a_routers_work(router_role: tuple[str, str]) ->
     role, theirs = router_role
     schema.check(theirs)
     ledger = Ledger(theirs)
-    claim = Claim(role, now() + FAR)
+    claim = Lease(role, now() + FAR)
     with ledger.append() as writer:
         letter = rig.in_ledger(writer)
-        writer.watched(role, now())
-    claimed = ledger.claim(claim, limit=10, per_agency=10)
+        writer.set_watermark(role, now())
+    claimed = ledger.lease(claim, limit=10, per_agency=10)
     with ledger.append() as writer:
         writer.confirmed(claimed)
         writer.hold([SOC])
-        assert writer.judged(letter, "receipt", timestamp(NOW + timedelta(hours=4)))
+        assert writer.deadline_done(letter, "receipt", timestamp(NOW + timedelta(hours=4)))
     with ledger.append() as writer:
         writer.rebuild()
     assert len(claimed) == 2
@@ -312,7 +312,7 @@ def test_a_letter_is_in_the_ledger_with_everything_that_belongs_to_it(ledger: Le
         "consignments": 3,
         "pending": 3,
         "due": 2,
-        "watch": 0,
+        "watermarks": 0,
         "refusal_counts": 0,
         "tiles": 0,
         "checkpoints": 0,
@@ -609,7 +609,7 @@ def test_closing_finishes_what_is_queued(ledger: Ledger) -> None:
 def claim(
     ledger: Ledger, router: str, *, for_: timedelta = FAR, limit: int = 100, per_agency: int = 100
 ) -> list[Any]:
-    found = ledger.claim(Claim(router, now() + for_), limit=limit, per_agency=per_agency)
+    found = ledger.lease(Lease(router, now() + for_), limit=limit, per_agency=per_agency)
     return [(one.agency, one.number) for one in found]
 
 
@@ -634,7 +634,7 @@ def test_a_claim_by_a_clock_that_was_ahead_has_lapsed(ledger: Ledger) -> None:
 def test_a_claim_carries_the_bytes_and_headers_in_order_for_each_agency(ledger: Ledger) -> None:
     with ledger.append() as writer:
         letters = [rig.in_ledger(writer, to=(OCS,)) for _ in range(3)]
-    found = ledger.claim(Claim("one", now() + FAR), limit=100, per_agency=2, without=[OPM])
+    found = ledger.lease(Lease("one", now() + FAR), limit=100, per_agency=2, without=[OPM])
     assert [(one.agency, one.number, one.entry, one.letter) for one in found] == [
         (OCS, 1, letters[0], letters[0]),
         (OCS, 2, letters[1], letters[1]),
@@ -655,18 +655,18 @@ def test_a_claim_takes_from_every_agency_before_it_takes_more_from_one(ledger: L
 
 def test_a_letter_that_was_claimed_at_its_acceptance_is_not_claimed_by_a_sweep(ledger: Ledger) -> None:
     with ledger.append() as writer:
-        rig.in_ledger(writer, to=(OCS,), claim=Claim("one", now() + FAR))
+        rig.in_ledger(writer, to=(OCS,), lease=Lease("one", now() + FAR))
         rig.in_ledger(writer, to=(SOC,))
     assert sorted(claim(ledger, "two")) == sorted([(OPM, 2), (SOC, 1)])
 
 
 def test_a_router_that_starts_again_forgets_its_own_claims_only(ledger: Ledger) -> None:
     with ledger.append() as writer:
-        rig.in_ledger(writer, to=(OCS,), claim=Claim("one", now() + FAR))
-        rig.in_ledger(writer, to=(SOC,), claim=Claim("two", now() + FAR))
-    ledger.forget_claims("one")
+        rig.in_ledger(writer, to=(OCS,), lease=Lease("one", now() + FAR))
+        rig.in_ledger(writer, to=(SOC,), lease=Lease("two", now() + FAR))
+    ledger.release_leases("one")
     assert sorted(claim(ledger, "three")) == sorted([(OPM, 1), (OCS, 1)])
-    ledger.forget_claims(None)
+    ledger.release_leases(None)
     assert len(claim(ledger, "four")) == 4
 
 
@@ -702,7 +702,7 @@ def test_routers_that_claim_side_by_side_share_everything_and_nothing_twice(ledg
 def test_what_is_confirmed_is_struck_off_and_entered_once_for_each_letter(ledger: Ledger) -> None:
     with ledger.append() as writer:
         letter = rig.in_ledger(writer, to=(OCS, SOC))
-    claimed = ledger.claim(Claim("one", now() + FAR), limit=10, per_agency=10)
+    claimed = ledger.lease(Lease("one", now() + FAR), limit=10, per_agency=10)
     for _ in range(2):  # the second time by another router, which published the same after the claim lapsed
         with ledger.append() as writer:
             writer.confirmed([*claimed, claimed[0]])
@@ -727,7 +727,7 @@ def test_a_repeated_consignment_goes_out_again_under_its_number_and_is_no_new_fa
         before = writer.head()
         writer.repeat(OPM, 1)
         writer.repeat(OPM, 1)
-    again = ledger.claim(Claim("one", now() + FAR), limit=10, per_agency=10)
+    again = ledger.lease(Lease("one", now() + FAR), limit=10, per_agency=10)
     assert [(one.agency, one.number, one.repeat) for one in again] == [(OPM, 1, True)]
     with ledger.append() as writer:
         writer.confirmed(again)
@@ -739,7 +739,7 @@ def test_a_circular_to_thousands_is_numbered_claimed_and_confirmed(ledger: Ledge
     codes = [f"{n:010}" for n in range(2_000)]
     with ledger.append() as writer:
         letter = rig.in_ledger(writer, to=codes)
-    claimed = ledger.claim(Claim("one", now() + FAR), limit=5_000, per_agency=64)
+    claimed = ledger.lease(Lease("one", now() + FAR), limit=5_000, per_agency=64)
     assert len(claimed) == 2_001
     with ledger.append() as writer:
         writer.confirmed(claimed)
@@ -753,14 +753,14 @@ def test_a_circular_to_thousands_is_numbered_claimed_and_confirmed(ledger: Ledge
 
 def test_work_lists_that_were_lost_are_rebuilt_as_they_were(ledger: Ledger) -> None:
     router = rig.Router(ledger)
-    router.enforce(rig.directory(SOC=rig.agency(SOC, state="suspended")))
+    router.activate(rig.directory(SOC=rig.agency(SOC, state="suspended")))
     later = timestamp(NOW + 30 * DAY)
     with ledger.append() as writer:
-        rig.in_ledger(writer, to=(OCS, SOC), held=(SOC,), later={SOC: later})
+        rig.in_ledger(writer, to=(OCS, SOC), on_hold=(SOC,), later={SOC: later})
         done = rig.in_ledger(writer, to=(DGA,))
     with ledger.append() as writer:
         writer.confirmed(writer.consignments([(DGA, 2), (OPM, 1)]))
-        assert writer.judged(done, "receipt", timestamp(NOW + timedelta(hours=4)))
+        assert writer.deadline_done(done, "receipt", timestamp(NOW + timedelta(hours=4)))
         writer.entry(
             Kind.OVERDUE,
             letter=done,
@@ -769,7 +769,7 @@ def test_work_lists_that_were_lost_are_rebuilt_as_they_were(ledger: Ledger) -> N
             silent=[DGA],
         )
     before = rows_of(ledger, pending), rows_of(ledger, due)
-    assert {row["held"] for row in before[0]} == {True, False}
+    assert {row["on_hold"] for row in before[0]} == {True, False}
     assert [row["at"] for row in before[1] if row["letter"] == done - 1][-1] == later
     with ledger.engine.begin() as connection:
         for table in (pending, due):
@@ -811,9 +811,9 @@ def test_a_deadline_is_judged_once(ledger: Ledger) -> None:
     at = timestamp(NOW + timedelta(hours=4))
     with ledger.append() as writer:
         letter = rig.in_ledger(writer)
-        assert writer.judged(letter, "receipt", at)
+        assert writer.deadline_done(letter, "receipt", at)
     with ledger.append() as writer:
-        assert not writer.judged(letter, "receipt", at)
+        assert not writer.deadline_done(letter, "receipt", at)
 
 
 def test_what_a_suspended_agency_is_to_get_is_held_and_released_afterwards(ledger: Ledger) -> None:
@@ -835,11 +835,11 @@ def test_what_a_suspended_agency_is_to_get_is_held_and_released_afterwards(ledge
 
 def test_each_router_says_when_it_last_saw_the_intake_empty(ledger: Ledger) -> None:
     with ledger.append() as writer:
-        writer.watched("one", NOW)
-        writer.watched("two", NOW)
-        writer.watched("one", NOW + DAY)
+        writer.set_watermark("one", NOW)
+        writer.set_watermark("two", NOW)
+        writer.set_watermark("one", NOW + DAY)
     with ledger.read() as reader:
-        assert reader.watches() == {"one": timestamp(NOW + DAY), "two": timestamp(NOW)}
+        assert reader.watermarks() == {"one": timestamp(NOW + DAY), "two": timestamp(NOW)}
 
 
 # ---- the schema ----------------------------------------------------------------------------------------------------

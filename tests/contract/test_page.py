@@ -28,8 +28,8 @@ from bus.ledger.evidence import Evidence, gather
 from bus.ledger.state import RecipientState, Said
 from bus.ledger.store import Ledger
 from bus.thai import now
+from bus.verifier.checking import judge
 from bus.verifier.findings import Result
-from bus.verifier.judging import judge
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
@@ -137,14 +137,14 @@ def test_of_one_recipient_it_says_when_and_under_what_number(lived: Lived) -> No
 
 
 @pytest.mark.parametrize(
-    "status", ["accepted", "held", "consigned", "handover-failed", "settled", "withdrawn"]
+    "status", ["accepted", "on-hold", "consigned", "handover-failed", "settled", "withdrawn"]
 )
 def test_what_was_not_delivered_is_never_called_delivered(status: str) -> None:
     names = Names([[rig.agency(OCS), rig.agency(SOC)]])
     silent = RecipientState(agency=OCS, role="to", addressed=OCS, consignment=1)
     word = Said(entry=9, notice_id="n", event=status, author=OCS, digest="d", at=now().isoformat())
     state = {
-        "held": replace(silent, held=True),
+        "on-hold": replace(silent, on_hold=True),
         "consigned": replace(silent, consigned_at=now().isoformat()),
         "handover-failed": replace(silent, failure=word),
         "settled": replace(silent, settled=word),

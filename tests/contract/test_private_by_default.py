@@ -16,7 +16,7 @@ import pytest
 import tomli_w
 
 from adapters.cli import main as adapter_main
-from adapters.connectors.sharing import share
+from adapters.connectors.folder.sharing import share
 from bus.errors import Misconfigured
 from bus.process import keep_private
 from compose.keys import write_seal

@@ -15,7 +15,7 @@ from sqlalchemy import event
 from bus.documents.notice import Event
 from bus.documents.signing import sign
 from bus.ledger.store import Ledger
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.router.delivery import Delivery
 from bus.thai import now
 from tests.assets import factory
@@ -56,7 +56,7 @@ def whole_tables_read(ledger: Ledger, statements: list[tuple[str, Any]]) -> list
 @pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_no_step_of_a_letters_way_reads_a_whole_table(ledger: Ledger) -> None:
     router = Router(ledger)
-    router.enforce(rig.directory())
+    router.activate(rig.directory())
     letters = [factory.letter(letter_id=uuid4(), number=f"นร 0105/{n}") for n in (1, 2)]
     signed = [sign(letter, factory.seal(OPM)).raw for letter in letters]
     broken = delivery(signed[0].replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>AAAA"))
@@ -75,8 +75,8 @@ def test_no_step_of_a_letters_way_reads_a_whole_table(ledger: Ledger) -> None:
         ]
         said = [delivery(sign(notice, factory.seal(OCS)).raw, OCS) for notice in notices]
         assert outcomes(router, *said) == ["heard", "heard"]
-        ledger.forget_claims(None)
-        claimed = ledger.claim(Claim("test", now() + dt.timedelta(minutes=1)), limit=1000, per_agency=1000)
+        ledger.release_leases(None)
+        claimed = ledger.lease(Lease("test", now() + dt.timedelta(minutes=1)), limit=1000, per_agency=1000)
         with ledger.append() as writer:
             writer.confirmed(claimed)
     assert len(claimed) > 5

@@ -19,8 +19,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from adapters.agent import Agent, Pace
-from adapters.mailbox import Mailbox, Message, Outgoing, Standing, tables
+from adapters.agent import Agent, Tuning
+from adapters.mailbox import Mailbox, Message, OutboxEntry, OutboxState, tables
 from adapters.mailbox.acts import Act, Verb, perform
 from adapters.mailbox.lookup import LetterKey
 from adapters.mailbox.mistakes import Mistaken
@@ -31,19 +31,19 @@ from bus.documents.notice import BUS, Event
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.xml import open_envelope, read
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.thai import now
 from compose.keys import new_seal
 from tests.assets import factory
 from tests.assets.factory import OCS, OPM
 from tests.contract import ledger_rig as rig
 from tests.contract.ledger_rig import Router, delivery
-from tests.unit.adapter.town import Broker, Depot, file_of, until
+from tests.unit.adapter.network import Broker, Depot, file_of, until
 
-PACE = Pace(
+PACE = Tuning(
     resend_after=1.0, retry_after=0.02, longest_pause=2.0, watch_every=0.02, quiet=0.15, look_every=0.05
 )
 pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
@@ -89,7 +89,7 @@ class Office:
             outward=self.broker,
             inward=self.broker,
             depot=self.depot,
-            pace=PACE,
+            tuning=PACE,
         )
         task = asyncio.create_task(agent.run(stop))
         try:
@@ -99,7 +99,7 @@ class Office:
             await task
             self.broker.deliveries.queued = asyncio.Queue()
 
-    def put(self, letter: Letter, reference: str = "ทะเบียนส่ง 1") -> Outgoing:
+    def put(self, letter: Letter, reference: str = "ทะเบียนส่ง 1") -> OutboxEntry:
         source = self.folder.with_name("หนังสือ.pdf")
         source.write_bytes(b"%PDF sample")
         return self.mailbox.outbox.put_letter(letter, [source], reference)
@@ -132,8 +132,8 @@ class Bus:
         if self.deaf:
             return
         ledger = self.router.ledger
-        ledger.forget_claims(None)
-        claimed = ledger.claim(Claim("test", now()), limit=1000, per_agency=1000)
+        ledger.release_leases(None)
+        claimed = ledger.lease(Lease("test", now()), limit=1000, per_agency=1000)
         for one in claimed:
             if office := self.offices.get(one.agency):
                 office.broker.deliveries.put(Message(type=one.type, body=one.body, headers=one.headers))
@@ -147,7 +147,7 @@ Open = Callable[[str], Office]
 @pytest.fixture
 def bus(ledger: Ledger) -> Bus:
     made = Bus(Router(ledger))
-    made.router.enforce(rig.directory())
+    made.router.activate(rig.directory())
     return made
 
 
@@ -182,7 +182,7 @@ def letter(**changes: Any) -> Letter:
     return factory.letter(main_file=file_of(b"%PDF sample"), **changes)
 
 
-def state(office: Office, row: Outgoing) -> Standing:
+def state(office: Office, row: OutboxEntry) -> OutboxState:
     return office.mailbox.outbox.get(row.id).state
 
 
@@ -200,11 +200,11 @@ async def test_a_letter_sealed_anew_after_a_restore_is_settled_by_the_answer_to_
     backup = opm.copied()
     async with opm.running():
         bus.give_out()
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
     first = opm.broker.published[0].body
     opm.brought_back(backup)
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
         await until(lambda: not opm.mailbox.arrivals.counts().get("stored"))
     assert opm.broker.published[-1].body != first, "it was sealed anew"
     assert opm.mailbox.arrivals.quarantined() == []
@@ -233,12 +233,12 @@ async def test_a_refused_notice_sealed_anew_after_a_restore_is_settled_by_the_an
     row = perform(ocs.mailbox, Act(verb=Verb.REGISTER, letter=key, number="8"))
     backup = ocs.copied()
     async with ocs.running():
-        await until(lambda: state(ocs, row) == Standing.REFUSED)
+        await until(lambda: state(ocs, row) == OutboxState.REFUSED)
     ocs.brought_back(backup)
     async with ocs.running():
-        await until(lambda: state(ocs, row) == Standing.REFUSED)
+        await until(lambda: state(ocs, row) == OutboxState.REFUSED)
     refused = ocs.mailbox.outbox.get(row.id)
-    assert refused.refusal == RejectionCode.NOTICE_ALREADY_ANSWERED
+    assert refused.refusal == RefusalCode.NOTICE_ALREADY_ANSWERED
     assert ocs.mailbox.arrivals.quarantined() == []
 
 
@@ -293,13 +293,13 @@ async def test_a_letter_laid_out_again_after_a_restore_is_accepted_already_and_n
     wanted = letter()
     row = opm.put(wanted)
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
     accepted = opm.mailbox.outbox.get(row.id)
     opm.brought_back(backup)
     again = opm.put(replace(wanted, sent_at=wanted.sent_at + dt.timedelta(minutes=3)))
     assert again.digest != accepted.digest
     async with opm.running():
-        await until(lambda: state(opm, again) == Standing.ACCEPTED)
+        await until(lambda: state(opm, again) == OutboxState.ACCEPTED)
     settled = opm.mailbox.outbox.get(again.id)
     assert (settled.entry, settled.digest, settled.raw) == (accepted.entry, accepted.digest, accepted.raw)
     assert settled.refusal is None
@@ -317,16 +317,16 @@ async def test_another_letter_under_an_accepted_id_is_refused_and_told_with_the_
     wanted = letter()
     row = opm.put(wanted)
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
     accepted = opm.mailbox.outbox.get(row.id)
     opm.brought_back(backup)
     other = opm.put(replace(wanted, number="นร 0105/9999"))
     async with opm.running():
-        await until(lambda: state(opm, other) == Standing.REFUSED)
+        await until(lambda: state(opm, other) == OutboxState.REFUSED)
     refused = opm.mailbox.outbox.get(other.id)
-    assert refused.refusal == RejectionCode.ID_CONFLICT
+    assert refused.refusal == RefusalCode.ID_CONFLICT
     assert f"accepted already, entry {accepted.entry}" in (refused.refusal_detail or "")
-    assert opm.told() == [(other.document_id, RejectionCode.ID_CONFLICT)]
+    assert opm.told() == [(other.document_id, RefusalCode.ID_CONFLICT)]
 
 
 @pytest.mark.parametrize("lost", ["the last day", "everything"])
@@ -349,7 +349,7 @@ async def test_an_adapter_learns_its_own_letters_and_acts_again_by_itself(
     for office, backup in backups.items():
         office.brought_back(backup)
         if backup is not None:
-            office.mailbox.facts.set("reconcile-asked-at", now().isoformat())
+            office.mailbox.properties.set("reconcile-asked-at", now().isoformat())
     async with opm.running(), ocs.running():
         await until(lambda: opm.mailbox.outbox.counts()["letter"].get("accepted"))
         await until(lambda: ocs.mailbox.outbox.counts()["notice"].get("accepted") == 2)
@@ -372,7 +372,7 @@ def unsettled(office: Office) -> int:
     return counts.get("stored", 0) + len(office.mailbox.arrivals.unplaced())
 
 
-def _reference(row: Outgoing) -> str:
+def _reference(row: OutboxEntry) -> str:
     document = read(open_envelope(row.document).root)
     assert isinstance(document, Letter)
     return document.sender_reference or f"copy:{row.document_id}"
@@ -387,12 +387,12 @@ async def test_an_answer_to_a_refused_submission_that_is_lost_is_neither_news_no
     backup = opm.copied()
     row = opm.put(letter(date=dt.date(2569, 11, 22)))
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.REFUSED)
+        await until(lambda: state(opm, row) == OutboxState.REFUSED)
     opm.brought_back(backup)
-    opm.mailbox.facts.set("reconcile-asked-at", now().isoformat())
+    opm.mailbox.properties.set("reconcile-asked-at", now().isoformat())
     async with opm.running():
         await until(lambda: opm.mailbox.arrivals.counts().get("unplaced"))
-        await until(lambda: opm.mailbox.outbox.counts()["statement"].get("accepted"))
+        await until(lambda: opm.mailbox.outbox.counts()["report"].get("accepted"))
     assert opm.mailbox.arrivals.quarantined() == []
     assert opm.told() == []
     assert opm.mailbox.arrivals.unplaced() == [], "there is nothing to ask a copy of"
@@ -445,19 +445,19 @@ async def test_a_letter_sealed_with_a_key_that_was_replaced_is_sealed_anew_by_it
     bus.deaf = True
     opm.broker.answer = lambda _: None
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.SENT)
+        await until(lambda: state(opm, row) == OutboxState.SENT)
     opm.seal = new_seal(OPM)
-    bus.router.enforce(rig.directory(version=2, OPM=rig.agency(OPM, factory.pin(opm.seal))))
+    bus.router.activate(rig.directory(version=2, OPM=rig.agency(OPM, factory.pin(opm.seal))))
     bus.deaf = False
     opm.broker.answer = lambda submission: bus.take(OPM, submission)
     async with opm.running():
         bus.give_out()
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
     settled = opm.mailbox.outbox.get(row.id)
     assert (settled.document_id, settled.digest) == (row.document_id, row.digest)
     assert settled.sealed_with == opm.seal.fingerprint
     assert opm.told() == [(row.document_id, None)], "that the key was refused once is no news"
-    assert [one["code"] for one in entries(bus, Kind.REFUSED)] == [RejectionCode.KEY_UNKNOWN]
+    assert [one["code"] for one in entries(bus, Kind.REFUSED)] == [RefusalCode.KEY_UNKNOWN]
 
 
 async def test_a_receipt_sealed_with_a_key_that_was_replaced_is_sealed_anew_by_itself(
@@ -469,7 +469,7 @@ async def test_a_receipt_sealed_with_a_key_that_was_replaced_is_sealed_anew_by_i
         bus.give_out()
         await until(lambda: ocs.mailbox.outbox.counts()["notice"].get("sent"))
     ocs.seal = new_seal(OCS)
-    bus.router.enforce(rig.directory(version=2, OCS=rig.agency(OCS, factory.pin(ocs.seal))))
+    bus.router.activate(rig.directory(version=2, OCS=rig.agency(OCS, factory.pin(ocs.seal))))
     ocs.broker.answer = lambda submission: bus.take(OCS, submission)
     async with ocs.running():
         bus.give_out()
@@ -487,16 +487,16 @@ async def test_a_key_that_is_really_wrong_is_told_once_and_tried_again_when_the_
     opm.seal = new_seal(OPM)
     row = opm.put(letter())
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.REFUSED)
+        await until(lambda: state(opm, row) == OutboxState.REFUSED)
         # Other versions come that do not know it either: nothing is tried.
-        bus.router.enforce(rig.directory(version=2))
+        bus.router.activate(rig.directory(version=2))
         bus.give_out()
         await until(lambda: version(opm) == 2)
         refused = len(opm.broker.published)
-        assert opm.told() == [(row.document_id, RejectionCode.KEY_UNKNOWN)]
-        bus.router.enforce(rig.directory(version=3, OPM=rig.agency(OPM, factory.pin(opm.seal))))
+        assert opm.told() == [(row.document_id, RefusalCode.KEY_UNKNOWN)]
+        bus.router.activate(rig.directory(version=3, OPM=rig.agency(OPM, factory.pin(opm.seal))))
         bus.give_out()
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
     tries = {each.body for each in opm.broker.published[:refused] if each.message_id == row.document_id}
     assert len(tries) == 1
     assert len(opm.told()) == 2
@@ -509,15 +509,15 @@ async def test_send_again_seals_anew_what_was_refused_for_its_key(bus: Bus, opm:
     good, opm.seal = opm.seal, new_seal(OPM)
     row = opm.put(letter())
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.REFUSED)
+        await until(lambda: state(opm, row) == OutboxState.REFUSED)
         before = opm.mailbox.outbox.get(row.id).raw
         opm.mailbox.outbox.send_again(row.id)
-        await until(lambda: state(opm, row) == Standing.REFUSED)
+        await until(lambda: state(opm, row) == OutboxState.REFUSED)
         assert opm.mailbox.outbox.get(row.id).raw != before
         await until(lambda: len(opm.told()) == 2)
     opm.seal = good
     async with opm.running():
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
 
 
 def version(office: Office) -> int:
@@ -539,9 +539,9 @@ async def test_the_same_refusal_judged_anew_at_each_resend_is_told_once(bus: Bus
         assert set(bus.outcomes) == {"refused", "repeated"}, "the same circumstance in the same words"
         bus.deaf = False
         bus.give_out()
-        await until(lambda: state(opm, row) == Standing.REFUSED)
+        await until(lambda: state(opm, row) == OutboxState.REFUSED)
         await until(lambda: not opm.mailbox.arrivals.counts().get("stored"))
-    assert opm.told() == [(row.document_id, RejectionCode.RECIPIENT_UNKNOWN)]
+    assert opm.told() == [(row.document_id, RefusalCode.RECIPIENT_UNKNOWN)]
     newest = opm.mailbox.outbox.get(row.id)
     assert newest.entry == max(one["seq"] for one in entries(bus, Kind.REFUSED))
 
@@ -553,9 +553,9 @@ async def test_a_permanent_refusal_asked_for_again_is_answered_and_not_sent_for_
         bus.give_out()
         await until(opm.mailbox.directory)
         row = opm.put(letter(date=dt.date(2569, 11, 22)))
-        await until(lambda: state(opm, row) == Standing.REFUSED)
+        await until(lambda: state(opm, row) == OutboxState.REFUSED)
         opm.mailbox.outbox.send_again(row.id)
-        await until(lambda: state(opm, row) == Standing.REFUSED and len(opm.told()) == 2)
+        await until(lambda: state(opm, row) == OutboxState.REFUSED and len(opm.told()) == 2)
     assert len(entries(bus, Kind.REFUSED)) == 1
 
 
@@ -568,16 +568,16 @@ async def test_what_a_clock_that_was_ahead_put_off_is_not_waited_for(
     """A mailbox that ran with a clock a year ahead: every pause that is stored in it ends a year from now."""
     ahead = dt.timedelta(days=365)
     row = opm.put(letter())
-    opm.mailbox.facts.set("reconciled-at", (now() + ahead).isoformat())
-    with opm.mailbox._store.writing() as connection:
+    opm.mailbox.properties.set("reconciled-at", (now() + ahead).isoformat())
+    with opm.mailbox._database.writing() as connection:
         for table in (tables.outbox, tables.arrivals, tables.inbox):
             connection.execute(update(table).values(next_attempt_at=(now() + ahead).timestamp()))
         connection.execute(update(tables.outbox_files).values(uploaded_at=(now() + ahead).timestamp()))
     async with opm.running():
         bus.give_out()
-        await until(lambda: state(opm, row) == Standing.ACCEPTED)
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
         assert opm.depot.asked, "that the depot took the file next year is not believed"
-        await until(lambda: opm.mailbox.outbox.counts()["statement"].get("accepted"))
-    with opm.mailbox._store.reading() as connection:
+        await until(lambda: opm.mailbox.outbox.counts()["report"].get("accepted"))
+    with opm.mailbox._database.reading() as connection:
         files = connection.execute(select(tables.outbox_files.c.uploaded_at)).scalars().all()
     assert all(at < now().timestamp() + 60 for at in files)

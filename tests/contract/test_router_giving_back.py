@@ -9,12 +9,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from bus.documents.notice import Event
+from bus.documents.reports import Reconciliation, sealed
 from bus.documents.signing import Signed, sign
-from bus.documents.statements import Reconciliation, sealed
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.router.recording import Recorded
 from bus.thai import now
 from tests.assets import factory
@@ -26,13 +26,13 @@ from tests.contract.ledger_rig import Router, delivery
 @pytest.fixture
 def router(ledger: Ledger) -> Router:
     made = Router(ledger)
-    made.enforce(rig.directory())
+    made.activate(rig.directory())
     return made
 
 
 def confirm_all(ledger: Ledger) -> None:
     """Let the broker have confirmed whatever is pending."""
-    ledger.forget_claims(None)
+    ledger.release_leases(None)
     with ledger.append() as writer:
         writer.confirmed(
             writer.consignments([(one, n) for one in (OPM, OCS, DGA, ETDA) for n in range(1, 50)])
@@ -44,8 +44,8 @@ def asks(router: Router, agency: str, **stated: Any) -> Recorded:
     with router.ledger.append() as writer:
         given = writer.last_number(agency)
     values: dict[str, Any] = {"contiguous": given, "highest": given, **stated}
-    statement = Reconciliation(id=uuid4(), agency=agency, at=now(), **values)
-    recorded = router.take(delivery(sealed(statement, factory.seal(agency)), agency))
+    report = Reconciliation(id=uuid4(), agency=agency, at=now(), **values)
+    recorded = router.take(delivery(sealed(report, factory.seal(agency)), agency))
     assert recorded.outcome == "reconciled"
     return recorded
 
@@ -123,12 +123,12 @@ def test_nobody_is_given_a_document_of_somebody_else(router: Router, ledger: Led
 def test_who_holds_no_directory_or_an_older_one_gets_the_one_in_force(
     router: Router, ledger: Ledger, held: int
 ) -> None:
-    router.enforce(rig.directory(version=2))
+    router.activate(rig.directory(version=2))
     confirm_all(ledger)
     with ledger.read() as reader:
         assert DGA not in reader.waiting_by_agency()
     asks(router, DGA, directory=held)
-    ledger.forget_claims(None)
+    ledger.release_leases(None)
     (again, _) = claimed(ledger, DGA)
     assert (again.type, again.headers["version"]) == ("directory", 2)
 
@@ -137,10 +137,10 @@ def test_who_holds_the_directory_in_force_or_does_not_say_gets_none(router: Rout
     confirm_all(ledger)
     for stated in ({"directory": 1}, {}):
         asks(router, DGA, **stated)
-    ledger.forget_claims(None)
+    ledger.release_leases(None)
     assert {one.type for one in claimed(ledger, DGA)} == {"entry"}
 
 
 def claimed(ledger: Ledger, agency: str) -> list[Consignment]:
-    found = ledger.claim(Claim("test", now()), limit=100, per_agency=100)
+    found = ledger.lease(Lease("test", now()), limit=100, per_agency=100)
     return [one for one in found if one.agency == agency]

@@ -13,17 +13,17 @@ from uuid import UUID, uuid4
 import pytest
 
 from bus.codes import load_codes
-from bus.depot.holds import Held
+from bus.depot.presence import Presence
 from bus.documents.letter import Receiver
 from bus.documents.notice import Event, Notice
 from bus.documents.signing import Signed, sign
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
-from bus.ledger.work import Claim
+from bus.ledger.work import Lease
 from bus.router import parking, policy
 from bus.router.answers import Answers
-from bus.router.delivery import Accepted, Heard, Repeated
+from bus.router.delivery import Duplicate, LetterAccepted, NoticeAccepted
 from bus.router.recording import Recorded, Stale
 from bus.thai import now
 from tests.assets import factory
@@ -38,7 +38,7 @@ ON_POSTGRESQL = pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=T
 def router(ledger: Ledger) -> Router:
     """A router over an empty ledger with a directory in force: every inbox has its consignment 1."""
     made = Router(ledger)
-    made.enforce(rig.directory())
+    made.activate(rig.directory())
     return made
 
 
@@ -80,14 +80,14 @@ def refusal(router: Router, recorded: Recorded, code: str = OPM) -> str | None:
 
 def waiting(ledger: Ledger, code: str) -> list[tuple[int, bool]]:
     """What is pending for an agency: number, and whether it is only said again."""
-    found = ledger.claim(Claim("test", now() - dt.timedelta(seconds=1)), limit=100, per_agency=100)
+    found = ledger.lease(Lease("test", now() - dt.timedelta(seconds=1)), limit=100, per_agency=100)
     return sorted((one.number, one.repeat) for one in found if one.agency == code)
 
 
 def publish_everything(ledger: Ledger) -> None:
     """Let the broker have confirmed whatever is pending."""
-    ledger.forget_claims(None)
-    claimed = ledger.claim(Claim("test", now()), limit=1000, per_agency=1000)
+    ledger.release_leases(None)
+    claimed = ledger.lease(Lease("test", now()), limit=1000, per_agency=1000)
     with ledger.append() as writer:
         writer.confirmed(claimed)
 
@@ -150,7 +150,7 @@ def test_a_letter_resent_before_its_answer_went_out_is_answered_once(router: Rou
     first = answer_to(router.take(delivery(signed.raw)))
     for _ in range(3):
         assert router.take(delivery(signed.raw)).outcome == "repeated"
-    ledger.forget_claims(None)
+    ledger.release_leases(None)
     assert waiting(ledger, OPM) == [(1, False), (first, False)]
 
 
@@ -172,7 +172,7 @@ def test_the_same_id_with_other_content_is_a_conflict_and_recorded(router: Route
     other = sign(replace(content, number="นร 0105/9999"), factory.seal(OPM))
     router.take(delivery(first.raw))
     conflict = router.take(delivery(other.raw))
-    assert refusal(router, conflict) == RejectionCode.ID_CONFLICT
+    assert refusal(router, conflict) == RefusalCode.ID_CONFLICT
     (entry,) = rig.entries_of_kind(ledger, Kind.CONFLICT)
     assert (entry["id"], entry["digest"]) == (str(content.letter_id), other.digest)
     with ledger.read() as reader:
@@ -202,16 +202,16 @@ def test_the_verdict_stands_when_the_certificate_is_revoked_before_the_redeliver
     first = answer_to(router.take(delivery(signed.raw)))
     publish_everything(ledger)
     revoked = factory.pin(factory.seal(OPM), revoked_at=now() - dt.timedelta(minutes=1))
-    router.enforce(rig.directory(version=2, OPM=rig.agency(OPM, revoked)))
+    router.activate(rig.directory(version=2, OPM=rig.agency(OPM, revoked)))
     assert router.take(delivery(signed.raw)).outcome == "repeated"
     assert (first, True) in waiting(ledger, OPM)
-    assert refusal(router, router.take(delivery(unsent.raw))) == RejectionCode.KEY_REVOKED
+    assert refusal(router, router.take(delivery(unsent.raw))) == RefusalCode.KEY_REVOKED
 
 
 def test_a_permanent_refusal_is_repeated(router: Router, ledger: Ledger) -> None:
     signed = signed_letter(date=dt.date(2569, 11, 22))
     first = router.take(delivery(signed.raw))
-    assert refusal(router, first) == RejectionCode.DATE_BUDDHIST_YEAR
+    assert refusal(router, first) == RefusalCode.DATE_BUDDHIST_YEAR
     publish_everything(ledger)
     assert router.take(delivery(signed.raw)).outcome == "repeated"
     assert waiting(ledger, OPM) == [(answer_to(first), True)]
@@ -222,7 +222,7 @@ def test_what_is_no_xml_is_refused_once_under_its_raw_bytes_and_repeated(
     router: Router, ledger: Ledger
 ) -> None:
     first = router.take(delivery(b"<Letter"))
-    assert refusal(router, first) == RejectionCode.XML_NOT_WELL_FORMED
+    assert refusal(router, first) == RefusalCode.XML_NOT_WELL_FORMED
     publish_everything(ledger)
     assert router.take(delivery(b"<Letter")).outcome == "repeated"
     assert waiting(ledger, OPM) == [(answer_to(first), True)]
@@ -233,13 +233,13 @@ def test_what_is_no_xml_is_refused_once_under_its_raw_bytes_and_repeated(
 
 def test_a_refusal_by_circumstance_is_judged_anew(router: Router, ledger: Ledger) -> None:
     signed = signed_letter()
-    router.files = Held.MISSING
-    assert refusal(router, router.take(delivery(signed.raw))) == RejectionCode.FILE_MISSING
-    router.files = Held.SIZE
-    assert refusal(router, router.take(delivery(signed.raw))) == RejectionCode.FILE_SIZE
-    router.files = Held.OK
+    router.files = Presence.MISSING
+    assert refusal(router, router.take(delivery(signed.raw))) == RefusalCode.FILE_MISSING
+    router.files = Presence.SIZE
+    assert refusal(router, router.take(delivery(signed.raw))) == RefusalCode.FILE_SIZE
+    router.files = Presence.OK
     assert router.take(delivery(signed.raw)).outcome == "accepted"
-    router.files = Held.MISSING
+    router.files = Presence.MISSING
     assert router.take(delivery(signed.raw)).outcome == "repeated", (
         "what was accepted is never refused afterwards"
     )
@@ -248,23 +248,23 @@ def test_a_refusal_by_circumstance_is_judged_anew(router: Router, ledger: Ledger
 
 def test_an_unknown_recipient_becomes_known_with_the_directory(router: Router) -> None:
     signed = signed_letter(receivers=(Receiver(agency="1100700000"),))
-    assert refusal(router, router.take(delivery(signed.raw))) == RejectionCode.RECIPIENT_UNKNOWN
-    router.enforce(rig.directory(version=2, ETDA=rig.agency("1100700000")))
+    assert refusal(router, router.take(delivery(signed.raw))) == RefusalCode.RECIPIENT_UNKNOWN
+    router.activate(rig.directory(version=2, ETDA=rig.agency("1100700000")))
     assert router.take(delivery(signed.raw)).outcome == "accepted"
 
 
 def test_a_refused_letter_binds_its_id_to_its_content(router: Router, ledger: Ledger) -> None:
     content = factory.letter()
-    router.files = Held.MISSING
+    router.files = Presence.MISSING
     router.take(delivery(sign(content, factory.seal(OPM)).raw))
-    router.files = Held.OK
+    router.files = Presence.OK
     mended = sign(replace(content, number="นร 0105/2"), factory.seal(OPM))
-    assert refusal(router, router.take(delivery(mended.raw))) == RejectionCode.ID_CONFLICT
+    assert refusal(router, router.take(delivery(mended.raw))) == RefusalCode.ID_CONFLICT
     assert rig.counts(ledger)["letters"] == 0
 
 
 def test_a_refused_letter_reaches_nobody(router: Router, ledger: Ledger) -> None:
-    router.files = Held.MISSING
+    router.files = Presence.MISSING
     recorded = router.take(delivery(signed_letter().raw))
     assert {one.agency for one in recorded.consignments} == {OPM}
     assert rig.counts(ledger)["recipients"] == 0
@@ -273,12 +273,12 @@ def test_a_refused_letter_reaches_nobody(router: Router, ledger: Ledger) -> None
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"user": None}, RejectionCode.IDENTITY_USER_MISSING),
-        ({"user": SOC}, RejectionCode.IDENTITY_USER_FOREIGN),
+        ({"user": None}, RefusalCode.IDENTITY_USER_MISSING),
+        ({"user": SOC}, RefusalCode.IDENTITY_USER_FOREIGN),
     ],
 )
 def test_a_submission_whose_user_is_not_its_exchanges_is_answered_to_the_exchanges_agency(
-    router: Router, changes: dict[str, Any], code: RejectionCode
+    router: Router, changes: dict[str, Any], code: RefusalCode
 ) -> None:
     recorded = router.take(delivery(signed_letter().raw, **changes))
     assert refusal(router, recorded) == code
@@ -289,13 +289,13 @@ def test_a_submission_of_nobody_is_recorded_and_answered_to_nobody(router: Route
     recorded = router.take(delivery(signed_letter().raw, "9999999999"))
     assert (recorded.outcome, recorded.consignments) == ("refused", ())
     (entry,) = rig.entries_of_kind(ledger, Kind.REFUSED)
-    assert entry["code"] == RejectionCode.IDENTITY_AGENCY_UNKNOWN
+    assert entry["code"] == RefusalCode.IDENTITY_AGENCY_UNKNOWN
 
 
 def test_a_letter_in_anothers_name_is_refused_to_the_agency_that_submitted_it(router: Router) -> None:
     signed = sign(factory.letter(sender=factory.sender(SOC)), factory.seal(OPM))
     recorded = router.take(delivery(signed.raw))
-    assert refusal(router, recorded) == RejectionCode.IDENTITY_SENDER_FOREIGN
+    assert refusal(router, recorded) == RefusalCode.IDENTITY_SENDER_FOREIGN
     assert {one.agency for one in recorded.consignments} == {OPM}
 
 
@@ -312,7 +312,7 @@ def test_the_same_number_and_date_again_is_accepted_and_flagged_to_both_sides(ro
 def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
     router: Router, ledger: Ledger
 ) -> None:
-    router.enforce(rig.directory(version=2, SOC=rig.agency(SOC, state="suspended")))
+    router.activate(rig.directory(version=2, SOC=rig.agency(SOC, state="suspended")))
     signed = signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     recorded = router.take(delivery(signed.raw))
     assert {one.agency for one in recorded.consignments} == {OPM, OCS}
@@ -320,8 +320,8 @@ def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
     publish_everything(ledger)
     with ledger.read() as reader:
         assert reader.waiting_by_agency() == {SOC: (0, 1)}
-        assert reader.state_of(letter).recipients[SOC].status == "held"
-    router.enforce(rig.directory(version=3))
+        assert reader.state_of(letter).recipients[SOC].status == "on-hold"
+    router.activate(rig.directory(version=3))
     publish_everything(ledger)
     with ledger.read() as reader:
         assert reader.state_of(letter).recipients[SOC].status == "consigned"
@@ -330,7 +330,7 @@ def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
 
 def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> None:
     router = Router(ledger, calendar=rig.calendar_with_closure(SOC))
-    router.enforce(rig.directory())
+    router.activate(rig.directory())
     signed = signed_letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     router.take(delivery(signed.raw))
     _, _, letter = letter_of(ledger)
@@ -350,12 +350,12 @@ def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> No
 
 def test_a_circular_answers_its_sender_without_waiting_for_the_sweep(router: Router) -> None:
     units = {f"U{n}": rig.agency(f"00001{n:05}") for n in range(100)}
-    router.enforce(rig.directory(version=2, **units))
+    router.activate(rig.directory(version=2, **units))
     receivers = tuple(Receiver(agency=unit.code) for unit in units.values())
     recorded = router.take(delivery(signed_letter(receivers=receivers).raw))
     assert recorded.consignments[-1].type == "verdict"
     assert len(recorded.consignments) < 100, "the rest is shared among the routers"
-    assert len(router.ledger.claim(Claim("two", now()), limit=1000, per_agency=1)) > 100
+    assert len(router.ledger.lease(Lease("two", now()), limit=1000, per_agency=1)) > 100
 
 
 # ---- what changes between the gates and the lock -------------------------------------------------------------------
@@ -366,8 +366,8 @@ def test_a_directory_that_changes_between_gates_and_lock_makes_the_submission_st
 ) -> None:
     one = delivery(signed_letter().raw)
     (found,), entry = router.judge(one)
-    assert isinstance(found, Accepted)
-    router.enforce(rig.directory(version=2, OCS=rig.agency(OCS, state="suspended")))
+    assert isinstance(found, LetterAccepted)
+    router.activate(rig.directory(version=2, OCS=rig.agency(OCS, state="suspended")))
     before = rig.counts(ledger)
     with pytest.raises(Stale):
         router.record(found, entry)
@@ -375,7 +375,7 @@ def test_a_directory_that_changes_between_gates_and_lock_makes_the_submission_st
     assert router.take(one).outcome == "accepted"
     (accepted,) = rig.entries_of_kind(ledger, Kind.ACCEPTED)
     assert accepted["directory"] == 2
-    assert accepted["recipients"][OCS]["held"] is True
+    assert accepted["recipients"][OCS]["onHold"] is True
 
 
 def test_of_two_routers_with_the_same_submission_the_slower_repeats_the_answer_of_the_faster(
@@ -388,7 +388,7 @@ def test_of_two_routers_with_the_same_submission_the_slower_repeats_the_answer_o
     with pytest.raises(Stale):
         other.record(theirs, entry)
     (again,), entry = other.judge(one)
-    assert isinstance(again, Repeated)
+    assert isinstance(again, Duplicate)
     assert again.answer == first
     assert other.record(again, entry).outcome == "repeated"
     assert rig.counts(ledger)["letters"] == 1
@@ -404,7 +404,7 @@ def test_of_two_contents_under_one_id_that_race_the_slower_is_the_conflict(
     router.record(first, entry)
     with pytest.raises(Stale):
         router.record(second, entry)
-    assert refusal(router, router.take(two)) == RejectionCode.ID_CONFLICT
+    assert refusal(router, router.take(two)) == RefusalCode.ID_CONFLICT
     assert rig.counts(ledger)["letters"] == 1
 
 
@@ -500,9 +500,9 @@ def test_a_clerks_correction_supersedes_and_both_stay_in_the_ledger(accepted: Ro
     first, corrected = uuid4(), uuid4()
     accepted.take(delivery(registered(ledger, "๑", notice_id=first).raw, OCS))
     again = accepted.take(delivery(registered(ledger, "๒").raw, OCS))
-    assert refusal(accepted, again, OCS) == RejectionCode.NOTICE_ALREADY_ANSWERED
+    assert refusal(accepted, again, OCS) == RefusalCode.NOTICE_ALREADY_ANSWERED
     foreign = accepted.take(delivery(registered(ledger, "๒", supersedes=uuid4()).raw, OCS))
-    assert refusal(accepted, foreign, OCS) == RejectionCode.NOTICE_SUPERSEDES_FOREIGN
+    assert refusal(accepted, foreign, OCS) == RefusalCode.NOTICE_SUPERSEDES_FOREIGN
     correction = registered(ledger, "๒", notice_id=corrected, supersedes=first)
     assert accepted.take(delivery(correction.raw, OCS)).outcome == "heard"
     with ledger.read() as reader:
@@ -510,7 +510,7 @@ def test_a_clerks_correction_supersedes_and_both_stay_in_the_ledger(accepted: Ro
     assert answer is not None
     assert (answer.number, answer.notice_id) == ("๒", str(corrected))
     late = accepted.take(delivery(registered(ledger, "๓", supersedes=first).raw, OCS))
-    assert refusal(accepted, late, OCS) == RejectionCode.NOTICE_SUPERSEDES_FOREIGN
+    assert refusal(accepted, late, OCS) == RefusalCode.NOTICE_SUPERSEDES_FOREIGN
     assert [one["number"] for one in rig.entries_of_kind(ledger, Kind.NOTICE)] == ["๑", "๒"]
 
 
@@ -519,12 +519,12 @@ def test_of_two_answers_that_race_one_is_heard_and_the_other_examined_again(
 ) -> None:
     one, two = delivery(registered(ledger, "๑").raw, OCS), delivery(registered(ledger, "๒").raw, OCS)
     (first, second), entry = accepted.judge(one, two)
-    assert isinstance(first, Heard)
-    assert isinstance(second, Heard)
+    assert isinstance(first, NoticeAccepted)
+    assert isinstance(second, NoticeAccepted)
     accepted.record(first, entry)
     with pytest.raises(Stale):
         accepted.record(second, entry)
-    assert refusal(accepted, accepted.take(two), OCS) == RejectionCode.NOTICE_ALREADY_ANSWERED
+    assert refusal(accepted, accepted.take(two), OCS) == RefusalCode.NOTICE_ALREADY_ANSWERED
 
 
 def test_a_notice_about_a_letter_that_is_unknown_yet_is_judged_anew(router: Router, ledger: Ledger) -> None:
@@ -532,14 +532,14 @@ def test_a_notice_about_a_letter_that_is_unknown_yet_is_judged_anew(router: Rout
     signed = sign(content, factory.seal(OPM))
     early = factory.notice(letter_id=content.letter_id, letter_digest=signed.digest)
     said = delivery(sign(early, factory.seal(OCS)).raw, OCS)
-    assert refusal(router, router.take(said), OCS) == RejectionCode.NOTICE_LETTER_UNKNOWN
+    assert refusal(router, router.take(said), OCS) == RefusalCode.NOTICE_LETTER_UNKNOWN
     router.take(delivery(signed.raw))
     assert router.take(said).outcome == "heard"
 
 
 def test_a_stranger_to_the_letter_is_not_heard(accepted: Router, ledger: Ledger) -> None:
     recorded = accepted.take(delivery(notice(ledger, Event.DELIVERED, by=DGA).raw, DGA))
-    assert refusal(accepted, recorded, DGA) == RejectionCode.NOTICE_NOT_A_PARTY
+    assert refusal(accepted, recorded, DGA) == RefusalCode.NOTICE_NOT_A_PARTY
 
 
 def test_what_the_sender_says_goes_to_the_recipients_that_it_is_about(
@@ -552,7 +552,7 @@ def test_what_the_sender_says_goes_to_the_recipients_that_it_is_about(
     assert accepted.take(delivery(granted.raw, SOC)).outcome == "heard"
     once_more = notice(ledger, Event.WITHDRAWAL_REQUESTED, by=OPM, about=(SOC,))
     answered = accepted.take(delivery(once_more.raw, OPM))
-    assert refusal(accepted, answered) == RejectionCode.NOTICE_ALREADY_ANSWERED
+    assert refusal(accepted, answered) == RefusalCode.NOTICE_ALREADY_ANSWERED
 
 
 # ---- parked submissions --------------------------------------------------------------------------------------------
@@ -632,6 +632,6 @@ def test_one_submission_that_meets_a_bug_is_returned_as_one_and_its_neighbours_a
 
     monkeypatch.setattr(policy, "letter_rules", broken)
     (before, bug, after), _ = router.examine(good, bad, other)
-    assert isinstance(before, Accepted)
+    assert isinstance(before, LetterAccepted)
     assert isinstance(bug, ZeroDivisionError)
-    assert isinstance(after, Accepted)
+    assert isinstance(after, LetterAccepted)

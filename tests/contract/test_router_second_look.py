@@ -13,10 +13,10 @@ import pytest
 from bus.documents.letter import Receiver
 from bus.documents.notice import Event
 from bus.documents.signing import Signed, sign
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
-from bus.router.delivery import Delivery, Refused
+from bus.router.delivery import Delivery, SubmissionRefused
 from bus.router.recording import Recorded
 from tests.assets import factory
 from tests.assets.factory import OCS, OPM, SOC
@@ -28,7 +28,7 @@ from tests.contract.ledger_rig import Router, delivery
 def router(ledger: Ledger) -> Router:
     """A router whose ledger has one letter from OPM to OCS and SOC."""
     made = Router(ledger)
-    made.enforce(rig.directory())
+    made.activate(rig.directory())
     letter = factory.letter(receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     assert made.take(delivery(sign(letter, factory.seal(OPM)).raw)).outcome == "accepted"
     return made
@@ -61,9 +61,9 @@ def in_one_batch(router: Router, *deliveries: Delivery) -> list[str]:
     outcomes: dict[int, str] = {}
     waiting = list(enumerate(deliveries))
     for _ in range(20):
-        found, judged_by = router.judge(*(one for _, one in waiting))
+        found, examined_under = router.judge(*(one for _, one in waiting))
         with router.ledger.append() as writer:
-            recorded = router._recorder.record_all(found, judged_by, writer)
+            recorded = router._recorder.record_all(found, examined_under, writer)
         again = []
         for place, outcome in zip(waiting, recorded, strict=True):
             if isinstance(outcome, Recorded):
@@ -114,11 +114,11 @@ def test_of_three_routers_that_judged_together_none_refuses_what_the_ledger_perm
     judged = []
     for place in order:
         other = Router(ledger, f"router-{place}")
-        (found,), judged_by = other.judge(deliveries[place])
-        judged.append((place, other, found, judged_by))
-    for place, other, found, judged_by in sorted(judged, key=lambda one: one[0]):
-        assert isinstance(found, Refused) == (place > 0)
-        assert other.record(found, judged_by).outcome == "heard"
+        (found,), examined_under = other.judge(deliveries[place])
+        judged.append((place, other, found, examined_under))
+    for place, other, found, examined_under in sorted(judged, key=lambda one: one[0]):
+        assert isinstance(found, SubmissionRefused) == (place > 0)
+        assert other.record(found, examined_under).outcome == "heard"
     assert numbers(ledger) == ["0", "1", "2"]
 
 
@@ -130,7 +130,7 @@ def test_a_refusal_that_still_holds_under_the_lock_is_recorded_and_not_examined_
     again = delivery(registered(ledger, "3").raw, OCS)
     assert in_one_batch(router, foreign, answered, again) == ["refused", "heard", "refused"]
     codes = [one["code"] for one in rig.entries_of_kind(ledger, Kind.REFUSED)]
-    assert codes == [RejectionCode.NOTICE_SUPERSEDES_FOREIGN, RejectionCode.NOTICE_ALREADY_ANSWERED]
+    assert codes == [RefusalCode.NOTICE_SUPERSEDES_FOREIGN, RefusalCode.NOTICE_ALREADY_ANSWERED]
 
 
 def test_what_is_stale_of_one_letter_holds_up_no_notice_of_another(router: Router, ledger: Ledger) -> None:
@@ -141,9 +141,9 @@ def test_what_is_stale_of_one_letter_holds_up_no_notice_of_another(router: Route
     other = factory.notice(
         Event.DELIVERED, author=SOC, letter_id=letter.letter_id, letter_digest=signed.digest
     )
-    found, judged_by = router.judge(first, second, delivery(sign(other, factory.seal(SOC)).raw, SOC))
+    found, examined_under = router.judge(first, second, delivery(sign(other, factory.seal(SOC)).raw, SOC))
     with ledger.append() as writer:
-        outcomes = router._recorder.record_all(found, judged_by, writer)
+        outcomes = router._recorder.record_all(found, examined_under, writer)
     assert [isinstance(one, Recorded) for one in outcomes] == [True, False, True]
 
 
@@ -177,9 +177,9 @@ def test_a_machines_notice_made_anew_is_a_duplicate_in_one_batch_and_between_two
     first = delivery(said(ledger, Event.DELIVERED, notice_id=id_).raw, OCS)
     anew = delivery(said(ledger, Event.DELIVERED, notice_id=id_, event_time=LATER).raw, OCS)
     other = Router(ledger, "router-2")
-    (theirs,), judged_by = other.judge(anew)
+    (theirs,), examined_under = other.judge(anew)
     assert in_one_batch(router, first, anew) == ["heard", "duplicate"]
-    assert other.record(theirs, judged_by).outcome == "repeated"
+    assert other.record(theirs, examined_under).outcome == "repeated"
     assert other.take(anew).outcome == "repeated"
 
 
@@ -206,7 +206,7 @@ def test_the_id_of_a_heard_receipt_is_free_for_no_other_fact(router: Router, led
     failure = delivery(said(ledger, Event.HANDOVER_FAILED, notice_id=id_).raw, OCS)
     assert router.take(failure).outcome == "refused"
     (entry,) = rig.entries_of_kind(ledger, Kind.CONFLICT)
-    assert entry["code"] == RejectionCode.ID_CONFLICT
+    assert entry["code"] == RefusalCode.ID_CONFLICT
 
 
 def test_a_clerks_notice_with_the_id_of_another_content_is_a_conflict_however_it_is_batched(
@@ -237,7 +237,7 @@ def test_who_asks_under_an_accepted_id_is_told_its_entry_and_gets_the_acceptance
     with ledger.read() as reader:
         refusal = rig.said(reader, OPM, verdict.number)
         waiting = reader.waiting_by_agency()[OPM]
-    assert refusal.reason_code == RejectionCode.ID_CONFLICT
+    assert refusal.reason_code == RefusalCode.ID_CONFLICT
     assert all(f"{accepted.entry}" in text.value for text in refusal.reason_texts)
     assert waiting >= (2, 0), "the refusal, and the acceptance once more"
     assert conflict.left

@@ -16,7 +16,7 @@ from bus.ledger import schema
 from bus.ledger.checkpoint import Tampered
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, canonical, columns
-from bus.ledger.report import Report
+from bus.ledger.findings import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.tables import entries

@@ -23,8 +23,8 @@ from adapters.log import LogClient
 from adapters.mailbox import Mailbox, Message
 from bus.directory import Directory, to_json
 from bus.documents.notes import NoteKey, make_key, witness_key
-from bus.documents.statements import Cosigned, open_statement, sealed
-from bus.errors import RejectionCode, Transient
+from bus.documents.reports import Cosigned, open_report, sealed
+from bus.errors import RefusalCode, Transient
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.router.delivery import Delivery
@@ -57,7 +57,7 @@ async def served(ledger: Ledger) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-class Town:
+class Network:
     """A mailbox of OCS with its witness, and what it has published."""
 
     def __init__(self, lived: Lived, folder: Path, url: str) -> None:
@@ -81,9 +81,9 @@ class Town:
 
 
 @pytest.fixture
-async def town(lived: Lived, tmp_path: Path) -> AsyncIterator[Town]:
+async def network(lived: Lived, tmp_path: Path) -> AsyncIterator[Network]:
     async with served(lived.ledger) as url:
-        made = Town(lived, tmp_path, url)
+        made = Network(lived, tmp_path, url)
         async with made.client:
             yield made
         made.mailbox.close()
@@ -155,141 +155,151 @@ async def test_before_the_first_head_there_is_nothing(sqlite_template: Path, tmp
 # ---- what a witness believes ---------------------------------------------------------------------------------------
 
 
-async def test_heads_that_continue_one_another_are_believed_in_whatever_order_they_come(town: Town) -> None:
-    first, second, third = heads_of(town.lived)
-    assert await town.witness.look(second.note)
-    assert await town.witness.look(third.note)
-    assert await town.witness.look(first.note), "stale, and no alarm"
-    assert await town.witness.look(second.note), "delivered again"
-    newest = town.mailbox.heads.newest()
+async def test_heads_that_continue_one_another_are_believed_in_whatever_order_they_come(
+    network: Network,
+) -> None:
+    first, second, third = heads_of(network.lived)
+    assert await network.witness.look(second.note)
+    assert await network.witness.look(third.note)
+    assert await network.witness.look(first.note), "stale, and no alarm"
+    assert await network.witness.look(second.note), "delivered again"
+    newest = network.mailbox.heads.newest()
     assert newest is not None
     assert newest.size == third.size
-    assert town.alarms == []
+    assert network.alarms == []
 
 
 async def test_a_rewritten_log_is_an_alarm_that_keeps_both_heads_and_believes_the_first(
-    town: Town, sqlite_template: Path, tmp_path: Path
+    network: Network, sqlite_template: Path, tmp_path: Path
 ) -> None:
-    held = heads_of(town.lived)[-1]
-    assert await town.witness.look(held.note)
+    held = heads_of(network.lived)[-1]
+    assert await network.witness.look(held.note)
     # The same key, the same history but for its content, and longer.
     (tmp_path / "forger").mkdir()
     shutil.copy(tmp_path / "bus" / "log.key.pem", tmp_path / "forger")
     forged = lived_in(tmp_path / "forger", sqlite_template)
     newer = more(forged, 3)
     async with served(forged.ledger) as url, LogClient(url) as client:
-        town.witness._log = client
-        assert not await town.witness.look(newer.note)
-        assert not await town.witness.look(newer.note), "and once is enough"
-    (alarm,) = town.mailbox.heads.alarms()
+        network.witness._log = client
+        assert not await network.witness.look(newer.note)
+        assert not await network.witness.look(newer.note), "and once is enough"
+    (alarm,) = network.mailbox.heads.alarms()
     assert alarm.reason.startswith("the log was rewritten")
     assert (alarm.held, alarm.shown) == (held.note, newer.note)
-    newest = town.mailbox.heads.newest()
+    newest = network.mailbox.heads.newest()
     assert newest is not None
     assert newest.note == held.note
 
 
-async def test_two_heads_of_one_size_are_an_alarm(town: Town, sqlite_template: Path, tmp_path: Path) -> None:
-    held = heads_of(town.lived)[-1]
-    await town.witness.look(held.note)
+async def test_two_heads_of_one_size_are_an_alarm(
+    network: Network, sqlite_template: Path, tmp_path: Path
+) -> None:
+    held = heads_of(network.lived)[-1]
+    await network.witness.look(held.note)
     (tmp_path / "forger").mkdir()
     shutil.copy(tmp_path / "bus" / "log.key.pem", tmp_path / "forger")
     twin = heads_of(lived_in(tmp_path / "forger", sqlite_template))[-1]
     assert twin.size == held.size
-    assert not await town.witness.look(twin.note)
-    assert town.alarms == ["two heads of one size"]
+    assert not await network.witness.look(twin.note)
+    assert network.alarms == ["two heads of one size"]
 
 
-async def test_a_log_that_was_cut_off_is_an_alarm(town: Town, tmp_path: Path, sqlite_template: Path) -> None:
+async def test_a_log_that_was_cut_off_is_an_alarm(
+    network: Network, tmp_path: Path, sqlite_template: Path
+) -> None:
     shutil.copytree(tmp_path / "bus", tmp_path / "older")
-    await town.witness.look(more(town.lived, 4).note)
+    await network.witness.look(more(network.lived, 4).note)
     older = Ledger(f"sqlite:///{tmp_path / 'older' / 'ledger.db'}")
     async with served(older) as url, LogClient(url) as client:
-        town.witness._log = client
+        network.witness._log = client
         with older.read() as reader:
             shown = reader.heads.above(0)[1]
-        assert not await town.witness.look(shown.note)
+        assert not await network.witness.look(shown.note)
     older.close()
-    assert town.alarms[0].startswith("the log was cut off")
+    assert network.alarms[0].startswith("the log was cut off")
 
 
-async def test_a_head_by_another_key_is_never_believed_and_is_no_evidence_against_the_log(town: Town) -> None:
-    head = heads_of(town.lived)[0]
+async def test_a_head_by_another_key_is_never_believed_and_is_no_evidence_against_the_log(
+    network: Network,
+) -> None:
+    head = heads_of(network.lived)[0]
     forged = str(read_note(head.note)).replace(f"\n{head.size}\n", f"\n{head.size + 1}\n")
-    assert not await town.witness.look(forged)
-    assert not await town.witness.look("nonsense")
-    assert town.alarms == []
-    assert town.mailbox.heads.newest() is None
+    assert not await network.witness.look(forged)
+    assert not await network.witness.look("nonsense")
+    assert network.alarms == []
+    assert network.mailbox.heads.newest() is None
 
 
-async def test_while_the_log_is_away_nothing_is_concluded(town: Town) -> None:
-    first, second, _ = heads_of(town.lived)
-    await town.witness.look(first.note)
+async def test_while_the_log_is_away_nothing_is_concluded(network: Network) -> None:
+    first, second, _ = heads_of(network.lived)
+    await network.witness.look(first.note)
     async with LogClient("http://127.0.0.1:1") as nobody:
-        town.witness._log = nobody
+        network.witness._log = nobody
         with pytest.raises(Transient, match="away"):
-            await town.witness.look(second.note)
-    assert town.alarms == []
+            await network.witness.look(second.note)
+    assert network.alarms == []
 
 
 # ---- what a witness signs ------------------------------------------------------------------------------------------
 
 
-async def test_what_came_with_a_message_is_looked_at_and_the_anchor_is_cosigned_once(town: Town) -> None:
-    first, _, third = heads_of(town.lived)
+async def test_what_came_with_a_message_is_looked_at_and_the_anchor_is_cosigned_once(
+    network: Network,
+) -> None:
+    first, _, third = heads_of(network.lived)
     headers = {"consignment": 1, "checkpoint": first.note}
-    town.mailbox.arrivals.store([Message(type="weather", body=b"x", headers=headers)])
+    network.mailbox.arrivals.store([Message(type="weather", body=b"x", headers=headers)])
     for _ in range(2):
-        await town.witness.work()
-    assert town.mailbox.heads.of_size(first.size) is not None
-    (raw,) = town.published
-    statement = open_statement(raw, (factory.pin(factory.seal(OCS)),), factory.NOW)
-    assert isinstance(statement, Cosigned)
-    assert statement.size == third.size
-    note = read_note(f"{read_note(third.note).text}\n{statement.line}\n")
-    assert require_signed(note, town.own.verifier)
+        await network.witness.work()
+    assert network.mailbox.heads.of_size(first.size) is not None
+    (raw,) = network.published
+    report = open_report(raw, (factory.pin(factory.seal(OCS)),), factory.NOW)
+    assert isinstance(report, Cosigned)
+    assert report.size == third.size
+    note = read_note(f"{read_note(third.note).text}\n{report.line}\n")
+    assert require_signed(note, network.own.verifier)
 
 
-async def test_a_cosignature_is_kept_outside_of_the_tree_and_published(town: Town) -> None:
-    lived = town.lived
-    lived.router.enforce(rig.directory(2, OCS=rig.agency(OCS, witness=str(town.own.verifier))))
+async def test_a_cosignature_is_kept_outside_of_the_tree_and_published(network: Network) -> None:
+    lived = network.lived
+    lived.router.activate(rig.directory(2, OCS=rig.agency(OCS, witness=str(network.own.verifier))))
     more(lived)
-    await town.witness.work()
+    await network.witness.work()
     before = rig.counts(lived.ledger)["entries"]
     for outcome in ("cosigned", "duplicate"):
-        assert lived.router.take(rig.delivery(town.published[0], OCS)).outcome == outcome
+        assert lived.router.take(rig.delivery(network.published[0], OCS)).outcome == outcome
     assert rig.counts(lived.ledger)["entries"] == before
-    anchor = await town.client.anchor()
+    anchor = await network.client.anchor()
     assert anchor is not None
-    assert require_signed(read_note(anchor), town.own.verifier)
+    assert require_signed(read_note(anchor), network.own.verifier)
 
 
-async def test_a_cosignature_by_nobodys_key_or_over_no_head_is_refused(town: Town) -> None:
-    lived = town.lived
+async def test_a_cosignature_by_nobodys_key_or_over_no_head_is_refused(network: Network) -> None:
+    lived = network.lived
 
-    def refused(**changes: Any) -> RejectionCode:
+    def refused(**changes: Any) -> RefusalCode:
         head = heads_of(lived)[-1]
-        line = str(town.own.cosign(read_note(head.note), 1))
+        line = str(network.own.cosign(read_note(head.note), 1))
         values: dict[str, Any] = {"id": uuid4(), "agency": OCS, "size": head.size, "line": line}
         raw = sealed(Cosigned(**values | changes), factory.seal(OCS))
         (found,), _ = lived.router.judge(rig.delivery(raw, OCS))
         return found.reason.code  # type: ignore[union-attr]
 
-    assert refused() is RejectionCode.STATEMENT_COSIGNATURE, "the directory names no witness"
-    lived.router.enforce(rig.directory(2, OCS=rig.agency(OCS, witness=str(town.own.verifier))))
+    assert refused() is RefusalCode.REPORT_COSIGNATURE, "the directory names no witness"
+    lived.router.activate(rig.directory(2, OCS=rig.agency(OCS, witness=str(network.own.verifier))))
     more(lived)
-    assert refused(size=4711) is RejectionCode.STATEMENT_COSIGNATURE
-    assert refused(line="— nobody AAAA") is RejectionCode.STATEMENT_COSIGNATURE
+    assert refused(size=4711) is RefusalCode.REPORT_COSIGNATURE
+    assert refused(line="— nobody AAAA") is RefusalCode.REPORT_COSIGNATURE
     another = with_signatures(read_note(heads_of(lived)[0].note), ())
-    assert refused(line=str(town.own.cosign(another, 1))) is RejectionCode.STATEMENT_COSIGNATURE
-    assert refused(agency=factory.OPM) is RejectionCode.IDENTITY_SENDER_FOREIGN
+    assert refused(line=str(network.own.cosign(another, 1))) is RefusalCode.REPORT_COSIGNATURE
+    assert refused(agency=factory.OPM) is RefusalCode.IDENTITY_SENDER_FOREIGN
 
 
 # ---- a witness whose key the directory does not name ---------------------------------------------------------------
 
 
-def _statement(town: Town, key: NoteKey, size: int) -> Delivery:
-    (head,) = [one for one in heads_of(town.lived) if one.size == size]
+def _report(network: Network, key: NoteKey, size: int) -> Delivery:
+    (head,) = [one for one in heads_of(network.lived) if one.size == size]
     line = str(key.cosign(read_note(head.note), 1))
     return rig.delivery(
         sealed(Cosigned(id=uuid4(), agency=OCS, size=size, line=line), factory.seal(OCS)), OCS
@@ -297,33 +307,33 @@ def _statement(town: Town, key: NoteKey, size: int) -> Delivery:
 
 
 async def test_a_key_that_is_not_pinned_is_refused_once_however_often_it_cosigns(
-    town: Town, tmp_path: Path
+    network: Network, tmp_path: Path
 ) -> None:
-    lived = town.lived
+    lived = network.lived
     sizes = [head.size for head in heads_of(lived)]
     before = rig.counts(lived.ledger)["entries"]
-    outcomes = [lived.router.take(_statement(town, town.own, size)).outcome for size in sizes * 3]
+    outcomes = [lived.router.take(_report(network, network.own, size)).outcome for size in sizes * 3]
     assert outcomes == ["refused", *["repeated"] * (len(outcomes) - 1)]
     assert rig.counts(lived.ledger)["entries"] == before + 1
     # Another key of the same agency is another matter, and so is this one once the directory names it.
     make_key(tmp_path / "other.pem")
     other = witness_key(tmp_path / "other.pem", "another/name")
-    outcomes = [lived.router.take(_statement(town, other, size)).outcome for size in sizes]
+    outcomes = [lived.router.take(_report(network, other, size)).outcome for size in sizes]
     assert outcomes == ["refused", *["repeated"] * (len(outcomes) - 1)]
-    lived.router.enforce(rig.directory(2, OCS=rig.agency(OCS, witness=str(town.own.verifier))))
-    assert lived.router.take(_statement(town, town.own, sizes[-1])).outcome == "cosigned"
+    lived.router.activate(rig.directory(2, OCS=rig.agency(OCS, witness=str(network.own.verifier))))
+    assert lived.router.take(_report(network, network.own, sizes[-1])).outcome == "cosigned"
 
 
 @pytest.mark.parametrize("named", ["no key", "another key", "nobody"])
 async def test_an_adapter_whose_key_is_not_in_the_directory_says_so_and_does_not_cosign_until_it_is(
-    town: Town, tmp_path: Path, named: str
+    network: Network, tmp_path: Path, named: str
 ) -> None:
     def told(directory: Directory) -> None:
-        town.mailbox.arrivals.store(
+        network.mailbox.arrivals.store(
             [Message(type="directory", body=b"x", headers={"consignment": directory.version})]
         )
-        arrival = town.mailbox.arrivals.waiting(time.time(), 10)[-1]
-        assert town.mailbox.directories.receive(arrival, directory, to_json(directory))
+        arrival = network.mailbox.arrivals.waiting(time.time(), 10)[-1]
+        assert network.mailbox.directories.receive(arrival, directory, to_json(directory))
 
     make_key(tmp_path / "other.pem")
     other = str(witness_key(tmp_path / "other.pem", "another/name").verifier)
@@ -334,14 +344,14 @@ async def test_an_adapter_whose_key_is_not_in_the_directory_says_so_and_does_not
     }
     told(wrong[named])
     for _ in range(3):
-        more(town.lived)
-        await town.witness.work()
-    assert town.published == []
-    trouble = witness_trouble(town.mailbox)
+        more(network.lived)
+        await network.witness.work()
+    assert network.published == []
+    trouble = witness_trouble(network.mailbox)
     assert trouble is not None
     assert "saraban-adapter log key" in trouble["do"]
-    assert standing(town.mailbox)["witness_key"] == trouble
-    told(rig.directory(2, OCS=rig.agency(OCS, witness=str(town.own.verifier))))
-    await town.witness.work()
-    assert len(town.published) == 1
-    assert witness_trouble(town.mailbox) is None
+    assert standing(network.mailbox)["witness_key"] == trouble
+    told(rig.directory(2, OCS=rig.agency(OCS, witness=str(network.own.verifier))))
+    await network.witness.work()
+    assert len(network.published) == 1
+    assert witness_trouble(network.mailbox) is None

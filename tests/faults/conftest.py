@@ -30,9 +30,9 @@ def fragile_node() -> Iterator[Node]:
 
 
 @pytest.fixture(scope="module")
-def town(broker_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def network(broker_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """One bus for all tests of a file, with depot, router and all adapters running."""
-    with scene(broker_node, tmp_path_factory.mktemp("town")) as found:
+    with scene(broker_node, tmp_path_factory.mktemp("network")) as found:
         yield found.start()
 
 

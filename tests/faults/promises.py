@@ -267,7 +267,7 @@ def p10_what_was_sent_again_was_the_same(e: Evidence) -> None:
             if row.summary in ("delivered", "handover-failed"):
                 # A machine's notice is one fact, whenever it is made.
                 assert heard[row.entry] == (box.agency, row.summary)
-            elif row.type != "statement":
+            elif row.type != "report":
                 assert known[box.agency, row.type, row.document_id] == row.digest
 
 

@@ -20,7 +20,7 @@ from uuid import uuid4
 from sqlalchemy import Engine, create_engine, func, select
 
 from adapters.mailbox import tables as mail
-from adapters.mailbox.submissions import UNANSWERED
+from adapters.mailbox.entries import UNANSWERED
 from bus.broker.admin import Management
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import consignments, pending

@@ -28,33 +28,33 @@ RECEIVING = (
 
 
 @pytest.mark.parametrize("step", SENDING)
-def test_p10_the_same_bytes_are_sent_again_when_their_sender_is_killed_at(town: Scene, step: str) -> None:
-    adapter = town.adapter(OPM, failpoints=f"{step}=kill")
-    keys = town.send(OPM, SOC, DGA, count=2)
-    town.dies(adapter, step.partition(":")[0])
-    town.adapter(OPM)
-    promises_hold(town)
-    assert {*keys} <= town.received(SOC) & town.received(DGA)
+def test_p10_the_same_bytes_are_sent_again_when_their_sender_is_killed_at(network: Scene, step: str) -> None:
+    adapter = network.adapter(OPM, failpoints=f"{step}=kill")
+    keys = network.send(OPM, SOC, DGA, count=2)
+    network.dies(adapter, step.partition(":")[0])
+    network.adapter(OPM)
+    promises_hold(network)
+    assert {*keys} <= network.received(SOC) & network.received(DGA)
 
 
 @pytest.mark.parametrize("step", RECEIVING)
-def test_p2_a_letter_is_there_once_when_its_recipient_is_killed_at(town: Scene, step: str) -> None:
-    adapter = town.adapter(SOC, failpoints=f"{step}=kill")
-    keys = town.send(OPM, SOC, DGA, count=2)
-    town.dies(adapter, step.partition(":")[0])
-    town.adapter(SOC)
-    promises_hold(town)
-    assert {*keys} <= town.received(SOC) & town.received(DGA)
+def test_p2_a_letter_is_there_once_when_its_recipient_is_killed_at(network: Scene, step: str) -> None:
+    adapter = network.adapter(SOC, failpoints=f"{step}=kill")
+    keys = network.send(OPM, SOC, DGA, count=2)
+    network.dies(adapter, step.partition(":")[0])
+    network.adapter(SOC)
+    promises_hold(network)
+    assert {*keys} <= network.received(SOC) & network.received(DGA)
 
 
-def test_p7_no_receipt_is_made_when_the_recipient_is_killed_before_it(town: Scene) -> None:
-    adapter = town.adapter(SOC, failpoints="adapter.before-receipt=kill")
+def test_p7_no_receipt_is_made_when_the_recipient_is_killed_before_it(network: Scene) -> None:
+    adapter = network.adapter(SOC, failpoints="adapter.before-receipt=kill")
     receipts = select(func.count()).select_from(mail.notices).where(mail.notices.c.event == "delivered")
-    before = town.rows(SOC, receipts)
-    (key,) = town.send(OPM, SOC)
-    town.dies(adapter, "adapter.before-receipt")
-    assert town.rows(SOC, receipts) == before
-    assert key not in town.received(SOC)
-    town.adapter(SOC)
-    promises_hold(town)
-    assert key in town.received(SOC)
+    before = network.rows(SOC, receipts)
+    (key,) = network.send(OPM, SOC)
+    network.dies(adapter, "adapter.before-receipt")
+    assert network.rows(SOC, receipts) == before
+    assert key not in network.received(SOC)
+    network.adapter(SOC)
+    promises_hold(network)
+    assert key in network.received(SOC)

@@ -12,22 +12,22 @@ from tests.faults.scene import DGA, OPM, SOC, Scene
 from tests.faults.waiting import eventually
 
 
-def agencies(town: Scene) -> list[dict[str, Any]]:
-    done = town.bus.run_bus("agencies", "--json")
+def agencies(network: Scene) -> list[dict[str, Any]]:
+    done = network.bus.run_bus("agencies", "--json")
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)["agencies"]
     return found
 
 
 def test_an_operator_sees_a_dead_adapter_and_its_inbox_filling_up(stage: Callable[..., Scene]) -> None:
-    town = stage(inbox_max_length=10).start(OPM, SOC)
-    keys = town.send(OPM, DGA, SOC, count=8)
-    eventually(lambda: town.accepted(OPM, keys), "accepted")
-    eventually(lambda: {*keys} <= town.received(SOC), "delivered")
-    town.calm()
+    network = stage(inbox_max_length=10).start(OPM, SOC)
+    keys = network.send(OPM, DGA, SOC, count=8)
+    eventually(lambda: network.accepted(OPM, keys), "accepted")
+    eventually(lambda: {*keys} <= network.received(SOC), "delivered")
+    network.calm()
     # The broker counts what is in its queues every few seconds.
-    eventually(lambda: (agencies(town)[0]["queue"] or {}).get("messages") == 9, "the broker has counted")
-    first, *others = agencies(town)
+    eventually(lambda: (agencies(network)[0]["queue"] or {}).get("messages") == 9, "the broker has counted")
+    first, *others = agencies(network)
     assert first["code"] == DGA
     assert first["trouble"] == ["no adapter, letters wait", "nearly full"]
     assert first["queue"]["messages"] == 9  # the directory's version, and the letters
@@ -36,64 +36,64 @@ def test_an_operator_sees_a_dead_adapter_and_its_inbox_filling_up(stage: Callabl
     assert first["lastReceipt"] is None
     assert first["reads"] == ["letter/1.0", "notice/1.0"]
     # What has waited longest is the first that the agency was ever given.
-    (directory, *_) = town.entries(Kind.DIRECTORY)
+    (directory, *_) = network.entries(Kind.DIRECTORY)
     assert first["oldestWaiting"] == directory.body["at"]
     by_code = {one["code"]: one for one in others}
     assert [one["trouble"] for one in others] == [[], []]
     assert by_code[SOC]["lastReceipt"] == max(
-        entry.body["at"] for entry in town.entries(Kind.NOTICE) if entry.body["event"] == "delivered"
+        entry.body["at"] for entry in network.entries(Kind.NOTICE) if entry.body["event"] == "delivered"
     )
     assert by_code[OPM]["lastReceipt"] is None
     assert by_code[OPM]["lastSubmission"] is not None
     assert by_code[OPM]["oldestWaiting"] is None
     # Everywhere else where an operator may look first.
-    check = town.bus.run_bus("topology", "check", "--json")
+    check = network.bus.run_bus("topology", "check", "--json")
     assert json.loads(check.stdout)["warnings"] == [
         f"queue inbox.{DGA} is 90% full (9 messages, {first['queue']['bytes']} bytes, 0 consumers)"
     ]
-    log = town.process("router-1").log
+    log = network.process("router-1").log
     eventually(lambda: log.read_text(encoding="utf-8").count('"inbox-nearly-full"') == 1, "the log warns")
-    shown = town.bus.run_bus("agencies").stdout
+    shown = network.bus.run_bus("agencies").stdout
     assert shown.index(DGA) < min(shown.index(OPM), shown.index(SOC))
     assert "no adapter, letters wait, nearly full" in shown
 
-    town.adapter(DGA)
-    town.calm()
-    eventually(lambda: [one["trouble"] for one in agencies(town)] == [[], [], []], "nothing is wrong")
+    network.adapter(DGA)
+    network.calm()
+    eventually(lambda: [one["trouble"] for one in agencies(network)] == [[], [], []], "nothing is wrong")
     eventually(lambda: '"inbox-has-room"' in log.read_text(encoding="utf-8"), "the warning ends")
 
 
 def test_an_inbox_nearly_full_of_bytes_is_seen_and_a_missing_queue_comes_first(
     stage: Callable[..., Scene],
 ) -> None:
-    town = stage(inbox_max_bytes=50_000).start(OPM)
-    keys = town.send(OPM, DGA, count=7, subject="ก" * 400)
-    eventually(lambda: town.accepted(OPM, keys), "accepted")
-    town.calm()
+    network = stage(inbox_max_bytes=50_000).start(OPM)
+    keys = network.send(OPM, DGA, count=7, subject="ก" * 400)
+    eventually(lambda: network.accepted(OPM, keys), "accepted")
+    network.calm()
 
     def dga() -> dict[str, Any]:
-        (found,) = [one for one in agencies(town) if one["code"] == DGA]
+        (found,) = [one for one in agencies(network) if one["code"] == DGA]
         return found
 
     eventually(lambda: (dga()["queue"] or {}).get("messages") == 8, "the broker has counted")
     worst = dga()
     assert worst["queue"]["fill"] == round(worst["queue"]["bytes"] / 50_000, 3) >= 0.7
     assert "nearly full" in worst["trouble"]
-    with Management(town.bus.broker.management_url) as management:
-        management.delete("queues", town.bus.vhost, f"inbox.{SOC}")
-    eventually(lambda: agencies(town)[0]["trouble"] == ["no queue"], "it is gone")
-    found = agencies(town)
+    with Management(network.bus.broker.management_url) as management:
+        management.delete("queues", network.bus.vhost, f"inbox.{SOC}")
+    eventually(lambda: agencies(network)[0]["trouble"] == ["no queue"], "it is gone")
+    found = agencies(network)
     assert [one["code"] for one in found][:2] == [SOC, DGA]
     assert found[0]["trouble"] == ["no queue"]
 
 
 def test_without_the_broker_the_ledgers_part_is_told(stage: Callable[..., Scene]) -> None:
-    town = stage()
-    settings = town.bus.folder / "bus.toml"
+    network = stage()
+    settings = network.bus.folder / "bus.toml"
     text = settings.read_text(encoding="utf-8")
     (url,) = [line for line in text.splitlines() if line.startswith("management_url")]
     settings.write_text(text.replace(url, 'management_url = "http://127.0.0.1:9"'), encoding="utf-8")
-    done = town.bus.run_bus("agencies", "--json")
+    done = network.bus.run_bus("agencies", "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert "does not answer" in said["broker"]

@@ -14,13 +14,13 @@ IN_A_LETTER = 2500
 
 
 @pytest.mark.parametrize(("way", "code"), [("up", OPM), ("down", SOC)])
-def test_p4_half_a_letter_is_never_delivered(town: Scene, way: str, code: str) -> None:
-    with Line(town.bus.broker.amqp_url) as line:
-        town.adapter(code, broker__url=line.url)
+def test_p4_half_a_letter_is_never_delivered(network: Scene, way: str, code: str) -> None:
+    with Line(network.bus.broker.amqp_url) as line:
+        network.adapter(code, broker__url=line.url)
         line.cut(way, IN_A_LETTER)
-        keys = town.send(OPM, SOC, DGA, count=3)
+        keys = network.send(OPM, SOC, DGA, count=3)
         eventually(lambda: line.cuts == [way], "the line was cut")
-        promises_hold(town)
-        assert {*keys} <= town.received(SOC) & town.received(DGA)
-        assert "connection lost" in town.process(code).log.read_text(encoding="utf-8")
-        town.adapter(code)
+        promises_hold(network)
+        assert {*keys} <= network.received(SOC) & network.received(DGA)
+        assert "connection lost" in network.process(code).log.read_text(encoding="utf-8")
+        network.adapter(code)

@@ -36,48 +36,48 @@ def calendar(receipt: str) -> str:
     return f"version = 1\n[hours]\n{_WEEK}{deadlines}"
 
 
-def _overdue(town: Scene) -> list[dict[str, object]]:
-    return [dict(entry.body) for entry in town.entries(Kind.OVERDUE)]
+def _overdue(network: Scene) -> list[dict[str, object]]:
+    return [dict(entry.body) for entry in network.entries(Kind.OVERDUE)]
 
 
 def test_p12_nobody_is_accused_of_what_a_bus_that_was_down_did_not_hear(stage: Callable[..., Scene]) -> None:
-    town = stage(calendar=calendar("PT8S")).start(OPM)
-    keys = town.send(OPM, SOC)
-    eventually(lambda: town.accepted(OPM, keys), "accepted")
-    (accepted,) = town.entries(Kind.ACCEPTED)
+    network = stage(calendar=calendar("PT8S")).start(OPM)
+    keys = network.send(OPM, SOC)
+    eventually(lambda: network.accepted(OPM, keys), "accepted")
+    (accepted,) = network.entries(Kind.ACCEPTED)
     deadline = datetime.fromisoformat(accepted.body["receiptDue"])
-    eventually(lambda: town.entries(Kind.CONSIGNED), "consigned")
-    town.process("router-1").kill()
+    eventually(lambda: network.entries(Kind.CONSIGNED), "consigned")
+    network.process("router-1").kill()
     assert now() < deadline, "the router was there to hear the receipt"
-    town.adapter(SOC)
-    eventually(lambda: town.rows(SOC, _sent_receipts()), "the recipient's receipt is in the intake")
+    network.adapter(SOC)
+    eventually(lambda: network.rows(SOC, _sent_receipts()), "the recipient's receipt is in the intake")
     eventually(lambda: now() > deadline, "the deadline has passed")
-    town.router()
-    evidence = promises_hold(town)
-    eventually(lambda: not _due(town), "the deadline is judged")
-    assert _overdue(town) == []
+    network.router()
+    evidence = promises_hold(network)
+    eventually(lambda: not _due(network), "the deadline is judged")
+    assert _overdue(network) == []
     assert all(evidence.state(row.letter).recipients[SOC].receipt for row in evidence.letters)
 
 
 def test_p12_a_silent_recipient_is_reported_once_and_may_still_answer(stage: Callable[..., Scene]) -> None:
-    town = stage(calendar=calendar("PT3S")).start(OPM, SOC)
-    keys = town.send(OPM, SOC, DGA)
-    eventually(lambda: _overdue(town), "the silence is recorded")
-    promises_hold(town)
-    (overdue,) = _overdue(town)
+    network = stage(calendar=calendar("PT3S")).start(OPM, SOC)
+    keys = network.send(OPM, SOC, DGA)
+    eventually(lambda: _overdue(network), "the silence is recorded")
+    promises_hold(network)
+    (overdue,) = _overdue(network)
     assert overdue["silent"] == [DGA]
     told = select(mail.notices.c.about).where(mail.notices.c.event == Event.OVERDUE_RECEIPT)
-    assert [about for (about,) in town.rows(OPM, told)] == [DGA]
-    town.process("router-1").kill()
-    town.router()
-    town.adapter(DGA)
-    promises_hold(town)
-    assert _overdue(town) == [overdue]
-    assert {*keys} <= town.received(DGA)
+    assert [about for (about,) in network.rows(OPM, told)] == [DGA]
+    network.process("router-1").kill()
+    network.router()
+    network.adapter(DGA)
+    promises_hold(network)
+    assert _overdue(network) == [overdue]
+    assert {*keys} <= network.received(DGA)
 
 
-def _due(town: Scene) -> bool:
-    with town.bus.open_ledger().engine.connect() as ledger:
+def _due(network: Scene) -> bool:
+    with network.bus.open_ledger().engine.connect() as ledger:
         return ledger.execute(select(due.c.at).where(due.c.deadline == "receipt")).first() is not None
 
 
@@ -89,24 +89,24 @@ def _sent_receipts() -> object:
 def test_p11_a_flood_of_an_agency_that_is_not_concerned_delays_no_judgement(
     stage: Callable[..., Scene],
 ) -> None:
-    town = stage(calendar=calendar("PT3S"), shares={"fruitless": 5}).start(OPM, router=False)
-    router = town.router(batch=4, prefetch=4)
-    town.send(OPM, SOC)
-    eventually(lambda: town.entries(Kind.ACCEPTED), "accepted")
+    network = stage(calendar=calendar("PT3S"), shares={"fruitless": 5}).start(OPM, router=False)
+    router = network.router(batch=4, prefetch=4)
+    network.send(OPM, SOC)
+    eventually(lambda: network.entries(Kind.ACCEPTED), "accepted")
     stop = threading.Event()
-    flooding = threading.Thread(target=_flood_until, args=(town, stop))
+    flooding = threading.Thread(target=_flood_until, args=(network, stop))
     flooding.start()
     try:
-        eventually(lambda: _overdue(town), "the silence is recorded")
-        assert depths(town.bus)[topology.intake_queue(DGA)] > 0, "there was no moment without a flood"
+        eventually(lambda: _overdue(network), "the silence is recorded")
+        assert depths(network.bus)[topology.intake_queue(DGA)] > 0, "there was no moment without a flood"
     finally:
         stop.set()
         flooding.join()
     assert router.running
-    assert [one["silent"] for one in _overdue(town)] == [[SOC]]
+    assert [one["silent"] for one in _overdue(network)] == [[SOC]]
 
 
-def _flood_until(town: Scene, stop: threading.Event) -> None:
+def _flood_until(network: Scene, stop: threading.Event) -> None:
     while not stop.is_set():
-        if depths(town.bus)[topology.intake_queue(DGA)] < 2_000:
-            flood(town.bus, DGA, [secrets.token_bytes(20) for _ in range(1_000)])
+        if depths(network.bus)[topology.intake_queue(DGA)] < 2_000:
+            flood(network.bus, DGA, [secrets.token_bytes(20) for _ in range(1_000)])

@@ -40,64 +40,64 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_p11_a_full_disk_in_the_depot_delays_only_what_does_not_fit(
     stage: Callable[..., Scene], small_disk: Path
 ) -> None:
-    town = stage(depot={"folder": str(small_disk / "depot")}).start()
-    (large,) = town.send(OPM, SOC, size=LARGE)
-    eventually(lambda: "full" in _error(town, OPM, large), "the depot says that its disk is full")
-    small = [*town.send(OPM, SOC, size=SMALL), *town.send(SOC, DGA, size=SMALL)]
-    eventually(lambda: {*small} <= town.received(SOC) | town.received(DGA), "what fits passes")
-    assert not town.accepted(OPM, [large])
+    network = stage(depot={"folder": str(small_disk / "depot")}).start()
+    (large,) = network.send(OPM, SOC, size=LARGE)
+    eventually(lambda: "full" in _error(network, OPM, large), "the depot says that its disk is full")
+    small = [*network.send(OPM, SOC, size=SMALL), *network.send(SOC, DGA, size=SMALL)]
+    eventually(lambda: {*small} <= network.received(SOC) | network.received(DGA), "what fits passes")
+    assert not network.accepted(OPM, [large])
     subprocess.run(["mount", "-o", f"remount,size={RESERVE + 64}m", str(small_disk)], check=True)
-    promises_hold(town)
-    assert large in town.received(SOC)
+    promises_hold(network)
+    assert large in network.received(SOC)
 
 
 def test_p11_an_agency_over_its_quota_delays_nobody_else(stage: Callable[..., Scene], tmp_path: Path) -> None:
     quota = LARGE + 2 * SMALL
-    town = stage(depot={"max_file_bytes": LARGE, "quota_bytes": quota}).start()
+    network = stage(depot={"max_file_bytes": LARGE, "quota_bytes": quota}).start()
     unnamed = tmp_path / "named by no letter"
     unnamed.write_bytes(os.urandom(LARGE))
-    asyncio.run(_show(town, OPM, unnamed, hashlib.sha256(unnamed.read_bytes()).hexdigest()))
-    (large,) = town.send(OPM, SOC, size=LARGE)
-    eventually(lambda: "quota.exceeded" in _error(town, OPM, large), "the depot refuses it for now")
-    small = [*town.send(OPM, SOC, size=SMALL), *town.send(SOC, DGA, size=SMALL)]
-    eventually(lambda: {*small} <= town.received(SOC) | town.received(DGA), "the others pass")
-    assert not town.accepted(OPM, [large])
-    _set(town, "quota_bytes", quota, LARGE * 3)
-    promises_hold(town)
-    assert large in town.received(SOC)
+    asyncio.run(_show(network, OPM, unnamed, hashlib.sha256(unnamed.read_bytes()).hexdigest()))
+    (large,) = network.send(OPM, SOC, size=LARGE)
+    eventually(lambda: "quota.exceeded" in _error(network, OPM, large), "the depot refuses it for now")
+    small = [*network.send(OPM, SOC, size=SMALL), *network.send(SOC, DGA, size=SMALL)]
+    eventually(lambda: {*small} <= network.received(SOC) | network.received(DGA), "the others pass")
+    assert not network.accepted(OPM, [large])
+    _set(network, "quota_bytes", quota, LARGE * 3)
+    promises_hold(network)
+    assert large in network.received(SOC)
 
 
 def test_p11_a_file_that_is_never_taken_fails_its_letter_at_once_and_delays_nobody_else(
     stage: Callable[..., Scene],
 ) -> None:
-    town = stage(depot={"max_file_bytes": LARGE - 1}).start()
-    (large,) = town.send(OPM, SOC, size=LARGE)
-    eventually(lambda: town.states(OPM).get(large) == "refused", "the office is told")
-    (small,) = town.send(OPM, SOC, size=SMALL)
-    eventually(lambda: small in town.received(SOC), "the others pass")
-    receipts = town.bus.exchange_folder(OPM) / "receipts"
+    network = stage(depot={"max_file_bytes": LARGE - 1}).start()
+    (large,) = network.send(OPM, SOC, size=LARGE)
+    eventually(lambda: network.states(OPM).get(large) == "refused", "the office is told")
+    (small,) = network.send(OPM, SOC, size=SMALL)
+    eventually(lambda: small in network.received(SOC), "the others pass")
+    receipts = network.bus.exchange_folder(OPM) / "receipts"
     told = [json.loads(each.read_text(encoding="utf-8")) for each in receipts.glob("*.json")]
     (answer,) = (each["answers"] for each in told if each.get("answers", {}).get("reference") == large)
     assert answer["refusal"]["code"] == "file.too-large"
     assert answer["refusal"]["advice_th"]
-    with town.bus.open_ledger().read() as reader:
+    with network.bus.open_ledger().read() as reader:
         assert reader.find_letters(letter_id=answer["letter_id"]) == []
 
 
-async def _show(town: Scene, code: str, file: Path, sha256: str) -> None:
+async def _show(network: Scene, code: str, file: Path, sha256: str) -> None:
     """Let an agency show the depot a file."""
-    async with DepotClient(town.bus.depot_url, code, town.bus.seal(code)) as depot:
+    async with DepotClient(network.bus.depot_url, code, network.bus.seal(code)) as depot:
         await depot.upload(file, sha256, LARGE)
 
 
-def _set(town: Scene, key: str, old: int, new: int) -> None:
+def _set(network: Scene, key: str, old: int, new: int) -> None:
     """Change a setting of the depot, and start it anew."""
-    settings = town.bus.folder / "bus.toml"
+    settings = network.bus.folder / "bus.toml"
     settings.write_text(settings.read_text().replace(f"{key} = {old}", f"{key} = {new}"))
-    town.process("serve").stop()
-    town.bus.start_depot()
+    network.process("serve").stop()
+    network.bus.start_depot()
 
 
-def _error(town: Scene, code: str, key: str) -> str:
+def _error(network: Scene, code: str, key: str) -> str:
     query = select(mail.outbox.c.last_error).where(mail.outbox.c.reference == key)
-    return "".join(error or "" for (error,) in town.rows(code, query))
+    return "".join(error or "" for (error,) in network.rows(code, query))

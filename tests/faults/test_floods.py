@@ -57,12 +57,12 @@ def repeats(bus: LocalBus) -> list[bytes]:
     return [sign(_plain(OPM), bus.seal(OPM)).raw] * 1_000
 
 
-def statements(bus: LocalBus) -> list[bytes]:
+def reports(bus: LocalBus) -> list[bytes]:
     return [b"eyJ" + secrets.token_hex(40).encode() for _ in range(1_000)]
 
 
 FLOODS: Mapping[str, Callable[[LocalBus], list[bytes]]] = {
-    each.__name__: each for each in (garbage, oversize, wrong_signatures, conflicts, repeats, statements)
+    each.__name__: each for each in (garbage, oversize, wrong_signatures, conflicts, repeats, reports)
 }
 SMALL = {"fruitless": 10, "refusals_per_hour": 20}
 
@@ -71,100 +71,102 @@ SMALL = {"fruitless": 10, "refusals_per_hour": 20}
 def test_p11_a_letter_overtakes_the_flood_that_came_before_it(
     stage: Callable[..., Scene], disguise: str
 ) -> None:
-    town = stage(shares=SMALL)
-    town.bus.start_depot()
-    town.router("first")
-    town.adapter(SOC, resend_after=120.0)
-    town.calm()
-    town.process("first").stop()
-    bodies = FLOODS[disguise](town.bus)
-    flood(town.bus, OPM, bodies)
-    keys = town.send(SOC, DGA, count=3)
-    eventually(lambda: _waiting(town, SOC) == 3, "the letters are in their queue")
-    assert _waiting(town, OPM) == len(bodies)
-    router = town.router(batch=20, prefetch=20)
-    eventually(lambda: len(town.entries(Kind.ACCEPTED)) >= len(keys), "the letters are accepted")
-    assert _waiting(town, OPM) > 0, "the flood is not over yet"
-    eventually(lambda: town.accepted(SOC, keys), "their sender is told")
+    network = stage(shares=SMALL)
+    network.bus.start_depot()
+    network.router("first")
+    network.adapter(SOC, resend_after=120.0)
+    network.calm()
+    network.process("first").stop()
+    bodies = FLOODS[disguise](network.bus)
+    flood(network.bus, OPM, bodies)
+    keys = network.send(SOC, DGA, count=3)
+    eventually(lambda: _waiting(network, SOC) == 3, "the letters are in their queue")
+    assert _waiting(network, OPM) == len(bodies)
+    router = network.router(batch=20, prefetch=20)
+    eventually(lambda: len(network.entries(Kind.ACCEPTED)) >= len(keys), "the letters are accepted")
+    assert _waiting(network, OPM) > 0, "the flood is not over yet"
+    eventually(lambda: network.accepted(SOC, keys), "their sender is told")
     eventually(lambda: _settled(router.health) >= len(bodies), "all of the flood is settled")
-    assert _waiting(town, OPM) == 0
-    assert [entry.body["agency"] for entry in town.entries(Kind.SHARE_EXCEEDED)] == [OPM]
-    assert len(town.entries(Kind.REFUSED)) <= SMALL["refusals_per_hour"] + 1
+    assert _waiting(network, OPM) == 0
+    assert [entry.body["agency"] for entry in network.entries(Kind.SHARE_EXCEEDED)] == [OPM]
+    assert len(network.entries(Kind.REFUSED)) <= SMALL["refusals_per_hour"] + 1
     metrics = httpx.get(f"{router.health}/metrics").text
     assert f'saraban_router_share_exceeded_total{{agency="{OPM}"}} 1.0' in metrics
     assert "share-exceeded" in router.last_words(400)
 
 
 def test_who_floods_is_told_by_the_answer_to_one_of_its_submissions(stage: Callable[..., Scene]) -> None:
-    town = stage(shares={"fruitless": 10})
-    town.bus.start_depot()
-    town.router()
-    flood(town.bus, OPM, garbage(town.bus)[:60])
-    eventually(lambda: town.entries(Kind.SHARE_EXCEEDED), "the alarm is raised")
-    flood(town.bus, OPM, garbage(town.bus)[:5])
-    eventually(lambda: _flags(town) == ["share-exceeded"], "one answer says so")
-    assert len(town.entries(Kind.SHARE_EXCEEDED)) == 1
+    network = stage(shares={"fruitless": 10})
+    network.bus.start_depot()
+    network.router()
+    flood(network.bus, OPM, garbage(network.bus)[:60])
+    eventually(lambda: network.entries(Kind.SHARE_EXCEEDED), "the alarm is raised")
+    flood(network.bus, OPM, garbage(network.bus)[:5])
+    eventually(lambda: _flags(network) == ["share-exceeded"], "one answer says so")
+    assert len(network.entries(Kind.SHARE_EXCEEDED)) == 1
 
 
 def test_two_that_flood_do_not_wait_for_each_other(stage: Callable[..., Scene]) -> None:
-    town = stage(shares=SMALL)
-    town.bus.start_depot()
-    town.router("first").stop()
-    flood(town.bus, OPM, garbage(town.bus))
-    flood(town.bus, SOC, garbage(town.bus)[:100])
-    town.router(batch=20, prefetch=20)
-    eventually(lambda: not _waiting(town, SOC), "the smaller flood is over")
-    assert _waiting(town, OPM) > 0
+    network = stage(shares=SMALL)
+    network.bus.start_depot()
+    network.router("first").stop()
+    flood(network.bus, OPM, garbage(network.bus))
+    flood(network.bus, SOC, garbage(network.bus)[:100])
+    network.router(batch=20, prefetch=20)
+    eventually(lambda: not _waiting(network, SOC), "the smaller flood is over")
+    assert _waiting(network, OPM) > 0
 
 
 def test_what_expired_while_no_router_ran_is_refused_for_that_and_not_parked_as_a_bug(
     stage: Callable[..., Scene],
 ) -> None:
-    town = stage()
-    town.bus.start_depot()
-    good = sign(_plain(OPM), town.bus.seal(OPM)).raw
-    flood(town.bus, OPM, [*garbage(town.bus)[:50], good], expiration="10")
-    eventually(lambda: depths(town.bus)[topology.PARKED] == 51, "all have expired")
-    town.router()
-    eventually(lambda: len(town.entries(Kind.REFUSED)) == 51, "all are refused")
-    assert {entry.body["code"] for entry in town.entries(Kind.REFUSED)} == {"message.property"}
-    assert {entry.body["agency"] for entry in town.entries(Kind.REFUSED)} == {OPM}
-    assert town.entries(Kind.PARKED) == []
+    network = stage()
+    network.bus.start_depot()
+    good = sign(_plain(OPM), network.bus.seal(OPM)).raw
+    flood(network.bus, OPM, [*garbage(network.bus)[:50], good], expiration="10")
+    eventually(lambda: depths(network.bus)[topology.PARKED] == 51, "all have expired")
+    network.router()
+    eventually(lambda: len(network.entries(Kind.REFUSED)) == 51, "all are refused")
+    assert {entry.body["code"] for entry in network.entries(Kind.REFUSED)} == {"message.property"}
+    assert {entry.body["agency"] for entry in network.entries(Kind.REFUSED)} == {OPM}
+    assert network.entries(Kind.PARKED) == []
 
 
 @pytest.mark.parametrize("asked", [{"expiration": "600000"}, {"priority": 5}, {"reply_to": "amq.gen-x"}])
 def test_what_a_client_asks_of_the_broker_is_refused_and_not_obeyed(
     stage: Callable[..., Scene], asked: dict[str, object]
 ) -> None:
-    town = stage()
-    town.bus.start_depot()
-    town.router()
-    good = sign(_plain(OPM), town.bus.seal(OPM)).raw
-    flood(town.bus, OPM, [good], **asked)
-    (refused,) = eventually(lambda: town.entries(Kind.REFUSED), "it is refused")
+    network = stage()
+    network.bus.start_depot()
+    network.router()
+    good = sign(_plain(OPM), network.bus.seal(OPM)).raw
+    flood(network.bus, OPM, [good], **asked)
+    (refused,) = eventually(lambda: network.entries(Kind.REFUSED), "it is refused")
     assert refused.body["code"] == "message.property"
-    flood(town.bus, OPM, [good])
-    judged = eventually(lambda: town.entries(Kind.REFUSED)[1:] or town.entries(Kind.ACCEPTED), "it is judged")
+    flood(network.bus, OPM, [good])
+    judged = eventually(
+        lambda: network.entries(Kind.REFUSED)[1:] or network.entries(Kind.ACCEPTED), "it is judged"
+    )
     assert judged[0].body.get("code") in (None, "file.missing")
 
 
 def test_a_forged_death_gets_a_poisonous_submission_refused_and_no_router_killed(
     stage: Callable[..., Scene],
 ) -> None:
-    town = stage()
-    town.bus.start_depot()
-    town.router("first").stop()
+    network = stage()
+    network.bus.start_depot()
+    network.router("first").stop()
     death = {"reason": "expired", "queue": topology.intake_queue(OPM), "count": 1}
-    flood(town.bus, OPM, [b"<poison/>"], headers={"x-death": [death]}, expiration="1")
-    eventually(lambda: depths(town.bus)[topology.PARKED] == 1, "it has expired")
-    router = town.router()
-    (refused,) = eventually(lambda: town.entries(Kind.REFUSED), "it is refused")
+    flood(network.bus, OPM, [b"<poison/>"], headers={"x-death": [death]}, expiration="1")
+    eventually(lambda: depths(network.bus)[topology.PARKED] == 1, "it has expired")
+    router = network.router()
+    (refused,) = eventually(lambda: network.entries(Kind.REFUSED), "it is refused")
     assert refused.body["code"] == "message.property"
     assert router.running
 
 
-def _waiting(town: Scene, code: str) -> int:
-    return depths(town.bus)[topology.intake_queue(code)]
+def _waiting(network: Scene, code: str) -> int:
+    return depths(network.bus)[topology.intake_queue(code)]
 
 
 def _settled(health: str | None) -> float:
@@ -174,7 +176,7 @@ def _settled(health: str | None) -> float:
     )
 
 
-def _flags(town: Scene) -> list[str]:
-    with town.bus.open_ledger().read() as reader:
+def _flags(network: Scene) -> list[str]:
+    with network.bus.open_ledger().read() as reader:
         numbers = [(OPM, number) for number in range(1, 100)]
         return [str(one.headers["flags"]) for one in reader.consignments(numbers) if "flags" in one.headers]

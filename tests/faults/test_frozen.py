@@ -38,16 +38,16 @@ def _recipient(scene: Scene) -> Process:
     ("start", "user"), [(_router, ROUTER), (_sender, user_of(OPM)), (_recipient, user_of(SOC))]
 )
 def test_p2_what_a_frozen_process_had_in_hand_is_done_once(
-    town: Scene, start: Callable[[Scene], Process], user: str
+    network: Scene, start: Callable[[Scene], Process], user: str
 ) -> None:
-    process = start(town)
-    eventually(lambda: len(connections(town, user)) >= 2, "two connections")
-    keys = town.send(OPM, SOC, DGA, count=2)
-    eventually(lambda: town.bus.failpoints_reached(process.name), "frozen")
+    process = start(network)
+    eventually(lambda: len(connections(network, user)) >= 2, "two connections")
+    keys = network.send(OPM, SOC, DGA, count=2)
+    eventually(lambda: network.bus.failpoints_reached(process.name), "frozen")
     # The broker gives up whoever misses two heartbeats, and hands what it had to somebody else.
-    eventually(lambda: not connections(town, user), "the broker gave its connections up")
+    eventually(lambda: not connections(network, user), "the broker gave its connections up")
     assert process.running
     process.send_signal(signal.SIGCONT)
-    promises_hold(town)
+    promises_hold(network)
     assert process.running
-    assert {*keys} <= town.received(SOC) & town.received(DGA)
+    assert {*keys} <= network.received(SOC) & network.received(DGA)

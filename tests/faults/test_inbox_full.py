@@ -24,56 +24,56 @@ ROOM = 3
 
 
 def test_p11_a_full_inbox_delays_nobody_else(stage: Callable[..., Scene]) -> None:
-    town = stage(inbox_max_length=ROOM).start(OPM, SOC)
-    keys = town.send(OPM, DGA, SOC, count=ROOM * 3)
+    network = stage(inbox_max_length=ROOM).start(OPM, SOC)
+    keys = network.send(OPM, DGA, SOC, count=ROOM * 3)
     # A queue finds out that it is full after it has taken what came at once: then comes one more.
-    eventually(lambda: {*keys} <= town.received(SOC), "the queue is full")
-    keys += town.send(OPM, DGA, SOC)
-    eventually(lambda: town.entries(Kind.CONSIGNMENT_FAILED), "the queue refused one")
-    (failure, *_) = town.entries(Kind.CONSIGNMENT_FAILED)
+    eventually(lambda: {*keys} <= network.received(SOC), "the queue is full")
+    keys += network.send(OPM, DGA, SOC)
+    eventually(lambda: network.entries(Kind.CONSIGNMENT_FAILED), "the queue refused one")
+    (failure, *_) = network.entries(Kind.CONSIGNMENT_FAILED)
     assert (failure.body["agency"], failure.body["reason"]) == (DGA, "Nacked")
-    eventually(lambda: {*keys} <= town.received(SOC), "the others have it")
-    evidence = promises_hold(town)
+    eventually(lambda: {*keys} <= network.received(SOC), "the others have it")
+    evidence = promises_hold(network)
     assert {code for code, _ in evidence.pending} == {DGA}
     assert evidence.depths[DGA] >= ROOM
 
-    town.adapter(DGA)
-    promises_hold(town)
-    assert {*keys} <= town.received(DGA)
-    assert not gather(town).pending
+    network.adapter(DGA)
+    promises_hold(network)
+    assert {*keys} <= network.received(DGA)
+    assert not gather(network).pending
 
 
 @pytest.mark.parametrize("emptied_by", ["its adapter", "its operator"])
 def test_delivery_goes_on_within_half_a_minute_after_the_inbox_has_room(
     stage: Callable[..., Scene], emptied_by: str
 ) -> None:
-    town = stage(inbox_max_length=ROOM).start(OPM, SOC)
-    town.send(OPM, DGA, count=ROOM * 20)
-    log = town.process("router-1").log
+    network = stage(inbox_max_length=ROOM).start(OPM, SOC)
+    network.send(OPM, DGA, count=ROOM * 20)
+    log = network.process("router-1").log
 
     def refused() -> int:
         return log.read_text(encoding="utf-8").count('"consignment-not-confirmed"')
 
     # Refused again and again, also by channels that were opened while the queue was full.
     eventually(lambda: refused() >= 5, "the queue goes on refusing")
-    before = len(gather(town).pending)
+    before = len(gather(network).pending)
     assert before > ROOM
     began = monotonic()
     if emptied_by == "its adapter":
-        town.adapter(DGA)
-        eventually(lambda: not gather(town).pending, "everything is delivered", within=60)
+        network.adapter(DGA)
+        eventually(lambda: not gather(network).pending, "everything is delivered", within=60)
     else:
-        with Management(town.bus.broker.management_url) as management:
-            management.delete("queues", town.bus.vhost, inbox_queue(DGA), "contents")
-        eventually(lambda: len(gather(town).pending) < before, "something is delivered", within=60)
+        with Management(network.bus.broker.management_url) as management:
+            management.delete("queues", network.bus.vhost, inbox_queue(DGA), "contents")
+        eventually(lambda: len(gather(network).pending) < before, "something is delivered", within=60)
     assert monotonic() - began < 30
 
 
 async def test_a_renewed_lane_is_a_new_channel_and_the_old_ones_answers_still_come(
     stage: Callable[..., Scene],
 ) -> None:
-    town = stage(inbox_max_length=ROOM)
-    bus = town.bus
+    network = stage(inbox_max_length=ROOM)
+    bus = network.bus
     async with Link(bus.amqp_url("bus.router"), name="test") as link:
         one = message(DGA)
         old = asyncio.create_task(link.publish(one, lane="inbox"))

@@ -26,51 +26,51 @@ def _ready(process: Process) -> bool:
 
 
 def test_p1_no_letter_is_lost_while_the_ledger_is_locked(stage: Callable[..., Scene]) -> None:
-    town = stage().start()
-    town.calm()
-    router = town.process("router-1")
-    lock = sqlite3.connect(town.bus.folder / "ledger.db", isolation_level=None)
+    network = stage().start()
+    network.calm()
+    router = network.process("router-1")
+    lock = sqlite3.connect(network.bus.folder / "ledger.db", isolation_level=None)
     try:
         lock.execute("BEGIN IMMEDIATE")
-        keys = town.send(OPM, SOC, DGA, count=3)
+        keys = network.send(OPM, SOC, DGA, count=3)
         eventually(lambda: not _ready(router), "the router says that it is waiting")
         lock.execute("ROLLBACK")
     finally:
         lock.close()
-    promises_hold(town)
+    promises_hold(network)
     assert router.running
-    assert {*keys} <= town.received(SOC) & town.received(DGA)
+    assert {*keys} <= network.received(SOC) & network.received(DGA)
 
 
 def test_p8_the_ledger_goes_on_where_it_was_when_its_server_was_killed(
     stage: Callable[..., Scene], postgres_server: PostgresCluster, postgres_url: str
 ) -> None:
-    town = stage(ledger_url=postgres_url).start()
-    first = town.send(OPM, SOC, DGA, count=5)
-    eventually(lambda: town.accepted(OPM, first), "the first are accepted")
-    promises_hold(town)
-    router = town.process("router-1")
-    keys = town.send(OPM, SOC, DGA, count=5)
+    network = stage(ledger_url=postgres_url).start()
+    first = network.send(OPM, SOC, DGA, count=5)
+    eventually(lambda: network.accepted(OPM, first), "the first are accepted")
+    promises_hold(network)
+    router = network.process("router-1")
+    keys = network.send(OPM, SOC, DGA, count=5)
     postgres_server.kill()
     assert not postgres_server.running
 
     def held_up(references: list[str]) -> int:
         wanted = mail.outbox.c.reference.in_(references)
         return len(
-            town.rows(SOC, select(mail.outbox.c.id).where(wanted, mail.outbox.c.last_error.is_not(None)))
+            network.rows(SOC, select(mail.outbox.c.id).where(wanted, mail.outbox.c.last_error.is_not(None)))
         )
 
     def one_more_is_held_up() -> bool:
-        keys.extend(town.send(SOC, OPM))
+        keys.extend(network.send(SOC, OPM))
         return held_up(keys[5:]) > 0
 
     # For a second the depot goes by the directory that it has asked for last: what comes by then may pass.
     eventually(one_more_is_held_up, "the depot says that it cannot ask the ledger")
-    late = town.send(SOC, OPM, count=5)
+    late = network.send(SOC, OPM, count=5)
     eventually(lambda: held_up(late) == 5, "nothing can be sent while nobody can ask the ledger")
     keys += late
     postgres_server.start()
-    promises_hold(town)
+    promises_hold(network)
     assert router.running
-    assert {*keys[:5]} <= town.received(SOC) & town.received(DGA)
-    assert {*keys[5:]} <= town.received(OPM)
+    assert {*keys[:5]} <= network.received(SOC) & network.received(DGA)
+    assert {*keys[5:]} <= network.received(OPM)

@@ -30,11 +30,15 @@ def families(process: Process) -> dict[str, Metric]:
 
 
 @pytest.fixture(scope="module")
-def processes(town: Scene) -> dict[str, Process]:
-    keys = town.send(OPM, SOC, DGA, count=3)
-    town.calm()
-    assert town.accepted(OPM, keys)
-    return {"router": town.process("router-1"), "depot": town.process("serve"), "adapter": town.process(OPM)}
+def processes(network: Scene) -> dict[str, Process]:
+    keys = network.send(OPM, SOC, DGA, count=3)
+    network.calm()
+    assert network.accepted(OPM, keys)
+    return {
+        "router": network.process("router-1"),
+        "depot": network.process("serve"),
+        "adapter": network.process(OPM),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +79,12 @@ def _gauges(process: Process) -> Iterator[tuple[object, ...]]:
                 yield (name, *sorted(sample.labels.items()), sample.value)
 
 
-def test_no_gauge_only_grows(town: Scene, processes: dict[str, Process]) -> None:
-    town.calm()
+def test_no_gauge_only_grows(network: Scene, processes: dict[str, Process]) -> None:
+    network.calm()
     before = {name: set(_gauges(process)) for name, process in processes.items()}
-    keys = town.send(OPM, SOC, count=5)
-    town.calm()
-    assert town.accepted(OPM, keys)
+    keys = network.send(OPM, SOC, count=5)
+    network.calm()
+    assert network.accepted(OPM, keys)
     after = {name: set(_gauges(process)) for name, process in processes.items()}
     assert after == before
     counted = 'saraban_adapter_accepted_total{type="letter"}'
@@ -88,15 +92,15 @@ def test_no_gauge_only_grows(town: Scene, processes: dict[str, Process]) -> None
 
 
 def test_the_age_of_what_waits_is_an_age(stage: Callable[..., Scene]) -> None:
-    town = stage().start(OPM)
-    town.calm()
-    adapter = town.process(OPM)
+    network = stage().start(OPM)
+    network.calm()
+    adapter = network.process(OPM)
     assert metric(adapter, "saraban_adapter_send_lag_seconds") == 0
-    town.send(OPM, SOC, count=20)
+    network.send(OPM, SOC, count=20)
     for _ in range(20):
         # On their first try, whatever stands in the column of the next one.
         assert metric(adapter, "saraban_adapter_send_lag_seconds") < 60
         assert metric(adapter, "saraban_adapter_verdict_lag_seconds") < 60
-    town.calm()
+    network.calm()
     assert metric(adapter, "saraban_adapter_send_lag_seconds") == 0
     assert metric(adapter, "saraban_adapter_verdict_lag_seconds") == 0

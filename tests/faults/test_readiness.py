@@ -50,15 +50,15 @@ def logged(process: Process, event: str, cause: str) -> int:
 def test_a_router_says_so_of_a_broker_that_blocks_publishers_of_a_ledger_that_is_halted_and_of_one_that_is_locked(
     stage: Callable[..., Scene], fragile_node: Node
 ) -> None:
-    town = stage(node=fragile_node).start(OPM)
-    town.calm()
-    router = town.process("router-1")
+    network = stage(node=fragile_node).start(OPM)
+    network.calm()
+    router = network.process("router-1")
     assert readyz(router) == (200, "ready\n")
-    ledger = town.bus.folder / "ledger.db"
+    ledger = network.bus.folder / "ledger.db"
     lock = sqlite3.connect(ledger, isolation_level=None)
 
     def halt(verb: str) -> None:
-        assert town.bus.run_bus("ledger", verb, "--reason", "a test").returncode == 0
+        assert network.bus.run_bus("ledger", verb, "--reason", "a test").returncode == 0
 
     faults: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "broker-blocked": (
@@ -88,9 +88,9 @@ def test_a_router_says_so_of_a_broker_that_blocks_publishers_of_a_ledger_that_is
 def test_depot_and_router_say_so_of_a_database_that_was_killed(
     stage: Callable[..., Scene], postgres_server: PostgresCluster, postgres_url: str
 ) -> None:
-    town = stage(ledger_url=postgres_url).start(OPM)
-    town.calm()
-    router, depot = town.process("router-1"), town.process("serve")
+    network = stage(ledger_url=postgres_url).start(OPM)
+    network.calm()
+    router, depot = network.process("router-1"), network.process("serve")
     postgres_server.kill()
     eventually(partial(says, router, "database"), "the router says it")
     eventually(lambda: "ledger: " in readyz(depot)[1], "the depot says it")
@@ -105,11 +105,11 @@ def test_depot_and_router_say_so_of_a_database_that_was_killed(
 def test_an_adapter_says_so_of_a_broker_that_is_gone_and_of_one_that_blocks_it(
     stage: Callable[..., Scene], fragile_node: Node
 ) -> None:
-    town = stage(node=fragile_node).start(OPM)
-    town.calm()
-    adapter = town.process(OPM)
+    network = stage(node=fragile_node).start(OPM)
+    network.calm()
+    adapter = network.process(OPM)
     fragile_node.set_memory_alarm(True)
-    town.send(OPM, SOC, count=1)
+    network.send(OPM, SOC, count=1)
     eventually(partial(says, adapter, "broker-blocked"), "blocked")
     eventually(lambda: metric(adapter, "saraban_adapter_send_lag_seconds") > 1, "what waits grows older")
     fragile_node.set_memory_alarm(False)

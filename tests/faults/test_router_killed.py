@@ -22,12 +22,12 @@ STEPS = (
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_p1_no_letter_is_lost_when_a_router_is_killed_at(town: Scene, step: str) -> None:
+def test_p1_no_letter_is_lost_when_a_router_is_killed_at(network: Scene, step: str) -> None:
     point = step.removesuffix(":second")
-    router = town.router(failpoints=f"{point}=kill" + ("@2" if step != point else ""))
-    keys = town.send(OPM, SOC, DGA, count=2) + town.send(SOC, OPM)
-    town.dies(router, point.partition(":")[0])
-    town.router()
-    evidence = promises_hold(town)
-    assert {*keys} <= town.received(DGA) | town.received(OPM)
-    assert len(evidence.letters) == sum(map(len, town.given.values()))
+    router = network.router(failpoints=f"{point}=kill" + ("@2" if step != point else ""))
+    keys = network.send(OPM, SOC, DGA, count=2) + network.send(SOC, OPM)
+    network.dies(router, point.partition(":")[0])
+    network.router()
+    evidence = promises_hold(network)
+    assert {*keys} <= network.received(DGA) | network.received(OPM)
+    assert len(evidence.letters) == sum(map(len, network.given.values()))

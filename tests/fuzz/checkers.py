@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bus.documents import schema
 from bus.documents.signing import verify
 from bus.documents.xml import Document, canonical, open_envelope, parse_again, read
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.verifier import xmlsig
 from bus.verifier.findings import Broken
 from tests.assets import factory
@@ -56,7 +56,7 @@ def _by_gates(raw: bytes, *, by_octets: bool) -> Answer:
         envelope = open_envelope(raw)
         schema.check(envelope)
         found = verify(envelope, _PINS, factory.NOW, by_octets=by_octets)
-    except Rejected as refusal:
+    except Refused as refusal:
         return Answer(False, why=refusal.code)
     return Answer(True, found.digest, found.document)
 
@@ -130,4 +130,4 @@ def expected_of_xmlsec1(answer: Answer) -> bool | None:
     """What xmlsec1 has to say after our answer; None where it may say either."""
     if answer.accepted:
         return True
-    return False if answer.why == RejectionCode.SIGNATURE_BROKEN else None
+    return False if answer.why == RefusalCode.SIGNATURE_BROKEN else None

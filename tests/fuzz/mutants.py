@@ -19,7 +19,7 @@ from lxml import etree
 
 from bus.documents.seal import Seal
 from bus.documents.xml import canonical, canonical_part, hardened_parser
-from bus.errors import Rejected
+from bus.errors import Refused
 
 _TAG = re.compile(rb"<[^<>]+>")
 _ATTRIBUTE = re.compile(rb"""\s([\w:]+)="([^"]*)\"""")
@@ -175,7 +175,7 @@ def signed_again(raw: bytes, seal: Seal) -> bytes | None:
         info = etree.fromstring(raw, hardened_parser())[-1][0]
         assert isinstance(seal.private_key, ec.EllipticCurvePrivateKey)
         r, s = decode_dss_signature(seal.private_key.sign(canonical_part(info), ec.ECDSA(SHA256())))
-    except (etree.LxmlError, LookupError, ValueError, Rejected):
+    except (etree.LxmlError, LookupError, ValueError, Refused):
         return None
     value = b64encode(r.to_bytes(32) + s.to_bytes(32))
     return re.sub(rb"(SignatureValue[^>]*>)[A-Za-z0-9+/=]{88}(</)", rb"\g<1>" + value + rb"\g<2>", raw)

@@ -14,7 +14,7 @@ from bus.broker.messages import Incoming
 from bus.documents.letter import Letter
 from bus.documents.notice import Event, Notice
 from bus.documents.signing import Signed
-from bus.errors import RejectionCode as Code
+from bus.errors import RefusalCode as Code
 from bus.ledger.entry import Kind
 from bus.ledger.state import LetterState
 from tests.assets import factory

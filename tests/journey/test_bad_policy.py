@@ -12,7 +12,7 @@ import pytest
 from bus.documents.letter import Extension, Letter, Receiver, SealedContent
 from bus.documents.notice import Event
 from bus.documents.xml import build, to_bytes
-from bus.errors import RejectionCode as Code
+from bus.errors import RefusalCode as Code
 from tests.assets import directories, factory
 from tests.journey.office import Agency, Offices
 from tests.journey.verdicts import refused
@@ -225,11 +225,11 @@ async def test_a_suspended_recipient_is_held_and_told_of_and_served_once_reinsta
     assert notice.terms is not None
     assert notice.terms.recipients == (factory.SOC, suspended.code)
     assert notice.terms.directory_version == 2
-    assert answer.headers["flags"] == "held"
+    assert answer.headers["flags"] == "on-hold"
     arrived = await offices[factory.SOC].letter_arrives(signed.raw)
     assert "flags" not in arrived.headers, "it is no business of the other recipients"
-    assert offices.state(answer.headers["entry"]).recipients[suspended.code].status == "held"
-    assert offices.entry(answer.headers["entry"]).body["flags"] == ["held"]
+    assert offices.state(answer.headers["entry"]).recipients[suspended.code].status == "on-hold"
+    assert offices.entry(answer.headers["entry"]).body["flags"] == ["on-hold"]
 
     # A suspended agency cannot send, and is told so; what went to the others goes on.
     own = suspended.seal(suspended.letter())

@@ -12,7 +12,7 @@ from bus.broker import topology
 from bus.broker.admin import Management
 from bus.broker.link import Link
 from bus.broker.messages import Unconfirmed
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.ledger.entry import Kind
 from bus.router.recording.refusals import KEPT_BYTES
 from tests.assets import build_bad_inputs, factory
@@ -40,7 +40,7 @@ async def test_a_letter_that_was_refused_for_its_signature_may_be_sent_rightly_s
 ) -> None:
     agency = offices[factory.OPM]
     letter = agency.letter()
-    await refused(offices, agency.seal(letter, by=factory.seal("stranger")).raw, RejectionCode.KEY_UNKNOWN)
+    await refused(offices, agency.seal(letter, by=factory.seal("stranger")).raw, RefusalCode.KEY_UNKNOWN)
     signed, answer = await agency.send(letter)
     assert offices.word_of_the_bus(answer).letter_digest == signed.digest
     await offices[factory.SOC].letter_arrives(signed.raw)
@@ -61,7 +61,7 @@ async def test_a_submission_without_user_id_is_refused_to_the_agency_of_the_exch
 ) -> None:
     agency = offices[factory.OPM]
     signed = agency.seal(agency.letter())
-    await refused(offices, signed.raw, RejectionCode.IDENTITY_USER_MISSING, user=None)
+    await refused(offices, signed.raw, RefusalCode.IDENTITY_USER_MISSING, user=None)
     await agency.submit(signed.raw)
     await offices[factory.SOC].letter_arrives(signed.raw)
 
@@ -71,10 +71,10 @@ async def test_a_later_refusal_of_the_same_bytes_gives_its_own_reason_and_not_th
 ) -> None:
     agency = offices[factory.OPM]
     signed = agency.seal(agency.letter("9999999999"))
-    await refused(offices, signed.raw, RejectionCode.IDENTITY_USER_MISSING, user=None)
+    await refused(offices, signed.raw, RefusalCode.IDENTITY_USER_MISSING, user=None)
     await agency.submit(signed.raw)
     verdict = await agency.answer(signed.raw, times=2)
-    assert offices.word_of_the_bus(verdict).reason_code == RejectionCode.RECIPIENT_UNKNOWN
+    assert offices.word_of_the_bus(verdict).reason_code == RefusalCode.RECIPIENT_UNKNOWN
 
 
 async def test_a_permission_too_many_at_the_broker_lets_nobody_speak_as_another(offices: Offices) -> None:
@@ -84,9 +84,9 @@ async def test_a_permission_too_many_at_the_broker_lets_nobody_speak_as_another(
         async with Link(offices.bus.amqp_url(intruder.user), name="intruder") as link:
             await intruder.submit(signed.raw, exchange=topology.submit_exchange(victim.code), over=link)
     verdict = await victim.answer(signed.raw)
-    assert offices.word_of_the_bus(verdict).reason_code == RejectionCode.IDENTITY_USER_FOREIGN
+    assert offices.word_of_the_bus(verdict).reason_code == RefusalCode.IDENTITY_USER_FOREIGN
     entry = offices.entry(verdict.headers["entry"])
-    assert (entry.kind, entry.body["code"]) == (Kind.REFUSED, RejectionCode.IDENTITY_USER_FOREIGN)
+    assert (entry.kind, entry.body["code"]) == (Kind.REFUSED, RefusalCode.IDENTITY_USER_FOREIGN)
     assert offices.raw_of(entry) == signed.raw[:KEPT_BYTES]
     assert offices.consigned_by(entry.seq) == [(victim.code, "verdict")]
     await the_next_letters_pass(offices, victim.code, before, expected=[verdict])
@@ -133,7 +133,7 @@ async def test_the_broker_refuses_the_submit_exchange_of_another(offices: Office
 async def test_a_letter_in_the_name_of_another_agency_is_refused(offices: Offices) -> None:
     agency = offices[factory.OPM]
     letter = agency.letter(factory.OCS, sender=factory.sender(factory.SOC))
-    refusal = await refused(offices, agency.seal(letter).raw, RejectionCode.IDENTITY_SENDER_FOREIGN)
+    refusal = await refused(offices, agency.seal(letter).raw, RefusalCode.IDENTITY_SENDER_FOREIGN)
     assert factory.SOC in refusal.words
 
 
@@ -142,7 +142,7 @@ async def test_a_letter_that_another_agency_signed_is_refused_and_stays_free_for
 ) -> None:
     author = offices[factory.SOC]
     signed = author.seal(author.letter(factory.OCS))
-    await refused(offices, signed.raw, RejectionCode.KEY_UNKNOWN)
+    await refused(offices, signed.raw, RefusalCode.KEY_UNKNOWN)
     await author.submit(signed.raw)
     await offices[factory.OCS].letter_arrives(signed.raw)
 
@@ -193,7 +193,7 @@ async def test_a_forged_x_death_header_changes_nobodys_origin(offices: Offices) 
     stolen = victim.seal(victim.letter(factory.OCS)).raw
     await agency.submit(stolen, headers=forged)
     verdict = await agency.answer(stolen)
-    assert offices.word_of_the_bus(verdict).reason_code == RejectionCode.KEY_UNKNOWN
+    assert offices.word_of_the_bus(verdict).reason_code == RefusalCode.KEY_UNKNOWN
     assert offices.consigned_by(verdict.headers["entry"]) == [(factory.OPM, "verdict")]
 
 

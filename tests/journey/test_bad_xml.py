@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.broker.messages import Unconfirmed
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from tests.assets import factory
 from tests.assets.bad_inputs import SCHEMA, XML
 from tests.journey.office import Offices
@@ -45,7 +45,7 @@ async def test_what_is_larger_than_any_message_may_be_does_not_pass_the_broker(o
 
 async def test_a_submission_that_can_never_pass_gets_the_same_answer_again(offices: Offices) -> None:
     raw = XML["not-xml"].make() + b" once more"
-    first = await refused(offices, raw, RejectionCode.XML_NOT_WELL_FORMED)
+    first = await refused(offices, raw, RefusalCode.XML_NOT_WELL_FORMED)
     head = offices.head()
     agency = offices[factory.OPM]
     await agency.submit(raw)

@@ -70,18 +70,18 @@ async def test_a_letter_to_a_group_of_ten_thousand_is_accepted_and_nobody_is_lef
         assert notice.event == Event.ACCEPTED
         assert notice.terms is not None
         assert list(notice.terms.recipients) == expected
-        assert answer.headers["flags"] == "held"
+        assert answer.headers["flags"] == "on_hold"
 
         entry = int(str(answer.headers["entry"]))
         recipients = offices.state(entry).recipients
         assert sorted(recipients) == expected
-        assert {code for code, one in recipients.items() if one.held} == set(KEYLESS)
+        assert {code for code, one in recipients.items() if one.on_hold} == set(KEYLESS)
         for code in others:
             await offices[code].letter_arrives(signed.raw)
         with offices.ledger.engine.connect() as connection:
             given = select(func.count()).where(consignments.c.entry == entry, consignments.c.type == "letter")
             assert connection.scalar(given) == MANY
-            assert connection.scalar(select(func.count()).where(pending.c.held)) == len(KEYLESS)
+            assert connection.scalar(select(func.count()).where(pending.c.on_hold)) == len(KEYLESS)
 
         # A circular holds nobody up.
         small, _ = await agency.send(agency.letter(factory.SOC))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bus.documents.notice import Event
-from bus.errors import RejectionCode as Code
+from bus.errors import RefusalCode as Code
 from bus.ledger.entry import Kind
 from tests.assets import factory
 from tests.journey.office import Offices

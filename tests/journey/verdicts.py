@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from bus.broker.messages import Incoming
 from bus.documents.letter import Receiver
 from bus.documents.notice import Event, Notice
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from bus.ledger.entry import Entry, Kind
 from bus.router.recording.refusals import KEPT_BYTES
 from tests.assets import factory
@@ -41,7 +41,7 @@ class Refusal:
 async def refused(
     offices: Offices,
     raw: bytes,
-    code: RejectionCode,
+    code: RefusalCode,
     *,
     sender: str = factory.OPM,
     type: str = "letter",
@@ -61,7 +61,7 @@ async def refused(
     return refusal
 
 
-def _tells_the_sender(refusal: Refusal, code: RejectionCode, raw: bytes) -> None:
+def _tells_the_sender(refusal: Refusal, code: RefusalCode, raw: bytes) -> None:
     notice = refusal.notice
     assert notice.event == Event.REFUSED_BY_BUS
     assert notice.reason_code == code, refusal.words
@@ -72,7 +72,7 @@ def _tells_the_sender(refusal: Refusal, code: RejectionCode, raw: bytes) -> None
 
 
 def _stands_in_the_ledger(
-    offices: Offices, refusal: Refusal, code: RejectionCode, raw: bytes, sender: str, kind: Kind
+    offices: Offices, refusal: Refusal, code: RefusalCode, raw: bytes, sender: str, kind: Kind
 ) -> None:
     entry = refusal.entry
     assert (entry.kind, entry.body["code"], entry.body["agency"]) == (kind, code, sender)

@@ -83,7 +83,7 @@ GOOD = {
     "its type": 'raise Transient(f"away ({type(exc).__name__})") from exc',
     "the system's word": 'raise Transient(f"away ({exc.strerror})") from exc',
     "itself": '_LOG.warning("away", why=exc)',
-    "to the sender": "raise Rejected(CODE, str(exc)) from exc",
+    "to the sender": "raise Refused(CODE, str(exc)) from exc",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from bus import assets
 from bus.codes import load_codes
 from bus.documents.notice import Event
-from bus.errors import Misconfigured, RejectionCode
+from bus.errors import Misconfigured, RefusalCode
 
 ETSI_EVENTS = {
     "SubmissionAcceptance",
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_every_refusal_has_its_words_and_no_words_are_without_a_refusal() -> None:
-    assert set(load_codes().refusals) == {code.value for code in RejectionCode}
+    assert set(load_codes().refusals) == {code.value for code in RefusalCode}
 
 
 def test_every_event_has_its_name_and_no_name_is_without_an_event() -> None:
@@ -53,7 +53,7 @@ def test_a_refusal_says_in_both_languages_what_is_wrong_and_what_to_do() -> None
 def test_no_two_refusals_say_the_same() -> None:
     refusals = load_codes().refusals.values()
     for sentences in ({each.th for each in refusals}, {each.en for each in refusals}):
-        assert len(sentences) == len(RejectionCode)
+        assert len(sentences) == len(RefusalCode)
 
 
 def test_events_bear_the_names_that_etsi_gave_them() -> None:
@@ -93,7 +93,7 @@ def test_no_extension_belongs_to_two_media_types() -> None:
 
 
 def test_a_refusal_knows_its_words() -> None:
-    assert load_codes().refusal(RejectionCode.XML_DTD).en.startswith("The document declares a DTD")
+    assert load_codes().refusal(RefusalCode.XML_DTD).en.startswith("The document declares a DTD")
 
 
 def test_the_mistakes_of_all_lists_come_at_once(folder: Path) -> None:

@@ -61,11 +61,11 @@ class Story:
 
 
 def test_a_letter_begins_as_accepted_or_held() -> None:
-    held = {"role": "copy", "consignment": 3, "held": True, "addressed": DGA}
-    story = Story(recipients={OCS: {"role": "to", "consignment": 2}, SOC: held})
+    on_hold = {"role": "copy", "consignment": 3, "onHold": True, "addressed": DGA}
+    story = Story(recipients={OCS: {"role": "to", "consignment": 2}, SOC: on_hold})
     state = story.state
     assert (state.letter, state.sender, state.digest) == (1, OPM, "ab" * 32)
-    assert (story.status(OCS), story.status(SOC)) == ("accepted", "held")
+    assert (story.status(OCS), story.status(SOC)) == ("accepted", "on-hold")
     assert (state.recipients[OCS].addressed, state.recipients[SOC].addressed) == (OCS, DGA)
     assert (state.recipients[SOC].role, state.recipients[SOC].consignment) == ("copy", 3)
     assert state.unacknowledged == [OCS, SOC]
@@ -100,10 +100,10 @@ def test_only_the_consignment_of_the_letter_itself_consigns_it() -> None:
 
 
 def test_a_held_letter_is_released_when_it_is_consigned() -> None:
-    story = Story(recipients={OCS: {"role": "to", "consignment": 7, "held": True}})
-    assert story.status() == "held"
+    story = Story(recipients={OCS: {"role": "to", "consignment": 7, "onHold": True}})
+    assert story.status() == "on-hold"
     story.consigned(**{OCS: 7})
-    assert not story.state.recipients[OCS].held
+    assert not story.state.recipients[OCS].on_hold
 
 
 def test_the_first_time_of_consignment_and_of_receipt_counts() -> None:

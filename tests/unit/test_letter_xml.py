@@ -27,15 +27,15 @@ from bus.documents.xml import (
     to_bytes,
     type_of,
 )
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from tests.assets import factory, strategies
 
 SAMPLES: dict[str, Document] = {**factory.letters(), **factory.notices()}
 PLAIN = to_bytes(build(factory.letter()))
 
 
-def refusal_of(raw: bytes) -> RejectionCode:
-    with pytest.raises(Rejected) as caught:
+def refusal_of(raw: bytes) -> RefusalCode:
+    with pytest.raises(Refused) as caught:
         open_envelope(raw)
     return caught.value.code
 
@@ -75,9 +75,9 @@ def test_times_are_written_in_bangkok_whatever_their_zone_was() -> None:
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         build(factory.letter(sent_at=factory.NOW.replace(tzinfo=None)))
-    assert caught.value.code == RejectionCode.SCHEMA_VALUE
+    assert caught.value.code == RefusalCode.SCHEMA_VALUE
 
 
 @given(
@@ -96,25 +96,25 @@ def test_a_control_character_is_refused_wherever_it_stands(character: str, place
             extensions=(Extension(must_understand=False, content=f"<x xmlns='u:v'>{bad}</x>"),)
         ),
     }[place]
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         build(letter)
-    assert caught.value.code == RejectionCode.SCHEMA_VALUE
+    assert caught.value.code == RefusalCode.SCHEMA_VALUE
 
 
 @pytest.mark.parametrize("break_", ["\t", "\n"])
 def test_a_line_break_is_allowed_in_a_body_and_nowhere_in_a_subject(break_: str) -> None:
     schema.check_tree(build(factory.letter(content=Content(subject="ก", body=f"ก{break_}ข"))), "letter")
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         schema.check_tree(build(factory.letter(content=Content(subject=f"ก{break_}ข"))), "letter")
-    assert caught.value.code == RejectionCode.SCHEMA_VALUE
+    assert caught.value.code == RefusalCode.SCHEMA_VALUE
     assert caught.value.where.startswith("/Letter/Subject")
 
 
 def test_an_extension_element_without_a_namespace_is_refused_before_it_falls_into_ours() -> None:
     inner = '<x:a xmlns:x="urn:example"><b/></x:a>'
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         build(factory.letter(extensions=(Extension(must_understand=False, content=inner),)))
-    assert caught.value.code == RejectionCode.SCHEMA_ELEMENT
+    assert caught.value.code == RefusalCode.SCHEMA_ELEMENT
 
 
 def test_the_digest_does_not_depend_on_how_the_bytes_are_laid_out() -> None:
@@ -136,9 +136,9 @@ def test_what_has_no_canonical_form_is_refused() -> None:
         b"</Letter>", f'<Extension mustUnderstand="false">{content}</Extension></Letter>'.encode()
     )
     for use in (canonical, read):
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(Refused) as caught:
             use(open_envelope(raw).root)
-        assert caught.value.code == RejectionCode.XML_NOT_WELL_FORMED
+        assert caught.value.code == RefusalCode.XML_NOT_WELL_FORMED
 
 
 # Gate 1 ----------------------------------------------------------------------------------------------------------
@@ -157,55 +157,55 @@ def namespaces(number: int) -> bytes:
 
 
 GATE_1 = {
-    "nothing": (b"", RejectionCode.XML_NOT_WELL_FORMED),
-    "blanks": (b" \n ", RejectionCode.XML_NOT_WELL_FORMED),
-    "not xml": (b"%PDF-1.7", RejectionCode.XML_NOT_WELL_FORMED),
-    "cut off": (PLAIN[:-5], RejectionCode.XML_NOT_WELL_FORMED),
-    "two roots": (PLAIN + BODY, RejectionCode.XML_NOT_WELL_FORMED),
-    "a nul after the root": (PLAIN + b"\0", RejectionCode.XML_NOT_WELL_FORMED),
-    "a nul in a text": (PLAIN.replace(b"1234", b"12\x0034"), RejectionCode.XML_NOT_WELL_FORMED),
+    "nothing": (b"", RefusalCode.XML_NOT_WELL_FORMED),
+    "blanks": (b" \n ", RefusalCode.XML_NOT_WELL_FORMED),
+    "not xml": (b"%PDF-1.7", RefusalCode.XML_NOT_WELL_FORMED),
+    "cut off": (PLAIN[:-5], RefusalCode.XML_NOT_WELL_FORMED),
+    "two roots": (PLAIN + BODY, RefusalCode.XML_NOT_WELL_FORMED),
+    "a nul after the root": (PLAIN + b"\0", RefusalCode.XML_NOT_WELL_FORMED),
+    "a nul in a text": (PLAIN.replace(b"1234", b"12\x0034"), RefusalCode.XML_NOT_WELL_FORMED),
     "not utf-8": (
         PLAIN.replace("ประชุม".encode(), "ประชุม".encode("cp874")),
-        RejectionCode.XML_NOT_WELL_FORMED,
+        RefusalCode.XML_NOT_WELL_FORMED,
     ),
-    "utf-16": (BODY.decode().encode("utf-16"), RejectionCode.XML_NOT_WELL_FORMED),
-    "utf-16 without a mark": (BODY.decode().encode("utf-16-le"), RejectionCode.XML_NOT_WELL_FORMED),
+    "utf-16": (BODY.decode().encode("utf-16"), RefusalCode.XML_NOT_WELL_FORMED),
+    "utf-16 without a mark": (BODY.decode().encode("utf-16-le"), RefusalCode.XML_NOT_WELL_FORMED),
     "another encoding declared": (
         PLAIN.replace(b"UTF-8", b"TIS-620", 1),
-        RejectionCode.XML_NOT_WELL_FORMED,
+        RefusalCode.XML_NOT_WELL_FORMED,
     ),
     "a doctype in utf-7": (
         b"<?xml version='1.0' encoding='UTF-7'?>+ADwAIQ-DOCTYPE x+AD4-" + BODY,
-        RejectionCode.XML_NOT_WELL_FORMED,
+        RefusalCode.XML_NOT_WELL_FORMED,
     ),
-    "xml 1.1": (PLAIN.replace(b"'1.0'", b"'1.1'", 1), RejectionCode.XML_NOT_WELL_FORMED),
-    "an unknown entity": (PLAIN.replace(b"1234", b"&nbsp;"), RejectionCode.XML_NOT_WELL_FORMED),
+    "xml 1.1": (PLAIN.replace(b"'1.0'", b"'1.1'", 1), RefusalCode.XML_NOT_WELL_FORMED),
+    "an unknown entity": (PLAIN.replace(b"1234", b"&nbsp;"), RefusalCode.XML_NOT_WELL_FORMED),
     "a reference to a control character": (
         PLAIN.replace(b"1234", b"&#1;"),
-        RejectionCode.XML_NOT_WELL_FORMED,
+        RefusalCode.XML_NOT_WELL_FORMED,
     ),
-    "too large": (PLAIN + b" " * MAX_BYTES, RejectionCode.XML_TOO_LARGE),
-    "too deep": (b"<a>" * (MAX_DEPTH + 1) + b"</a>" * (MAX_DEPTH + 1), RejectionCode.XML_TOO_LARGE),
-    "too many elements": (b"<a>" + b"<b/>" * MAX_ELEMENTS + b"</a>", RejectionCode.XML_TOO_LARGE),
-    "too many attributes": (b"<a %s/>" % attributes(MAX_ATTRIBUTES + 1), RejectionCode.XML_TOO_LARGE),
-    "too many namespaces": (b"<a %s/>" % namespaces(MAX_NAMESPACES + 1), RejectionCode.XML_TOO_LARGE),
-    "far too deep": (b"<a>" * 100_000 + b"</a>" * 100_000, RejectionCode.XML_NOT_WELL_FORMED),
-    "a doctype": (DECLARATION + b"<!DOCTYPE Letter>" + BODY, RejectionCode.XML_DTD),
-    "a doctype without a declaration": (b"\n<!DOCTYPE Letter>" + BODY, RejectionCode.XML_DTD),
-    "billion laughs": (BILLION_LAUGHS + BODY.replace(b"1234", b"&b;"), RejectionCode.XML_DTD),
-    "an external entity": (XXE + BODY.replace(b"1234", b"&x;"), RejectionCode.XML_DTD),
+    "too large": (PLAIN + b" " * MAX_BYTES, RefusalCode.XML_TOO_LARGE),
+    "too deep": (b"<a>" * (MAX_DEPTH + 1) + b"</a>" * (MAX_DEPTH + 1), RefusalCode.XML_TOO_LARGE),
+    "too many elements": (b"<a>" + b"<b/>" * MAX_ELEMENTS + b"</a>", RefusalCode.XML_TOO_LARGE),
+    "too many attributes": (b"<a %s/>" % attributes(MAX_ATTRIBUTES + 1), RefusalCode.XML_TOO_LARGE),
+    "too many namespaces": (b"<a %s/>" % namespaces(MAX_NAMESPACES + 1), RefusalCode.XML_TOO_LARGE),
+    "far too deep": (b"<a>" * 100_000 + b"</a>" * 100_000, RefusalCode.XML_NOT_WELL_FORMED),
+    "a doctype": (DECLARATION + b"<!DOCTYPE Letter>" + BODY, RefusalCode.XML_DTD),
+    "a doctype without a declaration": (b"\n<!DOCTYPE Letter>" + BODY, RefusalCode.XML_DTD),
+    "billion laughs": (BILLION_LAUGHS + BODY.replace(b"1234", b"&b;"), RefusalCode.XML_DTD),
+    "an external entity": (XXE + BODY.replace(b"1234", b"&x;"), RefusalCode.XML_DTD),
     "an external subset": (
         b'<!DOCTYPE a SYSTEM "http://example.org/a.dtd">' + BODY,
-        RejectionCode.XML_DTD,
+        RefusalCode.XML_DTD,
     ),
-    "a doctype behind a comment": (b"<!-- --><!DOCTYPE Letter>" + BODY, RejectionCode.XML_FOREIGN_NODE),
-    "a doctype inside": (PLAIN.replace(b"<ID>", b"<!DOCTYPE a><ID>"), RejectionCode.XML_NOT_WELL_FORMED),
-    "a comment": (PLAIN.replace(b"1234", b"12<!-- -->34"), RejectionCode.XML_FOREIGN_NODE),
-    "a comment after the root": (PLAIN + b"<!-- -->", RejectionCode.XML_FOREIGN_NODE),
-    "an instruction": (PLAIN.replace(b"<ID>", b"<?php ?><ID>"), RejectionCode.XML_FOREIGN_NODE),
+    "a doctype behind a comment": (b"<!-- --><!DOCTYPE Letter>" + BODY, RefusalCode.XML_FOREIGN_NODE),
+    "a doctype inside": (PLAIN.replace(b"<ID>", b"<!DOCTYPE a><ID>"), RefusalCode.XML_NOT_WELL_FORMED),
+    "a comment": (PLAIN.replace(b"1234", b"12<!-- -->34"), RefusalCode.XML_FOREIGN_NODE),
+    "a comment after the root": (PLAIN + b"<!-- -->", RefusalCode.XML_FOREIGN_NODE),
+    "an instruction": (PLAIN.replace(b"<ID>", b"<?php ?><ID>"), RefusalCode.XML_FOREIGN_NODE),
     "a style sheet": (
         DECLARATION + b'<?xml-stylesheet href="http://example.org"?>' + BODY,
-        RejectionCode.XML_FOREIGN_NODE,
+        RefusalCode.XML_FOREIGN_NODE,
     ),
 }
 
@@ -218,7 +218,7 @@ def test_gate_1_refuses(name: str) -> None:
 
 def test_the_deepest_document_allowed_is_parsed() -> None:
     # It goes on to gate 2, which does not know its root.
-    assert refusal_of(b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH) == RejectionCode.TYPE_UNKNOWN_ROOT
+    assert refusal_of(b"<a>" * MAX_DEPTH + b"</a>" * MAX_DEPTH) == RefusalCode.TYPE_UNKNOWN_ROOT
 
 
 def test_the_dearest_document_within_the_bounds_is_canonicalised_in_no_time() -> None:
@@ -242,13 +242,13 @@ def test_a_byte_order_mark_and_a_document_without_a_declaration_are_read() -> No
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        (b"<Letter ", b"<Lettre ", RejectionCode.TYPE_UNKNOWN_ROOT),
-        (b"urn:saraban-bus:letter:1.0", b"urn:example", RejectionCode.TYPE_UNKNOWN_ROOT),
-        (b"urn:saraban-bus:letter:1.0", b"urn:saraban-bus:letter:2.0", RejectionCode.TYPE_UNKNOWN_VERSION),
-        (b'version="1.0"', b'version="1.1"', RejectionCode.TYPE_UNKNOWN_VERSION),
+        (b"<Letter ", b"<Lettre ", RefusalCode.TYPE_UNKNOWN_ROOT),
+        (b"urn:saraban-bus:letter:1.0", b"urn:example", RefusalCode.TYPE_UNKNOWN_ROOT),
+        (b"urn:saraban-bus:letter:1.0", b"urn:saraban-bus:letter:2.0", RefusalCode.TYPE_UNKNOWN_VERSION),
+        (b'version="1.0"', b'version="1.1"', RefusalCode.TYPE_UNKNOWN_VERSION),
     ],
 )
-def test_gate_2_refuses_what_it_does_not_know(old: bytes, new: bytes, code: RejectionCode) -> None:
+def test_gate_2_refuses_what_it_does_not_know(old: bytes, new: bytes, code: RefusalCode) -> None:
     raw = PLAIN.replace(old, new)
     assert refusal_of(raw if old != b"<Letter " else raw.replace(b"</Letter>", b"</Lettre>")) == code
 
@@ -256,9 +256,9 @@ def test_gate_2_refuses_what_it_does_not_know(old: bytes, new: bytes, code: Reje
 @pytest.mark.parametrize("flag", ["true", "1", " true "])
 def test_gate_2_refuses_an_extension_that_has_to_be_understood(flag: str) -> None:
     extension = f'<Extension mustUnderstand="{flag}"><x:a xmlns:x="urn:example"/></Extension></Letter>'
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         open_envelope(PLAIN.replace(b"</Letter>", extension.encode()))
-    assert caught.value.code == RejectionCode.TYPE_EXTENSION
+    assert caught.value.code == RefusalCode.TYPE_EXTENSION
     assert caught.value.detail == "{urn:example}a"
     assert caught.value.where == "/Letter/Extension line 2"
 
@@ -269,25 +269,25 @@ def test_gate_2_refuses_an_extension_that_has_to_be_understood(flag: str) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ("<KindCode>external</KindCode>", "", RejectionCode.SCHEMA_ELEMENT),
-        ("<KindCode>external", "<KindCode><b/>external", RejectionCode.SCHEMA_ELEMENT),
-        ("<KindCode>", "<Kind/><KindCode>", RejectionCode.SCHEMA_ELEMENT),
-        ("<KindCode>", "<KindCode>a</KindCode><KindCode>", RejectionCode.SCHEMA_ELEMENT),
-        ("<ID>0100900000</ID>", "", RejectionCode.SCHEMA_ELEMENT),
-        ("<Size>50123", "<Size>๕", RejectionCode.SCHEMA_VALUE),
-        ("<Size>50123", "<Size>5_0", RejectionCode.SCHEMA_VALUE),
-        ("+07:00</SendDate>", "+08:00</SendDate>", RejectionCode.SCHEMA_VALUE),
-        ("<LetterID>", "<LetterID>x", RejectionCode.SCHEMA_VALUE),
+        ("<KindCode>external</KindCode>", "", RefusalCode.SCHEMA_ELEMENT),
+        ("<KindCode>external", "<KindCode><b/>external", RefusalCode.SCHEMA_ELEMENT),
+        ("<KindCode>", "<Kind/><KindCode>", RefusalCode.SCHEMA_ELEMENT),
+        ("<KindCode>", "<KindCode>a</KindCode><KindCode>", RefusalCode.SCHEMA_ELEMENT),
+        ("<ID>0100900000</ID>", "", RefusalCode.SCHEMA_ELEMENT),
+        ("<Size>50123", "<Size>๕", RefusalCode.SCHEMA_VALUE),
+        ("<Size>50123", "<Size>5_0", RefusalCode.SCHEMA_VALUE),
+        ("+07:00</SendDate>", "+08:00</SendDate>", RefusalCode.SCHEMA_VALUE),
+        ("<LetterID>", "<LetterID>x", RefusalCode.SCHEMA_VALUE),
         (
             "</Letter>",
             '<Extension mustUnderstand="no"><x xmlns="urn:x"/></Extension></Letter>',
-            RejectionCode.SCHEMA_VALUE,
+            RefusalCode.SCHEMA_VALUE,
         ),
     ],
 )
-def test_reading_refuses_what_the_schema_would_have_refused(old: str, new: str, code: RejectionCode) -> None:
+def test_reading_refuses_what_the_schema_would_have_refused(old: str, new: str, code: RefusalCode) -> None:
     text = PLAIN.decode()
     assert text.count(old) == 1
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         read(open_envelope(text.replace(old, new).encode()).root)
     assert caught.value.code == code

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pika.exceptions import ConnectionClosedByBroker
 from sqlalchemy.exc import DBAPIError
 
-from bus.errors import Misconfigured, Problem, Rejected, RejectionCode, Transient
+from bus.errors import Misconfigured, Problem, RefusalCode, Refused, Transient
 from bus.logs import WITHHELD, _dumps, exceptions_by_place, in_words, withhold, words_of_others
 
 
@@ -163,7 +163,7 @@ MAKERS: list[Callable[[], BaseException]] = [
     lambda: ConnectionClosedByBroker(406, SECRET),
     lambda: _noted(RuntimeError("x")),
     lambda: ExceptionGroup(SECRET, [ValueError(SECRET), ExceptionGroup("b", [_Own(SECRET)])]),
-    lambda: Rejected(RejectionCode.SCHEMA_VALUE, SECRET, where=SECRET),
+    lambda: Refused(RefusalCode.SCHEMA_VALUE, SECRET, where=SECRET),
 ]
 
 makers = st.sampled_from(MAKERS)
@@ -229,7 +229,7 @@ def test_no_exception_brings_its_text_into_a_log(
 
 def test_what_is_ours_or_the_systems_is_said() -> None:
     assert in_words(Transient("the depot is away")) == "the depot is away"
-    assert in_words(Rejected(RejectionCode.SCHEMA_VALUE, SECRET)) == "schema.value"
+    assert in_words(Refused(RefusalCode.SCHEMA_VALUE, SECRET)) == "schema.value"
     assert in_words(Misconfigured(Problem("bus.toml", "log.level", "is wrong", "Mend it"))).startswith(
         "bus.toml"
     )

@@ -13,7 +13,7 @@ from bus.codes import load_codes
 from bus.directory import Agency, Directory, Topic
 from bus.documents.letter import Content, Extension, Letter, Receiver, Reference, SealedContent
 from bus.documents.notice import Event
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.ledger.entry import timestamp
 from bus.router.delivery import Recipient
 from bus.router.policy import letter_rules, notice_rules, resolve
@@ -26,13 +26,13 @@ FOREIGN = Extension(must_understand=True, content='<x:note xmlns:x="urn:example:
 SEALED = SealedContent(algorithm="A256GCM", ciphertext="c2VjcmV0Lg==")
 
 
-def refused(rule: Callable[[], object]) -> Rejected:
-    with pytest.raises(Rejected) as refusal:
+def refused(rule: Callable[[], object]) -> Refused:
+    with pytest.raises(Refused) as refusal:
         rule()
     return refusal.value
 
 
-def judged(letter: Letter) -> Rejected:
+def judged(letter: Letter) -> Refused:
     return refused(lambda: letter_rules(letter, CODES, NOW))
 
 
@@ -51,51 +51,51 @@ def test_every_sort_of_letter_passes(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "code", "detail"),
     [
-        ({"kind": "poem"}, RejectionCode.CODE_UNKNOWN, "KindCode poem"),
-        ({"speed": "009"}, RejectionCode.CODE_UNKNOWN, "SpeedCode 009"),
-        ({"secrecy": "009"}, RejectionCode.CODE_UNKNOWN, "SecretCode 009"),
-        ({"acknowledgement": "none"}, RejectionCode.CODE_UNKNOWN, "AcknowledgementCode none"),
+        ({"kind": "poem"}, RefusalCode.CODE_UNKNOWN, "KindCode poem"),
+        ({"speed": "009"}, RefusalCode.CODE_UNKNOWN, "SpeedCode 009"),
+        ({"secrecy": "009"}, RefusalCode.CODE_UNKNOWN, "SecretCode 009"),
+        ({"acknowledgement": "none"}, RefusalCode.CODE_UNKNOWN, "AcknowledgementCode none"),
         (
             {"receivers": (Receiver(agency=OCS, role="bcc"),)},
-            RejectionCode.CODE_UNKNOWN,
+            RefusalCode.CODE_UNKNOWN,
             "RoleCode bcc",
         ),
-        ({"content": referring(relation="hates")}, RejectionCode.CODE_UNKNOWN, "RelationCode hates"),
-        ({"kind": "poem", "speed": "009"}, RejectionCode.CODE_UNKNOWN, "KindCode poem, SpeedCode 009"),
-        ({"secrecy": "004"}, RejectionCode.SECRECY_EXCLUDED, "004"),
-        ({"secrecy": "002"}, RejectionCode.SECRECY_UNSEALED, "002"),
-        ({"secrecy": "003"}, RejectionCode.SECRECY_UNSEALED, "003"),
+        ({"content": referring(relation="hates")}, RefusalCode.CODE_UNKNOWN, "RelationCode hates"),
+        ({"kind": "poem", "speed": "009"}, RefusalCode.CODE_UNKNOWN, "KindCode poem, SpeedCode 009"),
+        ({"secrecy": "004"}, RefusalCode.SECRECY_EXCLUDED, "004"),
+        ({"secrecy": "002"}, RefusalCode.SECRECY_UNSEALED, "002"),
+        ({"secrecy": "003"}, RefusalCode.SECRECY_UNSEALED, "003"),
         (
             {"secrecy": "004", "content": None, "sealed": SEALED},
-            RejectionCode.SECRECY_EXCLUDED,
+            RefusalCode.SECRECY_EXCLUDED,
             "004",
         ),
-        ({"extensions": (FOREIGN,)}, RejectionCode.TYPE_EXTENSION, ""),
-        ({"date": dt.date(2569, 11, 22)}, RejectionCode.DATE_BUDDHIST_YEAR, "CorrespondenceDate"),
+        ({"extensions": (FOREIGN,)}, RefusalCode.TYPE_EXTENSION, ""),
+        ({"date": dt.date(2569, 11, 22)}, RefusalCode.DATE_BUDDHIST_YEAR, "CorrespondenceDate"),
         (
             {"sent_at": NOW.replace(year=2569, month=1, day=1)},
-            RejectionCode.DATE_BUDDHIST_YEAR,
+            RefusalCode.DATE_BUDDHIST_YEAR,
             "SendDate",
         ),
-        ({"due_by": NOW.replace(year=2569, month=1, day=1)}, RejectionCode.DATE_BUDDHIST_YEAR, "DueBy"),
-        ({"date": (NOW + 40 * DAY).date()}, RejectionCode.DATE_OUT_OF_RANGE, "CorrespondenceDate"),
-        ({"sent_at": NOW + 3 * DAY}, RejectionCode.DATE_OUT_OF_RANGE, "SendDate"),
-        ({"date": dt.date(1940, 12, 31)}, RejectionCode.DATE_OUT_OF_RANGE, "CorrespondenceDate"),
+        ({"due_by": NOW.replace(year=2569, month=1, day=1)}, RefusalCode.DATE_BUDDHIST_YEAR, "DueBy"),
+        ({"date": (NOW + 40 * DAY).date()}, RefusalCode.DATE_OUT_OF_RANGE, "CorrespondenceDate"),
+        ({"sent_at": NOW + 3 * DAY}, RefusalCode.DATE_OUT_OF_RANGE, "SendDate"),
+        ({"date": dt.date(1940, 12, 31)}, RefusalCode.DATE_OUT_OF_RANGE, "CorrespondenceDate"),
         (
             {"content": referring(date=dt.date(2500, 5, 5))},
-            RejectionCode.DATE_BUDDHIST_YEAR,
+            RefusalCode.DATE_BUDDHIST_YEAR,
             "ReferenceCorrespondence",
         ),
         (
             {"main_file": replace(factory.file("x.exe"), media_type="application/x-msdownload")},
-            RejectionCode.FILE_MEDIA_TYPE,
+            RefusalCode.FILE_MEDIA_TYPE,
             "x.exe",
         ),
-        ({"files": (factory.file("y.pdf", size=1),)}, RejectionCode.FILE_TWICE, "y.pdf"),
+        ({"files": (factory.file("y.pdf", size=1),)}, RefusalCode.FILE_TWICE, "y.pdf"),
     ],
 )
 def test_what_is_wrong_with_a_letter_has_its_code(
-    changes: dict[str, Any], code: RejectionCode, detail: str
+    changes: dict[str, Any], code: RefusalCode, detail: str
 ) -> None:
     refusal = judged(factory.letter(**changes))
     assert refusal.code == code
@@ -128,10 +128,10 @@ def test_all_files_of_a_wrong_kind_are_named_at_once() -> None:
 @pytest.mark.parametrize(
     ("event", "changes", "code"),
     [
-        ("shredded", {}, RejectionCode.CODE_UNKNOWN),
-        (Event.DELIVERED, {"extensions": (FOREIGN,)}, RejectionCode.TYPE_EXTENSION),
-        (Event.DELIVERED, {"letter_id": None, "letter_digest": None}, RejectionCode.NOTICE_INCOMPLETE),
-        (Event.DELIVERED, {"event_time": NOW + 3 * DAY}, RejectionCode.DATE_OUT_OF_RANGE),
+        ("shredded", {}, RefusalCode.CODE_UNKNOWN),
+        (Event.DELIVERED, {"extensions": (FOREIGN,)}, RefusalCode.TYPE_EXTENSION),
+        (Event.DELIVERED, {"letter_id": None, "letter_digest": None}, RefusalCode.NOTICE_INCOMPLETE),
+        (Event.DELIVERED, {"event_time": NOW + 3 * DAY}, RefusalCode.DATE_OUT_OF_RANGE),
         (
             Event.REGISTERED,
             {
@@ -139,12 +139,12 @@ def test_all_files_of_a_wrong_kind_are_named_at_once() -> None:
                     factory.registration(), registered_at=NOW.replace(year=2569, month=1, day=1)
                 )
             },
-            RejectionCode.DATE_BUDDHIST_YEAR,
+            RefusalCode.DATE_BUDDHIST_YEAR,
         ),
     ],
 )
 def test_what_is_wrong_with_a_notice_has_its_code(
-    event: Any, changes: dict[str, Any], code: RejectionCode
+    event: Any, changes: dict[str, Any], code: RefusalCode
 ) -> None:
     notice = factory.notice(event, **changes)
     assert refused(lambda: notice_rules(notice, CODES, NOW)).code == code
@@ -212,30 +212,30 @@ def test_all_unknown_addressees_are_named_at_once() -> None:
         Receiver(agency="2"),
     )
     refusal = refused(lambda: resolved(*receivers))
-    assert (refusal.code, refusal.detail) == (RejectionCode.RECIPIENT_UNKNOWN, "1, g, t, 2")
+    assert (refusal.code, refusal.detail) == (RefusalCode.RECIPIENT_UNKNOWN, "1, g, t, 2")
 
 
 @pytest.mark.parametrize("kind", ["external", "test"])
 def test_a_group_of_nobody_is_no_addressee(kind: str) -> None:
     refusal = refused(lambda: resolved(Receiver(group="nobody"), kind=kind))
-    assert refusal.code == RejectionCode.RECIPIENT_GROUP_EMPTY
+    assert refusal.code == RefusalCode.RECIPIENT_GROUP_EMPTY
 
 
 def test_a_letter_to_oneself_is_refused_unless_it_is_a_test() -> None:
-    assert refused(lambda: resolved(Receiver(agency=OPM))).code == RejectionCode.RECIPIENT_ONLY_SELF
+    assert refused(lambda: resolved(Receiver(agency=OPM))).code == RefusalCode.RECIPIENT_ONLY_SELF
     assert codes_of(resolved(Receiver(agency=OPM), kind="test")) == [(OPM, OPM, "to")]
 
 
 def test_what_a_suspended_agency_is_to_get_is_held() -> None:
     within = directory(SOC=rig.agency(SOC, state="suspended"))
     found = resolved(Receiver(agency=OCS), Receiver(agency=SOC), within=within)
-    assert {one.agency: one.held for one in found} == {OCS: False, SOC: True}
+    assert {one.agency: one.on_hold for one in found} == {OCS: False, SOC: True}
 
 
 def test_a_sealed_letter_needs_both_sides_enrolled() -> None:
     sealed: dict[str, Any] = {"secrecy": "002", "content": None, "sealed": SEALED}
     refusal = refused(lambda: resolved(Receiver(agency=OCS), Receiver(agency=SOC), **sealed))
-    assert refusal.code == RejectionCode.SECRECY_NOT_ENROLLED
+    assert refusal.code == RefusalCode.SECRECY_NOT_ENROLLED
     assert refusal.detail == ", ".join([OPM, OCS, SOC])
     enrolled = {
         name: rig.agency(code, sealed=True) for name, code in {"OPM": OPM, "OCS": OCS, "SOC": SOC}.items()

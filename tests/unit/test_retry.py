@@ -10,13 +10,13 @@ from itertools import islice
 import pytest
 
 from bus import retry
-from bus.errors import Misconfigured, Problem, Rejected, RejectionCode, Transient
+from bus.errors import Misconfigured, Problem, RefusalCode, Refused, Transient
 from bus.retry import Interrupted, Policy
 
 QUICK = Policy(first=0.001, longest=0.002, attempts=4)
 SLOW = Policy(first=600.0, longest=600.0, attempts=None)
 PERMANENT = [
-    Rejected(RejectionCode.XML_DTD),
+    Refused(RefusalCode.XML_DTD),
     Misconfigured(Problem("bus.toml", "ledger.url", "is missing", "Add it")),
     PermissionError(13, "denied"),
     FileNotFoundError(2, "no such file"),

@@ -18,7 +18,7 @@ from bus.documents import schema
 from bus.documents.letter import Receiver
 from bus.documents.notice import Event
 from bus.documents.xml import Document, DocumentType, build, open_envelope, to_bytes, type_of
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from tests.assets import factory
 
 SAMPLES: dict[str, Document] = {**factory.letters(), **factory.notices()}
@@ -189,35 +189,35 @@ def test_an_exotic_blank_between_elements_is_refused_although_xmlschema_lets_it_
     root = build(factory.letter())
     root.text = "\u3000"
     assert both(root, "letter") == (False, True)
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         schema.check_tree(root, "letter")
-    assert caught.value.code == RejectionCode.SCHEMA_ELEMENT
+    assert caught.value.code == RefusalCode.SCHEMA_ELEMENT
 
 
 @pytest.mark.parametrize(
     ("old", "new", "code"),
     [
-        ("<MainFile ", "<a/>" * 15_000 + "<MainFile ", RejectionCode.SCHEMA_ELEMENT),
+        ("<MainFile ", "<a/>" * 15_000 + "<MainFile ", RefusalCode.SCHEMA_ELEMENT),
         (
             "<Attachment>",
             "<Attachment><Text>ก</Text><FormCode>F</FormCode></Attachment><Attachment>",
-            RejectionCode.SCHEMA_VALUE,
+            RefusalCode.SCHEMA_VALUE,
         ),
-        ('mimeCode="application/pdf"', 'mimeCode="PDF"', RejectionCode.SCHEMA_ATTRIBUTE),
-        (' mimeCode="application/pdf"', "", RejectionCode.SCHEMA_ATTRIBUTE),
-        ("<KindCode>", '<KindCode a="b">', RejectionCode.SCHEMA_ATTRIBUTE),
-        ("<KindCode>", "<KindCode><b/>", RejectionCode.SCHEMA_ELEMENT),
+        ('mimeCode="application/pdf"', 'mimeCode="PDF"', RefusalCode.SCHEMA_ATTRIBUTE),
+        (' mimeCode="application/pdf"', "", RefusalCode.SCHEMA_ATTRIBUTE),
+        ("<KindCode>", '<KindCode a="b">', RefusalCode.SCHEMA_ATTRIBUTE),
+        ("<KindCode>", "<KindCode><b/>", RefusalCode.SCHEMA_ELEMENT),
     ],
 )
 def test_a_document_too_large_to_be_explained_is_refused_in_the_words_of_libxml2(
-    old: str, new: str, code: RejectionCode
+    old: str, new: str, code: RefusalCode
 ) -> None:
     filler = '<a xmlns="urn:example">' + "<b/>" * 4000 + "</a>"
     large = PLAIN.replace(
         "</Extension>", f'</Extension><Extension mustUnderstand="false">{filler}</Extension>'
     )
     root = open_envelope(large.replace(old, new, 1).encode()).root
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         schema.check_tree(root, "letter")
     assert caught.value.code == code
     assert caught.value.where.startswith("/ line ")
@@ -242,154 +242,154 @@ def single_element_schemas(
 
 PLAIN = to_bytes(build(factory.full_letter())).decode()
 VIOLATIONS = {
-    "an element is missing": ("<KindCode>external</KindCode>", "", RejectionCode.SCHEMA_ELEMENT, "/Letter"),
+    "an element is missing": ("<KindCode>external</KindCode>", "", RefusalCode.SCHEMA_ELEMENT, "/Letter"),
     "an element too many": (
         "<KindCode>",
         "<KindCode>a</KindCode><KindCode>",
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter",
     ),
-    "an unknown element": ("<KindCode>", "<Kind/><KindCode>", RejectionCode.SCHEMA_ELEMENT, "/Letter"),
+    "an unknown element": ("<KindCode>", "<Kind/><KindCode>", RefusalCode.SCHEMA_ELEMENT, "/Letter"),
     "the wrong order": (
         "<SecretCode>001</SecretCode><SpeedCode>004</SpeedCode>",
         "<SpeedCode>004</SpeedCode><SecretCode>001</SecretCode>",
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter",
     ),
     "an element of no namespace": (
         "<KindCode>",
         '<KindCode xmlns="">',
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter",
     ),
     "text between elements": (
         "<SenderParty>",
         "<SenderParty>x",
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter/SenderParty",
     ),
     "an element in a text": (
         "<KindCode>",
         "<KindCode><b/>",
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter/KindCode",
     ),
     "an empty contact": (
         "<Contact>.*</Contact>",
         "<Contact/>",
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter/SenderParty/Contact",
     ),
     "an addressee twice over": (
         "<GroupID>all-agencies</GroupID>",
         "<GroupID>all-agencies</GroupID><TopicID>a</TopicID>",
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter/ReceiverParty[2]",
     ),
     "sealed and open": (
         "<MainFile ",
         '<SealedContent algorithm="a">AAAA</SealedContent><MainFile ',
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter",
     ),
     "an extension of our own": (
         "<x:note.*</x:note>",
         "<KindCode/>",
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter/Extension",
     ),
     "an extension of two": (
         "</x:note>",
         '</x:note><y:a xmlns:y="u:y"/>',
-        RejectionCode.SCHEMA_ELEMENT,
+        RefusalCode.SCHEMA_ELEMENT,
         "/Letter/Extension",
     ),
-    "an empty extension": ("<x:note.*</x:note>", "", RejectionCode.SCHEMA_ELEMENT, "/Letter/Extension"),
+    "an empty extension": ("<x:note.*</x:note>", "", RefusalCode.SCHEMA_ELEMENT, "/Letter/Extension"),
     "a code of four digits": (
         "<SpeedCode>004",
         "<SpeedCode>0004",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/SpeedCode",
     ),
     "an agency of nine digits": (
         "<ID>0100900000",
         "<ID>010090000",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/ReceiverParty[1]/DepartmentOrganization/ID",
     ),
     "a date that is none": (
         "<CorrespondenceDate>[^<]*",
         "<CorrespondenceDate>2026-02-30",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/CorrespondenceDate",
     ),
     "a time of another zone": (
         "<SendDate>[^<]*",
         "<SendDate>2026-11-22T09:00:00Z",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/SendDate",
     ),
     "a size that is no number": (
         "<Size>50123",
         "<Size>5o123",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/MainFile/Size",
     ),
     "a size beyond the bound": (
         "<Size>50123",
         "<Size>549755813889",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/MainFile/Size",
     ),
-    "a digest in capitals": (">abab", ">ABAB", RejectionCode.SCHEMA_VALUE, "/Letter/MainFile/Digest"),
-    "a blank subject": ("<Subject>[^<]*", "<Subject> ", RejectionCode.SCHEMA_VALUE, "/Letter/Subject"),
+    "a digest in capitals": (">abab", ">ABAB", RefusalCode.SCHEMA_VALUE, "/Letter/MainFile/Digest"),
+    "a blank subject": ("<Subject>[^<]*", "<Subject> ", RefusalCode.SCHEMA_VALUE, "/Letter/Subject"),
     "a subject too long": (
         "<Subject>[^<]*",
         f"<Subject>{'ก' * 1001}",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/Subject",
     ),
     "a file name with a path": (
         "<Name>หนังสือ.pdf",
         "<Name>../หนังสือ.pdf",
-        RejectionCode.SCHEMA_VALUE,
+        RefusalCode.SCHEMA_VALUE,
         "/Letter/MainFile/Name",
     ),
     "an attribute is missing": (
         ' mimeCode="application/pdf"',
         "",
-        RejectionCode.SCHEMA_ATTRIBUTE,
+        RefusalCode.SCHEMA_ATTRIBUTE,
         "/Letter/MainFile",
     ),
     "an unknown attribute": (
         "<KindCode>",
         '<KindCode a="b">',
-        RejectionCode.SCHEMA_ATTRIBUTE,
+        RefusalCode.SCHEMA_ATTRIBUTE,
         "/Letter/KindCode",
     ),
     "an id on the root": (
         ' version="1.0"',
         ' version="1.0" Id="a"',
-        RejectionCode.SCHEMA_ATTRIBUTE,
+        RefusalCode.SCHEMA_ATTRIBUTE,
         "/Letter",
     ),
-    "no version": (' version="1.0"', "", RejectionCode.SCHEMA_ATTRIBUTE, "/Letter"),
+    "no version": (' version="1.0"', "", RefusalCode.SCHEMA_ATTRIBUTE, "/Letter"),
     "an attribute of another value": (
         'mimeCode="application/pdf"',
         'mimeCode="PDF"',
-        RejectionCode.SCHEMA_ATTRIBUTE,
+        RefusalCode.SCHEMA_ATTRIBUTE,
         "/Letter/MainFile",
     ),
     "another digest algorithm": (
         "SHA-256",
         "SHA-1",
-        RejectionCode.SCHEMA_ATTRIBUTE,
+        RefusalCode.SCHEMA_ATTRIBUTE,
         "/Letter/MainFile/Digest",
     ),
     "a schema of its own": (
         ' version="1.0"',
         ' version="1.0" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="urn:a http://example.org/a.xsd"',
-        RejectionCode.SCHEMA_ATTRIBUTE,
+        RefusalCode.SCHEMA_ATTRIBUTE,
         "",
     ),
 }
@@ -400,7 +400,7 @@ def test_a_violation_is_refused_with_its_code_and_its_place(name: str) -> None:
     old, new, code, where = VIOLATIONS[name]
     changed = re.sub(old, new, PLAIN, count=1, flags=re.DOTALL)
     assert changed != PLAIN
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         schema.check(open_envelope(changed.encode()))
     assert caught.value.code == code, caught.value.detail
     assert caught.value.where.rpartition(" line ")[0] == where
@@ -409,7 +409,7 @@ def test_a_violation_is_refused_with_its_code_and_its_place(name: str) -> None:
 
 
 def test_a_value_is_explained_by_what_the_schema_says_of_its_type() -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         schema.check(open_envelope(PLAIN.replace("<ID>0100900000", "<ID>สคก").encode()))
     assert "รหัสหน่วยงาน 10 หลัก" in caught.value.detail
     assert "The ten digits of an agency" in caught.value.detail
@@ -417,9 +417,9 @@ def test_a_value_is_explained_by_what_the_schema_says_of_its_type() -> None:
 
 def test_more_than_500_addressees_are_refused() -> None:
     receivers = (Receiver(agency=factory.OCS),) * 501
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         schema.check_tree(build(factory.letter(receivers=receivers)), "letter")
-    assert caught.value.code == RejectionCode.SCHEMA_ELEMENT
+    assert caught.value.code == RefusalCode.SCHEMA_ELEMENT
 
 
 def test_an_acceptance_may_name_ten_thousand_recipients() -> None:

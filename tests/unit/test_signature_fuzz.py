@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bus.documents.signing import sign
-from bus.errors import RejectionCode
+from bus.errors import RefusalCode
 from tests.assets import factory
 from tests.assets.toolkits import ACCEPTED, REFUSED, signed_by_xmlsec1
 from tests.fuzz.campaign import Case, ask, sample
@@ -92,7 +92,7 @@ def test_an_id_that_checkers_read_differently_is_refused_by_all(name: str) -> No
     one, other, reference, changed_reference = BY_A_SIGNER[name]
     changed = signed_again(raw.replace(one, other).replace(reference, changed_reference), factory.seal())
     assert changed is not None
-    assert by_octets(changed).why == RejectionCode.SIGNATURE_PROFILE
+    assert by_octets(changed).why == RefusalCode.SIGNATURE_PROFILE
     assert disagreement(changed)[0] is None
 
 
@@ -101,7 +101,7 @@ def test_a_namespace_name_that_no_canonical_form_can_hold_is_refused_by_all(name
     raw = sign(factory.full_letter(), factory.seal()).raw
     changed = raw.replace(b'"urn:example:note"', f'"{name}"'.encode())
     assert changed != raw
-    assert by_octets(changed).why == RejectionCode.XML_NOT_WELL_FORMED
+    assert by_octets(changed).why == RefusalCode.XML_NOT_WELL_FORMED
     assert disagreement(changed)[0] is None
 
 
@@ -127,7 +127,7 @@ def test_a_signature_in_another_toolkits_form_is_accepted_by_all(name: str, tmp_
     assert outcome.counts["signer: accepted"] == 1
     altered = raw.replace(b"<Size>50123", b"<Size>50124", 1)
     assert altered != raw
-    assert by_octets(altered).why == by_signxml(altered).why == RejectionCode.SIGNATURE_BROKEN
+    assert by_octets(altered).why == by_signxml(altered).why == RefusalCode.SIGNATURE_BROKEN
     assert not by_verifier(altered).accepted
 
 

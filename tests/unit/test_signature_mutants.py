@@ -10,7 +10,7 @@ import pytest
 from bus.documents import schema
 from bus.documents.signing import Verified, sign, verify
 from bus.documents.xml import Document, Envelope, open_envelope, read
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from tests.assets import factory
 
 LETTER = factory.full_letter()
@@ -52,17 +52,17 @@ def mutant(chance: random.Random) -> bytes:
 
 
 def verified_both_ways(envelope: Envelope) -> Verified[Document]:
-    """What signxml and the router's own check agree on; Rejected with the code that both give."""
-    outcomes: list[Verified[Document] | RejectionCode] = []
+    """What signxml and the router's own check agree on; Refused with the code that both give."""
+    outcomes: list[Verified[Document] | RefusalCode] = []
     for by_octets in (False, True):
         try:
             outcomes.append(verify(envelope, PINS, factory.NOW, by_octets=by_octets))
-        except Rejected as refusal:
+        except Refused as refusal:
             outcomes.append(refusal.code)
     by_signxml, by_octets_ = outcomes
     assert by_signxml == by_octets_
-    if isinstance(by_signxml, RejectionCode):
-        raise Rejected(by_signxml)
+    if isinstance(by_signxml, RefusalCode):
+        raise Refused(by_signxml)
     return by_signxml
 
 
@@ -76,7 +76,7 @@ def test_a_mutant_is_refused_with_a_code_or_says_exactly_what_was_signed(seed: i
             envelope = open_envelope(raw)
             schema.check(envelope)
             verified = verified_both_ways(envelope)
-        except Rejected as refusal:
+        except Refused as refusal:
             outcomes[refusal.code] += 1
         else:
             assert (verified.document, verified.digest) == (LETTER, SIGNED.digest)
@@ -100,7 +100,7 @@ def test_without_the_schema_a_mutant_still_cannot_say_anything_else(seed: int) -
             envelope = open_envelope(bytes(raw))
             changed = read(envelope.root) != LETTER
             verified = verified_both_ways(envelope)
-        except Rejected as refusal:
+        except Refused as refusal:
             verdicts[refusal.code] += 1
         else:
             assert not changed

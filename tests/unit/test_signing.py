@@ -21,7 +21,7 @@ from bus.documents.notice import Event
 from bus.documents.seal import Seal
 from bus.documents.signing import Verified, is_letter, is_notice, sign, verify
 from bus.documents.xml import MAX_BYTES, Document, build, content_digest, open_envelope, to_bytes
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from compose.keys import new_key, new_seal
 from tests.assets import factory
 from tests.assets.defects import DEFECTS, DS, LETTER, only, sealed_otherwise, xades
@@ -42,10 +42,8 @@ def verified(
     return in_this_way[0]
 
 
-def refusal_of(
-    raw: bytes, pins: list[PinnedCertificate] | None = None, at: dt.datetime = NOW
-) -> RejectionCode:
-    with pytest.raises(Rejected) as caught:
+def refusal_of(raw: bytes, pins: list[PinnedCertificate] | None = None, at: dt.datetime = NOW) -> RefusalCode:
+    with pytest.raises(Refused) as caught:
         verified(raw, pins, at)
     return caught.value.code
 
@@ -114,7 +112,7 @@ def test_several_threads_sign_and_verify_at_once() -> None:
     def one(n: int) -> bool:
         letter = factory.letter(number=f"นร {n}")
         altered = sign(letter, factory.seal()).raw.replace(f"นร {n}".encode(), f"นร {n}๐".encode())
-        refused = refusal_of(altered) == RejectionCode.SIGNATURE_BROKEN
+        refused = refusal_of(altered) == RefusalCode.SIGNATURE_BROKEN
         return refused and verified(sign(letter, factory.seal()).raw).document == letter
 
     with ThreadPoolExecutor(8) as pool:
@@ -122,13 +120,13 @@ def test_several_threads_sign_and_verify_at_once() -> None:
 
 
 def test_nothing_invalid_and_nothing_too_large_is_sealed() -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         sign(factory.letter(number=" นร 1"), factory.seal())
-    assert caught.value.code == RejectionCode.SCHEMA_VALUE
+    assert caught.value.code == RefusalCode.SCHEMA_VALUE
     references = tuple(Reference(relation="refer", subject="ก" * 1000) for _ in range(400))
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         sign(factory.letter(content=Content(subject="ก", references=references)), factory.seal())
-    assert caught.value.code == RejectionCode.XML_TOO_LARGE
+    assert caught.value.code == RefusalCode.XML_TOO_LARGE
     assert (
         len(to_bytes(build(factory.letter(content=Content(subject="ก", references=references))))) > MAX_BYTES
     )
@@ -142,7 +140,7 @@ def test_nothing_invalid_and_nothing_too_large_is_sealed() -> None:
 def test_a_defect_is_refused_with_its_code(name: str, by_octets: bool) -> None:
     # By the signing gate alone: the schema would catch some of these before.
     envelope = open_envelope(DEFECTS[name].make())
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         verify(envelope, PINS, NOW, by_octets=by_octets)
     assert caught.value.code == DEFECTS[name].code, caught.value.detail
 
@@ -150,16 +148,16 @@ def test_a_defect_is_refused_with_its_code(name: str, by_octets: bool) -> None:
 @pytest.mark.parametrize(
     ("seal", "code"),
     [
-        (factory.rsa_1024_seal, RejectionCode.KEY_WEAK),
-        (factory.p384_seal, RejectionCode.KEY_WEAK),
-        (factory.expired_seal, RejectionCode.KEY_EXPIRED),
-        (factory.future_seal, RejectionCode.KEY_NOT_YET_VALID),
-        (factory.seal_not_for_signatures, RejectionCode.KEY_USAGE),
-        (factory.seal_without_usage, RejectionCode.KEY_USAGE),
+        (factory.rsa_1024_seal, RefusalCode.KEY_WEAK),
+        (factory.p384_seal, RefusalCode.KEY_WEAK),
+        (factory.expired_seal, RefusalCode.KEY_EXPIRED),
+        (factory.future_seal, RefusalCode.KEY_NOT_YET_VALID),
+        (factory.seal_not_for_signatures, RefusalCode.KEY_USAGE),
+        (factory.seal_without_usage, RefusalCode.KEY_USAGE),
     ],
 )
 def test_a_pinned_certificate_that_will_not_do_is_refused_with_its_code(
-    seal: Callable[[], Seal], code: RejectionCode
+    seal: Callable[[], Seal], code: RefusalCode
 ) -> None:
     raw = sign(factory.letter(), seal()).raw
     assert refusal_of(raw, [factory.pin(seal())]) == code
@@ -167,13 +165,13 @@ def test_a_pinned_certificate_that_will_not_do_is_refused_with_its_code(
 
 def test_a_certificate_that_is_not_pinned_is_unknown_however_good_it_is() -> None:
     stranger = new_seal("stranger")
-    assert refusal_of(sign(factory.letter(), stranger).raw) == RejectionCode.KEY_UNKNOWN
-    assert refusal_of(factory.signed_letter().raw, []) == RejectionCode.KEY_UNKNOWN
+    assert refusal_of(sign(factory.letter(), stranger).raw) == RefusalCode.KEY_UNKNOWN
+    assert refusal_of(factory.signed_letter().raw, []) == RefusalCode.KEY_UNKNOWN
 
 
 def test_a_weak_key_is_called_weak_even_when_nobody_pinned_it() -> None:
     weak = new_seal("stranger", key=new_key("rsa1024"))
-    assert refusal_of(sign(factory.letter(), weak).raw) == RejectionCode.KEY_WEAK
+    assert refusal_of(sign(factory.letter(), weak).raw) == RefusalCode.KEY_WEAK
 
 
 def test_a_certificate_of_an_impossible_version_is_refused_as_unreadable() -> None:
@@ -184,13 +182,13 @@ def test_a_certificate_of_an_impossible_version_is_refused_as_unreadable() -> No
     ours, theirs = b64encode(der), b64encode(changed)
     squeezed = raw.replace(b"\n", b"")
     assert ours in squeezed
-    assert refusal_of(squeezed.replace(ours, theirs)) == RejectionCode.SIGNATURE_PROFILE
+    assert refusal_of(squeezed.replace(ours, theirs)) == RefusalCode.SIGNATURE_PROFILE
 
 
 def test_a_certificate_of_the_same_key_and_name_is_not_the_pinned_one() -> None:
     seal = factory.seal()
     again = new_seal(factory.OPM, key=seal.private_key)
-    assert refusal_of(sign(factory.letter(), again).raw) == RejectionCode.KEY_UNKNOWN
+    assert refusal_of(sign(factory.letter(), again).raw) == RefusalCode.KEY_UNKNOWN
 
 
 def test_another_pinned_certificate_in_key_info_does_not_change_who_signed() -> None:
@@ -199,12 +197,12 @@ def test_another_pinned_certificate_in_key_info_does_not_change_who_signed() -> 
     only(root, f".//{DS}X509Certificate").text = b64encode(
         other.certificate.public_bytes(Encoding.DER)
     ).decode()
-    assert refusal_of(to_bytes(root), [*PINS, factory.pin(other)]) == RejectionCode.SIGNATURE_PROFILE
+    assert refusal_of(to_bytes(root), [*PINS, factory.pin(other)]) == RefusalCode.SIGNATURE_PROFILE
 
 
 def test_a_seal_made_with_another_key_than_its_certificate_says_is_broken() -> None:
     forger = Seal(new_key(), factory.seal().certificate)
-    assert refusal_of(sign(factory.letter(), forger).raw) == RejectionCode.SIGNATURE_BROKEN
+    assert refusal_of(sign(factory.letter(), forger).raw) == RefusalCode.SIGNATURE_BROKEN
 
 
 @pytest.mark.parametrize(
@@ -214,14 +212,14 @@ def test_a_seal_made_with_another_key_than_its_certificate_says_is_broken() -> N
 def test_a_revocation_counts_from_its_own_time_on(revoked_at: dt.datetime | None, refused: bool) -> None:
     raw, pins = factory.signed_letter().raw, [factory.pin(revoked_at=revoked_at)]
     if refused:
-        assert refusal_of(raw, pins) == RejectionCode.KEY_REVOKED
+        assert refusal_of(raw, pins) == RefusalCode.KEY_REVOKED
     else:
         assert verified(raw, pins).fingerprint == factory.seal().fingerprint
 
 
 def test_of_two_pins_of_one_certificate_the_revoked_one_counts() -> None:
     pins = [factory.pin(), factory.pin(revoked_at=NOW - DAY)]
-    assert refusal_of(factory.signed_letter().raw, pins) == RejectionCode.KEY_REVOKED
+    assert refusal_of(factory.signed_letter().raw, pins) == RefusalCode.KEY_REVOKED
 
 
 def test_while_keys_are_changed_the_old_and_the_new_one_both_verify() -> None:
@@ -237,10 +235,10 @@ def test_validity_is_judged_at_the_given_time_and_not_now(seal: Callable[[], Sea
     raw, pins = sign(factory.letter(), seal()).raw, [factory.pin(seal())]
     first, last = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     second = dt.timedelta(seconds=1)
-    assert refusal_of(raw, pins, first - second) == RejectionCode.KEY_NOT_YET_VALID
+    assert refusal_of(raw, pins, first - second) == RefusalCode.KEY_NOT_YET_VALID
     assert verified(raw, pins, first).raw == raw
     assert verified(raw, pins, last).raw == raw
-    assert refusal_of(raw, pins, last + second) == RejectionCode.KEY_EXPIRED
+    assert refusal_of(raw, pins, last + second) == RefusalCode.KEY_EXPIRED
 
 
 def test_what_is_believed_comes_from_the_signed_tree_and_not_from_the_envelope() -> None:
@@ -252,9 +250,9 @@ def test_what_is_believed_comes_from_the_signed_tree_and_not_from_the_envelope()
     # and an envelope whose tree is not that of its bytes is refused
     another = open_envelope(envelope.raw)
     only(another.root, f"{LETTER}ID").text = "นร 9999/9999"
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(Refused) as caught:
         verify(another, PINS, NOW)
-    assert caught.value.code == RejectionCode.SIGNATURE_BROKEN
+    assert caught.value.code == RefusalCode.SIGNATURE_BROKEN
 
 
 def test_a_letter_sealed_by_the_plain_use_of_signxml_is_accepted_when_it_has_our_form() -> None:

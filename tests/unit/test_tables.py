@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from rich.cells import cell_len
 from rich.text import Text
 
-from adapters.cli.speaking import bilingual, listing, say
+from adapters.cli.output import bilingual, listing, say
 from bus.cli.output import Column, listed
 
 SUBJECT = "ขอเชิญประชุมคณะกรรมการขับเคลื่อนระบบสารบรรณอิเล็กทรอนิกส์ ครั้งที่ 3/2569"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.depot.refusals import WORDS, Refusal, Refused
+from bus.depot.refusals import WORDS, Refusal, RequestRefused
 from bus.depot.replay import Replays
 from bus.directory import PinnedCertificate
 from bus.documents.seal import Seal
@@ -314,7 +314,7 @@ def test_one_agency_that_fills_its_memory_shuts_out_itself_only() -> None:
     replays = Replays(per_issuer=3, altogether=5)
     for number in range(3):
         replays.use(claims(number), 1000)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RequestRefused) as caught:
         replays.use(claims(3), 1000)
     assert caught.value.refusal is Refusal.TOO_MANY
     replays.use(claims(3, issuer=OCS), 1000)
@@ -325,7 +325,7 @@ def test_a_memory_full_altogether_makes_room_from_what_is_dead() -> None:
     replays = Replays(per_issuer=3, altogether=3)
     for number in range(3):
         replays.use(claims(number, dead_after=1010), 1000)
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         replays.use(claims(1, issuer=OCS), 1009)
     replays.use(claims(1, issuer=OCS), 1010)
     assert len(replays) == 1

@@ -9,9 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from bus.documents.notice import Event, Notice, OtherMeans, ReasonText
-from bus.errors import Rejected, RejectionCode
-from bus.ledger.legality import BY_RECIPIENT, BY_SENDER
+from bus.errors import RefusalCode, Refused
 from bus.ledger.state import ANSWERS, LetterState, RecipientState, Said
+from bus.ledger.transitions import BY_RECIPIENT, BY_SENDER
 from bus.router.transitions import MACHINE, already_said, concerned, permitted
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, SOC
@@ -53,11 +53,11 @@ def complete(event: Event, **changes: Any) -> Notice:
     return factory.notice(event, **{**asked.get(event, {}), **changes})
 
 
-def refusal(notice: Notice, author: str, standing: LetterState) -> RejectionCode | None:
+def refusal(notice: Notice, author: str, standing: LetterState) -> RefusalCode | None:
     """The code with which the notice is refused, None if it may be said."""
     try:
         permitted(notice, concerned(notice, author, standing), standing)
-    except Rejected as rejected:
+    except Refused as rejected:
         return rejected.code
     return None
 
@@ -71,33 +71,33 @@ def test_every_event_is_said_by_recipients_by_the_sender_or_by_the_bus() -> None
 @pytest.mark.parametrize("event", BY_BUS)
 @pytest.mark.parametrize("author", [OPM, OCS, DGA])
 def test_what_the_bus_says_nobody_else_may(event: Event, author: str) -> None:
-    assert refusal(complete(event), author, state()) == RejectionCode.NOTICE_NOT_YOURS_TO_SAY
+    assert refusal(complete(event), author, state()) == RefusalCode.NOTICE_NOT_YOURS_TO_SAY
 
 
 def test_an_event_that_nobody_knows_is_nobodys_to_say() -> None:
     unknown = replace(complete(Event.DELIVERED), event="shredded")
-    assert refusal(unknown, OCS, state()) == RejectionCode.NOTICE_NOT_YOURS_TO_SAY
+    assert refusal(unknown, OCS, state()) == RefusalCode.NOTICE_NOT_YOURS_TO_SAY
 
 
 @pytest.mark.parametrize("event", sorted(BY_RECIPIENT | BY_SENDER))
 def test_a_stranger_has_nothing_to_say(event: Event) -> None:
-    assert refusal(complete(event), DGA, state()) == RejectionCode.NOTICE_NOT_A_PARTY
+    assert refusal(complete(event), DGA, state()) == RefusalCode.NOTICE_NOT_A_PARTY
 
 
 @pytest.mark.parametrize("event", sorted(BY_RECIPIENT))
 def test_the_sender_cannot_speak_for_its_recipients(event: Event) -> None:
-    assert refusal(complete(event, about=(OCS,)), OPM, state()) == RejectionCode.NOTICE_NOT_A_PARTY
+    assert refusal(complete(event, about=(OCS,)), OPM, state()) == RefusalCode.NOTICE_NOT_A_PARTY
 
 
 @pytest.mark.parametrize("event", sorted(BY_SENDER))
 def test_a_recipient_cannot_speak_for_the_sender(event: Event) -> None:
-    assert refusal(complete(event), OCS, state()) == RejectionCode.NOTICE_NOT_YOURS_TO_SAY
+    assert refusal(complete(event), OCS, state()) == RefusalCode.NOTICE_NOT_YOURS_TO_SAY
 
 
 @pytest.mark.parametrize("event", sorted(BY_RECIPIENT))
 def test_a_recipient_cannot_speak_for_another(event: Event) -> None:
     said = complete(event, about=(OCS, SOC))
-    assert refusal(said, OCS, state()) == RejectionCode.NOTICE_NOT_YOURS_TO_SAY
+    assert refusal(said, OCS, state()) == RefusalCode.NOTICE_NOT_YOURS_TO_SAY
 
 
 @pytest.mark.parametrize("about", [(), (OCS,), (UNIT,), (UNIT, OCS)])
@@ -115,7 +115,7 @@ def test_a_sender_speaks_of_those_it_names_or_of_all(about: tuple[str, ...], mea
 
 def test_a_sender_cannot_speak_of_an_agency_that_did_not_get_the_letter() -> None:
     said = complete(Event.SETTLED, about=(OCS, DGA))
-    assert refusal(said, OPM, state()) == RejectionCode.NOTICE_NOT_A_PARTY
+    assert refusal(said, OPM, state()) == RefusalCode.NOTICE_NOT_A_PARTY
 
 
 def test_a_party_to_a_letter_to_itself_speaks_as_sender_and_as_recipient() -> None:
@@ -133,19 +133,19 @@ def test_a_machines_word_may_come_at_any_time(event: Event, before: Event | None
 
 ANSWERED = [
     (None, None, None),
-    (Event.REGISTERED, None, RejectionCode.NOTICE_ALREADY_ANSWERED),
-    (Event.REFUSED, None, RejectionCode.NOTICE_ALREADY_ANSWERED),
+    (Event.REGISTERED, None, RefusalCode.NOTICE_ALREADY_ANSWERED),
+    (Event.REFUSED, None, RefusalCode.NOTICE_ALREADY_ANSWERED),
     (Event.REGISTERED, OLD, None),
     (Event.MISDIRECTED, OLD, None),
-    (Event.REGISTERED, uuid4(), RejectionCode.NOTICE_SUPERSEDES_FOREIGN),
-    (None, OLD, RejectionCode.NOTICE_SUPERSEDES_FOREIGN),
+    (Event.REGISTERED, uuid4(), RefusalCode.NOTICE_SUPERSEDES_FOREIGN),
+    (None, OLD, RefusalCode.NOTICE_SUPERSEDES_FOREIGN),
 ]
 
 
 @pytest.mark.parametrize("event", sorted(ANSWERS))
 @pytest.mark.parametrize(("before", "supersedes", "code"), ANSWERED)
 def test_a_clerk_answers_once_and_corrects_only_the_answer_in_force(
-    event: Event, before: Event | None, supersedes: UUID | None, code: RejectionCode | None
+    event: Event, before: Event | None, supersedes: UUID | None, code: RefusalCode | None
 ) -> None:
     standing = state(answer=word(before) if before else None)
     assert refusal(complete(event, supersedes=supersedes), OCS, standing) == code
@@ -156,7 +156,7 @@ def test_a_clerk_answers_once_and_corrects_only_the_answer_in_force(
 def test_what_was_withdrawn_is_not_answered(event: Event, supersedes: UUID | None) -> None:
     standing = state(withdrawal=word(Event.WITHDRAWAL_GRANTED), answer=word(Event.REFUSED))
     said = complete(event, supersedes=supersedes)
-    assert refusal(said, OCS, standing) == RejectionCode.NOTICE_ALREADY_ANSWERED
+    assert refusal(said, OCS, standing) == RefusalCode.NOTICE_ALREADY_ANSWERED
 
 
 def test_a_late_registration_follows_a_failure_and_a_settlement() -> None:
@@ -175,14 +175,14 @@ def test_a_late_registration_follows_a_failure_and_a_settlement() -> None:
 def test_a_notice_without_what_it_is_for_is_incomplete(
     event: Event, lacking: dict[str, Any], author: str
 ) -> None:
-    assert refusal(complete(event, **lacking), author, state()) == RejectionCode.NOTICE_INCOMPLETE
+    assert refusal(complete(event, **lacking), author, state()) == RefusalCode.NOTICE_INCOMPLETE
 
 
 def test_a_refusal_may_give_its_reason_as_a_code() -> None:
     assert refusal(complete(Event.REFUSED, reason_texts=(), reason_code="unreadable"), OCS, state()) is None
 
 
-NOTHING = RejectionCode.NOTICE_NOTHING_TO_ANSWER
+NOTHING = RefusalCode.NOTICE_NOTHING_TO_ANSWER
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ NOTHING = RejectionCode.NOTICE_NOTHING_TO_ANSWER
     [(None, NOTHING), (Event.REFUSED, NOTHING), (Event.MISDIRECTED, NOTHING), (Event.REGISTERED, None)],
 )
 def test_a_number_is_disputed_only_where_one_was_given(
-    before: Event | None, code: RejectionCode | None
+    before: Event | None, code: RefusalCode | None
 ) -> None:
     standing = state(answer=word(before) if before else None)
     assert refusal(complete(Event.NUMBER_DISPUTED, about=(OCS,)), OPM, standing) == code
@@ -206,7 +206,7 @@ REQUESTED, GRANTED, DECLINED = (
     Event.WITHDRAWAL_GRANTED,
     Event.WITHDRAWAL_DECLINED,
 )
-TOO_LATE = RejectionCode.NOTICE_WITHDRAWAL_TOO_LATE
+TOO_LATE = RefusalCode.NOTICE_WITHDRAWAL_TOO_LATE
 
 
 @pytest.mark.parametrize(
@@ -217,11 +217,11 @@ TOO_LATE = RejectionCode.NOTICE_WITHDRAWAL_TOO_LATE
         ({"answer": word(Event.REFUSED)}, None),
         ({"answer": word(Event.REGISTERED)}, TOO_LATE),
         ({"withdrawal": word(DECLINED)}, None),
-        ({"withdrawal": word(GRANTED)}, RejectionCode.NOTICE_ALREADY_ANSWERED),
+        ({"withdrawal": word(GRANTED)}, RefusalCode.NOTICE_ALREADY_ANSWERED),
     ],
 )
 def test_a_withdrawal_is_asked_for_before_the_registration_and_not_after_it_was_granted(
-    standing: dict[str, Any], code: RejectionCode | None
+    standing: dict[str, Any], code: RefusalCode | None
 ) -> None:
     assert refusal(complete(REQUESTED, about=(OCS,)), OPM, state(**standing)) == code
 
@@ -231,7 +231,7 @@ def test_a_withdrawal_is_asked_for_before_the_registration_and_not_after_it_was_
     ("before", "code"), [(None, NOTHING), (REQUESTED, None), (GRANTED, NOTHING), (DECLINED, NOTHING)]
 )
 def test_a_withdrawal_is_answered_once_and_only_if_it_was_asked_for(
-    event: Event, before: Event | None, code: RejectionCode | None
+    event: Event, before: Event | None, code: RefusalCode | None
 ) -> None:
     assert refusal(complete(event), OCS, state(withdrawal=word(before) if before else None)) == code
 

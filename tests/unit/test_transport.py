@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from adapters.depot import DepotClient
 from adapters.log import LogClient
 from bus.broker.admin import Management
-from bus.depot.client import Holds
-from bus.depot.holds import Check
+from bus.depot.client import PresenceClient
+from bus.depot.presence import Check
 from bus.errors import Misconfigured, Transient
 from bus.evidence.stamping import _asked
 from bus.settings import (
@@ -132,7 +132,7 @@ SEAL = factory.seal(OPM)
 
 
 async def _holds() -> None:
-    async with Holds(NOBODY, SEAL) as depot:
+    async with PresenceClient(NOBODY, SEAL) as depot:
         await depot.hold([Check(OPM, "0" * 64, 1)])
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 
 from alembic import op
 
 
-def guard(tables: Iterable[str], keys: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse UPDATE, DELETE and TRUNCATE on these tables, and for those with `keys` a row over one that is there."""
+def guard(keys: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse UPDATE, DELETE and TRUNCATE on these tables, and where a key is named a row over one that is there."""
     if op.get_bind().dialect.name == "postgresql":
-        _guard_postgresql(tables)
+        _guard_postgresql(keys)
     else:
-        _guard_sqlite(tables, keys)
+        _guard_sqlite(keys)
 
 
-def _guard_sqlite(tables: Iterable[str], keys: Mapping[str, tuple[str, ...]]) -> None:
+def _guard_sqlite(keys: Mapping[str, tuple[str, ...]]) -> None:
     for table, key in keys.items():
+        for act in ("UPDATE", "DELETE"):
+            op.execute(
+                f"CREATE TRIGGER {table}_refuse_{act.lower()} BEFORE {act} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
+            )
+        if not key:
+            continue
         # INSERT OR REPLACE deletes past the triggers below unless the connection has recursive triggers on.
         same = " AND ".join(f"{column} = NEW.{column}" for column in key)
         there = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names that stand in the migrations
@@ -25,16 +31,6 @@ def _guard_sqlite(tables: Iterable[str], keys: Mapping[str, tuple[str, ...]]) ->
             f"CREATE TRIGGER {table}_refuse_replace BEFORE INSERT ON {table} WHEN {there} "
             f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
         )
-    for table in tables:
-        for act in ("UPDATE", "DELETE"):
-            _refuse_sqlite(table, act)
-
-
-def _refuse_sqlite(table: str, act: str) -> None:
-    op.execute(
-        f"CREATE TRIGGER {table}_refuse_{act.lower()} BEFORE {act} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{table}: the ledger only grows'); END"
-    )
 
 
 def _guard_postgresql(tables: Iterable[str]) -> None:
@@ -51,19 +47,3 @@ def _guard_postgresql(tables: Iterable[str]) -> None:
             f"CREATE TRIGGER {table}_refuse_truncate BEFORE TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION ledger_only_grows()"
         )
-
-
-@contextmanager
-def filled_in(table: str) -> Iterator[None]:
-    """Let a step of the schema fill in, for rows that are there, what follows from what they hold.
-
-    Only UPDATE is let through, and only in the step's own transaction; it ends with the guard in its place again.
-    """
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(f"ALTER TABLE {table} DISABLE TRIGGER {table}_refuse_change")
-        yield
-        op.execute(f"ALTER TABLE {table} ENABLE TRIGGER {table}_refuse_change")
-    else:
-        op.execute(f"DROP TRIGGER {table}_refuse_update")
-        yield
-        _refuse_sqlite(table, "UPDATE")

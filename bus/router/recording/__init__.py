@@ -10,19 +10,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bus.documents.notice import Notice
-from bus.documents.statements import TYPE
+from bus.documents.reports import TYPE
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
-from bus.router.delivery import Accepted, Delivery, Examined, Heard, Refused, Repeated, Stated
-from bus.router.enforce import Versions, versions
-from bus.router.recording.hand import CLAIM_FOR, Hand, Stale
-from bus.router.recording.letters import HELD, accept, number_of
-from bus.router.recording.notices import hear
-from bus.router.recording.refusals import close_hours, permitted_now, refuse
-from bus.router.recording.statements import state
+from bus.router.activation import Versions, versions
+from bus.router.delivery import (
+    Delivery,
+    Duplicate,
+    LetterAccepted,
+    NoticeAccepted,
+    Outcome,
+    ReportAccepted,
+    SubmissionRefused,
+)
+from bus.router.recording.consigning import LEASE_FOR, Consigner, Stale
+from bus.router.recording.letters import ON_HOLD, number_of, record_letter
+from bus.router.recording.notices import record_notice
+from bus.router.recording.refusals import close_hours, permitted_now, record_refusal
+from bus.router.recording.reports import record_report
 
-__all__ = ["CLAIM_FOR", "HELD", "Recorded", "Recorder", "Stale", "close_hours"]
+__all__ = ["LEASE_FOR", "ON_HOLD", "Recorded", "Recorder", "Stale", "close_hours"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +41,30 @@ class Recorded:
     consignments: tuple[Consignment, ...]
     """What this router publishes by itself."""
     left: bool = False
-    """Whether there is more, for a sweep to claim."""
+    """Whether there is more, for a sweep to lease."""
 
 
 class Recorder:
-    """Writes what the gates found; one per router, whose name stands in the claims."""
+    """Writes what the gates found; one per router, whose name stands in the leases."""
 
     def __init__(self, router: str, refusals_per_hour: int = 500) -> None:
         self._router = router
         self._refusals_per_hour = refusals_per_hour
 
     def record_all(
-        self, examined: Sequence[Examined], judged_by: Versions, writer: Writer
+        self, examined: Sequence[Outcome], examined_under: Versions, writer: Writer
     ) -> list[Recorded | Stale]:
         """Write a batch; Stale is a result here and not an error, so that it does not roll back the others.
 
         What is said about one letter stays in its order: behind one that has to be examined again, the later ones
         wait for it. A registration and two corrections of it may stand in one batch.
         """
-        _foresee(writer, examined)
+        _prefetch(writer, examined)
         outcomes: list[Recorded | Stale] = []
         repeated: set[tuple[str, int]] = set()
         waiting: set[tuple[str, str]] = set()
         for one in examined:
-            if isinstance(one, Repeated) and one.delivery.replay is None:
+            if isinstance(one, Duplicate) and one.delivery.replay is None:
                 if (one.agency, one.answer) in repeated:
                     # Said once to all who ask at once.
                     outcomes.append(Recorded("repeated", ()))
@@ -66,36 +74,40 @@ class Recorder:
             try:
                 if about in waiting:
                     raise Stale
-                outcomes.append(self.record(writer, one, judged_by))
+                outcomes.append(self.record(writer, one, examined_under))
             except Stale as stale:
                 outcomes.append(stale)
                 waiting |= {about} if about else set()
         return outcomes
 
-    def record(self, writer: Writer, found: Examined, judged_by: Versions) -> Recorded:
+    def record(self, writer: Writer, found: Outcome, examined_under: Versions) -> Recorded:
         """Write one examined submission. Raises Stale when it has to be examined again.
 
-        `judged_by`: the directory and the calendar that the gates used.
+        `examined_under`: the directory and the calendar that the gates used.
         """
-        if versions(writer) != judged_by:
+        if versions(writer) != examined_under:
             raise Stale
         if found.delivery.replay and not writer.parked.replay_wanted(found.delivery.replay):
             return Recorded("replayed", ())
-        hand = Hand(writer, self._router)
+        consigner = Consigner(writer, self._router)
         match found:
-            case Accepted():
-                outcome = accept(hand, found)
-            case Heard():
-                outcome = hear(hand, found)
-            case Refused():
+            case LetterAccepted():
+                outcome = record_letter(consigner, found)
+            case NoticeAccepted():
+                outcome = record_notice(consigner, found)
+            case SubmissionRefused():
                 heard = permitted_now(writer, found)
-                outcome = hear(hand, heard) if heard else refuse(hand, found, self._refusals_per_hour)
-            case Stated():
-                outcome = state(hand, found)
-            case Repeated():
-                outcome = hand.repeat(found.agency, found.answer)
+                outcome = (
+                    record_notice(consigner, heard)
+                    if heard
+                    else record_refusal(consigner, found, self._refusals_per_hour)
+                )
+            case ReportAccepted():
+                outcome = record_report(consigner, found)
+            case Duplicate():
+                outcome = consigner.repeat(found.agency, found.answer)
         _close_replay(writer, found.delivery, outcome)
-        return Recorded(outcome, tuple(hand.given), hand.left)
+        return Recorded(outcome, tuple(consigner.consigned), consigner.left)
 
 
 def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
@@ -109,34 +121,34 @@ def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
         )
 
 
-def _foresee(writer: Writer, examined: Sequence[Examined]) -> None:
+def _prefetch(writer: Writer, examined: Sequence[Outcome]) -> None:
     """Ask the ledger, in one question each, what recording these will want to know of every one."""
-    writer.foresee([named for one in examined if (named := _submission_of(one))])
-    writer.foresee_numbers(
-        [number for one in examined if isinstance(one, Accepted) and (number := number_of(one))]
+    writer.prefetch([named for one in examined if (named := _submission_of(one))])
+    writer.prefetch_numbers(
+        [number for one in examined if isinstance(one, LetterAccepted) and (number := number_of(one))]
     )
 
 
-def _about(found: Examined) -> tuple[str, str] | None:
+def _about(found: Outcome) -> tuple[str, str] | None:
     """Return id and digest of the letter that a notice is about, None for anything else."""
     match found:
-        case Heard():
+        case NoticeAccepted():
             notice: object = found.notice.document
-        case Refused():
+        case SubmissionRefused():
             notice = found.document.document if found.document else None
         case _:
             return None
     return (str(notice.letter_id), str(notice.letter_digest)) if isinstance(notice, Notice) else None
 
 
-def _submission_of(found: Examined) -> tuple[str, str, str] | None:
+def _submission_of(found: Outcome) -> tuple[str, str, str] | None:
     """Return (agency, type, id) of what was verified, None for anything else."""
     match found:
-        case Accepted():
+        case LetterAccepted():
             return found.agency, "letter", str(found.letter.document.letter_id)
-        case Heard():
+        case NoticeAccepted():
             return found.agency, "notice", str(found.notice.document.notice_id)
-        case Stated():
-            return found.agency, TYPE, str(found.statement.id)
+        case ReportAccepted():
+            return found.agency, TYPE, str(found.report.id)
         case _:
             return None

@@ -6,31 +6,31 @@ from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
 from bus.ledger.store import Writer
-from bus.router.delivery import Accepted
-from bus.router.recording.hand import Hand, answer_headers, still_unanswered
+from bus.router.delivery import LetterAccepted
+from bus.router.recording.consigning import Consigner, answer_headers, still_unanswered
 from bus.thai import normalise_number
 
-HELD = "held"
+ON_HOLD = "on-hold"
 """The flag by which a sender is told that a recipient is suspended: the letter waits for it and is not refused."""
 
 
-def accept(hand: Hand, found: Accepted) -> str:
+def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
     """Write an accepted letter and consign it. Raises Stale when its id has got a verdict meanwhile."""
-    writer, letter, delivery = hand.writer, found.letter.document, found.delivery
+    writer, letter, delivery = consigner.writer, found.letter.document, found.delivery
     still_unanswered(writer, found.agency, "letter", str(letter.letter_id), found.letter.digest)
     normalised = normalise_number(letter.number) if letter.number else None
     flags = _flags(writer, found, normalised)
     # Whose letter waits is in the frozen set and the directory version: a list of thousands fits into no header.
-    told = [*flags, HELD] if any(one.held for one in found.recipients) else flags
+    told = [*flags, ON_HOLD] if any(one.on_hold for one in found.recipients) else flags
     numbers = writer.numbers(one.agency for one in found.recipients)
     # A letter to oneself (kind test) is consigned before its acceptance is answered; numbers follow that order.
-    answer = hand.number(found.agency)
+    answer = consigner.number(found.agency)
     frozen = {
         one.agency: {
             "role": one.role,
             "consignment": numbers[one.agency],
             **({"addressed": one.addressed} if one.addressed != one.agency else {}),
-            **({"held": True} if one.held else {}),
+            **({"onHold": True} if one.on_hold else {}),
             **({"registrationDue": one.registration_due} if one.registration_due else {}),
         }
         for one in found.recipients
@@ -93,7 +93,7 @@ def accept(hand: Hand, found: Accepted) -> str:
         answer=answer,
     )
     shared = {
-        "judged-at": timestamp(delivery.received_at),
+        "verified-as-of": timestamp(delivery.received_at),
         "sender": found.agency,
         # What should arrive: a recipient that cannot read what did arrive names this letter in its failure.
         "about": str(letter.letter_id),
@@ -101,7 +101,7 @@ def accept(hand: Hand, found: Accepted) -> str:
         **({"flags": ",".join(flags)} if flags else {}),
     }
     for one in found.recipients:
-        hand.give(
+        consigner.consign(
             one.agency,
             numbers[one.agency],
             type="letter",
@@ -110,9 +110,9 @@ def accept(hand: Hand, found: Accepted) -> str:
             body=delivery.raw,
             kept=raw,
             headers={**shared, "addressed": one.addressed},
-            held=one.held,
+            on_hold=one.on_hold,
         )
-    hand.give(
+    consigner.consign(
         found.agency,
         answer,
         type="verdict",
@@ -123,7 +123,7 @@ def accept(hand: Hand, found: Accepted) -> str:
     return "accepted"
 
 
-def number_of(found: Accepted) -> tuple[str, str, str] | None:
+def number_of(found: LetterAccepted) -> tuple[str, str, str] | None:
     """Return sender, number and date of a letter that should not bear those of another; None where it may."""
     letter = found.letter.document
     if not letter.number or letter.replaces is not None:
@@ -131,7 +131,7 @@ def number_of(found: Accepted) -> tuple[str, str, str] | None:
     return found.agency, normalise_number(letter.number), letter.date.isoformat()
 
 
-def _flags(writer: Writer, found: Accepted, normalised: str | None) -> list[str]:
+def _flags(writer: Writer, found: LetterAccepted, normalised: str | None) -> list[str]:
     number = number_of(found)
     flags = ["same-number"] if number and writer.same_number(*number) else []
     if normalised and not found.directory.prefix_fits(found.agency, normalised):

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from bus.documents.notice import Notice
-from bus.errors import Rejected
+from bus.errors import Refused
 from bus.ledger.entry import Kind, canonical, timestamp
-from bus.ledger.legality import BY_SENDER
+from bus.ledger.transitions import BY_SENDER
 from bus.router import transitions
-from bus.router.delivery import Heard
-from bus.router.recording.hand import Hand, Stale, answer_headers, bound, still_unanswered
+from bus.router.delivery import NoticeAccepted
+from bus.router.recording.consigning import Consigner, Stale, answer_headers, bound, still_unanswered
 
 
-def hear(hand: Hand, found: Heard) -> str:
+def record_notice(consigner: Consigner, found: NoticeAccepted) -> str:
     """Write a notice and tell whom it concerns. Raises Stale when what was said meanwhile does not permit it."""
-    writer, notice, delivery = hand.writer, found.notice.document, found.delivery
+    writer, notice, delivery = consigner.writer, found.notice.document, found.delivery
     notice_id = str(notice.notice_id)
     machine = notice.event in transitions.MACHINE
     still_unanswered(writer, found.agency, "notice", notice_id, found.notice.digest, fact=machine)
     try:
         place = transitions.place(notice, found.notice.digest, found.agency, writer)
-    except Rejected as changed:
+    except Refused as changed:
         raise Stale from changed
     standing = place.said
     if standing and (before := writer.verdict_on_raw(found.agency, delivery.sha256)) and before.code is None:
-        return hand.repeat(found.agency, before.answer)
+        return consigner.repeat(found.agency, before.answer)
     binds = bound(writer, found.agency, "notice", notice_id, found.notice.digest)
-    answer = hand.number(found.agency)
+    answer = consigner.number(found.agency)
     # A fact that stands already was said under another id or before a restore: the answer names its entry.
     duplicate = standing is not None
-    entry = standing.entry if standing else _notice_entry(hand, found, notice, answer)
+    entry = standing.entry if standing else _notice_entry(consigner, found, notice, answer)
     writer.submission(
         entry=entry,
         agency=found.agency,
@@ -37,11 +37,11 @@ def hear(hand: Hand, found: Heard) -> str:
         answer=answer,
         **binds,
     )
-    _forward(hand, found, notice, entry, () if duplicate else _listeners(found, place.state.sender))
+    _forward(consigner, found, notice, entry, () if duplicate else _listeners(found, place.state.sender))
     body = canonical(
         {"entry": entry, "notice": notice_id, "digest": found.notice.digest, "duplicate": duplicate}
     )
-    hand.give(
+    consigner.consign(
         found.agency,
         answer,
         type="entry",
@@ -52,10 +52,10 @@ def hear(hand: Hand, found: Heard) -> str:
     return "duplicate" if duplicate else "heard"
 
 
-def _notice_entry(hand: Hand, found: Heard, notice: Notice, answer: int) -> int:
+def _notice_entry(consigner: Consigner, found: NoticeAccepted, notice: Notice, answer: int) -> int:
     delivery = found.delivery
     said = notice.registration
-    return hand.writer.entry(
+    return consigner.writer.entry(
         Kind.NOTICE,
         agency=found.agency,
         letter=found.letter.letter,
@@ -76,10 +76,12 @@ def _notice_entry(hand: Hand, found: Heard, notice: Notice, answer: int) -> int:
     )
 
 
-def _forward(hand: Hand, found: Heard, notice: Notice, entry: int, listeners: tuple[str, ...]) -> None:
-    numbers = hand.writer.numbers(listeners)
+def _forward(
+    consigner: Consigner, found: NoticeAccepted, notice: Notice, entry: int, listeners: tuple[str, ...]
+) -> None:
+    numbers = consigner.writer.numbers(listeners)
     for agency in listeners:
-        hand.give(
+        consigner.consign(
             agency,
             numbers[agency],
             type="notice",
@@ -87,15 +89,17 @@ def _forward(hand: Hand, found: Heard, notice: Notice, entry: int, listeners: tu
             letter=found.letter.letter,
             body=found.delivery.raw,
             headers={
-                "judged-at": timestamp(found.delivery.received_at),
+                "verified-as-of": timestamp(found.delivery.received_at),
                 "sender": found.agency,
                 "about": str(notice.letter_id),
             },
-            held=not found.directory.agencies[agency].active if agency in found.directory.agencies else False,
+            on_hold=not found.directory.agencies[agency].active
+            if agency in found.directory.agencies
+            else False,
         )
 
 
-def _listeners(found: Heard, sender: str) -> tuple[str, ...]:
+def _listeners(found: NoticeAccepted, sender: str) -> tuple[str, ...]:
     """A recipient's notice goes to the letter's sender, a sender's to the recipients that it is about."""
     if found.notice.document.event in BY_SENDER:
         return found.about

@@ -11,14 +11,14 @@ from typing import Any
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice, ReasonText
 from bus.documents.xml import DocumentType, open_envelope, read
-from bus.errors import Rejected, RejectionCode
+from bus.errors import RefusalCode, Refused
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
 from bus.router import transitions
-from bus.router.delivery import Heard, Refused
-from bus.router.recording.hand import Hand, Stale, answer_headers, bound, still_unanswered
+from bus.router.delivery import NoticeAccepted, SubmissionRefused
+from bus.router.recording.consigning import Consigner, Stale, answer_headers, bound, still_unanswered
 
 KEPT_BYTES = 4096
 
@@ -26,36 +26,36 @@ _WITNESS = "witness"
 """The type under which the refusal of a witness's key is remembered."""
 
 
-def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
+def record_refusal(consigner: Consigner, found: SubmissionRefused, per_hour: int) -> str:
     """Write a refusal and answer it; the same one of the same bytes only repeats its answer.
 
     At most `per_hour` of an agency that failed before gate 6 are written. Raises Stale if the gates saw it otherwise.
     """
-    writer, delivery = hand.writer, found.delivery
+    writer, delivery = consigner.writer, found.delivery
     code = found.reason.code
     type_, id_, digest = _bound(found)
-    conflict = code is RejectionCode.ID_CONFLICT
+    conflict = code is RefusalCode.ID_CONFLICT
     accepted: Verdict | None = None
-    witness = found.reason.where if code is RejectionCode.STATEMENT_COSIGNATURE else ""
+    witness = found.reason.where if code is RefusalCode.REPORT_COSIGNATURE else ""
     if found.agency and witness and (refused := writer.verdict_on(found.agency, _WITNESS, witness)):
         # A witness cosigns every few minutes, each time with other bytes: its key is refused once.
-        return hand.repeat(found.agency, refused.answer)
+        return consigner.repeat(found.agency, refused.answer)
     if found.agency:
         if conflict and (holder := writer.verdict_on(found.agency, type_, id_)) and holder.code is None:
             # Who asks under an id that was accepted has lost the answer: it gets that again, beside the refusal.
             accepted = holder
-            hand.repeat(found.agency, holder.answer)
+            consigner.repeat(found.agency, holder.answer)
         known = writer.verdict_on_raw(found.agency, delivery.sha256)
         # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
         # property of the bytes. Only the same reason is the same answer.
         if known and known.code == code and (not code.circumstantial or _says_the_same(writer, known, found)):
-            return hand.repeat(found.agency, known.answer)
+            return consigner.repeat(found.agency, known.answer)
         if id_ and not conflict:
             still_unanswered(writer, found.agency, type_, id_, digest, fact=_is_fact(found))
     unproven = found.document is None
     if unproven and delivery.replay is None and not _has_room(writer, found, per_hour):
         return "counted"
-    answer = hand.number(found.agency) if found.agency else None
+    answer = consigner.number(found.agency) if found.agency else None
     entry = writer.entry(
         Kind.CONFLICT if conflict else Kind.REFUSED,
         agency=found.agency or delivery.agency,
@@ -88,7 +88,7 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
         answer=answer,
         **binds,
     )
-    hand.give(
+    consigner.consign(
         found.agency,
         answer,
         type="verdict",
@@ -100,7 +100,7 @@ def refuse(hand: Hand, found: Refused, per_hour: int) -> str:
     return "refused"
 
 
-def _says_the_same(writer: Writer, known: Verdict, found: Refused) -> bool:
+def _says_the_same(writer: Writer, known: Verdict, found: SubmissionRefused) -> bool:
     """Whether what was judged anew is refused for the same circumstance, in the same words, as before."""
     entry = writer.entry_at(known.entry)
     said = writer.document(str(entry.body["refusal"])) if entry and "refusal" in entry.body else None
@@ -112,7 +112,7 @@ def _words(refusal: bytes) -> tuple[ReasonText, ...]:
     return document.reason_texts if isinstance(document, Notice) else ()
 
 
-def _has_room(writer: Writer, found: Refused, per_hour: int) -> bool:
+def _has_room(writer: Writer, found: SubmissionRefused, per_hour: int) -> bool:
     """Count a refusal; tell whether it is also to be written."""
     agency, hour = found.agency or found.delivery.agency or "", hour_of(writer.at)
     counts = writer.refusals.of(agency, hour)
@@ -148,7 +148,7 @@ def close_hours(writer: Writer) -> int:
     return made
 
 
-def permitted_now(writer: Writer, found: Refused) -> Heard | None:
+def permitted_now(writer: Writer, found: SubmissionRefused) -> NoticeAccepted | None:
     """Return a notice that the snapshot refused and the ledger, as it is under the lock, permits; None if it does not.
 
     A notice needs no signature of the bus, and so it is heard at once. Raises Stale when there is another reason to
@@ -159,16 +159,16 @@ def permitted_now(writer: Writer, found: Refused) -> Heard | None:
     document, digest = found.document.document, found.document.digest
     if not isinstance(document, Notice):
         verdict = writer.verdict_on(found.agency, "letter", str(document.letter_id))
-        if found.reason.code is RejectionCode.ID_CONFLICT and (verdict is None or verdict.digest == digest):
+        if found.reason.code is RefusalCode.ID_CONFLICT and (verdict is None or verdict.digest == digest):
             raise Stale
         return None
     try:
         place = transitions.place(document, digest, found.agency, writer)
-    except Rejected as reason:
+    except Refused as reason:
         if reason.code is found.reason.code:
             return None
         raise Stale from reason
-    return Heard(
+    return NoticeAccepted(
         delivery=found.delivery,
         agency=found.agency,
         notice=found.document,
@@ -178,13 +178,13 @@ def permitted_now(writer: Writer, found: Refused) -> Heard | None:
     )
 
 
-def _is_fact(found: Refused) -> bool:
+def _is_fact(found: SubmissionRefused) -> bool:
     """Whether it is a machine's notice, which is identified by what it says."""
     document = found.document.document if found.document else None
     return isinstance(document, Notice) and document.event in transitions.MACHINE
 
 
-def _bound(found: Refused) -> tuple[DocumentType | str, str, str]:
+def _bound(found: SubmissionRefused) -> tuple[DocumentType | str, str, str]:
     if found.document is None:
         return "unread", "", ""
     document = found.document.document
@@ -193,7 +193,7 @@ def _bound(found: Refused) -> tuple[DocumentType | str, str, str]:
     return "notice", str(document.notice_id), found.document.digest
 
 
-def _claims(found: Refused) -> dict[str, Any]:
+def _claims(found: SubmissionRefused) -> dict[str, Any]:
     """What the entry says of a document's own words; what was verified stands there as `id` and `digest`."""
     kept = ("number",) if found.document else tuple(found.claims)
     return {name: found.claims[name] for name in kept if name in found.claims}

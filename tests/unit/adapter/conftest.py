@@ -1,4 +1,4 @@
-"""Offices of the town, each in a folder of its own."""
+"""Offices of the network, each in a folder of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from adapters.mailbox import Mailbox
 from tests.assets.factory import OCS, OPM
-from tests.unit.adapter.town import Bus, Office
+from tests.unit.adapter.network import Bus, Office
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from adapters.agent.judging import Judge
-from adapters.mailbox import AlreadyPut, Outgoing, Standing
+from adapters.agent.verifying import Verifier
+from adapters.mailbox import AlreadyPut, OutboxEntry, OutboxState
 from adapters.mailbox.acts import Act, Verb, perform
 from adapters.mailbox.lookup import LetterKey
 from adapters.mailbox.mistakes import Mistaken
@@ -19,11 +19,11 @@ from bus.directory import BUS
 from bus.documents.notice import Event, Notice
 from bus.documents.xml import open_envelope, read
 from tests.assets.factory import DGA, NOW, OCS, OPM, SOC, notice, registration, seal
-from tests.unit.adapter.town import QUICK, Office, sha
+from tests.unit.adapter.network import QUICK, Office, sha
 
 
 def judge(office: Office) -> None:
-    judge = Judge(office.mailbox, seal(BUS).certificate, QUICK)
+    judge = Verifier(office.mailbox, seal(BUS).certificate, QUICK)
     while judge.work():
         pass
     assert office.mailbox.arrivals.quarantined() == []
@@ -40,7 +40,7 @@ def received(office: Office, content: bytes = b"%PDF sample", **changes: Any) ->
     return LetterKey(letter_id=row.letter_id)
 
 
-def sent(office: Office, folder: Path, recipients: tuple[str, ...] = (OCS,)) -> Outgoing:
+def sent(office: Office, folder: Path, recipients: tuple[str, ...] = (OCS,)) -> OutboxEntry:
     """A letter that has been accepted."""
     row = office.put(folder)
     office.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
@@ -51,13 +51,13 @@ def sent(office: Office, folder: Path, recipients: tuple[str, ...] = (OCS,)) -> 
     return office.mailbox.outbox.get(row.id)
 
 
-def said(row: Outgoing) -> Notice:
+def said(row: OutboxEntry) -> Notice:
     document = read(open_envelope(row.document).root)
     assert isinstance(document, Notice)
     return document
 
 
-def refused(office: Office, row: Outgoing) -> None:
+def refused(office: Office, row: OutboxEntry) -> None:
     office.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
     office.mailbox.arrivals.store([office.bus.refusal(office.mailbox.outbox.get(row.id))])
     judge(office)
@@ -105,7 +105,7 @@ def test_a_refusal_that_the_bus_refused_can_be_said_again(recipient: Office) -> 
     refused(recipient, first)
     again = perform(recipient.mailbox, act)
     assert again.id != first.id
-    assert again.state == Standing.WAITING
+    assert again.state == OutboxState.WAITING
 
 
 def test_the_offices_own_key_never_stands_for_two_acts(recipient: Office) -> None:

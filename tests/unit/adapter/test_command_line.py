@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tomli_w
 
-from adapters.agent.judging import Judge
+from adapters.agent.verifying import Verifier
 from adapters.agent.witnessing import witness_name
 from adapters.cli import main
 from adapters.cli.acts import _COMMANDS as COMMANDS
@@ -20,9 +20,9 @@ from bus.directory import BUS
 from bus.documents.notes import log_key, make_key
 from bus.verifier.notes import VerifierKey
 from tests.assets.factory import OCS, OPM, seal
+from tests.unit.adapter.network import QUICK, Office
 from tests.unit.adapter.test_acts import judge, received, sent
 from tests.unit.adapter.test_folder import LETTER
-from tests.unit.adapter.town import QUICK, Office
 
 Say = Callable[..., tuple[int, str, str]]
 
@@ -105,7 +105,7 @@ def test_the_senders_acts_name_letters_by_id(sender: Office, say: Say, tmp_path:
 def test_the_status_shows_what_is_missing_and_what_is_kept_aside(recipient: Office, say: Say) -> None:
     recipient.bus.number = 4
     recipient.mailbox.arrivals.store([recipient.bus.directory(), recipient.bus.message("postcard", b"?")])
-    Judge(recipient.mailbox, seal(BUS).certificate, QUICK).work()
+    Verifier(recipient.mailbox, seal(BUS).certificate, QUICK).work()
     status = ask(say, OCS, "status")
     assert status["missing_consignments"] == [{"first": 1, "last": 4}]
     assert [each["type"] for each in status["quarantine"]] == ["postcard"]

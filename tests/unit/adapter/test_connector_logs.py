@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from adapters.connectors import base, collecting, completeness, failing, folder, telling
-from adapters.connectors.folder import FolderConnector
+from adapters.connectors import base
+from adapters.connectors.folder import completeness, connector, exporting, failing, importing
+from adapters.connectors.folder.connector import FolderConnector
 from bus.errors import Transient
 from bus.logs import _dumps, exceptions_by_place, withhold
+from tests.unit.adapter.network import Office
 from tests.unit.adapter.test_acts import judge
-from tests.unit.adapter.town import Office
 
 NAME = "ลับมาก-ขอตัวบุคคล"
 
@@ -40,7 +41,7 @@ class Recorder:
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     recorder = Recorder()
-    for module in (folder, collecting, failing, telling, base):
+    for module in (connector, importing, failing, exporting, base):
         monkeypatch.setattr(module, "_LOG", recorder)
     return recorder
 
@@ -57,7 +58,7 @@ def test_what_failed_is_told_to_the_office_and_not_named_in_the_log(
     judge(sender)
     connector = FolderConnector(sender.mailbox, tmp_path / "exchange", patience=0.0)
     manifest(tmp_path / "exchange", text)
-    connector.collect()
+    connector.import_new()
     (reason,) = (tmp_path / "exchange" / "failed").glob("*.reason.txt")
     assert NAME in reason.name
     assert log.lines
@@ -88,7 +89,7 @@ async def test_trouble_with_an_offices_file_is_logged_without_its_name(
         loop.call_soon_threadsafe(stop.set)
         raise trouble
 
-    for module in (collecting, completeness):
+    for module in (importing, completeness):
         monkeypatch.setattr(module, "read_manifest", fail)
     await base.serve(connector, stop, interval=0.01)
     assert log.lines or sender.mailbox.conditions.all(), "what can be tried again is told in `status`"

@@ -18,7 +18,7 @@ class Office:
         self.told = 0
         self.once, self.twice, self.free = Event(), Event(), Event()
 
-    def collect(self) -> int:
+    def import_new(self) -> int:
         self.collected += 1
         if self.collected == 2:
             self.twice.set()
@@ -26,7 +26,7 @@ class Office:
             raise RuntimeError("a round that fails")
         return 0
 
-    def tell(self) -> int:
+    def export_news(self) -> int:
         self.told += self.twice.wait(10)
         self.once.set()
         if self.told == 2:
@@ -55,7 +55,7 @@ async def test_a_stop_ends_both_rounds_at_once() -> None:
 
 async def test_a_round_that_never_ends_does_not_hold_up_a_stop() -> None:
     class Hangs(Office):
-        def collect(self) -> int:
+        def import_new(self) -> int:
             self.once.set()
             return int(self.free.wait(60))
 

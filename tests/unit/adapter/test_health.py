@@ -16,20 +16,20 @@ import pytest
 from cryptography import x509
 
 from adapters.agent.health import Health
-from adapters.agent.judging import Judge
-from adapters.connectors.accounts import condition_lines
+from adapters.agent.verifying import Verifier
 from adapters.depot import DepotClient, Probe
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode, Finding
+from adapters.views import condition_lines
 from bus.codes import load_codes
 from bus.directory import BUS
 from bus.errors import Transient
 from bus.web import health_app
 from compose.keys import new_seal
 from tests.assets.factory import OCS, OPM, seal
+from tests.unit.adapter.network import QUICK, Office
 from tests.unit.adapter.test_command_line import Say, ask, say
 from tests.unit.adapter.test_folder import LETTER, connector, lay_out, letters, names
-from tests.unit.adapter.town import QUICK, Office
 
 __all__ = ["say"]
 NOW = dt.datetime.now(dt.UTC)
@@ -158,13 +158,13 @@ async def test_the_certificate_of_another_bus_is_a_condition_until_the_right_one
         row = sender.put(tmp_path)
         sender.mailbox.outbox.seal(row, b"<signed/>", "0" * 64)
         sender.mailbox.arrivals.store([sender.bus.acceptance(sender.mailbox.outbox.get(row.id))])
-    Judge(sender.mailbox, foreign, QUICK).work()
+    Verifier(sender.mailbox, foreign, QUICK).work()
     looked_at = health(sender, bus=foreign)
     await looked_at.work()
     assert codes(sender.mailbox) == ["bus-certificate.foreign"]
-    sender.mailbox.arrivals.judge_again()
+    sender.mailbox.arrivals.verify_again()
     sender.mailbox.arrivals.store([sender.bus.directory()])
-    Judge(sender.mailbox, seal(BUS).certificate, QUICK).work()
+    Verifier(sender.mailbox, seal(BUS).certificate, QUICK).work()
     await looked_at.work()
     assert codes(sender.mailbox) == []
 
@@ -228,7 +228,7 @@ def test_an_unmounted_share_is_a_condition_and_nothing_is_written_where_it_was(
             exchange.symlink_to("nowhere")
     if restarted:
         link = connector(sender, exchange)
-    for verb in (link.collect, link.tell):
+    for verb in (link.import_new, link.export_news):
         with pytest.raises(Transient):
             verb()
     assert codes(sender.mailbox) == ["folder.away", "folder.away"]
@@ -238,8 +238,8 @@ def test_an_unmounted_share_is_a_condition_and_nothing_is_written_where_it_was(
     else:
         exchange.unlink(missing_ok=True)
     (tmp_path / "share").rename(exchange)
-    assert link.collect() == 1
-    link.tell()
+    assert link.import_new() == 1
+    link.export_news()
     assert codes(sender.mailbox) == []
     assert len(letters(sender.mailbox)) == 1
 
@@ -249,7 +249,7 @@ def test_a_single_folder_that_is_taken_away_is_made_anew(sender: Office, tmp_pat
     for name in ("failed", "sent", "receipts"):
         (tmp_path / "exchange" / name).rmdir()
     lay_out(tmp_path / "exchange", "a", LETTER)
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert codes(sender.mailbox) == []
 
 
@@ -258,7 +258,7 @@ def test_a_folder_that_is_a_link_is_not_used(sender: Office, tmp_path: Path) -> 
     os.rename(tmp_path / "exchange" / "working", tmp_path / "elsewhere")
     (tmp_path / "exchange" / "working").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(Transient):
-        link.collect()
+        link.import_new()
     assert codes(sender.mailbox) == ["folder.away"]
 
 
@@ -288,7 +288,7 @@ def test_a_condition_keeps_its_beginning_and_other_processes_see_it(
 
 def test_a_condition_about_any_text_can_be_stored_and_shown(sender: Office) -> None:
     finding = Finding(ConditionCode.OUTBOX_STUCK, "\udce0\ud800\x1b[2J\n", "\udcff", "\u202e")
-    sender.mailbox.conditions.report("folder.collect", [finding])
+    sender.mailbox.conditions.report("folder.import_new", [finding])
     (found,) = sender.mailbox.conditions.all()
     for line in condition_lines(found):
         assert line.encode()
@@ -298,7 +298,9 @@ def test_a_condition_about_any_text_can_be_stored_and_shown(sender: Office) -> N
 
 async def test_readyz_has_a_line_of_each_language_for_each_condition(sender: Office) -> None:
     mailbox = sender.mailbox
-    mailbox.conditions.report("folder.collect", [Finding(ConditionCode.FOLDER_AWAY, "/srv/share", "x", "x")])
+    mailbox.conditions.report(
+        "folder.import_new", [Finding(ConditionCode.FOLDER_AWAY, "/srv/share", "x", "x")]
+    )
     app = health_app(
         reasons=mailbox.conditions.stopping,
         metrics=bytes,
@@ -314,7 +316,7 @@ async def test_readyz_has_a_line_of_each_language_for_each_condition(sender: Off
         assert "ตั้งแต่" in th
         assert "may not be mounted" in en
         assert "Mount the share" in en
-        mailbox.conditions.report("folder.collect", [Finding(ConditionCode.OUTBOX_UNKNOWN, "x.pdf")])
+        mailbox.conditions.report("folder.import_new", [Finding(ConditionCode.OUTBOX_UNKNOWN, "x.pdf")])
         answer = await http.get("/readyz")
         assert answer.status_code == 200
         assert answer.text.startswith("ready\noutbox.unknown")

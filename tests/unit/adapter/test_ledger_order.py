@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.agent.judging import Judge
-from adapters.agent.pace import Clock
-from adapters.connectors.folder import FolderConnector
-from adapters.mailbox import Mailbox, Outgoing, Standing, tables
+from adapters.agent.tuning import Clock
+from adapters.agent.verifying import Verifier
+from adapters.connectors.folder.connector import FolderConnector
+from adapters.mailbox import OutboxEntry, OutboxState, tables
 from adapters.mailbox.acts import Act, Verb, perform
 from adapters.mailbox.lookup import LetterKey
 from adapters.mailbox.mistakes import Mistaken
@@ -25,11 +23,13 @@ from bus.documents.notice import BUS, Event, Notice
 from bus.documents.xml import open_envelope, read
 from tests.assets import factory
 from tests.assets.factory import NOW, OCS, OPM, SOC, notice, registration, seal
-from tests.unit.adapter.town import QUICK, Office, sha
+from tests.unit.adapter.network import QUICK, Office, sha
 
 
 def judge(office: Office) -> None:
-    judge = Judge(office.mailbox, seal(BUS).certificate, QUICK, own=seal(office.mailbox.agency).certificate)
+    judge = Verifier(
+        office.mailbox, seal(BUS).certificate, QUICK, own=seal(office.mailbox.agency).certificate
+    )
     while judge.work():
         pass
     assert office.mailbox.arrivals.quarantined() == []
@@ -40,7 +40,7 @@ def hear(office: Office, *messages: Any) -> None:
     judge(office)
 
 
-def sent(office: Office, folder: Path) -> Outgoing:
+def sent(office: Office, folder: Path) -> OutboxEntry:
     """A letter to OCS that the bus has accepted."""
     row = office.put(folder)
     row = office.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
@@ -65,7 +65,7 @@ def received(office: Office, sender: str, letter_id: UUID, content: bytes) -> st
     return signed.digest
 
 
-def said(row: Outgoing) -> Notice:
+def said(row: OutboxEntry) -> Notice:
     document = read(open_envelope(row.document).root)
     assert isinstance(document, Notice)
     return document
@@ -123,7 +123,7 @@ def test_an_older_refusal_that_comes_late_changes_nothing(sender: Office, tmp_pa
     hear(sender, early)
     assert sender.mailbox.outbox.get(row.id).refusal == "recipient.unknown"
     hear(sender, sender.bus.acceptance(row))
-    assert sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED
+    assert sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED
 
 
 def test_what_clerks_say_of_one_letter_is_sent_one_after_another(recipient: Office) -> None:
@@ -206,7 +206,7 @@ def shown(office: Office, tmp_path: Path) -> list[dict[str, Any]]:
         place = office.mailbox.store.path(sha256)
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(content)
-    FolderConnector(office.mailbox, folder).tell()
+    FolderConnector(office.mailbox, folder).export_news()
     return [json.loads(file.read_text()) for file in sorted((folder / "receipts").glob("*.json"))]
 
 
@@ -235,51 +235,8 @@ def test_a_clock_that_is_put_back_is_noticed_once_and_one_that_goes_on_never() -
 def test_what_was_put_off_is_pulled_in_when_the_clock_is_put_back(sender: Office, tmp_path: Path) -> None:
     row = sender.put(tmp_path)
     in_ten_minutes = NOW.timestamp() + 600
-    with sender.mailbox._store.writing() as connection:
+    with sender.mailbox._database.writing() as connection:
         connection.execute(tables.outbox.update().values(next_attempt_at=in_ten_minutes))
     assert sender.mailbox.outbox.due(NOW.timestamp(), 10) == []
     sender.mailbox.pull_in(NOW.timestamp())
     assert [each.id for each in sender.mailbox.outbox.due(NOW.timestamp(), 10)] == [row.id]
-
-
-def test_a_mailbox_of_the_older_layout_is_brought_up_to_date_with_all_that_is_in_it(
-    open_office: Callable[[str], Office], tmp_path: Path
-) -> None:
-    office = open_office(OPM)
-    row = sent(office, tmp_path)
-    about: dict[str, Any] = {"letter_id": UUID(row.document_id), "letter_digest": row.digest}
-    hear(office, office.bus.notice(first := notice(Event.REFUSED, **about), entry=80))
-    folder = tmp_path / OPM
-    office.mailbox.close()
-    _made_old(folder / "mailbox.sqlite")
-    office.mailbox = Mailbox(folder, OPM)
-    hear(office, office.bus.notice(first, entry=80))
-    assert [each.event for each in office.mailbox.notices.about(row.document_id)] == ["accepted", "refused"]
-    hear(office, office.bus.notice(notice(Event.MISDIRECTED, author=SOC, notice_id=first.notice_id, **about)))
-    assert len(office.mailbox.notices.about(row.document_id)) == 3
-    assert office.mailbox.outbox.get(row.id).sealed_with is None
-    office.mailbox.close()
-    with sqlite3.connect(folder / "mailbox.sqlite") as database:
-        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-        assert database.execute("SELECT value FROM facts WHERE name = 'layout'").fetchone() == ("2",)
-    database.close()
-
-
-def _made_old(file: Path) -> None:
-    """Give a database layout 1: the columns that it had, and ids that nobody else may use."""
-    with sqlite3.connect(file) as database:
-        for column in ("sealed_with", "refused_under"):
-            database.execute(f"ALTER TABLE outbox DROP COLUMN {column}")
-        (made,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'notices'").fetchone()
-        older = made.replace("CREATE TABLE notices", "CREATE TABLE old_notices").replace(
-            "CONSTRAINT one_notice UNIQUE (author, notice_id)", "UNIQUE (notice_id)"
-        )
-        assert older.count("one_notice") == 0
-        database.execute(older)
-        database.execute("INSERT INTO old_notices SELECT * FROM notices")
-        database.execute("UPDATE old_notices SET identity = notice_id WHERE identity LIKE '%:' || notice_id")
-        database.execute("DROP TABLE notices")
-        database.execute("ALTER TABLE old_notices RENAME TO notices")
-        database.execute("CREATE INDEX notices_letter ON notices (letter_id, author)")
-        database.execute("UPDATE facts SET value = '1' WHERE name = 'layout'")
-    database.close()

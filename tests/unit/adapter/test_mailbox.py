@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.mailbox import AlreadyPut, AlreadyRunning, Gap, Mailbox, Message, Standing
+from adapters.mailbox import AlreadyPut, AlreadyRunning, Gap, Mailbox, Message, OutboxState
 from adapters.mailbox.files import FileChanged
-from bus.errors import Misconfigured, Rejected
+from bus.errors import Misconfigured, Refused
 from bus.thai import now
 from tests.assets.factory import DAY, OCS, OPM, letter
-from tests.unit.adapter.town import Office, file_of
+from tests.unit.adapter.network import Office, file_of
 
 
 def numbered(*consignments: int) -> list[Message]:
@@ -55,7 +55,7 @@ def test_a_file_that_is_not_the_one_stated_is_not_taken_in(sender: Office, tmp_p
 
 def test_a_letter_against_the_schema_is_refused_before_it_is_put(sender: Office, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
-    with pytest.raises(Rejected, match=r"schema\."):
+    with pytest.raises(Refused, match=r"schema\."):
         sender.mailbox.outbox.put_letter(
             letter(main_file=file_of(b"%PDF"), secrecy="most secret"), [tmp_path / "a.pdf"], "key"
         )
@@ -67,7 +67,7 @@ def test_signed_bytes_are_never_replaced(sender: Office, tmp_path: Path) -> None
     sender.mailbox.outbox.seal(row, b"first", "1" * 64)
     assert sender.mailbox.outbox.seal(row, b"second", "2" * 64).raw == b"first"
     assert sender.mailbox.outbox.get(row.id).raw == b"first"
-    assert sender.mailbox.outbox.get(row.id).state == Standing.SEALED
+    assert sender.mailbox.outbox.get(row.id).state == OutboxState.SEALED
 
 
 def test_what_is_delivered_again_is_stored_once(recipient: Office) -> None:
@@ -123,13 +123,13 @@ def test_who_listens_hears_of_what_is_put_out_once_it_can_be_read(sender: Office
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
     heard: list[int] = []
     deaf = sender.mailbox.listen(lambda: heard.append(sum(sender.mailbox.outbox.counts()["letter"].values())))
-    with sender.mailbox.at_once():
+    with sender.mailbox.transaction():
         for key in ("1", "2"):
             sender.mailbox.outbox.put_letter(letter(main_file=file_of(b"%PDF")), [tmp_path / "a.pdf"], key)
         assert heard == []
     assert heard == [2]
     (tmp_path / "b.pdf").write_bytes(b"changed since")
-    with pytest.raises(FileChanged), sender.mailbox.at_once():
+    with pytest.raises(FileChanged), sender.mailbox.transaction():
         sender.mailbox.outbox.put_letter(letter(main_file=file_of(b"%PDF b")), [tmp_path / "b.pdf"], "3")
     assert heard == [2]
     deaf()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.connectors.names import safe_name
+from adapters.connectors.folder.names import safe_name
 
 
 @pytest.mark.parametrize(

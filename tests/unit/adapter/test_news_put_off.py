@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from adapters.connectors import accounts, telling
-from adapters.connectors.folders import Folder
-from adapters.mailbox import Progress
+from adapters import views
+from adapters.connectors.folder import exporting
+from adapters.connectors.folder.folders import Folder
+from adapters.mailbox import InboxState
 from adapters.refusals import FileUnavailable
 from bus.errors import Transient
+from tests.unit.adapter.network import Office, notices_in, sha, until
 from tests.unit.adapter.test_folder import connector, names
 from tests.unit.adapter.test_receiving import delivered
-from tests.unit.adapter.town import Office, notices_in, sha, until
 
 FIRST, SECOND = b"%PDF first", b"%PDF second"
 
@@ -28,9 +29,9 @@ def exchange(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def transaction(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was put off is due again at once."""
-    monkeypatch.setattr(telling, "_LONGEST_PAUSE", -1.0)
+    monkeypatch.setattr(exporting, "_LONGEST_PAUSE", -1.0)
 
 
 async def two_letters(office: Office) -> None:
@@ -63,16 +64,16 @@ async def test_a_file_lost_before_it_is_shown_is_fetched_again_and_the_rest_goes
         else:
             place.write_bytes(FIRST[::-1])
         recipient.depot.away.add(sha(FIRST))
-        told = link.tell()
+        told = link.export_news()
         assert told == 1
         assert shown(exchange) == ["00000003"]
         assert "news.deferred" in codes(recipient)
         first = recipient.mailbox.inbox.letters()[-1]
-        assert first.state is Progress.RESTORING
+        assert first.state is InboxState.RESTORING
         assert [each.letter_id for each in recipient.mailbox.inbox.troubled()] == [first.letter_id]
         recipient.depot.away.clear()
-        await until(lambda: recipient.mailbox.inbox.get(first.id).state is Progress.DELIVERED)
-        assert link.tell() == 1
+        await until(lambda: recipient.mailbox.inbox.get(first.id).state is InboxState.DELIVERED)
+        assert link.export_news() == 1
         await until(lambda: len(notices_in(recipient.broker)) == 2)
     assert shown(exchange) == ["00000002", "00000003"]
     (restored,) = (exchange / "inbox").glob("00000002*/*.pdf")
@@ -80,7 +81,7 @@ async def test_a_file_lost_before_it_is_shown_is_fetched_again_and_the_rest_goes
     assert codes(recipient) == []
     assert recipient.mailbox.inbox.troubled() == []
     assert len(notices_in(recipient.broker)) == 2, "no second receipt"
-    assert link.tell() == 0
+    assert link.export_news() == 0
 
 
 async def test_a_letter_whose_file_is_lost_for_good_is_shown_without_it(
@@ -91,10 +92,10 @@ async def test_a_letter_whose_file_is_lost_for_good_is_shown_without_it(
         await two_letters(recipient)
         recipient.mailbox.store.path(sha(SECOND)).unlink()
         recipient.depot.refused[sha(SECOND)] = FileUnavailable("file.unknown")
-        assert link.tell() == 1
+        assert link.export_news() == 1
         (row, _) = recipient.mailbox.inbox.letters()
-        await until(lambda: recipient.mailbox.inbox.get(row.id).state is Progress.INCOMPLETE)
-        assert link.tell() == 1
+        await until(lambda: recipient.mailbox.inbox.get(row.id).state is InboxState.INCOMPLETE)
+        assert link.export_news() == 1
         await until(lambda: len(notices_in(recipient.broker)) == 2)
     assert {str(each.event) for each in notices_in(recipient.broker)} == {"delivered"}
     (place,) = (exchange / "inbox").glob("00000003*")
@@ -112,7 +113,7 @@ async def test_an_item_that_cannot_be_told_is_put_off_and_told_once(
     link = connector(recipient, exchange)
     async with recipient.running():
         await two_letters(recipient)
-    content = accounts.content
+    content = views.content
     first = recipient.mailbox.arrivals.get(recipient.mailbox.inbox.letters()[-1].arrival).body
 
     def failing(raw: bytes) -> Any:
@@ -121,11 +122,11 @@ async def test_an_item_that_cannot_be_told_is_put_off_and_told_once(
         return content(raw)
 
     with monkeypatch.context() as patched:
-        patched.setattr(accounts, "content", failing)
-        assert [link.tell() for _ in range(3)] == [1, 0, 0]
+        patched.setattr(views, "content", failing)
+        assert [link.export_news() for _ in range(3)] == [1, 0, 0]
     assert shown(exchange) == ["00000003"]
     assert codes(recipient) == ["news.deferred"]
-    assert [link.tell() for _ in range(2)] == [1, 0]
+    assert [link.export_news() for _ in range(2)] == [1, 0]
     assert shown(exchange) == ["00000002", "00000003"]
     assert codes(recipient) == []
 
@@ -139,7 +140,7 @@ async def test_a_crash_while_telling_what_was_put_off_neither_loses_nor_doubles(
     async with recipient.running():
         await two_letters(recipient)
         recipient.mailbox.store.path(sha(FIRST)).unlink()
-        assert link.tell() == 1
+        assert link.export_news() == 1
         await until(lambda: recipient.mailbox.inbox.counts() == {"delivered": 2})
     rename = os.rename
 
@@ -151,12 +152,12 @@ async def test_a_crash_while_telling_what_was_put_off_neither_loses_nor_doubles(
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", power_fails)
         with pytest.raises(KeyboardInterrupt):
-            link.tell()
+            link.export_news()
     seen = len(shown(exchange))
     if taken_away and step == "after":
         for place in (exchange / "inbox").glob("00000002*"):
             place.rename(exchange / "taken")
-    connector(recipient, exchange).tell()
+    connector(recipient, exchange).export_news()
     there = shown(exchange)
     assert there == (["00000003"] if taken_away and step == "after" else ["00000002", "00000003"])
     assert seen >= 1
@@ -175,8 +176,8 @@ async def test_when_nothing_can_be_written_everything_waits_and_nothing_is_put_o
     with monkeypatch.context() as patched:
         patched.setattr(Folder, "write", full)
         with pytest.raises(Transient):
-            link.tell()
+            link.export_news()
     assert recipient.mailbox.news.deferrals("folder") == []
     assert codes(recipient) == ["folder.away"]
-    assert link.tell() == 2
+    assert link.export_news() == 2
     assert codes(recipient) == []

@@ -18,15 +18,15 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from adapters.connectors import attachments, failing, folders
-from adapters.connectors.folder import FolderConnector
-from adapters.connectors.folders import Folder
-from adapters.connectors.parsing import read_manifest
+from adapters.connectors.folder import attachments, failing, folders
+from adapters.connectors.folder.connector import FolderConnector
+from adapters.connectors.folder.folders import Folder
+from adapters.connectors.folder.parsing import read_manifest
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode
 from tests.assets.factory import OCS, OPM
+from tests.unit.adapter.network import Bus, Office
 from tests.unit.adapter.test_folder import LETTER, Clock, connector, lay_out, letters, names, write
-from tests.unit.adapter.town import Bus, Office
 
 ANOTHER = LETTER | {"number": "นร 0105/166"}
 TIS = os.fsdecode("หนังสือ".encode("cp874"))
@@ -41,7 +41,7 @@ def goes_on(link: FolderConnector, exchange: Path, office: Office) -> bool:
     """Whether a letter that is laid out beside the bad thing is taken."""
     before = len(letters(office.mailbox))
     lay_out(exchange, "zz good", LETTER | {"number": f"นร {before}", "reference": f"good {before}"})
-    link.collect()
+    link.import_new()
     return len(letters(office.mailbox)) == before + 1
 
 
@@ -88,7 +88,7 @@ def test_half_a_surrogate_in_json_is_a_mistake(sender: Office, exchange: Path, f
 def test_a_file_named_in_tis_620_is_the_file_that_the_manifest_names(sender: Office, exchange: Path) -> None:
     link = connector(sender, exchange)
     lay_out(exchange, "a", LETTER, **{f"{TIS}.pdf": b"%PDF 1"})
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert [each.main_file.name for each in letters(sender.mailbox)] == ["หนังสือ.pdf"]
 
 
@@ -103,12 +103,12 @@ def test_a_reason_that_cannot_be_written_or_worded_still_sets_the_thing_aside(
         raise Unspeakable
 
     link = connector(sender, exchange)
-    monkeypatch.setattr("adapters.connectors.letters.compose", fails)
+    monkeypatch.setattr("adapters.connectors.folder.letters.compose", fails)
     lay_out(exchange, "a", LETTER)
     (exchange / "failed" / "b.reason.txt").mkdir()
     (exchange / "failed" / "b.reason.txt" / "of the office").touch()
     lay_out(exchange, "b", LETTER)
-    assert link.collect() == 2
+    assert link.import_new() == 2
     assert "internal fault (Unspeakable)" in reason(exchange, "a")
     assert {"a", "b"} <= set(names(exchange / "failed"))
     assert names(exchange / "failed" / "b.reason.txt") == ["of the office"]
@@ -130,7 +130,7 @@ def test_what_cannot_be_set_aside_is_told_in_the_status_and_tried_again(
         assert goes_on(link, exchange, sender)
     assert names(exchange / "working") == ["bad"]
     assert "Operation not permitted" in conditions(sender)["outbox.stuck"]
-    link.collect()
+    link.import_new()
     assert names(exchange / "working") == []
     assert conditions(sender) == {}
 
@@ -178,7 +178,7 @@ def test_any_bytes_may_be_a_name(things: list[tuple[bytes, bytes, str]]) -> None
                 Path(os.fsdecode(place)).write_bytes(name)
         before = inodes(exchange / "outbox")
         for _ in range(2):
-            link.collect()
+            link.import_new()
         assert goes_on(link, exchange, office)
         assert names(exchange / "working") == []
         assert before <= inodes(exchange), "nothing was deleted"
@@ -211,7 +211,7 @@ def test_any_text_may_stand_in_a_manifest(values: dict[str, Any]) -> None:
         (place / "letter.toml").unlink()
         (place / "letter.json").write_text(json.dumps(LETTER | values), encoding="utf-8")
         write(exchange, "b.register.json", json.dumps(values))
-        link.collect()
+        link.import_new()
         assert goes_on(link, exchange, office)
         assert names(exchange / "working") == names(exchange / "outbox") == []
         for each in (exchange / "failed").glob("*.reason.txt"):
@@ -237,7 +237,7 @@ def test_what_the_disk_cannot_even_look_at_is_told_and_stops_nothing_else(
     assert conditions(sender) == {
         "outbox.stuck": "bad: cannot be read or moved (Input/output error); check its permissions"
     }
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert conditions(sender) == {}
 
 
@@ -328,7 +328,7 @@ def test_what_is_swapped_for_a_link_while_its_neighbour_is_read_never_leaves(
 
     with monkeypatch.context() as patched:
         patched.setattr(Folder, "opened", swap)
-        link.collect()
+        link.import_new()
     assert swaps == 1
     stored = [path for path in sender.mailbox.store.folder.rglob("*") if path.is_file()]
     assert b"%PDF the private key" not in [path.read_bytes() for path in stored]
@@ -348,7 +348,7 @@ def test_the_connector_writes_through_no_link_of_the_office(
     (exchange / "failed" / ".a.reason.part").symlink_to(key)
     (exchange / "failed" / "a.reason.txt").symlink_to(key)
     lay_out(exchange, "a", {"to": "nobody"})
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert key.read_bytes() == b"the private key"
     assert "What to do" in reason(exchange, "a")
 
@@ -366,14 +366,14 @@ def test_patience_counts_from_first_sight_whatever_date_a_file_bears(sender: Off
             exchange, f"{name}.letter.json", json.dumps(LETTER | {"files": f"{name}.pdf", "reference": name})
         )
         os.utime(exchange / "outbox" / f"{name}.letter.json", (date, date))
-    assert link.collect() == 0
+    assert link.import_new() == 0
     clock.now += 20
-    assert link.collect() == 0
+    assert link.import_new() == 0
     assert "there is no file" in conditions(sender)["outbox.waiting"]
     (exchange / "outbox" / "old.pdf").write_bytes(b"%PDF 1")
-    assert link.collect() == 1
+    assert link.import_new() == 1
     clock.now += 10
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert names(exchange / "sent") == ["old.letter.json"]
     assert names(exchange / "failed") == ["future.letter.json", "future.letter.json.reason.txt"]
 
@@ -396,11 +396,11 @@ def test_what_is_still_being_written_is_not_taken(sender: Office, exchange: Path
         for line in whole.splitlines(keepends=True):
             file.write(line)
             file.flush()
-            assert link.collect() == 0
+            assert link.import_new() == 0
             clock.now += 4
-    link.collect()
+    link.import_new()
     clock.now += 5
-    assert link.collect() == 1
+    assert link.import_new() == 1
     if what == "act":
         assert "no letter นร 9/9" in reason(exchange, "a.withdraw.toml")
     else:
@@ -415,7 +415,7 @@ def test_what_never_comes_to_rest_is_told_and_holds_up_nothing_else(sender: Offi
     lay_out(exchange, "b", ANOTHER)
     for size in range(6):
         (place / "หนังสือ.pdf").write_bytes(b"%PDF 1" * size)
-        link.collect()
+        link.import_new()
         clock.now += 4
     assert names(exchange / "sent") == ["b"]
     assert conditions(sender) == {"outbox.waiting": "a: is still changing, and not taken while it does"}
@@ -433,9 +433,9 @@ def test_what_bears_a_mark_is_taken_at_once_and_the_mark_goes_along(
         write(exchange, "a.letter.toml.ready", "")
     else:
         place = lay_out(exchange, "a", LETTER)
-        assert link.collect() == 0
+        assert link.import_new() == 0
         (place / ".ready" if mark == "inside" else outbox / "a.ready").touch()
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert names(outbox) == []
     (taken,) = (exchange / "sent").iterdir()
     assert ".ready" in names(taken)
@@ -451,22 +451,22 @@ def test_a_file_without_its_end_is_waited_for_and_then_fails(
     link = connector(sender, exchange, patience=30, clock=clock)
     name = {b"%": "a.pdf", b"P": "a.docx", b"\x89": "a.png"}[content[:1]]
     lay_out(exchange, "a", LETTER | {"files": [name]}, **{name: content})
-    assert link.collect() == 0
+    assert link.import_new() == 0
     assert "has no end" in conditions(sender)["outbox.waiting"]
     clock.now += 30
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert letters(sender.mailbox) == []
     assert f"{name} has no end" in reason(exchange, "a")
-    assert link.collect() == 0
+    assert link.import_new() == 0
     assert conditions(sender) == {}
 
 
 def test_a_file_that_gets_its_end_in_time_is_sent_whole(sender: Office, exchange: Path) -> None:
     link = connector(sender, exchange)
     place = lay_out(exchange, "a", LETTER, **{"หนังสือ.pdf": PDF[:9000]})
-    assert link.collect() == 0
+    assert link.import_new() == 0
     (place / "หนังสือ.pdf").write_bytes(PDF)
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert [each.main_file.size for each in letters(sender.mailbox)] == [len(PDF)]
 
 
@@ -494,11 +494,11 @@ def test_a_file_that_grows_while_it_is_read_is_tried_again_and_fails_in_words(
         return size
 
     monkeypatch.setattr(attachments, "size_of", growing)
-    assert link.collect() == 0
+    assert link.import_new() == 0
     assert growths == 1
     assert names(exchange / "working") == ["a"]
     clock.now += 30
-    assert link.collect() == 1
+    assert link.import_new() == 1
     if grows == "once":
         assert [each.main_file.size for each in letters(sender.mailbox)] == [len(b"%PDF 1 and more")]
     else:
@@ -533,17 +533,17 @@ def test_what_is_unknown_stays_where_it_is_and_is_told(
             path.write_bytes(b"%PDF 1")
     for hidden in ("Thumbs.db", "~$letter.docx", ".DS_Store"):
         (exchange / "outbox" / hidden).touch()
-    link.collect()
+    link.import_new()
     assert conditions(sender) == {}
     clock.now += 30
-    link.collect()
+    link.import_new()
     assert list(conditions(sender)) == [ConditionCode.OUTBOX_UNKNOWN]
     assert said in conditions(sender)["outbox.unknown"]
     assert said in reason(exchange, name)
     assert "left where it is" in reason(exchange, name)
     assert os.path.lexists(path)
     path.unlink()
-    link.collect()
+    link.import_new()
     assert conditions(sender) == {}
 
 
@@ -551,7 +551,7 @@ def test_a_folder_whose_manifest_is_named_wrongly_says_what_is_meant(sender: Off
     link = connector(sender, exchange, patience=0)
     place = lay_out(exchange, "a", LETTER)
     (place / "letter.toml").rename(place / "letter.toml.txt")
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert "rename letter.toml.txt to letter.toml" in reason(exchange, "a")
 
 
@@ -561,7 +561,7 @@ def test_json_is_json_in_whatever_case_it_is_named(sender: Office, exchange: Pat
     place = lay_out(exchange, "a", {})
     (place / "letter.toml").unlink()
     (place / name).write_text(json.dumps(LETTER), encoding="utf-8")
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert len(letters(sender.mailbox)) == 1
 
 
@@ -579,7 +579,7 @@ def test_a_name_that_is_given_twice_is_a_mistake_at_any_depth(
 ) -> None:
     link = connector(sender, exchange, patience=0)
     write(exchange, "a.letter.json", f'{{"subject": "x", {twice}}}')
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert letters(sender.mailbox) == []
     assert "is given twice" in reason(exchange, "a.letter.json")
 
@@ -618,7 +618,7 @@ def test_toml_and_json_that_hold_the_same_are_the_same_letter(
         place = lay_out(exchange, "a", {}, **{"a.pdf": b"%PDF 1"})
         (place / "letter.toml").unlink()
         (place / name).write_text(text, encoding="utf-8", newline="")
-        assert link.collect() == 1
+        assert link.import_new() == 1
     (letter,) = letters(sender.mailbox)
     assert letter.content is not None
     assert letter.content.body == "หนึ่ง\nสอง"
@@ -646,7 +646,7 @@ def test_no_manifest_takes_long_to_be_found_wrong(sender: Office, exchange: Path
     link = connector(sender, exchange)
     write(exchange, "a.letter.toml", text)
     write(exchange, "a.letter.json", text.replace("a = ", ""))
-    assert link.collect() == 2
+    assert link.import_new() == 2
     assert "is no TOML" in reason(exchange, "a.letter.toml")
     assert "is no JSON" in reason(exchange, "a.letter.json")
 
@@ -696,7 +696,7 @@ def test_a_date_is_no_time_and_a_time_no_date_in_either_format(
     place = lay_out(exchange, "json", {})
     (place / "letter.toml").unlink()
     (place / "letter.json").write_text(json.dumps(shared | {field: text}), encoding="utf-8")
-    assert link.collect() == 2
+    assert link.import_new() == 2
     assert f"- {field}: " in reason(exchange, "toml")
     assert [line for line in reason(exchange, "toml").splitlines() if field in line] == [
         line for line in reason(exchange, "json").splitlines() if field in line
@@ -719,7 +719,7 @@ def test_names_that_look_the_same_are_the_same(
 ) -> None:
     link = connector(sender, exchange)
     lay_out(exchange, "a", LETTER | {"files": [stated]}, **{on_disk: b"%PDF 1"})
-    assert link.collect() == 1
+    assert link.import_new() == 1
     assert len(letters(sender.mailbox)) == 1
 
 
@@ -731,7 +731,7 @@ def test_of_several_that_look_the_same_none_is_guessed_and_the_nearest_name_is_o
     lay_out(exchange, "b", LETTER | {"files": ["บันทึกข้อความ.PDF"]}, **{"บันทึกขอความ.pdf": b"%PDF 1"})
     (exchange / "outbox" / "ประกาศ.pdf").write_bytes(b"%PDF 1")
     write(exchange, "c.letter.json", json.dumps(LETTER | {"files": ["ประกาส.pdf"]}))
-    assert link.collect() == 3
+    assert link.import_new() == 3
     assert letters(sender.mailbox) == []
     assert "the nearest name is" in reason(exchange, "a")
     assert "the nearest name is บันทึกขอความ.pdf" in reason(exchange, "b")
@@ -746,7 +746,7 @@ def test_a_manifest_takes_neither_another_manifest_nor_anothers_folder_along(
     (exchange / "outbox" / "หนังสือ.pdf").write_bytes(b"%PDF 1")
     write(exchange, "b.letter.json", json.dumps(ANOTHER))
     write(exchange, "a.letter.json", json.dumps(LETTER | {"files": ["b.letter.json", "z"]}))
-    link.collect()
+    link.import_new()
     assert names(exchange / "sent") == ["b.letter.json", "z"]
 
 
@@ -779,7 +779,7 @@ def _work(exchange: Path, link: FolderConnector, count: int, monkeypatch: pytest
     with monkeypatch.context() as patched:
         patched.setattr(os, "listdir", counted)
         patched.setattr(os, "stat", looked)
-        assert link.collect() >= count
+        assert link.import_new() >= count
     return listed
 
 

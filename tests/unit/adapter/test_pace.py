@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-from adapters.agent.pace import repeat
+from adapters.agent.tuning import repeat
 
 EVERY = 0.2
 

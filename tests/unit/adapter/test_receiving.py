@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.mailbox import Judgement, Progress
+from adapters.mailbox import ArrivalState, InboxState
 from adapters.mailbox.notices import machine_notice_id
 from adapters.refusals import FileUnavailable
 from bus.directory import PinnedCertificate, to_json
@@ -17,11 +17,11 @@ from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope
 from bus.thai import now
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC, letter, notice, pin, seal
-from tests.unit.adapter.town import QUICK, Office, directory, file_of, notices_in, settled, sha, until
+from tests.unit.adapter.network import QUICK, Office, directory, file_of, notices_in, settled, sha, until
 
 
 def delivered(office: Office, count: int = 1) -> bool:
-    return office.mailbox.inbox.counts().get(Progress.DELIVERED, 0) == count
+    return office.mailbox.inbox.counts().get(InboxState.DELIVERED, 0) == count
 
 
 async def test_a_letter_is_stored_acknowledged_verified_fetched_and_then_receipted(recipient: Office) -> None:
@@ -62,7 +62,7 @@ async def test_a_letter_delivered_twice_is_one_letter_and_one_receipt(recipient:
         await until(lambda: settled_with(recipient, 3) and notices_in(recipient.broker))
     assert len(recipient.mailbox.inbox.letters()) == 1
     assert len(notices_in(recipient.broker)) == 1
-    assert recipient.mailbox.arrivals.counts() == {Judgement.DONE: 2, Judgement.DUPLICATE: 1}
+    assert recipient.mailbox.arrivals.counts() == {ArrivalState.DONE: 2, ArrivalState.DUPLICATE: 1}
     assert len(recipient.broker.deliveries.acknowledged) == 4
 
 
@@ -149,8 +149,10 @@ async def test_certificates_count_as_of_the_acceptance_and_not_of_today(recipien
     async with recipient.running():
         recipient.hear(
             recipient.bus.directory(directory(agencies=agencies)),
-            recipient.bus.letter(recipient.signed(b"%PDF 1"), judged_at=(now() - DAY * 0.75).isoformat()),
-            recipient.bus.letter(recipient.signed(b"%PDF 2"), judged_at=now().isoformat()),
+            recipient.bus.letter(
+                recipient.signed(b"%PDF 1"), verified_as_of=(now() - DAY * 0.75).isoformat()
+            ),
+            recipient.bus.letter(recipient.signed(b"%PDF 2"), verified_as_of=now().isoformat()),
         )
         await until(lambda: delivered(recipient) and recipient.mailbox.arrivals.quarantined())
     assert recipient.mailbox.arrivals.quarantined()[0].reason == "key.revoked"
@@ -181,7 +183,7 @@ async def test_a_file_refused_for_good_is_told_and_stops_no_other_letter(recipie
     said = {each.letter_digest: each for each in notices_in(recipient.broker)}
     assert said[doomed.digest].event == Event.HANDOVER_FAILED
     assert recipient.depot.asked.count(sha(b"%PDF gone")) == QUICK.refusals
-    assert recipient.mailbox.inbox.counts() == {Progress.FAILED: 1, Progress.DELIVERED: 1}
+    assert recipient.mailbox.inbox.counts() == {InboxState.FAILED: 1, InboxState.DELIVERED: 1}
 
 
 async def test_a_file_with_other_bytes_is_never_receipted(recipient: Office) -> None:
@@ -199,7 +201,7 @@ async def test_nothing_is_lost_when_the_process_dies_between_store_and_receipt(r
     recipient.depot.away.add(sha(b"%PDF sample"))
     async with recipient.running():
         recipient.hear(recipient.bus.directory(), recipient.bus.letter(recipient.signed()))
-        await until(lambda: recipient.mailbox.inbox.counts().get(Progress.FETCHING))
+        await until(lambda: recipient.mailbox.inbox.counts().get(InboxState.FETCHING))
     recipient.depot.away.clear()
     async with recipient.running():
         await until(lambda: notices_in(recipient.broker))
@@ -252,7 +254,7 @@ async def test_a_locked_mailbox_leaves_deliveries_with_the_broker_until_it_can_s
 
 def settled_with(office: Office, rows: int) -> bool:
     counts = office.mailbox.arrivals.counts()
-    return sum(counts.values()) == rows and not counts.get(Judgement.STORED)
+    return sum(counts.values()) == rows and not counts.get(ArrivalState.STORED)
 
 
 def _postponed(office: Office) -> bool:
@@ -286,7 +288,7 @@ async def test_what_is_in_quarantine_can_be_judged_again(recipient: Office) -> N
         await until(lambda: recipient.mailbox.arrivals.quarantined())
         recipient.hear(recipient.bus.directory(new_bus))
         await until(lambda: recipient.mailbox.directory())
-        assert recipient.mailbox.arrivals.judge_again() == 1
+        assert recipient.mailbox.arrivals.verify_again() == 1
         await until(lambda: settled(recipient))
     held = recipient.mailbox.directory()
     assert held is not None

@@ -12,16 +12,16 @@ from uuid import UUID
 
 import pytest
 
-from adapters.agent import Pace
+from adapters import views
+from adapters.agent import Tuning
 from adapters.cli.app import standing
-from adapters.connectors import accounts
-from adapters.mailbox import Outgoing, Standing
+from adapters.mailbox import OutboxEntry, OutboxState
 from adapters.refusals import FileUnavailable, NotTaken
 from bus.documents.notice import Event
 from bus.documents.signing import verify
 from bus.documents.xml import open_envelope
 from tests.assets.factory import DGA, NOW, OCS, OPM, SOC, notice, pin, seal, terms
-from tests.unit.adapter.town import Office, settled, sha, until
+from tests.unit.adapter.network import Office, settled, sha, until
 
 
 async def test_a_letter_is_sealed_its_file_brought_and_it_is_sent_until_accepted(
@@ -30,7 +30,7 @@ async def test_a_letter_is_sealed_its_file_brought_and_it_is_sent_until_accepted
     row = sender.put(tmp_path, b"%PDF one")
     sender.broker.answer = lambda _: sender.hear(sender.bus.acceptance(sender.mailbox.outbox.get(row.id)))
     async with sender.running():
-        accepted = await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+        accepted = await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED)
     assert accepted
     submission = sender.broker.published[0]
     verified = verify(open_envelope(submission.body), [pin(seal(OPM))], NOW)
@@ -61,7 +61,7 @@ async def test_unknown_is_not_failed_and_identical_bytes_go_again(sender: Office
         await until(lambda: len(sender.broker.published) >= 4)
     assert len({each.body for each in sender.broker.published}) == 1
     assert len({each.message_id for each in sender.broker.published}) == 1
-    assert sender.mailbox.outbox.get(row.id).state == Standing.SENT
+    assert sender.mailbox.outbox.get(row.id).state == OutboxState.SENT
 
 
 async def test_the_same_bytes_go_again_after_a_restart(sender: Office, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ async def test_what_is_answered_is_not_sent_again(sender: Office, tmp_path: Path
         else None
     )
     async with sender.running():
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED)
         before = _sent(sender)
         # The unanswered one is the clock: it is sent often enough for the other one to have been, too.
         await until(lambda: _sent(sender)[later.document_id] >= before[later.document_id] + 3)
@@ -109,10 +109,10 @@ async def test_a_refusal_is_kept_with_its_code_and_ends_the_resending(sender: Of
     row = sender.put(tmp_path)
     sender.broker.answer = lambda _: sender.hear(sender.bus.refusal(sender.mailbox.outbox.get(row.id)))
     async with sender.running():
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.REFUSED)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.REFUSED)
         sender.broker.answer = lambda _: sender.hear(sender.bus.acceptance(sender.mailbox.outbox.get(row.id)))
         sender.mailbox.outbox.send_again(row.id)
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED)
     assert len({each.body for each in sender.broker.published}) == 1
     assert sender.depot.asked == [sha(b"%PDF sample")] * 2
 
@@ -123,8 +123,8 @@ async def test_only_the_bus_can_answer_and_only_about_the_letter_that_was_sent(
     row = sender.put(tmp_path)
     other = sender.put(tmp_path, b"%PDF other")
     async with sender.running():
-        await until(lambda: sender.mailbox.outbox.get(other.id).state == Standing.SENT)
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(other.id).state == OutboxState.SENT)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.SENT)
         row, other = sender.mailbox.outbox.get(row.id), sender.mailbox.outbox.get(other.id)
         sender.hear(
             sender.bus.acceptance(row, by=OCS),
@@ -135,7 +135,7 @@ async def test_only_the_bus_can_answer_and_only_about_the_letter_that_was_sent(
             sender.bus.message("directory", b"not a JWS"),
         )
         await until(lambda: settled(sender))
-    assert sender.mailbox.outbox.get(row.id).state == Standing.SENT
+    assert sender.mailbox.outbox.get(row.id).state == OutboxState.SENT
     reasons = Counter(each.reason for each in sender.mailbox.arrivals.quarantined())
     assert reasons == {"key.unknown": 1, "message.unreadable": 3, "token.malformed": 1}
     assert sender.mailbox.arrivals.counts()["unplaced"] == 1, "it names content that was not sent"
@@ -146,21 +146,21 @@ async def test_an_answer_belongs_to_the_content_that_it_names_whatever_bytes_wer
 ) -> None:
     row, other = sender.put(tmp_path), sender.put(tmp_path, b"%PDF other")
     async with sender.running():
-        await until(lambda: sender.mailbox.outbox.get(other.id).state == Standing.SENT)
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(other.id).state == OutboxState.SENT)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.SENT)
         row = sender.mailbox.outbox.get(row.id)
         sender.hear(sender.bus.verdict(row.raw or b"", Event.ACCEPTED, **_about(other), terms=terms()))
-        await until(lambda: sender.mailbox.outbox.get(other.id).state == Standing.ACCEPTED)
-        assert sender.mailbox.outbox.get(row.id).state == Standing.SENT
+        await until(lambda: sender.mailbox.outbox.get(other.id).state == OutboxState.ACCEPTED)
+        assert sender.mailbox.outbox.get(row.id).state == OutboxState.SENT
         sender.hear(sender.bus.verdict(b"sealed before", Event.ACCEPTED, **_about(row), terms=terms()))
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED)
     assert sender.mailbox.arrivals.quarantined() == []
 
 
 async def test_an_acceptance_is_final(sender: Office, tmp_path: Path) -> None:
     row = sender.put(tmp_path)
     async with sender.running():
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.SENT)
         row = sender.mailbox.outbox.get(row.id)
         sender.hear(sender.bus.acceptance(row), sender.bus.refusal(row), sender.bus.acceptance(row))
         await until(
@@ -169,7 +169,7 @@ async def test_an_acceptance_is_final(sender: Office, tmp_path: Path) -> None:
                 and sender.mailbox.arrivals.quarantined()
             )
         )
-    assert sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED
+    assert sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED
 
 
 async def test_a_parked_submission_is_told_and_the_later_verdict_counts(
@@ -177,19 +177,19 @@ async def test_a_parked_submission_is_told_and_the_later_verdict_counts(
 ) -> None:
     row = sender.put(tmp_path)
     async with sender.running():
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.SENT)
         row = sender.mailbox.outbox.get(row.id)
         parked = sender.bus.verdict(row.raw or b"", Event.PARKED, submission_digest=row.submission)
         sender.hear(parked)
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.PARKED)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.PARKED)
         sender.hear(sender.bus.acceptance(row))
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.ACCEPTED)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED)
 
 
 async def test_every_recipient_has_a_state_of_its_own(sender: Office, tmp_path: Path) -> None:
     row = sender.put(tmp_path)
     async with sender.running():
-        await until(lambda: sender.mailbox.outbox.get(row.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.SENT)
         row = sender.mailbox.outbox.get(row.id)
         about = _about(row)
         delivered = notice(Event.DELIVERED, author=OCS, about=(OCS,), **about)
@@ -219,7 +219,7 @@ async def test_every_recipient_has_a_state_of_its_own(sender: Office, tmp_path: 
     assert sender.mailbox.arrivals.counts()["duplicate"] == 1
 
 
-def _about(row: Outgoing) -> dict[str, Any]:
+def _about(row: OutboxEntry) -> dict[str, Any]:
     return {"letter_id": UUID(row.document_id), "letter_digest": row.digest}
 
 
@@ -234,18 +234,18 @@ def _sent(office: Office) -> Counter[str]:
 async def test_a_file_that_the_depot_took_lately_is_not_brought_again_until_a_letter_is_refused(
     sender: Office, tmp_path: Path
 ) -> None:
-    async with sender.running(Pace(watch_every=0.02)):
+    async with sender.running(Tuning(watch_every=0.02)):
         first = sender.put(tmp_path)
-        await until(lambda: sender.mailbox.outbox.get(first.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(first.id).state == OutboxState.SENT)
         second = sender.put(tmp_path, number="นร 0105/2")
-        await until(lambda: sender.mailbox.outbox.get(second.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(second.id).state == OutboxState.SENT)
         assert sender.depot.asked == [sha(b"%PDF sample")]
         sender.hear(
             sender.bus.directory(), sender.bus.refusal(sender.mailbox.outbox.get(second.id), "file.missing")
         )
-        await until(lambda: sender.mailbox.outbox.get(second.id).state == Standing.REFUSED)
+        await until(lambda: sender.mailbox.outbox.get(second.id).state == OutboxState.REFUSED)
         third = sender.put(tmp_path, number="นร 0105/3")
-        await until(lambda: sender.mailbox.outbox.get(third.id).state == Standing.SENT)
+        await until(lambda: sender.mailbox.outbox.get(third.id).state == OutboxState.SENT)
     assert sender.depot.asked == [sha(b"%PDF sample")] * 2
 
 
@@ -259,9 +259,9 @@ async def test_a_letter_whose_file_is_never_taken_is_refused_with_advice_and_del
     row, other = sender.put(tmp_path, b"%PDF too large"), sender.put(tmp_path, b"%PDF small")
     sender.depot.refused[sha(b"%PDF too large")] = FileUnavailable(code)
     async with sender.running():
-        refused = await until(lambda: _in_state(sender, row, Standing.REFUSED))
+        refused = await until(lambda: _in_state(sender, row, OutboxState.REFUSED))
         await until(lambda: other.document_id in _sent(sender))
-    told = accounts.sent(sender.mailbox, refused)["refusal"]
+    told = views.sent(sender.mailbox, refused)["refusal"]
     assert (told["code"], told["may_be_sent_again"]) == (code, True)
     assert told["advice_th"]
     assert "14 bytes" in told["detail"]
@@ -275,11 +275,11 @@ async def test_what_was_refused_for_its_file_can_be_sent_again_and_an_acceptance
     row = sender.put(tmp_path, b"%PDF large")
     sender.depot.refused[sha(b"%PDF large")] = FileUnavailable("file.too-large")
     async with sender.running():
-        await until(lambda: _in_state(sender, row, Standing.REFUSED))
+        await until(lambda: _in_state(sender, row, OutboxState.REFUSED))
         sender.depot.refused.clear()
         sender.broker.answer = lambda _: sender.hear(sender.bus.acceptance(sender.mailbox.outbox.get(row.id)))
         sender.mailbox.outbox.send_again(row.id)
-        await until(lambda: _in_state(sender, row, Standing.ACCEPTED))
+        await until(lambda: _in_state(sender, row, OutboxState.ACCEPTED))
 
 
 async def test_what_can_be_mended_is_said_once_in_the_log_and_stands_in_status_until_it_is(
@@ -291,7 +291,7 @@ async def test_what_can_be_mended_is_said_once_in_the_log_and_stands_in_status_u
         await until(lambda: len(sender.depot.asked) >= 3)
         (trouble,) = standing(sender.mailbox)["trouble"]
         assert "check the clock" in trouble["why"]
-        assert sender.mailbox.outbox.get(row.id).state == Standing.SEALED
+        assert sender.mailbox.outbox.get(row.id).state == OutboxState.SEALED
         sender.depot.refused.clear()
         await until(lambda: sender.broker.published)
     logged = capsys.readouterr().out
@@ -304,10 +304,10 @@ async def test_a_file_that_is_damaged_here_does_not_fail_the_letter(sender: Offi
     sender.depot.refused[sha(b"%PDF one")] = FileUnavailable("file.digest")
     async with sender.running():
         await until(lambda: len(sender.depot.asked) >= 2)
-    assert sender.mailbox.outbox.get(row.id).state == Standing.SEALED
+    assert sender.mailbox.outbox.get(row.id).state == OutboxState.SEALED
     assert sender.mailbox.outbox.get(row.id).last_error == "file.digest"
 
 
-def _in_state(office: Office, row: Outgoing, state: Standing) -> Outgoing | None:
+def _in_state(office: Office, row: OutboxEntry, state: OutboxState) -> OutboxEntry | None:
     found = office.mailbox.outbox.get(row.id)
     return found if found.state == state else None

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.connectors.names import safe_name
+from adapters.connectors.folder.names import safe_name
 from adapters.mailbox.lookup import LetterKey, any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistaken
 from tests.assets.factory import letter
+from tests.unit.adapter.network import Office, file_of
 from tests.unit.adapter.test_acts import received
-from tests.unit.adapter.town import Office, file_of
 
 FORMS = ("น้ำ ๑๒/๓", "น\u0e4d\u0e49า 12/3", "น\u0e33\u0e49 ๑2 / ๓", "น้\u200bำ  12/3")
 

@@ -1,0 +1,116 @@
+"""How fast an adapter works and how patient it is, and the loop that all its work runs in."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bus.errors import Transient
+from bus.logs import get
+
+_LOG = get(__name__)
+_LONGEST_IDLE = 30.0
+_AFTER_TROUBLE = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Seconds and counts; the defaults suit an agency."""
+
+    resend_after: float = 60.0
+    """Until what was confirmed but not answered is sent again; doubled each time."""
+    retry_after: float = 2.0
+    """Until what failed for now is tried again; doubled each time."""
+    longest_pause: float = 900.0
+    round_every: float = 0.025
+    """From the beginning of a round of work to the next: what comes meanwhile is done together."""
+    watch_every: float = 0.1
+    """How often other processes' rows are looked for."""
+    sending: int = 32
+    """Documents on their way at a time."""
+    uploads: int = 2
+    downloads: int = 4
+    """Letters whose files are fetched at a time; one slow file holds only its own place."""
+    prefetch: int = 200
+    quiet: float = 3.0
+    """Without a delivery, until the broker's queue counts as empty and what is missing is asked for."""
+    look_every: float = 5.0
+    """How often it is looked whether something is missing."""
+    refusals: int = 5
+    """After how many refusals of a file by the depot it is given up."""
+
+    def retry_at(self, attempts: int) -> float:
+        """When to try again after so many attempts that failed (Unix time)."""
+        return time.time() + self._pause(self.retry_after, attempts)
+
+    def resend_at(self, attempts: int) -> float:
+        """When to send again what is not answered after so many attempts (Unix time)."""
+        return time.time() + self._pause(self.resend_after, attempts)
+
+    def _pause(self, first: float, attempts: int) -> float:
+        bound = min(first * 2 ** min(attempts, 20), self.longest_pause)
+        return random.uniform(0.8 * bound, bound)
+
+
+class Clock:
+    """Notices when the time of day is put back, which what is put off by it would have to wait for."""
+
+    def __init__(
+        self, time_of_day: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._time_of_day = time_of_day
+        self._steady = steady
+        self._ahead = time_of_day() - steady()
+
+    def put_back(self) -> bool:
+        """Whether it was put back by more than a second since this was asked before."""
+        before, self._ahead = self._ahead, self._time_of_day() - self._steady()
+        return self._ahead < before - 1.0
+
+
+async def repeat(
+    name: str,
+    work: Callable[[], Awaitable[float | None]],
+    wake: asyncio.Event,
+    stop: asyncio.Event,
+    *,
+    every: float = 0.0,
+) -> None:
+    """Do the work again and again until `stop`: when woken, or when it said it wants to go on (seconds).
+
+    Rounds begin at least `every` seconds apart. The first thing that comes is taken up at once; under load a round
+    takes up several, for the price of one transaction.
+    """
+    stopped = asyncio.ensure_future(stop.wait())
+    clock = asyncio.get_running_loop().time
+    try:
+        while not stop.is_set():
+            began = clock()
+            wake.clear()
+            try:
+                pause = await work()
+            except Transient as exc:
+                _LOG.warning("an adapter's work waits", work=name, why=exc)
+                pause = _AFTER_TROUBLE
+            except Exception:
+                _LOG.exception("an adapter's work failed", work=name)
+                pause = _AFTER_TROUBLE
+            woken = asyncio.ensure_future(wake.wait())
+            timeout = _LONGEST_IDLE if pause is None else min(max(pause, 0.0), _LONGEST_IDLE)
+            try:
+                if (early := began + every - clock()) > 0:
+                    await asyncio.wait({stopped}, timeout=early)
+                await asyncio.wait({stopped, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                woken.cancel()
+    finally:
+        stopped.cancel()
+
+
+def note_failure(task: asyncio.Task[None]) -> None:
+    """Log what ended a task; what it worked on is still due, and comes again."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("an adapter's task ended early", task=task.get_name(), exc_info=error)

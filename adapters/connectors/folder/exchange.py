@@ -1,0 +1,82 @@
+"""The folders that an office and its adapter share, and whether they are there: a share can go at any time."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NoReturn
+
+from adapters.connectors.folder.folders import Folder
+from adapters.mailbox import Mailbox
+from adapters.mailbox.conditions import ConditionCode, Finding
+from bus.errors import Transient
+from bus.text import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """All of them, open."""
+
+    outbox: Folder
+    working: Folder
+    sent: Folder
+    failed: Folder
+    inbox: Folder
+    receipts: Folder
+
+
+FOLDERS = tuple(field.name for field in fields(Folders))
+
+
+class Exchange:
+    """The folder that holds them all.
+
+    They are made when this mailbox first uses the path, and one that has gone is made anew. If none of them is there
+    any more, the share is not mounted: what stands under its name is another disk, and nothing is put there.
+    """
+
+    def __init__(self, mailbox: Mailbox, path: Path, name: str) -> None:
+        self.path = path
+        self._mailbox = mailbox
+        self._fact = f"exchange:{name}"
+        self._name = name
+        self._used = False
+
+    def prepare(self) -> None:
+        """Make the folders; OSError when that cannot be, or the share is away."""
+        shown = printable(self.path.absolute())
+        self._used = self._used or self._mailbox.properties.get(self._fact) == shown
+        if not self._used:
+            self.path.mkdir(parents=True, exist_ok=True)
+        with Folder.at(self.path) as root:
+            missing = set(FOLDERS).difference(root.names())
+            if self._used and len(missing) == len(FOLDERS):
+                raise FileNotFoundError(errno.ENOENT, "none of the folders is there")
+            for name in missing:
+                root.make(name)
+        if not self._used:
+            self._mailbox.properties.set(self._fact, shown)
+            self._used = True
+
+    @contextmanager
+    def opened(self, verb: str) -> Iterator[Folders]:
+        """Open them for one round; Transient, and a condition under this verb, when they cannot be used."""
+        with ExitStack() as stack:
+            try:
+                self.prepare()
+                root = stack.enter_context(Folder.at(self.path))
+                folders = Folders(**{name: stack.enter_context(root.folder(name)) for name in FOLDERS})
+            except OSError as exc:
+                self.away(verb, exc)
+            yield folders
+
+    def away(self, verb: str, why: OSError) -> NoReturn:
+        """Report that the folders cannot be used, and raise Transient."""
+        reason = why.strerror or os.strerror(why.errno or errno.EIO)
+        finding = Finding(ConditionCode.FOLDER_AWAY, str(self.path), reason, reason)
+        self._mailbox.conditions.report(f"{self._name}.{verb}", [finding])
+        raise Transient(f"the exchange folder cannot be used ({reason})") from why

@@ -1,0 +1,260 @@
+"""The mailbox's database file: how it is opened, written, read, and kept to one running process.
+
+SQLite in WAL mode with synchronous FULL: a commit that returned is on the disk. Every writing transaction takes the
+write lock at its beginning, so that what it read is still true when it writes. The threads of one process write through
+one connection, in turn: at SQLite's own lock they would sleep and try again. `run` holds the lock file for as long as
+it lives; other commands only add rows, in short transactions, which `run` notices by SQLite's `data_version`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+
+from adapters.mailbox.tables import metadata, properties
+from bus.errors import BusError, Misconfigured, Problem, Transient
+from bus.faults import usable
+from bus.thai import comparable
+
+LAYOUT = "1"
+_BUSY_SECONDS = 20
+_LOCK_TRIES = 5
+_LOCK_PAUSE = 0.05
+
+
+class AlreadyRunning(BusError):
+    """Another process runs on this mailbox."""
+
+    for_logs = True
+
+
+class _Current(threading.local):
+    """The transactions that this thread is in."""
+
+    writing: Connection | None = None
+    reading: Connection | None = None
+    added: bool = False
+    """Whether the transaction that this thread writes has put something out."""
+
+
+class Database:
+    """One mailbox folder: the database, the files beside it and the lock."""
+
+    def __init__(self, folder: Path, agency: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder = folder
+        self.agency = agency
+        self.engine = _engine(folder / "mailbox.sqlite")
+        self._turn = threading.Lock()
+        self._current = _Current()
+        self._version = 0
+        self._listeners: list[Callable[[], None]] = []
+        self._runs = count(1)
+        self.run = 0
+        """Which run of this process on the mailbox it is, 0 while it does not run on it."""
+        try:
+            hint = "See that its disk is there and has room."
+            with usable(str(folder / "mailbox.sqlite"), "mailbox.folder", hint):
+                with _translated():
+                    self._writer = self.engine.connect().execution_options(writes=True)
+                self._prepare()
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._turn:
+            self._writer.close()
+        self.engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Hold the write lock and one transaction, committed at the end; Transient when the disk or lock refuses.
+
+        Within another one of the same thread it is a part of that: undone alone if it fails, kept if the whole is.
+        """
+        current = self._current
+        if current.writing is not None:
+            with _translated(), _part(_driver(current.writing)):
+                yield current.writing
+            return
+        with _translated(), self._turn, self._writer.begin():
+            current.writing, current.added = self._writer, False
+            try:
+                yield self._writer
+            finally:
+                current.writing = None
+        if current.added:
+            self._tell_listeners()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one consistent state; within another block of the same thread, that one's."""
+        current = self._current
+        outer = current.reading if current.writing is None else current.writing
+        if outer is not None:
+            with _translated():
+                yield outer
+            return
+        with _translated(), self.engine.connect() as connection, connection.begin():
+            current.reading = connection
+            try:
+                yield connection
+            finally:
+                current.reading = None
+
+    def changed(self) -> int:
+        """A number that differs from the one before if another process has committed since.
+
+        It is this process's own writer that is asked, so that its commits do not count; while it is busy, the number
+        is the one before.
+        """
+        if self._turn.acquire(blocking=False):
+            try:
+                with _translated():
+                    found = _driver(self._writer).execute("PRAGMA data_version").fetchone()
+                    self._version = int(found[0])
+            finally:
+                self._turn.release()
+        return self._version
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener`, in whatever thread, after this process has put something out; what is returned ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def added(self) -> None:
+        """Say, in the transaction that does so, that something is put out: listeners hear it once it is there."""
+        self._current.added = True
+
+    def _tell_listeners(self) -> None:
+        for listener in tuple(self._listeners):
+            listener()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Be the one process that runs on this mailbox; AlreadyRunning if another one does."""
+        with self._lock_file() as descriptor:
+            # Asked several times: `running` holds the lock for an instant.
+            for _ in range(_LOCK_TRIES):
+                if _locked(descriptor):
+                    break
+                time.sleep(_LOCK_PAUSE)
+            else:
+                raise AlreadyRunning(f"another process runs on {self.folder}; stop it first")
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            self.run = next(self._runs)
+            try:
+                yield
+            finally:
+                self.run = 0
+
+    def running(self) -> bool:
+        """Whether some process holds the lock."""
+        with self._lock_file() as descriptor:
+            return not _locked(descriptor)
+
+    @contextmanager
+    def _lock_file(self) -> Iterator[int]:
+        descriptor = os.open(self.folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _prepare(self) -> None:
+        with self.writing() as connection:
+            metadata.create_all(connection)
+            known = {
+                name: value
+                for name, value in connection.execute(select(properties.c.name, properties.c.value))
+            }
+            if not known:
+                rows = [{"name": "layout", "value": LAYOUT}, {"name": "agency", "value": self.agency}]
+                connection.execute(insert(properties), rows)
+                return
+        where = str(self.folder)
+        if known["layout"] != LAYOUT:
+            wrong = f"has layout {known['layout']}, this version reads {LAYOUT}"
+            raise Misconfigured(Problem(where, "mailbox", wrong, "Install the version that made it."))
+        if known["agency"] != self.agency:
+            wrong = f"belongs to agency {known['agency']}, not to {self.agency}"
+            raise Misconfigured(Problem(where, "mailbox", wrong, "Give each agency a folder of its own."))
+
+
+def _engine(file: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": _BUSY_SECONDS}, pool_size=12)
+    event.listen(engine, "connect", _connected)
+    event.listen(engine, "begin", _begun)
+    return engine
+
+
+def _connected(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver's own transactions are switched off: they would begin late, and without the write lock.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("comparable", 1, comparable, deterministic=True)
+
+
+def _begun(connection: Connection) -> None:
+    # On the driver's connection: nothing of it is for SQLAlchemy to see, and it happens all the time.
+    mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
+    _driver(connection).execute(f"BEGIN {mode}")
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+
+@contextmanager
+def _part(driver: sqlite3.Connection) -> Iterator[None]:
+    driver.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException as exc:
+        if not driver.in_transaction:
+            # On a full disk SQLite undoes all of it by itself.
+            raise Transient("the mailbox's database has undone the transaction") from exc
+        driver.execute("ROLLBACK TO part")
+        driver.execute("RELEASE part")
+        raise
+    driver.execute("RELEASE part")
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as exc:
+        raise Transient(f"the mailbox's database does not answer ({_why(exc.orig)})") from exc
+    except (sqlite3.OperationalError, sqlite3.InterfaceError) as exc:
+        raise Transient(f"the mailbox's database does not answer ({_why(exc)})") from exc
+    except TimeoutError as exc:
+        raise Transient("the mailbox's database has no free connection") from exc
+
+
+def _why(error: BaseException | None) -> str:
+    """SQLite's name for what is wrong: its sentences, and SQLAlchemy's, may quote a statement and so a letter."""
+    return getattr(error, "sqlite_errorname", None) or type(error).__name__

@@ -1,0 +1,252 @@
+"""The gates, in order.
+
+`examine` is the auditor's checklist and the code at once: gates 1 to 7, none of which writes. Gate 8 stands in
+`recording.py`, because it runs under the append lock. A gate raises Refused or stays silent; what a gate cannot
+decide because something is away raises Transient, and the submission is taken again later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bus.calendar import Calendar
+from bus.codes import Codes
+from bus.directory import Directory
+from bus.documents import schema, signing, xml
+from bus.documents.claims import claims_of
+from bus.documents.letter import Letter
+from bus.documents.notice import Notice
+from bus.documents.reports import TYPE, is_report
+from bus.documents.signing import Verified, is_letter, is_notice
+from bus.documents.xml import UUID_FORM, Envelope
+from bus.errors import RefusalCode, Refused, Transient
+from bus.ledger.reading import Reader
+from bus.ledger.rows import Verdict
+from bus.router import policy, transitions
+from bus.router.answers import Answers
+from bus.router.delivery import (
+    Delivery,
+    Duplicate,
+    LetterChecked,
+    NoticeAccepted,
+    Outcome,
+    ReportAccepted,
+    SubmissionRefused,
+)
+from bus.router.refusing import Refusals
+from bus.router.reports import examine_report
+
+_TYPES = ("letter", "notice", TYPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gates judge by: the versions in force, the codes, and the bus's voice to answer with."""
+
+    directory: Directory
+    calendar: Calendar
+    codes: Codes
+    answers: Answers
+    refusals_per_hour: int = 500
+    """How many submissions of an agency that fail before gate 6 are each entered and answered."""
+
+
+class _Stop(Exception):
+    """Carries a Refused together with what was known of the submission when a gate refused it."""
+
+    def __init__(
+        self,
+        reason: Refused,
+        agency: str | None,
+        document: Verified[Any] | None,
+        envelope: Envelope | None,
+    ) -> None:
+        self.reason = reason
+        self.agency = agency
+        self.document = document
+        self.envelope = envelope
+
+
+def examine(
+    deliveries: Sequence[Delivery], rules: Rules, reader: Reader
+) -> list[LetterChecked | Outcome | Exception]:
+    """Take submissions through gates 1 to 7, but for their files, and return, in order, what became of each.
+
+    An unexpected exception of one submission is returned in its place: a bug parks that one and no other.
+    Raises Transient when the ledger is away; then nothing is known of any of them.
+    """
+    reader.prefetch([hint for one in deliveries if (hint := _hint(one))])
+    refusals = Refusals(rules.answers, rules.directory, rules.refusals_per_hour, reader)
+    found: list[LetterChecked | Outcome | Exception] = []
+    answered: dict[tuple[object, ...], Duplicate] = {}
+    for one in deliveries:
+        same = (one.agency, one.user, one.asked, one.replay, one.sha256)
+        # Of the same bytes in one batch that have their answer already, the first is opened.
+        outcome = _again(answered.get(same), one) or _guarded(one, rules, reader, refusals)
+        if isinstance(outcome, Duplicate):
+            answered[same] = outcome
+        found.append(outcome)
+    return found
+
+
+def _again(known: Duplicate | None, delivery: Delivery) -> Duplicate | None:
+    return replace(known, delivery=delivery) if known else None
+
+
+def _hint(delivery: Delivery) -> tuple[str, str, str] | None:
+    """What a message announces about itself, if it can be true: anybody may write anything there."""
+    if delivery.agency is None or delivery.announced is None:
+        return None
+    type_, id_ = delivery.announced
+    return (delivery.agency, type_, id_) if type_ in _TYPES and UUID_FORM.fullmatch(id_) else None
+
+
+def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | Outcome:
+    agency: str | None = delivery.agency
+    document: Verified[Any] | None = None
+    envelope: Envelope | None = None
+    try:
+        # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
+        agency = _origin(delivery, rules.directory)
+        _asks_nothing(delivery)
+        if is_report(delivery.raw):
+            return _report(delivery, agency, rules, reader)
+        # 1 size and well-formedness · 2 known type and version
+        envelope = xml.open_envelope(delivery.raw)
+        # 3 the schema
+        _not_too_many(envelope)
+        schema.check(envelope)
+        # 4 answered already? Before anything that depends on time or state.
+        digest = envelope.digest
+        verdict = reader.verdict_on(agency, envelope.type, envelope.id)
+        if verdict and verdict.digest == digest and _stands(verdict):
+            return Duplicate(delivery=delivery, agency=agency, answer=verdict.answer)
+        # 5 the signature, against the certificate pinned for the agency that the exchange names, as of the receipt
+        verified = signing.verify(
+            envelope, rules.directory.pins(agency), delivery.received_at, by_octets=True
+        )
+        # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
+        _author(verified.document, agency, rules.directory)
+        document = verified
+        if verdict and verdict.digest != verified.digest and not _machine(verified.document):
+            raise Refused(RefusalCode.ID_CONFLICT, _taken(envelope, verdict))
+        # 7 policy: the files are asked for afterwards, for all submissions in one question
+        if is_letter(verified):
+            return _letter(delivery, agency, verified, rules)
+        if is_notice(verified):
+            return _notice(delivery, agency, verified, rules, reader)
+        raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT)
+    except Refused as reason:
+        raise _Stop(reason, agency, document, envelope) from reason
+
+
+def _guarded(
+    delivery: Delivery, rules: Rules, reader: Reader, refusals: Refusals
+) -> LetterChecked | Outcome | Exception:
+    try:
+        return _gates(delivery, rules, reader)
+    except _Stop as stop:
+        try:
+            found = refusals.refuse(delivery, stop.reason, stop.agency, stop.document)
+            return _claimed(found, stop.envelope)
+        except Transient:
+            raise
+        except Exception as error:
+            return error
+    except Transient:
+        raise
+    except Exception as error:
+        return error
+
+
+def _claimed(
+    found: SubmissionRefused | Duplicate, envelope: Envelope | None
+) -> SubmissionRefused | Duplicate:
+    """Add what a document says of itself, where its refusal will be an entry and not a count."""
+    if envelope is None or isinstance(found, Duplicate) or found.only_counted:
+        return found
+    return replace(found, claims=claims_of(envelope))
+
+
+def _report(delivery: Delivery, agency: str, rules: Rules, reader: Reader) -> ReportAccepted | Duplicate:
+    """The gates for what is no XML: the seal, the author, and an answer that there is already."""
+    found = examine_report(delivery, agency, rules.directory, reader)
+    verdict = reader.verdict_on(agency, TYPE, str(found.report.id))
+    if verdict and verdict.digest == found.digest and _stands(verdict):
+        return Duplicate(delivery=delivery, agency=agency, answer=verdict.answer)
+    return found
+
+
+def _origin(delivery: Delivery, directory: Directory) -> str:
+    agency = delivery.agency
+    if agency is None or agency not in directory.agencies:
+        raise Refused(RefusalCode.IDENTITY_AGENCY_UNKNOWN)
+    if delivery.user is None:
+        raise Refused(RefusalCode.IDENTITY_USER_MISSING)
+    if delivery.user != agency:
+        raise Refused(RefusalCode.IDENTITY_USER_FOREIGN)
+    if not directory.agencies[agency].active:
+        raise Refused(RefusalCode.IDENTITY_AGENCY_SUSPENDED)
+    return agency
+
+
+def _asks_nothing(delivery: Delivery) -> None:
+    # Refused and not ignored: an expiration works in the broker, before anybody has seen the message. What is judged by
+    # this alone is not opened, for it may have come back from where poisonous submissions are.
+    if delivery.asked:
+        raise Refused(RefusalCode.MESSAGE_PROPERTY, ", ".join(delivery.asked))
+
+
+def _not_too_many(envelope: Envelope) -> None:
+    receivers = envelope.root.findall("{*}ReceiverParty")
+    if len(receivers) > policy.MOST_EXPLICIT:
+        raise Refused(RefusalCode.RECIPIENT_TOO_MANY, str(len(receivers)), where="ReceiverParty")
+
+
+def _stands(verdict: Verdict) -> bool:
+    return verdict.code is None or not RefusalCode(verdict.code).circumstantial
+
+
+def _machine(document: Letter | Notice) -> bool:
+    """Whether it is a machine's notice, which is identified by what it says and not by its id alone."""
+    return isinstance(document, Notice) and document.event in transitions.MACHINE
+
+
+def _taken(envelope: Envelope, verdict: Verdict) -> str:
+    """Say whose the id is: who has lost its mailbox learns from it that its letter was accepted long ago."""
+    if verdict.code is not None:
+        return envelope.id
+    return f"{envelope.id}: accepted already, entry {verdict.entry} · รับเข้าระบบแล้ว รายการที่ {verdict.entry}"
+
+
+def _author(document: Letter | Notice, agency: str, directory: Directory) -> None:
+    named = document.sender.agency if isinstance(document, Letter) else document.author
+    if named != agency and directory.inbox_of(named) != agency:
+        raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, named)
+
+
+def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: Rules) -> LetterChecked:
+    letter = verified.document
+    policy.letter_rules(letter, rules.codes, delivery.received_at)
+    recipients = policy.resolve(letter, agency, rules.directory, rules.calendar, delivery.received_at)
+    return LetterChecked(
+        delivery=delivery, agency=agency, letter=verified, directory=rules.directory, recipients=recipients
+    )
+
+
+def _notice(
+    delivery: Delivery, agency: str, verified: Verified[Notice], rules: Rules, reader: Reader
+) -> NoticeAccepted:
+    notice = verified.document
+    policy.notice_rules(notice, rules.codes, delivery.received_at)
+    place = transitions.place(notice, verified.digest, agency, reader)
+    return NoticeAccepted(
+        delivery=delivery,
+        agency=agency,
+        notice=verified,
+        directory=rules.directory,
+        letter=place.letter,
+        about=place.about,
+    )

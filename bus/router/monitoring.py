@@ -1,0 +1,110 @@
+"""A router looks after what it depends on also while nothing is to be done, and after the inboxes that it fills.
+
+A broker with a memory or disk alarm says so only to a connection that publishes, and a depot is asked only about files:
+an idle router would call itself ready until the first letter comes. So both are asked every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+
+from bus import logs
+from bus.broker import topology
+from bus.broker.inboxes import NEARLY_FULL
+from bus.broker.link import Link
+from bus.depot.client import PresenceClient
+from bus.errors import Transient
+from bus.ledger.store import Ledger
+from bus.process import pause
+from bus.router.metrics import Metrics
+
+_EVERY = 2.0
+_INBOXES_EVERY = 30.0
+_ANSWER_WITHIN = 5.0
+_log = logs.get("watching")
+
+
+class Watching:
+    """What was last seen of the depot, the broker, the parked list and the inboxes."""
+
+    def __init__(
+        self,
+        *,
+        outlet: Link,
+        depot: PresenceClient,
+        ledger: Ledger,
+        metrics: Metrics,
+        delivered_to: Callable[[], Collection[str]],
+        limit: int | None,
+    ) -> None:
+        """`delivered_to` takes the agencies to whose inboxes something was delivered since it was called last."""
+        self._outlet = outlet
+        self._depot = depot
+        self._ledger = ledger
+        self._metrics = metrics
+        self._delivered_to = delivered_to
+        self._limit = limit
+        self._warned: set[str] = set()
+        self.parked = 0
+        self.depot_away: str | None = None
+        self._silent: str | None = None
+
+    @property
+    def broker_away(self) -> str | None:
+        """Why nothing can be published now, None while it can."""
+        if self._outlet.blocked:
+            return "the broker blocks publishers: it has a memory or disk alarm"
+        return self._silent
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again, until stopped."""
+        clock = asyncio.get_running_loop().time
+        inboxes_at = 0.0
+        while not stop.is_set():
+            await asyncio.gather(self._ask_depot(), self._ask_broker(), self._count_parked())
+            if clock() >= inboxes_at:
+                inboxes_at = clock() + _INBOXES_EVERY
+                await self._look_at_inboxes()
+            await pause(stop, _EVERY)
+
+    async def _ask_depot(self) -> None:
+        self.depot_away = None if await self._depot.ready() else "the depot does not say that it is ready"
+
+    async def _ask_broker(self) -> None:
+        if not self._outlet.connected:
+            return
+        try:
+            await self._outlet.probe(topology.DELIVER, deadline=_ANSWER_WITHIN)
+            self._silent = None
+        except Transient as silent:
+            self._silent = logs.in_words(silent)
+
+    async def _count_parked(self) -> None:
+        try:
+            self.parked = await asyncio.to_thread(self._parked)
+        except Transient:
+            return  # the database is away, and the count is as it was
+
+    def _parked(self) -> int:
+        with self._ledger.read() as reader:
+            return reader.parked.count()
+
+    async def _look_at_inboxes(self) -> None:
+        if self._limit is None:
+            return
+        for agency in sorted({*self._delivered_to(), *self._warned}):
+            try:
+                depth = await self._outlet.depth(topology.inbox_queue(agency))
+            except Transient:
+                continue
+            self._note(agency, depth.messages / self._limit)
+
+    def _note(self, agency: str, fill: float) -> None:
+        self._metrics.inbox_fill.labels(agency).set(fill)
+        if fill >= NEARLY_FULL and agency not in self._warned:
+            self._warned.add(agency)
+            _log.warning("inbox-nearly-full", agency=agency, percent=round(fill * 100))
+        elif fill < NEARLY_FULL and agency in self._warned:
+            self._warned.discard(agency)
+            _log.info("inbox-has-room", agency=agency, percent=round(fill * 100))

@@ -1,0 +1,111 @@
+"""The hand that gives consignments out under one append, and what the rest of gate 8 shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from bus.errors import RefusalCode
+from bus.ledger.rows import Consignment
+from bus.ledger.store import Writer
+from bus.ledger.work import Lease
+from bus.router.delivery import Delivery
+from bus.thai import now
+
+LEASE_FOR = timedelta(seconds=30)
+EXCEEDING = "share-exceeded"
+"""The flag by which an agency is told that it sends more than its share, and that all others go before it."""
+_LEASED_AT_ONCE = 64
+"""How many consignments of one letter the router that accepted it publishes by itself; the rest it leases in turn."""
+
+
+class Stale(Exception):
+    """The snapshot that the gates judged by is out of date; the submission is to be examined again."""
+
+
+class Consigner:
+    """Gives consignments out under one append and remembers what this router will publish itself."""
+
+    def __init__(self, writer: Writer, router: str) -> None:
+        self.writer = writer
+        self.consigned: list[Consignment] = []
+        self.left = False
+        """Whether something was consigned that the sweep has to lease."""
+        # By the clock and not by the ledger's time, which stays ahead after a clock that was ahead is put right.
+        self._lease = Lease(router, now() + LEASE_FOR)
+
+    def consign(
+        self,
+        agency: str,
+        number: int,
+        *,
+        type: str,
+        entry: int,
+        body: bytes,
+        headers: Mapping[str, Any],
+        letter: int | None = None,
+        on_hold: bool = False,
+        kept: str | None = None,
+    ) -> None:
+        # The answer to the submitting agency does not wait for the sweep behind a circular.
+        leased = not on_hold and (len(self.consigned) < _LEASED_AT_ONCE or type in ("verdict", "entry"))
+        headers = {"consignment": number, "entry": entry, **headers}
+        self.writer.consign(
+            agency,
+            number,
+            type=type,
+            entry=entry,
+            body=kept or body,
+            headers=headers,
+            letter=letter,
+            on_hold=on_hold,
+            lease=self._lease if leased else None,
+        )
+        self.left = self.left or not (leased or on_hold)
+        if leased:
+            self.consigned.append(Consignment(agency, number, entry, letter, type, dict(headers), body))
+
+    def repeat(self, agency: str, number: int) -> str:
+        """Say again what was said under this number."""
+        self.writer.repeat(agency, number)
+        self.left = True
+        return "repeated"
+
+    def number(self, agency: str) -> int:
+        """Take the next consignment number of one inbox."""
+        return self.writer.numbers([agency])[agency]
+
+
+def still_unanswered(
+    writer: Writer, agency: str, type: str, id: str, digest: str, *, fact: bool = False
+) -> None:
+    """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance.
+
+    `fact`: it is identified by what it says, so that another content under its id says nothing about it.
+    """
+    verdict = writer.verdict_on(agency, type, id)
+    if verdict is None or (fact and verdict.digest != digest):
+        return
+    if verdict.digest != digest or verdict.code is None or not RefusalCode(verdict.code).circumstantial:
+        raise Stale
+
+
+def bound(writer: Writer, agency: str, type: str, id: str, digest: str) -> dict[str, str]:
+    """Return what a verdict binds: an id belongs to the content that bore it first, also that of a machine's notice."""
+    first = writer.verdict_on(agency, type, id)
+    return {"id": id, "digest": digest} if first is None or first.digest == digest else {}
+
+
+def answer_headers(delivery: Delivery, about: str, flags: list[str], *, digest: str = "") -> dict[str, Any]:
+    """Return the headers by which a sender knows what is answered, also if it has sealed that anew since."""
+    headers: dict[str, Any] = {"submission": delivery.sha256}
+    if about:
+        headers["about"] = about
+    if digest:
+        headers["digest"] = digest
+    if delivery.exceeding:
+        flags = [*flags, EXCEEDING]
+    if flags:
+        headers["flags"] = ",".join(flags)
+    return headers
