@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +37,7 @@ def promises_hold(scene: Scene, *, parked: Collection[str] = (), lost: Collectio
     `parked` are the SHA-256 of submissions that met a fault of the bus and wait for the operators; `lost` are agencies
     whose queue the test has destroyed together with the broker: what was only there they can but miss, and see that.
     """
-    scene.calm()
-    evidence = gather(scene)
+    evidence = _at_rest(scene)
     p1_every_letter_has_an_outcome(evidence, parked, lost)
     p2_every_inbox_has_a_letter_once(evidence)
     p3_everything_delivered_is_in_the_ledger(evidence)
@@ -54,6 +54,16 @@ def promises_hold(scene: Scene, *, parked: Collection[str] = (), lost: Collectio
     p13_every_inbox_is_numbered_without_gaps(evidence, lost)
     remember(scene, evidence)
     return evidence
+
+
+def _at_rest(scene: Scene) -> Evidence:
+    """Read everything once nothing is on its way: what was sent twice may be answered again after a calm look."""
+    deadline = monotonic() + 60
+    while True:
+        scene.calm()
+        evidence = gather(scene)
+        if monotonic() > deadline or not any(code in scene.present for code, _ in evidence.pending):
+            return evidence
 
 
 def remember(scene: Scene, evidence: Evidence) -> None:
