@@ -61,7 +61,7 @@ def failing(error: BaseException) -> Callable[[], None]:
         (OSError(EVIL), IO_ERROR),
         (OSError(28, "No space left on device"), IO_ERROR),
         (BrokenPipeError(32, "Broken pipe"), IO_ERROR),
-        ("\udcff".encode, MISUSED),
+        pytest.param("\udcff".encode, MISUSED, id="text that UTF-8 cannot hold"),
         (KeyboardInterrupt(), 130),
     ],
     ids=str,
