@@ -76,6 +76,11 @@ _COMMANDS: dict[Verb, tuple[str, tuple[str, ...]]] = {
         "Say that a letter has reached its recipients by other means.",
         ("recipients", "means", "means_reference", *_SENT),
     ),
+    Verb.OPENED: ("Tell the sender that a letter has been opened (เปิดอ่านแล้ว).", _RECEIVED),
+    Verb.UNDER_ACTION: (
+        "Tell the sender that a letter is under action (สั่งการแล้ว).",
+        ("reason", "reason_en", *_RECEIVED),
+    ),
 }
 """Each verb's sentence and options."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -20,13 +20,22 @@ from adapters.mailbox.entries import OutboxEntry, OutboxState
 from adapters.mailbox.lookup import LetterKey, received_letter, sent_letter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
-from adapters.mailbox.notices import NoticeRow, standing
+from adapters.mailbox.notices import NoticeRow
 from adapters.mailbox.receipts import event_uri_of
 from bus.codes import load_codes
+from bus.documents.lifecycle import (
+    BY_SENDER,
+    RULES,
+    Condition,
+    Progress,
+    Slot,
+    Violation,
+    lacking,
+    violation,
+)
 from bus.documents.notice import Event, Notice, OtherMeans, ReasonText, Registration
+from bus.errors import RefusalCode
 from bus.thai import now, to_buddhist
-
-ANSWERS = (Event.REGISTERED, Event.REFUSED, Event.MISDIRECTED)
 
 
 class Verb(StrEnum):
@@ -41,6 +50,8 @@ class Verb(StrEnum):
     GRANT = "grant"
     DECLINE = "decline"
     SETTLE = "settle"
+    OPENED = "opened"
+    UNDER_ACTION = "under-action"
 
 
 _EVENT = {
@@ -52,9 +63,9 @@ _EVENT = {
     Verb.GRANT: Event.WITHDRAWAL_GRANTED,
     Verb.DECLINE: Event.WITHDRAWAL_DECLINED,
     Verb.SETTLE: Event.SETTLED,
+    Verb.OPENED: Event.OPENED,
+    Verb.UNDER_ACTION: Event.UNDER_ACTION,
 }
-BY_RECIPIENT = (Verb.REGISTER, Verb.REFUSE, Verb.MISDIRECTED, Verb.CORRECT, Verb.GRANT, Verb.DECLINE)
-BY_SENDER = (Verb.DISPUTE, Verb.WITHDRAW, Verb.SETTLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +110,7 @@ class Act:
 def perform(mailbox: Mailbox, act: Act) -> OutboxEntry:
     """Put the act into the outbox, once; Mistaken with everything that is wrong with it."""
     _require_complete(act)
-    if act.verb in BY_SENDER:
+    if act.answers in BY_SENDER:
         return _perform_as_sender(mailbox, act)
     return _perform_as_recipient(mailbox, act)
 
@@ -112,23 +123,8 @@ def _perform_as_recipient(mailbox: Mailbox, act: Act) -> OutboxEntry:
             "หนังสือฉบับนี้ยังรับไม่ครบ จึงยังดำเนินการไม่ได้",
             f"this letter is {letter.state}, not delivered; nothing can be said about it yet",
         )
-    rows = standing(mailbox.notices.about(letter.letter_id, letter.digest))
-    key = act.content_key(letter.digest)
-    supersedes = None
-    if act.verb in (Verb.GRANT, Verb.DECLINE):
-        request = _last(rows, Event.WITHDRAWAL_REQUESTED, author=letter.sender)
-        if request is None:
-            _refuse("letter", "ผู้ส่งไม่ได้ขอถอนหนังสือฉบับนี้", "its sender has not asked for a withdrawal")
-        context = request.notice_id
-    else:
-        answer = _last(rows, *ANSWERS, author=mailbox.agency)
-        if answer and answer.outbox and (known := mailbox.outbox.get(answer.outbox)).content_key == key:
-            return known
-        supersedes = _superseded(act, answer)
-        context = str(supersedes or "")
-    about = (mailbox.agency,)
-    notice = _notice(act, mailbox.agency, letter.letter_id, letter.digest, about, supersedes)
-    return _say(mailbox, act, notice, key, context)
+    found = {mailbox.agency: mailbox.progress_of_received(letter)}
+    return _perform(mailbox, act, letter.letter_id, letter.digest, (mailbox.agency,), found)
 
 
 def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
@@ -139,42 +135,74 @@ def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
             "ระบบกลางยังไม่ได้รับหนังสือฉบับนี้ จึงยังดำเนินการไม่ได้",
             f"this letter is {letter.state}, not accepted by the bus; nothing can be said about it yet",
         )
-    strangers = [code for code in act.recipients if code not in letter.recipients]
-    if strangers:
+    found = mailbox.progress_of_sent(letter)
+    if strangers := [code for code in act.recipients if code not in found]:
         listed = ", ".join(strangers)
         _refuse("recipients", f"ไม่ใช่ผู้รับของหนังสือฉบับนี้: {listed}", f"no recipients of this letter: {listed}")
-    rows = standing(mailbox.notices.about(letter.document_id, letter.digest))
-    wanted = act.recipients or letter.recipients
-    heard = [each for each in rows if each.author in wanted and each.event in _HEARD_BEFORE[act.verb]]
-    if act.verb is Verb.DISPUTE and not heard:
-        _refuse("letter", "ผู้รับยังไม่ได้แจ้งเลขรับ", "no recipient concerned has registered it")
-    key = act.content_key(letter.digest)
-    context = heard[-1].notice_id if heard else ""
-    notice = _notice(act, mailbox.agency, letter.document_id, letter.digest, act.recipients, None)
-    return _say(mailbox, act, notice, key, context)
+    wanted = {code: found[code] for code in act.recipients or found}
+    return _perform(mailbox, act, letter.document_id, letter.digest, act.recipients, wanted)
 
 
-_HEARD_BEFORE: dict[Verb, tuple[Event, ...]] = {
-    Verb.DISPUTE: (Event.REGISTERED,),
-    Verb.WITHDRAW: (Event.WITHDRAWAL_DECLINED, Event.WITHDRAWAL_GRANTED),
-    Verb.SETTLE: (),
-}
-"""After which words of a recipient the same act, asked for again, is a new one."""
-
-
-def _superseded(act: Act, answer: NoticeRow | None) -> UUID | None:
+def _perform(
+    mailbox: Mailbox,
+    act: Act,
+    letter_id: str,
+    digest: str,
+    about: tuple[str, ...],
+    found: Mapping[str, Progress[NoticeRow]],
+) -> OutboxEntry:
+    """Say it, unless it is said already or the life of the letter does not permit it at one of those in `found`."""
+    event, key = act.answers, act.content_key(digest)
+    slot = RULES[event].slot
+    standing = _newest(found, slot)
+    if standing and standing.outbox and (known := mailbox.outbox.get(standing.outbox)).content_key == key:
+        return known
+    supersedes = None
     if act.verb is Verb.CORRECT:
-        if answer is None:
+        if standing is None:
             _refuse("letter", "ยังไม่มีคำตอบที่จะแก้ไข", "there is no answer yet that could be corrected")
-        return UUID(answer.notice_id)
-    if answer is not None:
+        supersedes = standing.notice_id
+    for agency, progress in found.items():
+        if wrong := violation(event, supersedes, agency, progress):
+            _refuse("letter", *_words_of(wrong, agency, progress))
+    answered = _newest(found, _ANSWERS_TO.get(event, slot))
+    context = supersedes or (answered.notice_id if answered and answered.outbox is None else "")
+    superseded = UUID(supersedes) if supersedes else None
+    return _say(
+        mailbox, act, _notice(act, mailbox.agency, letter_id, digest, about, superseded), key, context
+    )
+
+
+_ANSWERS_TO = {Event.NUMBER_DISPUTED: Slot.ANSWER}
+"""What an act answers to, where that is not what it replaces: the same act is a new one after another such fact."""
+
+
+def _newest(found: Mapping[str, Progress[NoticeRow]], slot: Slot | None) -> NoticeRow | None:
+    facts = [
+        progress.facts[slot] for progress in found.values() if slot is not None and slot in progress.facts
+    ]
+    return max(facts, key=lambda fact: fact.id, default=None)
+
+
+def _words_of(wrong: Violation, agency: str, progress: Progress[NoticeRow]) -> tuple[str, str]:
+    """Why the life of the letter does not permit an act, as a clerk needs it."""
+    answer = progress.facts.get(Slot.ANSWER)
+    if (
+        wrong.code is RefusalCode.NOTICE_ALREADY_ANSWERED
+        and answer
+        and not progress.holds(Condition.WITHDRAWN)
+    ):
         given = f"{answer.event} {answer.receiving_number or ''}".strip()
-        _refuse(
-            "letter",
+        return (
             f"หนังสือฉบับนี้ตอบไปแล้ว ({given}) หากต้องการแก้ไขให้ใช้ correct",
             f"this letter is answered already ({given}); use correct to change that",
         )
-    return None
+    words = load_codes().refusal(wrong.code)
+    state = load_codes().events.get(progress.outcome)
+    return (
+        f"{words.th} ({agency}: {state.th if state else progress.outcome})",
+        f"{words.en} ({agency}: {state.en if state else progress.outcome})",
+    )
 
 
 def _notice(
@@ -223,28 +251,30 @@ def _say(mailbox: Mailbox, act: Act, notice: Notice, key: str, context: str) -> 
 
 
 def _require_complete(act: Act) -> None:
-    mistakes = []
-    if act.verb is Verb.REGISTER and not act.number:
-        mistakes.append(Mistake("number", "ไม่มีเลขรับ", "the receiving number is missing"))
-    if act.answers in (Event.REFUSED, Event.MISDIRECTED) and not (
-        act.reason_code or act.reason_th or act.reason_en or act.suggested_receiver
-    ):
-        mistakes.append(Mistake("reason", "ไม่มีเหตุผล", "the reason is missing"))
+    stated = {
+        "registration": act.number,
+        "reason_texts": act.reason_th or act.reason_en,
+        "reason_code": act.reason_code,
+        "suggested_receiver": act.suggested_receiver,
+        "other_means": act.means,
+    }
+    missing = lacking(act.answers, stated.get)
+    mistakes = [Mistake(*_MISSING[missing])] if missing else []
     reasons = load_codes().clerk_reasons
     if act.reason_code is not None and act.reason_code not in reasons:
         known = ", ".join(reasons)
         mistakes.append(
             Mistake("reason_code", f"ไม่รู้จักรหัสนี้ รหัสที่ใช้ได้: {known}", f"unknown; known codes: {known}")
         )
-    if act.verb is Verb.SETTLE and not act.means:
-        mistakes.append(Mistake("means", "ไม่ได้ระบุวิธีส่งแทน", "say by what other means it was sent"))
     if mistakes:
         raise Mistaken(*mistakes)
 
 
-def _last(rows: Sequence[NoticeRow], *events: Event, author: str) -> NoticeRow | None:
-    found = [each for each in rows if each.event in events and each.author == author]
-    return found[-1] if found else None
+_MISSING = {
+    "Registration": ("number", "ไม่มีเลขรับ", "the receiving number is missing"),
+    "ReasonText": ("reason", "ไม่มีเหตุผล", "the reason is missing"),
+    "OtherMeans": ("means", "ไม่ได้ระบุวิธีส่งแทน", "say by what other means it was sent"),
+}
 
 
 def _refuse(where: str, th: str, en: str) -> NoReturn:

@@ -19,6 +19,7 @@ from adapters.mailbox.keys import KeyState
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.notices import record
 from adapters.mailbox.tables import outbox
+from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
 
@@ -118,7 +119,7 @@ def take_entry(connection: Connection, arrival: Arrival, stated: Entered) -> Non
         return
     if row.type == "letter":
         raise Refused(RefusalCode.SIGNATURE_MISSING, "an unsigned answer to a letter")
-    if row.type == "notice" and stated.digest != row.digest and row.summary not in entries.MACHINE:
+    if row.type == "notice" and stated.digest != row.digest and row.summary not in ONCE:
         raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "answers another content than this notice's")
     if row.state is OutboxState.ACCEPTED:
         judge(connection, arrival.id, ArrivalState.DUPLICATE)

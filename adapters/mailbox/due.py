@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import bindparam, exists, or_, select
 
-from adapters.mailbox.entries import MACHINE, UNANSWERED
+from adapters.mailbox.entries import UNANSWERED
 from adapters.mailbox.tables import outbox
+from bus.documents.lifecycle import ONCE
 
 _BEFORE = outbox.alias("before")
-_BY_CLERK = (outbox.c.type == "notice") & outbox.c.summary.not_in(MACHINE)
+_BY_CLERK = (outbox.c.type == "notice") & outbox.c.summary.not_in(ONCE)
 _AFTER_ANOTHER = _BY_CLERK & exists().where(
     _BEFORE.c.letter_id == outbox.c.letter_id,
     _BEFORE.c.type == "notice",
-    _BEFORE.c.summary.not_in(MACHINE),
+    _BEFORE.c.summary.not_in(ONCE),
     _BEFORE.c.id < outbox.c.id,
     _BEFORE.c.state.in_(UNANSWERED),
 )

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
-from bus.documents.notice import Event
 from bus.errors import BusError, RefusalCode
 from bus.thai import now
 
@@ -29,8 +28,6 @@ class OutboxState(StrEnum):
 
 REPORT = "report"
 """A row that is about this adapter itself, and not about a letter."""
-MACHINE = (Event.DELIVERED, Event.HANDOVER_FAILED)
-"""What the adapter itself says of a letter: one fact, whenever it is made."""
 LONGEST_PAUSE = 900.0
 """Seconds between two attempts, at the most."""
 UNANSWERED = (OutboxState.WAITING, OutboxState.SEALED, OutboxState.SENT)

@@ -23,13 +23,14 @@ from adapters.mailbox.inbox import Inbox, InboxLetter
 from adapters.mailbox.keys import KeyState
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.newsfeed import Newsfeed
-from adapters.mailbox.notices import Notices, record
+from adapters.mailbox.notices import NoticeRow, Notices, record
 from adapters.mailbox.outbox import Outbox
 from adapters.mailbox.properties import Properties
 from adapters.mailbox.restoring import Restoring
-from adapters.mailbox.states import RecipientState, fold
+from adapters.mailbox.states import RecipientState, fold, views_of
 from bus.directory import Directory
 from bus.documents.letter import Letter
+from bus.documents.lifecycle import Progress
 from bus.documents.notice import BUS, Notice
 from bus.documents.signing import Verified
 
@@ -136,14 +137,22 @@ class Mailbox:
 
     def states_of_sent(self, row: OutboxEntry, only: Collection[str] | None = None) -> list[RecipientState]:
         """Where a letter of ours stands with each recipient, or with some; none before the bus has accepted it."""
-        if only is None:
-            return fold(row.recipients, self.agency, self.notices.about(row.document_id, row.digest))
-        wanted = [code for code in row.recipients if code in only]
-        authors = {*wanted, self.agency, BUS}
-        reports = self.notices.about(row.document_id, row.digest, authors=authors)
-        return fold(wanted, self.agency, reports)
+        return views_of(self.progress_of_sent(row, only))
+
+    def progress_of_sent(
+        self, row: OutboxEntry, only: Collection[str] | None = None
+    ) -> dict[str, Progress[NoticeRow]]:
+        """The same, as the life of a letter has it."""
+        wanted = {code: code for code in row.recipients if only is None or code in only}
+        authors = None if only is None else {*wanted, self.agency, BUS}
+        notices = self.notices.about(row.document_id, row.digest, authors=authors)
+        return fold(wanted, self.agency, notices, all_of_them=only is None)
 
     def state_of_received(self, row: InboxLetter) -> RecipientState:
         """Where a letter that we received stands with us."""
-        reports = self.notices.about(row.letter_id, row.digest)
-        return fold((self.agency,), row.sender, reports)[0]
+        return views_of({self.agency: self.progress_of_received(row)})[0]
+
+    def progress_of_received(self, row: InboxLetter) -> Progress[NoticeRow]:
+        """The same, as the life of a letter has it."""
+        notices = self.notices.about(row.letter_id, row.digest)
+        return fold({self.agency: row.addressed}, row.sender, notices, all_of_them=False)[self.agency]

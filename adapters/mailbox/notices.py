@@ -17,11 +17,12 @@ from sqlalchemy import Connection, RowMapping, String, and_, bindparam, insert, 
 from adapters.mailbox import entries
 from adapters.mailbox.database import Database
 from adapters.mailbox.drafts import notice_values
-from adapters.mailbox.entries import MACHINE, OutboxEntry
+from adapters.mailbox.entries import OutboxEntry
 from adapters.mailbox.tables import news, notices
+from bus.documents.lifecycle import ONCE, PASSED
 from bus.documents.notice import Event, Notice
 
-_BY_THE_BUS = (Event.ACCEPTED, Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION)
+_BY_THE_BUS = (Event.ACCEPTED, *PASSED)
 _RECEIPTS = UUID("6d0f1f0e-5f6c-5d0b-9f0b-0c3c7f4f5a51")
 """Name space (RFC 9562, section 5.5) of the ids of machine notices."""
 
@@ -105,7 +106,7 @@ def identity_of(notice: Notice) -> str:
     if notice.event in _BY_THE_BUS:
         # A circular's recipients are many: their codes, hashed.
         return f"{notice.event}:{subject}:{hashlib.sha256(about.encode()).hexdigest()}"
-    if notice.event in MACHINE:
+    if notice.event in ONCE:
         return f"{notice.event}:{subject}:{notice.author}"
     return f"{notice.author}:{notice.notice_id}"
 
@@ -186,12 +187,6 @@ def _in_order(rows: Sequence[NoticeRow]) -> list[NoticeRow]:
         newest = max(newest, each.entry or 0)
         places[each.id] = (newest, 1) if each.entry is None else (each.entry, 0)
     return sorted(rows, key=lambda each: (*places[each.id], each.id))
-
-
-def standing(rows: Sequence[NoticeRow]) -> list[NoticeRow]:
-    """Those that still hold: not refused by the bus, and not superseded by their own author."""
-    superseded = {(s.author, s.supersedes) for s in rows if s.supersedes and not s.void}
-    return [s for s in rows if not s.void and (s.author, s.notice_id) not in superseded]
 
 
 # Asked for every notice, and so built once.

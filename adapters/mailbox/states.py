@@ -1,18 +1,14 @@
-"""Where a letter stands with each of its recipients: a fold over what was said about it, never stored."""
+"""Where a letter stands with each of its recipients: what the notices in this mailbox say, by the life of a letter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from adapters.mailbox.notices import NoticeRow, standing
-from bus.documents.notice import BUS, Event
-
-ACCEPTED = "accepted"
-"""The bus answers for it; the recipient has not been heard of."""
-WITHDRAWN = "withdrawn"
-
-_CLERKS = (Event.REGISTERED, Event.REFUSED, Event.MISDIRECTED)
+from adapters.mailbox.notices import NoticeRow
+from bus.documents import lifecycle
+from bus.documents.lifecycle import BY_SENDER, PASSED, Progress, Slot, Violation
+from bus.documents.notice import BUS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,9 +16,12 @@ class RecipientState:
     """One recipient's dealing with one letter, as far as it is known here."""
 
     agency: str
-    state: str = ACCEPTED
+    state: str = lifecycle.ACCEPTED
+    """The outcome; the bus answers for the letter from its acceptance on."""
     since: str | None = None
     delivered_at: str | None = None
+    opened_at: str | None = None
+    under_action_at: str | None = None
     receiving_number: str | None = None
     receiving_year: int | None = None
     receiving_unit: str | None = None
@@ -36,85 +35,83 @@ class RecipientState:
     disputed: bool = False
     """The sender disputes the receiving number, and no correction has come."""
     overdue: tuple[str, ...] = ()
-    """The deadlines that the bus saw pass without a word of this recipient, and that are still open."""
+    """The deadlines that the bus saw pass in silence, and that are still open."""
 
 
-def fold(recipients: Iterable[str], sender: str, notices: Sequence[NoticeRow]) -> list[RecipientState]:
-    """Give each recipient's state, in the order of the recipients; words of anybody else count for nothing."""
-    states = {agency: RecipientState(agency=agency) for agency in recipients}
-    for row in standing(notices):
-        for agency in _concerned(row, sender, states):
-            states[agency] = _after(states[agency], row)
-    return list(states.values())
+def views_of(found: Mapping[str, Progress[NoticeRow]]) -> list[RecipientState]:
+    """Give each recipient's state as plain values, in their order."""
+    return [_view(agency, progress) for agency, progress in found.items()]
 
 
-def _concerned(row: NoticeRow, sender: str, states: dict[str, RecipientState]) -> list[str]:
-    if row.author in states and row.author != sender:
-        return [row.author]
-    if row.author not in (sender, BUS):
-        return []
-    if row.author == sender and sender in states and row.about in ((), (sender,)):
-        return [sender]
-    return [agency for agency in row.about or states if agency in states]
+def fold(
+    recipients: Mapping[str, str], sender: str, notices: Sequence[NoticeRow], *, all_of_them: bool = True
+) -> dict[str, Progress[NoticeRow]]:
+    """Give how far the letter has come with each recipient, by the notices in the order of the ledger.
+
+    `recipients`: the agencies of the frozen set, each with the code that the letter addressed; not `all_of_them` where
+    only some are known or wanted here. What the life of a letter does not permit counts for nothing, as at the bus.
+    """
+    found: dict[str, Progress[NoticeRow]] = {agency: Progress() for agency in recipients}
+    here = {*recipients, *recipients.values()}
+    for notice in notices:
+        if notice.void:
+            continue
+        if notice.author == BUS:
+            _pass(found, notice)
+            continue
+        named = notice.about
+        if not all_of_them and notice.event in BY_SENDER and named:
+            named = tuple(code for code in named if code in here)
+            if not named:
+                continue
+        about = lifecycle.concerned(notice.event, notice.author, named, sender=sender, recipients=recipients)
+        if not isinstance(about, Violation) and _permitted(notice, about, found):
+            found |= {agency: found[agency].after(notice) for agency in about}
+    return found
 
 
-def _after(state: RecipientState, said: NoticeRow) -> RecipientState:
-    event = said.event
-    at = said.event_time
-    if event == Event.DELIVERED:
-        state = replace(state, delivered_at=at, overdue=_without(state, Event.OVERDUE_RECEIPT))
-        return (
-            replace(state, state=event, since=at)
-            if state.state in (ACCEPTED, Event.HANDOVER_FAILED)
-            else state
-        )
-    if event == Event.HANDOVER_FAILED:
-        failed = replace(
-            state, state=event, since=at, reason_code=said.reason_code, reason_text=said.reason_text
-        )
-        return failed if state.state == ACCEPTED else state
-    if event in _CLERKS:
-        return _decided(state, said)
-    if event in (Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION):
-        return replace(state, overdue=(*_without(state, event), event)) if _silent(state, event) else state
-    if event == Event.NUMBER_DISPUTED:
-        return replace(state, disputed=state.state == Event.REGISTERED)
-    if event == Event.WITHDRAWAL_REQUESTED:
-        return replace(state, withdrawal="requested")
-    if event == Event.WITHDRAWAL_DECLINED:
-        return replace(state, withdrawal="declined", reason_text=said.reason_text)
-    if event == Event.WITHDRAWAL_GRANTED:
-        return replace(state, state=WITHDRAWN, since=at, withdrawal="granted", overdue=())
-    if event in (Event.TRANSFERRED, Event.SETTLED):
-        return replace(state, state=event, since=at, successor=said.successor, overdue=())
-    return state
-
-
-def _decided(state: RecipientState, said: NoticeRow) -> RecipientState:
-    """The clerk's word: it replaces the clerk's earlier one, and with it every deadline and dispute is closed."""
-    return replace(
-        state,
-        state=said.event,
-        since=said.event_time,
-        delivered_at=state.delivered_at,
-        receiving_number=said.receiving_number,
-        receiving_year=said.receiving_year,
-        receiving_unit=said.receiving_unit,
-        registered_at=said.registered_at,
-        reason_code=said.reason_code,
-        reason_text=said.reason_text,
-        suggested_receiver=said.suggested_receiver,
-        disputed=False,
-        overdue=(),
+def _permitted(notice: NoticeRow, about: tuple[str, ...], found: Mapping[str, Progress[NoticeRow]]) -> bool:
+    return not any(
+        lifecycle.violation(notice.event, notice.supersedes, agency, found[agency]) for agency in about
     )
 
 
-def _silent(state: RecipientState, event: str) -> bool:
-    """Whether a deadline that passed is still open: a late word is always accepted, and may have come before."""
-    if event == Event.OVERDUE_RECEIPT:
-        return state.delivered_at is None and state.state == ACCEPTED
-    return state.state in (ACCEPTED, Event.DELIVERED, Event.HANDOVER_FAILED)
+def _pass(found: dict[str, Progress[NoticeRow]], notice: NoticeRow) -> None:
+    deadline = {str(event): passed for event, passed in PASSED.items()}.get(notice.event)
+    if deadline is None:
+        return
+    for agency in notice.about:
+        # A late word is always accepted, and may have come before.
+        if agency in found and found[agency].open(deadline):
+            found[agency] = found[agency].passed(deadline)
 
 
-def _without(state: RecipientState, event: str) -> tuple[str, ...]:
-    return tuple(each for each in state.overdue if each != event)
+def _view(agency: str, progress: Progress[NoticeRow]) -> RecipientState:
+    facts, effective = progress.facts, progress.effective
+    answer = facts.get(Slot.ANSWER)
+    withdrawal = facts.get(Slot.WITHDRAWAL)
+    reasoned = withdrawal if withdrawal and withdrawal.reason_text else answer or facts.get(Slot.FAILURE)
+    passed = {deadline: event for event, deadline in PASSED.items()}
+    return RecipientState(
+        agency=agency,
+        state=progress.outcome,
+        since=effective.event_time if effective else None,
+        delivered_at=_time(facts.get(Slot.RECEIPT)),
+        opened_at=_time(facts.get(Slot.OPENED)),
+        under_action_at=_time(facts.get(Slot.ACTION)),
+        receiving_number=answer.receiving_number if answer else None,
+        receiving_year=answer.receiving_year if answer else None,
+        receiving_unit=answer.receiving_unit if answer else None,
+        registered_at=answer.registered_at if answer else None,
+        reason_code=reasoned.reason_code if reasoned else None,
+        reason_text=reasoned.reason_text if reasoned else None,
+        suggested_receiver=answer.suggested_receiver if answer else None,
+        successor=answer.successor if answer else None,
+        withdrawal=withdrawal.event.removeprefix("withdrawal-") if withdrawal else None,
+        disputed=Slot.DISPUTE in facts,
+        overdue=tuple(passed[deadline] for deadline in progress.overdue if progress.open(deadline)),
+    )
+
+
+def _time(notice: NoticeRow | None) -> str | None:
+    return notice.event_time if notice else None

@@ -19,7 +19,7 @@ from bus.cli.letters import words_of as sought
 from bus.cli.output import About, Column, Row, day, exported, iso, joined, listed, moment
 from bus.cli.unaccepted import all_values, as_rows, export_columns, find_unaccepted, print_listed
 from bus.directory import Names
-from bus.evidence.words import ROLES, words_of
+from bus.evidence.words import DISPUTED, ROLES, words_of
 from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
@@ -157,7 +157,8 @@ def _unaccepted(reader: Reader, asked: Mapping[str, Any]) -> list[UnacceptedRow]
 def _has(state: LetterState, wanted: str, recipient: str | None) -> bool:
     if wanted == asking.UNACKNOWLEDGED:
         return bool(set(state.unacknowledged) & ({recipient} if recipient else set(state.recipients)))
-    return any(one.status == wanted for code, one in state.recipients.items() if recipient in (None, code))
+    of_these = [one for code, one in state.recipients.items() if recipient in (None, code)]
+    return any(wanted == one.outcome or (wanted == DISPUTED and one.disputed) for one in of_these)
 
 
 def head_of(reader: Reader) -> dict[str, Any]:
@@ -203,7 +204,7 @@ def columns_by_recipient(names: Names) -> list[Column]:
         *letter_columns(names),
         Column("recipient", "recipient", "ผู้รับ", names.full),
         Column("role", "role", "ประเภทผู้รับ", lambda role: _both(ROLES.get(role, (role, role)))),
-        Column("status", "state", "สถานะ", lambda status: _both(words_of(status))),
+        Column("state", "state", "สถานะ", lambda state: _both(words_of(state))),
         Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
         Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
         Column("deliveredAt", "delivered, ISO", "เครื่องตอบรับเมื่อ ค.ศ.", iso, plain=True),

@@ -181,7 +181,7 @@ def _recipient_columns(names: Names) -> list[Column]:
     return [
         Column("recipient", "recipient", "ผู้รับ", names.short),
         Column("role", "role", "ประเภทผู้รับ"),
-        Column("status", "state", "สถานะ"),
+        Column("state", "state", "สถานะ"),
         Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
         Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
         Column("answeredAt", "answered", "เจ้าหน้าที่ตอบเมื่อ", moment),

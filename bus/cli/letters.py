@@ -9,6 +9,7 @@ from typing import Any
 
 import typer
 
+from bus.evidence.words import shown_state
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
@@ -106,7 +107,8 @@ def state_of(state: LetterState) -> dict[str, Any]:
         code: {
             "role": one.role,
             "addressed": one.addressed,
-            "status": one.status,
+            "outcome": one.outcome,
+            "state": shown_state(one),
             "consignedAt": one.consigned_at,
             "deliveredAt": one.receipt.at if one.receipt else None,
             "answeredAt": one.answer.at if one.answer else None,
@@ -122,5 +124,5 @@ def summary_of(state: LetterState) -> str:
     """Return how many recipients are in each state, in words."""
     counts: dict[str, int] = {}
     for one in state.recipients.values():
-        counts[one.status] = counts.get(one.status, 0) + 1
+        counts[shown_state(one)] = counts.get(shown_state(one), 0) + 1
     return ", ".join(f"{status} {count}" for status, count in sorted(counts.items()))

@@ -15,6 +15,7 @@ from bus.cli.letters import finite, letters_named, row_of
 from bus.cli.output import About, Column, Row, day, exported, joined, listed, moment
 from bus.cli.report_rows import REPORTS
 from bus.directory import Names
+from bus.documents.lifecycle import ON_HOLD
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.state import LetterState
@@ -136,7 +137,7 @@ def _missing(state: LetterState, silent: list[str]) -> dict[str, list[str]]:
             else "receipt"
             if one.consigned_at
             else "release"
-            if one.on_hold
+            if one.progress.carried == ON_HOLD
             else "consignment"
         )
         found.setdefault(what, []).append(code)

@@ -34,6 +34,8 @@ class Event(StrEnum):
     WITHDRAWAL_DECLINED = "withdrawal-declined"
     TRANSFERRED = "transferred"
     SETTLED = "settled"
+    OPENED = "opened"
+    UNDER_ACTION = "under-action"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from bus.directory import Names
 from bus.documents.notice import Notice
 from bus.evidence.views import spoken
-from bus.evidence.words import words_of
+from bus.evidence.words import shown_state, words_of
 from bus.ledger.state import RecipientState
 from bus.thai import BANGKOK
 
@@ -36,23 +36,21 @@ def answered(
 
 def _one(one: RecipientState, notices: dict[int, Notice], names: Names) -> tuple[str, str]:
     name = {language: _name(one, names, language) for language in ("th", "en")}
-    state_th, state_en = words_of(one.status)
+    state_th, state_en = words_of(shown_state(one))
     at = _delivered(one)
     if not at:
         th = f"ยังไม่มีหลักฐานว่าหนังสือนี้ส่งถึง{name['th']} (สถานะ: {state_th})"
         return th, f"There is no proof that this letter has reached {name['en']} (state: {state_en})."
     th = f"หนังสือนี้ส่งถึง{name['th']}แล้วเมื่อ {_thai(at)}"
     en = f"This letter was delivered to {name['en']} at {_iso(at)}"
-    answer = one.answer or one.settled
-    if answer is not None:
+    answer = one.progress.effective
+    if answer is not None and answer is not one.receipt:
         th += f" และ{state_th}เมื่อ {_thai(answer.at)}"
         en += f"; {state_en.lower()} at {_iso(answer.at)}"
         registration = notices[answer.entry].registration if answer.entry in notices else None
         if registration is not None:
             th += f" เลขรับ {registration.number} ทะเบียนปี {registration.year}"
             en += f" under number {registration.number} of the year {registration.year} (Buddhist era)"
-    elif one.status != "delivered":
-        th, en = f"{th} ({state_th})", f"{en} ({state_en})"
     return th, f"{en}."
 
 
@@ -84,7 +82,7 @@ def _delivered(one: RecipientState) -> str | None:
 def _counts(recipients: Sequence[RecipientState]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for one in recipients:
-        counts[one.status] = counts.get(one.status, 0) + 1
+        counts[shown_state(one)] = counts.get(shown_state(one), 0) + 1
     return counts
 
 

@@ -13,10 +13,10 @@ from bus.documents.letter import File, Letter
 from bus.documents.notice import Notice, Registration
 from bus.documents.xml import open_envelope, read
 from bus.errors import Refused
-from bus.evidence.words import DEADLINES, ROLES, words_of
+from bus.evidence.words import DEADLINES, ROLES, shown_state, words_of
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.evidence import Evidence
-from bus.ledger.state import RecipientState, Said
+from bus.ledger.state import Fact, RecipientState
 from bus.thai import BANGKOK, thai_date, thai_datetime
 
 View = dict[str, Any]
@@ -93,14 +93,14 @@ def _file(file: File, member: str | None, *, main: bool) -> View:
 
 def recipient_view(one: RecipientState, notices: Mapping[int, Notice], names: Names) -> View:
     """What became of the letter at one recipient, with what it said of it."""
-    answer = one.answer or one.settled or one.failure
+    answer = one.progress.effective if one.progress.effective is not one.receipt else None
     notice = notices.get(answer.entry) if answer else None
     return {
         "name": names.full(one.agency),
         "addressed": None if one.addressed in ("", one.agency) else names.full(one.addressed),
         "role": ROLES.get(one.role, (one.role, one.role)),
-        "state": words_of(one.status),
-        "mark": _MARKS.get(one.status, "…"),
+        "state": words_of(shown_state(one)),
+        "mark": _MARKS.get(shown_state(one), "…"),
         "consigned": moment(one.consigned_at),
         "receipt": _said(one.receipt, notices),
         "answer": _said(answer, notices),
@@ -110,7 +110,7 @@ def recipient_view(one: RecipientState, notices: Mapping[int, Notice], names: Na
     }
 
 
-def _said(word: Said | None, notices: Mapping[int, Notice]) -> View | None:
+def _said(word: Fact | None, notices: Mapping[int, Notice]) -> View | None:
     if word is None:
         return None
     notice = notices.get(word.entry)

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
+from bus.documents.lifecycle import Deadline
 from bus.ledger.agencies import waiting_by_agency
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.duplicates import Group, duplicates
@@ -262,11 +263,11 @@ class Reader:
         some = select(pending.c.number).where(pending.c.agency == agency).limit(most).subquery()
         return self._current().scalar(select(func.count()).select_from(some)) or 0
 
-    def due_before(self, moment: datetime, *, limit: int) -> list[tuple[int, str, str]]:
+    def due_before(self, moment: datetime, *, limit: int) -> list[tuple[int, Deadline, str]]:
         """Return (letter, deadline, due time) of the deadlines that have passed and are not judged yet."""
         query = select(due.c.letter, due.c.deadline, due.c.at).where(due.c.at < timestamp(moment))
         rows = self._current().execute(query.order_by(due.c.at).limit(limit))
-        return [(row.letter, row.deadline, row.at) for row in rows]
+        return [(row.letter, Deadline(row.deadline), row.at) for row in rows]
 
     def parties_due(self, moment: datetime) -> list[str]:
         """Return the senders and recipients of the letters with a deadline that has passed and is not judged yet."""

@@ -1,9 +1,4 @@
-"""A letter's state: a fold over its entries, stored nowhere.
-
-Per recipient: `on-hold` or `accepted` → `consigned` → `delivered` (machine receipt) → a clerk's answer (registered,
-refused, misdirected, transferred) or `handover-failed`, or `settled` by other means. Beside that line stand a disputed
-number, a withdrawal and what became overdue: none of them undoes what was acknowledged.
-"""
+"""A letter's state: a fold over its entries, stored nowhere; `documents/lifecycle.py` says what the events mean."""
 
 from __future__ import annotations
 
@@ -11,16 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bus.documents.notice import Event
+from bus.documents import lifecycle
+from bus.documents.lifecycle import Deadline, Progress, Slot
 from bus.ledger.entry import Entry, Kind
-
-ANSWERS = frozenset({Event.REGISTERED, Event.REFUSED, Event.MISDIRECTED, Event.TRANSFERRED})
-"""The clerk's answers; one is in force per recipient, a correction supersedes it."""
-FINAL = ANSWERS | {Event.HANDOVER_FAILED, Event.SETTLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Fact:
     """A notice, as far as the state of a letter depends on it."""
 
     entry: int
@@ -29,6 +21,7 @@ class Said:
     author: str
     digest: str
     at: str
+    supersedes: str | None = None
     number: str | None = None
 
 
@@ -40,40 +33,41 @@ class RecipientState:
     role: str
     addressed: str
     consignment: int
-    on_hold: bool = False
     registration_due: str | None = None
     consigned_at: str | None = None
-    receipt: Said | None = None
-    failure: Said | None = None
-    answer: Said | None = None
-    settled: Said | None = None
-    disputed: Said | None = None
-    withdrawal: Said | None = None
-    """The newest word on a withdrawal: requested, granted or declined."""
-    overdue: tuple[str, ...] = ()
-    said: tuple[Said, ...] = field(default=(), repr=False)
+    progress: Progress[Fact] = field(default_factory=Progress)
+    events: tuple[Fact, ...] = field(default=(), repr=False)
+    """Everything that was said, in order."""
 
     @property
-    def status(self) -> str:
+    def outcome(self) -> str:
         """The recipient's place in the letter's life, in one word."""
-        if self.withdrawal and self.withdrawal.event == Event.WITHDRAWAL_GRANTED:
-            return "withdrawn"
-        for word in (self.answer, self.settled, self.failure, self.receipt):
-            if word:
-                return "disputed" if word is self.answer and self.disputed else word.event
-        if self.consigned_at:
-            return "consigned"
-        return "on-hold" if self.on_hold else "accepted"
+        return self.progress.outcome
+
+    @property
+    def receipt(self) -> Fact | None:
+        """The machine's receipt."""
+        return self.progress.facts.get(Slot.RECEIPT)
+
+    @property
+    def answer(self) -> Fact | None:
+        """The clerk's answer that is in force."""
+        return self.progress.facts.get(Slot.ANSWER)
 
     @property
     def acknowledged(self) -> bool:
-        """Whether the recipient has confirmed the letter or the matter is closed otherwise."""
-        return bool(self.receipt or self.answer or self.settled or self.failure or self.status == "withdrawn")
+        """Whether the recipient has been heard of, or the matter is closed otherwise: nobody waits for a receipt."""
+        return not self.progress.open(Deadline.RECEIPT)
 
     @property
-    def closed(self) -> bool:
-        """Whether the recipient's final outcome is known (a registration may still be corrected)."""
-        return bool(self.answer or self.settled or self.failure or self.status == "withdrawn")
+    def disputed(self) -> bool:
+        """Whether the sender disputes the receiving number, and no correction has come."""
+        return Slot.DISPUTE in self.progress.facts
+
+    @property
+    def overdue(self) -> tuple[Deadline, ...]:
+        """The deadlines that passed in silence."""
+        return self.progress.overdue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +81,19 @@ class LetterState:
     asks_registration: bool
     recipients: Mapping[str, RecipientState]
 
-    def silent(self, deadline: str, due: str | None = None) -> list[str]:
-        """Return the recipients that have not done by now what `deadline` (receipt, registration) asks for.
+    @property
+    def addressed(self) -> dict[str, str]:
+        """Each recipient with the code that the letter addressed."""
+        return {code: one.addressed for code, one in self.recipients.items()}
 
-        With `due`, only those whose registration was due by then and who have not been listed as overdue before.
+    def silent(self, deadline: Deadline, due: str | None = None) -> list[str]:
+        """Return the recipients that have not done by now what `deadline` asks for.
+
+        With `due`, for a registration only those for whom it was due by then and who have not been listed before: an
+        agency's own closures make it later.
         """
-        if deadline == "receipt":
-            return [code for code, one in self.recipients.items() if not one.acknowledged]
-        silent = {code: one for code, one in self.recipients.items() if not one.closed}
-        if due is None:
+        silent = {code: one for code, one in self.recipients.items() if one.progress.open(deadline)}
+        if due is None or deadline is Deadline.RECEIPT:
             return list(silent)
         return [
             code
@@ -106,7 +104,7 @@ class LetterState:
     @property
     def unacknowledged(self) -> list[str]:
         """Return the recipients from whom the acknowledgement that the letter asks for has not come."""
-        return self.silent("registration" if self.asks_registration else "receipt")
+        return self.silent(Deadline.REGISTRATION if self.asks_registration else Deadline.RECEIPT)
 
 
 def fold(entries: Iterable[Entry]) -> LetterState:
@@ -125,12 +123,12 @@ def advance(recipients: dict[str, RecipientState], entry: Entry) -> None:
         recipients[code] = _step(recipients[code], entry)
 
 
-def deadlines_of(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+def deadlines_of(body: Mapping[str, Any]) -> list[tuple[Deadline, str]]:
     """Return the (deadline, due time) pairs of an acceptance; an agency's closures give it a later time of its own."""
-    found = [("receipt", body["receiptDue"])]
+    found = [(Deadline.RECEIPT, body["receiptDue"])]
     if body.get("registrationDue"):
         later = {one["registrationDue"] for one in body["recipients"].values() if "registrationDue" in one}
-        found += [("registration", at) for at in sorted({body["registrationDue"], *later})]
+        found += [(Deadline.REGISTRATION, at) for at in sorted({body["registrationDue"], *later})]
     return found
 
 
@@ -143,8 +141,8 @@ def accepted(entry: Entry) -> LetterState:
             role=one["role"],
             addressed=one.get("addressed", code),
             consignment=one["consignment"],
-            on_hold=one.get("onHold", False),
             registration_due=one.get("registrationDue", body.get("registrationDue")),
+            progress=Progress(carried=lifecycle.ON_HOLD if one.get("onHold") else lifecycle.ACCEPTED),
         )
         for code, one in body["recipients"].items()
     }
@@ -153,7 +151,7 @@ def accepted(entry: Entry) -> LetterState:
         sender=body["agency"],
         letter_id=body["letterId"],
         digest=body["digest"],
-        asks_registration=body["acknowledgement"] == "registration",
+        asks_registration=body["acknowledgement"] == Deadline.REGISTRATION,
         recipients=recipients,
     )
 
@@ -173,42 +171,31 @@ def _concerned(entry: Entry, recipients: Mapping[str, RecipientState]) -> list[s
 
 
 def _step(recipient: RecipientState, entry: Entry) -> RecipientState:
+    progress = recipient.progress
     match entry.body["kind"]:
         case Kind.CONSIGNED:
             if recipient.consignment not in entry.body["recipients"][recipient.agency]:
                 return recipient
-            return replace(recipient, consigned_at=recipient.consigned_at or entry.body["at"], on_hold=False)
+            return replace(
+                recipient,
+                consigned_at=recipient.consigned_at or entry.body["at"],
+                progress=replace(progress, carried=lifecycle.CONSIGNED),
+            )
         case Kind.OVERDUE:
-            return replace(recipient, overdue=(*recipient.overdue, entry.body["deadline"]))
+            return replace(recipient, progress=progress.passed(Deadline(entry.body["deadline"])))
         case _:
-            return _hear(recipient, _said(entry.body))
+            fact = _fact(entry.body)
+            return replace(recipient, events=(*recipient.events, fact), progress=progress.after(fact))
 
 
-def _said(body: Mapping[str, Any]) -> Said:
-    return Said(
+def _fact(body: Mapping[str, Any]) -> Fact:
+    return Fact(
         entry=body["seq"],
         notice_id=body["noticeId"],
         event=body["event"],
         author=body["agency"],
         digest=body["digest"],
         at=body["at"],
+        supersedes=body.get("supersedes"),
         number=body.get("number"),
     )
-
-
-def _hear(recipient: RecipientState, word: Said) -> RecipientState:
-    said = (*recipient.said, word)
-    match word.event:
-        case Event.DELIVERED:
-            return replace(recipient, said=said, receipt=recipient.receipt or word)
-        case Event.HANDOVER_FAILED:
-            return replace(recipient, said=said, failure=recipient.failure or word)
-        case Event.SETTLED:
-            return replace(recipient, said=said, settled=word)
-        case Event.NUMBER_DISPUTED:
-            return replace(recipient, said=said, disputed=word)
-        case Event.WITHDRAWAL_REQUESTED | Event.WITHDRAWAL_GRANTED | Event.WITHDRAWAL_DECLINED:
-            return replace(recipient, said=said, withdrawal=word)
-        case _:
-            # A clerk's answer or its correction: the newest is in force, and a dispute ends with it.
-            return replace(recipient, said=said, answer=word, disputed=None)

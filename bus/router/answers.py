@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID, uuid4, uuid5
 
 from bus.codes import Codes
+from bus.documents.lifecycle import PASSED, Deadline
 from bus.documents.notice import BUS, Event, Notice, ReasonText, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
@@ -84,7 +85,7 @@ class Answers:
 
     def overdue(
         self,
-        deadline: str,
+        deadline: Deadline,
         due: str,
         *,
         letter_id: UUID,
@@ -94,7 +95,7 @@ class Answers:
         now: datetime,
     ) -> Signed:
         """State that the bus holds no acknowledgement of these recipients as of a time after the deadline."""
-        event = Event.OVERDUE_RECEIPT if deadline == "receipt" else Event.OVERDUE_REGISTRATION
+        (event,) = (event for event, passed in PASSED.items() if passed is deadline)
         return self._say(
             event,
             f"{digest}/{due}",

@@ -20,6 +20,7 @@ from uuid import UUID
 from bus import logs
 from bus.broker import topology
 from bus.broker.link import Link
+from bus.documents.lifecycle import Deadline
 from bus.documents.signing import Signed
 from bus.errors import Transient
 from bus.ledger.entry import Kind
@@ -126,7 +127,7 @@ class Deadlines:
             self._give(given)
         return len(due) < _MOST
 
-    def _due(self, examined_through: datetime) -> list[tuple[LetterRow, str, str, list[str]]]:
+    def _due(self, examined_through: datetime) -> list[tuple[LetterRow, Deadline, str, list[str]]]:
         with self._ledger.read() as reader:
             found = []
             for number, deadline, at in reader.due_before(examined_through - self._settle, limit=_MOST):
@@ -136,7 +137,7 @@ class Deadlines:
             return found
 
     def _notice(
-        self, letter: LetterRow, deadline: str, at: str, silent: list[str], examined_through: datetime
+        self, letter: LetterRow, deadline: Deadline, at: str, silent: list[str], examined_through: datetime
     ) -> Signed | None:
         if not silent:
             return None
@@ -153,7 +154,7 @@ class Deadlines:
     def _record(
         self,
         letter: LetterRow,
-        deadline: str,
+        deadline: Deadline,
         at: str,
         silent: list[str],
         notice: Signed | None,

@@ -17,6 +17,7 @@ from bus.directory import Directory
 from bus.documents import schema, signing, xml
 from bus.documents.claims import claims_of
 from bus.documents.letter import Letter
+from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice
 from bus.documents.reports import TYPE, is_report
 from bus.documents.signing import Verified, is_letter, is_notice
@@ -130,7 +131,7 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | 
         # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
         _author(verified.document, agency, rules.directory)
         document = verified
-        if verdict and verdict.digest != verified.digest and not _machine(verified.document):
+        if verdict and verdict.digest != verified.digest and not _said_once(verified.document):
             raise Refused(RefusalCode.ID_CONFLICT, _taken(envelope, verdict))
         # 7 policy: the files are asked for afterwards, for all submissions in one question
         if is_letter(verified):
@@ -209,9 +210,9 @@ def _stands(verdict: Verdict) -> bool:
     return verdict.code is None or not RefusalCode(verdict.code).circumstantial
 
 
-def _machine(document: Letter | Notice) -> bool:
-    """Whether it is a machine's notice, which is identified by what it says and not by its id alone."""
-    return isinstance(document, Notice) and document.event in transitions.MACHINE
+def _said_once(document: Letter | Notice) -> bool:
+    """Whether it is a notice that is identified by what it says and not by its id alone."""
+    return isinstance(document, Notice) and document.event in ONCE
 
 
 def _taken(envelope: Envelope, verdict: Verdict) -> str:

@@ -29,10 +29,9 @@ from bus.verifier.directory import BUS
 from bus.verifier.documents import Body, Documents
 from bus.verifier.findings import BadPack, Broken, Findings, Result, Unknown
 from bus.verifier.notes import Note, Unsigned, VerifierKey, require_signed
-from bus.verifier.outcomes import outcomes_of
 from bus.verifier.proving import SIGNED_BY_AGENCY, SIGNED_BY_BUS, Proven
 from bus.verifier.signature_form import XML_BLANKS
-from bus.verifier.transitions import require_permitted
+from bus.verifier.transitions import outcomes_of, require_permitted
 from bus.verifier.xmlsig import Signed
 
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")

@@ -42,9 +42,9 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
         "registered": _count(recipients, Event.REGISTERED),
         "refused_by_clerk": _count(recipients, Event.REFUSED),
         "misdirected": _count(recipients, Event.MISDIRECTED),
-        "withdrawn": sum(1 for _, one in recipients if one.status == "withdrawn"),
+        "withdrawn": sum(1 for _, one in recipients if one.outcome == "withdrawn"),
         "corrected": sum(
-            1 for _, one in recipients if any(word.event == Event.NUMBER_DISPUTED for word in one.said)
+            1 for _, one in recipients if any(fact.event == Event.NUMBER_DISPUTED for fact in one.events)
         ),
         "refused_by_bus": len(refused),
         "unaccounted": len(unanswered) + len(unrefused) + len(silent) + len(missing) + parked,

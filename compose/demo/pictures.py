@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bus.codes import load_codes
 from bus.errors import RefusalCode
+from bus.evidence.words import shown_state
 from bus.thai import thai_datetime
 from compose.demo.play import Play
 from compose.demo.story import AGENCIES, LETTERS
@@ -82,12 +83,12 @@ def outcome(play: Play) -> Table:
     for state in play.states():
         name = play.references.get(state.letter_id, state.letter_id[:8])
         for code, one in state.recipients.items():
-            last = one.answer or one.withdrawal or one.receipt
+            last = one.progress.effective
             table.add_row(
                 name,
                 play.offices[code].name,
                 one.role,
-                one.status,
+                shown_state(one),
                 one.answer.number if one.answer else "",
                 _clock(one.consigned_at),
                 _clock(one.receipt.at if one.receipt else None),

@@ -94,7 +94,7 @@ class Play:
 
     def _corrected(self) -> bool:
         return any(
-            one.answer and one.answer.number == "12" and len(one.said) > 2
+            one.answer and one.answer.number == "12" and len(one.events) > 2
             for state in self.states()
             for one in state.recipients.values()
         )

@@ -88,7 +88,7 @@ def test_an_append_sees_what_it_has_appended_itself(ledger: Ledger) -> None:
         row = writer.letter(letter)
         assert row is not None
         assert writer.letter_named(row.letter_id, row.digest) == row
-        assert writer.state_of(letter).recipients[OCS].status == "accepted"
+        assert writer.state_of(letter).recipients[OCS].outcome == "accepted"
         verdict = writer.verdict_on(OPM, "letter", row.letter_id)
         assert verdict is not None
         assert (verdict.entry, verdict.code) == (letter, None)
@@ -263,7 +263,7 @@ def test_the_runtime_role_can_do_a_routers_work(router_role: tuple[str, str]) ->
         writer.rebuild()
     assert len(claimed) == 2
     with ledger.read() as reader:
-        assert reader.state_of(letter).recipients[OCS].status == "consigned"
+        assert reader.state_of(letter).recipients[OCS].outcome == "consigned"
     ledger.close()
 
 
@@ -715,7 +715,7 @@ def test_what_is_confirmed_is_struck_off_and_entered_once_for_each_letter(ledger
     assert rig.counts(ledger)["pending"] == 0
     with ledger.append() as writer:
         writer.confirmed([])
-        assert writer.state_of(letter).recipients[OCS].status == "consigned"
+        assert writer.state_of(letter).recipients[OCS].outcome == "consigned"
 
 
 def test_a_repeated_consignment_goes_out_again_under_its_number_and_is_no_new_fact(ledger: Ledger) -> None:
@@ -745,7 +745,7 @@ def test_a_circular_to_thousands_is_numbered_claimed_and_confirmed(ledger: Ledge
         writer.confirmed(claimed)
     with ledger.read() as reader:
         state = reader.state_of(letter)
-    assert {one.status for one in state.recipients.values()} == {"consigned"}
+    assert {one.outcome for one in state.recipients.values()} == {"consigned"}
 
 
 # ---- work lists ----------------------------------------------------------------------------------------------------

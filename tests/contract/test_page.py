@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 
 from bus.directory import Names
 from bus.documents.letter import Content, File, Letter, Receiver
+from bus.documents.lifecycle import Progress, Slot
 from bus.documents.notice import Event, Registration
 from bus.documents.signing import Signed, sign
 from bus.evidence.pack import write_pack
 from bus.evidence.page import page
 from bus.evidence.summary import answered
 from bus.ledger.evidence import Evidence, gather
-from bus.ledger.state import RecipientState, Said
+from bus.ledger.state import Fact, RecipientState
 from bus.ledger.store import Ledger
 from bus.thai import now
 from bus.verifier.checking import judge
@@ -142,15 +143,16 @@ def test_of_one_recipient_it_says_when_and_under_what_number(lived: Lived) -> No
 def test_what_was_not_delivered_is_never_called_delivered(status: str) -> None:
     names = Names([[rig.agency(OCS), rig.agency(SOC)]])
     silent = RecipientState(agency=OCS, role="to", addressed=OCS, consignment=1)
-    word = Said(entry=9, notice_id="n", event=status, author=OCS, digest="d", at=now().isoformat())
-    state = {
-        "on-hold": replace(silent, on_hold=True),
-        "consigned": replace(silent, consigned_at=now().isoformat()),
-        "handover-failed": replace(silent, failure=word),
-        "settled": replace(silent, settled=word),
-        "withdrawn": replace(silent, withdrawal=replace(word, event="withdrawal-granted")),
-    }.get(status, silent)
-    assert state.status == status
+    word = Fact(entry=9, notice_id="n", event=status, author=OCS, digest="d", at=now().isoformat())
+    progress: dict[str, Progress[Fact]] = {
+        "on-hold": Progress(carried="on-hold"),
+        "consigned": Progress(carried="consigned"),
+        "handover-failed": Progress(facts={Slot.FAILURE: word}),
+        "settled": Progress(facts={Slot.SETTLED: word}),
+        "withdrawn": Progress(facts={Slot.WITHDRAWAL: replace(word, event="withdrawal-granted")}),
+    }
+    state = replace(silent, progress=progress.get(status, Progress()))
+    assert state.outcome == status
     for recipients in ([state], [state, replace(state, agency=SOC)]):
         th, en = answered(recipients, {}, names)
         assert "ยังไม่มีหลักฐาน" in th

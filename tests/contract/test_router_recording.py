@@ -15,6 +15,7 @@ import pytest
 from bus.codes import load_codes
 from bus.depot.presence import Presence
 from bus.documents.letter import Receiver
+from bus.documents.lifecycle import Deadline
 from bus.documents.notice import Event, Notice
 from bus.documents.signing import Signed, sign
 from bus.errors import RefusalCode
@@ -320,11 +321,11 @@ def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
     publish_everything(ledger)
     with ledger.read() as reader:
         assert reader.waiting_by_agency() == {SOC: (0, 1)}
-        assert reader.state_of(letter).recipients[SOC].status == "on-hold"
+        assert reader.state_of(letter).recipients[SOC].outcome == "on-hold"
     router.activate(rig.directory(version=3))
     publish_everything(ledger)
     with ledger.read() as reader:
-        assert reader.state_of(letter).recipients[SOC].status == "consigned"
+        assert reader.state_of(letter).recipients[SOC].outcome == "consigned"
         assert reader.waiting_by_agency() == {}
 
 
@@ -345,7 +346,7 @@ def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> No
         ("registration", general),
         ("registration", own),
     ]
-    assert state.silent("registration", general) == [OCS]
+    assert state.silent(Deadline.REGISTRATION, general) == [OCS]
 
 
 def test_a_circular_answers_its_sender_without_waiting_for_the_sweep(router: Router) -> None:
@@ -464,7 +465,7 @@ def test_a_notice_is_entered_forwarded_and_answered_with_its_entry(accepted: Rou
     _, _, letter = letter_of(ledger)
     with ledger.read() as reader:
         state = reader.state_of(letter)
-    assert (state.recipients[OCS].status, state.recipients[SOC].status) == ("registered", "consigned")
+    assert (state.recipients[OCS].outcome, state.recipients[SOC].outcome) == ("registered", "consigned")
 
 
 def test_a_machines_notice_said_again_under_another_id_and_time_is_one_fact(

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.mailbox import tables as mail
 from bus.directory import BUS
+from bus.documents.lifecycle import Deadline
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import is_notice, verify
@@ -294,7 +295,7 @@ def p12_the_silent_are_told_of_and_nobody_else_is(e: Evidence) -> None:
     for body in overdue:
         assert body["at"] > body["due"]
         before = e.state(body["letter"], before=body["seq"])
-        assert body["silent"] == before.silent(body["deadline"], body["due"])
+        assert body["silent"] == before.silent(Deadline(body["deadline"]), body["due"])
         raw = e.documents[body["document"]]
         word = verify(open_envelope(raw), e.directory.pins(BUS), datetime.fromisoformat(body["at"]))
         assert is_notice(word)

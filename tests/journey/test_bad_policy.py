@@ -228,7 +228,7 @@ async def test_a_suspended_recipient_is_held_and_told_of_and_served_once_reinsta
     assert answer.headers["flags"] == "on-hold"
     arrived = await offices[factory.SOC].letter_arrives(signed.raw)
     assert "flags" not in arrived.headers, "it is no business of the other recipients"
-    assert offices.state(answer.headers["entry"]).recipients[suspended.code].status == "on-hold"
+    assert offices.state(answer.headers["entry"]).recipients[suspended.code].outcome == "on-hold"
     assert offices.entry(answer.headers["entry"]).body["flags"] == ["on-hold"]
 
     # A suspended agency cannot send, and is told so; what went to the others goes on.

@@ -70,12 +70,12 @@ async def test_a_letter_to_a_group_of_ten_thousand_is_accepted_and_nobody_is_lef
         assert notice.event == Event.ACCEPTED
         assert notice.terms is not None
         assert list(notice.terms.recipients) == expected
-        assert answer.headers["flags"] == "on_hold"
+        assert answer.headers["flags"] == "on-hold"
 
         entry = int(str(answer.headers["entry"]))
         recipients = offices.state(entry).recipients
         assert sorted(recipients) == expected
-        assert {code for code, one in recipients.items() if one.on_hold} == set(KEYLESS)
+        assert {code for code, one in recipients.items() if one.outcome == "on-hold"} == set(KEYLESS)
         for code in others:
             await offices[code].letter_arrives(signed.raw)
         with offices.ledger.engine.connect() as connection:

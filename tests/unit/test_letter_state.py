@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.documents.lifecycle import ANSWERS, Deadline
 from bus.documents.notice import Event
 from bus.ledger.entry import Entry
-from bus.ledger.state import ANSWERS, LetterState, deadlines_of, fold
+from bus.ledger.state import LetterState, deadlines_of, fold
 from tests.assets.factory import DGA, OCS, OPM, SOC
 
 RECEIPT_DUE, DUE, LATER = "2026-11-23T12:00", "2026-11-24T12:00", "2026-12-24T12:00"
@@ -57,7 +58,7 @@ class Story:
         return fold(self.entries)
 
     def status(self, code: str = OCS) -> str:
-        return self.state.recipients[code].status
+        return self.state.recipients[code].outcome
 
 
 def test_a_letter_begins_as_accepted_or_held() -> None:
@@ -103,18 +104,14 @@ def test_a_held_letter_is_released_when_it_is_consigned() -> None:
     story = Story(recipients={OCS: {"role": "to", "consignment": 7, "onHold": True}})
     assert story.status() == "on-hold"
     story.consigned(**{OCS: 7})
-    assert not story.state.recipients[OCS].on_hold
+    assert story.status() == "consigned"
 
 
-def test_the_first_time_of_consignment_and_of_receipt_counts() -> None:
+def test_the_first_time_of_consignment_counts() -> None:
     story = Story()
     for _ in range(2):
         story.consigned(**{OCS: 7})
-        story.says(Event.DELIVERED)
-    recipient = story.state.recipients[OCS]
-    assert recipient.consigned_at == story.entries[1].body["at"]
-    assert recipient.receipt is not None
-    assert recipient.receipt.entry == 3
+    assert story.state.recipients[OCS].consigned_at == story.entries[1].body["at"]
 
 
 @pytest.mark.parametrize("event", sorted(ANSWERS))
@@ -122,7 +119,7 @@ def test_each_answer_of_the_clerk_closes_the_matter(event: Event) -> None:
     story = Story()
     story.says(event)
     recipient = story.state.recipients[OCS]
-    assert (recipient.status, recipient.acknowledged, recipient.closed) == (event, True, True)
+    assert (recipient.outcome, recipient.acknowledged) == (event, True)
     assert story.state.unacknowledged == []
 
 
@@ -139,19 +136,19 @@ def test_a_correction_supersedes_and_both_words_stay() -> None:
     story.says(Event.REGISTERED, number="๑")
     story.says(Event.REFUSED, supersedes="n2")
     recipient = story.state.recipients[OCS]
-    assert recipient.status == "refused"
-    assert [word.event for word in recipient.said] == ["registered", "refused"]
+    assert recipient.outcome == "refused"
+    assert [fact.event for fact in recipient.events] == ["registered", "refused"]
 
 
 def test_a_disputed_number_is_settled_by_the_correction() -> None:
     story = Story()
     story.says(Event.REGISTERED, number="๑")
     story.says(Event.NUMBER_DISPUTED, by=OPM, about=(OCS,))
-    assert story.status() == "disputed"
-    assert story.state.recipients[OCS].closed, "a dispute does not undo the acknowledgement"
+    assert (story.status(), story.state.recipients[OCS].disputed) == ("registered", True)
+    assert story.state.unacknowledged == [], "a dispute does not undo the acknowledgement"
     story.says(Event.REGISTERED, number="๒", supersedes="n2")
     recipient = story.state.recipients[OCS]
-    assert (recipient.status, recipient.disputed) == ("registered", None)
+    assert (recipient.outcome, recipient.disputed) == ("registered", False)
     assert recipient.answer is not None
     assert recipient.answer.number == "๒"
 
@@ -162,7 +159,7 @@ def test_a_corrected_number_can_be_disputed_again() -> None:
     story.says(Event.NUMBER_DISPUTED, by=OPM, about=(OCS,))
     story.says(Event.REGISTERED, number="๒", supersedes="n2")
     story.says(Event.NUMBER_DISPUTED, by=OPM, about=(OCS,))
-    assert story.status() == "disputed"
+    assert story.state.recipients[OCS].disputed
 
 
 def test_a_withdrawal_is_a_request_until_it_is_granted() -> None:
@@ -204,12 +201,12 @@ def test_one_word_of_the_sender_may_be_about_several() -> None:
 def test_who_is_overdue_is_listed_and_a_late_receipt_still_counts() -> None:
     story = Story(to=(OCS, SOC))
     story.says(Event.DELIVERED, by=SOC)
-    assert story.state.silent("receipt", RECEIPT_DUE) == [OCS]
+    assert story.state.silent(Deadline.RECEIPT, RECEIPT_DUE) == [OCS]
     story.overdue("receipt", OCS)
     assert story.state.recipients[OCS].overdue == ("receipt",)
     story.says(Event.DELIVERED)
     assert story.status() == "delivered"
-    assert story.state.silent("receipt") == []
+    assert story.state.silent(Deadline.RECEIPT) == []
     assert story.state.recipients[OCS].overdue == ("receipt",), "that it was late stays known"
 
 
@@ -219,12 +216,12 @@ def test_a_registration_is_asked_of_each_by_its_own_deadline_and_once() -> None:
         SOC: {"role": "to", "consignment": 7, "registrationDue": LATER},
     }
     story = Story(recipients=recipients)
-    assert story.state.silent("registration") == [OCS, SOC]
-    assert story.state.silent("registration", DUE) == [OCS]
+    assert story.state.silent(Deadline.REGISTRATION) == [OCS, SOC]
+    assert story.state.silent(Deadline.REGISTRATION, DUE) == [OCS]
     story.overdue("registration", OCS)
-    assert story.state.silent("registration", LATER) == [SOC]
+    assert story.state.silent(Deadline.REGISTRATION, LATER) == [SOC]
     story.says(Event.REGISTERED, by=SOC)
-    assert story.state.silent("registration", LATER) == []
+    assert story.state.silent(Deadline.REGISTRATION, LATER) == []
     assert story.state.unacknowledged == [OCS]
 
 
@@ -255,7 +252,7 @@ def test_whoever_has_acknowledged_stays_acknowledged_whatever_follows(words: lis
         heard.add(code)
         state = story.state
         assert {each for each, one in state.recipients.items() if one.acknowledged} == heard
-        assert state.silent("receipt") == [each for each in (OCS, SOC) if each not in heard]
+        assert state.silent(Deadline.RECEIPT) == [each for each in (OCS, SOC) if each not in heard]
 
 
 @given(st.lists(st.tuples(st.sampled_from((OCS, SOC)), st.sampled_from(BY_RECIPIENT)), max_size=8))
@@ -265,6 +262,9 @@ def test_the_words_of_different_recipients_commute(words: list[tuple[str, Event]
         for code, event in order:
             story.says(event, by=code)
         found = story.state.recipients.items()
-        return {code: (one.status, [word.event for word in one.said], one.closed) for code, one in found}
+        return {
+            code: (one.outcome, [fact.event for fact in one.events], one.progress.open(Deadline.REGISTRATION))
+            for code, one in found
+        }
 
     assert told(words) == told(sorted(words, key=lambda word: word[0]))

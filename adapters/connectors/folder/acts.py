@@ -12,6 +12,8 @@ the office's own key of a letter that it sent. What is said of it:
     grant        reason
     decline      reason reason_en reason_code
     settle       recipients means means_reference               sent otherwise, such as on paper
+    opened       nothing                                        the clerk has opened it
+    under-action reason reason_en                               สั่งการแล้ว
 
 `reference` is the office's own key of the act; it comes back with the bus's answer.
 """

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bus.documents.lifecycle import BY_SENDER, ONCE
 from bus.documents.notice import Notice
 from bus.errors import Refused
 from bus.ledger.entry import Kind, canonical, timestamp
-from bus.ledger.transitions import BY_SENDER
 from bus.router import transitions
 from bus.router.delivery import NoticeAccepted
 from bus.router.recording.consigning import Consigner, Stale, answer_headers, bound, still_unanswered
@@ -15,20 +15,21 @@ def record_notice(consigner: Consigner, found: NoticeAccepted) -> str:
     """Write a notice and tell whom it concerns. Raises Stale when what was said meanwhile does not permit it."""
     writer, notice, delivery = consigner.writer, found.notice.document, found.delivery
     notice_id = str(notice.notice_id)
-    machine = notice.event in transitions.MACHINE
-    still_unanswered(writer, found.agency, "notice", notice_id, found.notice.digest, fact=machine)
+    still_unanswered(
+        writer, found.agency, "notice", notice_id, found.notice.digest, fact=notice.event in ONCE
+    )
     try:
         place = transitions.place(notice, found.notice.digest, found.agency, writer)
     except Refused as changed:
         raise Stale from changed
-    standing = place.said
-    if standing and (before := writer.verdict_on_raw(found.agency, delivery.sha256)) and before.code is None:
+    same = place.same
+    if same and (before := writer.verdict_on_raw(found.agency, delivery.sha256)) and before.code is None:
         return consigner.repeat(found.agency, before.answer)
     binds = bound(writer, found.agency, "notice", notice_id, found.notice.digest)
     answer = consigner.number(found.agency)
     # A fact that stands already was said under another id or before a restore: the answer names its entry.
-    duplicate = standing is not None
-    entry = standing.entry if standing else _notice_entry(consigner, found, notice, answer)
+    duplicate = same is not None
+    entry = same.entry if same else _notice_entry(consigner, found, notice, answer)
     writer.submission(
         entry=entry,
         agency=found.agency,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from bus.documents.letter import Letter
+from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice, ReasonText
 from bus.documents.xml import DocumentType, open_envelope, read
 from bus.errors import RefusalCode, Refused
@@ -179,9 +180,9 @@ def permitted_now(writer: Writer, found: SubmissionRefused) -> NoticeAccepted | 
 
 
 def _is_fact(found: SubmissionRefused) -> bool:
-    """Whether it is a machine's notice, which is identified by what it says."""
+    """Whether it is a notice that is identified by what it says."""
     document = found.document.document if found.document else None
-    return isinstance(document, Notice) and document.event in transitions.MACHINE
+    return isinstance(document, Notice) and document.event in ONCE
 
 
 def _bound(found: SubmissionRefused) -> tuple[DocumentType | str, str, str]:
