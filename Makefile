@@ -15,7 +15,7 @@ demo: .setup-demo  ## seven agencies exchange letters over a real broker; KEEP=1
 	@KEEP=$(KEEP) $(RUN) compose.demo
 
 test: .setup-test  ## run all tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
-	@$(RUN) pytest $(ARGS)
+	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 chaos: .setup-test  ## random faults by seeds, for minutes; SEED=… SECONDS=… DATABASE=… repeat a run, PLAN=show prints it
 	@SEED=$(SEED) SECONDS=$(SECONDS) DATABASE=$(DATABASE) KNOWN=$(KNOWN) PLAN=$(PLAN) $(RUN) tests.chaos

@@ -149,7 +149,7 @@ class _Parts:
     def _add_metrics(self) -> None:
         gauge, counter = self.metrics.gauge, self.metrics.counter
         gauge("exceeding", "Agencies that send more than their share now.", lambda: self.shares.exceeding)
-        gauge("intakes_missing", "Processor queues that are not consumed now.", lambda: self.consumer.missing)
+        gauge("intakes_missing", "Intake queues that are not consumed now.", lambda: self.consumer.missing)
         gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)
         counter(
             "published", "Consignments that the broker has confirmed.", lambda: float(self.fanout.published)

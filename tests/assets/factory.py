@@ -229,6 +229,18 @@ def notice(event: Event = Event.DELIVERED, **changes: Any) -> Notice:
     return Notice(**{**values, **changes})
 
 
+def complete(event: Event, **changes: Any) -> Notice:
+    """A notice with everything that its event asks for."""
+    asked: dict[Event, dict[str, Any]] = {
+        Event.REGISTERED: {"registration": registration()},
+        Event.REFUSED: {"reason_texts": (ReasonText(language="th", value="ไม่เกี่ยวข้อง"),)},
+        Event.MISDIRECTED: {"suggested_receiver": DGA},
+        Event.TRANSFERRED: {"successor": DGA},
+        Event.SETTLED: {"other_means": OtherMeans(code="paper")},
+    }
+    return notice(event, **{**asked.get(event, {}), **changes})
+
+
 def registration(number: str = "๑๒๓/๒๕๖๙") -> Registration:
     return Registration(
         number=number, registered_at=NOW, year=NOW.year + 543, unit="งานสารบรรณ", officer="สมศรี (ตัวอย่าง)"

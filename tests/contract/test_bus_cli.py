@@ -242,7 +242,7 @@ def test_a_letter_is_shown_by_whatever_names_it(shell: Shell, told: dict[str, st
     }
     (letter,) = shell.json("ledger", "show", name[by])["letters"]
     assert (letter["letterId"], letter["sender"], letter["letter"]) == (told["new"], OPM, 4)
-    assert {code: one["status"] for code, one in letter["recipients"].items()} == {
+    assert {code: one["outcome"] for code, one in letter["recipients"].items()} == {
         OCS: "accepted",
         SOC: "delivered",
     }

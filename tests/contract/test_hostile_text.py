@@ -289,7 +289,19 @@ def test_the_bus_prints_foreign_text_as_text(
 # ---- saraban-adapter -----------------------------------------------------------------------------------------------
 
 RECEIVED = "{received}"
-ACTS = ("register", "refuse", "misdirected", "correct", "dispute", "withdraw", "grant", "decline", "settle")
+ACTS = (
+    "register",
+    "refuse",
+    "misdirected",
+    "correct",
+    "dispute",
+    "withdraw",
+    "grant",
+    "decline",
+    "settle",
+    "opened",
+    "under-action",
+)
 TEXTS = {
     "register": ("--number", EVIL, "--officer", EVIL, "--unit", EVIL),
     "correct": ("--number", EVIL),

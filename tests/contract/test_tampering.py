@@ -207,21 +207,21 @@ def test_a_delivery_that_took_a_forbidden_step_is_named(lived: Lived) -> None:
     lived.signer.sign()
     report = verified(lived)
     (finding,) = report.findings
-    assert (finding.code, "without superseding" in finding.detail) == ("letter.step", True)
+    assert (finding.code, "notice.already-answered" in finding.detail) == ("letter.step", True)
 
 
 def test_a_word_that_nobody_signed_is_found_by_its_missing_document_or_its_missing_signature(
     lived: Lived,
 ) -> None:
     """Put in by whoever can write to the database: the signer cannot tell, and signs a head over it."""
-    for document in (None, b"<Notice>nobody signed this</Notice>"):
+    for event, document in (("handover-failed", None), ("opened", b"<Notice>nobody signed this</Notice>")):
         with lived.ledger.append() as writer:
             writer.entry(
                 Kind.NOTICE,
                 agency=DGA,
                 letter=lived.letter,
                 noticeId=str(uuid4()),
-                event="handover-failed",
+                event=event,
                 digest="00" * 32,
                 about=[DGA],
                 directory=1,

@@ -9,12 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from bus.documents.lifecycle import ANSWERS, BY_BUS, BY_SENDER, ONCE, RULES, Progress, Slot, Speaker
-from bus.documents.notice import Event, Notice, OtherMeans, ReasonText
+from bus.documents.notice import Event, Notice
 from bus.errors import RefusalCode, Refused
 from bus.ledger.state import Fact, LetterState, RecipientState
 from bus.router.transitions import concerned, require_permitted, said_before
-from tests.assets import factory
-from tests.assets.factory import DGA, OCS, OPM, SOC
+from tests.assets.factory import DGA, OCS, OPM, SOC, complete
 
 UNIT = "0100900001"
 OLD = UUID(int=77)
@@ -44,18 +43,6 @@ def state(**ocs: Any) -> LetterState:
     return LetterState(
         letter=1, sender=OPM, letter_id="x", digest="y", asks_registration=True, recipients=recipients
     )
-
-
-def complete(event: Event, **changes: Any) -> Notice:
-    """A notice with everything that its event asks for."""
-    asked: dict[Event, dict[str, Any]] = {
-        Event.REGISTERED: {"registration": factory.registration()},
-        Event.REFUSED: {"reason_texts": (ReasonText(language="th", value="ไม่เกี่ยวข้อง"),)},
-        Event.SETTLED: {"other_means": OtherMeans(code="paper")},
-        Event.TRANSFERRED: {"successor": factory.DGA},
-        Event.MISDIRECTED: {"suggested_receiver": factory.DGA},
-    }
-    return factory.notice(event, **{**asked.get(event, {}), **changes})
 
 
 def refusal(notice: Notice, author: str, standing: LetterState) -> RefusalCode | None:
