@@ -29,9 +29,10 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from bus import logs
 from bus.framing import StrictConnection
 
-_LOG = logging.getLogger(__name__)
+_log = logs.get("http")
 _BY_ANYBODY = ("Invalid HTTP request received.", "Unsupported upgrade request.")
 logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg not in _BY_ANYBODY)
 """A line for each request that anybody sends would fill a disk; they are counted, and told by their number."""
@@ -77,7 +78,7 @@ class Guard:
 
     def _tell(self) -> None:
         self._telling, self._told_at = None, asyncio.get_running_loop().time()
-        _LOG.warning("HTTP connections were refused or closed: %s", dict(self.refused))
+        _log.warning("connections-refused", counts=dict(self.refused))
         self.refused.clear()
 
 

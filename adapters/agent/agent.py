@@ -88,7 +88,7 @@ class Agent:
             deliveries = self._inward.subscribe(
                 inbox_queue(self.mailbox.agency), prefetch=self.tuning.prefetch
             )
-            _LOG.info("the adapter runs", agency=self.mailbox.agency)
+            _LOG.info("adapter-started", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
                 taking = take_in(
                     self.mailbox, deliveries, self._judging.wake, stop, arrived=self._something_arrived
@@ -105,7 +105,7 @@ class Agent:
                 await deliveries.stop()
             await self._fetcher.finish()
             await self._sender.finish(_GRACE)
-            _LOG.info("the adapter has stopped", agency=self.mailbox.agency)
+            _LOG.info("adapter-stopped", agency=self.mailbox.agency)
 
     def _works(self, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
         sender, judging, fetcher = self._sender, self._judging, self._fetcher
@@ -142,7 +142,7 @@ class Agent:
     async def _watch(self) -> float:
         """Wake everybody when another process has committed something, or the clock was put back."""
         if self._clock.put_back():
-            _LOG.warning("the clock was put back: nothing waits for what it showed before")
+            _LOG.warning("clock-put-back")
             await asyncio.to_thread(self.mailbox.pull_in, time.time())
             self._wake()
         seen = self.mailbox.changed()

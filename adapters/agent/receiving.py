@@ -89,7 +89,7 @@ async def _stored(mailbox: Mailbox, messages: Sequence[Message], stop: asyncio.E
         try:
             await to_thread(mailbox.arrivals.store, messages)
         except Transient as exc:
-            _LOG.error("deliveries cannot be stored; they wait", count=len(messages), why=exc)
+            _LOG.error("deliveries-not-stored", count=len(messages), reason=exc)
             if stop.is_set():
                 return False
             await asyncio.sleep(_PAUSE)
@@ -202,7 +202,7 @@ class Fetcher:
                 except Transient:
                     raise
                 except Exception as exc:
-                    _LOG.exception("a letter cannot be receipted now", letter=letter.letter_id)
+                    _LOG.exception("receipt-failed", letter=letter.letter_id)
                     due = self._tuning.retry_at(letter.attempts)
                     error = f"{type(exc).__name__}: {exc}"
                     self._mailbox.inbox.postpone(letter.id, next_attempt_at=due, error=error)
@@ -220,7 +220,7 @@ class Fetcher:
         except FileRefused as exc:
             await self._refused(letter, exc)
         except Exception as exc:
-            _LOG.exception("a letter's files cannot be fetched now", letter=letter.letter_id)
+            _LOG.exception("fetching-failed", letter=letter.letter_id)
             await self._postpone(letter, in_words(exc))
 
     async def _bring(self, letter: InboxLetter, file: InboxFile) -> None:
@@ -244,7 +244,7 @@ class Fetcher:
             await self._postpone(letter, str(reason))
             return
         del self._refusals[letter.id]
-        _LOG.warning("a letter's file is given up", letter=letter.letter_id, refusals=refusals)
+        _LOG.warning("file-given-up", letter=letter.letter_id, refusals=refusals)
         if letter.state is InboxState.RESTORING:
             await to_thread(self._mailbox.restoring.give_up, letter.id, str(reason))
             return

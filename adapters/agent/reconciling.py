@@ -89,7 +89,7 @@ class Reconciler:
         self._not_before = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, _ASK_AGAIN_LAST)
         _LOG.info(
-            "reconciliation stated",
+            "reconciliation-requested",
             highest=report.highest,
             gaps=len(report.missing),
             unplaced=len(report.unplaced),

@@ -132,7 +132,7 @@ class Sender:
         try:
             await self.record()
         except Transient as exc:
-            _LOG.warning("what was sent last is not noted down; it is sent again", why=exc)
+            _LOG.warning("attempts-not-recorded", reason=exc)
 
     def _finished(self, row: int, task: asyncio.Task[None]) -> None:
         note_failure(task)
@@ -159,9 +159,7 @@ class Sender:
             try:
                 signed.append((row, self._sealed(row)))
             except Exception as exc:
-                _LOG.exception(
-                    "a document cannot be sealed now", document=row.document_id, attempt=row.attempts
-                )
+                _LOG.exception("sealing-failed", document=row.document_id, attempt=row.attempts)
                 attempts.append(self._failed(row, in_words(exc)))
         ready = [row for row in rows if row.raw is not None]
         if signed:
@@ -175,7 +173,7 @@ class Sender:
         """Send again what was refused for its key, once something has changed about the key and it is good."""
         known = key_state(self._seal.certificate, self._mailbox.agency, self._mailbox.directory(), now())
         if known.good and known != self._known and (again := self._mailbox.outbox.seal_anew(known)):
-            _LOG.info("what was refused for its key is sealed anew", count=again)
+            _LOG.info("sealed-anew", count=again)
         self._known = known
 
     def _sealed(self, row: OutboxEntry) -> bytes:
@@ -196,7 +194,7 @@ class Sender:
             error = str(exc) or type(exc).__name__
         except _FileNotTaken as exc:
             _LOG.error(
-                "a letter is not submitted: a file of it is not taken",
+                "file-not-taken",
                 document=row.document_id,
                 code=exc.code,
             )
@@ -205,7 +203,7 @@ class Sender:
                 Receipted(state=OutboxState.REFUSED, refusal=exc.code, refusal_detail=exc.file),
             )
         except Exception as exc:
-            _LOG.exception("a document cannot be sent now", document=row.document_id, attempt=row.attempts)
+            _LOG.exception("sending-failed", document=row.document_id, attempt=row.attempts)
             error = in_words(exc)
         if error is None:
             attempt = Attempt(row=row.id, next_attempt_at=self._tuning.resend_at(row.attempts))
@@ -228,7 +226,7 @@ class Sender:
             await self._depot.upload(self._mailbox.store.path(file.sha256), file.sha256, file.size)
         except NotTaken as exc:
             if str(exc) != self._not_taken:
-                _LOG.error("the depot does not take files", why=exc)
+                _LOG.error("depot-refuses-files", reason=exc)
             self._not_taken = str(exc)
             raise
         except FileUnavailable as exc:
@@ -237,7 +235,7 @@ class Sender:
             raise
         if self._not_taken:
             self._not_taken = ""
-            _LOG.info("the depot takes files again")
+            _LOG.info("depot-takes-files")
 
     def _submission(self, row: OutboxEntry) -> Submission:
         return Submission(

@@ -93,10 +93,10 @@ async def repeat(
             try:
                 pause = await work()
             except Transient as exc:
-                _LOG.warning("an adapter's work waits", work=name, why=exc)
+                _LOG.warning("work-postponed", work=name, reason=exc)
                 pause = _AFTER_TROUBLE
             except Exception:
-                _LOG.exception("an adapter's work failed", work=name)
+                _LOG.exception("work-failed", work=name)
                 pause = _AFTER_TROUBLE
             woken = asyncio.ensure_future(wake.wait())
             timeout = _LONGEST_IDLE if pause is None else min(max(pause, 0.0), _LONGEST_IDLE)
@@ -113,4 +113,4 @@ async def repeat(
 def note_failure(task: asyncio.Task[None]) -> None:
     """Log what ended a task; what it worked on is still due, and comes again."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        _LOG.error("an adapter's task ended early", task=task.get_name(), exc_info=error)
+        _LOG.error("task-ended", task=task.get_name(), exc_info=error)

@@ -132,7 +132,7 @@ class Verifier:
             case stated.Unreadable() | Misconfigured():
                 self._quarantine(arrival, _UNREADABLE, str(reason))
             case _:
-                _LOG.error("a message cannot be judged now", consignment=arrival.consignment, exc_info=reason)
+                _LOG.error("verifying-failed", consignment=arrival.consignment, exc_info=reason)
                 self._postpone(arrival, in_words(reason))
 
     def _directory(self, arrival: Arrival) -> _Act:
@@ -143,7 +143,7 @@ class Verifier:
 
     def _take_up(self, arrival: Arrival, directory: Directory, signed: bytes) -> None:
         if self._mailbox.directories.receive(arrival, directory, signed):
-            _LOG.info("directory taken up", version=directory.version)
+            _LOG.info("directory-taken-up", version=directory.version)
 
     def _letter(self, arrival: Arrival) -> _Act:
         verified = self._verified(arrival, arrival.header("sender"))
@@ -244,12 +244,12 @@ class Verifier:
             # No notice can name it: nobody could say which letter is meant. It is shown, and its deadline will tell.
             self._quarantine(arrival, reason.code, detail)
             return
-        _LOG.warning("a letter cannot be accepted", consignment=arrival.consignment, code=reason.code)
+        _LOG.warning("letter-quarantined", consignment=arrival.consignment, code=reason.code)
         notice, reference = failure(self._mailbox, *named, reason.code, reason.where)
         self._mailbox.inbox.reject(arrival.id, notice, reference, reason=reason.code, detail=detail)
 
     def _quarantine(self, arrival: Arrival, reason: str, detail: str) -> None:
-        _LOG.warning("a message is quarantined", consignment=arrival.consignment, code=reason)
+        _LOG.warning("message-quarantined", consignment=arrival.consignment, code=reason)
         self._mailbox.arrivals.quarantine(arrival.id, reason, detail)
 
     def _postpone(self, arrival: Arrival, reason: str) -> None:

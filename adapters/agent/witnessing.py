@@ -109,7 +109,7 @@ class Witness:
                 raise Unreadable(f"a head of {head.origin}")
         except (Unreadable, Unsigned) as error:
             # Anybody can make such a thing: it is believed by nobody, and proves nothing against the log.
-            _LOG.error("a head that the log has not signed", reason=error)
+            _LOG.error("head-unsigned", reason=error)
             return False
         if held is None:
             self._mailbox.heads.keep(head.size, head.root, self._plain(note))
@@ -151,7 +151,7 @@ class Witness:
         report = Cosigned(id=uuid4(), agency=self._mailbox.agency, size=size, line=str(line))
         await self._publish(str(report.id), sealed(report, self._seal))
         self._mailbox.properties.set(COSIGNED_SIZE, str(size))
-        _LOG.info("head cosigned", size=size)
+        _LOG.info("head-cosigned", size=size)
 
     def _is_pinned(self, own: VerifierKey) -> bool:
         """Whether the directory names this key: the bus would refuse every cosignature of another.
@@ -166,13 +166,13 @@ class Witness:
         before = self._mailbox.properties.get(NOT_PINNED_SINCE) or ""
         if not pinned and not before:
             self._mailbox.properties.set(NOT_PINNED_SINCE, now().isoformat())
-            _LOG.warning("the directory does not name this agency's witness key", do=NOT_PINNED_DO)
+            _LOG.warning("witness-key-not-pinned", do=NOT_PINNED_DO)
         elif pinned and before:
             self._mailbox.properties.set(NOT_PINNED_SINCE, "")
-            _LOG.info("the directory names this agency's witness key", not_pinned_since=before)
+            _LOG.info("witness-key-pinned", not_pinned_since=before)
         return pinned
 
     def _alarm(self, reason: str, held: str, shown: str) -> bool:
         if self._mailbox.heads.alarm(reason, held, shown):
-            _LOG.critical("the ledger's heads contradict each other", reason=reason)
+            _LOG.critical("heads-inconsistent", reason=reason)
         return False

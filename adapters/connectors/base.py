@@ -53,7 +53,7 @@ async def _again_and_again(
             if not ended.done():
                 await asyncio.wait({ended}, timeout=grace)
                 if not ended.done():
-                    _LOG.error("a connector's round does not end; it is left behind", connector=name)
+                    _LOG.error("connector-stuck", connector=name)
                 return
             await pause(stop, interval)
     finally:
@@ -69,9 +69,9 @@ def _begun(name: str, verb: Callable[[], int]) -> asyncio.Future[object]:
         try:
             verb()
         except Transient as exc:
-            _LOG.warning("a connector waits", connector=name, why=exc)
+            _LOG.warning("connector-postponed", connector=name, reason=exc)
         except Exception:
-            _LOG.exception("a connector's round failed", connector=name)
+            _LOG.exception("connector-failed", connector=name)
         with suppress(RuntimeError):  # the loop has gone: this round was left behind
             loop.call_soon_threadsafe(_end, ended)
 

@@ -111,9 +111,9 @@ class Conditions:
                     connection.execute(_BEGIN, row | values)
         self._reported[source] = found
         for code in sorted({code for code, _ in lasting - known}):
-            _LOG.warning("a condition has begun", condition=code)
+            _LOG.warning("condition-begun", condition=code)
         for code in sorted({code for code, _ in known - lasting}):
-            _LOG.info("a condition has ended", condition=code)
+            _LOG.info("condition-ended", condition=code)
 
     def stopping(self) -> list[ConditionCode]:
         """The codes of what stops the adapter, as this process has reported them."""

@@ -9,13 +9,13 @@ a publisher it becomes one at its deadline.
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from bus import logs
 from bus.broker.channel import Channel, Connection, parameters_of
 from bus.broker.confirms import expire
 from bus.broker.messages import Away, Closed, Depth, Outgoing, Returned, Unconfirmed
@@ -23,7 +23,7 @@ from bus.broker.order import Order
 from bus.broker.subscription import Subscription
 from bus.retry import AWAY
 
-_LOG = logging.getLogger(__name__)
+_log = logs.get("broker")
 _NOBODY = "nobody"
 
 
@@ -199,7 +199,7 @@ class Link:
             except Away as away:
                 wait = next(waits)
                 self.why = str(away)
-                _LOG.warning("link %s: no broker (%s); next attempt in %.1f s", self.name, away, wait)
+                _log.warning("broker-away", link=self.name, reason=away, pause=round(wait, 1))
                 await asyncio.sleep(wait)
                 continue
             waits = AWAY.waits()
@@ -207,13 +207,13 @@ class Link:
             self._connections += 1
             self.why = None
             self._connected.set()
-            _LOG.info("link %s: connected", self.name)
+            _log.info("broker-connected", link=self.name)
             reason = await asyncio.shield(connection.gone)
             self._connected.clear()
             self.why = reason
             self._connection = None
             self._lanes.clear()
-            _LOG.warning("link %s: connection lost: %s", self.name, reason)
+            _log.warning("broker-lost", link=self.name, reason=reason)
             await asyncio.sleep(next(waits))
 
     async def _connect(self) -> Connection:
@@ -253,5 +253,5 @@ class Link:
             try:
                 self._lanes[lane] = await self._open(confirming=True)
             except Away as away:
-                _LOG.warning("link %s: cannot open lane %s: %s", self.name, lane, away)
+                _log.warning("lane-not-opened", link=self.name, lane=lane, reason=away)
                 await asyncio.sleep(next(waits))

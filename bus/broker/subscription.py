@@ -8,18 +8,18 @@ A queue that cannot be consumed beside others is left out for a while; they do n
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from itertools import islice
 from typing import Protocol
 
+from bus import logs
 from bus.broker.awaiting import first
 from bus.broker.messages import Away, Closed, Depth, Incoming
 from bus.broker.order import InOrderOfArrival, Order
 from bus.retry import AWAY
 
-_LOG = logging.getLogger(__name__)
+_log = logs.get("broker")
 _TRY_AGAIN_AFTER = 30.0  # seconds for which one of many queues is left out
 _ASKED_AT_ONCE = 32
 
@@ -196,7 +196,7 @@ class Subscription:
             try:
                 channel = await self._start()
             except Away as away:
-                _LOG.warning("cannot consume %s: %s", self, away)
+                _log.warning("queue-not-consumed", queue=str(self), reason=away)
                 await asyncio.sleep(next(waits))
                 continue
             if channel is None:
@@ -206,7 +206,7 @@ class Subscription:
                 waits = AWAY.waits()
             self._forget()
             if self._going.is_set() and not self._stopped:
-                _LOG.warning("lost the consumer of %s: %s", self, reason)
+                _log.warning("consumer-lost", queue=str(self), reason=reason)
                 await asyncio.sleep(next(waits))
 
     async def _start(self) -> ConsumerChannel | None:
@@ -288,7 +288,7 @@ class Subscription:
 
     def _leave_out(self, queue: str, reason: Away) -> None:
         if queue not in self._left_out:  # once, however often it is tried again
-            _LOG.warning("cannot consume %s: %s", queue, reason)
+            _log.warning("queue-not-consumed", queue=queue, reason=reason)
         self._left_out[queue] = asyncio.get_running_loop().time() + _TRY_AGAIN_AFTER
 
     def _receive(self, incoming: Incoming) -> None:

@@ -98,7 +98,7 @@ async def collect_for_ever(depot: Depot, *, every: float = 3600.0) -> None:
         try:
             done = await run_sync(lambda: depot.collect(int(time.time())))
         except (Transient, OSError) as exc:
-            _log.warning("collection put off", cause=type(exc.__cause__ or exc).__name__)
+            _log.warning("collection-postponed", reason=type(exc.__cause__ or exc).__name__)
         else:
             _log.info("collected", files=done.files, bytes=done.bytes, uploads=done.uploads)
         await anyio.sleep(every)
@@ -152,7 +152,7 @@ class _Desk:
             except Denied as exc:
                 code, response = exc.doubt, _refusal(exc.doubt)
             except (Transient, OSError) as exc:
-                _log.warning("depot away", cause=type(exc.__cause__ or exc).__name__)
+                _log.warning("depot-away", reason=type(exc.__cause__ or exc).__name__)
                 code, response = Refusal.AWAY, _refusal(Refusal.AWAY)
             self._answers.labels(request.method, response.status_code, code).inc()
             return response
@@ -330,9 +330,9 @@ class _FileResponse(StreamingResponse):
                 await super().__call__(scope, receive, send)
             except _Cut as cut:
                 # The connection ends before the stated length, so that the client knows and fetches the rest.
-                _log.warning("download cut off", cause=cut.why)
+                _log.warning("download-cut-off", reason=cut.why)
             except ClientDisconnect:
-                _log.info("download left")
+                _log.info("download-abandoned")
 
 
 def _sha256(request: Request) -> str:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bus.broker.link import Link
 from bus.broker.messages import Nacked, Unconfirmed
@@ -87,20 +88,19 @@ async def test_a_copy_header_reaches_no_foreign_inbox(vhost: Vhost, sender: Link
 
 
 @pytest.mark.parametrize("queue", [inbox_queue(NEIGHBOUR), INTAKE, FOREIGN, PARKED])
-async def test_an_agency_reads_nothing_but_its_inbox(
-    vhost: Vhost, sender: Link, queue: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_agency_reads_nothing_but_its_inbox(vhost: Vhost, sender: Link, queue: str) -> None:
     async with Link(vhost.url(), name="test") as link:
         await link.publish(message(queue))
         await link.publish(message(inbox_queue(SENDER)))
-    refused = sender.subscribe(queue, prefetch=1)
-    own = sender.subscribe(inbox_queue(SENDER), prefetch=1)
-    assert len(await own.take(1)) == 1
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(refused.take(1), 0.3)
+    with capture_logs() as lines:
+        refused = sender.subscribe(queue, prefetch=1)
+        own = sender.subscribe(inbox_queue(SENDER), prefetch=1)
+        assert len(await own.take(1)) == 1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(refused.take(1), 0.3)
     # It is tried again and again, so that "not active" holds only between two tries.
-    assert f"cannot consume {queue}" in caplog.text
-    assert "ACCESS_REFUSED" in caplog.text
+    assert {(line["event"], line["queue"]) for line in lines} == {("queue-not-consumed", queue)}
+    assert all("ACCESS_REFUSED" in str(line["reason"]) for line in lines)
     assert (refused.waiting, refused.unsettled) == (0, 0)
 
 

@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_read_to_its_end_is_cut_off_and_logged_once(
     assert opened[0].reads == 2
     assert no_traceback(caplog.records)
     told = capsys.readouterr().out + "".join(each.getMessage() for each in caplog.records)
-    assert told.count("download cut off") == 1
+    assert told.count("download-cut-off") == 1
     rest = world.ask(OPM, "GET", f"/files/{sha256}", headers={"Range": f"bytes={MB}-"})
     assert (rest.status_code, rest.content) == (206, data[MB:])
 

@@ -22,5 +22,5 @@ def test_p4_half_a_letter_is_never_delivered(network: Scene, way: str, code: str
         eventually(lambda: line.cuts == [way], "the line was cut")
         promises_hold(network)
         assert {*keys} <= network.received(SOC) & network.received(DGA)
-        assert "connection lost" in network.process(code).log.read_text(encoding="utf-8")
+        assert "broker-lost" in network.process(code).log.read_text(encoding="utf-8")
         network.adapter(code)

@@ -64,7 +64,7 @@ class FolderConnector:
         try:
             self._exchange.prepare()
         except OSError as exc:
-            _LOG.warning("the exchange folder cannot be used yet", why=exc.strerror)
+            _LOG.warning("exchange-away", reason=exc.strerror)
 
     def import_new(self) -> int:
         """Take what is complete, in order; Transient when the folders or the mailbox cannot be used now."""

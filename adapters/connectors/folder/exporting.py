@@ -152,7 +152,7 @@ class Exporter:
             if isinstance(error, NotWhole):
                 self._mailbox.restoring.begin(item.inbox or 0, str(error))
             else:
-                _LOG.error("an item of news cannot be told now", item=item.id, exc_info=error)
+                _LOG.error("export-postponed", item=item.id, exc_info=error)
             due = time.time() + min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
             deferrals.append(Deferral(item.id, attempts, due, _why(error)))
         return prepared, deferrals

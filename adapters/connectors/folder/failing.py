@@ -16,7 +16,7 @@ _LONGEST = 200
 
 def set_aside(at: Folders, name: str, error: Exception) -> None:
     """Move what was claimed to `failed/` and write its reason; OSError only if it cannot be moved."""
-    _LOG.warning("something of the office has failed", why=type(error).__name__)
+    _LOG.warning("import-refused", reason=type(error).__name__)
     new = free_name(readable(name), at.failed.holds, most=_LONGEST)
     _write(at.failed, new, explain(readable(name), error))
     at.working.move(name, at.failed, new)
@@ -40,7 +40,7 @@ def _write(failed: Folder, name: str, text: str) -> None:
         failed.write(unfinished, text.encode(errors="backslashreplace"))
         failed.move(unfinished, failed, reason)
     except OSError as exc:
-        _LOG.error("a reason cannot be written", why=exc.strerror)
+        _LOG.error("reason-not-written", reason=exc.strerror)
 
 
 def _free_of_own(failed: Folder, name: str) -> str:

@@ -183,7 +183,7 @@ class Importer:
             case Mistaken() | Refused() | AlreadyPut():
                 pass
             case _:
-                _LOG.error("something of the office cannot be taken", exc_info=error)
+                _LOG.error("import-failed", exc_info=error)
         ended = False
         with self._troubles_kept(name):
             set_aside(at, name, error)
@@ -202,7 +202,7 @@ class Importer:
         except OSError as exc:
             self._stuck[name] = exc
         except Exception as exc:
-            _LOG.exception("something of the office cannot be read or moved now")
+            _LOG.exception("import-postponed")
             self._stuck[name] = exc
 
 

@@ -295,8 +295,8 @@ async def test_what_can_be_mended_is_said_once_in_the_log_and_stands_in_status_u
         sender.depot.refused.clear()
         await until(lambda: sender.broker.published)
     logged = capsys.readouterr().out
-    assert logged.count("the depot does not take files") == 1
-    assert logged.count("the depot takes files again") == 1
+    assert logged.count("depot-refuses-files") == 1
+    assert logged.count("depot-takes-files") == 1
 
 
 async def test_a_file_that_is_damaged_here_does_not_fail_the_letter(sender: Office, tmp_path: Path) -> None:
