@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from bus import logs
 from bus.errors import Transient
 from bus.ledger.checkpoint import Signer, Tampered
 from bus.ledger.halt import Halted
 from bus.ledger.rows import Head
 from bus.logs import in_words
 from bus.process import pause
+from bus.router.alarms import Alarms
 
 _ANSWERS_WITHIN = 10.0
 """Seconds; an append that takes longer is none that only waits for others."""
-_log = logs.get("checkpoints")
 
 
 class Checkpoints:
@@ -24,8 +23,9 @@ class Checkpoints:
     Who tries to append every few seconds also knows best whether that can be done.
     """
 
-    def __init__(self, signer: Signer) -> None:
+    def __init__(self, signer: Signer, alarms: Alarms) -> None:
         self._signer = signer
+        self._alarms = alarms
         self._asked_at: float | None = None
         self._away: str | None = None
         self.newest: Head | None = None
@@ -55,7 +55,7 @@ class Checkpoints:
             self.halt = self._away = None
         except Tampered as found:
             self.halt = in_words(found)
-            _log.critical("ledger-rewritten", reason=found)
+            self._alarms.ring("ledger-rewritten", reason=found)
         except Halted as found:
             self.halt, self._away = in_words(found), None
         except Transient as away:

@@ -25,6 +25,7 @@ from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
 from bus.process import either
 from bus.retry import CONSIGN
+from bus.router.alarms import Alarms
 from bus.router.couriers import LANES, OUTSTANDING, Courier, record_failure
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
@@ -48,6 +49,7 @@ class Fanout:
         appends: GroupCommit,
         *,
         router: str,
+        alarms: Alarms,
         head: Callable[[], str | None] = lambda: None,
         on_trouble: Callable[[str, str], None] = lambda agency, reason: None,
     ) -> None:
@@ -55,6 +57,7 @@ class Fanout:
         self._ledger = ledger
         self._appends = appends
         self._router = router
+        self._alarms = alarms
         self._head = head
         self._on_trouble = on_trouble
         self._couriers: dict[str, Courier] = {}
@@ -101,6 +104,7 @@ class Fanout:
         """Sweep for pending consignments and record confirmations until stopped; then finish what is under way."""
         await asyncio.to_thread(self._ledger.release_leases, self._router)
         recorder = asyncio.create_task(self._record(), name="record consigned")
+        self._alarms.watch(recorder, "record consigned")
         try:
             while not stop.is_set():
                 await self._sweep()
@@ -184,6 +188,12 @@ class Fanout:
                     self._link.renew(lane)
                 self._failed(courier, consignment, failure)
             return
+        except Exception as bug:
+            # Whether it went out is unknown: it stays pending, and this inbox pauses as it does for any failure.
+            self._alarms.ring("background-failed", work="publish", agency=courier.agency, exc_info=bug)
+            self._put_back(courier, consignment)
+            self._failed(courier, consignment, bug)
+            return
         finally:
             courier.in_flight.discard(consignment.number)
         reached("router.after-confirm")
@@ -228,6 +238,7 @@ class Fanout:
         if self._returning is None or self._returning.done():
             _log.warning("link-failed", reason="what was being consigned is consigned again when it is back")
             self._returning = asyncio.create_task(self._when_back(), name="consign again")
+            self._alarms.watch(self._returning, "consign again")
 
     async def _when_back(self) -> None:
         try:
@@ -241,7 +252,7 @@ class Fanout:
         _log.info("link-back", agencies=len(couriers))
         self._kick.set()
 
-    def _failed(self, courier: Courier, consignment: Consignment, failure: Transient) -> None:
+    def _failed(self, courier: Courier, consignment: Consignment, failure: Exception) -> None:
         """Open the circuit: everything for this agency goes back to the pending list until the pause is over."""
         reason = type(failure).__name__
         first = courier.failures == 0
@@ -252,9 +263,10 @@ class Fanout:
         self._on_trouble(courier.agency, reason)
         _log.warning("consignment-not-confirmed", agency=courier.agency, reason=reason, pause=round(pause, 1))
         if first and self._link.connected:
-            self._appends.submit(lambda writer: record_failure(writer, consignment, reason))
+            failed = self._appends.submit(lambda writer: record_failure(writer, consignment, reason))
+            self._alarms.watch(failed, "record a failed consignment")
         if isinstance(failure, Returned):
-            _log.error("inbox-missing", agency=courier.agency)
+            self._alarms.ring("inbox-missing", agency=courier.agency)
         asyncio.get_running_loop().call_later(pause, self._start, courier)
 
     async def _record(self) -> None:
@@ -268,8 +280,10 @@ class Fanout:
     async def _record_batch(self) -> None:
         self._something_confirmed.clear()
         batch, self._confirmed = self._confirmed, []
-        if not batch:
-            return
+        if batch:
+            await self._record_confirmed(batch)
+
+    async def _record_confirmed(self, batch: list[Consignment]) -> None:
         try:
             # Shielded: what is being recorded when the router stops is recorded all the same.
             again = await asyncio.shield(
@@ -282,6 +296,15 @@ class Fanout:
             self._confirmed.extend(batch)
             await asyncio.sleep(1.0)
             self._something_confirmed.set()
+        except Exception as bug:
+            if len(batch) > 1:
+                for one in batch:
+                    await self._record_confirmed([one])
+                return
+            # It stays pending too, and is published again once its lease has expired; no other waits for it.
+            self._alarms.ring(
+                "background-failed", work="record consigned", agency=batch[0].agency, exc_info=bug
+            )
         else:
             if again:
                 self._kick.set()

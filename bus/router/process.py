@@ -21,6 +21,7 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.store import Ledger
 from bus.readiness import Cause, Readiness
 from bus.router.activation import calendar_in_force, directory_in_force, versions
+from bus.router.alarms import Alarms
 from bus.router.answers import Answers
 from bus.router.checkpoints import Checkpoints
 from bus.router.consumer import Consumer, Limits
@@ -88,8 +89,9 @@ class _Parts:
             _, directory = directory_in_force(reader)
             _, calendar = calendar_in_force(reader)
         self.name, self.ledger, self.intake_link, self.outlet = name, ledger, intake, outlet
-        self.checkpoints = Checkpoints(ledger_signer(settings, ledger))
         self.metrics = Metrics()
+        self.alarms = Alarms(self.metrics.registry)
+        self.checkpoints = Checkpoints(ledger_signer(settings, ledger), self.alarms)
         self.appends = GroupCommit(ledger)
         answers = Answers(seal, codes)
         self.fanout = Fanout(
@@ -97,6 +99,7 @@ class _Parts:
             ledger,
             self.appends,
             router=name,
+            alarms=self.alarms,
             head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
             on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
         )
@@ -111,6 +114,7 @@ class _Parts:
             fanout=self.fanout,
             metrics=self.metrics,
             shares=shares,
+            alarms=self.alarms,
         )
         limits = Limits(settings.router.batch, settings.router.prefetch)
         self.consumer = Consumer(self.intake, shares, limits)
@@ -226,6 +230,7 @@ async def _run(parts: _Parts, settings: BusSettings, stop: asyncio.Event) -> Non
                     parts.appends,
                     parts.fanout,
                     stop,
+                    alarms=parts.alarms,
                     on_parked=parts.metrics.parked.inc,
                 )
             ),

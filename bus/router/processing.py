@@ -31,6 +31,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.router import parking
 from bus.router.activation import Versions, calendar_in_force, directory_in_force, versions
+from bus.router.alarms import Alarms
 from bus.router.concluding import conclude, files_of
 from bus.router.delivery import Delivery, LetterChecked, Outcome, ReportAccepted
 from bus.router.fanout import Fanout
@@ -68,6 +69,7 @@ class Processor:
         fanout: Fanout,
         metrics: Metrics,
         shares: Shares,
+        alarms: Alarms,
     ) -> None:
         self.rules = rules
         self._versions = examined_under
@@ -80,6 +82,7 @@ class Processor:
         self._taking_up = threading.Lock()
         self._gates: Executor = ThreadPoolExecutor(1, "gates")
         self._shares = shares
+        self._alarms = alarms
         self.away = asyncio.Event()
         """Set when ledger or depot is found to be away; whoever hands in submissions clears it once they are back."""
         self._away_because = ""
@@ -169,10 +172,11 @@ class Processor:
             return
         used = self._shares.used(agency)
         self._metrics.exceeded.labels(agency).inc()
-        _log.error(
-            "share-exceeded", agency=agency, **{f"{name}_percent": part for name, part in used.items()}
+        self._alarms.ring("share-exceeded", agency=agency, percent=used)
+        entering = self._appends.submit(
+            lambda writer: writer.entry(Kind.SHARE_EXCEEDED, agency=agency, percent=used)
         )
-        self._appends.submit(lambda writer: writer.entry(Kind.SHARE_EXCEEDED, agency=agency, percent=used))
+        self._alarms.watch(entering, "enter an exceeded share")
 
     async def _append(
         self, found: list[Outcome | Exception], examined_under: Versions
@@ -207,6 +211,8 @@ class Processor:
             self._fanout.give(outcome.consignments)
             if outcome.left:
                 self._fanout.sweep_now()
+            for alarm, fields in outcome.alarms:
+                self._alarms.ring(alarm, **fields)
             return Settlement.ACK
         if isinstance(outcome, Transient):
             self._wait_because(outcome)
@@ -214,7 +220,7 @@ class Processor:
         self._metrics.submissions.labels("parked").inc()
         if delivery.agency:
             self.watch_share(delivery.agency, fruitless=1)
-        _log.error("bug-met", submission=delivery.sha256, agency=delivery.agency, exc_info=outcome)
+        self._alarms.ring("bug-met", raw_sha256=delivery.sha256, agency=delivery.agency, exc_info=outcome)
         if delivery.replay is not None:
             name = type(outcome).__name__
             failed = self._appends.submit(lambda writer: parking.replay_failed(writer, delivery, name))

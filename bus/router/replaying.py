@@ -18,6 +18,7 @@ from bus.ledger.store import Ledger, Writer
 from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
+from bus.router.alarms import Alarms
 from bus.router.consumer import delivery_of
 from bus.router.delivery import Delivery
 from bus.router.fanout import Fanout
@@ -36,6 +37,7 @@ async def read_parked(
     fanout: Fanout,
     stop: asyncio.Event,
     *,
+    alarms: Alarms,
     on_parked: Callable[[], None] = lambda: None,
 ) -> None:
     """Move what the broker parked into the ledger, tell its senders, and only then acknowledge.
@@ -49,7 +51,9 @@ async def read_parked(
             taken = await subscription.take(_PARKED_AT_ONCE)
             faults = [one for one in taken if not parking.expired(one)]
             faults += await _refuse([one for one in taken if parking.expired(one)], intake, stop)
-            await _park(faults, intake, appends, stop, on_parked)
+            for entry, delivery in await _park(faults, intake, appends, stop):
+                alarms.ring("parked", entry=entry, agency=delivery.user, raw_sha256=delivery.sha256)
+                on_parked()
             subscription.ack_all(taken)
             fanout.sweep_now()
     except Closed:
@@ -79,10 +83,9 @@ async def _park(
     intake: Processor,
     appends: GroupCommit,
     stop: asyncio.Event,
-    on_parked: Callable[[], None],
-) -> None:
+) -> list[tuple[int, Delivery]]:
     if not messages:
-        return
+        return []
     deliveries = [delivery_of(one) for one in messages]
     words = [intake.rules.answers.parked(submission=one.sha256, now=now()) for one in deliveries]
     inboxes = intake.rules.directory.inboxes
@@ -94,9 +97,7 @@ async def _park(
         ]
 
     entries = await _until_durable(appends, park_all, stop)
-    for entry, delivery in zip(entries, deliveries, strict=True):
-        _log.error("parked", entry=entry, agency=delivery.user, submission=delivery.sha256)
-        on_parked()
+    return list(zip(entries, deliveries, strict=True))
 
 
 async def carry_out_replays(

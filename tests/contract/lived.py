@@ -47,7 +47,7 @@ class Lived:
             **changes,
         )
         signed = sign(notice, factory.seal(author))
-        assert self.router.take(rig.delivery(signed.raw, author)).outcome == "heard"
+        assert self.router.take(rig.delivery(signed.raw, author)).outcome == "notice-accepted"
         return signed
 
     def confirm(self) -> None:

@@ -129,7 +129,7 @@ def told(shell: Shell) -> dict[str, str]:
     digest = send("new", OPM, (OCS, SOC), number="นร ๐๑๐๕/ ๑๖๖")
     send("back", OCS, (OPM,), number="นร 0905/7")
     receipt = factory.notice(Event.DELIVERED, author=SOC, letter_id=ids["new"], letter_digest=digest)
-    assert router.take(rig.delivery(sign(receipt, factory.seal(SOC)).raw, SOC)).outcome == "heard"
+    assert router.take(rig.delivery(sign(receipt, factory.seal(SOC)).raw, SOC)).outcome == "notice-accepted"
     ledger.close()
     return ids
 

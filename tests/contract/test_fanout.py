@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -14,7 +14,9 @@ from bus.broker.messages import Nacked, Outgoing, Unconfirmed
 from bus.errors import Transient
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
-from bus.ledger.store import Ledger
+from bus.ledger.rows import Consignment
+from bus.ledger.store import Ledger, Writer
+from bus.router.alarms import Alarms
 from bus.router.couriers import OUTSTANDING
 from bus.router.fanout import Fanout
 from tests.assets.factory import DGA, OCS, OPM, SOC
@@ -54,7 +56,7 @@ class Line:
     def renew(self, lane: str) -> None:
         self.renewed.append(lane)
 
-    def fails(self, *agencies: str, error: type[Transient] = Unconfirmed) -> None:
+    def fails(self, *agencies: str, error: type[Exception] = Unconfirmed) -> None:
         """Every publish to these agencies that is under way ends so."""
         ended, self.open = (
             [one for one in self.open if one[0] in agencies],
@@ -75,7 +77,9 @@ class Line:
 
 
 @asynccontextmanager
-async def fanning(ledger: Ledger, line: Line, each: int) -> AsyncIterator[Fanout]:
+async def fanning(
+    ledger: Ledger, line: Line, each: int, alarms: Alarms | None = None
+) -> AsyncIterator[Fanout]:
     """A fan-out at work, with so many consignments pending for each agency."""
     with ledger.append() as writer:
         for code in AGENCIES:
@@ -86,7 +90,7 @@ async def fanning(ledger: Ledger, line: Line, each: int) -> AsyncIterator[Fanout
                     code, number, type="entry", entry=entry, body=b"{}", headers={"consignment": number}
                 )
     appends = GroupCommit(ledger)
-    fanout = Fanout(cast(Link, line), ledger, appends, router="router-1")
+    fanout = Fanout(cast(Link, line), ledger, appends, router="router-1", alarms=alarms or Alarms())
     stop = asyncio.Event()
     task = asyncio.create_task(fanout.run(stop, interval=0.2))
     try:
@@ -157,3 +161,46 @@ async def test_an_inbox_that_fails_under_many_publishes_has_failed_once_and_dela
         line.open.clear()
         await until(lambda: fanout.published == OUTSTANDING * len(AGENCIES), within=4)
         assert fanout.open_circuits == []
+
+
+async def test_a_bug_while_publishing_is_an_alarm_pauses_that_inbox_and_loses_nothing(ledger: Ledger) -> None:
+    line, alarms = Line(), Alarms()
+    heard: list[tuple[str, Any]] = []
+    alarms.listeners.append(lambda alarm, fields: heard.append((alarm, fields["agency"])))
+    async with fanning(ledger, line, 3, alarms) as fanout:
+        await until(lambda: len(line.open) == 3 * len(AGENCIES))
+        line.fails(OCS, error=RuntimeError)
+        await until(lambda: fanout.open_circuits == [OCS])
+        line.answers = True
+        line.fails(OPM, SOC, DGA)
+        await until(lambda: fanout.published >= 3 * len(AGENCIES), within=10)
+    assert ("background-failed", OCS) in heard
+    with ledger.read() as reader:
+        assert reader.waiting_for(OCS, 10) == 0
+
+
+async def test_what_cannot_be_recorded_keeps_no_other_confirmation_from_its_entry(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = Writer.confirmed
+
+    def confirmed(self: Writer, done: Iterable[Consignment]) -> bool:
+        batch = list(done)
+        if any(one.agency == OCS for one in batch):
+            raise RuntimeError("a fault of one of them")
+        return recorded(self, batch)
+
+    monkeypatch.setattr(Writer, "confirmed", confirmed)
+    line, alarms = Line(), Alarms()
+    line.answers = True
+    failed: list[Any] = []
+    alarms.listeners.append(lambda _alarm, fields: failed.append(fields["agency"]))
+    async with fanning(ledger, line, 2, alarms):
+        await until(lambda: len(failed) >= 2)
+        await until(lambda: _left(ledger) == {OCS})
+    assert set(failed) == {OCS}
+
+
+def _left(ledger: Ledger) -> set[str]:
+    with ledger.read() as reader:
+        return {code for code in AGENCIES if reader.waiting_for(code, 10)}

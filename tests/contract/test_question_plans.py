@@ -74,7 +74,7 @@ def test_no_step_of_a_letters_way_reads_a_whole_table(ledger: Ledger) -> None:
             for row in rows
         ]
         said = [delivery(sign(notice, factory.seal(OCS)).raw, OCS) for notice in notices]
-        assert outcomes(router, *said) == ["heard", "heard"]
+        assert outcomes(router, *said) == ["notice-accepted", "notice-accepted"]
         ledger.release_leases(None)
         claimed = ledger.lease(Lease("test", now() + dt.timedelta(minutes=1)), limit=1000, per_agency=1000)
         with ledger.append() as writer:

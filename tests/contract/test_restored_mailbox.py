@@ -229,7 +229,7 @@ async def test_a_refused_notice_sealed_anew_after_a_restore_is_settled_by_the_an
         registration=factory.registration("7"),
     )
     signed = rig_sign(answered)
-    assert bus.router.take(delivery(signed, OCS)).outcome == "heard"
+    assert bus.router.take(delivery(signed, OCS)).outcome == "notice-accepted"
     row = perform(ocs.mailbox, Act(verb=Verb.REGISTER, letter=key, number="8"))
     backup = ocs.copied()
     async with ocs.running():

@@ -474,7 +474,7 @@ def test_a_machines_notice_said_again_under_another_id_and_time_is_one_fact(
     first = accepted.take(delivery(notice(ledger, Event.DELIVERED).raw, OCS))
     repeat = notice(ledger, Event.DELIVERED, event_time=factory.NOW + dt.timedelta(minutes=5))
     second = accepted.take(delivery(repeat.raw, OCS))
-    assert (first.outcome, second.outcome) == ("heard", "duplicate")
+    assert (first.outcome, second.outcome) == ("notice-accepted", "duplicate")
     assert {one.agency for one in second.consignments} == {OCS}, "the sender is not told twice"
     (entry,) = rig.entries_of_kind(ledger, Kind.NOTICE)
     answer = entry_answer(ledger, second)
@@ -484,7 +484,10 @@ def test_a_machines_notice_said_again_under_another_id_and_time_is_one_fact(
 
 def test_each_recipient_says_its_own_machines_word(accepted: Router, ledger: Ledger) -> None:
     for code in (OCS, SOC):
-        assert accepted.take(delivery(notice(ledger, Event.DELIVERED, by=code).raw, code)).outcome == "heard"
+        assert (
+            accepted.take(delivery(notice(ledger, Event.DELIVERED, by=code).raw, code)).outcome
+            == "notice-accepted"
+        )
     assert len(rig.entries_of_kind(ledger, Kind.NOTICE)) == 2
 
 
@@ -505,7 +508,7 @@ def test_a_clerks_correction_supersedes_and_both_stay_in_the_ledger(accepted: Ro
     foreign = accepted.take(delivery(registered(ledger, "๒", supersedes=uuid4()).raw, OCS))
     assert refusal(accepted, foreign, OCS) == RefusalCode.NOTICE_SUPERSEDES_FOREIGN
     correction = registered(ledger, "๒", notice_id=corrected, supersedes=first)
-    assert accepted.take(delivery(correction.raw, OCS)).outcome == "heard"
+    assert accepted.take(delivery(correction.raw, OCS)).outcome == "notice-accepted"
     with ledger.read() as reader:
         answer = reader.state_of(letter).recipients[OCS].answer
     assert answer is not None
@@ -535,7 +538,7 @@ def test_a_notice_about_a_letter_that_is_unknown_yet_is_judged_anew(router: Rout
     said = delivery(sign(early, factory.seal(OCS)).raw, OCS)
     assert refusal(router, router.take(said), OCS) == RefusalCode.NOTICE_LETTER_UNKNOWN
     router.take(delivery(signed.raw))
-    assert router.take(said).outcome == "heard"
+    assert router.take(said).outcome == "notice-accepted"
 
 
 def test_a_stranger_to_the_letter_is_not_heard(accepted: Router, ledger: Ledger) -> None:
@@ -550,7 +553,7 @@ def test_what_the_sender_says_goes_to_the_recipients_that_it_is_about(
     recorded = accepted.take(delivery(asked.raw, OPM))
     assert {one.agency for one in recorded.consignments if one.type == "notice"} == {SOC}
     granted = notice(ledger, Event.WITHDRAWAL_GRANTED, by=SOC)
-    assert accepted.take(delivery(granted.raw, SOC)).outcome == "heard"
+    assert accepted.take(delivery(granted.raw, SOC)).outcome == "notice-accepted"
     once_more = notice(ledger, Event.WITHDRAWAL_REQUESTED, by=OPM, about=(SOC,))
     answered = accepted.take(delivery(once_more.raw, OPM))
     assert refusal(accepted, answered) == RefusalCode.NOTICE_ALREADY_ANSWERED

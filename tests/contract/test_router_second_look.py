@@ -84,7 +84,7 @@ def numbers(ledger: Ledger) -> list[str]:
 def test_a_registration_and_its_corrections_in_one_batch_are_all_heard_in_their_order(
     router: Router, ledger: Ledger, length: int
 ) -> None:
-    assert in_one_batch(router, *chain(ledger, length)) == ["heard"] * length
+    assert in_one_batch(router, *chain(ledger, length)) == ["notice-accepted"] * length
     assert numbers(ledger) == [str(place) for place in range(length)]
     assert rig.entries_of_kind(ledger, Kind.REFUSED) == []
 
@@ -92,7 +92,7 @@ def test_a_registration_and_its_corrections_in_one_batch_are_all_heard_in_their_
 def test_a_withdrawal_and_its_answer_in_one_batch_are_both_heard(router: Router, ledger: Ledger) -> None:
     asked = delivery(said(ledger, Event.WITHDRAWAL_REQUESTED, by=OPM, about=(OCS,)).raw, OPM)
     granted = delivery(said(ledger, Event.WITHDRAWAL_GRANTED).raw, OCS)
-    assert in_one_batch(router, asked, granted) == ["heard", "heard"]
+    assert in_one_batch(router, asked, granted) == ["notice-accepted", "notice-accepted"]
 
 
 def test_a_letter_and_the_receipt_of_it_in_one_batch_are_both_taken(router: Router, ledger: Ledger) -> None:
@@ -102,7 +102,7 @@ def test_a_letter_and_the_receipt_of_it_in_one_batch_are_both_taken(router: Rout
         Event.DELIVERED, author=OCS, letter_id=letter.letter_id, letter_digest=signed.digest
     )
     batch = delivery(signed.raw), delivery(sign(receipt, factory.seal(OCS)).raw, OCS)
-    assert in_one_batch(router, *batch) == ["accepted", "heard"]
+    assert in_one_batch(router, *batch) == ["accepted", "notice-accepted"]
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -118,7 +118,7 @@ def test_of_three_routers_that_judged_together_none_refuses_what_the_ledger_perm
         judged.append((place, other, found, examined_under))
     for place, other, found, examined_under in sorted(judged, key=lambda one: one[0]):
         assert isinstance(found, SubmissionRefused) == (place > 0)
-        assert other.record(found, examined_under).outcome == "heard"
+        assert other.record(found, examined_under).outcome == "notice-accepted"
     assert numbers(ledger) == ["0", "1", "2"]
 
 
@@ -128,7 +128,7 @@ def test_a_refusal_that_still_holds_under_the_lock_is_recorded_and_not_examined_
     foreign = delivery(registered(ledger, "1", supersedes=uuid4()).raw, OCS)
     answered = delivery(registered(ledger, "2").raw, OCS)
     again = delivery(registered(ledger, "3").raw, OCS)
-    assert in_one_batch(router, foreign, answered, again) == ["refused", "heard", "refused"]
+    assert in_one_batch(router, foreign, answered, again) == ["refused", "notice-accepted", "refused"]
     codes = [one["code"] for one in rig.entries_of_kind(ledger, Kind.REFUSED)]
     assert codes == [RefusalCode.NOTICE_SUPERSEDES_FOREIGN, RefusalCode.NOTICE_ALREADY_ANSWERED]
 
@@ -161,7 +161,7 @@ def test_a_machines_notice_made_anew_with_the_same_id_and_another_time_is_a_dupl
     anew = delivery(said(ledger, event, notice_id=id_, event_time=LATER).raw, OCS)
     assert first.raw != anew.raw
     assert [router.take(one).outcome for one in (first, anew, anew, first)] == [
-        "heard",
+        "notice-accepted",
         "duplicate",
         "repeated",
         "repeated",
@@ -178,7 +178,7 @@ def test_a_machines_notice_made_anew_is_a_duplicate_in_one_batch_and_between_two
     anew = delivery(said(ledger, Event.DELIVERED, notice_id=id_, event_time=LATER).raw, OCS)
     other = Router(ledger, "router-2")
     (theirs,), examined_under = other.judge(anew)
-    assert in_one_batch(router, first, anew) == ["heard", "duplicate"]
+    assert in_one_batch(router, first, anew) == ["notice-accepted", "duplicate"]
     assert other.record(theirs, examined_under).outcome == "repeated"
     assert other.take(anew).outcome == "repeated"
 
@@ -197,12 +197,15 @@ def test_a_receipt_refused_before_its_letter_was_known_and_made_anew_is_heard(
     early, anew = receipt(), receipt(event_time=LATER)
     assert [router.take(one).outcome for one in (early, anew)] == ["refused", "refused"]
     assert router.take(delivery(signed.raw)).outcome == "accepted"
-    assert [router.take(one).outcome for one in (anew, early)] == ["heard", "duplicate"]
+    assert [router.take(one).outcome for one in (anew, early)] == ["notice-accepted", "duplicate"]
 
 
 def test_the_id_of_a_heard_receipt_is_free_for_no_other_fact(router: Router, ledger: Ledger) -> None:
     id_ = uuid4()
-    assert router.take(delivery(said(ledger, Event.DELIVERED, notice_id=id_).raw, OCS)).outcome == "heard"
+    assert (
+        router.take(delivery(said(ledger, Event.DELIVERED, notice_id=id_).raw, OCS)).outcome
+        == "notice-accepted"
+    )
     failure = delivery(said(ledger, Event.HANDOVER_FAILED, notice_id=id_).raw, OCS)
     assert router.take(failure).outcome == "refused"
     (entry,) = rig.entries_of_kind(ledger, Kind.CONFLICT)
@@ -214,7 +217,7 @@ def test_a_clerks_notice_with_the_id_of_another_content_is_a_conflict_however_it
 ) -> None:
     id_ = uuid4()
     one, two = (delivery(registered(ledger, number, notice_id=id_).raw, OCS) for number in "12")
-    assert in_one_batch(router, one, two) == ["heard", "refused"]
+    assert in_one_batch(router, one, two) == ["notice-accepted", "refused"]
     assert router.take(one).outcome == "repeated"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bus.documents.notice import Notice
 from bus.documents.reports import TYPE
@@ -42,6 +43,8 @@ class Recorded:
     """What this router publishes by itself."""
     left: bool = False
     """Whether there is more, for a sweep to lease."""
+    alarms: tuple[tuple[str, dict[str, Any]], ...] = ()
+    """What somebody has to look at, with its fields."""
 
 
 class Recorder:
@@ -107,7 +110,7 @@ class Recorder:
             case Duplicate():
                 outcome = consigner.repeat(found.agency, found.answer)
         _close_replay(writer, found.delivery, outcome)
-        return Recorded(outcome, tuple(consigner.consigned), consigner.left)
+        return Recorded(outcome, tuple(consigner.consigned), consigner.left, tuple(consigner.alarms))
 
 
 def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:

@@ -30,6 +30,8 @@ class Consigner:
     def __init__(self, writer: Writer, router: str) -> None:
         self.writer = writer
         self.consigned: list[Consignment] = []
+        self.alarms: list[tuple[str, dict[str, Any]]] = []
+        """What somebody has to look at once this is committed."""
         self.left = False
         """Whether something was consigned that the sweep has to lease."""
         # By the clock and not by the ledger's time, which stays ahead after a clock that was ahead is put right.

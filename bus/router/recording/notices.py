@@ -50,7 +50,7 @@ def record_notice(consigner: Consigner, found: NoticeAccepted) -> str:
         body=body.encode(),
         headers=answer_headers(delivery, notice_id, []),
     )
-    return "duplicate" if duplicate else "heard"
+    return "duplicate" if duplicate else "notice-accepted"
 
 
 def _notice_entry(consigner: Consigner, found: NoticeAccepted, notice: Notice, answer: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from bus import logs
 from bus.documents.reports import TYPE, Cosigned, Reconciliation
 from bus.ledger import copies
 from bus.ledger.entry import Kind, canonical, timestamp
@@ -15,7 +14,6 @@ from bus.router.recording.consigning import Consigner, answer_headers, still_una
 _MOST_AT_ONCE = 10_000
 """Consignments on their way to an agency up to which a report has more sent again: all routers wait while they are
 listed. What is on its way already need not be asked for again and again."""
-_log = logs.get("reports")
 
 
 def record_report(consigner: Consigner, found: ReportAccepted) -> str:
@@ -43,7 +41,8 @@ def _reconcile(consigner: Consigner, found: ReportAccepted, report: Reconciliati
     consigner.left = consigner.left or again > 0 or copied > 0 or newer
     if report.highest > given:
         # The agency has what this ledger never gave it: the ledger is not the one that it was.
-        _log.critical("consignments-unknown", agency=agency, highest=report.highest, given=given)
+        facts = {"agency": agency, "highest": report.highest, "given": given}
+        consigner.alarms.append(("consignments-unknown", facts))
     answer = consigner.number(agency)
     entry = writer.entry(
         Kind.RECONCILED,
