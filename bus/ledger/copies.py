@@ -23,15 +23,13 @@ def consign_copies(writer: Writer, agency: str, answers: Sequence[int]) -> int:
     for id_, digest, entry in found:
         number = writer.numbers([agency])[agency]
         headers = {
-            "consignment": number,
-            "entry": entry.seq,
             "verified-as-of": entry.body["receivedAt"],
             "sender": agency,
             "about": id_,
             "digest": digest,
         }
-        body = str(entry.document)
-        writer.consign(agency, number, type=COPY, entry=entry.seq, body=body, headers=headers)
+        document = str(entry.document)
+        writer.consign(agency, number, type=COPY, entry=entry.seq, document=document, headers=headers)
     return len(found)
 
 
@@ -64,6 +62,6 @@ def consign_directory(writer: Writer, agency: str, held: int) -> bool:
     if (others := writer.given_with(entry.seq)) is None:
         return False
     number = writer.numbers([agency])[agency]
-    headers = {"consignment": number, "entry": entry.seq, "version": entry.body["version"]}
-    writer.consign(agency, number, type="directory", entry=entry.seq, body=others[1], headers=headers)
+    headers = {"version": entry.body["version"]}
+    writer.consign(agency, number, type="directory", entry=entry.seq, document=others[1], headers=headers)
     return True

@@ -177,21 +177,28 @@ class Writer(Reader):
         agency: str | None = None,
         letter: int | None = None,
         document: bytes | None = None,
+        sha256: str | None = None,
         **details: Any,
     ) -> int:
-        """Append an entry and return its number; `letter=0` stands for the entry's own number."""
-        prior = self._prior(letter) if letter else None
+        """Append an entry and return its number; an acceptance is about the letter that it gives its own number.
+
+        `sha256` is that of the document, where it is known already.
+        """
         self._seq += 1
+        if kind is Kind.ACCEPTED:
+            letter, prior = self._seq, None
+        else:
+            prior = self._prior(letter) if letter is not None else None
         body: dict[str, Any] = {"v": VERSION, "seq": self._seq, "at": timestamp(self.at), "kind": str(kind)}
         if agency is not None:
             body["agency"] = agency
         if letter is not None:
-            body["letter"] = letter or self._seq
-            self._priors[body["letter"]] = self._seq
+            body["letter"] = letter
+            self._priors[letter] = self._seq
         if prior is not None:
             body["prior"] = prior
         if document is not None:
-            body["document"] = self.keep(document)
+            body["document"] = self.keep(document, sha256)
         body.update((key, value) for key, value in details.items() if value is not None)
         self._rows[entries].append(columns(canonical(body), body))
         if row := index_row(body):
@@ -204,9 +211,12 @@ class Writer(Reader):
         """The number that the next entry will get."""
         return self._seq + 1
 
-    def keep(self, raw: bytes) -> str:
-        """Keep raw bytes and return their SHA-256 (hexadecimal); the same bytes are kept once."""
-        sha256 = hashlib.sha256(raw).digest()
+    def keep(self, raw: bytes, known: str | None = None) -> str:
+        """Keep raw bytes and return their SHA-256 (hexadecimal); the same bytes are kept once.
+
+        `known` is that SHA-256 where it is known already: nothing is hashed twice while all others wait.
+        """
+        sha256 = bytes.fromhex(known) if known else hashlib.sha256(raw).digest()
         if sha256 not in self._kept:
             self._kept.add(sha256)
             self._rows[documents].append({"sha256": sha256, "bytes": raw})
@@ -241,13 +251,17 @@ class Writer(Reader):
         *,
         type: str,
         entry: int,
-        body: bytes | str,
+        document: str,
         headers: Mapping[str, Any],
         letter: int | None = None,
         on_hold: bool = False,
         lease: Lease | None = None,
-    ) -> None:
-        """Put bytes, or bytes kept already (by SHA-256), on the way to an inbox under a number taken before."""
+    ) -> dict[str, Any]:
+        """Put bytes that are kept (by their SHA-256) on the way to an inbox, under a number taken before.
+
+        Return the headers that go with them: those given, the number and the entry.
+        """
+        headers = {"consignment": number, "entry": entry, **headers}
         self._rows[consignments].append(
             {
                 "agency": agency,
@@ -255,11 +269,12 @@ class Writer(Reader):
                 "entry": entry,
                 "letter": letter,
                 "type": type,
-                "document": bytes.fromhex(body if isinstance(body, str) else self.keep(body)),
+                "document": bytes.fromhex(document),
                 "headers": canonical(headers),
             }
         )
         self._pend(agency, number, on_hold=on_hold, lease=lease)
+        return headers
 
     def letter_accepted(
         self,

@@ -33,8 +33,8 @@ def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, oper
         entry = writer.entry(Kind.DIRECTORY, document=content, version=directory.version, operator=operator)
         kept = writer.keep(signed)
         for agency, number in writer.numbers(directory.inboxes).items():
-            headers = {"consignment": number, "entry": entry, "version": directory.version}
-            writer.consign(agency, number, type="directory", entry=entry, body=kept, headers=headers)
+            headers = {"version": directory.version}
+            writer.consign(agency, number, type="directory", entry=entry, document=kept, headers=headers)
         writer.hold(code for code, agency in directory.agencies.items() if not agency.active)
         return entry
 

@@ -175,14 +175,13 @@ class Deadlines:
             silent=silent,
             answer=number,
         )
-        headers = {"consignment": number, "entry": entry, "about": letter.letter_id}
-        writer.consign(
+        headers = writer.consign(
             letter.sender,
             number,
             type="verdict",
             entry=entry,
-            body=notice.raw,
-            headers=headers,
+            document=writer.keep(notice.raw),
+            headers={"about": letter.letter_id},
             lease=Lease(self._router, now() + LEASE_FOR),
         )
         _log.warning("overdue", entry=entry, letter=letter.letter, deadline=deadline, silent=len(silent))

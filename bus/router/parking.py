@@ -62,8 +62,9 @@ def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[s
         answer=number,
     )
     if agency and number:
-        headers = {"consignment": number, "entry": parked, "submission": delivery.sha256}
-        writer.consign(agency, number, type="verdict", entry=parked, body=word.raw, headers=headers)
+        headers = {"submission": delivery.sha256}
+        kept = writer.keep(word.raw)
+        writer.consign(agency, number, type="verdict", entry=parked, document=kept, headers=headers)
     return parked
 
 

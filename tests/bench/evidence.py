@@ -171,7 +171,7 @@ def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
     numbers = writer.numbers([OCS])
     answer = writer.numbers([OPM])[OPM]
     at = timestamp(writer.at)
-    body = {
+    body: dict[str, Any] = {
         "recipients": {OCS: {"role": "to", "consignment": numbers[OCS]}},
         "receiptDue": at,
         "registrationDue": at,
@@ -181,7 +181,6 @@ def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
     entry = writer.entry(
         Kind.ACCEPTED,
         agency=OPM,
-        letter=0,
         document=raw,
         letterId=letter_id,
         digest=digest,
@@ -212,8 +211,10 @@ def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
         entry=entry, agency=OPM, type="letter", id=letter_id, digest=digest, raw=digest, answer=answer
     )
     headers = {"entry": entry}
-    writer.consign(OCS, numbers[OCS], type="letter", entry=entry, body=kept, headers=headers, letter=entry)
-    writer.consign(OPM, answer, type="verdict", entry=entry, body=acceptance, headers=headers)
+    writer.consign(
+        OCS, numbers[OCS], type="letter", entry=entry, document=kept, headers=headers, letter=entry
+    )
+    writer.consign(OPM, answer, type="verdict", entry=entry, document=acceptance, headers=headers)
     return entry, numbers[OCS]
 
 
@@ -236,7 +237,9 @@ def _notice(writer: Writer, letter: int, event: str, number: int) -> None:
     writer.submission(
         entry=entry, agency=OCS, type="notice", id=notice_id, digest=digest, raw=digest, answer=answer
     )
-    writer.consign(OCS, answer, type="entry", entry=entry, body=raw, headers={"entry": entry})
+    writer.consign(
+        OCS, answer, type="entry", entry=entry, document=writer.keep(raw), headers={"entry": entry}
+    )
 
 
 def _real_letter(ledger: Ledger, router: rig.Router) -> int:

@@ -83,7 +83,9 @@ def reconciles(bus: LocalBus) -> list[bytes]:
         given = list(range(first, first + CONSIGNMENTS))
         writer.numbers([A] * CONSIGNMENTS)
         for number in given:
-            writer.consign(A, number, type="entry", entry=entry, body=b"{}", headers={"entry": entry})
+            writer.consign(
+                A, number, type="entry", entry=entry, document=writer.keep(b"{}"), headers={"entry": entry}
+            )
         writer.confirmed(Consignment(A, number, entry, None, "entry", {}, b"{}") for number in given)
     return [sealed(_nothing_arrived(given[-1]), bus.seal(A)) for _ in range(20)]
 

@@ -93,7 +93,7 @@ def in_ledger(
         }
         for code in to
     }
-    body = {
+    body: dict[str, Any] = {
         "recipients": frozen,
         "receiptDue": timestamp(factory.NOW + dt.timedelta(hours=4)),
         "registrationDue": timestamp(factory.NOW + factory.DAY),
@@ -103,7 +103,6 @@ def in_ledger(
     seq = writer.entry(
         Kind.ACCEPTED,
         agency=sender,
-        letter=0,
         document=raw,
         letterId=letter_id,
         digest=digest,
@@ -141,14 +140,20 @@ def in_ledger(
             numbers[code],
             type="letter",
             entry=seq,
-            body=raw,
+            document=writer.keep(raw),
             headers=headers,
             letter=seq,
             on_hold=code in on_hold,
             lease=lease,
         )
     writer.consign(
-        sender, answer, type="verdict", entry=seq, body=b"<Notice/>", headers={"entry": seq}, lease=lease
+        sender,
+        answer,
+        type="verdict",
+        entry=seq,
+        document=writer.keep(b"<Notice/>"),
+        headers={"entry": seq},
+        lease=lease,
     )
     return seq
 
@@ -166,7 +171,14 @@ def append_many(url: str, agency: str, count: int, together: Barrier | None = No
             seq = writer.entry(Kind.CONSIGNED, agency=agency, recipients={OCS: [turn]})
             number = writer.numbers([OCS])[OCS]
             body = json.dumps([agency, turn])
-            writer.consign(OCS, number, type="entry", entry=seq, body=body.encode(), headers={"entry": seq})
+            writer.consign(
+                OCS,
+                number,
+                type="entry",
+                entry=seq,
+                document=writer.keep(body.encode()),
+                headers={"entry": seq},
+            )
     ledger.close()
 
 

@@ -453,7 +453,7 @@ def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_sign
         accepted.pop(name, None)
     with lived.ledger.append() as writer:
         acceptance = writer.keep(forged.raw)
-        again = writer.entry(Kind.ACCEPTED, letter=0, document=signed.raw, acceptance=acceptance, **accepted)
+        again = writer.entry(Kind.ACCEPTED, document=signed.raw, acceptance=acceptance, **accepted)
         again_row = replace(row, letter=again, letter_id=str(uuid4()))
         writer.letter_accepted(again_row, frozen=[], files={}, deadlines=[])
     lived.signer.sign()

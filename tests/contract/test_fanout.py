@@ -87,7 +87,12 @@ async def fanning(
                 entry = writer.entry(Kind.RELEASED, agency=code, recipients=[code])
                 number = writer.numbers([code])[code]
                 writer.consign(
-                    code, number, type="entry", entry=entry, body=b"{}", headers={"consignment": number}
+                    code,
+                    number,
+                    type="entry",
+                    entry=entry,
+                    document=writer.keep(b"{}"),
+                    headers={"consignment": number},
                 )
     appends = GroupCommit(ledger)
     fanout = Fanout(cast(Link, line), ledger, appends, router="router-1", alarms=alarms or Alarms())

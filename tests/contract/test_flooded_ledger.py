@@ -323,7 +323,9 @@ def test_p11_statements_that_ask_for_the_same_again_list_it_once(
             first = number
         writer.numbers([OPM] * 199)
         for number in range(first, first + 200):
-            writer.consign(OPM, number, type="entry", entry=entry, body=b"{}", headers={"entry": entry})
+            writer.consign(
+                OPM, number, type="entry", entry=entry, document=writer.keep(b"{}"), headers={"entry": entry}
+            )
     waiting = _all_waiting(ledger)
     with ledger.append() as writer:
         writer.confirmed(waiting)

@@ -336,7 +336,7 @@ def test_a_failure_in_the_middle_leaves_nothing(ledger: Ledger) -> None:
 def test_a_refusal_by_the_database_at_the_end_leaves_nothing(ledger: Ledger) -> None:
     def consign_twice(writer: Writer) -> None:
         rig.in_ledger(writer)
-        writer.consign(OCS, 1, type="entry", entry=1, body=b"taken already", headers={})
+        writer.consign(OCS, 1, type="entry", entry=1, document=writer.keep(b"taken already"), headers={})
 
     with pytest.raises(IntegrityError), ledger.append() as writer:
         consign_twice(writer)

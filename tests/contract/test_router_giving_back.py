@@ -101,7 +101,9 @@ def test_a_copy_that_somebody_else_was_given_is_found_by_a_verification(
         assert entry is not None
         number = writer.numbers([DGA])[DGA]
         headers = {"consignment": number}
-        writer.consign(DGA, number, type="copy", entry=row.letter, body=str(entry.document), headers=headers)
+        writer.consign(
+            DGA, number, type="copy", entry=row.letter, document=str(entry.document), headers=headers
+        )
     assert [one for one in rig.verified(ledger, tmp_path) if "somebody else than its sender" in one]
 
 

@@ -52,13 +52,12 @@ class Consigner:
     ) -> None:
         # The answer to the submitting agency does not wait for the sweep behind a circular.
         leased = not on_hold and (len(self.consigned) < _LEASED_AT_ONCE or type in ("verdict", "entry"))
-        headers = {"consignment": number, "entry": entry, **headers}
-        self.writer.consign(
+        full = self.writer.consign(
             agency,
             number,
             type=type,
             entry=entry,
-            body=kept or body,
+            document=kept or self.writer.keep(body),
             headers=headers,
             letter=letter,
             on_hold=on_hold,
@@ -66,7 +65,7 @@ class Consigner:
         )
         self.left = self.left or not (leased or on_hold)
         if leased:
-            self.consigned.append(Consignment(agency, number, entry, letter, type, dict(headers), body))
+            self.consigned.append(Consignment(agency, number, entry, letter, type, full, body))
 
     def repeat(self, agency: str, number: int) -> str:
         """Say again what was said under this number."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
@@ -16,15 +18,53 @@ ON_HOLD = "on-hold"
 
 def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
     """Write an accepted letter and consign it. Raises Stale when its id has got a verdict meanwhile."""
-    writer, letter, delivery = consigner.writer, found.letter.document, found.delivery
+    writer, letter = consigner.writer, found.letter.document
     still_unanswered(writer, found.agency, "letter", str(letter.letter_id), found.letter.digest)
-    normalised = normalise_number(letter.number) if letter.number else None
-    flags = _flags(writer, found, normalised)
+    flags = _flags(writer, found)
     # Whose letter waits is in the frozen set and the directory version: a list of thousands fits into no header.
     told = [*flags, ON_HOLD] if any(one.on_hold for one in found.recipients) else flags
     numbers = writer.numbers(one.agency for one in found.recipients)
     # A letter to oneself (kind test) is consigned before its acceptance is answered; numbers follow that order.
     answer = consigner.number(found.agency)
+    terms = _terms(found, numbers)
+    entry = _enter(writer, found, terms, told, answer)
+    _index(writer, found, entry, terms, answer)
+    _consign_letter(consigner, found, entry, numbers, flags)
+    consigner.consign(
+        found.agency,
+        answer,
+        type="verdict",
+        entry=entry,
+        body=found.acceptance.raw,
+        headers=answer_headers(found.delivery, str(letter.letter_id), told),
+    )
+    return "accepted"
+
+
+def number_of(found: LetterAccepted) -> tuple[str, str, str] | None:
+    """Return sender, number and date of a letter that should not bear those of another; None where it may."""
+    letter = found.letter.document
+    normalised = _normalised(found)
+    if normalised is None or letter.replaces is not None:
+        return None
+    return found.agency, normalised, letter.date.isoformat()
+
+
+def _normalised(found: LetterAccepted) -> str | None:
+    number = found.letter.document.number
+    return normalise_number(number) if number else None
+
+
+def _flags(writer: Writer, found: LetterAccepted) -> list[str]:
+    number, normalised = number_of(found), _normalised(found)
+    flags = ["same-number"] if number and writer.same_number(*number) else []
+    if normalised and not found.directory.prefix_fits(found.agency, normalised):
+        flags.append("foreign-prefix")
+    return flags
+
+
+def _terms(found: LetterAccepted, numbers: dict[str, int]) -> dict[str, Any]:
+    """What is frozen with the letter: its recipients and its due times, and what they follow from."""
     frozen = {
         one.agency: {
             "role": one.role,
@@ -35,31 +75,41 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
         }
         for one in found.recipients
     }
-    raw = writer.keep(delivery.raw)
-    terms = {
+    return {
         "recipients": frozen,
         "receiptDue": found.receipt_due,
         "registrationDue": found.registration_due,
         "directory": found.directory.version,
         "calendar": found.calendar_version,
     }
-    entry = writer.entry(
+
+
+def _enter(
+    writer: Writer, found: LetterAccepted, terms: dict[str, Any], flags: list[str], answer: int
+) -> int:
+    letter = found.letter.document
+    return writer.entry(
         Kind.ACCEPTED,
         agency=found.agency,
-        letter=0,
-        document=delivery.raw,
+        document=found.delivery.raw,
+        sha256=found.delivery.sha256,
         letterId=str(letter.letter_id),
         digest=found.letter.digest,
         certificate=found.letter.fingerprint,
-        receivedAt=timestamp(delivery.received_at),
+        receivedAt=timestamp(found.delivery.received_at),
         acknowledgement=letter.acknowledgement,
         speed=letter.speed,
         secrecy=letter.secrecy,
         acceptance=writer.keep(found.acceptance.raw),
         answer=answer,
-        flags=told or None,
+        flags=flags or None,
         **terms,
     )
+
+
+def _index(writer: Writer, found: LetterAccepted, entry: int, terms: dict[str, Any], answer: int) -> None:
+    """Make the letter findable, its deadlines known, and its id bound to its content."""
+    letter = found.letter.document
     writer.letter_accepted(
         LetterRow(
             letter=entry,
@@ -67,7 +117,7 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
             letter_id=str(letter.letter_id),
             digest=found.letter.digest,
             number=letter.number,
-            number_normalised=normalised,
+            number_normalised=_normalised(found),
             dated=letter.date.isoformat(),
             speed=letter.speed,
             acknowledgement=letter.acknowledgement,
@@ -89,14 +139,19 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
         type="letter",
         id=str(letter.letter_id),
         digest=found.letter.digest,
-        raw=delivery.sha256,
+        raw=found.delivery.sha256,
         answer=answer,
     )
+
+
+def _consign_letter(
+    consigner: Consigner, found: LetterAccepted, entry: int, numbers: dict[str, int], flags: list[str]
+) -> None:
     shared = {
-        "verified-as-of": timestamp(delivery.received_at),
+        "verified-as-of": timestamp(found.delivery.received_at),
         "sender": found.agency,
         # What should arrive: a recipient that cannot read what did arrive names this letter in its failure.
-        "about": str(letter.letter_id),
+        "about": str(found.letter.document.letter_id),
         "digest": found.letter.digest,
         **({"flags": ",".join(flags)} if flags else {}),
     }
@@ -107,33 +162,8 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
             type="letter",
             entry=entry,
             letter=entry,
-            body=delivery.raw,
-            kept=raw,
+            body=found.delivery.raw,
+            kept=found.delivery.sha256,
             headers={**shared, "addressed": one.addressed},
             on_hold=one.on_hold,
         )
-    consigner.consign(
-        found.agency,
-        answer,
-        type="verdict",
-        entry=entry,
-        body=found.acceptance.raw,
-        headers=answer_headers(delivery, str(letter.letter_id), told),
-    )
-    return "accepted"
-
-
-def number_of(found: LetterAccepted) -> tuple[str, str, str] | None:
-    """Return sender, number and date of a letter that should not bear those of another; None where it may."""
-    letter = found.letter.document
-    if not letter.number or letter.replaces is not None:
-        return None
-    return found.agency, normalise_number(letter.number), letter.date.isoformat()
-
-
-def _flags(writer: Writer, found: LetterAccepted, normalised: str | None) -> list[str]:
-    number = number_of(found)
-    flags = ["same-number"] if number and writer.same_number(*number) else []
-    if normalised and not found.directory.prefix_fits(found.agency, normalised):
-        flags.append("foreign-prefix")
-    return flags

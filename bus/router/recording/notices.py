@@ -61,6 +61,7 @@ def _notice_entry(consigner: Consigner, found: NoticeAccepted, notice: Notice, a
         agency=found.agency,
         letter=found.letter.letter,
         document=delivery.raw,
+        sha256=delivery.sha256,
         noticeId=str(notice.notice_id),
         event=notice.event,
         digest=found.notice.digest,
@@ -89,6 +90,7 @@ def _forward(
             entry=entry,
             letter=found.letter.letter,
             body=found.delivery.raw,
+            kept=found.delivery.sha256,
             headers={
                 "verified-as-of": timestamp(found.delivery.received_at),
                 "sender": found.agency,

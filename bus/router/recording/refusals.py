@@ -61,6 +61,7 @@ def record_refusal(consigner: Consigner, found: SubmissionRefused, per_hour: int
         Kind.CONFLICT if conflict else Kind.REFUSED,
         agency=found.agency or delivery.agency,
         document=delivery.raw[:KEPT_BYTES] if unproven else delivery.raw,
+        sha256=None if unproven else delivery.sha256,
         size=len(delivery.raw),
         code=code.value,
         where=found.reason.where or None,

@@ -48,6 +48,7 @@ def _reconcile(consigner: Consigner, found: ReportAccepted, report: Reconciliati
         Kind.RECONCILED,
         agency=agency,
         document=found.delivery.raw,
+        sha256=found.delivery.sha256,
         reportId=str(report.id),
         receivedAt=timestamp(found.delivery.received_at),
         contiguous=report.contiguous,
