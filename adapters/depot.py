@@ -120,7 +120,7 @@ class DepotClient:
         raise refusal(request.method, response.status_code, response.headers.get("Saraban-Code", ""))
 
     async def _insist(self, work: _Upload | _Download) -> None:
-        waits, reached = self._policy.waits(), 0
+        waits, reached = self._policy.backoff(), 0
         while True:
             try:
                 with _failures_named():
@@ -128,7 +128,7 @@ class DepotClient:
             except Transient:
                 # A bad line that carries some of the file each time gets it through in the end.
                 if work.reached > reached:
-                    waits, reached = self._policy.waits(), work.reached
+                    waits, reached = self._policy.backoff(), work.reached
                 pause = next(waits, None)
                 if pause is None:
                     raise

@@ -33,7 +33,6 @@ class RefusalCode(StrEnum):
     SCHEMA_ELEMENT = "schema.element"
     SCHEMA_VALUE = "schema.value"
     SCHEMA_ATTRIBUTE = "schema.attribute"
-    SCHEMA_INVALID = "schema.invalid"
 
     SIGNATURE_MISSING = "signature.missing"
     SIGNATURE_SEVERAL = "signature.several"

@@ -2,11 +2,11 @@
 
 Only what is temporary is tried again: `Transient`, and the operating system's word that something is not there
 right now. A `Refused` or a `Misconfigured` would be the same the second time. Every wait has jitter, so that
-agencies cut off together do not come back together, and every wait ends at once when the process is told to stop.
+agencies cut off together do not come back together, and cancelling a task ends its wait.
 
-    for attempt in DATABASE.attempts_until(stopping):    async for attempt in DEPOT.attempts_async():
-        with attempt:                                        with attempt:
-            ledger.append(batch)                                 await depot.put(file)
+    async for attempt in DEPOT.attempts_async():
+        with attempt:
+            await depot.put(file)
 
 When the attempts are used up, the last error itself comes out.
 """
@@ -14,30 +14,21 @@ When the attempts are used up, the last error itself comes out.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Event
-from typing import Final, TypeVar
+from typing import Final
 
 import tenacity
 from tenacity.wait import wait_base
 
 from bus.errors import Transient
 
-_T = TypeVar("_T")
-
 _LASTING: Final = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 _LASTING_NUMBERS: Final = frozenset({errno.ENAMETOOLONG, errno.EROFS, errno.EINVAL, errno.ELOOP, errno.EXDEV})
 
 
-class Interrupted(Transient):
-    """A wait before the next attempt was cut short, because the process is stopping."""
-
-
 def is_temporary(error: BaseException) -> bool:
     """Whether the same attempt may succeed later: Transient, or an OSError not about a path or a permission."""
-    if isinstance(error, Interrupted):
-        return False
     if isinstance(error, OSError):
         return not isinstance(error, _LASTING) and error.errno not in _LASTING_NUMBERS
     return isinstance(error, Transient)
@@ -55,27 +46,21 @@ class Policy:
     """How many attempts in all; None is for ever."""
 
     @property
-    def wait(self) -> wait_base:
-        """The waits, as tenacity takes them; never less than a tenth of `first`, so that no loop spins."""
+    def _wait(self) -> wait_base:
+        # Never less than a tenth of `first`, so that no loop spins.
         return tenacity.wait_random_exponential(multiplier=self.first, max=self.longest, min=self.first / 10)
 
-    def waits(self) -> Iterator[float]:
-        """The waits themselves, in seconds, for a loop that keeps its own account; endless where attempts are."""
+    def backoff(self) -> Iterator[float]:
+        """The waits, in seconds, for a loop that keeps its own account; endless where attempts are."""
         state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
-        wait = self.wait
+        wait = self._wait
         while self.attempts is None or state.attempt_number < self.attempts:
             yield wait(state)
             state.attempt_number += 1
 
     def attempts_async(self) -> tenacity.AsyncRetrying:
         """The attempts, for `async for`; cancelling the task ends a wait."""
-        return tenacity.AsyncRetrying(wait=self.wait, stop=self._stop, retry=_IF_TEMPORARY, reraise=True)
-
-    def attempts_until(self, stopping: Event) -> tenacity.Retrying:
-        """The attempts, for `for`; setting `stopping` ends a wait with Interrupted."""
-        return tenacity.Retrying(
-            wait=self.wait, stop=self._stop, retry=_IF_TEMPORARY, reraise=True, sleep=_sleep_until(stopping)
-        )
+        return tenacity.AsyncRetrying(wait=self._wait, stop=self._stop, retry=_IF_TEMPORARY, reraise=True)
 
     @property
     def _stop(self) -> tenacity.stop.stop_base:
@@ -83,14 +68,6 @@ class Policy:
 
 
 _IF_TEMPORARY: Final = tenacity.retry_if_exception(is_temporary)
-
-
-def _sleep_until(stopping: Event) -> Callable[[float], None]:
-    def sleep(seconds: float) -> None:
-        if stopping.wait(seconds):
-            raise Interrupted("stopped while waiting for the next attempt")
-
-    return sleep
 
 
 CONSIGN: Final = Policy(first=2.0, longest=20.0, attempts=None)

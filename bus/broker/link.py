@@ -192,17 +192,17 @@ class Link:
 
     async def _keep(self) -> None:
         """Have a connection at all times."""
-        waits = AWAY.waits()
+        backoff = AWAY.backoff()
         while True:
             try:
                 connection = await self._connect()
             except Away as away:
-                wait = next(waits)
+                wait = next(backoff)
                 self.why = str(away)
                 _log.warning("broker-away", link=self.name, reason=away, pause=round(wait, 1))
                 await asyncio.sleep(wait)
                 continue
-            waits = AWAY.waits()
+            backoff = AWAY.backoff()
             self._connection = connection
             self._connections += 1
             self.why = None
@@ -214,7 +214,7 @@ class Link:
             self._connection = None
             self._lanes.clear()
             _log.warning("broker-lost", link=self.name, reason=reason)
-            await asyncio.sleep(next(waits))
+            await asyncio.sleep(next(backoff))
 
     async def _connect(self) -> Connection:
         connection = Connection(self._parameters)
@@ -241,7 +241,7 @@ class Link:
             raise Unconfirmed(f"{why} for {deadline:.1f} s; not sent", sent=False) from exc
 
     async def _open_lane(self, lane: str) -> Channel:
-        waits = AWAY.waits()
+        backoff = AWAY.backoff()
         while True:
             await self.wait_connected()
             connection = self._connection
@@ -254,4 +254,4 @@ class Link:
                 self._lanes[lane] = await self._open(confirming=True)
             except Away as away:
                 _log.warning("lane-not-opened", link=self.name, lane=lane, reason=away)
-                await asyncio.sleep(next(waits))
+                await asyncio.sleep(next(backoff))

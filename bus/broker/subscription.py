@@ -189,7 +189,7 @@ class Subscription:
         self._news.set()
 
     async def _tend(self) -> None:
-        waits = AWAY.waits()
+        backoff = AWAY.backoff()
         while not self._stopped:
             await self._going.wait()
             await self._connected()
@@ -197,17 +197,17 @@ class Subscription:
                 channel = await self._start()
             except Away as away:
                 _log.warning("queue-not-consumed", queue=str(self), reason=away)
-                await asyncio.sleep(next(waits))
+                await asyncio.sleep(next(backoff))
                 continue
             if channel is None:
                 continue
             reason = await asyncio.shield(channel.gone)
             if self._unsettled or self._arrived:
-                waits = AWAY.waits()
+                backoff = AWAY.backoff()
             self._forget()
             if self._going.is_set() and not self._stopped:
                 _log.warning("consumer-lost", queue=str(self), reason=reason)
-                await asyncio.sleep(next(waits))
+                await asyncio.sleep(next(backoff))
 
     async def _start(self) -> ConsumerChannel | None:
         """Open a channel and consume everything over it that can be consumed now."""

@@ -85,10 +85,6 @@ class Calendar:
         """
         return self.after_working(self.deadlines[speed].registration, start, agency)
 
-    def works_on(self, day: date, agency: str | None) -> bool:
-        """Whether the agency works on that day at all."""
-        return bool(self.hours[day.weekday()]) and not self._is_free(day, agency)
-
     def after_working(self, amount: timedelta, start: datetime, agency: str | None) -> datetime:
         """The moment at which the agency has worked for `amount`, counted from `start`.
 

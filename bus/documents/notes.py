@@ -55,7 +55,13 @@ class NoteKey:
 
 
 def log_key(path: Path, name: str, passphrase: str | None = None) -> NoteKey:
-    """Read the log's key. Raises Misconfigured for one that is missing, readable by others or of another kind."""
+    """Read the log's key. Raises Misconfigured for one that is missing, readable by others or of another kind,
+
+    and for a name that cannot stand in a note.
+    """
+    if not is_key_name(name):
+        fix = "Write a name without blanks and plus signs, such as saraban.example/ledger"
+        raise Misconfigured(Problem("bus.toml", "ledger.origin", "cannot stand in a signed note", fix))
     return NoteKey(name, LOG, _read(path, passphrase))
 
 
@@ -75,14 +81,6 @@ def make_key(path: Path, passphrase: str | None = None) -> None:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
-
-
-def require_name(name: str, file: str, key: str) -> str:
-    """Return a name that may stand in notes. Raises Misconfigured."""
-    if is_key_name(name):
-        return name
-    fix = "Write a name without blanks and plus signs, such as saraban.example/ledger"
-    raise Misconfigured(Problem(file, key, "cannot stand in a signed note", fix))
 
 
 def _read(path: Path, passphrase: str | None) -> Ed25519PrivateKey:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, Engine, func, insert, select
 
 from bus.errors import Transient
-from bus.ledger.database import appending, reading
+from bus.ledger.database import appending
 from bus.ledger.entry import timestamp
 from bus.ledger.tables import halts
 from bus.thai import now
@@ -27,13 +27,6 @@ def require_none(connection: Connection) -> None:
     row = connection.execute(_NEWEST).first()
     if row is not None and row.halted:
         raise Halted(f"the ledger is halted: {row.reason}")
-
-
-def reason_of(engine: Engine) -> str | None:
-    """Return why the ledger is halted, None while it is not."""
-    with reading(engine) as connection:
-        row = connection.execute(_NEWEST).first()
-    return row.reason if row is not None and row.halted else None
 
 
 def set_halted(engine: Engine, halted: bool, *, operator: str, reason: str) -> None:

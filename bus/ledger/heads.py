@@ -23,10 +23,6 @@ class Heads:
         """Return the newest signed head, None before the first."""
         return self._first(select(checkpoints).order_by(checkpoints.c.size.desc()))
 
-    def covering(self, seq: int) -> Head | None:
-        """Return the smallest signed head whose tree has this entry, None if none has it yet."""
-        return self._first(select(checkpoints).where(checkpoints.c.size >= seq).order_by(checkpoints.c.size))
-
     def of_size(self, size: int) -> Head | None:
         """Return the signed head of exactly so many entries."""
         return self._first(select(checkpoints).where(checkpoints.c.size == size))

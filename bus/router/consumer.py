@@ -163,7 +163,7 @@ class Consumer:
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Give everything in hand back to the queue and take no more until ledger and depot answer."""
         await subscription.pause()
-        for seconds in AWAY.waits():
+        for seconds in AWAY.backoff():
             if stop.is_set() or await self._intake.all_answer():
                 break
             await pause(stop, seconds)

@@ -31,7 +31,7 @@ class Courier:
     rounds: int = 0
     """How often it was begun anew: of the publishes of one round that fail, the first counts for all."""
     resume_at: float = 0.0
-    pauses: Iterator[float] = field(default_factory=CONSIGN.waits)
+    pauses: Iterator[float] = field(default_factory=CONSIGN.backoff)
 
     @property
     def lane(self) -> str:

@@ -198,7 +198,7 @@ class Fanout:
             courier.in_flight.discard(consignment.number)
         reached("router.after-confirm")
         if courier.failures and courier.rounds == begun:
-            courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.waits()
+            courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.backoff()
         self.published += 1
         self._delivered_to.add(courier.agency)
         self._confirmed.append(consignment)

@@ -66,7 +66,7 @@ async def _refuse(messages: list[Incoming], intake: Processor, stop: asyncio.Eve
     """Have expired messages refused for having borne an expiration; return those that meet a fault even so."""
     left = [(one, replace(delivery_of(one), asked=("expiration",))) for one in messages]
     bugs: list[Incoming] = []
-    for seconds in AWAY.waits():
+    for seconds in AWAY.backoff():
         settled = await intake.process([delivery for _, delivery in left])
         bugs += [one for (one, _), each in zip(left, settled, strict=True) if each is Settlement.PARK]
         left = [one for one, each in zip(left, settled, strict=True) if each is Settlement.RETRY_LATER]
@@ -124,7 +124,7 @@ def _replays(ledger: Ledger, done_through: int) -> tuple[int, list[Delivery]]:
 
 async def _until_durable(appends: GroupCommit, act: Callable[[Writer], T], stop: asyncio.Event) -> T:
     """Append, waiting for a database that is away. Raises Closed when stopped before: the message stays parked."""
-    for seconds in AWAY.waits():
+    for seconds in AWAY.backoff():
         if stop.is_set():
             break
         try:

@@ -243,7 +243,6 @@ def test_a_head_that_does_not_continue_the_last_is_not_signed_and_nothing_more_i
     with pytest.raises(Tampered):
         signer.sign()
     assert rig.counts(rewritten)["checkpoints"] == heads
-    assert halt.reason_of(rewritten.engine)
     with pytest.raises(Transient, match="halted"), rewritten.append():
         pass
     with pytest.raises(Transient, match="halted"):
@@ -253,8 +252,8 @@ def test_a_head_that_does_not_continue_the_last_is_not_signed_and_nothing_more_i
 def test_a_halt_is_lifted_by_an_operator_and_stands_in_the_database(ledger: Ledger) -> None:
     halt.set_halted(ledger.engine, True, operator="signer", reason="a test")
     halt.set_halted(ledger.engine, True, operator="signer", reason="a test again")
-    assert halt.reason_of(ledger.engine) == "a test"
+    with pytest.raises(Transient, match=r"halted: a test$"), ledger.append():
+        pass
     halt.set_halted(ledger.engine, False, operator="sample", reason="it was a test")
-    assert halt.reason_of(ledger.engine) is None
     grown(ledger, 1)
     assert rig.counts(ledger)["halts"] == 2

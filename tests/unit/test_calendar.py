@@ -113,9 +113,6 @@ def test_a_closure_stops_the_time_of_its_agency_only() -> None:
     assert calendar.registration_due("001", start, ETDA) == at("2026-11-20T09:00")
     assert calendar.registration_due("001", start, DGA) == at("2026-11-18T09:00")
     assert calendar.registration_due("001", start, None) == at("2026-11-18T09:00")
-    assert not calendar.works_on(date(2026, 11, 18), ETDA)
-    assert calendar.works_on(date(2026, 11, 18), DGA)
-    assert not calendar.works_on(date(2026, 11, 21), DGA)
 
 
 @st.composite

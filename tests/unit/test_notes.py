@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.documents.notes import NoteKey, log_key, make_key, require_name, witness_key
+from bus.documents.notes import NoteKey, log_key, make_key, witness_key
 from bus.errors import Misconfigured
 from bus.verifier.notes import (
     LOG,
@@ -162,4 +162,4 @@ def test_a_key_that_others_can_read_or_of_another_kind_is_not_used(tmp_path: Pat
         log_key(tmp_path / "none.pem", "a")
     assert "PRIVATE" not in repr(NoteKey("a", LOG, Ed25519PrivateKey.generate()))
     with pytest.raises(Misconfigured, match="signed note"):
-        require_name("a b", "bus.toml", "ledger.origin")
+        log_key(path, "a b")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from dataclasses import replace
 from itertools import islice
 
 import pytest
 
 from bus import retry
 from bus.errors import Misconfigured, Problem, RefusalCode, Refused, Transient
-from bus.retry import Interrupted, Policy
+from bus.retry import Policy
 
 QUICK = Policy(first=0.001, longest=0.002, attempts=4)
 SLOW = Policy(first=600.0, longest=600.0, attempts=None)
@@ -38,14 +36,7 @@ class _Failing:
         return "done"
 
 
-def _tried(policy: Policy, work: _Failing, stopping: threading.Event | None = None) -> str:
-    for attempt in policy.attempts_until(stopping or threading.Event()):
-        with attempt:
-            return work()
-    raise AssertionError("an attempt either answers or raises")
-
-
-async def _tried_async(policy: Policy, work: _Failing) -> str:
+async def _tried(policy: Policy, work: _Failing) -> str:
     async for attempt in policy.attempts_async():
         with attempt:
             return work()
@@ -57,7 +48,7 @@ async def _tried_async(policy: Policy, work: _Failing) -> str:
 )
 def test_what_is_temporary_is_tried_again(error: BaseException) -> None:
     work = _Failing(error, error)
-    assert _tried(QUICK, work) == "done"
+    assert asyncio.run(_tried(QUICK, work)) == "done"
     assert work.calls == 3
 
 
@@ -65,62 +56,25 @@ def test_what_is_temporary_is_tried_again(error: BaseException) -> None:
 def test_what_is_permanent_is_tried_once(error: BaseException) -> None:
     work = _Failing(error)
     with pytest.raises(type(error)) as caught:
-        _tried(QUICK, work)
+        asyncio.run(_tried(QUICK, work))
     assert caught.value is error
     assert work.calls == 1
-    again = _Failing(error)
-    with pytest.raises(type(error)):
-        asyncio.run(_tried_async(QUICK, again))
-    assert again.calls == 1
 
 
 def test_when_the_attempts_are_used_up_the_last_error_itself_comes_out() -> None:
     errors = [Transient(str(number)) for number in range(9)]
     work = _Failing(*errors)
     with pytest.raises(Transient) as caught:
-        _tried(QUICK, work)
+        asyncio.run(_tried(QUICK, work))
     assert caught.value is errors[3]
     assert work.calls == QUICK.attempts
-
-
-def test_asynchronous_attempts_follow_the_same_policy() -> None:
-    work = _Failing(Transient("away"), Transient("away"))
-    assert asyncio.run(_tried_async(QUICK, work)) == "done"
-    assert work.calls == 3
-
-
-def test_a_stop_ends_a_wait_and_no_attempt_follows() -> None:
-    stopping, failed = threading.Event(), threading.Event()
-    outcome: list[BaseException] = []
-    work = _Failing(Transient("away"))
-
-    def run() -> None:
-        def observed() -> str:
-            failed.set()
-            return work()
-
-        try:
-            for attempt in replace(SLOW, attempts=5).attempts_until(stopping):
-                with attempt:
-                    observed()
-        except Interrupted as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    assert failed.wait(5)
-    stopping.set()
-    thread.join(5)
-    assert not thread.is_alive()
-    assert [type(error) for error in outcome] == [Interrupted]
-    assert work.calls == 1
 
 
 def test_cancelling_a_task_ends_its_wait() -> None:
     work = _Failing(Transient("away"))
 
     async def scenario() -> None:
-        task = asyncio.create_task(_tried_async(SLOW, work))
+        task = asyncio.create_task(_tried(SLOW, work))
         await asyncio.sleep(0)  # one turn: the first attempt fails and its wait begins
         assert work.calls == 1
         task.cancel()
@@ -131,13 +85,9 @@ def test_cancelling_a_task_ends_its_wait() -> None:
     assert work.calls == 1
 
 
-def test_an_interruption_is_not_tried_again_by_an_outer_policy() -> None:
-    assert not retry.is_temporary(Interrupted("stopped"))
-
-
 @pytest.mark.parametrize("policy", [retry.CONSIGN, retry.DEPOT, retry.AWAY])
 def test_waits_are_jittered_and_bounded(policy: Policy) -> None:
-    waits = list(islice(policy.waits(), 200))
+    waits = list(islice(policy.backoff(), 200))
     assert len(waits) == (200 if policy.attempts is None else policy.attempts - 1)
     assert all(policy.first / 10 <= wait <= policy.longest for wait in waits)
     assert waits[0] <= policy.first
