@@ -13,7 +13,7 @@ from bus import logs
 from bus.connections import Limits as ConnectionLimits
 from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
-from bus.directory import Directory, PinnedCertificate, from_json
+from bus.directory import Directory, PinnedCertificate
 from bus.errors import Misconfigured, Problem, Transient
 from bus.ledger import schema
 from bus.ledger.entry import Kind
@@ -21,6 +21,7 @@ from bus.ledger.store import Ledger
 from bus.logs import in_words
 from bus.process import pause
 from bus.readiness import Readiness
+from bus.router.activation import directory_in_force, versions
 from bus.settings import BusSettings
 from bus.transparency import log_routes
 from bus.web import serving
@@ -129,10 +130,10 @@ class DirectoryInForce:
 
     def _look(self) -> None:
         with self._ledger.read() as reader:
-            entry = reader.latest(Kind.DIRECTORY)
-            if entry and entry.seq != self._entry:
-                self._directory, self._entry = from_json(reader.must_document(entry)), entry.seq
-                _log.info("directory-taken-up", version=self._directory.version, entry=entry.seq)
+            newest = versions(reader).directory
+            if newest and newest != self._entry:
+                self._entry, self._directory = directory_in_force(reader)
+                _log.info("directory-taken-up", version=self._directory.version, entry=self._entry)
         self._looked_at = time.monotonic()
 
 

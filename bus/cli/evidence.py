@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -64,36 +64,45 @@ def evidence(
     settings = settings_of(config)
     seal, stamp = bus_seal(settings), stamper(settings.evidence)
     since, until = asking.dates(date)
+    first, last = _span(span)
+    asked = any(each is not None for each in (span, number, sender, recipient, date, query))
     with opened(settings) as ledger:
         with ledger.read() as reader:
             names = asking.names_of(reader)
+            matching = partial(
+                reader.find_letters,
+                number=normalise_number(number) if number else None,
+                sender=asking.agency(names, sender, "--from"),
+                recipient=asking.agency(names, recipient, "--to"),
+                since=since,
+                until=until,
+                words=words_of(query),
+            )
             if letter is not None:
                 wanted = [row.letter for row in letters_named(reader, letter)]
             else:
-                matching = partial(
-                    reader.find_letters,
-                    number=normalise_number(number) if number else None,
-                    sender=asking.agency(names, sender, "--from"),
-                    recipient=asking.agency(names, recipient, "--to"),
-                    since=since,
-                    until=until,
-                    words=words_of(query),
-                )
-                first, last = _span(span)
-                asked = any(each is not None for each in (span, number, sender, recipient, date, query))
                 pages = paged(matching) if asked else iter(())
                 wanted = [row.letter for rows in pages for row in rows if first <= row.letter <= last]
         if not wanted:
             say({"packs": []}, json=json, words=["no letter is asked for, or none is found"])
             raise typer.Exit(NEGATIVE)
-        alone = letter is not None and len(wanted) == 1
-        _require_place(output if alone else output / "pack.asice", made=None if alone else output)
+        paths = _paths(wanted, output, alone=letter is not None and len(wanted) == 1)
         # Entered first: a pack has the whole letter in it, and nobody reads unseen.
         note_reading(ledger, operator(), "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
-        doubts: dict[str, tuple[str, ...]] = {}
-        for one in _shown(wanted, json):
-            path = output if alone else output / f"letter-{one}.asice"
-            doubts[str(path)] = _write(ledger, settings, one, path, seal, stamp, files=files)
+        doubts = {
+            str(paths[one]): _write(ledger, settings, one, paths[one], seal, stamp, files=files)
+            for one in _shown(wanted, json)
+        }
+    _tell(doubts, json)
+
+
+def _paths(wanted: list[int], output: Path, *, alone: bool) -> dict[int, Path]:
+    """Where each letter's pack goes; ends with a usage error where none can be written."""
+    _require_place(output if alone else output / "pack.asice", made=None if alone else output)
+    return {one: output if alone else output / f"letter-{one}.asice" for one in wanted}
+
+
+def _tell(doubts: Mapping[str, tuple[str, ...]], json: bool) -> None:
     words = []
     for name, found in doubts.items():
         words += [f"{name}: check it with saraban-verify {name} --log-key KEY"]

@@ -6,6 +6,7 @@ An export carries the question, the number of answers and the ledger's head, so 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.unaccepted import UnacceptedRow
+from bus.settings import BusSettings
 from bus.thai import normalise_number
 
 _Found = tuple[LetterRow, LetterState]
@@ -94,37 +96,65 @@ def find(
         "words": sought(subject),
         "file": asking.file(file),
     }
-    wanted_state, wanted_code, wanted_hash = (
-        asking.state(state),
-        asking.refusal(code),
-        asking.file(sha256, "--hash"),
-    )
+    wanted = _Wanted(asking.state(state), asking.refusal(code), asking.file(sha256, "--hash"), limit)
     settings = settings_of(config)
     with opened(settings) as ledger:
         with ledger.read() as reader:
             names = asking.names_of(reader)
             query["sender"] = asking.agency(names, sender, "--from")
-            query["recipient"] = to = asking.agency(names, recipient, "--to")
+            query["recipient"] = asking.agency(names, recipient, "--to")
             query["certificates"] = asking.certificates(reader, certificate)
-            asked = _asked(query, limit, state=wanted_state, hash=wanted_hash, code=wanted_code)
-            query["letters"] = _meant(reader, wanted_hash, wanted_code)
-            pages = in_batches(reader, partial(reader.find_letters, **query))
-            wanted = (pair for pair in pages if wanted_state is None or _has(pair[1], wanted_state, to))
-            found = list(islice(wanted, limit))
-            others = all_values(_unaccepted(reader, asked), settings, reader)
-            head = head_of(reader)
-        note_reading(ledger, auditor, "find", asked, len(found) + len(others))
+            result = _search(reader, settings, query, wanted)
+        note_reading(ledger, auditor, "find", result.asked, len(result.letters) + len(result.others))
+    _show(result, names, json=json, as_csv=as_csv)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is asked for beside what an index answers."""
+
+    state: str | None
+    code: str | None
+    sha256: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    asked: dict[str, Any]
+    letters: list[_Found]
+    others: list[dict[str, Any]]
+    """What was not accepted."""
+    head: dict[str, Any]
+
+
+def _search(reader: Reader, settings: BusSettings, query: Asked, wanted: _Wanted) -> _Result:
+    asked = _asked(query, wanted.limit, state=wanted.state, hash=wanted.sha256, code=wanted.code)
+    query["letters"] = _meant(reader, wanted.sha256, wanted.code)
+    pages = in_batches(reader, partial(reader.find_letters, **query))
+    to = query.get("recipient")
+    fitting = (pair for pair in pages if wanted.state is None or _has(pair[1], wanted.state, to))
+    return _Result(
+        asked=asked,
+        letters=list(islice(fitting, wanted.limit)),
+        others=all_values(_unaccepted(reader, asked), settings, reader),
+        head=head_of(reader),
+    )
+
+
+def _show(result: _Result, names: Names, *, json: bool, as_csv: bool) -> None:
     if json:
-        letters = [{**row_of(row), **state_of(one)} for row, one in found]
-        answer = {"query": asked, "count": len(found), "head": head, "letters": letters, "unaccepted": others}
-        say(answer, json=True, words=())
+        letters = [{**row_of(row), **state_of(one)} for row, one in result.letters]
+        answer = {"query": result.asked, "count": len(letters), "head": result.head, "letters": letters}
+        say(answer | {"unaccepted": result.others}, json=True, words=())
     elif as_csv:
         columns = [*columns_by_recipient(names), *export_columns()]
-        exported(columns, chain(by_recipient(found), as_rows(others)), About(asked, head))
+        rows = chain(by_recipient(result.letters), as_rows(result.others))
+        exported(columns, rows, About(result.asked, result.head))
     else:
-        shown = ({**row_of(row), "recipients": summary_of(one)} for row, one in found)
-        listed(f"{len(found)} letters", _columns(names), shown)
-        print_listed(others, names)
+        shown = ({**row_of(row), "recipients": summary_of(one)} for row, one in result.letters)
+        listed(f"{len(result.letters)} letters", _columns(names), shown)
+        print_listed(result.others, names)
 
 
 def _asked(query: Asked, limit: int, **more: str | None) -> dict[str, Any]:
