@@ -24,7 +24,7 @@ class Answers:
 
     def __init__(self, seal: Seal, codes: Codes) -> None:
         self._seal = seal
-        self._codes = codes
+        self.codes = codes
 
     def accepted(
         self, *, letter_id: UUID, digest: str, received_at: datetime, now: datetime, terms: Terms
@@ -108,13 +108,13 @@ class Answers:
 
     def _say(self, event: Event, fact: str | None, **fields: object) -> Signed:
         notice_id = uuid5(_MACHINE_NOTICES, f"{event}/{fact}") if fact else uuid4()
-        etsi = self._codes.events[event].etsi
+        etsi = self.codes.events[event].etsi
         uri = f"http://uri.etsi.org/19522/Event/{etsi}" if etsi else None
         notice = Notice(notice_id=notice_id, event=event, event_uri=uri, author=BUS, **fields)  # type: ignore[arg-type]
         return sign(notice, self._seal)
 
     def _reasons(self, reason: Refused) -> tuple[ReasonText, ...]:
-        text = self._codes.refusals[reason.code]
+        text = self.codes.refusals[reason.code]
         place = f" ({reason.where})" if reason.where else ""
         detail = f": {_line(reason.detail)}" if reason.detail else ""
         return (

@@ -82,52 +82,18 @@ class _Parts:
         outlet: Link,
         depot: PresenceClient,
     ) -> None:
-        name = settings.router.name
-        codes = load_codes(settings.codes.folder)
-        with ledger.read() as reader:
-            examined_under = versions(reader)
-            _, directory = directory_in_force(reader)
-            _, calendar = calendar_in_force(reader)
-        self.name, self.ledger, self.intake_link, self.outlet = name, ledger, intake, outlet
+        self.name, self.ledger, self.intake_link, self.outlet = settings.router.name, ledger, intake, outlet
         self.metrics = Metrics()
         self.alarms = Alarms(self.metrics.registry)
         self.checkpoints = Checkpoints(ledger_signer(settings, ledger), self.alarms)
         self.appends = GroupCommit(ledger)
-        answers = Answers(seal, codes)
-        self.fanout = Fanout(
-            outlet,
-            ledger,
-            self.appends,
-            router=name,
-            alarms=self.alarms,
-            head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
-            on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
-        )
-        shares = self.shares = Shares(_share(settings.shares))
-        self.intake = Processor(
-            rules=Rules(directory, calendar, codes, answers, settings.shares.refusals_per_hour),
-            examined_under=examined_under,
-            ledger=ledger,
-            depot=depot,
-            appends=self.appends,
-            recorder=Recorder(name, settings.shares.refusals_per_hour),
-            fanout=self.fanout,
-            metrics=self.metrics,
-            shares=shares,
-            alarms=self.alarms,
-        )
+        self.shares = Shares(_share(settings.shares))
+        self.answers = Answers(seal, load_codes(settings.codes.folder))
+        self.fanout = self._fanout()
+        self.intake = self._processor(settings, depot)
         limits = Limits(settings.router.batch, settings.router.prefetch)
-        self.consumer = Consumer(self.intake, shares, limits)
-        self.deadlines = Deadlines(
-            link=outlet,
-            ledger=ledger,
-            appends=self.appends,
-            answers=answers,
-            router=name,
-            idle=self.consumer.idle_of,
-            give=self.fanout.give,
-            settle=timedelta(seconds=settings.router.settle_seconds),
-        )
+        self.consumer = Consumer(self.intake, self.shares, limits)
+        self.deadlines = self._deadlines(settings)
         self.watching = Watching(
             outlet=outlet,
             depot=depot,
@@ -138,6 +104,48 @@ class _Parts:
         )
         self._add_metrics()
         self.readiness = Readiness("router", self._causes(), self.metrics.registry)
+
+    def _fanout(self) -> Fanout:
+        return Fanout(
+            self.outlet,
+            self.ledger,
+            self.appends,
+            router=self.name,
+            alarms=self.alarms,
+            head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
+            on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
+        )
+
+    def _processor(self, settings: BusSettings, depot: PresenceClient) -> Processor:
+        per_hour = settings.shares.refusals_per_hour
+        with self.ledger.read() as reader:
+            examined_under = versions(reader)
+            _, directory = directory_in_force(reader)
+            _, calendar = calendar_in_force(reader)
+        return Processor(
+            rules=Rules(directory, calendar, self.answers.codes, self.answers, per_hour),
+            examined_under=examined_under,
+            ledger=self.ledger,
+            depot=depot,
+            appends=self.appends,
+            recorder=Recorder(self.name, per_hour),
+            fanout=self.fanout,
+            metrics=self.metrics,
+            shares=self.shares,
+            alarms=self.alarms,
+        )
+
+    def _deadlines(self, settings: BusSettings) -> Deadlines:
+        return Deadlines(
+            link=self.outlet,
+            ledger=self.ledger,
+            appends=self.appends,
+            answers=self.answers,
+            router=self.name,
+            idle=self.consumer.idle_of,
+            give=self.fanout.give,
+            settle=timedelta(seconds=settings.router.settle_seconds),
+        )
 
     def _causes(self) -> dict[str, Cause]:
         links = (self.intake_link, self.outlet)
