@@ -27,6 +27,7 @@ from adapters.refusals import FileUnavailable, refusal
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
+from bus.platform.folders import sync_folder
 from bus.retry import DEPOT, Policy
 
 _BLOCK = 256 * 1024
@@ -277,7 +278,7 @@ class _Download:
         return received if received <= self._size else 0
 
     def _open_at(self, start: int) -> BinaryIO:
-        file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
+        file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
         file.truncate(start)
         file.seek(start)
         return file
@@ -290,14 +291,10 @@ class _Download:
             return False
 
     def _finish(self) -> None:
-        with self._part.open("rb") as file:
+        with self._part.open("rb+") as file:  # Windows syncs no file that is open for reading alone
             os.fsync(file.fileno())
         self._part.replace(self._target)
-        folder = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._target.parent)
 
 
 @contextmanager

@@ -11,12 +11,12 @@ every process: what is about that subject can never get past this point.
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from bus.errors import BusError
+from bus.platform.process import FREEZE, KILL
 
 
 class FailpointReached(BusError):
@@ -68,7 +68,7 @@ def _act(name: str, about: Iterable[str]) -> None:
             os.fsync(lines.fileno())
     if point.action == "raise":
         raise FailpointReached(name)
-    os.kill(os.getpid(), signal.SIGKILL if point.action == "kill" else signal.SIGSTOP)
+    os.kill(os.getpid(), KILL if point.action == "kill" else FREEZE)
 
 
 def _stands_in(log: Path, name: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
+
+from bus.platform.process import told_to_end
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a busy thread hands the interpreter on. Heartbeats and confirms run in the event loop beside
@@ -25,15 +26,22 @@ PRIVATE = 0o077
 
 
 def keep_private() -> None:
-    """Let nobody else read what this program writes from now on, whatever umask it was started with."""
+    """Let nobody else read what this program writes from now on, whatever umask it was started with.
+
+    On Windows the umask says nothing of others: there the folders' access control lists do.
+    """
     os.umask(PRIVATE)
 
 
 def run_until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Run `work` in an event loop of its own; on SIGTERM or SIGINT set its event, and return when it has finished."""
+    """Run `work` in an event loop of its own; when told to end, set its event, and return when it has finished.
+
+    The loop is one that watches sockets, which the broker's client needs; on Windows it is not Python's own choice.
+    """
     sys.setswitchinterval(_SWITCH_EVERY)
     collect_rarely()
-    asyncio.run(_until_told(work))
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(_until_told(work))
 
 
 def collect_rarely() -> None:
@@ -44,9 +52,8 @@ def collect_rarely() -> None:
 
 async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await work(stop)
+    with told_to_end(stop.set):
+        await work(stop)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

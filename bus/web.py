@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from bus.connections import Guard, GuardedProtocol, Limits
 from bus.errors import Misconfigured, Problem
+from bus.platform.process import OWN_ADDRESS
 
 HEALTH_LIMITS: Final = Limits(most=100)
 """For what answers a few bytes to a few who ask."""
@@ -91,7 +92,7 @@ def _listening(host: str, port: int, setting: str) -> list[socket.socket]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, kind, protocol, _, address in dict.fromkeys(found):
             bound.append(socket.socket(family, kind, protocol))
-            bound[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound[-1].setsockopt(socket.SOL_SOCKET, OWN_ADDRESS, 1)
             if family == socket.AF_INET6:
                 bound[-1].setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             bound[-1].bind(address)

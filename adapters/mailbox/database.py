@@ -8,17 +8,15 @@ it lives; other commands only add rows, in short transactions, which `run` notic
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
@@ -29,8 +27,7 @@ from bus.thai import comparable
 
 LAYOUT = "1"
 _BUSY_SECONDS = 20
-_LOCK_TRIES = 5
-_LOCK_PAUSE = 0.05
+_LOCK_SECONDS = 0.25
 
 
 class AlreadyRunning(BusError):
@@ -146,16 +143,13 @@ class Database:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Be the one process that runs on this mailbox; AlreadyRunning if another one does."""
-        with self._lock_file() as descriptor:
-            # Asked several times: `running` holds the lock for an instant.
-            for _ in range(_LOCK_TRIES):
-                if _locked(descriptor):
-                    break
-                time.sleep(_LOCK_PAUSE)
-            else:
-                raise AlreadyRunning(f"another process runs on {self.folder}; stop it first")
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+        try:
+            lock = self._lock().acquire(
+                timeout=_LOCK_SECONDS
+            )  # not at once: `running` holds it for an instant
+        except Timeout as exc:
+            raise AlreadyRunning(f"another process runs on {self.folder}; stop it first") from exc
+        with lock:
             self.run = next(self._runs)
             try:
                 yield
@@ -164,16 +158,21 @@ class Database:
 
     def running(self) -> bool:
         """Whether some process holds the lock."""
-        with self._lock_file() as descriptor:
-            return not _locked(descriptor)
-
-    @contextmanager
-    def _lock_file(self) -> Iterator[int]:
-        descriptor = os.open(self.folder / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+            with self._lock().acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _lock(self) -> FileLock:
+        # The system's own lock, which ends with its process; `fallback_to_soft` would leave one behind.
+        return FileLock(
+            self.folder / "run.lock",
+            mode=0o600,
+            thread_local=False,
+            fallback_to_soft=False,
+            preserve_lock_file=True,
+        )
 
     def _prepare(self) -> None:
         with self.writing() as connection:
@@ -233,14 +232,6 @@ def _part(driver: sqlite3.Connection) -> Iterator[None]:
         driver.execute("RELEASE part")
         raise
     driver.execute("RELEASE part")
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bus.errors import BusError
+from bus.platform.folders import sync_folder
 
 _CHUNK = 1024 * 1024
 
@@ -37,15 +38,6 @@ def fingerprint(path: Path) -> Fingerprint:
             digest.update(piece)
             size += len(piece)
     return Fingerprint(digest.hexdigest(), size)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the folder's names durable: an fsync of a file says nothing of the name that leads to it."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class FileStore:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol
 
 from bus.depot.refusals import Refusal, RequestRefused
+from bus.platform.folders import sync_folder
 
 BLOCK = 256 * 1024
 """Bytes that are read or written at a time."""
@@ -218,12 +219,3 @@ def disk_full_is_refused() -> Iterator[None]:
         if exc.errno in _DISK_FULL:
             raise RequestRefused(Refusal.FULL) from exc
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,9 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bus.errors import Misconfigured, Problem
-
-_OTHERS = 0o077
-"""The rights of everybody but the owner, none of which a key file may grant."""
+from bus.platform.process import open_to_others
 
 
 def read_private_key(
@@ -26,8 +23,8 @@ def read_private_key(
     try:
         # One descriptor for both, so that the rights looked at are those of the bytes read.
         with path.open("rb") as file:
-            rights, pem = os.fstat(file.fileno()).st_mode, file.read()
-        if rights & _OTHERS:
+            is_open, pem = open_to_others(file.fileno()), file.read()
+        if is_open:
             wrong, fix = "can be read by others than its owner", f"Run: chmod 600 {path}"
         else:
             key = load_pem_private_key(pem, passphrase.encode() if passphrase else None)

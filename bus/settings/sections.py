@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import os
 import ssl
-import stat
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -13,6 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from bus.errors import Misconfigured, Problem
+from bus.platform.process import open_to_others
 from bus.settings.loading import Section
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -64,14 +64,14 @@ def read_secret(file: Path, key: str) -> str:
     try:
         with file.open("rb") as opened:
             # One descriptor for both, so that the rights looked at are those of the bytes read.
-            rights, raw = os.fstat(opened.fileno()).st_mode, opened.read(_LONGEST_SECRET + 1)
+            is_open, raw = open_to_others(opened.fileno()), opened.read(_LONGEST_SECRET + 1)
     except OSError as exc:
         wrong, fix = (
             f"cannot be read: {os.strerror(exc.errno or 0).lower()}",
             "Put it there, or mend the path",
         )
         raise Misconfigured(Problem(str(file), key, wrong, fix)) from exc
-    if rights & (stat.S_IRWXG | stat.S_IRWXO):
+    if is_open:
         raise Misconfigured(Problem(str(file), key, "can be read by others", f"Run chmod 600 {file}"))
     if unfit := _no_secret(raw):
         fix = "Write one line of plain UTF-8, without a byte order mark"

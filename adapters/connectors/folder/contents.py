@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -11,6 +10,7 @@ from adapters.connectors.folder.folders import is_plain
 from adapters.connectors.folder.names import readable
 from adapters.mailbox.acts import Verb
 from adapters.mailbox.mistakes import Mistake
+from bus.platform.folders import is_link
 
 LETTER = "letter"
 MARK = ".ready"
@@ -66,7 +66,7 @@ def no_manifest(names: Iterable[str], folder: str) -> Mistake:
 def stranger(name: str, found: os.stat_result) -> Mistake:
     """What is said of a thing that is neither a letter nor an act, nor a file that one of them names."""
     shown, meant = readable(name), _meant(name)
-    if stat.S_ISLNK(found.st_mode):
+    if is_link(found):
         return Mistake(
             shown,
             "เป็นลิงก์ ระบบไม่อ่านตามลิงก์ โปรดวางแฟ้มหรือไฟล์จริง",

@@ -2,7 +2,7 @@
 
 Between two looks at a path, a file or one of the folders above it can be swapped for a link to something else, such
 as the adapter's own key. So a folder is opened once, without following links, and every name is looked up in that very
-folder (openat(2), renameat(2)); what a file is, is asked of its descriptor once it is open.
+folder (`bus.platform.folders`); what a file is, is asked of its descriptor once it is open.
 """
 
 from __future__ import annotations
@@ -20,11 +20,9 @@ from typing import BinaryIO, Self
 from adapters.connectors.folder.names import readable
 from adapters.mailbox.files import FileChanged
 from adapters.mailbox.mistakes import Mistake, Mistaken
+from bus.platform import folders
+from bus.platform.folders import HeldFolder, is_link
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Not blocking: to open a FIFO would wait for somebody who writes into it."""
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NOT_PLAIN = frozenset({errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV, errno.EISDIR})
 _CHUNK = 1024 * 1024
 
@@ -32,17 +30,17 @@ _CHUNK = 1024 * 1024
 class Folder:
     """An open folder; a context manager. OSError is what leaves it, and Mistaken for a file that is not taken."""
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, held: HeldFolder) -> None:
+        self._held = held
 
     @classmethod
     def at(cls, path: Path) -> Self:
         """Open the folder that the settings or a command name; links in that path are its writer's."""
-        return cls(os.open(path, _FOLDER))
+        return cls(folders.hold(path))
 
     def folder(self, name: str) -> Folder:
         """Open a folder in this one; a link to one is none."""
-        return Folder(os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=self._descriptor))
+        return Folder(self._held.inner(name))
 
     def __enter__(self) -> Self:
         return self
@@ -50,16 +48,16 @@ class Folder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        self._held.close()
 
     def names(self) -> list[str]:
         """Everything in it, in no order; bytes that are no UTF-8 stand as lone surrogates."""
-        return os.listdir(self._descriptor)
+        return self._held.names()
 
     def look(self, name: str) -> os.stat_result | None:
         """What bears this name, a link as a link; None if nothing does."""
         try:
-            return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+            return self._held.look(name)
         except FileNotFoundError:
             return None
 
@@ -70,7 +68,7 @@ class Folder:
     def make(self, name: str) -> None:
         """Make a folder, unless there is one."""
         try:
-            os.mkdir(name, dir_fd=self._descriptor)
+            self._held.make(name)
         except FileExistsError:
             if not is_folder(self.look(name)):
                 raise
@@ -79,27 +77,27 @@ class Folder:
         """Rename into a folder of the same disk, over nothing."""
         if to.holds(new):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-        os.rename(name, new, src_dir_fd=self._descriptor, dst_dir_fd=to._descriptor)
+        self._held.rename(name, to._held, new)
 
     def remove(self, name: str) -> None:
         """Remove what the adapter itself has made here, with all that is in it; a link as a link."""
         found = self.look(name)
         if not is_folder(found):
             if found is not None:
-                os.unlink(name, dir_fd=self._descriptor)
+                self._held.unlink(name)
             return
         with self.folder(name) as inner:
             for each in inner.names():
                 inner.remove(each)
-        os.rmdir(name, dir_fd=self._descriptor)
+        self._held.rmdir(name)
 
     def remove_empty(self, name: str) -> None:
         """Remove an empty folder."""
-        os.rmdir(name, dir_fd=self._descriptor)
+        self._held.rmdir(name)
 
     def sync(self) -> None:
         """Make its names durable."""
-        os.fsync(self._descriptor)
+        self._held.sync()
 
     @contextmanager
     def opened(self, name: str, most: int) -> Iterator[BinaryIO]:
@@ -109,9 +107,9 @@ class Folder:
         read. FileChanged at the end of the block if it was written to meanwhile.
         """
         # Looked at first as well: only to open a device or a FIFO can do something already.
-        _require_plain(name, os.stat(name, dir_fd=self._descriptor, follow_symlinks=False))
+        _require_plain(name, self._held.look(name))
         try:
-            descriptor = os.open(name, _READ, dir_fd=self._descriptor)
+            descriptor = self._held.open(name)
         except OSError as exc:
             if exc.errno in _NOT_PLAIN:
                 raise _not_plain(name) from exc
@@ -150,7 +148,7 @@ class Folder:
 
     @contextmanager
     def _new(self, name: str) -> Iterator[BinaryIO]:
-        with open(os.open(name, _WRITE, 0o666, dir_fd=self._descriptor), "wb") as file:
+        with open(self._held.create(name), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -158,12 +156,12 @@ class Folder:
 
 def is_folder(found: os.stat_result | None) -> bool:
     """Whether that is a folder, and no link to one."""
-    return found is not None and stat.S_ISDIR(found.st_mode)
+    return found is not None and stat.S_ISDIR(found.st_mode) and not is_link(found)
 
 
 def is_plain(found: os.stat_result | None) -> bool:
     """Whether that is a file, and no link, device, FIFO or folder."""
-    return found is not None and stat.S_ISREG(found.st_mode)
+    return found is not None and stat.S_ISREG(found.st_mode) and not is_link(found)
 
 
 def size_of(file: BinaryIO) -> int:

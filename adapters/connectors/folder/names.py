@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -56,7 +55,7 @@ def readable(name: str) -> str:
         name.encode()
     except UnicodeEncodeError:
         try:
-            return printable(os.fsencode(name).decode("cp874"))
+            return printable(name.encode(errors="surrogateescape").decode("cp874"))
         except UnicodeError:
             pass
     return printable(name)

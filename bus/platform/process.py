@@ -1,0 +1,77 @@
+"""Signals, rights and sockets, as this system has them.
+
+On Windows a file has no rights by number: whoever may read what is written there is said by the access control list
+that it inherits from its folder, so nothing is asked or set here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+try:
+    import grp
+except ImportError:
+    grp = None  # type: ignore[assignment]
+
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_RIGHTS_BY_NUMBER: Final = hasattr(os, "getuid")
+_TOLD_TO_END: Final = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
+)
+KILL: Final[signal.Signals] = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""What `os.kill` ends a process with that has no say in it; on Windows that is what it does with SIGTERM."""
+FREEZE: Final[signal.Signals] = getattr(signal, "SIGSTOP", KILL)
+"""What stops a process where it stands; Windows has nothing of the kind, and it ends."""
+OWN_ADDRESS: Final[int] = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+"""The option of a socket that listens again at once after a restart, and on a port that nobody else can take over:
+SO_REUSEADDR would allow just that on Windows."""
+
+
+@contextmanager
+def told_to_end(act: Callable[[], object]) -> Iterator[None]:
+    """Call `act` in the running event loop on SIGTERM, SIGINT and, on Windows, Ctrl-Break, until the end of the block.
+
+    A loop that takes no signals, as on Windows, hears of one when it next wakes up.
+    """
+    loop = asyncio.get_running_loop()
+
+    def hear(_number: int, _frame: Any) -> None:
+        loop.call_soon_threadsafe(act)
+
+    with ExitStack() as stack:
+        for number in _TOLD_TO_END:
+            try:
+                loop.add_signal_handler(number, act)
+                stack.callback(loop.remove_signal_handler, number)
+            except NotImplementedError:
+                stack.callback(signal.signal, number, signal.signal(number, hear))
+        yield
+
+
+def open_to_others(descriptor: int) -> bool:
+    """Whether others than its owner have any right to an open file; False on a system without rights by number."""
+    return _RIGHTS_BY_NUMBER and bool(os.fstat(descriptor).st_mode & _OTHERS)
+
+
+def giver_to(group: str) -> Callable[[Path, int], None]:
+    """Return what gives a folder to this group, with a mode.
+
+    Raises KeyError when there is no such group, and NotImplementedError on a system without groups of this kind.
+    """
+    if grp is None:
+        raise NotImplementedError
+    return partial(_give, grp.getgrnam(group).gr_gid)
+
+
+def _give(number: int, folder: Path, mode: int) -> None:
+    os.chown(folder, -1, number)
+    folder.chmod(mode)
