@@ -11,7 +11,7 @@ from typing import Any
 from bus.documents.letter import Letter
 from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice, ReasonText
-from bus.documents.xml import DocumentType, open_envelope, read
+from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Refused
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
@@ -185,7 +185,7 @@ def _is_fact(found: SubmissionRefused) -> bool:
     return isinstance(document, Notice) and document.event in ONCE
 
 
-def _bound(found: SubmissionRefused) -> tuple[DocumentType | str, str, str]:
+def _bound(found: SubmissionRefused) -> tuple[str, str, str]:
     if found.document is None:
         return "unread", "", ""
     document = found.document.document
