@@ -28,6 +28,7 @@ class RefusalCode(StrEnum):
 
     TYPE_UNKNOWN_ROOT = "type.unknown-root"
     TYPE_UNKNOWN_VERSION = "type.unknown-version"
+    TYPE_UNREAD_VERSION = "type.unread-version"
     TYPE_EXTENSION = "type.extension"
 
     SCHEMA_ELEMENT = "schema.element"
@@ -97,12 +98,13 @@ class RefusalCode(StrEnum):
 
     @property
     def of_the_seal(self) -> bool:
-        """Whether it is the key or the signature that is refused, so that the same content, sealed anew, may pass."""
-        return self.value.startswith(("key.", "signature."))
+        """Whether the key, the signature or the version is refused: the same content, sealed anew, may pass."""
+        return self.value.startswith(("key.", "signature.")) or self is RefusalCode.TYPE_UNREAD_VERSION
 
 
 _CIRCUMSTANTIAL = frozenset(
     {
+        RefusalCode.TYPE_UNREAD_VERSION,
         RefusalCode.IDENTITY_AGENCY_SUSPENDED,
         RefusalCode.KEY_UNKNOWN,
         RefusalCode.KEY_NOT_YET_VALID,

@@ -22,11 +22,12 @@ from adapters.agent.tuning import Tuning, note_failure
 from adapters.mailbox import Attempt, Mailbox, OutboxEntry, OutboxFile, OutboxState, Receipted
 from adapters.mailbox.entries import REPORT
 from adapters.mailbox.keys import KeyState, key_state
+from adapters.mailbox.versions import Unread, version_for
 from adapters.refusals import FileUnavailable, NotTaken
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
 from bus.documents.seal import Seal
-from bus.documents.signing import sign
+from bus.documents.signing import Signed, sign
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Transient
@@ -153,11 +154,15 @@ class Sender:
             held = outbox.shown(contents, time.time() - _SURELY_HELD) if contents else set()
             next_due = outbox.next_due(but=[*but, *files])
         unsealed = [row for row in rows if row.raw is None]
-        signed: list[tuple[OutboxEntry, bytes]] = []
+        signed: list[tuple[OutboxEntry, Signed]] = []
         attempts: list[Attempt] = []
         for row in unsealed:
             try:
                 signed.append((row, self._sealed(row)))
+            except Unread as exc:
+                _LOG.error("a document is not submitted: its version is not read", document=row.document_id)
+                refused = Receipted(state=OutboxState.REFUSED, refusal=exc.code, refusal_detail=exc.detail)
+                attempts.append(replace(self._failed(row, exc.code), refused=refused))
             except Exception as exc:
                 _LOG.exception("sealing-failed", document=row.document_id, attempt=row.attempts)
                 attempts.append(self._failed(row, in_words(exc)))
@@ -165,7 +170,10 @@ class Sender:
         if signed:
             with self._mailbox.transaction():
                 own = self._seal.fingerprint
-                ready += [outbox.seal(row, raw, hashlib.sha256(raw).hexdigest(), own) for row, raw in signed]
+                ready += [
+                    outbox.seal(row, one.raw, hashlib.sha256(one.raw).hexdigest(), own, one.digest)
+                    for row, one in signed
+                ]
         lacking = {row: [file for file in each if file.sha256 not in held] for row, each in files.items()}
         return _Taken([(row, lacking[row.id]) for row in ready], attempts, next_due)
 
@@ -176,10 +184,11 @@ class Sender:
             _LOG.info("sealed-anew", count=again)
         self._known = known
 
-    def _sealed(self, row: OutboxEntry) -> bytes:
+    def _sealed(self, row: OutboxEntry) -> Signed:
         if row.type == REPORT:
-            return signed_json(row.document, self._seal).encode()
-        return sign(read(open_envelope(row.document).root), self._seal).raw
+            return Signed(signed_json(row.document, self._seal).encode(), row.digest)
+        document = read(open_envelope(row.document).root)
+        return sign(document, self._seal, version_for(self._mailbox, document))
 
     async def _send(self, row: OutboxEntry, files: Sequence[OutboxFile]) -> None:
         uploaded: dict[int, float] = {}

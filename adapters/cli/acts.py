@@ -26,7 +26,8 @@ _OPTIONS: dict[str, Any] = {
         int | None, typer.Option(help="The register's year (พ.ศ.); that of the time, if left out.")
     ],
     "unit": Annotated[str | None, typer.Option(help="The unit whose register it is.")],
-    "officer": Annotated[str | None, typer.Option(help="The officer who registered it.")],
+    "officer": Annotated[str | None, typer.Option(help="The officer who does it.")],
+    "officer_title": Annotated[str | None, typer.Option(help="The officer's position.")],
     "reason": Annotated[str | None, typer.Option(help="The reason, in Thai.")],
     "reason_en": Annotated[str | None, typer.Option(help="The reason, in English.")],
     "reason_code": Annotated[str | None, typer.Option(help="A code of clerk_reasons.toml, or its name.")],
@@ -47,9 +48,10 @@ _OPTIONS: dict[str, Any] = {
     "reference": Annotated[str | None, typer.Option(help="Your own key; it comes back with the answer.")],
 }
 _REASONS = ("reason", "reason_en", "reason_code")
-_REGISTRATION = ("number", "registered_at", "year", "unit", "officer")
-_RECEIVED = ("letter_date", "letter_sender", "reference")
-_SENT = ("letter_date", "reference")
+_REGISTRATION = ("number", "registered_at", "year", "unit")
+_OFFICER = ("officer", "officer_title")
+_RECEIVED = (*_OFFICER, "letter_date", "letter_sender", "reference")
+_SENT = (*_OFFICER, "letter_date", "reference")
 
 _COMMANDS: dict[Verb, tuple[str, tuple[str, ...]]] = {
     Verb.REGISTER: (

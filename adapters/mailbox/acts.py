@@ -22,6 +22,7 @@ from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from adapters.mailbox.notices import NoticeRow
 from adapters.mailbox.receipts import event_uri_of
+from adapters.mailbox.versions import Unread, version_for
 from bus.codes import load_codes
 from bus.documents.lifecycle import (
     BY_SENDER,
@@ -33,7 +34,7 @@ from bus.documents.lifecycle import (
     lacking,
     violation,
 )
-from bus.documents.notice import Event, Notice, OtherMeans, ReasonText, Registration
+from bus.documents.notice import Event, Notice, Officer, OtherMeans, ReasonText, Registration
 from bus.errors import RefusalCode
 from bus.thai import now, to_buddhist
 
@@ -81,6 +82,8 @@ class Act:
     """Buddhist era; that of `registered_at` if left out."""
     unit: str | None = None
     officer: str | None = None
+    """Who did it: of a registration without `officer_title` it stands there, else in the notice's own `officer`."""
+    officer_title: str | None = None
     reason_code: str | None = None
     reason_th: str | None = None
     reason_en: str | None = None
@@ -104,6 +107,8 @@ class Act:
     def content_key(self, digest: str) -> str:
         """The same for the same act about the same letter, whenever and through whatever it is asked for."""
         content = asdict(self) | {"verb": self.answers, "letter": digest, "reference": None}
+        if self.officer_title is None:
+            del content["officer_title"]  # which mailboxes of before have no key with
         return hashlib.sha256(json.dumps(content, default=str, sort_keys=True).encode()).hexdigest()
 
 
@@ -168,9 +173,13 @@ def _perform(
     answered = _newest(found, _ANSWERS_TO.get(event, slot))
     context = supersedes or (answered.notice_id if answered and answered.outbox is None else "")
     superseded = UUID(supersedes) if supersedes else None
-    return _say(
-        mailbox, act, _notice(act, mailbox.agency, letter_id, digest, about, superseded), key, context
-    )
+    notice = _notice(act, mailbox.agency, letter_id, digest, about, superseded)
+    try:
+        version_for(mailbox, notice)
+    except Unread as exc:
+        words = load_codes().refusal(exc.code)
+        _refuse("officer", f"{words.th} ({exc.detail})", f"{words.en} ({exc.detail})")
+    return _say(mailbox, act, notice, key, context)
 
 
 _ANSWERS_TO = {Event.NUMBER_DISPUTED: Slot.ANSWER}
@@ -224,7 +233,15 @@ def _notice(
         reason_texts=tuple(ReasonText(language=lang, value=text) for lang, text in texts if text),
         suggested_receiver=act.suggested_receiver,
         other_means=OtherMeans(code=act.means, reference=act.means_reference) if act.means else None,
+        officer=_officer(act),
     )
+
+
+def _officer(act: Act) -> Officer | None:
+    """Who did it, if a registration does not say so already: only notice/1.1 has room for it."""
+    if act.officer is None or (act.answers is Event.REGISTERED and act.officer_title is None):
+        return None
+    return Officer(name=act.officer, job_title=act.officer_title)
 
 
 def _registration(act: Act) -> Registration | None:
@@ -258,6 +275,8 @@ def _require_complete(act: Act) -> None:
         "suggested_receiver": act.suggested_receiver,
         "other_means": act.means,
     }
+    if act.officer_title and act.officer is None:
+        _refuse("officer", "ระบุตำแหน่งแล้วแต่ไม่มีชื่อเจ้าหน้าที่", "the officer's position is given without the name")
     missing = lacking(act.answers, stated.get)
     mistakes = [Mistake(*_MISSING[missing])] if missing else []
     reasons = load_codes().clerk_reasons

@@ -76,7 +76,7 @@ def _settle(
     if refused and key and of_the_seal(receipted.refusal) and row.sealed_with != key.fingerprint:
         entries.unseal(connection, row.id)
         return
-    told = refused and (row.refusal, row.refusal_detail) == (receipted.refusal, receipted.refusal_detail)
+    told = receipted.repeats(row)
     entries.answer(connection, row, receipted, arrival.id, told=told, under=str(key or ""))
     if row.type == "letter" and receipted.state is OutboxState.ACCEPTED:
         record(connection, notice, arrival=arrival.id, entry=receipted.entry)

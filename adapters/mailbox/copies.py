@@ -43,6 +43,7 @@ def take_copy(connection: Connection, arrival: Arrival, verified: Verified[Lette
         "raw": arrival.body,
         "submission": hashlib.sha256(arrival.body).hexdigest(),
         "sealed_with": verified.fingerprint,
+        "digest": verified.digest,
         "next_attempt_at": time.time() + _ANSWER_WITHIN,
     }
     known = entries.by_document(connection, document_id)
@@ -70,7 +71,7 @@ def _compare(
     if known.state is OutboxState.ACCEPTED:
         return
     if known.content_key == values["content_key"]:
-        same = {name: values[name] for name in ("document", "digest")} | sealed
+        same = {"document": values["document"]} | sealed
         answered = {"state": OutboxState.SENT, "refusal": None, "refusal_detail": None, "last_error": None}
         connection.execute(update(outbox).where(outbox.c.id == known.id).values(**same, **answered))
         return

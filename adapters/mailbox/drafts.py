@@ -49,7 +49,7 @@ def _values(document: Letter | Notice, content: str | Letter | Notice, reference
     Refused if the document does not follow its schema: better heard now than from the bus.
     """
     tree = build(document)
-    schema.check_tree(tree, "letter" if isinstance(document, Letter) else "notice")
+    schema.check_tree(tree)
     return {
         "reference": reference,
         "content_key": content if isinstance(content, str) else content_digest(build(content)),

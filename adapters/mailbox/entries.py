@@ -97,6 +97,11 @@ class Receipted:
     refusal: str | None = None
     refusal_detail: str | None = None
 
+    def repeats(self, row: OutboxEntry) -> bool:
+        """Whether it is the refusal that the row has had before."""
+        same = (row.refusal, row.refusal_detail) == (self.refusal, self.refusal_detail)
+        return same and self.state is OutboxState.REFUSED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

@@ -77,14 +77,19 @@ class Outbox:
             self._files.take_in(source, Fingerprint(file.digest, file.size))
 
     def seal(
-        self, row: OutboxEntry, raw: bytes, submission: str, sealed_with: str | None = None
+        self, row: OutboxEntry, raw: bytes, submission: str, sealed_with: str | None = None, digest: str = ""
     ) -> OutboxEntry:
-        """Keep the signed bytes, and give the row with them: what was published is replaced only after a refusal."""
-        values = {"key": row.id, "raw": raw, "submission": submission, "with": sealed_with}
+        """Keep the signed bytes, and give the row with them: what was published is replaced only after a refusal.
+
+        `digest`: of the content in the version that was sealed, if it is another than it was put in with.
+        """
+        digest = digest or row.digest
+        values = {"key": row.id, "raw": raw, "submission": submission, "with": sealed_with, "digest": digest}
         with self._database.writing() as connection:
             if not connection.execute(_SEAL, values).rowcount:
                 return one(connection, row.id)
-        return replace(row, raw=raw, submission=submission, sealed_with=sealed_with, state=OutboxState.SEALED)
+        sealed = replace(row, raw=raw, submission=submission, sealed_with=sealed_with, digest=digest)
+        return replace(sealed, state=OutboxState.SEALED)
 
     def seal_anew(self, key: KeyState) -> int:
         """Send again what was refused for its seal, if something is known of the key that was not known then.
@@ -108,7 +113,7 @@ class Outbox:
                 values = {"key": each.row, "due": each.next_attempt_at, "error": each.error}
                 connection.execute(_CONFIRMED if each.error is None else _FAILED, values)
                 if each.refused and (row := one(connection, each.row)).state in UNANSWERED:
-                    answer(connection, row, each.refused, None)
+                    answer(connection, row, each.refused, None, told=each.refused.repeats(row))
 
     def put_report(self, report_id: str, octets: bytes, summary: str) -> None:
         """Put in what this adapter says about itself: it is sealed and sent until the bus has answered."""
@@ -267,6 +272,7 @@ _SEAL = (
         raw=bindparam("raw"),
         submission=bindparam("submission"),
         sealed_with=bindparam("with"),
+        digest=bindparam("digest"),
         state=OutboxState.SEALED,
     )
 )

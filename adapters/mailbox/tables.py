@@ -66,6 +66,8 @@ outbox = Table(
 )
 """Letters and notices of this agency: `document` before it is sealed, `raw` (the signed bytes) from then on.
 
+`document` is written in the oldest version that has room for it, so that the same content has the same `content_key`
+always; which version is sealed is decided when it is, and `digest` is that version's from then on.
 `sealed_with` is the SHA-256 of the certificate that they were sealed under, `refused_under` what was known of that
 certificate when the bus last refused them.
 """

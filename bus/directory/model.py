@@ -142,6 +142,14 @@ class Directory:
         found = self.topics.get(topic)
         return found.subscribers if found else None
 
+    def addressed(
+        self, *, agency: str | None = None, group: str | None = None, topic: str | None = None
+    ) -> tuple[str, ...] | None:
+        """The codes that an addressee of a letter stands for; None for an unknown group or topic."""
+        if agency:
+            return (agency,)
+        return self.members(group) if group else self.subscribers(topic or "")
+
     def reads(self, code: str, version: str) -> bool:
         """Whether the adapter at whose inbox letters to `code` arrive understands `version` (`letter/1.0`)."""
         inbox = self.inbox_of(code)

@@ -17,15 +17,17 @@ class Binding:
     """Element: a local name, or two joined by `/` for a wrapper. Attribute: its name. Text: `xml`, `base64`, empty."""
     of: str = ""
     """Attribute only: the child element that bears it, empty for the element itself."""
+    since: str = "1.0"
+    """The first version of the document that has it."""
 
 
 def _bound(binding: Binding, default: Any) -> Any:
     return field(default=default, metadata={"binding": binding})
 
 
-def element(name: str, *, default: Any = MISSING) -> Any:
+def element(name: str, *, since: str = "1.0", default: Any = MISSING) -> Any:
     """A child element; a tuple repeats it, a dataclass nests it, None leaves it out."""
-    return _bound(Binding("element", name), default)
+    return _bound(Binding("element", name, since=since), default)
 
 
 def attribute(name: str, *, of: str = "", default: Any = MISSING) -> Any:

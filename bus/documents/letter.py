@@ -1,7 +1,7 @@
-"""A letter, as it travels: schema letter/1.0 as frozen values.
+"""A letter, as it travels: all versions of letter/1 as frozen values.
 
 Field order is element order. `xml.py` derives reading and writing from these declarations, and the schema in
-`xsd/letter/1.0` states the bounds. Element names follow the national e-CMS standard where the meaning is the same.
+`xsd/letter` states the bounds. Element names follow the national e-CMS standard where the meaning is the same.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bus.documents.binding import attribute, element, flatten, text
-
-LETTER_NAMESPACE = "urn:saraban-bus:letter:1.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +139,8 @@ class Letter:
     sent_at: dt.datetime = element("SendDate")
     kind: str = element("KindCode")
     sub_kind: str | None = element("SubKindCode", default=None)
+    document_type: str | None = element("DocumentTypeCode", since="1.1", default=None)
+    """A finer kind of document beside `kind`, such as `minutes` or `order`."""
     secrecy: str = element("SecretCode", default="001")
     speed: str = element("SpeedCode", default="001")
     acknowledgement: str = element("AcknowledgementCode", default="registration")

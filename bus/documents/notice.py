@@ -1,4 +1,4 @@
-"""A notice: one small signed statement about a letter, schema notice/1.0 as frozen values."""
+"""A notice: one small signed statement about a letter, all versions of notice/1 as frozen values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from uuid import UUID
 from bus.documents.binding import attribute, element, text
 from bus.documents.letter import Extension
 
-NOTICE_NAMESPACE = "urn:saraban-bus:notice:1.0"
 BUS = "bus"
 """The author code of the bus itself; every other author is an agency's ten digits."""
 
@@ -66,6 +65,14 @@ class OtherMeans:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Officer:
+    """The officer who did what a notice says; the signature over the notice is the agency's, not the officer's."""
+
+    name: str = element("Name")
+    job_title: str | None = element("JobTitle", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What the bus froze when it accepted a letter."""
 
@@ -102,6 +109,7 @@ class Notice:
     reason_texts: tuple[ReasonText, ...] = element("ReasonText", default=())
     suggested_receiver: str | None = element("SuggestedReceiver", default=None)
     successor: str | None = element("Successor", default=None)
+    officer: Officer | None = element("Officer", since="1.1", default=None)
     terms: Terms | None = element("Terms", default=None)
     examined_through: datetime | None = element("ExaminedThrough", default=None)
     other_means: OtherMeans | None = element("OtherMeans", default=None)

@@ -11,6 +11,7 @@ from typing import Any, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from bus.documents.binding import Binding
+from bus.documents.versions import DocumentVersion
 from bus.thai import BANGKOK
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -77,6 +78,8 @@ class Plan:
     flats: tuple[Flat, ...]
     by_tag: dict[str, tuple[Slot, str]]
     """Tag of a child → its slot and, when that belongs to a flattened field, the name of the field."""
+    lacks: dict[str, str]
+    """Fields for which this version has no room, each with the name of its element."""
 
 
 def _written_text(value: str) -> str:
@@ -133,16 +136,17 @@ _BASE64 = Codec(_written_text, _collapsed)
 _PLANS: dict[tuple[type, str], Plan] = {}
 
 
-def plan_of(cls: type, namespace: str) -> Plan:
-    """The plan of a dataclass whose elements are in that namespace."""
-    if (cls, namespace) not in _PLANS:
-        _PLANS[cls, namespace] = _compiled(cls, namespace)
-    return _PLANS[cls, namespace]
+def plan_of(cls: type, version: DocumentVersion) -> Plan:
+    """The plan of a dataclass in a version of the document that it belongs to."""
+    if (cls, version.name) not in _PLANS:
+        _PLANS[cls, version.name] = _compiled(cls, version)
+    return _PLANS[cls, version.name]
 
 
-def _compiled(cls: type, namespace: str) -> Plan:
-    types = get_type_hints(cls)
-    bound = [(one.name, cast(Binding, one.metadata["binding"])) for one in fields(cls)]
+def _compiled(cls: type, version: DocumentVersion) -> Plan:
+    types, lacks = get_type_hints(cls), version.lacks(cls)
+    declared = ((one.name, cast(Binding, one.metadata["binding"])) for one in fields(cls))
+    bound = [(name, at) for name, at in declared if name not in lacks]
     attributes = [
         (at.of, AttributeSlot(name, at.name, _codec(types[name])))
         for name, at in bound
@@ -154,9 +158,7 @@ def _compiled(cls: type, namespace: str) -> Plan:
         if at.place == "text"
     ]
     parts = tuple(
-        _part(
-            name, at, types[name], namespace, tuple(slot for of, slot in attributes if of and of == at.name)
-        )
+        _part(name, at, types[name], version, tuple(slot for of, slot in attributes if of and of == at.name))
         for name, at in bound
         if at.place in ("element", "flatten")
     )
@@ -167,22 +169,23 @@ def _compiled(cls: type, namespace: str) -> Plan:
         parts=parts,
         flats=tuple(part for part in parts if isinstance(part, Flat)),
         by_tag=dict(_by_tag(parts)),
+        lacks=lacks,
     )
 
 
 def _part(
-    field: str, at: Binding, hint: Any, namespace: str, attributes: tuple[AttributeSlot, ...]
+    field: str, at: Binding, hint: Any, version: DocumentVersion, attributes: tuple[AttributeSlot, ...]
 ) -> Slot | Flat:
     value_type, many = _unwrapped(hint)
     nested = is_dataclass(value_type)
-    plan = plan_of(value_type, namespace) if nested else None
+    plan = plan_of(value_type, version) if nested else None
     if at.place == "flatten" and plan:
         return Flat(field, plan)
     outer, _, inner = at.name.partition("/")
     return Slot(
         field=field,
-        tag=f"{{{namespace}}}{outer}",
-        inner=f"{{{namespace}}}{inner}" if inner else "",
+        tag=f"{{{version.namespace}}}{outer}",
+        inner=f"{{{version.namespace}}}{inner}" if inner else "",
         many=many,
         codec=_CODECS[str if plan else value_type],
         plan=plan,

@@ -81,7 +81,7 @@ def examine(root: etree._Element) -> Claim:
         raise _refusal("a text is too long", signature)
     if _MEDDLING(signature):
         raise _refusal("an attribute of XMLSchema-instance, or of the namespace xml", signature)
-    if (verdict := schema.verdict(signature, "signature")) is not None:
+    if (verdict := schema.verdict(signature, schema.SIGNATURE)) is not None:
         message, line = verdict
         algorithm = "Algorithm" in message and any(f"'{tag}'" in message for tag in _ALGORITHMS)
         code = RefusalCode.SIGNATURE_ALGORITHM if algorithm else RefusalCode.SIGNATURE_PROFILE

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from functools import cache
 from threading import Lock
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import xmlschema
 from lxml import etree
 from xmlschema.validators import XsdAttribute, XsdAttributeGroup, XsdElement, XsdFacet, XsdGroup
 
 from bus import assets
-from bus.documents.xml import INSTANCE_ATTRIBUTE, DocumentType, Envelope
+from bus.documents.versions import version_of
+from bus.documents.xml import INSTANCE_ATTRIBUTE, Envelope
 from bus.errors import RefusalCode, Refused
 
-Validated = DocumentType | Literal["signature"]
+SIGNATURE = "xsd/signature/1.0/signature.xsd"
 
 _LONGEST_DETAIL = 1000
 """Characters: an explanation may quote the document."""
@@ -28,50 +29,47 @@ _ONE_AT_A_TIME = Lock()
 
 def check(envelope: Envelope) -> None:
     """Raise Refused(schema.*) unless the document is valid; `where` is the path and the line."""
-    check_tree(envelope.root, envelope.type)
+    check_tree(envelope.root)
 
 
-def check_tree(root: etree._Element, kind: DocumentType) -> None:
+def check_tree(root: etree._Element) -> None:
     """The same for a tree that has not been an envelope, such as one that is about to be signed."""
+    file = version_of(root.tag).schema
     # Such attributes would let a document talk to the validator about its own schema.
     if INSTANCE_ATTRIBUTE(root):
         raise Refused(RefusalCode.SCHEMA_ATTRIBUTE, "attributes of XMLSchema-instance are not allowed")
-    if (wrong := _first_error(root, kind)) is not None:
-        refusal = None if _TOO_MUCH(root) else _explained(root, kind)
+    if (wrong := _first_error(root, file)) is not None:
+        refusal = None if _TOO_MUCH(root) else _explained(root, file)
         raise refusal or _refusal(_code_by_libxml2(wrong), wrong.message, root, f"/ line {wrong.line}")
 
 
-def verdict(element: etree._Element, kind: Validated) -> tuple[str, int] | None:
+def verdict(element: etree._Element, file: str) -> tuple[str, int] | None:
     """What libxml2 finds wrong first with an element, in its own words, and the line; None when it is valid."""
-    wrong = _first_error(element, kind)
+    wrong = _first_error(element, file)
     return None if wrong is None else (str(wrong.message)[:_LONGEST_DETAIL], int(wrong.line))
 
 
-def _first_error(root: etree._Element, kind: Validated) -> Any:
+def _first_error(root: etree._Element, file: str) -> Any:
     """An entry of libxml2's log (`message`, `line`, `type_name`), or None."""
     with _ONE_AT_A_TIME:
-        validator = _deciding(kind)
+        validator = _deciding(file)
         return None if validator.validate(root) else cast(Any, validator.error_log)[0]
 
 
-def _schema_file(kind: Validated) -> str:
-    return str(assets.path(f"xsd/{kind}/1.0/{kind}.xsd"))
+@cache
+def _deciding(file: str) -> etree.XMLSchema:
+    return etree.XMLSchema(etree.parse(str(assets.path(file))))
 
 
 @cache
-def _deciding(kind: Validated) -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(_schema_file(kind)))
+def _explaining(file: str) -> xmlschema.XMLSchema10:
+    return xmlschema.XMLSchema10(str(assets.path(file)))
 
 
-@cache
-def _explaining(kind: DocumentType) -> xmlschema.XMLSchema10:
-    return xmlschema.XMLSchema10(_schema_file(kind))
-
-
-def _explained(root: etree._Element, kind: DocumentType) -> Refused | None:
+def _explained(root: etree._Element, file: str) -> Refused | None:
     """The first thing that xmlschema finds wrong, or None where it is the more lenient of the two."""
     try:
-        error = next(_explaining(kind).iter_errors(root), None)
+        error = next(_explaining(file).iter_errors(root), None)
     except xmlschema.XMLSchemaException:
         return None
     if error is None:

@@ -32,6 +32,7 @@ from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.octets import check_octets, seal_octets
 from bus.documents.seal import Seal, weakness_of
+from bus.documents.versions import DocumentVersion
 from bus.documents.xml import (
     MAX_BYTES,
     Document,
@@ -41,7 +42,6 @@ from bus.documents.xml import (
     parse_again,
     read,
     to_bytes,
-    type_of,
 )
 from bus.errors import RefusalCode, Refused
 from bus.thai import now
@@ -77,6 +77,8 @@ class Verified(Generic[DocumentT_co]):
     """A document that an agency demonstrably signed; only `verify` makes one."""
 
     document: DocumentT_co
+    version: str
+    """In which it is written: `letter/1.1`."""
     digest: str
     """Lower-case hexadecimal SHA-256 of the signed octets: the identity of the content."""
     raw: bytes
@@ -96,10 +98,13 @@ def is_notice(verified: Verified[Document]) -> TypeGuard[Verified[Notice]]:
     return isinstance(verified.document, Notice)
 
 
-def sign(document: Document, seal: Seal) -> Signed:
-    """Seal a document; raises Refused when it does not follow its schema or grows too large to be sent."""
-    root = build(document)
-    schema.check_tree(root, type_of(document))
+def sign(document: Document, seal: Seal, version: DocumentVersion | None = None) -> Signed:
+    """Seal a document; raises Refused when it does not follow its schema or grows too large to be sent.
+
+    In the oldest version that has room for all of it unless one is named (see `build`).
+    """
+    root = build(document, version)
+    schema.check_tree(root)
     octets = seal_octets(root, seal, now())
     raw = to_bytes(root)
     if len(raw) > MAX_BYTES:
@@ -129,6 +134,7 @@ def verify(
         raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
     return Verified(
         document=read(tree),
+        version=envelope.version.name,
         digest=envelope.digest,
         raw=envelope.raw,
         fingerprint=pin.fingerprint,

@@ -12,13 +12,14 @@ from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from lxml import etree
 
-from bus.documents.letter import LETTER_NAMESPACE, Letter
-from bus.documents.notice import NOTICE_NAMESPACE, Notice
+from bus.documents.letter import Letter
+from bus.documents.notice import Notice
 from bus.documents.plans import AttributeSlot, Codec, Flat, Plan, Slot, TextSlot, plan_of
+from bus.documents.versions import DocumentType, DocumentVersion, oldest_for, version_of
 from bus.errors import RefusalCode, Refused
 
 MAX_BYTES = 1_048_576
@@ -40,16 +41,8 @@ BLANKS = " \t\r\n"
 DS_NAMESPACE = "http://www.w3.org/2000/09/xmldsig#"
 SIGNATURE = f"{{{DS_NAMESPACE}}}Signature"
 
-DocumentType = Literal["letter", "notice"]
 Document = Letter | Notice
 
-VERSION = "1.0"
-_ROOTS: dict[str, tuple[DocumentType, type[Any], str, str]] = {
-    f"{{{LETTER_NAMESPACE}}}Letter": ("letter", Letter, LETTER_NAMESPACE, "LetterID"),
-    f"{{{NOTICE_NAMESPACE}}}Notice": ("notice", Notice, NOTICE_NAMESPACE, "NoticeID"),
-}
-_TAGS = {cls: tag for tag, (_, cls, _, _) in _ROOTS.items()}
-_OTHER_VERSION = re.compile(r"\{urn:saraban-bus:(letter|notice):[^}]*\}(Letter|Notice)")
 UUID_FORM = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # What may stand before the root: an XML declaration of version 1.0 in UTF-8, and blanks. Looking at these bytes before
@@ -85,9 +78,14 @@ class Envelope:
 
     raw: bytes
     root: etree._Element
-    type: DocumentType
+    version: DocumentVersion
     id: str
     """The UUID that the document claims, or nothing when it claims none that can be read."""
+
+    @property
+    def type(self) -> DocumentType:
+        """`letter` or `notice`."""
+        return self.version.type
 
     @cached_property
     def octets(self) -> bytes:
@@ -159,25 +157,15 @@ def _look_at_prolog(raw: bytes) -> None:
 def open_envelope(raw: bytes) -> Envelope:
     """Gates 1 and 2: parse, and know the type and the version; raises Refused."""
     root = parse(raw)
-    tag = str(root.tag)
-    if tag not in _ROOTS:
-        known = _OTHER_VERSION.fullmatch(tag)
-        code = RefusalCode.TYPE_UNKNOWN_VERSION if known else RefusalCode.TYPE_UNKNOWN_ROOT
-        raise Refused(code, tag, where="/")
-    if root.get("version", VERSION) != VERSION:
+    version = version_of(root.tag)
+    if root.get("version", version.number) != version.number:
         raise Refused(RefusalCode.TYPE_UNKNOWN_VERSION, root.get("version", ""), where="/@version")
-    kind, _, namespace, id_name = _ROOTS[tag]
-    for extension in root.iterfind(f"{{{namespace}}}Extension"):
+    for extension in root.iterfind(f"{{{version.namespace}}}Extension"):
         if (extension.get("mustUnderstand") or "").strip(BLANKS) in ("true", "1"):
             detail = ", ".join(str(child.tag) for child in extension)
             raise Refused(RefusalCode.TYPE_EXTENSION, detail, where=position(extension))
-    claimed = root.findtext(f"{{{namespace}}}{id_name}") or ""
-    return Envelope(raw=raw, root=root, type=kind, id=claimed if UUID_FORM.fullmatch(claimed) else "")
-
-
-def type_of(document: Document) -> DocumentType:
-    """`letter` or `notice`."""
-    return _ROOTS[_TAGS[type(document)]][0]
+    claimed = root.findtext(version.id_tag) or ""
+    return Envelope(raw=raw, root=root, version=version, id=claimed if UUID_FORM.fullmatch(claimed) else "")
 
 
 def canonical(root: etree._Element) -> bytes:
@@ -245,11 +233,8 @@ def read(root: etree._Element) -> Document:
 
     The tree has been validated; of one that has not been, what cannot be read raises Refused.
     """
-    tag = str(root.tag)
-    if tag not in _ROOTS:
-        raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT, tag, where="/")
-    _, cls, namespace, _ = _ROOTS[tag]
-    return cast(Document, _read(plan_of(cls, namespace), root, skip=SIGNATURE))
+    version = version_of(root.tag)
+    return cast(Document, _read(plan_of(version.cls, version), root, skip=SIGNATURE))
 
 
 def _read(plan: Plan, element: etree._Element, *, skip: str = "") -> Any:
@@ -338,16 +323,22 @@ def _made(cls: type, values: dict[str, Any], element: etree._Element) -> Any:
 # Values to tree --------------------------------------------------------------------------------------------------
 
 
-def build(document: Document) -> etree._Element:
-    """The tree of a letter or notice, unsigned; raises Refused for a value that XML or the wire does not allow."""
-    tag = _TAGS[type(document)]
-    _, cls, namespace, _ = _ROOTS[tag]
-    root = etree.Element(tag, {"version": VERSION}, nsmap=cast(Any, {None: namespace}))
-    _write(plan_of(cls, namespace), document, root)
+def build(document: Document, version: DocumentVersion | None = None) -> etree._Element:
+    """The tree of a letter or notice, unsigned; raises Refused for a value that XML or the wire does not allow.
+
+    In the oldest version that has room for all of it unless one is named. Raises ValueError for a version that has no
+    room for a field that is set: whoever chooses a version has to look before (`versions.beyond`).
+    """
+    version = version or oldest_for(document)
+    root = etree.Element(version.tag, {"version": version.number}, nsmap=cast(Any, {None: version.namespace}))
+    _write(plan_of(version.cls, version), document, root)
     return root
 
 
 def _write(plan: Plan, value: Any, element: etree._Element) -> None:
+    for field, name in plan.lacks.items():
+        if getattr(value, field) is not None:
+            raise ValueError(f"{etree.QName(element).namespace} has no {name}")
     _write_attributes(plan.attributes, value, element)
     if plan.text and plan.text.kind == "xml":
         element.append(_foreign_element(_written(plan.text.codec, getattr(value, plan.text.field), element)))

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from bus.errors import RefusalCode
 from bus.thai import comparable
 
 
@@ -17,6 +18,13 @@ class Verdict:
     digest: str | None
     code: str | None
     answer: int
+
+    def binds_other(self, digest: str) -> bool:
+        """Whether it binds the id to another content than this.
+
+        What was refused for its version alone may be written in another version, which has another digest.
+        """
+        return self.digest != digest and self.code != RefusalCode.TYPE_UNREAD_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | 
         # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
         _author(verified.document, agency, rules.directory)
         document = verified
-        if verdict and verdict.digest != verified.digest and not _said_once(verified.document):
+        if verdict and verdict.binds_other(verified.digest) and not _said_once(verified.document):
             raise Refused(RefusalCode.ID_CONFLICT, _taken(envelope, verdict))
         # 7 policy: the files are asked for afterwards, for all submissions in one question
         if is_letter(verified):
@@ -232,6 +232,7 @@ def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: 
     letter = verified.document
     policy.letter_rules(letter, rules.codes, delivery.received_at)
     recipients = policy.resolve(letter, agency, rules.directory, rules.calendar, delivery.received_at)
+    policy.read_by_all(verified.version, (one.agency for one in recipients), rules.directory)
     return LetterChecked(
         delivery=delivery, agency=agency, letter=verified, directory=rules.directory, recipients=recipients
     )
@@ -243,6 +244,7 @@ def _notice(
     notice = verified.document
     policy.notice_rules(notice, rules.codes, delivery.received_at)
     place = transitions.place(notice, verified.digest, agency, reader)
+    policy.read_by_all(verified.version, place.listeners(notice.event), rules.directory)
     return NoticeAccepted(
         delivery=delivery,
         agency=agency,

@@ -28,6 +28,8 @@ AHEAD_OF_SENDING = timedelta(days=1)
 TEST_KIND = "test"
 EXCLUDED_SECRECY = "004"
 SEALED_SECRECY = frozenset({"002", "003"})
+_NAMED = 50
+"""Agencies that a refusal names; a circular may go to ten thousand that do not read it."""
 
 
 def letter_rules(letter: Letter, codes: Codes, now: datetime) -> None:
@@ -68,13 +70,7 @@ def resolve(
     unknown: list[str] = []
     addressed: dict[str, tuple[str, str]] = {}
     for receiver in letter.receivers:
-        codes = (
-            (receiver.agency,)
-            if receiver.agency
-            else directory.members(receiver.group)
-            if receiver.group
-            else directory.subscribers(receiver.topic or "")
-        )
+        codes = directory.addressed(agency=receiver.agency, group=receiver.group, topic=receiver.topic)
         if codes is None:
             unknown.append(receiver.group or receiver.topic or "")
         for code in codes or ():
@@ -103,6 +99,17 @@ def resolve(
         )
         for agency, (code, role) in sorted(addressed.items())
     )
+
+
+def read_by_all(version: str, listeners: Iterable[str], directory: Directory) -> None:
+    """Raise Refused that names those of the directory's agencies who do not read this version (`letter/1.1`).
+
+    What goes to an inbox goes there as it came; it is never written anew in another version.
+    """
+    known = (code for code in listeners if code in directory.agencies)
+    if unread := [code for code in known if not directory.reads(code, version)]:
+        detail = f"{version}: {', '.join(unread[:_NAMED])}{' …' if len(unread) > _NAMED else ''}"
+        raise Refused(RefusalCode.TYPE_UNREAD_VERSION, detail, where="/@version")
 
 
 def _own_due(own: datetime, general: datetime) -> str | None:

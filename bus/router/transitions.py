@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bus.documents import lifecycle
-from bus.documents.lifecycle import ONCE, Violation
+from bus.documents.lifecycle import BY_SENDER, ONCE, Violation
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
 from bus.ledger.reading import Reader
@@ -38,6 +38,15 @@ class Place:
     same: Fact | None
     """The same fact, if the ledger has it already."""
 
+    def listeners(self, event: str) -> tuple[str, ...]:
+        """Return who is to hear it: of a recipient's notice the letter's sender, of a sender's those that it is about.
+
+        Nobody hears a fact that the ledger has already.
+        """
+        if self.same is not None:
+            return ()
+        return self.about if event in BY_SENDER else (self.state.sender,)
+
 
 def place(notice: Notice, digest: str, author: str, reader: Reader) -> Place:
     """Return where a notice of this content digest falls. Raises Refused, with a code of BY_STATE or `incomplete`.
@@ -46,7 +55,7 @@ def place(notice: Notice, digest: str, author: str, reader: Reader) -> Place:
     makes the same receipt anew, with the same id and another time.
     """
     verdict = reader.verdict_on(author, "notice", str(notice.notice_id))
-    other = verdict is not None and verdict.digest != digest
+    other = verdict is not None and verdict.binds_other(digest)
     _require(notice.event in ONCE or not other, RefusalCode.ID_CONFLICT, str(notice.notice_id))
     letter = reader.letter_named(str(notice.letter_id), str(notice.letter_digest))
     if letter is None:

@@ -15,15 +15,15 @@ from signxml.algorithms import CanonicalizationMethod, DigestAlgorithm, Signatur
 from signxml.signer import XMLSigner
 from signxml.xades.xades import XAdESSigner
 
-from bus.documents.letter import LETTER_NAMESPACE
 from bus.documents.seal import Seal
+from bus.documents.versions import VERSIONS
 from bus.documents.xml import build, to_bytes
 from bus.errors import RefusalCode
 from tests.assets import factory
 
 DS = "{http://www.w3.org/2000/09/xmldsig#}"
 XADES = "{http://uri.etsi.org/01903/v1.3.2#}"
-LETTER = f"{{{LETTER_NAMESPACE}}}"
+LETTER = f"{{{VERSIONS['letter/1.0'].namespace}}}"
 
 
 ResultT = TypeVar("ResultT", bound=etree._Element | None)

@@ -23,7 +23,7 @@ from bus.documents.letter import (
     Sender,
     Signer,
 )
-from bus.documents.notice import BUS, Event, Notice, OtherMeans, ReasonText, Registration, Terms
+from bus.documents.notice import BUS, Event, Notice, Officer, OtherMeans, ReasonText, Registration, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
 from bus.thai import BANGKOK
@@ -198,6 +198,7 @@ def letters() -> dict[str, Letter]:
     return {
         "external": letter(),
         "full": full_letter(),
+        "full, version 1.1": full_letter(document_type="minutes"),
         "stamped without signatory": letter(kind="stamped", content=Content(subject="ส่งรายงานการประชุม")),
         "circular": letter(number="นร 0505/ว 165", speed="004", receivers=(Receiver(group="all-agencies"),)),
         "announcement without number": letter(number=None, receivers=(Receiver(topic="holidays"),)),
@@ -278,6 +279,11 @@ def notices() -> dict[str, Notice]:
             **by_bus,
         ),
         "registered": notice(Event.REGISTERED, about=(OCS,), registration=registration()),
+        "registered, version 1.1": notice(
+            Event.REGISTERED,
+            registration=registration(),
+            officer=Officer(name="สมศรี (ตัวอย่าง)", job_title="เจ้าพนักงานธุรการ"),
+        ),
         "corrected": notice(Event.REGISTERED, registration=registration("๑๒๔/๒๕๖๙"), supersedes=UUID(int=5)),
         "refused": notice(Event.REFUSED, reason_code="unreadable", reason_texts=reasons[:1]),
         "misdirected": notice(Event.MISDIRECTED, suggested_receiver=SOC),

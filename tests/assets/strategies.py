@@ -20,7 +20,7 @@ from bus.documents.letter import (
     Sender,
     Signer,
 )
-from bus.documents.notice import Event, Notice, OtherMeans, ReasonText, Registration, Terms
+from bus.documents.notice import Event, Notice, Officer, OtherMeans, ReasonText, Registration, Terms
 from bus.thai import BANGKOK
 
 BLANKS = (
@@ -143,6 +143,7 @@ _letter = {
     "sent_at": moments,
     "kind": codes,
     "sub_kind": maybe(codes),
+    "document_type": maybe(codes),
     "secrecy": codes3,
     "speed": codes3,
     "acknowledgement": codes,
@@ -193,6 +194,7 @@ _notice = {
     ).map(tuple),
     "suggested_receiver": maybe(agencies),
     "successor": maybe(agencies),
+    "officer": maybe(st.builds(Officer, name=line(), job_title=maybe(line()))),
     "terms": maybe(terms),
     "examined_through": maybe(moments),
     "other_means": maybe(st.builds(OtherMeans, code=codes, reference=maybe(line()))),

@@ -25,7 +25,6 @@ from bus.documents.xml import (
     open_envelope,
     read,
     to_bytes,
-    type_of,
 )
 from bus.errors import RefusalCode, Refused
 from tests.assets import factory, strategies
@@ -46,7 +45,7 @@ def test_every_document_comes_back_as_it_was_and_follows_its_schema(document: Do
     root = build(document)
     raw = to_bytes(root)
     parsed = etree.fromstring(raw)
-    schema.check_tree(parsed, type_of(document))
+    schema.check_tree(parsed)
     assert read(parsed) == document
     assert to_bytes(build(read(parsed))) == raw
     assert content_digest(parsed) == content_digest(root)
@@ -57,7 +56,7 @@ def test_every_sample_comes_back_as_it_was(name: str) -> None:
     envelope = open_envelope(to_bytes(build(SAMPLES[name])))
     schema.check(envelope)
     assert read(envelope.root) == SAMPLES[name]
-    assert envelope.type == type_of(SAMPLES[name])
+    assert envelope.type == ("letter" if name in factory.letters() else "notice")
 
 
 def test_an_envelope_carries_the_id_that_the_document_claims() -> None:
@@ -103,9 +102,9 @@ def test_a_control_character_is_refused_wherever_it_stands(character: str, place
 
 @pytest.mark.parametrize("break_", ["\t", "\n"])
 def test_a_line_break_is_allowed_in_a_body_and_nowhere_in_a_subject(break_: str) -> None:
-    schema.check_tree(build(factory.letter(content=Content(subject="ก", body=f"ก{break_}ข"))), "letter")
+    schema.check_tree(build(factory.letter(content=Content(subject="ก", body=f"ก{break_}ข"))))
     with pytest.raises(Refused) as caught:
-        schema.check_tree(build(factory.letter(content=Content(subject=f"ก{break_}ข"))), "letter")
+        schema.check_tree(build(factory.letter(content=Content(subject=f"ก{break_}ข"))))
     assert caught.value.code == RefusalCode.SCHEMA_VALUE
     assert caught.value.where.startswith("/Letter/Subject")
 

@@ -15,6 +15,7 @@ the office's own key of a letter that it sent. What is said of it:
     opened       nothing                                        the clerk has opened it
     under-action reason reason_en                               สั่งการแล้ว
 
+`officer` with `officer_title` says of any act who did it; only where all who hear of it read notice/1.1.
 `reference` is the office's own key of the act; it comes back with the bus's answer.
 """
 
@@ -43,6 +44,7 @@ def read_act(fields: Fields, verb: Verb) -> Act:
         year=fields.number("year"),
         unit=fields.text("unit"),
         officer=fields.text("officer"),
+        officer_title=fields.text("officer_title"),
         reason_code=fields.text("reason_code"),
         reason_th=fields.text("reason", longest=1000),
         reason_en=fields.text("reason_en", longest=1000),

@@ -3,6 +3,7 @@
 number = "นร 0505/ว 165"            # ที่, as displayed; may be left out
 date = "22 พฤศจิกายน 2569"           # or 22/11/2569, or 2026-11-22
 kind = "external"                    # a code of config/codes/kinds.toml, or its words; "external" if left out
+document_type = "minutes"            # a finer kind; only where all recipients read letter/1.1
 speed = "ด่วนที่สุด"                   # code or words; ปกติ if left out
 secrecy = "001"
 to = ["0100100000", "group:ministries"]   # agencies, group:<id>, topic:<id>
@@ -38,6 +39,7 @@ from adapters.connectors.folder.names import Names, readable
 from adapters.mailbox import Mailbox, OutboxEntry, OutboxState
 from adapters.mailbox.lookup import LetterKey, sent_letter
 from adapters.mailbox.mistakes import Mistaken
+from adapters.mailbox.versions import Unread, version_for
 from bus.codes import Code, load_codes
 from bus.documents.letter import (
     Contact,
@@ -99,6 +101,7 @@ def compose(
         letter, key = _stated(mailbox, fields)
         found = copies(mailbox.store, fields, folder, near, stack, most)
         fields.close()
+        _readable_by_all(mailbox, letter, fields)
         raise_any(fields.mistakes)
         key = key or f"{readable(name)}:{_content_key(fields, tuple(copy.file for copy in found))}"
         made_id = uuid5(_LETTERS, f"{mailbox.agency}\n{key}")
@@ -137,6 +140,7 @@ def _stated(mailbox: Mailbox, fields: Fields) -> tuple[Letter, str | None]:
         "due_by": fields.moment("due_by"),
         "retention": fields.text("retention"),
         "sub_kind": fields.text("sub_kind"),
+        "document_type": fields.text("document_type"),
         "replaces": _replaces(mailbox, fields.table("replaces")),
     }
     letter = Letter(
@@ -158,6 +162,15 @@ def put(mailbox: Mailbox, composed: Composed) -> OutboxEntry:
         mailbox.outbox.send_again(row.id)
         row = mailbox.outbox.get(row.id)
     return row
+
+
+def _readable_by_all(mailbox: Mailbox, letter: Letter, fields: Fields) -> None:
+    try:
+        version_for(mailbox, letter)
+    except Unread as exc:
+        words = load_codes().refusal(exc.code)
+        field = "document_type" if letter.document_type else "to"
+        fields.wrong(field, f"{words.th} ({exc.detail})", f"{words.en} ({exc.detail})")
 
 
 def _receivers(fields: Fields, role: str) -> tuple[Receiver, ...]:

@@ -88,14 +88,14 @@ def still_unanswered(
     verdict = writer.verdict_on(agency, type, id)
     if verdict is None or (fact and verdict.digest != digest):
         return
-    if verdict.digest != digest or verdict.code is None or not RefusalCode(verdict.code).circumstantial:
+    if verdict.binds_other(digest) or verdict.code is None or not RefusalCode(verdict.code).circumstantial:
         raise Stale
 
 
 def bound(writer: Writer, agency: str, type: str, id: str, digest: str) -> dict[str, str]:
     """Return what a verdict binds: an id belongs to the content that bore it first, also that of a machine's notice."""
     first = writer.verdict_on(agency, type, id)
-    return {"id": id, "digest": digest} if first is None or first.digest == digest else {}
+    return {"id": id, "digest": digest} if first is None or not first.binds_other(digest) else {}
 
 
 def answer_headers(delivery: Delivery, about: str, flags: list[str], *, digest: str = "") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bus.documents.lifecycle import BY_SENDER, ONCE
+from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice
 from bus.errors import Refused
 from bus.ledger.entry import Kind, canonical, timestamp
@@ -38,7 +38,7 @@ def record_notice(consigner: Consigner, found: NoticeAccepted) -> str:
         answer=answer,
         **binds,
     )
-    _forward(consigner, found, notice, entry, () if duplicate else _listeners(found, place.state.sender))
+    _forward(consigner, found, notice, entry, place.listeners(notice.event))
     body = canonical(
         {"entry": entry, "notice": notice_id, "digest": found.notice.digest, "duplicate": duplicate}
     )
@@ -100,10 +100,3 @@ def _forward(
             if agency in found.directory.agencies
             else False,
         )
-
-
-def _listeners(found: NoticeAccepted, sender: str) -> tuple[str, ...]:
-    """A recipient's notice goes to the letter's sender, a sender's to the recipients that it is about."""
-    if found.notice.document.event in BY_SENDER:
-        return found.about
-    return (sender,)

@@ -11,13 +11,13 @@ from typing import Any
 from bus.documents.letter import Letter
 from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice, ReasonText
-from bus.documents.xml import DocumentType, open_envelope, read
+from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Refused
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
-from bus.router import transitions
+from bus.router import policy, transitions
 from bus.router.delivery import NoticeAccepted, SubmissionRefused
 from bus.router.recording.consigning import Consigner, Stale, answer_headers, bound, still_unanswered
 
@@ -161,11 +161,13 @@ def permitted_now(writer: Writer, found: SubmissionRefused) -> NoticeAccepted | 
     document, digest = found.document.document, found.document.digest
     if not isinstance(document, Notice):
         verdict = writer.verdict_on(found.agency, "letter", str(document.letter_id))
-        if found.reason.code is RefusalCode.ID_CONFLICT and (verdict is None or verdict.digest == digest):
+        bound_now = verdict is not None and verdict.binds_other(digest)
+        if found.reason.code is RefusalCode.ID_CONFLICT and not bound_now:
             raise Stale
         return None
     try:
         place = transitions.place(document, digest, found.agency, writer)
+        policy.read_by_all(found.document.version, place.listeners(document.event), found.directory)
     except Refused as reason:
         if reason.code is found.reason.code:
             return None
@@ -186,7 +188,7 @@ def _is_fact(found: SubmissionRefused) -> bool:
     return isinstance(document, Notice) and document.event in ONCE
 
 
-def _bound(found: SubmissionRefused) -> tuple[DocumentType | str, str, str]:
+def _bound(found: SubmissionRefused) -> tuple[str, str, str]:
     if found.document is None:
         return "unread", "", ""
     document = found.document.document

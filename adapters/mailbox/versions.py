@@ -1,0 +1,55 @@
+"""In which version a document is written: the newest that all to whom it goes read, by the directory held here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from adapters.mailbox.mailbox import Mailbox
+from bus.directory import Directory
+from bus.documents.letter import Letter
+from bus.documents.lifecycle import BY_SENDER
+from bus.documents.notice import Notice
+from bus.documents.versions import DocumentVersion, beyond, versions_of
+from bus.errors import RefusalCode, Refused
+
+
+class Unread(Refused):
+    """There is no version that has room for all of a document and that all to whom it goes read."""
+
+    def __init__(self, elements: Iterable[str], version: DocumentVersion, unread: Iterable[str]) -> None:
+        """`elements` need this version, which these agencies do not read."""
+        needed = f"{', '.join(elements)} ({version.name})".strip()
+        super().__init__(RefusalCode.TYPE_UNREAD_VERSION, f"{needed}: {', '.join(unread)}")
+
+
+def version_for(mailbox: Mailbox, document: Letter | Notice) -> DocumentVersion:
+    """Return the version to write a document in; the oldest that has room for it while nobody is known to read more.
+
+    Raises Unread. Of an addressee that the directory does not know, the bus is left to say so.
+    """
+    directory = mailbox.directory()
+    room = [version for version in versions_of(document) if not beyond(document, version)]
+    if directory is None:
+        return room[0]
+    inboxes = {directory.inbox_of(code) for code in _listeners(mailbox, document, directory)}
+    codes = sorted(code for code in inboxes if code is not None and code != mailbox.agency)
+    if not codes:
+        return room[0]
+    for version in reversed(room):
+        if all(directory.reads(code, version.name) for code in codes):
+            return version
+    unread = [code for code in codes if not directory.reads(code, room[0].name)]
+    raise Unread(beyond(document, versions_of(document)[0]), room[0], unread)
+
+
+def _listeners(mailbox: Mailbox, document: Letter | Notice, directory: Directory) -> Iterator[str]:
+    """The codes of those to whom a document goes, before inboxes and strangers are looked at."""
+    if isinstance(document, Letter):
+        for one in document.receivers:
+            yield from directory.addressed(agency=one.agency, group=one.group, topic=one.topic) or ()
+    elif document.event in BY_SENDER:
+        letter = mailbox.outbox.letter(letter_id=str(document.letter_id))
+        yield from document.about or (letter.recipients if letter else ())
+    else:
+        found = mailbox.inbox.letters(letter_id=str(document.letter_id), digest=document.letter_digest)
+        yield from (letter.sender for letter in found)
