@@ -1,6 +1,6 @@
 """How often and how long an attempt is repeated, as values; and which errors are worth repeating at all.
 
-Only what is temporary is tried again: `Transient`, and the operating system's word that something is not there
+Only what is temporary is tried again: `Transient`, and what the operating system reports as not there
 right now. A `Refused` or a `Misconfigured` would be the same the second time. Every wait has jitter, so that
 agencies cut off together do not come back together, and cancelling a task ends its wait.
 

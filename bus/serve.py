@@ -1,4 +1,4 @@
-"""`saraban-bus serve`: the depot over HTTP, with the ledger's word on who is a party to what, and the public log."""
+"""`saraban-bus serve`: the depot over HTTP, which asks the ledger who is a party to what, and the public log."""
 
 from __future__ import annotations
 

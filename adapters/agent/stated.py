@@ -61,7 +61,7 @@ def verified_as_of(arrival: Arrival) -> datetime:
 
 
 def claimed(arrival: Arrival) -> tuple[str, str] | None:
-    """The letter that should have come, by the bus's word; else what the bytes claim; None if neither can be had."""
+    """The letter that should have come, as the bus states it; else what the bytes claim; None if neither can be had."""
     about, stated = arrival.header("about"), arrival.header("digest")
     if about and stated:
         return about, stated

@@ -216,7 +216,7 @@ class Verifier:
         return directory.pins(agency) if directory else ()
 
     def _bus_pins(self) -> Sequence[PinnedCertificate]:
-        """The directory's word on the bus's certificates, once there is one: it knows of revocations."""
+        """The bus's certificates by the directory, once there is one: it knows of revocations."""
         directory = self._mailbox.directory()
         return directory.pins(BUS) if directory else (PinnedCertificate.of(self._bus_certificate),)
 

@@ -112,7 +112,7 @@ def _is_older(row: OutboxEntry, receipted: Receipted) -> bool:
 
 
 def take_entry(connection: Connection, arrival: Arrival, stated: Entered) -> None:
-    """Take the bus's word that a notice or a report is in the ledger. Refused for a letter: that needs a seal."""
+    """Take the unsigned answer that a notice or a report is in the ledger. Refused for a letter: that needs a seal."""
     row = entries.by_document(connection, stated.id)
     if row is None:
         _unplaced(connection, arrival, lost=not stated.report)

@@ -46,7 +46,7 @@ def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
 def _values(document: Letter | Notice, content: str | Letter | Notice, reference: str) -> dict[str, Any]:
     """What both types share; `content` is the content key, or the document without what differs each time.
 
-    Refused if the document does not follow its schema: better heard now than from the bus.
+    Refused if the document does not follow its schema: better told now than by the bus.
     """
     tree = build(document)
     schema.check_tree(tree)

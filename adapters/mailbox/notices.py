@@ -54,7 +54,7 @@ class NoticeRow:
     other_means: str | None
     entry: int | None
     void: bool
-    """The bus refused it, so nobody else has heard it."""
+    """The bus refused it, so nobody else has got it."""
 
 
 class Notices:
@@ -78,7 +78,7 @@ class Notices:
     ) -> list[NoticeRow]:
         """Everything said about a letter (by these authors), in the order of the ledger.
 
-        Notices are heard in another order than they were entered, after a restore or by two routers' hands. What the
+        Notices come in another order than they were entered, after a restore or through two routers. What the
         bus has not entered yet stands where it was said.
         """
         keys: dict[str, Any] = {"letter": letter_id, "digest": digest}

@@ -21,7 +21,7 @@ def receipt(mailbox: Mailbox, letter: InboxLetter) -> tuple[Notice, str]:
 
 
 def failure(mailbox: Mailbox, letter_id: str, digest: str, code: str, detail: str = "") -> tuple[Notice, str]:
-    """The machine's word that a letter cannot be handed over for good, with its reference."""
+    """The machine's notice that a letter cannot be handed over for good, with its reference."""
     known = load_codes().refusals.get(code)
     th, en = (known.th, known.en) if known else (code, code)
     texts = (

@@ -43,7 +43,7 @@ class Subscription:
     """Messages of some queues, at most `prefetch` of each unacknowledged at a time.
 
     A `careful` one first takes from each queue alone, and one by one, what was delivered before to somebody who did not
-    settle it: it may be what killed that one. Nothing else is in hand meanwhile that could be blamed for it.
+    settle it: it may be what killed that one. Nothing else is unsettled meanwhile that could be blamed for it.
     """
 
     def __init__(
@@ -248,7 +248,7 @@ class Subscription:
         return filled
 
     async def _all_settled(self, channel: ConsumerChannel) -> None:
-        """Wait until nothing is in hand. Raises Away when the channel is lost before."""
+        """Wait until everything is settled. Raises Away when the channel is lost before."""
         while self._unsettled and self._channel is channel:
             self._settled.clear()
             settling = asyncio.create_task(self._settled.wait())

@@ -59,7 +59,7 @@ def agencies(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show how each agency's adapter does: its queue, when it was heard of last, and what has waited since when."""
+    """Show how each agency's adapter does: its queue, when it last sent something, and what has waited since when."""
     settings = settings_of(config)
     try:
         queues: dict[str, Inbox] | None = _queues(settings)

@@ -108,7 +108,7 @@ def topology_check(config: Config = None, json: Json = False) -> None:
 
 @directory_app.command("apply")
 def directory_apply(config: Config = None, json: Json = False) -> None:
-    """Put the directory file in force: an entry in the ledger, and word to every agency."""
+    """Put the directory file in force: an entry in the ledger, and a consignment to every agency."""
     settings = settings_of(config)
     directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
     with opened(settings) as ledger:

@@ -1,4 +1,4 @@
-"""How each agency stands with the bus: when it was heard of last, and since when something waits for it.
+"""How each agency stands with the bus: when it last sent something, and since when something waits for it.
 
 Every question walks an index from its newest end, so that it costs the same in an old ledger as in a new one.
 """

@@ -31,7 +31,7 @@ _POSTGRESQL = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
-    # A router that hangs with the append lock in its hands loses it, and those that wait for it do not wait for ever.
+    # A router that hangs while it holds the append lock loses it, and those that wait for it do not wait for ever.
     "options": "-c lock_timeout=30s -c idle_in_transaction_session_timeout=60s",
 }
 _READ_ONLY = "25006"

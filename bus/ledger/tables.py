@@ -255,7 +255,7 @@ watermarks = Table(
     Column("router", String(80), primary_key=True),
     Column("empty_at", String(40), nullable=False),
 )
-"""When each router last saw the intake empty and had nothing in hand (router/deadlines.py)."""
+"""When each router last saw the intake empty and had settled everything (router/deadlines.py)."""
 
 refusal_counts = Table(
     "refusal_counts",

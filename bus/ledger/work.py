@@ -1,6 +1,6 @@
 """The list of pending consignments as work: who may publish what, and what is held.
 
-A router leases what it is about to publish; a lease expires, so that what a router took with it into its grave is
+A router leases what it is about to publish; a lease expires, so that what a router that died had leased is
 published by another. On PostgreSQL a lease passes over rows that another router is leasing just now (SKIP LOCKED).
 """
 
@@ -29,7 +29,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A router's word that it is about to publish a consignment; it expires at `until`."""
+    """A router's right to publish a consignment, until a time."""
 
     router: str
     until: datetime

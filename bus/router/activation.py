@@ -1,4 +1,4 @@
-"""Putting a version of the directory or of the calendar in force: an entry, and word to every agency."""
+"""Putting a version of the directory or of the calendar in force: an entry, and a consignment to every agency."""
 
 from __future__ import annotations
 

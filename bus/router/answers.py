@@ -1,4 +1,4 @@
-"""What the bus itself says, under its own seal: accepted, refused, parked, overdue."""
+"""The notices of the bus itself, under its own seal: accepted, refused, parked, overdue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LONGEST_REASON = 1000
 
 
 class Answers:
-    """The bus's voice: builds and signs its notices."""
+    """Builds and signs the bus's own notices."""
 
     def __init__(self, seal: Seal, codes: Codes) -> None:
         self._seal = seal

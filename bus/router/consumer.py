@@ -64,7 +64,7 @@ class Consumer:
         self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
 
     def idle_of(self, agencies: Sequence[str]) -> bool:
-        """Whether no submission of these agencies is in hand, taken or not."""
+        """Whether no submission of these agencies has arrived and is not settled."""
         if any(self._in_hand[agency] for agency in agencies):
             return False
         exchanges = [topology.submit_exchange(agency) for agency in agencies]
@@ -76,7 +76,7 @@ class Consumer:
         return self._subscription.missing if self._subscription else 0
 
     async def run(self, link: Link, stop: asyncio.Event) -> None:
-        """Consume every agency's intake until stopped; then finish and acknowledge what is in hand."""
+        """Consume every agency's intake until stopped; then finish and acknowledge what was taken."""
         codes = self._intake.rules.directory.inboxes
         prefetch = max(1, min(self._limits.prefetch, _IN_HAND // max(1, len(codes))))
         subscription = self._subscription = link.subscribe(
@@ -161,7 +161,7 @@ class Consumer:
         return replace(delivery, exceeding=self._shares.to_be_flagged(delivery.agency))
 
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
-        """Give everything in hand back to the queue and take no more until ledger and depot answer."""
+        """Give everything unsettled back to the queue and take no more until ledger and depot answer."""
         await subscription.pause()
         for seconds in AWAY.backoff():
             if stop.is_set() or await self._intake.all_answer():

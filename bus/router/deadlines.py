@@ -2,10 +2,10 @@
 
 A receipt may be waiting in its agency's intake queue while its deadline passes. So a deadline is judged only when the
 intake has been seen empty after it: every router that consumes has, later than the deadline, found no message ready in
-the queues of those whom it concerns, and none of theirs in its own hands. These are the senders and recipients of every
+the queues of those whom it concerns, and holds none of theirs unsettled. These are the senders and recipients of every
 letter with a deadline before that time, so that what others send in the meantime, be it a flood, delays no judgement.
-Each router says so in the `watch` table, afresh every few seconds while anything is due; the broker says how many
-consumers there are. A router that is stopped with a receipt in its hands still counts as a consumer and says nothing,
+Each router says so in the `watermarks` table, afresh every few seconds while anything is due; the broker says how many
+consumers there are. A router that is stopped with an unsettled receipt still counts as a consumer and says nothing,
 and when the broker gives it up its message is ready again: in both cases nobody is judged.
 """
 
@@ -33,7 +33,7 @@ from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
 _FRESH = timedelta(seconds=15)
-"""How old a router's word may be; a router that died must not count for long."""
+"""How old a router's watermark may be; a router that died must not count for long."""
 _LOOK_EVERY = 5.0
 """Seconds; several times within `_FRESH`, or routers with a longer interval would never be fresh together."""
 _MOST = 500
@@ -90,7 +90,7 @@ class Deadlines:
         return bool(judge and examined_through and await self._judge(examined_through))
 
     async def _observe(self) -> datetime | None:
-        """Give this router's word if it can; return the time of which the intake is known to have been empty."""
+        """Set this router's watermark if it can; return the time of which the intake is known to have been empty."""
         asked_at = now()
         parties = await asyncio.to_thread(self._parties, asked_at)
         if not parties or not self._idle(parties):
@@ -112,7 +112,7 @@ class Deadlines:
     def _seen_empty_by_all(self, consumers: int) -> datetime | None:
         with self._ledger.read() as reader:
             words = [datetime.fromisoformat(at) for at in reader.watermarks().values()]
-        # A word from the future is that of a clock that was ahead: it stays fresh for ever and says nothing of today.
+        # A watermark from the future is of a clock that was ahead: it stays fresh for ever and says nothing.
         fresh = [at for at in words if abs(at - now()) < _FRESH]
         return min(fresh) if fresh and len(fresh) >= consumers else None
 

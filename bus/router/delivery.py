@@ -1,4 +1,4 @@
-"""What a router has in hand at each stage; unverified things have types that nothing later accepts."""
+"""What a submission is at each stage; unverified things have types that nothing later accepts."""
 
 from __future__ import annotations
 

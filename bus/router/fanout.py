@@ -124,7 +124,7 @@ class Fanout:
             await self._record_batch()
 
     async def _sweep(self) -> None:
-        """Lease what no router has in hand, agencies with open circuits only when their pause is over."""
+        """Lease what no router has leased, agencies with open circuits only when their pause is over."""
         clock = asyncio.get_running_loop().time()
         busy = [
             courier.agency
@@ -142,7 +142,7 @@ class Fanout:
         self._more = len(found) >= OUTSTANDING * 2
 
     def _lease(self, busy: list[str]) -> list[Consignment]:
-        """Lease what is free; what was leased and not kept is free again once its courier has nothing in hand."""
+        """Lease what is free; what was leased and not kept is free again once its courier is idle."""
         caught_up = [
             courier for courier in list(self._couriers.values()) if courier.behind and not courier.busy
         ]

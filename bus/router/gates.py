@@ -44,7 +44,7 @@ _TYPES = ("letter", "notice", TYPE)
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the gates judge by: the versions in force, the codes, and the bus's voice to answer with."""
+    """What the gates judge by: the versions in force, the codes, and the bus's own seal to answer with."""
 
     directory: Directory
     calendar: Calendar

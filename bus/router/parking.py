@@ -1,7 +1,7 @@
 """Parked submissions: a fault of the bus met them, so they are kept whole, told of, and can be replayed.
 
 The broker puts a submission that a router could not get past (rejected, or redelivered too often because routers
-died over it) into `router.parked`. From there its bytes go into the ledger, with an entry and a signed word to the
+died over it) into `router.parked`. From there its bytes go into the ledger, with an entry and a signed notice to the
 submitting agency, which is known by the validated user-id; only then is the message acknowledged. A replay is asked
 for by an operator with a reason, is an entry itself, and takes the same gates as any submission.
 """

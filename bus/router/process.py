@@ -58,7 +58,7 @@ def ledger_signer(settings: BusSettings, ledger: Ledger) -> Signer:
 
 
 async def run_router(settings: BusSettings, stop: asyncio.Event) -> None:
-    """Run a router until stopped; then finish what is in hand, acknowledge it, and close.
+    """Run a router until stopped; then finish what was taken, acknowledge it, and close.
 
     Raises Misconfigured when the ledger has no schema, no directory or no calendar; Transient when it is away.
     """

@@ -2,7 +2,7 @@
 
 | What happened                       | Ledger                                   | To the broker                       |
 |-------------------------------------|------------------------------------------|-------------------------------------|
-| accepted, heard, refused            | entry, consignments, answer              | ACK after the commit                |
+| accepted, refused                   | entry, consignments, answer              | ACK after the commit                |
 | answered before                     | nothing new; the same answer again       | ACK                                 |
 | database or depot away              | nothing                                  | RETRY_LATER: channel reopened       |
 | any other exception                 | an entry when it is read from the parked | PARK: reject towards `dead`; alarm  |

@@ -1,4 +1,4 @@
-"""What becomes of parked submissions: their way into the ledger, and back through the gates on an operator's word."""
+"""What becomes of parked submissions: their way into the ledger, and back through the gates when an operator asks."""
 
 from __future__ import annotations
 

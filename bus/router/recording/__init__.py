@@ -99,10 +99,10 @@ class Recorder:
             case NoticeAccepted():
                 outcome = record_notice(consigner, found)
             case SubmissionRefused():
-                heard = permitted_now(writer, found)
+                permitted = permitted_now(writer, found)
                 outcome = (
-                    record_notice(consigner, heard)
-                    if heard
+                    record_notice(consigner, permitted)
+                    if permitted
                     else record_refusal(consigner, found, self._refusals_per_hour)
                 )
             case ReportAccepted():

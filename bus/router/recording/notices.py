@@ -1,4 +1,4 @@
-"""Gate 8 for a notice: its entry, word to those whom it concerns, and an unsigned answer to its author."""
+"""Gate 8 for a notice: its entry, a copy to those whom it concerns, and an unsigned answer to its author."""
 
 from __future__ import annotations
 

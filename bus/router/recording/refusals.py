@@ -153,7 +153,7 @@ def close_hours(writer: Writer) -> int:
 def permitted_now(writer: Writer, found: SubmissionRefused) -> NoticeAccepted | None:
     """Return a notice that the snapshot refused and the ledger, as it is under the lock, permits; None if it does not.
 
-    A notice needs no signature of the bus, and so it is heard at once. Raises Stale when there is another reason to
+    A notice needs no signature of the bus, and so it is recorded at once. Raises Stale when there is another reason to
     refuse it now, which has to be signed.
     """
     if found.agency is None or found.document is None or found.reason.code not in transitions.BY_STATE:
