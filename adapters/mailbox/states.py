@@ -80,9 +80,10 @@ def _pass(found: dict[str, Progress[NoticeRow]], notice: NoticeRow) -> None:
     deadline = {str(event): passed for event, passed in PASSED.items()}.get(notice.event)
     if deadline is None:
         return
-    about = [agency for agency in notice.about if agency in found]
-    if all(found[agency].open(deadline) for agency in about):
-        found |= {agency: found[agency].passed(deadline) for agency in about}
+    for agency in notice.about:
+        # A late answer always counts, and may be known here before.
+        if agency in found and found[agency].open(deadline):
+            found[agency] = found[agency].passed(deadline)
 
 
 def _view(agency: str, progress: Progress[NoticeRow]) -> RecipientState:

@@ -24,6 +24,7 @@ from bus.evidence.words import words_of
 from bus.exits import NEGATIVE
 from bus.ledger import schema
 from bus.ledger.entry import Entry, Kind
+from bus.ledger.rebuilding import rebuild as rebuild_work_lists
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
@@ -78,7 +79,7 @@ def _require_no_heads(url: str, key: Path) -> None:
 def rebuild(config: Config = None) -> None:
     """Make the work lists (pending consignments, deadlines) anew from the entries. Stop every router first."""
     with opened(settings_of(config)) as ledger, ledger.append() as writer:
-        writer.rebuild()
+        rebuild_work_lists(writer)
     say({}, json=False, words=["the work lists are rebuilt"])
 
 

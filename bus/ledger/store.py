@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, and_, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bus.directory import from_json as directory_from_json
 from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
@@ -26,7 +25,6 @@ from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
-from bus.ledger.state import deadlines_of
 from bus.ledger.tables import (
     consignments,
     documents,
@@ -141,6 +139,11 @@ class Writer(Reader):
     def _current(self) -> Connection:
         self.flush()
         return self._connection
+
+    @property
+    def connection(self) -> Connection:
+        """The transaction itself, with everything in it that was collected; for this room's own modules."""
+        return self._current()
 
     def prefetch(self, wanted: Collection[tuple[str, str, str]]) -> None:
         self._before.prefetch(wanted)
@@ -418,33 +421,6 @@ class Writer(Reader):
         """Note that a router has seen the intake empty."""
         self._connection.execute(delete(watermarks).where(watermarks.c.router == router))
         self._connection.execute(watermarks.insert(), [{"router": router, "empty_at": timestamp(moment)}])
-
-    def rebuild(self) -> None:
-        """Make the work lists anew from what is remembered; what is unsure is sent again and known by its number.
-
-        A deadline that passed with nobody silent left no entry: it is listed again and judged alike.
-        """
-        self.flush()
-        for table in (pending, due):
-            self._connection.execute(delete(table))
-        done: set[tuple[str, int]] = set()
-        judged: set[tuple[int, str, str]] = set()
-        for entry in self.every(Kind.CONSIGNED):
-            for agency, numbers in entry.body["recipients"].items():
-                done.update((agency, number) for number in numbers)
-        for entry in self.every(Kind.OVERDUE):
-            judged.add((entry.body["letter"], entry.body["deadline"], entry.body["due"]))
-        for row in self._connection.execute(select(consignments.c.agency, consignments.c.number)):
-            if (row.agency, row.number) not in done:
-                self._pend(row.agency, row.number, on_hold=False)
-        for accepted in self.every(Kind.ACCEPTED):
-            for name, at in deadlines_of(accepted.body):
-                if (accepted.seq, name, at) not in judged:
-                    self._rows[due].append({"letter": accepted.seq, "deadline": name, "at": at})
-        directory = self.latest(Kind.DIRECTORY)
-        if directory:
-            agencies = directory_from_json(self.must_document(directory)).agencies.values()
-            self.hold(agency.code for agency in agencies if not agency.active)
 
     # -- the transaction --
 

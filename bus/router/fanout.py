@@ -26,13 +26,12 @@ from bus.ledger.work import Lease
 from bus.process import either
 from bus.retry import CONSIGN
 from bus.router.alarms import Alarms
+from bus.router.confirmations import Confirmations
 from bus.router.couriers import LANES, OUTSTANDING, Courier, record_failure
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
 _CONFIRM_WITHIN = 20.0
-_RECORD_EVERY = 0.05
-"""Seconds at the least: nobody waits for the entry that something was consigned, and under load several share one."""
 _MOST_WAITING, _MOST_WAITING_IN_ALL = 256, 2_000
 """Consignments kept in memory for one agency and for all: a broker that takes nothing must not fill the memory."""
 _CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
@@ -62,9 +61,8 @@ class Fanout:
         self._on_trouble = on_trouble
         self._couriers: dict[str, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._confirmed: list[Consignment] = []
-        self._something_confirmed = asyncio.Event()
         self._kick = asyncio.Event()
+        self._confirmations = Confirmations(appends, alarms, self._kick.set)
         self._waiting = 0
         self._cut_off: dict[str, Courier] = {}
         """Who was being published to when the link was lost: all go on at once when it is back."""
@@ -103,7 +101,7 @@ class Fanout:
     async def run(self, stop: asyncio.Event, *, interval: float) -> None:
         """Sweep for pending consignments and record confirmations until stopped; then finish what is under way."""
         await asyncio.to_thread(self._ledger.release_leases, self._router)
-        recorder = asyncio.create_task(self._record(), name="record consigned")
+        recorder = asyncio.create_task(self._confirmations.run(), name="record consigned")
         self._alarms.watch(recorder, "record consigned")
         try:
             while not stop.is_set():
@@ -121,7 +119,7 @@ class Fanout:
                 await asyncio.wait(self._tasks, timeout=_CONFIRM_WITHIN)
             recorder.cancel()
             await asyncio.gather(recorder, return_exceptions=True)
-            await self._record_batch()
+            await self._confirmations.record()
 
     async def _sweep(self) -> None:
         """Lease what no router has leased, agencies with open circuits only when their pause is over."""
@@ -201,8 +199,7 @@ class Fanout:
             courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.backoff()
         self.published += 1
         self._delivered_to.add(courier.agency)
-        self._confirmed.append(consignment)
-        self._something_confirmed.set()
+        self._confirmations.add(consignment)
         self._start(courier)
         if not courier.busy and (courier.behind or self._more):
             self._kick.set()
@@ -268,43 +265,3 @@ class Fanout:
         if isinstance(failure, Returned):
             self._alarms.ring("inbox-missing", agency=courier.agency)
         asyncio.get_running_loop().call_later(pause, self._start, courier)
-
-    async def _record(self) -> None:
-        clock, recorded_at = asyncio.get_running_loop().time, 0.0
-        while True:
-            await self._something_confirmed.wait()
-            await asyncio.sleep(max(0.0, recorded_at + _RECORD_EVERY - clock()))
-            recorded_at = clock()
-            await self._record_batch()
-
-    async def _record_batch(self) -> None:
-        self._something_confirmed.clear()
-        batch, self._confirmed = self._confirmed, []
-        if batch:
-            await self._record_confirmed(batch)
-
-    async def _record_confirmed(self, batch: list[Consignment]) -> None:
-        try:
-            # Shielded: what is being recorded when the router stops is recorded all the same.
-            again = await asyncio.shield(
-                asyncio.wrap_future(
-                    self._appends.submit(lambda writer: writer.confirmed(batch), about="confirms")
-                )
-            )
-        except Transient:
-            # Unrecorded is not unpublished: they stay pending, are sent again and known by their numbers.
-            self._confirmed.extend(batch)
-            await asyncio.sleep(1.0)
-            self._something_confirmed.set()
-        except Exception as bug:
-            if len(batch) > 1:
-                for one in batch:
-                    await self._record_confirmed([one])
-                return
-            # It stays pending too, and is published again once its lease has expired; no other waits for it.
-            self._alarms.ring(
-                "background-failed", work="record consigned", agency=batch[0].agency, exc_info=bug
-            )
-        else:
-            if again:
-                self._kick.set()

@@ -12,6 +12,7 @@ from rich.table import Table
 from bus.codes import load_codes
 from bus.errors import RefusalCode
 from bus.evidence.words import shown_state
+from bus.ledger.state import LetterState
 from bus.thai import thai_datetime
 from compose.demo.play import Play
 from compose.demo.story import AGENCIES, LETTERS
@@ -56,12 +57,13 @@ def live(play: Play) -> Table:
     return table
 
 
-def _cell(state: Any, sender: str, code: str) -> str:
+def _cell(state: LetterState | None, sender: str, code: str) -> str:
     if code == sender:
         return "sender" if state else "·"
     if state is None or code not in state.recipients:
         return ""
-    mark, style = _MARKS.get(state.recipients[code].status, (state.recipients[code].status, ""))
+    shown = shown_state(state.recipients[code])
+    mark, style = _MARKS.get(shown, (shown, ""))
     return f"[{style}]{mark}[/]" if style else mark
 
 

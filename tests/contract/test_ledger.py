@@ -27,6 +27,7 @@ from bus.errors import Misconfigured, Transient
 from bus.ledger import database, halt, schema
 from bus.ledger.entry import Kind, canonical, columns, leaf_hash, timestamp
 from bus.ledger.group import GroupCommit
+from bus.ledger.rebuilding import rebuild as rebuild_work_lists
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import DISPOSABLE, REMEMBERED, due, entries, metadata, pending
 from bus.ledger.tiles import WIDTH
@@ -260,7 +261,7 @@ def test_the_runtime_role_can_do_a_routers_work(router_role: tuple[str, str]) ->
         writer.hold([SOC])
         assert writer.deadline_done(letter, "receipt", timestamp(NOW + timedelta(hours=4)))
     with ledger.append() as writer:
-        writer.rebuild()
+        rebuild_work_lists(writer)
     assert len(claimed) == 2
     with ledger.read() as reader:
         assert reader.state_of(letter).recipients[OCS].outcome == "consigned"
@@ -775,7 +776,7 @@ def test_work_lists_that_were_lost_are_rebuilt_as_they_were(ledger: Ledger) -> N
         for table in (pending, due):
             connection.execute(delete(table))
     with ledger.append() as writer:
-        writer.rebuild()
+        rebuild_work_lists(writer)
     assert (rows_of(ledger, pending), rows_of(ledger, due)) == before
 
 
@@ -785,7 +786,7 @@ def test_rebuilding_twice_changes_nothing(ledger: Ledger) -> None:
     before = rows_of(ledger, pending), rows_of(ledger, due)
     for _ in range(2):
         with ledger.append() as writer:
-            writer.rebuild()
+            rebuild_work_lists(writer)
     assert (rows_of(ledger, pending), rows_of(ledger, due)) == before
     with ledger.read() as reader:
         assert reader.head() == 1

@@ -12,6 +12,7 @@ LONGER = {
     "bus/broker/subscription.py": "one consumer of many queues: in hand, left out and begun again are one state",
     "bus/depot/app.py": "the HTTP interface, with its table of requests, in one place",
     "bus/depot/store.py": "presence, holds and grants are decided together, in one transaction each",
+    "bus/documents/lifecycle.py": "one table of events and the fold over it, which are read together",
     "bus/documents/xml.py": "the only parser and the only writer mirror each other",
     "bus/ledger/store.py": "the one door to the ledger: every statement that adds a row",
     "compose/local.py": "the one way in which the whole bus is started on one machine",

@@ -66,7 +66,8 @@ class History:
         by_ledger = violation_of(Entry(body), self.state) is None
         by_verifier = self.story.fault_of(body) is None
         by_router = self._router_permits(body) if kind == "notice" else by_ledger
-        if row := _row(body):
+        # A mailbox judges what agencies say. What the bus says of a deadline it has entered, or it is not said.
+        if (row := _row(body)) and (by_ledger or kind != "overdue"):
             self.rows.append(row)
         if by_ledger:
             self.entries.append(body)

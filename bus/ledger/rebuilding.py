@@ -1,0 +1,48 @@
+"""The work lists made anew from what is remembered."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select
+
+from bus.directory import from_json
+from bus.ledger.database import insert_many
+from bus.ledger.entry import Kind
+from bus.ledger.state import deadlines_of
+from bus.ledger.store import Writer
+from bus.ledger.tables import consignments, due, pending
+
+
+def rebuild(writer: Writer) -> None:
+    """List again what is pending and what is due; what is unsure is sent again and known by its number.
+
+    A deadline that passed with nobody silent left no entry: it is listed again and judged alike.
+    """
+    connection = writer.connection
+    for table in (pending, due):
+        connection.execute(delete(table))
+    done: set[tuple[str, int]] = set()
+    for entry in writer.every(Kind.CONSIGNED):
+        for agency, numbers in entry.body["recipients"].items():
+            done.update((agency, number) for number in numbers)
+    passed = {
+        (entry.body["letter"], entry.body["deadline"], entry.body["due"])
+        for entry in writer.every(Kind.OVERDUE)
+    }
+    given = connection.execute(select(consignments.c.agency, consignments.c.number)).all()
+    left = [
+        {"agency": row.agency, "number": row.number, "on_hold": False, "repeat": False}
+        for row in given
+        if (row.agency, row.number) not in done
+    ]
+    waiting = [
+        {"letter": accepted.seq, "deadline": deadline, "at": at}
+        for accepted in writer.every(Kind.ACCEPTED)
+        for deadline, at in deadlines_of(accepted.body)
+        if (accepted.seq, deadline, at) not in passed
+    ]
+    for table, rows in ((pending, left), (due, waiting)):
+        if rows:
+            insert_many(connection, table, rows)
+    if directory := writer.latest(Kind.DIRECTORY):
+        agencies = from_json(writer.must_document(directory)).agencies.values()
+        writer.hold(agency.code for agency in agencies if not agency.active)
