@@ -160,7 +160,7 @@ class Sender:
             try:
                 signed.append((row, self._sealed(row)))
             except Unread as exc:
-                _LOG.error("a document is not submitted: its version is not read", document=row.document_id)
+                _LOG.error("version-not-read", document=row.document_id)
                 refused = Receipted(state=OutboxState.REFUSED, refusal=exc.code, refusal_detail=exc.detail)
                 attempts.append(replace(self._failed(row, exc.code), refused=refused))
             except Exception as exc:
