@@ -13,10 +13,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
 from adapters.connectors.folder.folders import Folder
 from adapters.connectors.folder.parsing import read_manifest
@@ -30,24 +32,22 @@ from bus.process import run_until_told
 from bus.settings import load_adapter_settings
 from bus.settings.sections import read_secret
 from compose.keys import write_seal
+from compose.local import free_port
 from tests.assets import factory
 from tests.assets.factory import OPM
 from tests.unit.adapter.network import Office
 from tests.unit.adapter.test_acts import received
 from tests.unit.adapter.test_folder import connector
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
-WORKS = (
-    "test_folder",
-    "test_one_bad_thing",
-    "test_mailbox",
-    "test_command_line",
-    "test_news_put_off",
-    "test_receiving",
+ROOT = Path(__file__).resolve().parents[3]
+WORKS = {
+    "tests/unit/adapter": ["folder", "one_bad_thing", "mailbox", "command_line", "news_put_off", "receiving"],
+    "tests/contract": ["depot_client"],
+}
+"""What is tested on POSIX and holds without it: folders both ways and what is put there to harm, commands, the depot."""
+NOTHING_OF_THE_DISK = (
+    "not any_text and not one_way and not takes_long and not grows_with and not memory and not killed_in"
 )
-"""What is tested on POSIX and holds without it: both ways through the folders, what is put there to harm, commands."""
-NOTHING_OF_THE_DISK = "not any_text and not one_way and not takes_long and not grows_with"
 
 LOOK = """
 import importlib, pkgutil, sys
@@ -91,14 +91,42 @@ def test_what_windows_lacks_is_gone_and_every_module_is_imported_all_the_same() 
 
 
 def test_the_adapter_works_without_what_windows_lacks() -> None:
-    files = [str(HERE / f"{name}.py") for name in WORKS]
+    files = [f"{folder}/test_{name}.py" for folder, names in WORKS.items() for name in names]
     said = without(
         "-m", "pytest", "-p", "tests.unit.adapter.windows", "-q", "-k", NOTHING_OF_THE_DISK, *files
     )
     passed = re.search(r"(\d+) passed", said)
     assert passed is not None
-    assert int(passed[1]) > 120, said
+    assert int(passed[1]) > 160, said
     assert "skipped" not in said
+
+
+def test_run_begins_and_ends_when_told_without_what_windows_lacks(tmp_path: Path) -> None:
+    files = write_seal(factory.seal(OPM), tmp_path / "keys", OPM)
+    files.key.chmod(0o644)
+    (tmp_path / "password").write_text("none is asked for here")
+    settings = {
+        "agency": OPM,
+        "bus_certificate": str(files.certificate),
+        "metrics_port": free_port(),
+        "seal": {"key": str(files.key), "certificate": str(files.certificate)},
+        "broker": {"url": f"amqp://127.0.0.1:{free_port()}", "password_file": "password"},
+        "connectors": {"folder": {"enabled": True}},
+    }
+    (tmp_path / "adapter.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
+    program = (
+        "from tests.unit.adapter import windows; windows.take_away()\nfrom adapters.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, "--config", str(tmp_path / "adapter.toml"), "run"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as adapter:
+        assert adapter.stderr is not None
+        said = list(takewhile(lambda line: "the adapter runs" not in line, adapter.stderr))
+        adapter.send_signal(signal.SIGTERM)
+        said += adapter.stderr
+    assert adapter.returncode == 0, said
+    assert "the adapter has stopped" in "".join(said)
+    assert "exception" not in "".join(said)
+    assert {"inbox", "outbox", "failed"} <= {each.name for each in (tmp_path / "exchange").iterdir()}
 
 
 # ── folders held by either means ────────────────────────────────────────────────────────────────
@@ -246,11 +274,15 @@ def test_a_signal_ends_a_process_whose_loop_takes_none(monkeypatch: pytest.Monke
         ended.append(True)
 
     ended: list[bool] = []
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.setattr(asyncio.SelectorEventLoop, "add_signal_handler", none)
-    run_until_told(work)
+    try:
+        run_until_told(work)
+        signal.raise_signal(signal.SIGTERM)  # after the end it does no harm
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert ended == [True]
-    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.fixture

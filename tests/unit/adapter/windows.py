@@ -87,6 +87,9 @@ EMPTY = {
     "supports_fd": "on Windows without listdir: a folder cannot be opened",
 }
 
+SERVERS = ("bus.cli", "bus.depot", "bus.ledger", "bus.router")
+"""The central bus's own, which adapters do not import; it may be spoken to from here."""
+
 
 def take_away() -> None:
     """Take it all away, for whatever of the adapter is imported from now on."""
@@ -108,8 +111,8 @@ def _is_ours(frame: FrameType | None) -> bool:
     """Whether the adapter's own code asks, be it by a path's method."""
     while frame is not None and frame.f_globals.get("__name__") in ("pathlib", "pathlib._local", __name__):
         frame = frame.f_back
-    name = frame.f_globals.get("__name__", "") if frame is not None else ""
-    return str(name).partition(".")[0] in ("adapters", "bus")
+    name = str(frame.f_globals.get("__name__")) if frame is not None else ""
+    return name.partition(".")[0] in ("adapters", "bus") and not name.startswith(SERVERS)
 
 
 def _lacking(names: Collection[str], given: Mapping[str, Any]) -> type[ModuleType]:
