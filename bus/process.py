@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from bus.platform.process import told_to_end
+from bus.platform.process import when_told_to_end
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a busy thread hands the interpreter on. Heartbeats and confirms run in the event loop beside
@@ -52,8 +52,8 @@ def collect_rarely() -> None:
 
 async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
-    with told_to_end(stop.set):
-        await work(stop)
+    when_told_to_end(stop.set)
+    await work(stop)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

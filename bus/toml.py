@@ -172,7 +172,7 @@ class Table:
 def read_toml(path: Path) -> Table:
     """The table that a TOML file is; Misconfigured when it cannot be read at all."""
     try:
-        return Table(tomllib.loads(path.read_text(encoding="utf-8")), Mistakes(str(path)))
+        return Table(tomllib.loads(path.read_text(encoding="utf-8-sig")), Mistakes(str(path)))
     except OSError as exc:
         reason = (exc.strerror or str(exc)).lower()
         problem = Problem(

@@ -11,8 +11,8 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -36,25 +36,22 @@ OWN_ADDRESS: Final[int] = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSE
 SO_REUSEADDR would allow just that on Windows."""
 
 
-@contextmanager
-def told_to_end(act: Callable[[], object]) -> Iterator[None]:
-    """Call `act` in the running event loop on SIGTERM, SIGINT and, on Windows, Ctrl-Break, until the end of the block.
+def when_told_to_end(act: Callable[[], object]) -> None:
+    """Call `act` in the running event loop whenever SIGTERM, SIGINT or, on Windows, Ctrl-Break comes.
 
     A loop that takes no signals, as on Windows, hears of one when it next wakes up.
     """
     loop = asyncio.get_running_loop()
 
     def hear(_number: int, _frame: Any) -> None:
-        loop.call_soon_threadsafe(act)
+        with suppress(RuntimeError):  # the loop is closed: what was to end has ended
+            loop.call_soon_threadsafe(act)
 
-    with ExitStack() as stack:
-        for number in _TOLD_TO_END:
-            try:
-                loop.add_signal_handler(number, act)
-                stack.callback(loop.remove_signal_handler, number)
-            except NotImplementedError:
-                stack.callback(signal.signal, number, signal.signal(number, hear))
-        yield
+    for number in _TOLD_TO_END:
+        try:
+            loop.add_signal_handler(number, act)
+        except NotImplementedError:
+            signal.signal(number, hear)
 
 
 def open_to_others(descriptor: int) -> bool:

@@ -186,10 +186,14 @@ class Exporter:
             folder.write("letter.xml", raw)
             for file, described in zip(files, view["files"], strict=True):
                 described["missing"] = file in lost
-                described["saved_as"] = None if file in lost else safe_name(file.name, taken)
+                described["saved_as"] = None
                 if file not in lost:
-                    taken.add(described["saved_as"])
-                    copied = folder.copy(store.path(file.sha256), described["saved_as"])
+                    # A disk may have it under another name too, as NTFS does (LETTER~1.PDF).
+                    while folder.holds(name := safe_name(file.name, taken)):
+                        taken.add(name)
+                    taken.add(name)
+                    described["saved_as"] = name
+                    copied = folder.copy(store.path(file.sha256), name)
                     if copied != file.sha256:
                         store.set_aside(file.sha256)
                         raise NotWhole(f"a file of letter {letter.letter_id} is damaged in the store")

@@ -114,6 +114,26 @@ def test_one_process_at_a_time_runs_on_a_mailbox_and_others_may_still_write(
         pass
 
 
+def test_a_killed_process_leaves_no_lock_behind(sender: Office, tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from adapters.mailbox import Mailbox\n"
+        f"with Mailbox(Path({str(tmp_path / OPM)!r}), {OPM!r}).exclusive():\n"
+        "    print('holds it', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "holds it\n"
+        assert sender.mailbox.running()
+        with pytest.raises(AlreadyRunning), sender.mailbox.exclusive():
+            pass
+        holder.kill()
+    assert not sender.mailbox.running()
+    with sender.mailbox.exclusive(), Mailbox(tmp_path / OPM, OPM) as opened_again:
+        assert opened_again.running()
+
+
 def test_a_mailbox_belongs_to_one_agency(sender: Office, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=OPM):
         Mailbox(tmp_path / OPM, OCS)

@@ -20,6 +20,11 @@ from adapters.connectors.folder.names import safe_name
         (".hidden", "hidden"),
         ("CON.pdf", "_CON.pdf"),
         ("lpt1", "_lpt1"),
+        ("nul.tar.gz", "_nul.tar.gz"),
+        ("Com¹ .txt", "_Com¹ .txt"),
+        ("CONOUT$", "_CONOUT$"),
+        ("console.pdf", "console.pdf"),
+        ("letter.pdf:hidden", "letter.pdf-hidden"),
         ("a\u202efdp.exe", "a fdp.exe"),
         ("ชื่อ\nใหม่.pdf", "ชื่อ ใหม่.pdf"),
         ("trailing. . ", "trailing"),
@@ -49,6 +54,7 @@ def test_whatever_a_letter_says_the_name_is_safe(wanted: str, taken: set[str]) -
     name = safe_name(wanted, taken)
     assert 0 < len(name.encode()) <= 255
     assert not name.startswith(".")
+    assert not name.endswith((".", " "))
     assert not set(name) & set('/\\:*?"<>|\0\n')
     assert name.casefold() not in {unicodedata.normalize("NFC", each).casefold() for each in taken}
     assert safe_name(name) == name
