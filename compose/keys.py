@@ -19,9 +19,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from bus.documents.seal import Seal, SealKey
+from bus.documents.methods import SealKey
+from bus.documents.seal import Seal
 
 _DAY = dt.timedelta(days=1)
+_CURVES: dict[str, ec.EllipticCurve] = {
+    "p256": ec.SECP256R1(),
+    "p384": ec.SECP384R1(),
+    "p521": ec.SECP521R1(),
+    "secp256k1": ec.SECP256K1(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +40,10 @@ class KeyFiles:
 
 
 def new_key(kind: str = "p256") -> SealKey:
-    """A private key: `p256`, `p384`, or `rsa` with a number of bits, such as `rsa2048`."""
+    """A private key: on a curve (`p256`, `p384`, `p521`, `secp256k1`), or `rsa` with a number of bits."""
     if kind.startswith("rsa"):
         return rsa.generate_private_key(public_exponent=65537, key_size=int(kind.removeprefix("rsa")))
-    return ec.generate_private_key({"p256": ec.SECP256R1, "p384": ec.SECP384R1}[kind]())
+    return ec.generate_private_key(_CURVES[kind])
 
 
 def new_seal(

@@ -1,4 +1,8 @@
-"""In which version a document is written: the newest that all to whom it goes read, by the directory held here."""
+"""In which version a document is written: the newest that all concerned read, by the directory held here.
+
+All to whom it goes, and this agency itself: the bus may have to give it back (copies.py), and whoever is listed as
+reading 1.0 has not made up its mind for more.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +36,10 @@ def version_for(mailbox: Mailbox, document: Letter | Notice) -> DocumentVersion:
     if directory is None:
         return room[0]
     inboxes = {directory.inbox_of(code) for code in _listeners(mailbox, document, directory)}
-    codes = sorted(code for code in inboxes if code is not None and code != mailbox.agency)
-    if not codes:
+    known = {code for code in inboxes if code is not None}
+    if not known:
         return room[0]
+    codes = sorted({*known, mailbox.agency})
     for version in reversed(room):
         if all(directory.reads(code, version.name) for code in codes):
             return version

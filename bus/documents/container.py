@@ -11,13 +11,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 
-from cryptography.hazmat.primitives.asymmetric import ec, padding
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from bus.documents.profile import ECDSA_SHA256, RSA_SHA256
+from bus.documents.methods import method_for
 from bus.documents.seal import Seal
 from bus.documents.xml import DS_NAMESPACE
 
@@ -26,7 +24,6 @@ _XADES = "http://uri.etsi.org/01903/v1.3.2#"
 _C14N11 = "http://www.w3.org/2006/12/xml-c14n11"
 _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 _PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
-_P256_BYTES = 32
 
 
 def seal_members(members: Mapping[str, str], seal: Seal, at: datetime) -> bytes:
@@ -41,16 +38,16 @@ def seal_members(members: Mapping[str, str], seal: Seal, at: datetime) -> bytes:
         seal.certificate.public_bytes(Encoding.DER)
     ).decode()
     properties = _properties(signature, seal, at)
-    elliptic = isinstance(seal.private_key, ec.EllipticCurvePrivateKey)
+    method = method_for(seal.private_key)
     _add(info, "CanonicalizationMethod", Algorithm=_C14N11)
-    _add(info, "SignatureMethod", Algorithm=ECDSA_SHA256 if elliptic else RSA_SHA256)
+    _add(info, "SignatureMethod", Algorithm=method.uri)
     for name, digest in sorted(members.items()):
         _reference(info, name, bytes.fromhex(digest))
     own = _reference(info, "#container-properties", sha256(_c14n(properties)).digest(), Type=_PROPERTIES)
     transforms = etree.Element(f"{{{DS_NAMESPACE}}}Transforms")
     _add(transforms, "Transform", Algorithm=_C14N11)
     own.insert(0, transforms)
-    value.text = b64encode(_signed(_c14n(info), seal)).decode()
+    value.text = b64encode(method.sign(seal.private_key, _c14n(info))).decode()
     return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
 
@@ -76,14 +73,6 @@ def _reference(info: etree._Element, uri: str, digest: bytes, **attributes: str)
 def _digest(parent: etree._Element, digest: bytes) -> None:
     _add(parent, "DigestMethod", Algorithm=_SHA256)
     _add(parent, "DigestValue").text = b64encode(digest).decode()
-
-
-def _signed(octets: bytes, seal: Seal) -> bytes:
-    key = seal.private_key
-    if isinstance(key, ec.EllipticCurvePrivateKey):
-        r, s = decode_dss_signature(key.sign(octets, ec.ECDSA(SHA256())))
-        return r.to_bytes(_P256_BYTES, "big") + s.to_bytes(_P256_BYTES, "big")
-    return key.sign(octets, padding.PKCS1v15(), SHA256())
 
 
 def _add(parent: etree._Element, name: str, **attributes: str) -> etree._Element:

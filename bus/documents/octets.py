@@ -18,19 +18,15 @@ from hashlib import sha256
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from bus.documents import profile
+from bus.documents.methods import METHODS, method_for
 from bus.documents.profile import Claim
 from bus.documents.seal import Seal
 from bus.documents.xml import Envelope, canonical, canonical_part, hardened_parser
 from bus.errors import RefusalCode, Refused
-
-_P256_BYTES = 32
 
 _OUR_FORM = """\
 <ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#" xmlns:xades="http://uri.etsi.org/01903/v1.3.2#" \
@@ -66,9 +62,9 @@ def seal_octets(root: etree._Element, seal: Seal, at: datetime) -> bytes:
     """
     signed = canonical(root)
     certificate = seal.certificate.public_bytes(Encoding.DER)
-    elliptic = isinstance(seal.private_key, ec.EllipticCurvePrivateKey)
+    method = method_for(seal.private_key)
     written = _OUR_FORM.format(
-        method=profile.ECDSA_SHA256 if elliptic else profile.RSA_SHA256,
+        method=method.uri,
         certificate=_encoded(certificate),
         time=at.isoformat(timespec="seconds"),
         digest=_encoded(sha256(certificate).digest()),
@@ -79,21 +75,12 @@ def seal_octets(root: etree._Element, seal: Seal, at: datetime) -> bytes:
     covered = (signed, canonical_part(_properties(signature)), canonical_part(key))
     for reference, octets in zip(info.iterfind(f"{profile.DS}Reference"), covered, strict=True):
         reference[-1].text = _encoded(sha256(octets).digest())
-    value.text = _encoded(_value(seal, canonical_part(info)))
+    value.text = _encoded(method.sign(seal.private_key, canonical_part(info)))
     return signed
 
 
 def _properties(signature: etree._Element) -> etree._Element:
     return signature[-1][0][0]
-
-
-def _value(seal: Seal, octets: bytes) -> bytes:
-    if isinstance(seal.private_key, rsa.RSAPrivateKey):
-        return seal.private_key.sign(octets, padding.PKCS1v15(), SHA256())
-    # r and s, one after the other, in as many octets as the order has (RFC 4050, section 3.3).
-    size = (seal.private_key.key_size + 7) // 8
-    r, s = decode_dss_signature(seal.private_key.sign(octets, ec.ECDSA(SHA256())))
-    return r.to_bytes(size) + s.to_bytes(size)
 
 
 def check_octets(envelope: Envelope, claim: Claim, certificate: x509.Certificate) -> bytes:
@@ -105,23 +92,12 @@ def check_octets(envelope: Envelope, claim: Claim, certificate: x509.Certificate
     for one in claim.references:
         octets = envelope.octets if one.part is None else canonical_part(one.part, exclusive=one.exclusive)
         _require(hmac.compare_digest(sha256(octets).digest(), one.digest), "a digest is another")
-    _check_value(certificate, claim.value, canonical_part(claim.signed_info, exclusive=claim.exclusive))
-    return envelope.octets
-
-
-def _check_value(certificate: x509.Certificate, value: bytes, octets: bytes) -> None:
-    key = certificate.public_key()
+    octets = canonical_part(claim.signed_info, exclusive=claim.exclusive)
     try:
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            _require(len(value) == 2 * _P256_BYTES, "the signature has another length")
-            r, s = (int.from_bytes(half) for half in (value[:_P256_BYTES], value[_P256_BYTES:]))
-            key.verify(encode_dss_signature(r, s), octets, ec.ECDSA(SHA256()))
-        elif isinstance(key, rsa.RSAPublicKey):
-            key.verify(value, octets, padding.PKCS1v15(), SHA256())
-        else:
-            raise Refused(RefusalCode.KEY_WEAK, "a key of a kind that is not supported")
+        METHODS[claim.method].verify(certificate.public_key(), claim.value, octets)
     except InvalidSignature as exc:
         raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not verify") from exc
+    return envelope.octets
 
 
 def _encoded(octets: bytes) -> str:

@@ -22,8 +22,6 @@ from bus.documents import schema
 from bus.documents.xml import DS_NAMESPACE, SIGNATURE, position
 from bus.errors import RefusalCode, Refused
 
-ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
-RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 
@@ -63,7 +61,7 @@ class Claim:
     """What a signature of the right form says; nothing of it is verified."""
 
     method: str
-    """`ECDSA_SHA256` or `RSA_SHA256`."""
+    """The URI of one of `METHODS`: the schema names no other."""
     certificate: bytes
     """DER, not looked into; the one that the signed properties name."""
     references: tuple[Covered, ...]

@@ -7,30 +7,15 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 from bus.documents.keys import read_private_key
+from bus.documents.methods import SealKey, weakness_of
 from bus.errors import Misconfigured, Problem
-
-SealKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-SMALLEST_RSA_KEY = 2048
-"""Bits."""
 
 
 def fingerprint_of(certificate: x509.Certificate) -> str:
     """Lower-case hexadecimal SHA-256 of the certificate's DER encoding."""
     return certificate.fingerprint(hashes.SHA256()).hex()
-
-
-def weakness_of(key: PrivateKeyTypes | PublicKeyTypes) -> str | None:
-    """Say in words what makes a key unfit to seal with; None for P-256 and for RSA from 2048 bits."""
-    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
-        return None if isinstance(key.curve, ec.SECP256R1) else f"an elliptic-curve key on {key.curve.name}"
-    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
-        return None if key.key_size >= SMALLEST_RSA_KEY else f"an RSA key of {key.key_size} bits"
-    return "a key that is neither ECDSA nor RSA"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +48,9 @@ class Seal:
 
 def _key(path: Path, passphrase: str | None, problems: list[Problem]) -> SealKey | None:
     try:
-        key = read_private_key(path, passphrase, weakness_of, "Use ECDSA on P-256, or RSA from 2048 bits.")
+        key = read_private_key(
+            path, passphrase, weakness_of, "Use ECDSA on P-256 or P-384, or RSA from 2048 bits."
+        )
     except Misconfigured as wrong:
         problems += wrong.problems
         return None

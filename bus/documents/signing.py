@@ -19,7 +19,6 @@ from typing import Any, Generic, TypeGuard, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
@@ -29,9 +28,10 @@ from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 from bus.directory import PinnedCertificate
 from bus.documents import profile, schema
 from bus.documents.letter import Letter
+from bus.documents.methods import METHODS, weakness_of
 from bus.documents.notice import Notice
 from bus.documents.octets import check_octets, seal_octets
-from bus.documents.seal import Seal, weakness_of
+from bus.documents.seal import Seal
 from bus.documents.versions import DocumentVersion
 from bus.documents.xml import (
     MAX_BYTES,
@@ -48,7 +48,7 @@ from bus.thai import now
 
 DocumentT_co = TypeVar("DocumentT_co", bound=Document, covariant=True)
 
-_KEY_OF_METHOD = {profile.ECDSA_SHA256: ec.EllipticCurvePublicKey, profile.RSA_SHA256: rsa.RSAPublicKey}
+_METHODS = frozenset(map(SignatureMethod, METHODS))
 
 # What signxml, lxml and cryptography raise about a document. Anything else is a fault of ours and must be seen as one.
 _FOREIGN_ERRORS = (
@@ -162,7 +162,7 @@ def _judge_key(certificate: x509.Certificate, method: str) -> None:
         raise Refused(RefusalCode.KEY_WEAK, "a key of a kind that is not supported") from exc
     if weakness := weakness_of(key):
         raise Refused(RefusalCode.KEY_WEAK, weakness)
-    if not isinstance(key, _KEY_OF_METHOD[method]):
+    if not METHODS[method].fits(key):
         raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
 
 
@@ -219,7 +219,7 @@ def _verified_by_signxml(
         require_x509=True,
         location="./",
         expect_references=len(claim.references),
-        signature_methods=frozenset({SignatureMethod.ECDSA_SHA256, SignatureMethod.RSA_SHA256}),
+        signature_methods=_METHODS,
         digest_algorithms=frozenset({DigestAlgorithm.SHA256}),
         verification_time=at,
     )

@@ -6,7 +6,7 @@ What must hold before a request counts as its agency's, in the order in which `o
 2. `typ` is this token's own, so that no other thing signed with the key can pass for it (RFC 8725, 3.11);
 3. `kid` is the fingerprint of exactly one certificate that is pinned for the agency that `iss` names;
 4. that certificate is in force, not revoked, fit to sign, and its key is no weak one;
-5. the signature verifies with the one algorithm that the type of the pinned key leaves (RFC 8725, 3.1);
+5. the signature verifies with the one algorithm with which the pinned key signs here (RFC 8725, 3.1);
 6. it is meant for the depot (`aud`), for this method (`htm`) and for this path (`htu`, after RFC 9449, 4.2);
 7. it lives at most sixty seconds, and is alive.
 
@@ -25,12 +25,12 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
 from bus.directory import PinnedCertificate
-from bus.documents.seal import Seal, fingerprint_of, weakness_of
+from bus.documents.methods import SealPublicKey, method_for, weakness_of
+from bus.documents.seal import Seal, fingerprint_of
 from bus.errors import BusError
 
 AUDIENCE = "saraban-depot"
@@ -47,7 +47,6 @@ _ISSUER = re.compile(r"\d{10}|bus", re.ASCII)
 _TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
 _T = TypeVar("_T")
-_Public = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 _jws = PyJWS()
 
@@ -145,11 +144,7 @@ def open_signed_json(token: str, certificates: Iterable[x509.Certificate]) -> by
 
 def _sign(payload: bytes, seal: Seal, kind: str) -> str:
     headers = {"typ": kind, "kid": seal.fingerprint}
-    return _jws.encode(payload, seal.private_key, _algorithm(seal.private_key.public_key()), headers)
-
-
-def _algorithm(key: _Public) -> str:
-    return "ES256" if isinstance(key, ec.EllipticCurvePublicKey) else "RS256"
+    return _jws.encode(payload, seal.private_key, method_for(seal.private_key).jose, headers)
 
 
 def _unverified(token: str, kind: str) -> tuple[dict[str, Any], bytes]:
@@ -210,10 +205,10 @@ def _may_sign(certificate: x509.Certificate) -> bool:
 def _verify(token: str, certificate: x509.Certificate) -> None:
     key = certificate.public_key()
     weakness = weakness_of(key)
-    if weakness is not None or not isinstance(key, _Public):
+    if weakness is not None or not isinstance(key, SealPublicKey):
         raise Denied(Doubt.KEY, f"the pinned certificate has {weakness}")
     try:
-        _jws.decode(token, key, algorithms=[_algorithm(key)])
+        _jws.decode(token, key, algorithms=[method_for(key).jose])
     except (PyJWTError, ValueError) as exc:
         raise Denied(Doubt.SIGNATURE, "does not verify with the pinned key") from exc
 

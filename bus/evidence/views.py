@@ -62,6 +62,7 @@ def letter_view(letter: Letter, evidence: Evidence, names: Names) -> View:
         "unit": letter.sender.unit,
         "subject": content.subject if content else None,
         "kind": _coded(codes.kinds, letter.kind),
+        "document_type": letter.document_type,
         "speed": _coded(codes.speed, letter.speed),
         "secrecy": _coded(codes.secrecy, letter.secrecy),
         "signers": content.signers if content else (),
@@ -105,6 +106,7 @@ def recipient_view(one: RecipientState, notices: Mapping[int, Notice], names: Na
         "receipt": _said(one.receipt, notices),
         "answer": _said(answer, notices),
         "registration": _registration(notice.registration if notice else None),
+        "officer": notice.officer if notice else None,
         "reasons": _reasons(notice),
         "overdue": [DEADLINES.get(each, (each, each)) for each in one.overdue],
     }
@@ -155,6 +157,7 @@ def acts(evidence: Evidence, notices: Mapping[int, Notice], names: Names) -> Ite
                 "stated": moment(body.get("eventTime")),
                 "received": moment(body.get("receivedAt")),
                 "registration": _registration(notice.registration if notice else None),
+                "officer": notice.officer if notice else None,
                 "reasons": _reasons(notice) if entry.kind is Kind.NOTICE else [],
                 "supersedes": body.get("supersedes"),
                 "members": _members(entry),

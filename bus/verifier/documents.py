@@ -15,6 +15,13 @@ from bus.verifier.findings import Broken, Unknown
 from bus.verifier.xmlsig import Signed, certificate_of, verified
 
 Body = dict[str, Any]
+LETTER, NOTICE = "Letter", "Notice"
+ROOTS = {
+    f"{{urn:saraban-bus:{root.lower()}:{version}}}{root}": (root, version)
+    for root in (LETTER, NOTICE)
+    for version in ("1.0", "1.1")
+}
+"""What this program has an account of: the root of each version of each type of document."""
 
 
 class Documents:
@@ -39,6 +46,7 @@ class Documents:
             raise Broken("signed with another certificate than its entry names")
         require_in_force(pin, at)
         document = verified(data, pin.certificate, at)
+        _require_known(document, LETTER if name == "letter.xml" else NOTICE)
         self._not_revoked_since(author, fingerprint, at)
         return document
 
@@ -69,6 +77,14 @@ class Documents:
             if body["kind"] == "directory" and at < seq
         }
         return found[max(found)] if found else None
+
+
+def _require_known(document: Signed, root: str) -> None:
+    found, version = ROOTS.get(str(document.root.tag), ("", ""))
+    if not found or document.root.get("version") != version:
+        raise Unknown("it is of a type or version that this program has no account of; a later one may have")
+    if found != root:
+        raise Broken(f"it is a {found} in the place of a {root}")
 
 
 def read_json(data: bytes) -> Body:

@@ -14,6 +14,7 @@ from typing import cast
 from lxml import etree
 
 from bus.verifier.findings import Broken
+from bus.verifier.methods import METHODS
 
 DS = "http://www.w3.org/2000/09/xmldsig#"
 XADES = "http://uri.etsi.org/01903/v1.3.2#"
@@ -25,7 +26,7 @@ _PREFIXES = {"ds": DS, "xades": XADES}
 
 _INCLUSIVE = r"http://www\.w3\.org/(2006/12/xml-c14n11|TR/2001/REC-xml-c14n-20010315)"
 _C14N = rf"({_INCLUSIVE}|http://www\.w3\.org/2001/10/xml-exc-c14n#)"
-_METHOD = r"http://www\.w3\.org/2001/04/xmldsig-more#(ecdsa|rsa)-sha256"
+_METHOD = "|".join(map(re.escape, METHODS))
 _SHA256 = r"http://www\.w3\.org/2001/04/xmlenc#sha256"
 _NAME = r"[A-Za-z_][A-Za-z0-9._-]{0,127}"
 _BASE64 = r"[A-Za-z0-9+/= \t\r\n]{1,16384}"

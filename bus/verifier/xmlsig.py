@@ -13,22 +13,20 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 from lxml import etree
 from signxml.algorithms import DigestAlgorithm, SignatureMethod
 from signxml.exceptions import SignXMLException
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
 from bus.verifier.findings import Broken
+from bus.verifier.methods import METHODS, check_value, fitting_key
 from bus.verifier.signature_form import DS, XADES, XML_BLANKS, base64_of, exactly_one, form_of
 
 _NAMES = {"ds": DS, "xades": XADES}
-_METHODS = frozenset({SignatureMethod.ECDSA_SHA256, SignatureMethod.RSA_SHA256})
+_METHODS = frozenset(map(SignatureMethod, METHODS))
+_METHOD = "ds:SignedInfo/ds:SignatureMethod"
 _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 _C14N11 = "http://www.w3.org/2006/12/xml-c14n11"
-_P256_BYTES = 32
 
 # The bus accepts nothing beyond these, and a small document can take minutes to canonicalise.
 _LARGEST = 1_048_576
@@ -147,6 +145,7 @@ def verified(data: bytes, certificate: x509.Certificate, at: datetime) -> Signed
     """
     root = parse(data)
     form = form_of(root)
+    fitting_key(certificate, exactly_one(form.signature, _METHOD).get("Algorithm"))
     expected = XAdESSignatureConfiguration(
         require_x509=True,
         location="./",
@@ -187,7 +186,8 @@ def sealed_members(data: bytes) -> tuple[x509.Certificate, dict[str, str]]:
         raise Broken("another canonicalization")
     certificate = _loaded(exactly_one(signature, "ds:KeyInfo/ds:X509Data/ds:X509Certificate").text or "")
     value = base64_of(exactly_one(signature, "ds:SignatureValue").text)
-    _check_value(certificate, value, _c14n(_own_root(info)))
+    method = exactly_one(signature, _METHOD).get("Algorithm")
+    check_value(certificate, method, value, _c14n(_own_root(info)))
     properties = exactly_one(signature, "ds:Object/xades:QualifyingProperties/xades:SignedProperties")
     digests: dict[str, str] = {}
     for reference in info.iterfind("ds:Reference", _NAMES):
@@ -208,22 +208,6 @@ def _reference(reference: etree._Element) -> tuple[str, str]:
     if not uri.startswith("#") and reference.find("ds:Transforms", _NAMES) is not None:
         raise Broken(f"{uri} is transformed before it is hashed")
     return uri, base64_of(exactly_one(reference, "ds:DigestValue").text).hex()
-
-
-def _check_value(certificate: x509.Certificate, value: bytes, octets: bytes) -> None:
-    key = certificate.public_key()
-    try:
-        if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
-            if len(value) != 2 * _P256_BYTES:
-                raise Broken("the signature has another length")
-            r, s = (int.from_bytes(half, "big") for half in (value[:_P256_BYTES], value[_P256_BYTES:]))
-            key.verify(encode_dss_signature(r, s), octets, ec.ECDSA(SHA256()))
-        elif isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048:
-            key.verify(value, octets, padding.PKCS1v15(), SHA256())
-        else:
-            raise Broken("a key of a kind that is not accepted")
-    except InvalidSignature as error:
-        raise Broken("the signature does not verify") from error
 
 
 def _loaded(text: str) -> x509.Certificate:

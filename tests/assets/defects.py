@@ -325,6 +325,31 @@ def _rsa_claimed(root: etree._Element) -> None:
     only(root[-1], f".//{DS}SignatureMethod").set("Algorithm", SignatureMethod.RSA_SHA256.value)
 
 
+@on_the_tree("a_method_for_another_curve", RefusalCode.SIGNATURE_ALGORITHM)
+def _another_curve(root: etree._Element) -> None:
+    only(root[-1], f".//{DS}SignatureMethod").set("Algorithm", SignatureMethod.ECDSA_SHA384.value)
+
+
+@defect("p256_with_sha384", RefusalCode.SIGNATURE_ALGORITHM)
+def _p256_with_sha384() -> bytes:
+    return sealed_otherwise(xades(signature_algorithm=SignatureMethod.ECDSA_SHA384))
+
+
+@defect("p384_with_sha256", RefusalCode.SIGNATURE_ALGORITHM)
+def _p384_with_sha256() -> bytes:
+    return sealed_otherwise(xades(), factory.p384_seal())
+
+
+@defect("ecdsa_sha512", RefusalCode.SIGNATURE_ALGORITHM)
+def _ecdsa_sha512() -> bytes:
+    return sealed_otherwise(xades(signature_algorithm=SignatureMethod.ECDSA_SHA512), factory.p521_seal())
+
+
+@defect("rsa_pss", RefusalCode.SIGNATURE_ALGORITHM)
+def _rsa_pss() -> bytes:
+    return sealed_otherwise(xades(signature_algorithm=SignatureMethod.SHA256_RSA_MGF1), factory.rsa_seal())
+
+
 # Octets ----------------------------------------------------------------------------------------------------------
 
 

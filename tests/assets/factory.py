@@ -74,6 +74,21 @@ def p384_seal() -> Seal:
 
 
 @cache
+def rsa_3072_seal() -> Seal:
+    return new_seal("rsa3072", key=new_key("rsa3072"))
+
+
+@cache
+def secp256k1_seal() -> Seal:
+    return new_seal("secp256k1", key=new_key("secp256k1"))
+
+
+@cache
+def p521_seal() -> Seal:
+    return new_seal("p521", key=new_key("p521"))
+
+
+@cache
 def expired_seal() -> Seal:
     return new_seal("expired", not_before=NOW - 20 * DAY, not_after=NOW - 10 * DAY)
 

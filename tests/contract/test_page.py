@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from bus.directory import Names
 from bus.documents.letter import Content, File, Letter, Receiver
 from bus.documents.lifecycle import Progress, Slot
-from bus.documents.notice import Event, Registration
+from bus.documents.notice import Event, Officer, ReasonText, Registration
 from bus.documents.signing import Signed, sign
+from bus.documents.versions import VERSIONS
 from bus.evidence.pack import write_pack
 from bus.evidence.page import page
 from bus.evidence.summary import answered
@@ -29,6 +30,7 @@ from bus.ledger.evidence import Evidence, gather
 from bus.ledger.state import Fact, RecipientState
 from bus.ledger.store import Ledger
 from bus.thai import now
+from bus.verifier import documents
 from bus.verifier.checking import judge
 from bus.verifier.findings import Result
 from tests.assets import factory
@@ -173,6 +175,38 @@ def test_a_registration_bears_number_year_unit_and_officer_and_every_time_its_se
     assert "เลขรับ ๔๒ ทะเบียนปี 2568 · งานสารบรรณ · ผู้ลงรับ สมศรี (ตัวอย่าง)" in page.text.words
     times = re.findall(r"[0-9]{2}:[0-9]{2}(?!:?[0-9])(?:\s|\u00a0)น\.", page.text.words)
     assert len(re.findall(r":[0-9]{2}:[0-9]{2}\s?\u00a0?น\.", page.text.words)) == len(times)
+
+
+def test_what_version_1_1_says_more_stands_there_and_nothing_where_it_says_nothing(lived: Lived) -> None:
+    before = shown(lived).text.words
+    assert "ประเภทเอกสาร" not in before
+    assert "ผู้ดำเนินการ" not in before
+    both = {name: rig.agency(code, reads=tuple(VERSIONS)) for name, code in (("OPM", OPM), ("OCS", OCS))}
+    lived.router.activate(rig.directory(version=2, **both))
+    alone(lived, document_type="minutes")
+    officer = Officer(name="สมศรี (ตัวอย่าง) <i>", job_title="นักจัดการงานทั่วไป")
+    lived.say(Event.REFUSED, OCS, officer=officer, reason_texts=(ReasonText(language="th", value="ก"),))
+    words = shown(lived).text.words
+    assert re.search(r"ประเภทเอกสาร\s+·? ?Document type\s+minutes", words), words[:2000]
+    assert words.count("ผู้ดำเนินการ สมศรี (ตัวอย่าง) <i>, นักจัดการงานทั่วไป") == 2
+
+
+def test_a_pack_with_both_versions_in_it_passes_and_one_of_an_unknown_version_is_in_doubt(
+    lived: Lived, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = {name: rig.agency(code, reads=tuple(VERSIONS)) for name, code in (("OPM", OPM), ("OCS", OCS))}
+    lived.router.activate(rig.directory(version=2, **both))
+    alone(lived, document_type="minutes")
+    lived.say(Event.DELIVERED, OCS)
+    lived.say(Event.OPENED, OCS, officer=Officer(name="สมศรี (ตัวอย่าง)"))
+    lived.signer.sign()
+    with lived.ledger.read() as reader:
+        write_pack(tmp_path / "pack.asice", gather(reader, lived.letter), factory.seal("bus"), at=now())
+    assert judge(tmp_path / "pack.asice", key_of(lived)).verdict is Result.PASS
+    monkeypatch.delitem(documents.ROOTS, VERSIONS["letter/1.1"].tag)
+    findings = judge(tmp_path / "pack.asice", key_of(lived))
+    assert findings.verdict is Result.INDETERMINATE
+    assert failed(findings) == set()
 
 
 def test_files_stand_there_with_name_size_and_hash_and_open_by_their_name(

@@ -10,7 +10,7 @@ import itertools
 import json
 import shutil
 import signal
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -37,13 +37,22 @@ HEARTBEAT = 5
 _SIGNER = {"given_name": "ตัวอย่าง", "family_name": "ผู้ลงนาม", "job_title": "ผู้อำนวยการ (ตัวอย่าง)"}
 
 
-def agencies(version: int = 1, *, revoked: Mapping[str, str] | None = None) -> str:
-    """The text of a directory of the three; `revoked` gives the time at which an agency's certificate ended."""
-    ended = {code: f", revoked_at = {at}" for code, at in (revoked or {}).items()}
+def agencies(
+    version: int = 1,
+    *,
+    revoked: Mapping[str, str] | None = None,
+    reads: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """The text of a directory of the three.
+
+    `revoked`: the time at which an agency's certificate ended; `reads`: the versions that its adapter understands.
+    """
+    ended, understood = {code: f", revoked_at = {at}" for code, at in (revoked or {}).items()}, reads or {}
     head = f'version = {version}\n[bus]\ncertificates = [{{ file = "bus.crt.pem" }}]\n'
     return head + "".join(
         f'[[agency]]\ncode = "{code}"\nname_th = "หน่วยงาน {code} (ตัวอย่าง)"\nname_en = "Agency {code} (sample)"\n'
         f'certificates = [{{ file = "{code}.crt.pem"{ended.get(code, "")} }}]\n'
+        + (f"reads = {json.dumps(list(understood[code]))}\n" if code in understood else "")
         for code in AGENCIES
     )
 

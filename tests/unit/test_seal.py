@@ -16,7 +16,7 @@ from compose.keys import KeyFiles, make_key_pair, new_key, write_seal
 from tests.assets import factory
 
 
-@pytest.mark.parametrize("seal", [factory.seal, factory.rsa_seal])
+@pytest.mark.parametrize("seal", [factory.seal, factory.rsa_seal, factory.p384_seal])
 @pytest.mark.parametrize("passphrase", [None, "ความลับ ๑๒๓"])
 def test_a_seal_is_read_back_from_its_files(
     tmp_path: Path, seal: Callable[[], Seal], passphrase: str | None
@@ -98,8 +98,8 @@ def rsa_1024(folder: Path) -> KeyFiles:
     return make_key_pair(folder, "weak", key=new_key("rsa1024"))
 
 
-def p384(folder: Path) -> KeyFiles:
-    return make_key_pair(folder, "weak", key=new_key("p384"))
+def secp256k1(folder: Path) -> KeyFiles:
+    return make_key_pair(folder, "weak", key=new_key("secp256k1"))
 
 
 def ed25519_key(folder: Path) -> KeyFiles:
@@ -124,7 +124,7 @@ def encrypted(folder: Path) -> KeyFiles:
         (key_as_certificate, "certificate", "no certificate"),
         (certificate_of_another_key, "certificate", "does not belong"),
         (rsa_1024, "key", "an RSA key of 1024 bits"),
-        (p384, "key", "secp384r1"),
+        (secp256k1, "key", "secp256k1"),
         (ed25519_key, "key", "neither ECDSA nor RSA"),
         (encrypted, "key", "no passphrase is given"),
     ],

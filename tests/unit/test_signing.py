@@ -27,7 +27,13 @@ from tests.assets import factory
 from tests.assets.defects import DEFECTS, DS, LETTER, only, sealed_otherwise, xades
 
 NOW, DAY = factory.NOW, factory.DAY
-PINS = [factory.pin(), factory.pin(factory.rsa_seal())]
+SEALS = {
+    "p256": factory.seal(),
+    "rsa2048": factory.rsa_seal(),
+    "p384": factory.p384_seal(),
+    "rsa3072": factory.rsa_3072_seal(),
+}
+PINS = [factory.pin(one) for one in SEALS.values()]
 
 
 def verified(
@@ -51,7 +57,7 @@ def refusal_of(raw: bytes, pins: list[PinnedCertificate] | None = None, at: dt.d
 # What verifies --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seal", [factory.seal(), factory.rsa_seal()], ids=["p256", "rsa2048"])
+@pytest.mark.parametrize("seal", SEALS.values(), ids=SEALS)
 @pytest.mark.parametrize("name", [*factory.letters(), *factory.notices()])
 def test_what_was_signed_is_what_comes_out(name: str, seal: Seal) -> None:
     documents: dict[str, Document] = {**factory.letters(), **factory.notices()}
@@ -89,7 +95,7 @@ def test_the_digest_is_of_the_octets_of_the_first_reference() -> None:
     assert bytes.fromhex(signed.digest) == b64decode(reference.text or "")
 
 
-@pytest.mark.parametrize("seal", [factory.seal(), factory.rsa_seal()], ids=["p256", "rsa2048"])
+@pytest.mark.parametrize("seal", SEALS.values(), ids=SEALS)
 def test_xmlsec1_verifies_what_we_sign_and_refuses_it_once_altered(seal: Seal, tmp_path: Path) -> None:
     (tmp_path / "cert.pem").write_bytes(seal.certificate.public_bytes(Encoding.PEM))
     raw = sign(factory.full_letter(), seal).raw
@@ -149,7 +155,8 @@ def test_a_defect_is_refused_with_its_code(name: str, by_octets: bool) -> None:
     ("seal", "code"),
     [
         (factory.rsa_1024_seal, RefusalCode.KEY_WEAK),
-        (factory.p384_seal, RefusalCode.KEY_WEAK),
+        (factory.secp256k1_seal, RefusalCode.KEY_WEAK),
+        (factory.p521_seal, RefusalCode.KEY_WEAK),
         (factory.expired_seal, RefusalCode.KEY_EXPIRED),
         (factory.future_seal, RefusalCode.KEY_NOT_YET_VALID),
         (factory.seal_not_for_signatures, RefusalCode.KEY_USAGE),

@@ -80,7 +80,9 @@ def doubt(token: str, *certificates: PinnedCertificate, at: datetime = NOW) -> D
     return caught.value.doubt
 
 
-@pytest.mark.parametrize("seal", [factory.seal, factory.rsa_seal], ids=["P-256", "RSA-2048"])
+@pytest.mark.parametrize(
+    "seal", [factory.seal, factory.rsa_seal, factory.p384_seal], ids=["P-256", "RSA-2048", "P-384"]
+)
 def test_a_token_opens_the_request_it_was_made_for(seal: Callable[[], Seal]) -> None:
     claims = opened(made(seal()), factory.pin(seal()))
     assert claims.issuer == OPM
@@ -265,7 +267,9 @@ def test_a_token_with_one_character_changed_is_denied(data: st.DataObject) -> No
 # ── signed JSON ────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("seal", [factory.seal, factory.rsa_seal], ids=["P-256", "RSA-2048"])
+@pytest.mark.parametrize(
+    "seal", [factory.seal, factory.rsa_seal, factory.p384_seal], ids=["P-256", "RSA-2048", "P-384"]
+)
 def test_signed_json_comes_back_octet_for_octet(seal: Callable[[], Seal]) -> None:
     payload = '{"ชื่อ":"ตัวอย่าง","version":3}'.encode()
     certificates = [factory.seal(OCS).certificate, seal().certificate]

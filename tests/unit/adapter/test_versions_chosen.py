@@ -71,13 +71,16 @@ def test_a_letter_is_written_in_the_newest_version_that_all_its_recipients_read(
     sender: Office, receivers: tuple[Receiver, ...], wanted: str
 ) -> None:
     assert version_for(sender.mailbox, to(*receivers)).name == "letter/1.0"  # there is no directory yet
-    hear(sender, sender.bus.directory(reading(SOC, DGA)))
+    hear(sender, sender.bus.directory(reading(OPM, SOC, DGA)))
     assert version_for(sender.mailbox, to(*receivers)).name == wanted
 
 
-def test_what_this_agency_reads_itself_does_not_count(sender: Office) -> None:
-    hear(sender, sender.bus.directory(reading(OCS, SOC, DGA)))
-    assert version_for(sender.mailbox, to(Receiver(group="all"))).name == "letter/1.1"
+@pytest.mark.parametrize(("codes", "wanted"), [((OCS, SOC, DGA), "1.0"), ((OPM, OCS, SOC, DGA), "1.1")])
+def test_nothing_is_written_in_a_version_that_this_agency_does_not_read_itself(
+    sender: Office, codes: tuple[str, ...], wanted: str
+) -> None:
+    hear(sender, sender.bus.directory(reading(*codes)))
+    assert version_for(sender.mailbox, to(Receiver(group="all"))).number == wanted
 
 
 def test_recipients_without_a_common_version_are_named(sender: Office) -> None:
@@ -91,7 +94,7 @@ def test_recipients_without_a_common_version_are_named(sender: Office) -> None:
 
 async def test_the_row_has_the_digest_of_the_version_that_was_sealed(sender: Office, tmp_path: Path) -> None:
     row = sender.put(tmp_path, receivers=(Receiver(agency=SOC),))
-    hear(sender, sender.bus.directory(reading(SOC)))
+    hear(sender, sender.bus.directory(reading(OPM, SOC)))
     sender.broker.answer = lambda _: sender.hear(
         sender.bus.acceptance(sender.mailbox.outbox.get(row.id), recipients=(SOC,))
     )
@@ -108,7 +111,7 @@ async def test_a_letter_that_a_recipient_cannot_read_fails_by_name_and_goes_once
     sender: Office, tmp_path: Path
 ) -> None:
     row = sender.put(tmp_path, document_type="minutes")
-    hear(sender, sender.bus.directory(reading(SOC)))
+    hear(sender, sender.bus.directory(reading(OPM, SOC)))
     async with sender.running():
         refused = await until(
             lambda: one if (one := sender.mailbox.outbox.get(row.id)).state is OutboxState.REFUSED else None
@@ -116,7 +119,7 @@ async def test_a_letter_that_a_recipient_cannot_read_fails_by_name_and_goes_once
     assert refused.refusal == RefusalCode.TYPE_UNREAD_VERSION
     assert refused.refusal_detail == f"DocumentTypeCode (letter/1.1): {OCS}"
     assert sender.broker.published == []
-    hear(sender, sender.bus.directory(reading(SOC, OCS, version=2)))
+    hear(sender, sender.bus.directory(reading(OPM, SOC, OCS, version=2)))
     async with sender.running():
         await until(lambda: sender.broker.published)
     envelope = open_envelope(sender.broker.published[0].body)
@@ -127,7 +130,7 @@ async def test_what_the_bus_refused_for_its_version_is_written_anew_with_the_nex
     sender: Office, tmp_path: Path
 ) -> None:
     row = sender.put(tmp_path)
-    hear(sender, sender.bus.directory(reading(OCS)))
+    hear(sender, sender.bus.directory(reading(OPM, OCS)))
     sender.broker.answer = lambda _: sender.hear(
         sender.bus.refusal(sender.mailbox.outbox.get(row.id), RefusalCode.TYPE_UNREAD_VERSION)
     )
@@ -155,7 +158,9 @@ def said(row: OutboxEntry) -> Notice:
     return document
 
 
-@pytest.mark.parametrize(("codes", "wanted"), [((OPM,), "notice/1.1"), ((OCS, SOC), "notice/1.0")])
+@pytest.mark.parametrize(
+    ("codes", "wanted"), [((OPM, OCS), "notice/1.1"), ((OCS, SOC), "notice/1.0"), ((OPM,), "notice/1.0")]
+)
 def test_a_recipients_notice_is_written_for_the_letters_sender(
     recipient: Office, codes: tuple[str, ...], wanted: str
 ) -> None:
@@ -171,7 +176,7 @@ def test_a_senders_notice_is_written_for_the_recipients_concerned(
     sender: Office, tmp_path: Path, about: tuple[str, ...], wanted: str
 ) -> None:
     row = sender.put(tmp_path, receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
-    hear(sender, sender.bus.directory(reading(SOC)))
+    hear(sender, sender.bus.directory(reading(OPM, SOC)))
     sealed = sender.mailbox.outbox.seal(row, b"<signed/>", "ab" * 32)
     hear(sender, sender.bus.acceptance(sealed, recipients=(OCS, SOC)))
     settled = notice(Event.SETTLED, author=OPM, letter_id=UUID(row.document_id), about=about)
@@ -181,13 +186,13 @@ def test_a_senders_notice_is_written_for_the_recipients_concerned(
 def test_the_officer_who_did_it_is_told_where_the_sender_reads_of_it_and_is_a_mistake_elsewhere(
     recipient: Office,
 ) -> None:
-    key = received(recipient, reading(SOC))
+    key = received(recipient, reading(OCS, SOC))
     act = Act(verb=Verb.REFUSE, letter=key, reason_th="ไม่เกี่ยวข้อง", officer="สมศรี", officer_title="นักจัดการ")
     with pytest.raises(Mistaken) as caught:
         perform(recipient.mailbox, act)
     (mistake,) = caught.value.mistakes
     assert (mistake.where, f"Officer (notice/1.1): {OPM}" in mistake.en) == ("officer", True)
-    hear(recipient, recipient.bus.directory(reading(OPM, version=2)))
+    hear(recipient, recipient.bus.directory(reading(OPM, OCS, version=2)))
     assert said(perform(recipient.mailbox, act)).officer == Officer(name="สมศรี", job_title="นักจัดการ")
 
 
@@ -198,7 +203,7 @@ def test_a_position_without_a_name_is_a_mistake(recipient: Office) -> None:
     assert caught.value.mistakes[0].where == "officer"
 
 
-@pytest.mark.parametrize(("codes", "fits"), [((OCS,), True), ((), False)])
+@pytest.mark.parametrize(("codes", "fits"), [((OPM, OCS), True), ((OPM,), False)])
 def test_a_manifest_with_a_document_type_is_told_who_does_not_read_it(
     sender: Office, tmp_path: Path, codes: tuple[str, ...], fits: bool
 ) -> None:
