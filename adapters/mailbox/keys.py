@@ -8,6 +8,7 @@ from datetime import datetime
 from cryptography import x509
 
 from bus.directory import Directory
+from bus.documents.certificates import objection
 from bus.documents.seal import fingerprint_of
 
 
@@ -34,6 +35,5 @@ def key_state(
     if directory is None:
         return KeyState(fingerprint, 0, False)
     pins = [pin for pin in directory.pins(agency) if pin.certificate == certificate]
-    revoked = any(pin.revoked_at is not None and pin.revoked_at <= at for pin in pins)
-    in_force = certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
-    return KeyState(fingerprint, directory.version, bool(pins) and in_force and not revoked)
+    good = bool(pins) and objection(certificate, pins, at) is None
+    return KeyState(fingerprint, directory.version, good)

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from bus.directory import PinnedCertificate
+from bus.documents.certificates import objection
 from bus.documents.seal import Seal
 from bus.documents.tokens import Denied, Doubt, open_signed_json, signed_json
 from bus.errors import RefusalCode, Refused
@@ -94,7 +95,7 @@ def octets(report: Report) -> bytes:
 
 def open_report(raw: bytes, pins: Sequence[PinnedCertificate], at: datetime) -> Report:
     """Verify a report under the certificates pinned for its author, as of a time. Raises Refused."""
-    good = [pin.certificate for pin in pins if _in_force(pin, at)]
+    good = [pin.certificate for pin in pins if not objection(pin.certificate, pins, at)]
     try:
         if len(raw) > _LARGEST:
             raise ValueError(f"{len(raw)} bytes")
@@ -104,12 +105,6 @@ def open_report(raw: bytes, pins: Sequence[PinnedCertificate], at: datetime) -> 
         raise Refused(code, denied.detail) from denied
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Refused(RefusalCode.REPORT_UNREADABLE, type(error).__name__) from error
-
-
-def _in_force(pin: PinnedCertificate, at: datetime) -> bool:
-    certificate = pin.certificate
-    revoked = pin.revoked_at is not None and pin.revoked_at <= at
-    return not revoked and certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
 def _read(values: Mapping[str, Any]) -> Report:

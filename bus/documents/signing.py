@@ -27,6 +27,7 @@ from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
 from bus.directory import PinnedCertificate
 from bus.documents import profile, schema
+from bus.documents.certificates import KeyDoubt, objection
 from bus.documents.letter import Letter
 from bus.documents.methods import METHODS, weakness_of
 from bus.documents.notice import Notice
@@ -122,7 +123,7 @@ def verify(
     """
     claim = profile.examine(envelope.root)
     pin = _pin_of(claim, pins)
-    _judge(pin, pins, at)
+    _require_in_force(pin, pins, at)
     tree: etree._Element | None
     if by_octets:
         octets = check_octets(envelope, claim, pin.certificate)
@@ -147,15 +148,15 @@ def _pin_of(claim: profile.Claim, pins: Sequence[PinnedCertificate]) -> PinnedCe
     fingerprint = sha256(claim.certificate).hexdigest()
     for pin in pins:
         if pin.fingerprint == fingerprint:
-            _judge_key(pin.certificate, claim.method)
+            _require_fit(pin.certificate, claim.method)
             return pin
     # Nobody's; but a key that nobody could have is worth saying.
     stranger = _loaded(claim.certificate)
-    _judge_key(stranger, claim.method)
+    _require_fit(stranger, claim.method)
     raise Refused(RefusalCode.KEY_UNKNOWN, f"serial {stranger.serial_number:x}")
 
 
-def _judge_key(certificate: x509.Certificate, method: str) -> None:
+def _require_fit(certificate: x509.Certificate, method: str) -> None:
     try:
         key = certificate.public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
@@ -177,25 +178,17 @@ def _loaded(der: bytes) -> x509.Certificate:
         raise Refused(RefusalCode.SIGNATURE_PROFILE, "KeyInfo holds no readable certificate") from exc
 
 
-def _judge(pin: PinnedCertificate, pins: Sequence[PinnedCertificate], at: datetime) -> None:
-    certificate = pin.certificate
-    if at < certificate.not_valid_before_utc:
-        raise Refused(RefusalCode.KEY_NOT_YET_VALID, f"valid from {certificate.not_valid_before_utc}")
-    if at > certificate.not_valid_after_utc:
-        raise Refused(RefusalCode.KEY_EXPIRED, f"valid until {certificate.not_valid_after_utc}")
-    for one in pins:
-        if one.certificate == certificate and one.revoked_at and one.revoked_at <= at:
-            raise Refused(RefusalCode.KEY_REVOKED, f"revoked at {one.revoked_at}")
-    if not _may_sign(certificate):
-        raise Refused(RefusalCode.KEY_USAGE, "the certificate is not for digital signatures")
+def _require_in_force(pin: PinnedCertificate, pins: Sequence[PinnedCertificate], at: datetime) -> None:
+    if found := objection(pin.certificate, pins, at):
+        raise Refused(_CODES[found.doubt], found.detail)
 
 
-def _may_sign(certificate: x509.Certificate) -> bool:
-    # A certificate that does not say what it is for is not taken to be for everything.
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-        return False
+_CODES = {
+    KeyDoubt.NOT_YET_VALID: RefusalCode.KEY_NOT_YET_VALID,
+    KeyDoubt.EXPIRED: RefusalCode.KEY_EXPIRED,
+    KeyDoubt.REVOKED: RefusalCode.KEY_REVOKED,
+    KeyDoubt.USAGE: RefusalCode.KEY_USAGE,
+}
 
 
 class _Verifier(XAdESVerifier):

@@ -29,6 +29,7 @@ from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
 from bus.directory import PinnedCertificate
+from bus.documents.certificates import objection
 from bus.documents.methods import SealPublicKey, method_for, weakness_of
 from bus.documents.seal import Seal, fingerprint_of
 from bus.errors import BusError
@@ -185,21 +186,8 @@ def _exactly_one(key_id: str, candidates: Iterable[_T], fingerprint: Callable[[_
 
 
 def _require_in_force(pin: PinnedCertificate, at: datetime) -> None:
-    certificate = pin.certificate
-    if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
-        raise Denied(Doubt.KEY, "the pinned certificate is not in force")
-    if pin.revoked_at is not None and pin.revoked_at <= at:
-        raise Denied(Doubt.KEY, "the pinned certificate is revoked")
-    if not _may_sign(certificate):
-        raise Denied(Doubt.KEY, "the pinned certificate's key is not for digital signatures")
-
-
-def _may_sign(certificate: x509.Certificate) -> bool:
-    # A certificate that does not say what it is for is not taken to be for everything.
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value.digital_signature
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-        return False
+    if found := objection(pin.certificate, (pin,), at):
+        raise Denied(Doubt.KEY, f"the pinned certificate: {found.detail}")
 
 
 def _verify(token: str, certificate: x509.Certificate) -> None:
