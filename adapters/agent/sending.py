@@ -27,7 +27,7 @@ from adapters.refusals import FileUnavailable, NotTaken
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import submit_exchange, user_of
 from bus.documents.seal import Seal
-from bus.documents.signing import Signed, sign
+from bus.documents.signing import Signed, sign, sign_tree
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Transient
@@ -187,8 +187,15 @@ class Sender:
     def _sealed(self, row: OutboxEntry) -> Signed:
         if row.type == REPORT:
             return Signed(signed_json(row.document, self._seal).encode(), row.digest)
-        document = read(open_envelope(row.document).root)
-        return sign(document, self._seal, version_for(self._mailbox, document))
+        envelope = open_envelope(row.document)
+        document = read(envelope.root)
+        version = version_for(self._mailbox, document)
+        if version is not envelope.version:
+            return sign(document, self._seal, version)
+        signed = sign_tree(envelope.root, self._seal)
+        if signed.digest != row.digest:
+            raise AssertionError("what was sealed is not what was put in")
+        return signed
 
     async def _send(self, row: OutboxEntry, files: Sequence[OutboxFile]) -> None:
         uploaded: dict[int, float] = {}

@@ -104,7 +104,11 @@ def sign(document: Document, seal: Seal, version: DocumentVersion | None = None)
 
     In the oldest version that has room for all of it unless one is named (see `build`).
     """
-    root = build(document, version)
+    return sign_tree(build(document, version), seal)
+
+
+def sign_tree(root: etree._Element, seal: Seal) -> Signed:
+    """The same for a document that is built already; the signature is put into the tree."""
     schema.check_tree(root)
     octets = seal_octets(root, seal, now())
     raw = to_bytes(root)

@@ -7,7 +7,7 @@ nothing is ever resolved or fetched.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cached_property
@@ -332,6 +332,14 @@ def build(document: Document, version: DocumentVersion | None = None) -> etree._
     version = version or oldest_for(document)
     root = etree.Element(version.tag, {"version": version.number}, nsmap=cast(Any, {None: version.namespace}))
     _write(plan_of(version.cls, version), document, root)
+    return root
+
+
+def without(root: etree._Element, names: Iterable[str]) -> etree._Element:
+    """Empty some children of a root, by name; return it."""
+    for name in names:
+        for child in root.findall(f"{{*}}{name}"):
+            child.text = ""
     return root
 
 
