@@ -24,6 +24,7 @@ check: .setup-check  ## style, types and the direction of imports
 	@$(RUN) ruff check
 	@$(RUN) ruff format --check
 	@$(RUN) mypy
+	@$(RUN) mypy --platform win32 --cache-dir build/cache/mypy-windows adapters
 	@.venv/bin/lint-imports --cache-dir build/cache/import-linter
 
 bench: .setup-bench  ## measure; writes build/bench.json; ARGS name parts, for example ARGS=floods

@@ -144,9 +144,8 @@ class Database:
     def exclusive(self) -> Iterator[None]:
         """Be the one process that runs on this mailbox; AlreadyRunning if another one does."""
         try:
-            lock = self._lock().acquire(
-                timeout=_LOCK_SECONDS
-            )  # not at once: `running` holds it for an instant
+            # Asked several times: `running` holds the lock for an instant.
+            lock = self._lock().acquire(timeout=_LOCK_SECONDS)
         except Timeout as exc:
             raise AlreadyRunning(f"another process runs on {self.folder}; stop it first") from exc
         with lock:

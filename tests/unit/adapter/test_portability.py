@@ -10,12 +10,14 @@ import codecs
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import tomli_w
@@ -27,7 +29,7 @@ from adapters.mailbox.mistakes import Mistaken
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured
 from bus.platform import process
-from bus.platform.folders import DescriptorFolder, PathFolder
+from bus.platform.folders import DescriptorFolder, PathFolder, is_link
 from bus.process import run_until_told
 from bus.settings import load_adapter_settings
 from bus.settings.sections import read_secret
@@ -250,6 +252,22 @@ def test_nothing_is_written_through_a_link_or_over_a_file(
             folder.write(name, b"over it")
     assert not (tmp_path / "secret" / "new").exists()
     assert (outbox / "b").read_bytes() == b"there"
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "tag", "leads_elsewhere"),
+    [
+        ("symbolic link", stat.S_IFLNK, 0xA000000C, True),
+        ("junction", stat.S_IFDIR, 0xA0000003, True),
+        ("deduplicated file", stat.S_IFREG, 0x80000013, False),
+        ("file", stat.S_IFREG, 0, False),
+    ],
+)
+def test_of_windows_reparse_points_those_that_stand_for_another_thing_are_links(
+    kind: str, mode: int, tag: int, leads_elsewhere: bool
+) -> None:
+    found = SimpleNamespace(st_mode=mode, st_reparse_tag=tag)
+    assert is_link(cast("os.stat_result", found)) is leads_elsewhere, kind
 
 
 def test_a_path_is_no_name(tmp_path: Path) -> None:
