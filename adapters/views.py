@@ -156,6 +156,7 @@ def content(raw: bytes) -> View:
         "date": day(letter.date.isoformat()),
         "sent_at": when(letter.sent_at.isoformat()),
         "kind": coded(letter.kind, codes.kinds),
+        "document_type": letter.document_type,
         "speed": coded(letter.speed, codes.speed),
         "secrecy": coded(letter.secrecy, codes.secrecy),
         "acknowledgement": letter.acknowledgement,

@@ -171,6 +171,8 @@ def _values(notice: Notice) -> dict[str, Any]:
             "registered_at": registration.registered_at.isoformat(),
             "officer": registration.officer,
         }
+    if notice.officer:
+        values["officer"] = ", ".join(filter(None, (notice.officer.name, notice.officer.job_title)))
     return values
 
 

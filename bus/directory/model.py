@@ -152,8 +152,10 @@ class Directory:
 
     def reads(self, code: str, version: str) -> bool:
         """Whether the adapter at whose inbox letters to `code` arrive understands `version` (`letter/1.0`)."""
-        inbox = self.inbox_of(code)
-        return inbox is not None and version in self.agencies[inbox].reads
+        agency = self.agencies.get(code)
+        if agency is not None and not agency.inbox:
+            agency = self.agencies.get(self.inbox_of(code) or "")
+        return agency is not None and version in agency.reads
 
     def prefix_fits(self, code: str, number: str) -> bool:
         """Whether a normalised letter number begins as this agency's do; True where none are stated."""

@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAl
 SealKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 SealPublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
+_ELLIPTIC = (ec.EllipticCurvePublicKey, ec.EllipticCurvePrivateKey)
+_RSA = (rsa.RSAPublicKey, rsa.RSAPrivateKey)
 _MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 
 
@@ -39,9 +41,9 @@ class Method:
 
     def fits(self, key: PrivateKeyTypes | PublicKeyTypes) -> bool:
         """Whether the key is of this method's kind, and strong enough."""
-        if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
+        if isinstance(key, _ELLIPTIC):
             return self.curve is not None and isinstance(key.curve, self.curve)
-        if isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        if isinstance(key, _RSA):
             return self.curve is None and key.key_size >= self.smallest
         return False
 
@@ -84,20 +86,16 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
 
 def method_for(key: SealKey | SealPublicKey) -> Method:
     """Return the method with which a key signs; for a key that is unfit, the first of its kind."""
-    of_its_kind = [one for one in METHODS.values() if (one.curve is None) is _is_rsa(key)]
-    return next((one for one in of_its_kind if one.fits(key)), of_its_kind[0])
+    fitting = next((one for one in METHODS.values() if one.fits(key)), None)
+    return fitting or next(one for one in METHODS.values() if (one.curve is None) is isinstance(key, _RSA))
 
 
 def weakness_of(key: PrivateKeyTypes | PublicKeyTypes) -> str | None:
     """Say in words what makes a key unfit to sign with; None if some method is for it."""
     if any(one.fits(key) for one in METHODS.values()):
         return None
-    if isinstance(key, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+    if isinstance(key, _ELLIPTIC):
         return f"an elliptic-curve key on {key.curve.name}"
-    if isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey):
+    if isinstance(key, _RSA):
         return f"an RSA key of {key.key_size} bits"
     return "a key that is neither ECDSA nor RSA"
-
-
-def _is_rsa(key: object) -> bool:
-    return isinstance(key, rsa.RSAPrivateKey | rsa.RSAPublicKey)

@@ -165,10 +165,11 @@ def _require_fit(certificate: x509.Certificate, method: str) -> None:
         key = certificate.public_key()
     except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
         raise Refused(RefusalCode.KEY_WEAK, "a key of a kind that is not supported") from exc
+    if METHODS[method].fits(key):
+        return
     if weakness := weakness_of(key):
         raise Refused(RefusalCode.KEY_WEAK, weakness)
-    if not METHODS[method].fits(key):
-        raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
+    raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
 
 
 def _loaded(der: bytes) -> x509.Certificate:

@@ -26,10 +26,12 @@ from adapters.mailbox.lookup import LetterKey
 from adapters.mailbox.mistakes import Mistaken
 from bus.broker.messages import Outgoing as Submission
 from bus.directory import PinnedCertificate
+from bus.directory.model import READS_BY_DEFAULT
 from bus.documents.letter import Letter
 from bus.documents.notice import BUS, Event
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
+from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
 from bus.ledger.entry import Kind
@@ -38,7 +40,7 @@ from bus.ledger.work import Lease
 from bus.thai import now
 from compose.keys import new_seal
 from tests.assets import factory
-from tests.assets.factory import OCS, OPM
+from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.ledger_rig import Router, delivery
 from tests.unit.adapter.network import Broker, Depot, file_of, until
@@ -144,10 +146,14 @@ class Bus:
 Open = Callable[[str], Office]
 
 
-@pytest.fixture
-def bus(ledger: Ledger) -> Bus:
+@pytest.fixture(params=["1.0", "1.1"])
+def bus(ledger: Ledger, request: pytest.FixtureRequest) -> Bus:
+    """A bus whose agencies read version 1.0 of letters and notices, or both versions."""
+    reads = READS_BY_DEFAULT if request.param == "1.0" else tuple(VERSIONS)
+    codes = (("OPM", OPM), ("OCS", OCS), ("SOC", SOC), ("DGA", DGA))
     made = Bus(Router(ledger))
-    made.router.activate(rig.directory())
+    agencies: dict[str, Any] = {name: rig.agency(code, reads=reads) for name, code in codes}
+    made.router.activate(rig.directory(**agencies))
     return made
 
 
@@ -346,6 +352,7 @@ async def test_an_adapter_learns_its_own_letters_and_acts_again_by_itself(
         await until(
             lambda: opm.mailbox.states_of_sent(opm.mailbox.outbox.get(row.id))[0].state == "registered"
         )
+    row = opm.mailbox.outbox.get(row.id)
     for office, backup in backups.items():
         office.brought_back(backup)
         if backup is not None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters import views
 from adapters.agent.verifying import Verifier
 from adapters.mailbox import OutboxEntry, OutboxState
 from adapters.mailbox.acts import Act, Verb, perform
@@ -18,7 +19,7 @@ from adapters.mailbox.receipts import receipt
 from adapters.mailbox.versions import Unread, version_for
 from bus.directory import BUS, Directory, Group, Topic
 from bus.documents.letter import Letter, Receiver
-from bus.documents.notice import Event, Notice, Officer
+from bus.documents.notice import Event, Notice, Officer, ReasonText
 from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
@@ -194,6 +195,24 @@ def test_the_officer_who_did_it_is_told_where_the_sender_reads_of_it_and_is_a_mi
     assert (mistake.where, f"Officer (notice/1.1): {OPM}" in mistake.en) == ("officer", True)
     hear(recipient, recipient.bus.directory(reading(OPM, OCS, version=2)))
     assert said(perform(recipient.mailbox, act)).officer == Officer(name="สมศรี", job_title="นักจัดการ")
+
+
+def test_an_office_is_shown_what_version_1_1_says_more(sender: Office, tmp_path: Path) -> None:
+    row = sender.put(tmp_path, receivers=(Receiver(agency=SOC),), document_type="minutes")
+    assert views.content(row.document)["document_type"] == "minutes"
+    hear(sender, sender.bus.directory(reading(OPM, SOC)))
+    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", "ab" * 32)
+    refused = notice(
+        Event.REFUSED,
+        author=SOC,
+        letter_id=UUID(row.document_id),
+        letter_digest=row.digest,
+        officer=Officer(name="สมศรี", job_title="นักจัดการ"),
+        reason_texts=(ReasonText(language="th", value="ไม่เกี่ยวข้อง"),),
+    )
+    hear(sender, sender.bus.acceptance(sealed, recipients=(SOC,)), sender.bus.notice(refused))
+    (heard,) = [one for one in sender.mailbox.notices.about(row.document_id) if one.event == Event.REFUSED]
+    assert views.said(sender.mailbox, heard)["officer"] == "สมศรี, นักจัดการ"
 
 
 def test_a_position_without_a_name_is_a_mistake(recipient: Office) -> None:
