@@ -19,7 +19,7 @@ SHOWN_IN_LOGS = {
     "Unconfirmed",
     "Returned",
     "Nacked",
-} | {"Halted", "Incomplete", "NotSigned", "Interrupted", "FileUnavailable", "Shorter", "AlreadyRunning"}
+} | {"Halted", "Incomplete", "NotSigned", "FileUnavailable", "Shorter", "AlreadyRunning"}
 LOGGERS = {"_LOG", "_log"}
 ITS_PLACE_ONLY = {"TOMLDecodeError"}
 """These say where a settings file is wrong, and quote nothing of it."""
