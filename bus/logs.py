@@ -46,11 +46,13 @@ _LEVELS: Final = {
 }
 _PLAIN_SPOKEN: Final = ("pika", "uvicorn", "asyncio")
 """Libraries that begin what they say with words of their own; of others only the place is written."""
+_CONFIGURED: Final = threading.Event()
 _OWN_WORDS: Final = re.compile(r"[A-Za-z][A-Za-z ,.\-]*")
 
 
 def configure(service: str, *, level: str = "INFO") -> None:
     """Send everything that this process logs, other libraries' words included, to standard error as JSON."""
+    _CONFIGURED.set()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -97,7 +99,7 @@ def configure(service: str, *, level: str = "INFO") -> None:
 
 def configured() -> bool:
     """Whether this process keeps a log; a command that answers and ends does not."""
-    return structlog.is_configured()
+    return _CONFIGURED.is_set()
 
 
 def get(name: str) -> BoundLogger:

@@ -215,17 +215,20 @@ async def test_an_agency_has_no_more_connections_than_its_limit(
         assert not third.connected
 
 
-async def test_an_agency_has_no_more_channels_than_its_limit(
-    vhost: Vhost, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_agency_has_no_more_channels_than_its_limit(vhost: Vhost) -> None:
     vhost.apply([SENDER], limits=Limits(connections=2, channels=4))
+    with capture_logs() as lines:
+        await _one_channel_too_many(vhost)
+    assert "NOT_ALLOWED, look at the virtual host and the limits of the user (530)" in str(lines)
+
+
+async def _one_channel_too_many(vhost: Vhost) -> None:
     async with Link(vhost.url(user_of(SENDER)), name="many lanes") as link:
         for lane in range(4):
             await link.publish(message(exchange=submit_exchange(SENDER)), lane=f"lane {lane}")
         assert link.connected
         # The broker ends the whole connection; the link comes back, and its channels are new.
         await link.publish(message(exchange=submit_exchange(SENDER)), lane="one more")
-    assert "NOT_ALLOWED, look at the virtual host and the limits of the user (530)" in caplog.text
 
 
 async def _fill(router: Link, code: str) -> None:

@@ -105,14 +105,16 @@ def test_a_notice_goes_to_its_listeners_only_in_a_version_that_they_read(
     letter = factory.letter(receivers=(Receiver(agency=OCS), Receiver(agency=DGA)))
     assert router.take(delivery(sealed(letter, "1.0").raw)).outcome == "accepted"
     registered = about_the_letter(ledger, Event.REGISTERED, OCS, officer=OFFICER)
-    assert router.take(delivery(sealed(registered, "1.1", OCS).raw, OCS)).outcome == "heard"  # OPM reads it
+    assert (
+        router.take(delivery(sealed(registered, "1.1", OCS).raw, OCS)).outcome == "notice-accepted"
+    )  # OPM reads it
     everybody = about_the_letter(ledger, Event.SETTLED, OPM)
     code, words = refusal(ledger, router.take(delivery(sealed(everybody, "1.1").raw)))
     assert (code, f"notice/1.1: {OCS}" in words) == (RefusalCode.TYPE_UNREAD_VERSION, True)
     settled = about_the_letter(ledger, Event.SETTLED, OPM, about=(DGA,))
-    assert router.take(delivery(sealed(settled, "1.1").raw)).outcome == "heard"
+    assert router.take(delivery(sealed(settled, "1.1").raw)).outcome == "notice-accepted"
     assert router.take(delivery(sealed(about_the_letter(ledger, Event.SETTLED, OPM), "1.0").raw)).outcome == (
-        "heard"
+        "notice-accepted"
     )
 
 
@@ -123,5 +125,5 @@ def test_a_notice_refused_for_its_version_may_be_said_in_another_under_its_id(
     assert router.take(delivery(sealed(factory.letter(), "1.0").raw)).outcome == "accepted"
     registered = about_the_letter(ledger, Event.REGISTERED, OCS)
     assert router.take(delivery(sealed(registered, "1.1", OCS).raw, OCS)).outcome == "refused"
-    assert router.take(delivery(sealed(registered, "1.0", OCS).raw, OCS)).outcome == "heard"
+    assert router.take(delivery(sealed(registered, "1.0", OCS).raw, OCS)).outcome == "notice-accepted"
     assert len(rig.entries_of_kind(ledger, Kind.NOTICE)) == 1

@@ -65,7 +65,7 @@ def test_the_level_holds_lesser_words_back() -> None:
         "from bus import logs; logs.configure('router', level='ERROR')\n"
         "logs.get('a').warning('not heard'); logs.get('a').error('heard')"
     )
-    assert line["event"] == "notice-accepted"
+    assert line["event"] == "heard"
 
 
 def test_neither_secrets_nor_contents_are_logged() -> None:
