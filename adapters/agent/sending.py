@@ -192,8 +192,10 @@ class Sender:
         version = version_for(self._mailbox, document)
         if version is not envelope.version:
             return sign(document, self._seal, version)
+        # The row's own digest is of the version that was sealed last, which may be another.
+        put_in = envelope.digest
         signed = sign_tree(envelope.root, self._seal)
-        if signed.digest != row.digest:
+        if signed.digest != put_in:
             raise AssertionError("what was sealed is not what was put in")
         return signed
 
