@@ -107,7 +107,7 @@ class Verifying:
         self.wake = asyncio.Event()
 
     async def work(self) -> float | None:
-        """Verifier a batch; give the seconds until more is to be judged."""
+        """Verify a batch; give the seconds until more is to be judged."""
         if await to_thread(self._judge.work):
             for event in self._then:
                 event.set()

@@ -82,7 +82,7 @@ class Verifier:
         }
 
     def work(self, limit: int = 100) -> int:
-        """Verifier what waits, and give how many that were; letters and notices wait until there is a directory."""
+        """Verify what waits, and give how many that were; letters and notices wait until there is a directory."""
         unready = () if self._mailbox.directory() else (arrivals.LETTER, arrivals.NOTICE, arrivals.COPY)
         if unready and not self._looked_for_directory:
             self._looked_for_directory = True

@@ -91,7 +91,7 @@ def send_again(letter: LetterArgument, config: Config = None, as_json: AsJson = 
 
 @app.command(name="verify-again")
 def verify_again(config: Config = None, as_json: AsJson = False) -> None:
-    """Verifier once more what is in quarantine, as after the bus's certificate was mended; `run` does it."""
+    """Verify once more what is in quarantine, as after the bus's certificate was mended; `run` does it."""
     with opened(config) as mailbox:
         count = mailbox.arrivals.verify_again()
         say(as_json, {"to_be_judged": count}, f"{count} messages will be judged again")

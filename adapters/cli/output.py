@@ -90,7 +90,7 @@ def _print(table: Table, *, fold: bool) -> None:
 
 
 def bilingual(view: Mapping[str, Any]) -> Table:
-    """An view as a table of two columns."""
+    """A view as a table of two columns."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, value in view.items():
         if value not in (None, [], {}, "", ()):

@@ -65,7 +65,7 @@ class Arrivals:
             return connection.execute(_NEXT_DUE).scalar()
 
     def postpone(self, arrival: int, *, next_attempt_at: float, reason: str) -> None:
-        """Verifier it again later."""
+        """Verify it again later."""
         values = {
             "attempts": arrivals.c.attempts + 1,
             "next_attempt_at": next_attempt_at,
@@ -95,7 +95,7 @@ class Arrivals:
             return [(row.consignment, row.id) for row in connection.execute(_UNPLACED)]
 
     def place_again(self, documents: Collection[str]) -> int:
-        """Verifier again the answers to these documents that could not be placed; give how many these are."""
+        """Verify again the answers to these documents that could not be placed; give how many these are."""
         about = func.json_extract(arrivals.c.headers, "$.about")
         these = arrivals.c.state == ArrivalState.UNPLACED, about.in_(list(documents))
         with self._database.writing() as connection:
@@ -103,7 +103,7 @@ class Arrivals:
         return changed.rowcount
 
     def directories_again(self) -> int:
-        """Verifier again every directory that has come, for none is held any more; give how many these are."""
+        """Verify again every directory that has come, for none is held any more; give how many these are."""
         these = arrivals.c.type == DIRECTORY, arrivals.c.state != ArrivalState.STORED
         with self._database.writing() as connection:
             changed = connection.execute(update(arrivals).where(*these).values(state=ArrivalState.STORED))

@@ -86,7 +86,7 @@ class Ledger:
     def lease(
         self, lease: Lease, *, limit: int, per_agency: int, without: Sequence[str] = ()
     ) -> list[Consignment]:
-        """Claim waiting consignments for a router and return them with their bytes, in order per agency.
+        """Lease waiting consignments for a router and return them with their bytes, in order per agency.
 
         At most `limit` in all and `per_agency` of one agency, none of the agencies `without`. Not an append: on
         PostgreSQL it runs beside appends and passes over rows that another router is leasing (SKIP LOCKED). Raises
@@ -425,7 +425,7 @@ class Writer(Reader):
     # -- the transaction --
 
     def flush(self) -> None:
-        """Consigner what was collected to the database, so that this transaction's reads see it."""
+        """Give what was collected to the database, so that this transaction's reads see it."""
         ignoring = {"sqlite": sqlite, "postgresql": postgresql}[self._connection.dialect.name]
         for table in _ORDER:
             rows = self._rows.pop(table, None)

@@ -195,7 +195,7 @@ def _ledger(settings: BusSettings) -> Iterator[Ledger]:
     ledger = Ledger(settings.ledger.address())
     try:
         if ledger.engine.dialect.name == "sqlite":
-            # The embedded ledger has one router: whatever name it had before, its claims are dead.
+            # The embedded ledger has one router: whatever name it had before, its leases are void.
             ledger.release_leases(None)
         yield ledger
     finally:
