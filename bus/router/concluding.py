@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from bus.depot.presence import Check, Presence
 from bus.documents.notice import Terms
-from bus.errors import RefusalCode, Refused
+from bus.errors import Refused
 from bus.ledger.entry import timestamp
+from bus.router import policy
 from bus.router.delivery import LetterAccepted, LetterChecked, Outcome, SubmissionRefused
 from bus.router.gates import Rules
 from bus.router.refusing import refused
@@ -26,33 +28,27 @@ def files_of(found: Iterable[LetterChecked | Outcome | Exception]) -> list[Check
 
 
 def conclude(
-    found: Sequence[LetterChecked | Outcome | Exception], said: Iterable[Presence], rules: Rules
+    found: Sequence[LetterChecked | Outcome | Exception], presences: Iterable[Presence], rules: Rules
 ) -> list[Outcome | Exception]:
-    """Finish gate 7 with the depot's words on `files_of(found)`, and sign the acceptances."""
-    words = iter(said)
-    return [_concluded(one, words, rules) if isinstance(one, LetterChecked) else one for one in found]
+    """Finish gate 7 with the depot's answer to `files_of(found)`, and sign the acceptances."""
+    answer = iter(presences)
+    return [_concluded(one, answer, rules) if isinstance(one, LetterChecked) else one for one in found]
 
 
-def _concluded(one: LetterChecked, words: Iterator[Presence], rules: Rules) -> Outcome | Exception:
-    wrong = [
-        (file.name, word)
-        for file in one.letter.document.all_files
-        if (word := next(words)) is not Presence.OK
-    ]
+def _concluded(one: LetterChecked, answer: Iterator[Presence], rules: Rules) -> Outcome | Exception:
+    letter = one.letter.document
+    # Taken before anything can fail: the next letter's presences stand behind these.
+    presences = tuple(islice(answer, len(letter.all_files)))
     try:
-        return _without_files(one, wrong, rules) if wrong else _accepted(one, rules)
+        policy.require_files(letter, presences)
+        return _accepted(one, rules)
+    except Refused as reason:
+        return _refused(one, reason, rules)
     except Exception as error:
         return error
 
 
-def _without_files(
-    one: LetterChecked, wrong: Sequence[tuple[str, Presence]], rules: Rules
-) -> SubmissionRefused:
-    missing = [name for name, word in wrong if word is Presence.MISSING]
-    code = RefusalCode.FILE_MISSING if missing else RefusalCode.FILE_SIZE
-    reason = Refused(
-        code, ", ".join(missing or [name for name, _ in wrong]), where="MainFile, AttachmentFile"
-    )
+def _refused(one: LetterChecked, reason: Refused, rules: Rules) -> SubmissionRefused:
     told = one.agency if one.agency in rules.directory.inboxes else None
     found = refused(rules.answers, rules.directory, one.delivery, reason, told, one.letter)
     number = one.letter.document.number

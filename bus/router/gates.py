@@ -25,7 +25,7 @@ from bus.documents.xml import UUID_FORM, Envelope
 from bus.errors import RefusalCode, Refused, Transient
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Verdict
-from bus.router import policy, transitions
+from bus.router import policy
 from bus.router.answers import Answers
 from bus.router.delivery import (
     Delivery,
@@ -111,13 +111,13 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | 
     try:
         # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
         agency = _origin(delivery, rules.directory)
-        _asks_nothing(delivery)
+        _require_no_property(delivery)
         if is_report(delivery.raw):
             return _report(delivery, agency, rules, reader)
         # 1 size and well-formedness · 2 known type and version
         envelope = xml.open_envelope(delivery.raw)
         # 3 the schema
-        _not_too_many(envelope)
+        _require_few_addressees(envelope)
         schema.check(envelope)
         # 4 answered already? Before anything that depends on time or state.
         digest = envelope.digest
@@ -129,11 +129,11 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | 
             envelope, rules.directory.pins(agency), delivery.received_at, by_octets=True
         )
         # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
-        _author(verified.document, agency, rules.directory)
+        _require_author(verified.document, agency, rules.directory)
         document = verified
-        if verdict and verdict.binds_other(verified.digest) and not _said_once(verified.document):
+        if verdict and verdict.binds_other(verified.digest) and not _identified_by_fact(verified.document):
             raise Refused(RefusalCode.ID_CONFLICT, _taken(envelope, verdict))
-        # 7 policy: the files are asked for afterwards, for all submissions in one question
+        # 7 policy; its end, the files, is asked for afterwards, for all submissions in one question (concluding.py)
         if is_letter(verified):
             return _letter(delivery, agency, verified, rules)
         if is_notice(verified):
@@ -193,14 +193,14 @@ def _origin(delivery: Delivery, directory: Directory) -> str:
     return agency
 
 
-def _asks_nothing(delivery: Delivery) -> None:
+def _require_no_property(delivery: Delivery) -> None:
     # Refused and not ignored: an expiration works in the broker, before anybody has seen the message. What is judged by
     # this alone is not opened, for it may have come back from where poisonous submissions are.
     if delivery.asked:
         raise Refused(RefusalCode.MESSAGE_PROPERTY, ", ".join(delivery.asked))
 
 
-def _not_too_many(envelope: Envelope) -> None:
+def _require_few_addressees(envelope: Envelope) -> None:
     receivers = envelope.root.findall("{*}ReceiverParty")
     if len(receivers) > policy.MOST_EXPLICIT:
         raise Refused(RefusalCode.RECIPIENT_TOO_MANY, str(len(receivers)), where="ReceiverParty")
@@ -210,7 +210,7 @@ def _stands(verdict: Verdict) -> bool:
     return verdict.code is None or not RefusalCode(verdict.code).circumstantial
 
 
-def _said_once(document: Letter | Notice) -> bool:
+def _identified_by_fact(document: Letter | Notice) -> bool:
     """Whether it is a notice that is identified by what it says and not by its id alone."""
     return isinstance(document, Notice) and document.event in ONCE
 
@@ -222,17 +222,16 @@ def _taken(envelope: Envelope, verdict: Verdict) -> str:
     return f"{envelope.id}: accepted already, entry {verdict.entry} · รับเข้าระบบแล้ว รายการที่ {verdict.entry}"
 
 
-def _author(document: Letter | Notice, agency: str, directory: Directory) -> None:
+def _require_author(document: Letter | Notice, agency: str, directory: Directory) -> None:
     named = document.sender.agency if isinstance(document, Letter) else document.author
     if named != agency and directory.inbox_of(named) != agency:
         raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, named)
 
 
 def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: Rules) -> LetterChecked:
-    letter = verified.document
-    policy.letter_rules(letter, rules.codes, delivery.received_at)
-    recipients = policy.resolve(letter, agency, rules.directory, rules.calendar, delivery.received_at)
-    policy.read_by_all(verified.version, (one.agency for one in recipients), rules.directory)
+    recipients = policy.judge_letter(
+        verified, agency, rules.directory, rules.calendar, rules.codes, delivery.received_at
+    )
     return LetterChecked(
         delivery=delivery, agency=agency, letter=verified, directory=rules.directory, recipients=recipients
     )
@@ -241,10 +240,7 @@ def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: 
 def _notice(
     delivery: Delivery, agency: str, verified: Verified[Notice], rules: Rules, reader: Reader
 ) -> NoticeAccepted:
-    notice = verified.document
-    policy.notice_rules(notice, rules.codes, delivery.received_at)
-    place = transitions.place(notice, verified.digest, agency, reader)
-    policy.read_by_all(verified.version, place.listeners(notice.event), rules.directory)
+    place = policy.judge_notice(verified, agency, rules.directory, rules.codes, delivery.received_at, reader)
     return NoticeAccepted(
         delivery=delivery,
         agency=agency,

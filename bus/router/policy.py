@@ -1,7 +1,8 @@
-"""Gate 7: what the schema cannot know. Codes, dates and secrecy; addressees resolved; files named rightly.
+"""Gate 7: what the schema cannot know.
 
-Each rule is a function that raises Refused or stays silent; what several parts of a letter may get wrong is named at
-once, not one by one.
+`judge_letter` and `judge_notice` are the gate as far as directory, codes and ledger decide; `require_files` is its end,
+by what the depot knows of a letter's files, which is asked for many letters in one question. Each rule is a function
+that raises Refused or stays silent; what several parts of a letter may get wrong is named at once, not one by one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ from datetime import date, datetime, timedelta
 
 from bus.calendar import Calendar
 from bus.codes import Codes
+from bus.depot.presence import Presence
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
+from bus.documents.signing import Verified
 from bus.errors import RefusalCode, Refused
 from bus.ledger.entry import timestamp
+from bus.ledger.reading import Reader
+from bus.router import transitions
 from bus.router.delivery import Recipient
 
 MOST_EXPLICIT = 500
@@ -30,6 +35,53 @@ EXCLUDED_SECRECY = "004"
 SEALED_SECRECY = frozenset({"002", "003"})
 _NAMED = 50
 """Agencies that a refusal names; a circular may go to ten thousand that do not read it."""
+
+
+def judge_letter(
+    verified: Verified[Letter],
+    agency: str,
+    directory: Directory,
+    calendar: Calendar,
+    codes: Codes,
+    at: datetime,
+) -> tuple[Recipient, ...]:
+    """Return the frozen recipient set of an agency's letter. Raises Refused; its files are not looked for yet."""
+    letter = verified.document
+    letter_rules(letter, codes, at)
+    recipients = resolve(letter, agency, directory, calendar, at)
+    read_by_all(verified.version, (one.agency for one in recipients), directory)
+    return recipients
+
+
+def judge_notice(
+    verified: Verified[Notice], agency: str, directory: Directory, codes: Codes, at: datetime, reader: Reader
+) -> transitions.Place:
+    """Return where an agency's notice falls in the life of its letter. Raises Refused."""
+    notice_rules(verified.document, codes, at)
+    return place_notice(verified, agency, directory, reader)
+
+
+def place_notice(
+    verified: Verified[Notice], agency: str, directory: Directory, reader: Reader
+) -> transitions.Place:
+    """Judge what depends on the ledger's state, which may have changed since. Raises Refused."""
+    place = transitions.place(verified.document, verified.digest, agency, reader)
+    read_by_all(verified.version, place.listeners(verified.document.event), directory)
+    return place
+
+
+def require_files(letter: Letter, found: Iterable[Presence]) -> None:
+    """Raise Refused unless the depot has every file of the letter (`found`, in their order), each of its size."""
+    wrong = [
+        (file.name, presence)
+        for file, presence in zip(letter.all_files, found, strict=True)
+        if presence is not Presence.OK
+    ]
+    if missing := [name for name, presence in wrong if presence is Presence.MISSING]:
+        raise Refused(RefusalCode.FILE_MISSING, ", ".join(missing), where="MainFile, AttachmentFile")
+    if wrong:
+        names = ", ".join(name for name, _ in wrong)
+        raise Refused(RefusalCode.FILE_SIZE, names, where="MainFile, AttachmentFile")
 
 
 def letter_rules(letter: Letter, codes: Codes, now: datetime) -> None:

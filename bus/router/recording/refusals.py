@@ -6,11 +6,12 @@ What failed before gate 6 may be anything, from anybody who got hold of an agenc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from bus.documents.letter import Letter
 from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice, ReasonText
+from bus.documents.signing import is_notice
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Refused
 from bus.ledger.counting import ENTERED, TOLD, hour_of
@@ -27,79 +28,113 @@ _WITNESS = "witness"
 """The type under which the refusal of a witness's key is remembered."""
 
 
+class _Identity(NamedTuple):
+    """Type, id and content digest of what was refused; id and digest are empty where nothing was verified."""
+
+    type: str
+    id: str
+    digest: str
+
+
 def record_refusal(consigner: Consigner, found: SubmissionRefused, per_hour: int) -> str:
     """Write a refusal and answer it; the same one of the same bytes only repeats its answer.
 
     At most `per_hour` of an agency that failed before gate 6 are written. Raises Stale if the gates saw it otherwise.
     """
-    writer, delivery = consigner.writer, found.delivery
-    code = found.reason.code
-    type_, id_, digest = _bound(found)
-    conflict = code is RefusalCode.ID_CONFLICT
-    accepted: Verdict | None = None
-    witness = found.reason.where if code is RefusalCode.REPORT_COSIGNATURE else ""
-    if found.agency and witness and (refused := writer.verdict_on(found.agency, _WITNESS, witness)):
-        # A witness cosigns every few minutes, each time with other bytes: its key is refused once.
-        return consigner.repeat(found.agency, refused.answer)
+    writer = consigner.writer
+    identity = _identity(found)
+    holder: Verdict | None = None
     if found.agency:
-        if conflict and (holder := writer.verdict_on(found.agency, type_, id_)) and holder.code is None:
+        holder = _accepted_under_the_same_id(writer, found, identity)
+        if holder:
             # Who asks under an id that was accepted has lost the answer: it gets that again, beside the refusal.
-            accepted = holder
             consigner.repeat(found.agency, holder.answer)
-        known = writer.verdict_on_raw(found.agency, delivery.sha256)
-        # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no
-        # property of the bytes. Only the same reason is the same answer.
-        if known and known.code == code and (not code.circumstantial or _says_the_same(writer, known, found)):
+        if known := _known_refusal(writer, found):
             return consigner.repeat(found.agency, known.answer)
-        if id_ and not conflict:
-            still_unanswered(writer, found.agency, type_, id_, digest, fact=_is_fact(found))
+        if identity.id and not _is_conflict(found):
+            still_unanswered(
+                writer, found.agency, identity.type, identity.id, identity.digest, fact=_is_fact(found)
+            )
     unproven = found.document is None
-    if unproven and delivery.replay is None and not _has_room(writer, found, per_hour):
+    if unproven and found.delivery.replay is None and not _has_room(writer, found, per_hour):
         return "counted"
     answer = consigner.number(found.agency) if found.agency else None
-    entry = writer.entry(
-        Kind.CONFLICT if conflict else Kind.REFUSED,
+    entry = _enter(writer, found, identity, answer)
+    if found.agency and answer is not None and found.refusal:
+        _remember(writer, found, found.agency, identity, entry, answer)
+        headers = answer_headers(found.delivery, identity.id, [], digest=identity.digest)
+        if holder:
+            headers["accepted"] = holder.entry
+        consigner.consign(
+            found.agency, answer, type="verdict", entry=entry, body=found.refusal.raw, headers=headers
+        )
+    return "refused"
+
+
+def _accepted_under_the_same_id(
+    writer: Writer, found: SubmissionRefused, identity: _Identity
+) -> Verdict | None:
+    """Return the verdict on the accepted document that holds the id of this one, if it is refused for that."""
+    if not found.agency or not _is_conflict(found):
+        return None
+    holder = writer.verdict_on(found.agency, identity.type, identity.id)
+    return holder if holder and holder.code is None else None
+
+
+def _known_refusal(writer: Writer, found: SubmissionRefused) -> Verdict | None:
+    """Return the refusal that already answers this submission."""
+    agency, code = found.agency or "", found.reason.code
+    if witness := _witness(found):
+        # A witness cosigns every few minutes, each time with other bytes: its key is refused once.
+        return writer.verdict_on(agency, _WITNESS, witness)
+    known = writer.verdict_on_raw(agency, found.delivery.sha256)
+    # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no property
+    # of the bytes. Only the same reason is the same answer.
+    if known and known.code == code and (not code.circumstantial or _says_the_same(writer, known, found)):
+        return known
+    return None
+
+
+def _enter(writer: Writer, found: SubmissionRefused, identity: _Identity, answer: int | None) -> int:
+    delivery, unproven = found.delivery, found.document is None
+    return writer.entry(
+        Kind.CONFLICT if _is_conflict(found) else Kind.REFUSED,
         agency=found.agency or delivery.agency,
         document=delivery.raw[:KEPT_BYTES] if unproven else delivery.raw,
         sha256=None if unproven else delivery.sha256,
         size=len(delivery.raw),
-        code=code.value,
+        code=found.reason.code.value,
         where=found.reason.where or None,
         submission=delivery.sha256,
-        type=type_,
-        id=id_ or None,
-        digest=digest or None,
+        type=identity.type,
+        id=identity.id or None,
+        digest=identity.digest or None,
         receivedAt=timestamp(delivery.received_at),
         refusal=writer.keep(found.refusal.raw) if found.refusal else None,
         answer=answer,
         **_claims(found),
     )
-    if found.agency is None or answer is None or found.refusal is None:
-        return "refused"
-    # A conflict binds nothing: the id belongs to the document that bore it first.
+
+
+def _remember(
+    writer: Writer, found: SubmissionRefused, agency: str, identity: _Identity, entry: int, answer: int
+) -> None:
+    """Remember the verdict, and what it binds; a conflict binds nothing: the id belongs to who bore it first."""
+    witness = _witness(found)
+    binds: dict[str, str] = {}
     if witness:
         binds = {"id": witness}
-    else:
-        binds = bound(writer, found.agency, type_, id_, digest) if id_ and not conflict else {}
+    elif identity.id and not _is_conflict(found):
+        binds = bound(writer, agency, identity.type, identity.id, identity.digest)
     writer.submission(
         entry=entry,
-        agency=found.agency,
-        type=_WITNESS if witness else type_,
-        raw=delivery.sha256,
-        code=code.value,
+        agency=agency,
+        type=_WITNESS if witness else identity.type,
+        raw=found.delivery.sha256,
+        code=found.reason.code.value,
         answer=answer,
         **binds,
     )
-    consigner.consign(
-        found.agency,
-        answer,
-        type="verdict",
-        entry=entry,
-        body=found.refusal.raw,
-        headers=answer_headers(delivery, id_, [], digest=digest)
-        | ({"accepted": accepted.entry} if accepted else {}),
-    )
-    return "refused"
 
 
 def _says_the_same(writer: Writer, known: Verdict, found: SubmissionRefused) -> bool:
@@ -156,18 +191,17 @@ def permitted_now(writer: Writer, found: SubmissionRefused) -> NoticeAccepted | 
     A notice needs no signature of the bus, and so it is recorded at once. Raises Stale when there is another reason to
     refuse it now, which has to be signed.
     """
-    if found.agency is None or found.document is None or found.reason.code not in transitions.BY_STATE:
+    verified = found.document
+    if found.agency is None or verified is None or found.reason.code not in transitions.BY_STATE:
         return None
-    document, digest = found.document.document, found.document.digest
-    if not isinstance(document, Notice):
-        verdict = writer.verdict_on(found.agency, "letter", str(document.letter_id))
-        bound_now = verdict is not None and verdict.binds_other(digest)
+    if not is_notice(verified):
+        verdict = writer.verdict_on(found.agency, "letter", str(verified.document.letter_id))
+        bound_now = verdict is not None and verdict.binds_other(verified.digest)
         if found.reason.code is RefusalCode.ID_CONFLICT and not bound_now:
             raise Stale
         return None
     try:
-        place = transitions.place(document, digest, found.agency, writer)
-        policy.read_by_all(found.document.version, place.listeners(document.event), found.directory)
+        place = policy.place_notice(verified, found.agency, found.directory, writer)
     except Refused as reason:
         if reason.code is found.reason.code:
             return None
@@ -175,11 +209,20 @@ def permitted_now(writer: Writer, found: SubmissionRefused) -> NoticeAccepted | 
     return NoticeAccepted(
         delivery=found.delivery,
         agency=found.agency,
-        notice=found.document,
+        notice=verified,
         directory=found.directory,
         letter=place.letter,
         about=place.about,
     )
+
+
+def _is_conflict(found: SubmissionRefused) -> bool:
+    return found.reason.code is RefusalCode.ID_CONFLICT
+
+
+def _witness(found: SubmissionRefused) -> str:
+    """Return the name of the witness whose cosignature is refused; empty for any other refusal."""
+    return found.reason.where if found.reason.code is RefusalCode.REPORT_COSIGNATURE else ""
 
 
 def _is_fact(found: SubmissionRefused) -> bool:
@@ -188,13 +231,13 @@ def _is_fact(found: SubmissionRefused) -> bool:
     return isinstance(document, Notice) and document.event in ONCE
 
 
-def _bound(found: SubmissionRefused) -> tuple[str, str, str]:
+def _identity(found: SubmissionRefused) -> _Identity:
     if found.document is None:
-        return "unread", "", ""
-    document = found.document.document
+        return _Identity("unread", "", "")
+    document, digest = found.document.document, found.document.digest
     if isinstance(document, Letter):
-        return "letter", str(document.letter_id), found.document.digest
-    return "notice", str(document.notice_id), found.document.digest
+        return _Identity("letter", str(document.letter_id), digest)
+    return _Identity("notice", str(document.notice_id), digest)
 
 
 def _claims(found: SubmissionRefused) -> dict[str, Any]:
