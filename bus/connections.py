@@ -36,8 +36,8 @@ _log = logs.get("http")
 _BY_ANYBODY = ("Invalid HTTP request received.", "Unsupported upgrade request.")
 logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg not in _BY_ANYBODY)
 """A line for each request that anybody sends would fill a disk; they are counted, and told by their number."""
-_TOLD_AFTER = 1.0
-_TOLD_EVERY = 60.0
+_REPORTED_AFTER = 1.0
+_REPORTED_EVERY = 60.0
 """Seconds between log lines about refused connections, however many there are."""
 
 
@@ -65,19 +65,19 @@ class Guard:
     open: int = 0
     by_address: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    _told_at: float = -_TOLD_EVERY
-    _telling: asyncio.TimerHandle | None = None
+    _reported_at: float = -_REPORTED_EVERY
+    _reporting: asyncio.TimerHandle | None = None
 
     def note(self, why: str) -> None:
         """Count a refusal; a log line, a second later or a minute after the last one, says how many there were."""
         self.refused[why] += 1
-        if self._telling is None:
+        if self._reporting is None:
             loop = asyncio.get_running_loop()
-            wait = max(_TOLD_AFTER, self._told_at + _TOLD_EVERY - loop.time())
-            self._telling = loop.call_later(wait, self._tell)
+            wait = max(_REPORTED_AFTER, self._reported_at + _REPORTED_EVERY - loop.time())
+            self._reporting = loop.call_later(wait, self._report)
 
-    def _tell(self) -> None:
-        self._telling, self._told_at = None, asyncio.get_running_loop().time()
+    def _report(self) -> None:
+        self._reporting, self._reported_at = None, asyncio.get_running_loop().time()
         _log.warning("connections-refused", counts=dict(self.refused))
         self.refused.clear()
 

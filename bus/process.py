@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from bus.platform.process import when_told_to_end
+from bus.platform.process import on_end
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a busy thread hands the interpreter on. Heartbeats and confirms run in the event loop beside
@@ -33,7 +33,7 @@ def keep_private() -> None:
     os.umask(PRIVATE)
 
 
-def run_until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+def run_until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     """Run `work` in an event loop of its own; when told to end, set its event, and return when it has finished.
 
     The loop is one that watches sockets, which the broker's client needs; on Windows it is not Python's own choice.
@@ -41,7 +41,7 @@ def run_until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     sys.setswitchinterval(_SWITCH_EVERY)
     collect_rarely()
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-        runner.run(_until_told(work))
+        runner.run(_until_stopped(work))
 
 
 def collect_rarely() -> None:
@@ -50,9 +50,9 @@ def collect_rarely() -> None:
     gc.set_threshold(*_COLLECT_EVERY)
 
 
-async def _until_told(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
-    when_told_to_end(stop.set)
+    on_end(stop.set)
     await work(stop)
 
 

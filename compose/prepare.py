@@ -65,7 +65,7 @@ def _write_secret(file: Path, text: str) -> None:
             stream.write(text)
 
 
-def _give_away(*roots: Path) -> tuple[int, int]:
+def _assign(*roots: Path) -> tuple[int, int]:
     """Return the user and group that own the files; containers never run as root, so root gives them away."""
     if os.geteuid() != 0:
         return os.geteuid(), os.getegid()
@@ -80,7 +80,7 @@ def main() -> int:
     keep_private()
     folder = HERE / "private"
     prepare(folder, assets.path("config/agencies.toml"))
-    user, group = _give_away(folder)
+    user, group = _assign(folder)
     (HERE / ".env").write_text(f"SARABAN_UID={user}\nSARABAN_GID={group}\n", encoding="ascii")
     print(f"Keys, certificates and passwords are in {folder}; containers run as user {user}.")
     return 0

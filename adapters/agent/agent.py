@@ -69,7 +69,7 @@ class Agent:
         self._sender = Sender(mailbox, seal, outward, depot, self.tuning)
         self._fetcher = Fetcher(mailbox, depot, self.tuning, then=self._sender.wake)
         verifier = Verifier(mailbox, bus_certificate, self.tuning, own=seal.certificate)
-        self._judging = Verifying(mailbox, verifier, then=(self._fetcher.wake, self._sender.wake))
+        self._verifying = Verifying(mailbox, verifier, then=(self._fetcher.wake, self._sender.wake))
         self._last_arrival = time.monotonic()
         self._reconciler = Reconciler(mailbox, lambda: self._last_arrival, self.tuning)
         self._seen = -1
@@ -91,7 +91,7 @@ class Agent:
             _LOG.info("adapter-started", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
                 taking = take_in(
-                    self.mailbox, deliveries, self._judging.wake, stop, arrived=self._something_arrived
+                    self.mailbox, deliveries, self._verifying.wake, stop, arrived=self._something_arrived
                 )
                 group.create_task(taking, name="take in")
                 for name, work in self._works(stop).items():
@@ -108,12 +108,12 @@ class Agent:
             _LOG.info("adapter-stopped", agency=self.mailbox.agency)
 
     def _works(self, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
-        sender, judging, fetcher = self._sender, self._judging, self._fetcher
+        sender, verifying, fetcher = self._sender, self._verifying, self._fetcher
         every = self.tuning.round_every
         return {
             "send": repeat("send", sender.work, sender.wake, stop, every=every),
             "record": repeat("record", sender.record, sender.ended, stop, every=every),
-            "judge": repeat("judge", judging.work, judging.wake, stop, every=every),
+            "verify": repeat("verify", verifying.work, verifying.wake, stop, every=every),
             "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop, every=every),
             "reconcile": repeat("reconcile", self._reconcile, asyncio.Event(), stop),
             "watch": repeat("watch", self._watch, asyncio.Event(), stop),
@@ -152,5 +152,5 @@ class Agent:
         return self.tuning.watch_every
 
     def _wake(self) -> None:
-        for part in (self._sender, self._judging, self._fetcher):
+        for part in (self._sender, self._verifying, self._fetcher):
             part.wake.set()

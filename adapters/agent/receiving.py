@@ -100,15 +100,15 @@ async def _stored(mailbox: Mailbox, messages: Sequence[Message], stop: asyncio.E
 class Verifying:
     """Judges what arrived, in the order of its arrival; then there may be files to fetch and notices to send."""
 
-    def __init__(self, mailbox: Mailbox, judge: Verifier, *, then: Sequence[asyncio.Event]) -> None:
+    def __init__(self, mailbox: Mailbox, verifier: Verifier, *, then: Sequence[asyncio.Event]) -> None:
         self._mailbox = mailbox
-        self._judge = judge
+        self._verifier = verifier
         self._then = then
         self.wake = asyncio.Event()
 
     async def work(self) -> float | None:
         """Verify a batch; give the seconds until more is to be judged."""
-        if await to_thread(self._judge.work):
+        if await to_thread(self._verifier.work):
             for event in self._then:
                 event.set()
             return 0.0

@@ -158,7 +158,7 @@ class Verifier:
         notice = stated.the_notice(self._verified(arrival, arrival.header("sender")))
         if notice.author != arrival.header("sender"):
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
-        return partial(self._mailbox.hear, arrival, notice)
+        return partial(self._mailbox.file_notice, arrival, notice)
 
     def _verdict(self, arrival: Arrival) -> _Act:
         notice = stated.the_notice(self._verified(arrival, BUS))
@@ -168,7 +168,7 @@ class Verifier:
             letter = self._mailbox.sent_letter(str(notice.letter_id), notice.letter_digest or "")
             if letter is None:
                 raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here")
-            return partial(self._mailbox.hear, arrival, notice)
+            return partial(self._mailbox.file_notice, arrival, notice)
         key = self._key()
         return partial(self._mailbox.answer, arrival, stated.receipted(arrival, notice), notice, key)
 

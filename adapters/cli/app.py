@@ -145,7 +145,7 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) ->
                 _day(row.date),
                 printable(row.sender_name),
                 printable(row.subject or ""),
-                _standing(mailbox, row),
+                _state_words(mailbox, row),
             )
             for row in rows
         )
@@ -168,11 +168,11 @@ def show(letter: LetterArgument, config: Config = None, as_json: AsJson = False)
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """Whether it runs, what waits and why, what is missing, and what is in quarantine."""
     with opened(config) as mailbox:
-        view = standing(mailbox)
+        view = status_view(mailbox)
         print_json(view) if as_json else say(False, None, bilingual(view))
 
 
-def standing(mailbox: Mailbox) -> views.View:
+def status_view(mailbox: Mailbox) -> views.View:
     """The state of the whole mailbox."""
     directory = mailbox.directory()
     return {
@@ -248,7 +248,7 @@ def _one_recipient(mailbox: Mailbox, state: RecipientState) -> str:
     return printable(f"{name}: {' '.join(filter(None, words))}")
 
 
-def _standing(mailbox: Mailbox, row: InboxLetter) -> str:
+def _state_words(mailbox: Mailbox, row: InboxLetter) -> str:
     state = mailbox.state_of_received(row)
     shown = views.word(state.state)["event_th"] if row.state.delivered else str(row.state)
     return printable(" ".join(filter(None, (shown, state.receiving_number, row.last_error))))

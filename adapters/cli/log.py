@@ -23,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, help="The ledger of the bus, as a witnes
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """The newest head that is believed, what was cosigned, and every head that contradicts what was believed."""
     with opened(config) as mailbox:
-        view = standing(mailbox)
+        view = status_view(mailbox)
         print_json(view) if as_json else say(False, None, bilingual(view))
     if view["alarms"]:
         raise typer.Exit(NEGATIVE)
@@ -41,7 +41,7 @@ def key(config: Config = None) -> None:
     say(False, None, str(witness_key(section.key, name, section.passphrase_text()).verifier))
 
 
-def standing(mailbox: Mailbox) -> views.View:
+def status_view(mailbox: Mailbox) -> views.View:
     """What this mailbox knows of the ledger's heads."""
     newest = mailbox.heads.newest()
     cosigned = mailbox.properties.get(COSIGNED_SIZE)

@@ -37,14 +37,14 @@ class MailboxMetrics(Collector):
         )
         yield _by_state("inbox", "Letters received and not complete, by state.", inbox)
         arrivals = dict.fromkeys(map(str, ArrivalState), 0) | mailbox.arrivals.counts()
-        judged = CounterMetricFamily(
+        verified = CounterMetricFamily(
             f"{_NAME}arrivals_judged",
             "Messages of the bus that were dealt with, by outcome.",
             labels=["outcome"],
         )
         for outcome in _JUDGED:
-            judged.add_metric([outcome], arrivals.pop(outcome))
-        yield judged
+            verified.add_metric([outcome], arrivals.pop(outcome))
+        yield verified
         yield _by_state("arrivals", "Messages of the bus that wait or are in quarantine, by state.", arrivals)
         yield self._conditions()
         missing = sum(gap.last - gap.first + 1 for gap in mailbox.arrivals.gaps())

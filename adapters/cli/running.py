@@ -33,7 +33,7 @@ from bus.documents.reports import TYPE
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
 from bus.metrics import exposition
-from bus.process import run_until_told
+from bus.process import run_until_stopped
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
@@ -46,7 +46,7 @@ _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
 def run(settings: AdapterSettings) -> None:
     """Run until SIGTERM or SIGINT."""
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
-    run_until_told(partial(work, settings))
+    run_until_stopped(partial(work, settings))
 
 
 async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:

@@ -159,14 +159,14 @@ def _perform(
     """Say it, unless it is said already or the life of the letter does not permit it at one of those in `found`."""
     event, key = act.answers, act.content_key(digest)
     slot = RULES[event].slot
-    standing = _newest(found, slot)
-    if standing and standing.outbox and (known := mailbox.outbox.get(standing.outbox)).content_key == key:
+    effective = _newest(found, slot)
+    if effective and effective.outbox and (known := mailbox.outbox.get(effective.outbox)).content_key == key:
         return known
     supersedes = None
     if act.verb is Verb.CORRECT:
-        if standing is None:
+        if effective is None:
             _refuse("letter", "ยังไม่มีคำตอบที่จะแก้ไข", "there is no answer yet that could be corrected")
-        supersedes = standing.notice_id
+        supersedes = effective.notice_id
     for agency, progress in found.items():
         if wrong := violation(event, supersedes, agency, progress):
             _refuse("letter", *_words_of(wrong, agency, progress))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, update
 
 from adapters.mailbox import entries
-from adapters.mailbox.arrivals import LOST, judge
+from adapters.mailbox.arrivals import LOST, conclude
 from adapters.mailbox.entries import OutboxEntry, OutboxState, Receipted, of_the_seal
 from adapters.mailbox.keys import KeyState
 from adapters.mailbox.messages import Arrival, ArrivalState
@@ -50,14 +50,14 @@ def take_verdict(
         # The bus does not err: this mailbox has lost what it sent, or has sealed it anew since.
         _unplaced(connection, arrival, lost=receipted.state is OutboxState.ACCEPTED)
     elif _is_older(row, receipted) or (receipted.state, receipted.verdict) == (row.state, row.verdict):
-        judge(connection, arrival.id, ArrivalState.DUPLICATE)
+        conclude(connection, arrival.id, ArrivalState.DUPLICATE)
     elif row.state is OutboxState.ACCEPTED:
         if receipted.state is not row.state:
             raise Refused(RefusalCode.NOTICE_NOT_YOURS_TO_SAY, "was accepted before")
-        judge(connection, arrival.id, ArrivalState.DUPLICATE)
+        conclude(connection, arrival.id, ArrivalState.DUPLICATE)
     else:
         _settle(connection, arrival, row, receipted, notice, key)
-        judge(connection, arrival.id, ArrivalState.DONE)
+        conclude(connection, arrival.id, ArrivalState.DONE)
 
 
 def _settle(
@@ -122,13 +122,13 @@ def take_entry(connection: Connection, arrival: Arrival, stated: Entered) -> Non
     if row.type == "notice" and stated.digest != row.digest and row.summary not in ONCE:
         raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "answers another content than this notice's")
     if row.state is OutboxState.ACCEPTED:
-        judge(connection, arrival.id, ArrivalState.DUPLICATE)
+        conclude(connection, arrival.id, ArrivalState.DUPLICATE)
         return
     entries.answer(connection, row, Receipted(state=OutboxState.ACCEPTED, entry=stated.entry), arrival.id)
-    judge(connection, arrival.id, ArrivalState.DONE)
+    conclude(connection, arrival.id, ArrivalState.DONE)
 
 
 def _unplaced(connection: Connection, arrival: Arrival, *, lost: bool) -> None:
     detail = "answers nothing that this mailbox has"
     reason = LOST if lost else None
-    judge(connection, arrival.id, ArrivalState.UNPLACED, reason=reason, detail=detail)
+    conclude(connection, arrival.id, ArrivalState.UNPLACED, reason=reason, detail=detail)

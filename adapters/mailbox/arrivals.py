@@ -77,7 +77,7 @@ class Arrivals:
     def quarantine(self, arrival: int, reason: str, detail: str) -> None:
         """Keep aside what cannot be understood or believed."""
         with self._database.writing() as connection:
-            judge(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
+            conclude(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
 
     def verify_again(self) -> int:
         """Put what is in quarantine back before the judge, as after a certificate was mended; give how much it is."""
@@ -164,18 +164,18 @@ class Arrivals:
             return {state: count for state, count in connection.execute(query)}
 
 
-def judge(
+def conclude(
     connection: Connection,
     arrival: int,
-    judgement: ArrivalState,
+    state: ArrivalState,
     *,
     reason: str | None = None,
     detail: str | None = None,
 ) -> None:
     """State what became of an arrival, in the transaction that makes it so; a quarantine is news."""
-    values = {"row": arrival, "to_state": judgement, "to_reason": reason, "to_detail": detail}
+    values = {"row": arrival, "to_state": state, "to_reason": reason, "to_detail": detail}
     connection.execute(_JUDGE, values)
-    if judgement is ArrivalState.QUARANTINED:
+    if state is ArrivalState.QUARANTINED:
         connection.execute(insert(news).values(kind="quarantine", arrival=arrival, at=now().isoformat()))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from adapters.mailbox import entries
-from adapters.mailbox.arrivals import judge
+from adapters.mailbox.arrivals import conclude
 from adapters.mailbox.drafts import letter_values, notice_values
 from adapters.mailbox.entries import OutboxEntry, OutboxState, Receipted
 from adapters.mailbox.messages import Arrival, ArrivalState
@@ -51,7 +51,7 @@ def take_copy(connection: Connection, arrival: Arrival, verified: Verified[Lette
         _add(connection, document, values | sealed | {"state": OutboxState.SENT})
     elif letter and known.digest != verified.digest:
         _compare(connection, arrival, known, values, sealed)
-    judge(connection, arrival.id, ArrivalState.DONE)
+    conclude(connection, arrival.id, ArrivalState.DONE)
 
 
 def _add(connection: Connection, document: Letter | Notice, values: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from threading import Lock
 
 from sqlalchemy import Connection, func, insert, select
 
-from adapters.mailbox.arrivals import judge
+from adapters.mailbox.arrivals import conclude
 from adapters.mailbox.database import Database
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.tables import directories
@@ -35,7 +35,7 @@ class Directories:
             if newer:
                 values = {"version": directory.version, "json": json, "arrived_at": now().isoformat()}
                 connection.execute(insert(directories).values(**values))
-            judge(connection, arrival.id, ArrivalState.DONE if newer else ArrivalState.DUPLICATE)
+            conclude(connection, arrival.id, ArrivalState.DONE if newer else ArrivalState.DUPLICATE)
         with self._lock:
             self._looked = 0
         return newer

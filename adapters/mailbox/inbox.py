@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
 
-from adapters.mailbox.arrivals import judge
+from adapters.mailbox.arrivals import conclude
 from adapters.mailbox.database import Database
 from adapters.mailbox.entries import LONGEST_PAUSE
 from adapters.mailbox.messages import Arrival, ArrivalState
@@ -91,10 +91,10 @@ class Inbox:
             if known and known["digest"] != digest:
                 raise Refused(RefusalCode.ID_CONFLICT, f"received before with digest {known['digest']}")
             if known:
-                judge(connection, arrival.id, ArrivalState.DUPLICATE)
+                conclude(connection, arrival.id, ArrivalState.DUPLICATE)
                 return None
             row = _add(connection, arrival, letter, digest)
-            judge(connection, arrival.id, ArrivalState.DONE)
+            conclude(connection, arrival.id, ArrivalState.DONE)
             return _one(connection, row)
 
     def fetching(
@@ -154,7 +154,7 @@ class Inbox:
     def reject(self, arrival: int, failure: Notice, reference: str, *, reason: str, detail: str) -> None:
         """Quarantine what came as a letter and is none, and say so, in one transaction."""
         with self._database.writing() as connection:
-            judge(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
+            conclude(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
             say(connection, failure, reference, content_key=reference)
 
     def get(self, row: int) -> InboxLetter:

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from adapters.mailbox import entries, tables
 from adapters.mailbox.answering import Entered, take_entry, take_verdict
-from adapters.mailbox.arrivals import Arrivals, judge
+from adapters.mailbox.arrivals import Arrivals, conclude
 from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
 from adapters.mailbox.database import Database
@@ -123,11 +123,11 @@ class Mailbox:
                 later = update(table).where(table.c.next_attempt_at > at)
                 connection.execute(later.values(next_attempt_at=at))
 
-    def hear(self, arrival: Arrival, notice: Notice) -> bool:
+    def file_notice(self, arrival: Arrival, notice: Notice) -> bool:
         """Keep a verified notice about a letter; False if the same was said before."""
         with self._database.writing() as connection:
             new = record(connection, notice, arrival=arrival.id, entry=arrival.number("entry"), is_news=True)
-            judge(connection, arrival.id, ArrivalState.DUPLICATE if new is None else ArrivalState.DONE)
+            conclude(connection, arrival.id, ArrivalState.DUPLICATE if new is None else ArrivalState.DONE)
         return new is not None
 
     def sent_letter(self, letter_id: str, digest: str) -> OutboxEntry | None:

@@ -32,19 +32,19 @@ def version_for(mailbox: Mailbox, document: Letter | Notice) -> DocumentVersion:
     Raises Unread. Of an addressee that the directory does not know, the bus is left to say so.
     """
     directory = mailbox.directory()
-    room = [version for version in versions_of(document) if not beyond(document, version)]
+    able = [version for version in versions_of(document) if not beyond(document, version)]
     if directory is None:
-        return room[0]
+        return able[0]
     inboxes = {directory.inbox_of(code) for code in _listeners(mailbox, document, directory)}
     known = {code for code in inboxes if code is not None}
     if not known:
-        return room[0]
+        return able[0]
     codes = sorted({*known, mailbox.agency})
-    for version in reversed(room):
+    for version in reversed(able):
         if all(directory.reads(code, version.name) for code in codes):
             return version
-    unread = [code for code in codes if not directory.reads(code, room[0].name)]
-    raise Unread(beyond(document, versions_of(document)[0]), room[0], unread)
+    unread = [code for code in codes if not directory.reads(code, able[0].name)]
+    raise Unread(beyond(document, versions_of(document)[0]), able[0], unread)
 
 
 def _listeners(mailbox: Mailbox, document: Letter | Notice, directory: Directory) -> Iterator[str]:

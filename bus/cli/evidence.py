@@ -93,7 +93,7 @@ def evidence(
             str(paths[one]): _write(ledger, settings, one, paths[one], seal, stamp, files=files)
             for one in _shown(wanted, json)
         }
-    _tell(doubts, json)
+    _print_doubts(doubts, json)
 
 
 def _paths(wanted: list[int], output: Path, *, alone: bool) -> dict[int, Path]:
@@ -102,7 +102,7 @@ def _paths(wanted: list[int], output: Path, *, alone: bool) -> dict[int, Path]:
     return {one: output if alone else output / f"letter-{one}.asice" for one in wanted}
 
 
-def _tell(doubts: Mapping[str, tuple[str, ...]], json: bool) -> None:
+def _print_doubts(doubts: Mapping[str, tuple[str, ...]], json: bool) -> None:
     words = []
     for name, found in doubts.items():
         words += [f"{name}: check it with saraban-verify {name} --log-key KEY"]

@@ -27,7 +27,7 @@ from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
-from bus.process import keep_private, run_until_told
+from bus.process import keep_private, run_until_stopped
 from bus.router.activation import activate_calendar, activate_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
@@ -172,4 +172,4 @@ def _run(
     settings = settings_of(config)
     logs.configure(service, level=settings.log.level)
     note(f"saraban-bus {service}")
-    run_until_told(partial(process, settings))
+    run_until_stopped(partial(process, settings))

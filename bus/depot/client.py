@@ -31,10 +31,10 @@ class PresenceClient:
         A depot that does not believe the router's token counts as away too: nothing may be refused to an agency
         for what is wrong between the parts of the bus.
         """
-        held: list[Presence] = []
+        presences: list[Presence] = []
         for start in range(0, len(checks), MOST_CHECKS):
-            held += await self._ask(checks[start : start + MOST_CHECKS])
-        return held
+            presences += await self._ask(checks[start : start + MOST_CHECKS])
+        return presences
 
     async def ready(self) -> bool:
         """Whether the depot says that it can work."""

@@ -106,7 +106,7 @@ class Incoming:
             path.parent.mkdir(exist_ok=True, mode=0o700)
             return Part(path)
 
-    def require_room(self, size: int) -> None:
+    def require_space(self, size: int) -> None:
         """Raise RequestRefused(FULL) when the disk has no room for so many bytes more."""
         if shutil.disk_usage(self._folder).free - size < self._reserve:
             raise RequestRefused(Refusal.FULL)

@@ -114,10 +114,12 @@ class Index:
             for some in _batched(sorted({sha256 for _, sha256 in pairs})):
                 lock = sa.select(_file).where(_file.c.sha256.in_(some)).order_by(_file.c.sha256)
                 connection.execute(lock.with_for_update(read=True))
-            held = known | _shown_by(connection, pairs)
-            rows = [{"agency": agency, "sha256": sha256, "until": until} for agency, sha256 in sorted(held)]
+            known_pairs = known | _shown_by(connection, pairs)
+            rows = [
+                {"agency": agency, "sha256": sha256, "until": until} for agency, sha256 in sorted(known_pairs)
+            ]
             self._put(connection, _hold, *rows)
-            return held
+            return known_pairs
 
     def reserve(self, agency: str, sha256: str, length: int | None, most: int, quota: int, now: int) -> int:
         """Set room aside for an upload and return how much.
@@ -127,12 +129,12 @@ class Index:
         with self._writing() as connection:
             self._put(connection, _account, {"agency": agency})
             left = quota - _used(connection, agency, sha256)
-            room = min(most, left) if length is None else length
-            if room > left or room < 0:
+            space = min(most, left) if length is None else length
+            if space > left or space < 0:
                 raise RequestRefused(Refusal.QUOTA)
-            row = {"agency": agency, "sha256": sha256, "reserved": room, "touched_at": now}
+            row = {"agency": agency, "sha256": sha256, "reserved": space, "touched_at": now}
             self._put(connection, _upload, row)
-            return room
+            return space
 
     def forget_upload(self, agency: str, sha256: str) -> None:
         """Give back the room that was set aside."""

@@ -157,17 +157,17 @@ class Depot:
             raise RequestRefused(Refusal.OFFSET, offset=part.received)
         if offset is not None and length is not None and offset > length:
             raise RequestRefused(Refusal.LENGTH)
-        self._incoming.require_room(0 if length is None else length - (offset or 0))
+        self._incoming.require_space(0 if length is None else length - (offset or 0))
         limits = self._limits
-        room = self._index.reserve(
+        space = self._index.reserve(
             agency, sha256, length, limits.max_file_bytes, limits.quota_bytes, self._now()
         )
         if offset is None:
             part.start_over()
         over = Refusal.LENGTH if length is not None else Refusal.QUOTA
-        if length is None and room == limits.max_file_bytes:
+        if length is None and space == limits.max_file_bytes:
             over = Refusal.FILE_TOO_LARGE
-        return Upload(self, agency, sha256, length, part, room, over)
+        return Upload(self, agency, sha256, length, part, space, over)
 
     def _arrived(self, upload: Upload) -> bool:
         agency, sha256, part = upload.agency, upload.sha256, upload.part
@@ -193,9 +193,9 @@ class Depot:
         pairs = [(check.agency, check.sha256) for check in checks]
         unshown = set(pairs) - self._index.shown_by(pairs)
         known = {pair for pair in unshown if self._parties(*pair)}
-        held = self._index.hold(known, pairs, self._now() + KEPT)
+        known_pairs = self._index.hold(known, pairs, self._now() + KEPT)
         return [
-            self._held(check) if pair in held else Presence.MISSING
+            self._held(check) if pair in known_pairs else Presence.MISSING
             for check, pair in zip(checks, pairs, strict=True)
         ]
 
@@ -240,14 +240,21 @@ class Upload:
     """One connection's work on one agency's upload; closing it keeps what was received."""
 
     def __init__(
-        self, depot: Depot, agency: str, sha256: str, length: int | None, part: Part, room: int, over: Refusal
+        self,
+        depot: Depot,
+        agency: str,
+        sha256: str,
+        length: int | None,
+        part: Part,
+        space: int,
+        over: Refusal,
     ) -> None:
         self.agency = agency
         self.sha256 = sha256
         self.part = part
         self._depot = depot
         self._length = length
-        self._room = room
+        self._space = space
         self._over = over
 
     @property
@@ -257,7 +264,7 @@ class Upload:
 
     def write(self, data: bytes) -> None:
         """Append; past the stated length, the size limit or the quota, or on a full disk, all of it is dropped."""
-        if self.part.received + len(data) > self._room:
+        if self.part.received + len(data) > self._space:
             self._depot._drop(self)
             raise RequestRefused(self._over)
         try:

@@ -332,13 +332,13 @@ def violation(event: str, supersedes: str | None, agency: str, before: Progress[
         return Violation(RefusalCode.NOTICE_NOTHING_TO_ANSWER, agency)
     if rule.slot is None:
         return None
-    standing = before.facts.get(rule.slot)
-    if rule.once and standing is not None:
+    effective = before.facts.get(rule.slot)
+    if rule.once and effective is not None:
         return Violation(RefusalCode.NOTICE_ALREADY_ANSWERED, f"{event} was said before")
-    if rule.corrects and supersedes is None and standing is not None:
+    if rule.corrects and supersedes is None and effective is not None:
         return Violation(RefusalCode.NOTICE_ALREADY_ANSWERED, agency)
     if supersedes is not None and not (
-        rule.corrects and standing is not None and standing.notice_id == supersedes
+        rule.corrects and effective is not None and effective.notice_id == supersedes
     ):
         return Violation(RefusalCode.NOTICE_SUPERSEDES_FOREIGN, supersedes)
     return None

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bus.ledger.entry import timestamp
 from bus.ledger.tables import refusal_counts
 
-ENTERED, TOLD = "entered", "told"
+ENTERED, ANSWERED = "entered", "answered"
 """Not codes of refusals, which bear a full stop: those that were entered, and the one that says so of the others."""
 
 

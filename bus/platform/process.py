@@ -36,14 +36,14 @@ OWN_ADDRESS: Final[int] = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSE
 SO_REUSEADDR would allow just that on Windows."""
 
 
-def when_told_to_end(act: Callable[[], object]) -> None:
+def on_end(act: Callable[[], object]) -> None:
     """Call `act` in the running event loop whenever SIGTERM, SIGINT or, on Windows, Ctrl-Break comes.
 
     A loop that takes no signals, as on Windows, hears of one when it next wakes up.
     """
     loop = asyncio.get_running_loop()
 
-    def hear(_number: int, _frame: Any) -> None:
+    def on_signal(_number: int, _frame: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: what was to end has ended
             loop.call_soon_threadsafe(act)
 
@@ -51,7 +51,7 @@ def when_told_to_end(act: Callable[[], object]) -> None:
         try:
             loop.add_signal_handler(number, act)
         except NotImplementedError:
-            signal.signal(number, hear)
+            signal.signal(number, on_signal)
 
 
 def open_to_others(descriptor: int) -> bool:
@@ -59,16 +59,16 @@ def open_to_others(descriptor: int) -> bool:
     return _RIGHTS_BY_NUMBER and bool(os.fstat(descriptor).st_mode & _OTHERS)
 
 
-def giver_to(group: str) -> Callable[[Path, int], None]:
+def sharer_with(group: str) -> Callable[[Path, int], None]:
     """Return what gives a folder to this group, with a mode.
 
     Raises KeyError when there is no such group, and NotImplementedError on a system without groups of this kind.
     """
     if grp is None:
         raise NotImplementedError
-    return partial(_give, grp.getgrnam(group).gr_gid)
+    return partial(_share, grp.getgrnam(group).gr_gid)
 
 
-def _give(number: int, folder: Path, mode: int) -> None:
+def _share(number: int, folder: Path, mode: int) -> None:
     os.chown(folder, -1, number)
     folder.chmod(mode)

@@ -28,8 +28,8 @@ def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, oper
     content = directory_to_json(directory)
     signed = signed_json(content, seal).encode()
     with ledger.append() as writer:
-        if standing := _standing(writer, Kind.DIRECTORY, directory.version, content, "agencies.toml"):
-            return standing
+        if known := _entry_in_force(writer, Kind.DIRECTORY, directory.version, content, "agencies.toml"):
+            return known
         entry = writer.entry(Kind.DIRECTORY, document=content, version=directory.version, operator=operator)
         kept = writer.keep(signed)
         for agency, number in writer.numbers(directory.inboxes).items():
@@ -43,8 +43,8 @@ def activate_calendar(ledger: Ledger, calendar: Calendar, *, operator: str) -> i
     """Put a calendar version in force unless it is already; return its entry. Raises as for a directory."""
     content = calendar_to_json(calendar)
     with ledger.append() as writer:
-        if standing := _standing(writer, Kind.CALENDAR, calendar.version, content, "calendar.toml"):
-            return standing
+        if known := _entry_in_force(writer, Kind.CALENDAR, calendar.version, content, "calendar.toml"):
+            return known
         return writer.entry(Kind.CALENDAR, document=content, version=calendar.version, operator=operator)
 
 
@@ -81,7 +81,7 @@ def _newest(reader: Reader, kind: Kind) -> tuple[int, bytes]:
     return entry.seq, reader.must_document(entry)
 
 
-def _standing(writer: Writer, kind: Kind, version: int, content: bytes, file: str) -> int | None:
+def _entry_in_force(writer: Writer, kind: Kind, version: int, content: bytes, file: str) -> int | None:
     """Return the entry of the version in force if it is this very one, None if this one is newer."""
     entry = writer.latest(kind)
     if entry is None or version > entry.body["version"]:

@@ -49,8 +49,8 @@ def _concluded(one: LetterChecked, answer: Iterator[Presence], rules: Rules) -> 
 
 
 def _refused(one: LetterChecked, reason: Refused, rules: Rules) -> SubmissionRefused:
-    told = one.agency if one.agency in rules.directory.inboxes else None
-    found = refused(rules.answers, rules.directory, one.delivery, reason, told, one.letter)
+    answered = one.agency if one.agency in rules.directory.inboxes else None
+    found = refused(rules.answers, rules.directory, one.delivery, reason, answered, one.letter)
     number = one.letter.document.number
     return replace(found, claims={"number": number}) if number else found
 

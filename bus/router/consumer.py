@@ -58,14 +58,14 @@ class Consumer:
         self._order = FairOrder(shares, limits.batch)
         self._seconds_each = 0.01
         """What a submission has taken lately, with those that were under way beside it."""
-        self._in_hand: Counter[str | None] = Counter()
+        self._in_flight: Counter[str | None] = Counter()
         """Of each agency, how many are taken and not settled yet."""
         self._subscription: Subscription | None = None
-        self._room = asyncio.Semaphore(_BATCHES_UNDER_WAY)
+        self._free_batches = asyncio.Semaphore(_BATCHES_UNDER_WAY)
 
     def idle_of(self, agencies: Sequence[str]) -> bool:
         """Whether no submission of these agencies has arrived and is not settled."""
-        if any(self._in_hand[agency] for agency in agencies):
+        if any(self._in_flight[agency] for agency in agencies):
             return False
         exchanges = [topology.submit_exchange(agency) for agency in agencies]
         return self._subscription is None or not self._subscription.unsettled_from(exchanges)
@@ -88,13 +88,13 @@ class Consumer:
         try:
             while True:
                 # First room, then messages: what arrives while there is none makes the next batch larger.
-                await self._room.acquire()
+                await self._free_batches.acquire()
                 if settling and self._order.only_exceeding:
                     await asyncio.wait(settling)
                 elif settling and subscription.waiting < self._limits.batch:
                     await asyncio.wait(settling, timeout=_GATHER_FOR, return_when=asyncio.FIRST_COMPLETED)
                 batch = await self._next(subscription, settling, stop)
-                self._in_hand.update(map(_agency_of, batch))
+                self._in_flight.update(map(_agency_of, batch))
                 task = asyncio.create_task(self._take(subscription, batch))
                 settling.add(task)
                 task.add_done_callback(settling.discard)
@@ -150,8 +150,8 @@ class Consumer:
         finally:
             if len(batch) >= _FEWEST:  # in a smaller one, most of the time is not that of its submissions
                 self._seconds_each += 0.3 * ((clock() - began) / len(batch) - self._seconds_each)
-            self._in_hand.subtract(map(_agency_of, batch))
-            self._room.release()
+            self._in_flight.subtract(map(_agency_of, batch))
+            self._free_batches.release()
 
     def _flagged(self, delivery: Delivery) -> Delivery:
         """Once in a window, have an agency that exceeds its share told so by the answer to one of its submissions."""

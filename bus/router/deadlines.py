@@ -52,7 +52,7 @@ class Deadlines:
         answers: Answers,
         router: str,
         idle: Callable[[Sequence[str]], bool],
-        give: Callable[[tuple[Consignment, ...]], None],
+        publish: Callable[[tuple[Consignment, ...]], None],
         settle: timedelta,
     ) -> None:
         self._link = link
@@ -61,7 +61,7 @@ class Deadlines:
         self._answers = answers
         self._router = router
         self._idle = idle
-        self._give = give
+        self._publish = publish
         self._settle = settle
         self.overdue = 0
         """How many overdue notices this router has issued."""
@@ -69,11 +69,11 @@ class Deadlines:
     async def run(self, stop: asyncio.Event, *, interval: float) -> None:
         """Observe the intake every few seconds and judge what has become due every `interval`, until stopped."""
         clock = asyncio.get_running_loop().time
-        judge_at = clock()
+        examine_at = clock()
         while not stop.is_set():
             try:
-                if await self.look(judge=clock() >= judge_at):
-                    judge_at = clock() + interval
+                if await self.look(examine=clock() >= examine_at):
+                    examine_at = clock() + interval
             except Transient as away:
                 _log.info("deadlines-postponed", reason=away)
             try:
@@ -81,13 +81,13 @@ class Deadlines:
             except TimeoutError:
                 continue
 
-    async def look(self, *, judge: bool = True) -> bool:
+    async def look(self, *, examine: bool = True) -> bool:
         """Observe the intake once and judge the deadlines before the time of which it is known to have been empty.
 
         Return whether there was such a time and no deadline before it is left to be judged.
         """
         examined_through = await self._observe()
-        return bool(judge and examined_through and await self._judge(examined_through))
+        return bool(examine and examined_through and await self._examine(examined_through))
 
     async def _observe(self) -> datetime | None:
         """Set this router's watermark if it can; return the time of which the intake is known to have been empty."""
@@ -116,7 +116,7 @@ class Deadlines:
         fresh = [at for at in words if abs(at - now()) < _FRESH]
         return min(fresh) if fresh and len(fresh) >= consumers else None
 
-    async def _judge(self, examined_through: datetime) -> bool:
+    async def _examine(self, examined_through: datetime) -> bool:
         """Judge the oldest deadlines; return whether these were all."""
         due = await asyncio.to_thread(self._due, examined_through)
         for letter, deadline, at, silent in due:
@@ -124,7 +124,7 @@ class Deadlines:
             record = partial(self._record, letter, deadline, at, silent, notice)
             given = await asyncio.wrap_future(self._appends.submit(record))
             self.overdue += len(given)
-            self._give(given)
+            self._publish(given)
         return len(due) < _MOST
 
     def _due(self, examined_through: datetime) -> list[tuple[LetterRow, Deadline, str, list[str]]]:

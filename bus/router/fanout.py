@@ -83,7 +83,7 @@ class Fanout:
         taken, self._delivered_to = self._delivered_to, set()
         return taken
 
-    def give(self, consignments: Iterable[Consignment]) -> None:
+    def publish(self, consignments: Iterable[Consignment]) -> None:
         """Publish consignments that this router has just committed and leased."""
         for consignment in consignments:
             courier = self._courier(consignment.agency)
@@ -134,7 +134,7 @@ class Fanout:
         except Transient as away:
             _log.warning("sweep-postponed", reason=away)
             return
-        self.give(found)
+        self.publish(found)
         for courier in self._couriers.values():
             self._start(courier)
         self._more = len(found) >= OUTSTANDING * 2

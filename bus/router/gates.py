@@ -229,7 +229,7 @@ def _require_author(document: Letter | Notice, agency: str, directory: Directory
 
 
 def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: Rules) -> LetterChecked:
-    recipients = policy.judge_letter(
+    recipients = policy.check_letter(
         verified, agency, rules.directory, rules.calendar, rules.codes, delivery.received_at
     )
     return LetterChecked(
@@ -240,7 +240,7 @@ def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: 
 def _notice(
     delivery: Delivery, agency: str, verified: Verified[Notice], rules: Rules, reader: Reader
 ) -> NoticeAccepted:
-    place = policy.judge_notice(verified, agency, rules.directory, rules.codes, delivery.received_at, reader)
+    place = policy.check_notice(verified, agency, rules.directory, rules.codes, delivery.received_at, reader)
     return NoticeAccepted(
         delivery=delivery,
         agency=agency,

@@ -37,7 +37,7 @@ _NAMED = 50
 """Agencies that a refusal names; a circular may go to ten thousand that do not read it."""
 
 
-def judge_letter(
+def check_letter(
     verified: Verified[Letter],
     agency: str,
     directory: Directory,
@@ -53,7 +53,7 @@ def judge_letter(
     return recipients
 
 
-def judge_notice(
+def check_notice(
     verified: Verified[Notice], agency: str, directory: Directory, codes: Codes, at: datetime, reader: Reader
 ) -> transitions.Place:
     """Return where an agency's notice falls in the life of its letter. Raises Refused."""

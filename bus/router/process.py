@@ -143,7 +143,7 @@ class _Parts:
             answers=self.answers,
             router=self.name,
             idle=self.consumer.idle_of,
-            give=self.fanout.give,
+            publish=self.fanout.publish,
             settle=timedelta(seconds=settings.router.settle_seconds),
         )
 

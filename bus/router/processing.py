@@ -168,7 +168,7 @@ class Processor:
         """Raise the alarm, once in a window, if an agency sends more than its share: all others go before it."""
         if fruitless:
             self._shares.use(agency, fruitless=fruitless)
-        if not self._shares.to_be_told(agency):
+        if not self._shares.to_be_informed(agency):
             return
         used = self._shares.used(agency)
         self._metrics.exceeded.labels(agency).inc()
@@ -208,7 +208,7 @@ class Processor:
             self._metrics.submissions.labels(outcome.outcome).inc()
             if outcome.outcome in _FRUITLESS and delivery.agency:
                 self.watch_share(delivery.agency, fruitless=1)
-            self._fanout.give(outcome.consignments)
+            self._fanout.publish(outcome.consignments)
             if outcome.left:
                 self._fanout.sweep_now()
             for alarm, fields in outcome.alarms:

@@ -15,7 +15,7 @@ from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.signing import Verified
 from bus.errors import RefusalCode, Refused, Transient
-from bus.ledger.counting import ENTERED, TOLD, hour_of
+from bus.ledger.counting import ANSWERED, ENTERED, hour_of
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
@@ -53,8 +53,8 @@ class Refusals:
         if counts.get(ENTERED, 0) < self._per_hour:
             counts[ENTERED] = counts.get(ENTERED, 0) + 1
             return self._signed(delivery, reason, agency, None)
-        if agency in self._directory.inboxes and TOLD not in counts:
-            counts[TOLD] = 1
+        if agency in self._directory.inboxes and ANSWERED not in counts:
+            counts[ANSWERED] = 1
             return self._too_many(delivery, reason, agency)
         return SubmissionRefused(
             delivery=delivery,
@@ -78,8 +78,8 @@ class Refusals:
 
     def _too_many(self, delivery: Delivery, reason: Refused, agency: str | None) -> SubmissionRefused:
         detail = f"{self._per_hour}; {reason.code}"
-        told = Refused(RefusalCode.REFUSALS_TOO_MANY, detail, where=reason.where)
-        return replace(self._signed(delivery, told, agency, None), counted=reason.code)
+        answered = Refused(RefusalCode.REFUSALS_TOO_MANY, detail, where=reason.where)
+        return replace(self._signed(delivery, answered, agency, None), counted=reason.code)
 
     def _counts_of(self, agency: str) -> dict[str, int]:
         if agency not in self._counts:
@@ -92,8 +92,8 @@ class Refusals:
     def _signed(
         self, delivery: Delivery, reason: Refused, agency: str | None, document: Verified[Any] | None
     ) -> SubmissionRefused:
-        told = agency if agency in self._directory.inboxes else None
-        return refused(self._answers, self._directory, delivery, reason, told, document)
+        answered = agency if agency in self._directory.inboxes else None
+        return refused(self._answers, self._directory, delivery, reason, answered, document)
 
 
 def refused(

@@ -43,7 +43,7 @@ class _Used:
 
     parts: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
     at: float = 0.0
-    told_at: float | None = None
+    informed_at: float | None = None
     flagged: bool = True
     """Whether an answer has told the agency since."""
 
@@ -79,14 +79,14 @@ class Shares:
         """How many agencies exceed their share now."""
         return sum(map(self.exceeded, list(self._used)))
 
-    def to_be_told(self, agency: str) -> bool:
+    def to_be_informed(self, agency: str) -> bool:
         """Whether an agency exceeds its share and nobody was told so in this window; it counts as told then."""
         if not self.exceeded(agency):
             return False
         used = self._used[agency]
-        if used.told_at is not None and used.at - used.told_at < self._share.window:
+        if used.informed_at is not None and used.at - used.informed_at < self._share.window:
             return False
-        used.told_at, used.flagged = used.at, False
+        used.informed_at, used.flagged = used.at, False
         return True
 
     def to_be_flagged(self, agency: str) -> bool:

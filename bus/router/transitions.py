@@ -62,7 +62,7 @@ def place(notice: Notice, digest: str, author: str, reader: Reader) -> Place:
         raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, str(notice.letter_id), where="LetterID")
     state = reader.state_of(letter.letter)
     about = concerned(notice, author, state)
-    same = said_before(notice, digest, about, state)
+    same = known_fact(notice, digest, about, state)
     if same is None:
         taken = other and verdict is not None and verdict.code is None
         _require(not taken, RefusalCode.ID_CONFLICT, str(notice.notice_id))
@@ -90,7 +90,7 @@ def require_permitted(notice: Notice, about: tuple[str, ...], state: LetterState
             raise Refused(wrong.code, wrong.detail)
 
 
-def said_before(notice: Notice, digest: str, about: tuple[str, ...], state: LetterState) -> Fact | None:
+def known_fact(notice: Notice, digest: str, about: tuple[str, ...], state: LetterState) -> Fact | None:
     """Return the fact if the ledger has it: the same notice again, or what is said once, said anew."""
     facts = (fact for code in about for fact in state.recipients[code].events)
     if notice.event in ONCE:

@@ -86,7 +86,7 @@ class _Judge:
         with self._check("letter.witnesses", "directories"):
             self._witnesses(self._proven.note)
         with self._check("letter.outcomes", "recipients"):
-            self._tell(accepted, letter)
+            self._describe(accepted, letter)
 
     # -- 4 --
 
@@ -195,7 +195,7 @@ class _Judge:
                 except Unsigned as error:
                     raise Unknown(f"this witness has not cosigned it: {error}") from error
 
-    def _tell(self, accepted: Body, letter: Signed | None) -> None:
+    def _describe(self, accepted: Body, letter: Signed | None) -> None:
         """What the verified entries say, for whoever reads the report."""
         newest = self._directories[max(self._directories)] if self._directories else None
         names = newest.name if newest else str

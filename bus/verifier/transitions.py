@@ -91,7 +91,7 @@ class _Recipient:
         body = self.deciding()
         return _EVENTS[body["event"]].outcome if body else self.carried
 
-    def hear(self, body: Body) -> None:
+    def add(self, body: Body) -> None:
         matter = _EVENTS[body["event"]].matter
         self.newest[matter] = body
         if matter == "answer" or body["event"] == "withdrawal-granted":
@@ -130,7 +130,7 @@ class Story:
         if kind == "notice":
             self._notices.add((body["agency"], body["noticeId"]))
             for code in body["about"]:
-                self.recipients[code].hear(body)
+                self.recipients[code].add(body)
         elif kind == "overdue":
             for code in body["silent"]:
                 self.recipients[code].overdue.append(body["deadline"])
@@ -232,7 +232,7 @@ def outcomes_of(entries: Sequence[Body], name_of: Callable[[str], str]) -> list[
 
 def _told(one: _Recipient, asked: str) -> dict[str, Any]:
     deciding = one.deciding()
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "outcome": one.outcome(),
         "entry": deciding["seq"] if deciding else one.consigned_by,
         "acknowledged": not one.is_open(asked if asked == REGISTRATION else RECEIPT),
@@ -245,16 +245,16 @@ def _told(one: _Recipient, asked: str) -> dict[str, Any]:
         "failure": "failedAt",
     }
     times |= {"opened": "openedAt", "action": "underActionAt"}
-    told |= {name: one.newest[matter]["at"] for matter, name in times.items() if matter in one.newest}
+    facts |= {name: one.newest[matter]["at"] for matter, name in times.items() if matter in one.newest}
     if one.consigned_at:
-        told["consignedAt"] = one.consigned_at
+        facts["consignedAt"] = one.consigned_at
     if answer := one.newest.get("answer"):
-        told |= {"answer": answer["event"], "receivingNumber": answer.get("number")}
+        facts |= {"answer": answer["event"], "receivingNumber": answer.get("number")}
     if withdrawal := one.newest.get("withdrawal"):
-        told["withdrawal"] = withdrawal["event"]
+        facts["withdrawal"] = withdrawal["event"]
     if one.overdue:
-        told["overdue"] = one.overdue
-    return told
+        facts["overdue"] = one.overdue
+    return facts
 
 
 def _in_time(body: Body) -> None:

@@ -31,9 +31,9 @@ def witness(play: Play, folder: Path) -> dict[str, Any]:
         return {"verdict": "fail", "why": made.stderr, "cosigned": cosigned}
     # A program of its own, as an auditor would run it: it knows nothing but the pack and the key.
     command = [sys.executable, "-m", "bus.verifier", str(pack), "--log-key", key, "--json"]
-    judged = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     verified = play.bus.run_bus("ledger", "verify", "--json")
-    found: dict[str, Any] = json.loads(judged.stdout)
+    found: dict[str, Any] = json.loads(checked.stdout)
     return (
         found
         | {"cosigned": cosigned}

@@ -126,9 +126,9 @@ class Play:
         for letter in office.letters():
             self.clerks[code].handle(letter)
         for receipt in office.receipts():
-            self._hear(office, receipt)
+            self._note_receipt(office, receipt)
 
-    def _hear(self, office: Office, receipt: dict[str, Any]) -> None:
+    def _note_receipt(self, office: Office, receipt: dict[str, Any]) -> None:
         event = receipt["event"]
         answers = receipt.get("answers")
         if answers and answers["type"] == "letter":

@@ -17,7 +17,7 @@ import pytest
 from starlette.applications import Starlette
 
 from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
-from adapters.cli.app import standing
+from adapters.cli.app import status_view
 from adapters.cli.log import witness_trouble
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox, Message
@@ -350,7 +350,7 @@ async def test_an_adapter_whose_key_is_not_in_the_directory_says_so_and_does_not
     trouble = witness_trouble(network.mailbox)
     assert trouble is not None
     assert "saraban-adapter log key" in trouble["do"]
-    assert standing(network.mailbox)["witness_key"] == trouble
+    assert status_view(network.mailbox)["witness_key"] == trouble
     told(rig.directory(2, OCS=rig.agency(OCS, witness=str(network.own.verifier))))
     await network.witness.work()
     assert len(network.published) == 1

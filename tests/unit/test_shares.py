@@ -113,14 +113,14 @@ def test_a_share_comes_back_with_time_and_one_window_after_the_worst_flood() -> 
 def test_who_exceeds_is_told_once_in_a_window() -> None:
     clock = Clock()
     shares = Shares(SHARE, clock)
-    assert not shares.to_be_told(A)
+    assert not shares.to_be_informed(A)
     shares.use(A, fruitless=100)
-    assert [shares.to_be_told(A) for _ in range(3)] == [True, False, False]
+    assert [shares.to_be_informed(A) for _ in range(3)] == [True, False, False]
     clock.now += 60.5
-    assert not shares.to_be_told(A)
+    assert not shares.to_be_informed(A)
     shares.use(A, fruitless=100)
-    assert [shares.to_be_told(A) for _ in range(3)] == [True, False, False]
-    assert not shares.to_be_told(B)
+    assert [shares.to_be_informed(A) for _ in range(3)] == [True, False, False]
+    assert not shares.to_be_informed(B)
 
 
 def test_large_submissions_do_not_make_a_large_batch() -> None:

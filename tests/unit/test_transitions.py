@@ -12,7 +12,7 @@ from bus.documents.lifecycle import ANSWERS, BY_BUS, BY_SENDER, ONCE, RULES, Pro
 from bus.documents.notice import Event, Notice
 from bus.errors import RefusalCode, Refused
 from bus.ledger.state import Fact, LetterState, RecipientState
-from bus.router.transitions import concerned, require_permitted, said_before
+from bus.router.transitions import concerned, known_fact, require_permitted
 from tests.assets.factory import DGA, OCS, OPM, SOC, complete
 
 UNIT = "0100900001"
@@ -232,16 +232,16 @@ def test_a_withdrawal_is_answered_once_and_only_if_it_was_asked_for(
 @pytest.mark.parametrize("event", sorted(ONCE))
 def test_what_is_said_once_is_the_same_fact_under_any_id(event: Event) -> None:
     standing = state(events=(word(event),))
-    assert said_before(complete(event), "ef" * 32, (OCS,), standing) == word(event)
+    assert known_fact(complete(event), "ef" * 32, (OCS,), standing) == word(event)
     other = next(iter(ONCE - {event}))
-    assert said_before(complete(other), "ef" * 32, (OCS,), standing) is None
-    assert said_before(complete(event), "ef" * 32, (SOC,), standing) is None
+    assert known_fact(complete(other), "ef" * 32, (OCS,), standing) is None
+    assert known_fact(complete(event), "ef" * 32, (SOC,), standing) is None
 
 
 def test_a_clerks_word_is_the_same_fact_only_under_its_id_with_its_content() -> None:
     first, correction = word(Event.REGISTERED), word(Event.REGISTERED, UUID(int=78))
     standing = state(events=(first, correction))
     again = complete(Event.REGISTERED, notice_id=UUID(int=78))
-    assert said_before(again, "cd" * 32, (OCS,), standing) == correction
-    assert said_before(again, "ef" * 32, (OCS,), standing) is None
-    assert said_before(complete(Event.REGISTERED), "cd" * 32, (OCS,), standing) is None
+    assert known_fact(again, "cd" * 32, (OCS,), standing) == correction
+    assert known_fact(again, "ef" * 32, (OCS,), standing) is None
+    assert known_fact(complete(Event.REGISTERED), "cd" * 32, (OCS,), standing) is None

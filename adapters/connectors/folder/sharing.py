@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bus.errors import Misconfigured, Problem
-from bus.platform.process import giver_to
+from bus.platform.process import sharer_with
 
 _SHARED_UMASK = 0o007
 _SHARED_FOLDER = 0o2770
@@ -23,7 +23,7 @@ def share(folder: Path, names: Iterable[str], group: str) -> None:
     """
     os.umask(_SHARED_UMASK)
     try:
-        give = giver_to(group)
+        share = sharer_with(group)
     except KeyError as exc:
         raise _wrong(folder, f"there is no group {group}", "Create it, or name another.") from exc
     except NotImplementedError as exc:
@@ -31,7 +31,7 @@ def share(folder: Path, names: Iterable[str], group: str) -> None:
         raise _wrong(folder, "names a group, which this system does not give folders to", fix) from exc
     try:
         for place in filter(Path.is_dir, (folder, *(folder / name for name in names))):
-            give(place, _SHARED_FOLDER)
+            share(place, _SHARED_FOLDER)
     except OSError as exc:
         wrong = f"{place} cannot be given to group {group}: {(exc.strerror or 'refused').lower()}"
         fix = "Make the user that runs the adapter the folder's owner and a member of the group."

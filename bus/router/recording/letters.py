@@ -22,12 +22,12 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
     still_unanswered(writer, found.agency, "letter", str(letter.letter_id), found.letter.digest)
     flags = _flags(writer, found)
     # Whose letter waits is in the frozen set and the directory version: a list of thousands fits into no header.
-    told = [*flags, ON_HOLD] if any(one.on_hold for one in found.recipients) else flags
+    flagged = [*flags, ON_HOLD] if any(one.on_hold for one in found.recipients) else flags
     numbers = writer.numbers(one.agency for one in found.recipients)
     # A letter to oneself (kind test) is consigned before its acceptance is answered; numbers follow that order.
     answer = consigner.number(found.agency)
     terms = _terms(found, numbers)
-    entry = _enter(writer, found, terms, told, answer)
+    entry = _enter(writer, found, terms, flagged, answer)
     _index(writer, found, entry, terms, answer)
     _consign_letter(consigner, found, entry, numbers, flags)
     consigner.consign(
@@ -36,7 +36,7 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
         type="verdict",
         entry=entry,
         body=found.acceptance.raw,
-        headers=answer_headers(found.delivery, str(letter.letter_id), told),
+        headers=answer_headers(found.delivery, str(letter.letter_id), flagged),
     )
     return "accepted"
 

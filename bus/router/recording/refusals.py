@@ -14,7 +14,7 @@ from bus.documents.notice import Notice, ReasonText
 from bus.documents.signing import is_notice
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Refused
-from bus.ledger.counting import ENTERED, TOLD, hour_of
+from bus.ledger.counting import ANSWERED, ENTERED, hour_of
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
@@ -56,7 +56,7 @@ def record_refusal(consigner: Consigner, found: SubmissionRefused, per_hour: int
                 writer, found.agency, identity.type, identity.id, identity.digest, fact=_is_fact(found)
             )
     unproven = found.document is None
-    if unproven and found.delivery.replay is None and not _has_room(writer, found, per_hour):
+    if unproven and found.delivery.replay is None and not _to_be_entered(writer, found, per_hour):
         return "counted"
     answer = consigner.number(found.agency) if found.agency else None
     entry = _enter(writer, found, identity, answer)
@@ -90,7 +90,7 @@ def _known_refusal(writer: Writer, found: SubmissionRefused) -> Verdict | None:
     known = writer.verdict_on_raw(agency, found.delivery.sha256)
     # The same bytes may meet another refusal now: what the message lacked before, such as its user-id, is no property
     # of the bytes. Only the same reason is the same answer.
-    if known and known.code == code and (not code.circumstantial or _says_the_same(writer, known, found)):
+    if known and known.code == code and (not code.circumstantial or _of_the_same_words(writer, known, found)):
         return known
     return None
 
@@ -137,7 +137,7 @@ def _remember(
     )
 
 
-def _says_the_same(writer: Writer, known: Verdict, found: SubmissionRefused) -> bool:
+def _of_the_same_words(writer: Writer, known: Verdict, found: SubmissionRefused) -> bool:
     """Whether what was judged anew is refused for the same circumstance, in the same words, as before."""
     entry = writer.entry_at(known.entry)
     said = writer.document(str(entry.body["refusal"])) if entry and "refusal" in entry.body else None
@@ -149,7 +149,7 @@ def _words(refusal: bytes) -> tuple[ReasonText, ...]:
     return document.reason_texts if isinstance(document, Notice) else ()
 
 
-def _has_room(writer: Writer, found: SubmissionRefused, per_hour: int) -> bool:
+def _to_be_entered(writer: Writer, found: SubmissionRefused, per_hour: int) -> bool:
     """Count a refusal; tell whether it is also to be written."""
     agency, hour = found.agency or found.delivery.agency or "", hour_of(writer.at)
     counts = writer.refusals.of(agency, hour)
@@ -158,10 +158,10 @@ def _has_room(writer: Writer, found: SubmissionRefused, per_hour: int) -> bool:
             raise Stale  # by another hour's count
         writer.refusals.add(agency, hour, ENTERED)
         return True
-    if found.refusal and TOLD not in counts:
+    if found.refusal and ANSWERED not in counts:
         if not found.counted:
             raise Stale  # it is this one's turn to be told that there will be no more
-        writer.refusals.add(agency, hour, TOLD)
+        writer.refusals.add(agency, hour, ANSWERED)
         writer.refusals.add(agency, hour, found.counted)
         return True
     writer.refusals.add(agency, hour, found.counted or found.reason.code)
@@ -172,7 +172,7 @@ def close_hours(writer: Writer) -> int:
     """Enter what was only counted in the hours that are over; return how many entries that made."""
     made = 0
     for (agency, hour), counts in writer.refusals.take_before(hour_of(writer.at)).items():
-        codes = {code: count for code, count in sorted(counts.items()) if code not in (ENTERED, TOLD)}
+        codes = {code: count for code, count in sorted(counts.items()) if code not in (ENTERED, ANSWERED)}
         if codes:
             made += 1
             writer.entry(

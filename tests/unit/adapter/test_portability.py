@@ -31,7 +31,7 @@ from bus.documents.seal import Seal
 from bus.errors import Misconfigured
 from bus.platform import process
 from bus.platform.folders import DescriptorFolder, PathFolder, is_link
-from bus.process import run_until_told
+from bus.process import run_until_stopped
 from bus.settings import load_adapter_settings
 from bus.settings.sections import read_secret
 from compose.keys import write_seal
@@ -299,7 +299,7 @@ def test_a_signal_ends_a_process_whose_loop_takes_none(monkeypatch: pytest.Monke
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     monkeypatch.setattr(asyncio.SelectorEventLoop, "add_signal_handler", none)
     try:
-        run_until_told(work)
+        run_until_stopped(work)
         signal.raise_signal(signal.SIGTERM)  # after the end it does no harm
     finally:
         for number, handler in before.items():

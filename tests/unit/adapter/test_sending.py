@@ -14,7 +14,7 @@ import pytest
 
 from adapters import views
 from adapters.agent import Tuning
-from adapters.cli.app import standing
+from adapters.cli.app import status_view
 from adapters.mailbox import OutboxEntry, OutboxState
 from adapters.refusals import FileUnavailable, NotTaken
 from bus.documents.notice import Event
@@ -289,7 +289,7 @@ async def test_what_can_be_mended_is_said_once_in_the_log_and_stands_in_status_u
     sender.depot.refused[sha(b"%PDF one")] = NotTaken("the depot answered 401 (token.time): check the clock")
     async with sender.running():
         await until(lambda: len(sender.depot.asked) >= 3)
-        (trouble,) = standing(sender.mailbox)["trouble"]
+        (trouble,) = status_view(sender.mailbox)["trouble"]
         assert "check the clock" in trouble["why"]
         assert sender.mailbox.outbox.get(row.id).state == OutboxState.SEALED
         sender.depot.refused.clear()
