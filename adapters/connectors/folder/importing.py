@@ -19,7 +19,7 @@ from adapters.connectors.folder.exchange import Folders
 from adapters.connectors.folder.failing import set_aside
 from adapters.connectors.folder.folders import Folder, is_folder, is_plain
 from adapters.connectors.folder.names import Names, free_name, is_utf8, readable
-from adapters.connectors.folder.parsing import read_manifest
+from adapters.connectors.folder.parsing import MOST_BYTES, Manifest, read_manifest
 from adapters.connectors.folder.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, Mailbox
 from adapters.mailbox.acts import Verb, perform
@@ -34,8 +34,12 @@ _LOG = get(__name__)
 _BATCH = 25
 
 
+class _Rewritten(FileChanged):
+    """A manifest is not of the bytes by which it was found complete."""
+
+
 class Importer:
-    """Takes from one outbox; what it remembers from round to round is only how long things have waited."""
+    """Takes from one outbox; what it remembers from round to round only spares waiting and work."""
 
     def __init__(
         self, mailbox: Mailbox, *, patience: float, quiet: float, most: int, clock: Callable[[], float]
@@ -46,6 +50,8 @@ class Importer:
         self._most = most
         self._clock = clock
         self._complete = Completeness(patience=patience, quiet=quiet, most=most, clock=clock)
+        self._claims: dict[str, Manifest | None] = {}
+        """The manifests of what is in `working/`, as they were judged or first read."""
         self._tried: dict[str, float] = {}
         """Since when what was claimed cannot be read."""
         self._stuck: dict[str, Exception] = {}
@@ -74,7 +80,9 @@ class Importer:
 
     def _started(self, at: Folders) -> Iterator[str]:
         """What a round before has claimed and not finished."""
-        for name in sorted(at.working.names()):
+        names = sorted(at.working.names())
+        self._claims = {name: self._claims.get(name) for name in names}
+        for name in names:
             started = False
             with self._troubles_kept(name):
                 started = not name.startswith(".") and self._is_started(at, name)
@@ -109,6 +117,7 @@ class Importer:
             with at.outbox.folder(name) as place:
                 _bring_mark(at.outbox, name, place)
             at.outbox.move(name, at.working, name)
+            self._claims[name] = self._complete.judged(name)
             return True
         at.working.make(name)
         with at.working.folder(name) as place:
@@ -116,9 +125,9 @@ class Importer:
                 return False
             _bring_mark(at.outbox, name, place)
             at.outbox.move(name, place, name)
-            if kind_of(name) == LETTER:
-                # At once, so that no other letter of this round counts on them.
-                self._complete.bring_files(at.outbox, place, name)
+            judged = self._claims[name] = self._complete.judged(name)
+            # At once, so that no other letter of this round counts on them.
+            self._complete.bring_files(at.outbox, place, judged.files() if judged else ())
         return True
 
     def _take(self, at: Folders, places: Sequence[str]) -> int:
@@ -158,13 +167,19 @@ class Importer:
             manifest = manifest_among(inside)
             if manifest is None:
                 raise Mistaken(no_manifest(inside, name))
-            fields = read_manifest(place, manifest)
+            claimed = self._claims.get(name)
+            if claimed is None:
+                claimed = self._claims[name] = read_manifest(place, manifest)
+            elif not claimed.is_of(manifest, place.read(manifest, MOST_BYTES)):
+                raise _Rewritten(f"{readable(manifest)} was written to after it was found complete")
+            fields = claimed.fields()
             kind = kind_of(manifest)
             if kind is not None and kind != LETTER:
                 return partial(perform, self._mailbox, read_act(fields, Verb(kind)))
             near: Names | None = None
             if name == manifest:
-                self._complete.bring_files(at.outbox, place, name)  # a crash may have come after the claim
+                # A crash may have come after the claim.
+                self._complete.bring_files(at.outbox, place, claimed.files())
                 near = self._complete.beside
             stem = stem_of(name)
             composed = letters.compose(self._mailbox, fields, place, stem, near=near, most=self._most)
@@ -175,6 +190,12 @@ class Importer:
         match error:
             case Transient():
                 self._stuck[name] = error
+                return False
+            case _Rewritten():
+                self._stuck[name] = error
+                self._claims.pop(name)
+                with self._troubles_kept(name):
+                    at.working.move(name, at.outbox, name)
                 return False
             case OSError() | FileChanged():
                 self._stuck[name] = error

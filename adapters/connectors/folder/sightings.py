@@ -54,15 +54,17 @@ class Sightings:
         self._seen = seen
         return found
 
+    def state(self, name: str) -> State:
+        """What a thing was like, with all that is in it."""
+        return self._seen[name].state
+
     def age(self, name: str) -> float:
         """Seconds since a thing was first seen."""
-        sighting = self._seen.get(name)
-        return self._clock() - sighting.first if sighting else 0.0
+        return self._clock() - self._seen[name].first
 
     def rest(self, name: str) -> float:
         """Seconds since a thing was first seen as it is."""
-        sighting = self._seen.get(name)
-        return self._clock() - sighting.since if sighting else 0.0
+        return self._clock() - self._seen[name].since
 
 
 def _inside(folder: Folder, name: str) -> State:
