@@ -57,6 +57,8 @@ class Completeness:
         self._waiting: dict[str, Mistake] = {}
         self._strangers: dict[str, Mistake] = {}
         self.beside = Names(())
+        self.unreadable: Mapping[str, OSError] = self._sightings.unreadable
+        """What could not be looked at."""
 
     def look(self, outbox: Folder) -> list[str]:
         """Look at everything; give the names of what may be a letter or an act, in order."""
@@ -66,11 +68,6 @@ class Completeness:
         self._wanted.clear()
         self._waiting.clear()
         return [name for name, entry in self._found.items() if is_folder(entry) or kind_of(name)]
-
-    @property
-    def unreadable(self) -> Mapping[str, OSError]:
-        """What could not be looked at."""
-        return self._sightings.unreadable
 
     def findings(self) -> list[Finding]:
         """What waits, and what is unknown."""
@@ -89,34 +86,27 @@ class Completeness:
             with at.outbox.folder(name) as folder:
                 inside = Names(filter(is_final, folder.names()))
                 marked = folder.holds(MARK) or has_mark(at.outbox, name)
-                return self._taken_now(name, folder, manifest_among(inside), inside, (), marked=marked)
-        files = self._files(name, at.outbox, name)
-        there = [each for each in map(self.beside.find, files) if each is not None]
-        self._wanted.update(there)
-        marked = has_mark(at.outbox, name)
-        return self._taken_now(name, at.outbox, name, self.beside, there, marked=marked)
+                has_rested = marked or self._has_rested([name])
+                return has_rested and self._has_all([name], folder, manifest_among(inside), inside)
+        things = [name, *filter(None, map(self.beside.find, self._files(name, at.outbox, name)))]
+        self._wanted.update(things[1:])
+        has_rested = has_mark(at.outbox, name) or self._has_rested(things)
+        return has_rested and self._has_all(things, at.outbox, name, self.beside)
 
-    def _taken_now(
-        self,
-        name: str,
-        folder: Folder,
-        manifest: str | None,
-        inside: Names,
-        there: list[str] | tuple[()],
-        *,
-        marked: bool,
-    ) -> bool:
-        things = (name, *there)
-        rest = min(map(self._sightings.rest, things))
-        if not marked and rest < self._quiet:
-            if self._sightings.age(name) >= max(self._patience, self._quiet):
-                self._waiting[name] = _CHANGING
-            return False
-        judged, states = self._judged[name], [(each, self._sightings.state(each)) for each in things]
+    def _has_rested(self, things: list[str]) -> bool:
+        rested = self._sightings.rest(things) >= self._quiet
+        if not rested and self._sightings.age(things[0]) >= max(self._patience, self._quiet):
+            self._waiting[things[0]] = _CHANGING
+        return rested
+
+    def _has_all(self, things: list[str], folder: Folder, manifest: str | None, inside: Names) -> bool:
+        """Whether it lacks nothing, or has for long enough; looked at anew only when something has changed."""
+        name, states = things[0], self._sightings.states(things)
+        judged = self._judged[name]
         if judged.lacks_in != states:
             judged.lacks = self._lacks(name, folder, manifest, inside)
             judged.lacks_in = states
-        if judged.lacks is None or rest >= self._patience:
+        if judged.lacks is None or self._sightings.rest(things) >= self._patience:
             return True
         self._waiting[name] = judged.lacks
         return False
@@ -143,13 +133,13 @@ class Completeness:
 
     def _files(self, thing: str, folder: Folder, manifest: str) -> tuple[str, ...]:
         """The files that a manifest names; none if it cannot be read, which is said when it is taken."""
-        judged, state = self._judged[thing], self._sightings.state(thing)
-        if judged.read_in != state:
+        judged, states = self._judged[thing], self._sightings.states([thing])
+        if judged.read_in != states:
             try:
                 judged.manifest = read_manifest(folder, manifest, judged.manifest)
             except (Mistaken, FileChanged):
                 judged.manifest = None
-            judged.read_in = state
+            judged.read_in = states
         return judged.manifest.files() if judged.manifest else ()
 
     def judged(self, name: str) -> Manifest | None:
@@ -175,7 +165,7 @@ class Completeness:
             if not is_folder(entry)
             and kind_of(name) is None
             and name not in self._wanted
-            and self._sightings.rest(name) >= self._patience
+            and self._sightings.rest([name]) >= self._patience
             and not (name.endswith(MARK) and at.outbox.holds(name.removesuffix(MARK)))
             and at.outbox.holds(name)
         }

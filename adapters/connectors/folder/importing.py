@@ -61,8 +61,13 @@ class Importer:
         self._stuck.clear()
         names = self._complete.look(at.outbox)
         self._stuck.update(self._complete.unreadable)
+        claimed = sorted(at.working.names())
+        self._claims = {name: self._claims.get(name) for name in claimed}
         taken = 0
-        for places in (self._started(at), self._claimed(at, names)):
+        for places in (
+            self._those(claimed, lambda name: self._is_started(at, name)),
+            self._those(names, lambda name: self._complete.is_whole(at, name) and self._claim(at, name)),
+        ):
             while batch := list(islice(places, _BATCH)):
                 taken += self._take(at, batch)
         self._complete.tell_strangers(at)
@@ -78,20 +83,18 @@ class Importer:
             found.append(Finding(ConditionCode.OUTBOX_STUCK, readable(name), th, en))
         return found
 
-    def _started(self, at: Folders) -> Iterator[str]:
-        """What a round before has claimed and not finished."""
-        names = sorted(at.working.names())
-        self._claims = {name: self._claims.get(name) for name in names}
+    def _those(self, names: Sequence[str], holds: Callable[[str], bool]) -> Iterator[str]:
+        """Those of which that holds; asked one by one."""
         for name in names:
-            started = False
+            found = False
             with self._troubles_kept(name):
-                started = not name.startswith(".") and self._is_started(at, name)
-            if started:
+                found = holds(name)
+            if found:
                 yield name
 
     def _is_started(self, at: Folders, name: str) -> bool:
         """Whether that is a claim to go on with; one that a crash cut short before its manifest came is made again."""
-        if not is_folder(at.working.look(name)):
+        if name.startswith(".") or not is_folder(at.working.look(name)):
             return False
         with at.working.folder(name) as place:
             inside = place.names()
@@ -100,14 +103,6 @@ class Importer:
         if not inside:
             at.working.remove_empty(name)
         return bool(inside)
-
-    def _claimed(self, at: Folders, names: Sequence[str]) -> Iterator[str]:
-        for name in names:
-            claimed = False
-            with self._troubles_kept(name):
-                claimed = self._complete.is_whole(at, name) and self._claim(at, name)
-            if claimed:
-                yield name
 
     def _claim(self, at: Folders, name: str) -> bool:
         """Move it to `working/` by one rename, with the files that it takes along; False if that place is taken."""
@@ -161,17 +156,15 @@ class Importer:
         """Read what was claimed, its files into the mailbox's store, and give what is then to be put in."""
         reached("connector.after-claim")
         if not is_utf8(name):
-            raise Mistaken(_not_utf8(name))
+            th = "ชื่อแฟ้มไม่ได้เข้ารหัสแบบ UTF-8 (อาจเป็น TIS-620) โปรดตั้งชื่อใหม่"
+            en = "its name is not UTF-8 (perhaps TIS-620); give it a new one"
+            raise Mistaken(Mistake(readable(name), th, en))
         with at.working.folder(name) as place:
             inside = place.names()
             manifest = manifest_among(inside)
             if manifest is None:
                 raise Mistaken(no_manifest(inside, name))
-            claimed = self._claims.get(name)
-            if claimed is None:
-                claimed = self._claims[name] = read_manifest(place, manifest)
-            elif not claimed.is_of(manifest, place.read(manifest, MOST_BYTES)):
-                raise _Rewritten(f"{readable(manifest)} was written to after it was found complete")
+            claimed = self._manifest(name, place, manifest)
             fields = claimed.fields()
             kind = kind_of(manifest)
             if kind is not None and kind != LETTER:
@@ -184,6 +177,15 @@ class Importer:
             stem = stem_of(name)
             composed = letters.compose(self._mailbox, fields, place, stem, near=near, most=self._most)
             return partial(letters.put, self._mailbox, composed)
+
+    def _manifest(self, thing: str, place: Folder, name: str) -> Manifest:
+        """What a claimed manifest says, which is of the bytes that are there now."""
+        claimed = self._claims.get(thing)
+        if claimed is None:
+            claimed = self._claims[thing] = read_manifest(place, name)
+        elif not claimed.is_of(name, place.read(name, MOST_BYTES)):
+            raise _Rewritten(f"{readable(name)} was written to after it was found complete")
+        return claimed
 
     def _ended(self, at: Folders, name: str, error: Exception) -> bool:
         """Put to `failed/` what cannot be taken; False if it can only not be taken now."""
@@ -232,14 +234,6 @@ def _bring_mark(outbox: Folder, name: str, place: Folder) -> None:
     if has_mark(outbox, name):
         mark = f"{name}{MARK}"
         outbox.move(mark, place, free_name(mark, place.holds) if place.holds(MARK) else MARK)
-
-
-def _not_utf8(name: str) -> Mistake:
-    return Mistake(
-        readable(name),
-        "ชื่อแฟ้มไม่ได้เข้ารหัสแบบ UTF-8 (อาจเป็น TIS-620) โปรดตั้งชื่อใหม่",
-        "its name is not UTF-8 (perhaps TIS-620); give it a new one",
-    )
 
 
 @contextmanager

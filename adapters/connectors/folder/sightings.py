@@ -54,17 +54,17 @@ class Sightings:
         self._seen = seen
         return found
 
-    def state(self, name: str) -> State:
-        """What a thing was like, with all that is in it."""
-        return self._seen[name].state
+    def states(self, names: Iterable[str]) -> State:
+        """What these things were like, with all that is in them."""
+        return tuple((name, self._seen[name].state) for name in names)
 
     def age(self, name: str) -> float:
         """Seconds since a thing was first seen."""
         return self._clock() - self._seen[name].first
 
-    def rest(self, name: str) -> float:
-        """Seconds since a thing was first seen as it is."""
-        return self._clock() - self._seen[name].since
+    def rest(self, names: Iterable[str]) -> float:
+        """Seconds since all of these were first seen as they are."""
+        return self._clock() - max(self._seen[name].since for name in names)
 
 
 def _inside(folder: Folder, name: str) -> State:
