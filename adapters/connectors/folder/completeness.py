@@ -13,7 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from adapters.connectors.folder.attachments import endless, no_end
-from adapters.connectors.folder.contents import MARK, is_final, kind_of, manifest_among, no_manifest, stranger
+from adapters.connectors.folder.contents import (
+    LETTER,
+    MARK,
+    is_final,
+    kind_of,
+    manifest_among,
+    no_manifest,
+    stranger,
+)
 from adapters.connectors.folder.exchange import Folders
 from adapters.connectors.folder.failing import tell_stranger
 from adapters.connectors.folder.folders import Folder, is_folder, is_plain
@@ -71,12 +79,10 @@ class Completeness:
 
     def findings(self) -> list[Finding]:
         """What waits, and what is unknown."""
+        told = {ConditionCode.OUTBOX_WAITING: self._waiting, ConditionCode.OUTBOX_UNKNOWN: self._strangers}
         return [
             Finding(code, readable(name), mistake.th, mistake.en)
-            for code, mistakes in (
-                (ConditionCode.OUTBOX_WAITING, self._waiting),
-                (ConditionCode.OUTBOX_UNKNOWN, self._strangers),
-            )
+            for code, mistakes in told.items()
             for name, mistake in mistakes.items()
         ]
 
@@ -137,7 +143,9 @@ class Completeness:
         if judged.read_in != states:
             try:
                 judged.manifest = read_manifest(folder, manifest, judged.manifest)
-            except (Mistaken, FileChanged):
+            except (Mistaken, FileChanged, OSError) as exc:
+                if isinstance(exc, OSError) and kind_of(manifest) == LETTER:
+                    raise  # a letter waits in the outbox until it can be read
                 judged.manifest = None
             judged.read_in = states
         return judged.manifest.files() if judged.manifest else ()

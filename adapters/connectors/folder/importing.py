@@ -77,10 +77,8 @@ class Importer:
         """What the last round could not take, and why."""
         found = self._complete.findings()
         for name, error in self._stuck.items():
-            th, en = (
-                "; ".join(texts) for texts in zip(*((m.th, m.en) for m in mistakes_of(error)), strict=True)
-            )
-            found.append(Finding(ConditionCode.OUTBOX_STUCK, readable(name), th, en))
+            th, en = zip(*((m.th, m.en) for m in mistakes_of(error)), strict=True)
+            found.append(Finding(ConditionCode.OUTBOX_STUCK, readable(name), "; ".join(th), "; ".join(en)))
         return found
 
     def _those(self, names: Sequence[str], holds: Callable[[str], bool]) -> Iterator[str]:

@@ -149,6 +149,29 @@ def test_a_parse_that_fails_is_not_tried_again_for_the_same_bytes(
     assert list(work.parsed.values()) == [1]
 
 
+@pytest.mark.parametrize("form", ["file", "folder"])
+@pytest.mark.parametrize(("ending", "stays"), [("letter.toml", True), ("register.toml", False)])
+def test_what_may_not_be_read_stays_if_it_is_a_letter_and_fails_in_time_if_it_is_an_act(
+    sender: Office, exchange: Path, form: str, ending: str, stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    link = connector(sender, exchange, patience=30, clock=(clock := Clock()))
+    name = f"a.{ending}" if form == "file" else "a"
+    place = exchange / "outbox" / name
+    if form == "folder":
+        place.mkdir()
+        place = place / ending
+    place.write_text(tomli_w.dumps(LETTER), encoding="utf-8")
+    monkeypatch.setattr(Folder, "opened", refused)
+    for _ in range(3):
+        link.import_new()
+        assert names(exchange / "outbox") == ([name] if stays else [])
+        clock.now += 20
+    assert names(exchange / "failed") == ([] if stays else [name, f"{name}.reason.txt"])
+
+
 @both_forms
 def test_what_waits_for_the_directory_is_parsed_once_and_its_mistakes_are_told_once(
     sender: Office, exchange: Path, work: Work, form: str
