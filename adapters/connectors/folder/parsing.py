@@ -55,12 +55,8 @@ class Manifest:
     def files(self) -> tuple[str, ...]:
         """The names under a letter's `files`, without a judgement on them."""
         listed = (self.values or {}).get("files") if kind_of(self.name) == LETTER else None
-        listed = [listed] if isinstance(listed, str) else listed
-        return (
-            tuple(each.strip() for each in listed if isinstance(each, str))
-            if isinstance(listed, list)
-            else ()
-        )
+        names = [listed] if isinstance(listed, str) else listed if isinstance(listed, list) else []
+        return tuple(each.strip() for each in names if isinstance(each, str))
 
 
 def read_manifest(folder: Folder, name: str, known: Manifest | None = None) -> Manifest:
