@@ -151,8 +151,12 @@ class Completeness:
         return judged.manifest.files() if judged.manifest else ()
 
     def judged(self, name: str) -> Manifest | None:
-        """The manifest by which a thing was found complete, if it could be read; what comes back is judged anew."""
-        return self._judged.pop(name).manifest
+        """The manifest by which a thing was found complete, if it could be read."""
+        return self._judged[name].manifest
+
+    def forget(self, name: str) -> None:
+        """Judge a thing anew when it is back."""
+        self._judged.pop(name, None)
 
     def bring_files(self, outbox: Folder, place: Folder, files: tuple[str, ...]) -> None:
         """Fetch a claimed manifest's files from beside its old place; those that came before a crash are here."""

@@ -109,16 +109,16 @@ class Importer:
                 return False
             with at.outbox.folder(name) as place:
                 _bring_mark(at.outbox, name, place)
-            at.outbox.move(name, at.working, name)
             self._claims[name] = self._complete.judged(name)
+            at.outbox.move(name, at.working, name)
             return True
         at.working.make(name)
         with at.working.folder(name) as place:
             if manifest_among(place.names()) is not None:
                 return False
             _bring_mark(at.outbox, name, place)
-            at.outbox.move(name, place, name)
             judged = self._claims[name] = self._complete.judged(name)
+            at.outbox.move(name, place, name)
             # At once, so that no other letter of this round counts on them.
             self._complete.bring_files(at.outbox, place, judged.files() if judged else ())
         return True
@@ -194,6 +194,7 @@ class Importer:
             case _Rewritten():
                 self._stuck[name] = error
                 self._claims.pop(name)
+                self._complete.forget(name)
                 with self._troubles_kept(name):
                     at.working.move(name, at.outbox, name)
                 return False
