@@ -44,8 +44,15 @@ from tests.unit.adapter.test_folder import connector
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKS = {
-    "tests/unit/adapter": ["folder", "one_bad_thing", "read_once"]
-    + ["mailbox", "command_line", "news_put_off", "receiving"],
+    "tests/unit/adapter": [
+        "folder",
+        "one_bad_thing",
+        "read_once",
+        "mailbox",
+        "command_line",
+        "news_put_off",
+        "receiving",
+    ],
     "tests/contract": ["depot_client"],
 }
 """What is tested on POSIX and holds without it: folders both ways, what is put there to harm, commands, depot."""
