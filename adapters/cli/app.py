@@ -76,7 +76,7 @@ def _composed(mailbox: Mailbox, manifest: Path) -> letters.Composed:
         name = manifest_among(folder.names()) if manifest.is_dir() else manifest.name
         if name is None or not folder.holds(name):
             raise Mistaken(Mistake(str(manifest), "ไม่พบไฟล์ letter.toml", "there is no manifest here"))
-        return letters.compose(mailbox, read_manifest(folder, name), folder, stem_of(manifest.name))
+        return letters.compose(mailbox, read_manifest(folder, name).fields(), folder, stem_of(manifest.name))
 
 
 @app.command(name="send-again")

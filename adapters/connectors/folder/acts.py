@@ -21,9 +21,10 @@ the office's own key of a letter that it sent. What is said of it:
 
 from __future__ import annotations
 
-from adapters.connectors.folder.manifest import Fields, is_agency_code, raise_any
+from adapters.connectors.folder.manifest import Fields, is_agency_code
 from adapters.mailbox.acts import Act, Verb
 from adapters.mailbox.lookup import LetterKey
+from adapters.mailbox.mistakes import Mistaken
 
 
 def read_act(fields: Fields, verb: Verb) -> Act:
@@ -57,5 +58,6 @@ def read_act(fields: Fields, verb: Verb) -> Act:
     if act.suggested_receiver and not is_agency_code(act.suggested_receiver):
         fields.wrong("suggested_receiver", "ไม่ใช่รหัสหน่วยงาน 10 หลัก", "is no agency's code of ten digits")
     fields.close()
-    raise_any(fields.mistakes)
+    if fields.mistakes:
+        raise Mistaken(*fields.mistakes)
     return act

@@ -53,13 +53,6 @@ class Copy:
     path: Path
 
 
-def named_files(fields: Fields) -> tuple[str, ...]:
-    """The names under `files`, without a judgement on them."""
-    listed = fields.values.get("files")
-    listed = [listed] if isinstance(listed, str) else listed
-    return tuple(each.strip() for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
-
-
 def copies(
     store: FileStore, fields: Fields, folder: Folder, near: Names | None, stack: ExitStack, most: int
 ) -> tuple[Copy, ...]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from adapters.connectors.folder.attachments import endless, named_files, no_end
+from adapters.connectors.folder.attachments import endless, no_end
 from adapters.connectors.folder.contents import (
     LETTER,
     MARK,
@@ -25,7 +26,7 @@ from adapters.connectors.folder.exchange import Folders
 from adapters.connectors.folder.failing import tell_stranger
 from adapters.connectors.folder.folders import Folder, is_folder, is_plain
 from adapters.connectors.folder.names import Names, readable
-from adapters.connectors.folder.parsing import read_manifest
+from adapters.connectors.folder.parsing import Manifest, read_manifest
 from adapters.connectors.folder.sightings import Sightings
 from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.files import FileChanged
@@ -39,6 +40,16 @@ def has_mark(outbox: Folder, name: str) -> bool:
     return is_plain(outbox.look(f"{name}{MARK}"))
 
 
+@dataclass(slots=True)
+class _Judgement:
+    """What was found of a thing, and the states of it that each was found in."""
+
+    read_in: object = None
+    manifest: Manifest | None = None
+    lacks_in: object = None
+    lacks: Mistake | None = None
+
+
 class Completeness:
     """Looks at an outbox once a round, and answers from that look."""
 
@@ -49,35 +60,29 @@ class Completeness:
         self._most = most
         self._sightings = Sightings(clock)
         self._found: Mapping[str, os.stat_result] = {}
-        self._named: dict[str, tuple[object, tuple[str, ...]]] = {}
-        """What the manifests in the outbox name, with the state in which they were read."""
+        self._judged: dict[str, _Judgement] = {}
         self._wanted: set[str] = set()
         self._waiting: dict[str, Mistake] = {}
         self._strangers: dict[str, Mistake] = {}
         self.beside = Names(())
+        self.unreadable: Mapping[str, OSError] = self._sightings.unreadable
+        """What could not be looked at."""
 
     def look(self, outbox: Folder) -> list[str]:
         """Look at everything; give the names of what may be a letter or an act, in order."""
         self._found = self._sightings.look(outbox, sorted(filter(is_final, outbox.names())))
         self.beside = Names(self._found)
-        self._named = {name: known for name, known in self._named.items() if name in self._found}
+        self._judged = {name: self._judged.get(name) or _Judgement() for name in self._found}
         self._wanted.clear()
         self._waiting.clear()
         return [name for name, entry in self._found.items() if is_folder(entry) or kind_of(name)]
 
-    @property
-    def unreadable(self) -> Mapping[str, OSError]:
-        """What could not be looked at."""
-        return self._sightings.unreadable
-
     def findings(self) -> list[Finding]:
         """What waits, and what is unknown."""
+        told = {ConditionCode.OUTBOX_WAITING: self._waiting, ConditionCode.OUTBOX_UNKNOWN: self._strangers}
         return [
             Finding(code, readable(name), mistake.th, mistake.en)
-            for code, mistakes in (
-                (ConditionCode.OUTBOX_WAITING, self._waiting),
-                (ConditionCode.OUTBOX_UNKNOWN, self._strangers),
-            )
+            for code, mistakes in told.items()
             for name, mistake in mistakes.items()
         ]
 
@@ -87,39 +92,36 @@ class Completeness:
             with at.outbox.folder(name) as folder:
                 inside = Names(filter(is_final, folder.names()))
                 marked = folder.holds(MARK) or has_mark(at.outbox, name)
-                return self._taken_now(name, folder, manifest_among(inside), inside, (), marked=marked)
-        files = self._files(at.outbox, name) if kind_of(name) == LETTER else ()
-        there = [each for each in map(self.beside.find, files) if each is not None]
-        self._wanted.update(there)
-        marked = has_mark(at.outbox, name)
-        return self._taken_now(name, at.outbox, name, self.beside, there, marked=marked)
+                has_rested = marked or self._has_rested([name])
+                return has_rested and self._has_all([name], folder, manifest_among(inside), inside)
+        things = [name, *filter(None, map(self.beside.find, self._files(name, at.outbox, name)))]
+        self._wanted.update(things[1:])
+        has_rested = has_mark(at.outbox, name) or self._has_rested(things)
+        return has_rested and self._has_all(things, at.outbox, name, self.beside)
 
-    def _taken_now(
-        self,
-        name: str,
-        folder: Folder,
-        manifest: str | None,
-        inside: Names,
-        there: list[str] | tuple[()],
-        *,
-        marked: bool,
-    ) -> bool:
-        rest = min(map(self._sightings.rest, (name, *there)))
-        if not marked and rest < self._quiet:
-            if self._sightings.age(name) >= max(self._patience, self._quiet):
-                self._waiting[name] = _CHANGING
-            return False
-        lacks = no_manifest(inside, name) if manifest is None else self._lacks(folder, manifest, inside)
-        if lacks is None or rest >= self._patience:
+    def _has_rested(self, things: list[str]) -> bool:
+        rested = self._sightings.rest(things) >= self._quiet
+        if not rested and self._sightings.age(things[0]) >= max(self._patience, self._quiet):
+            self._waiting[things[0]] = _CHANGING
+        return rested
+
+    def _has_all(self, things: list[str], folder: Folder, manifest: str | None, inside: Names) -> bool:
+        """Whether it lacks nothing, or has for long enough; looked at anew only when something has changed."""
+        name, states = things[0], self._sightings.states(things)
+        judged = self._judged[name]
+        if judged.lacks_in != states:
+            judged.lacks = self._lacks(name, folder, manifest, inside)
+            judged.lacks_in = states
+        if judged.lacks is None or self._sightings.rest(things) >= self._patience:
             return True
-        self._waiting[name] = lacks
+        self._waiting[name] = judged.lacks
         return False
 
-    def _lacks(self, folder: Folder, manifest: str, inside: Names) -> Mistake | None:
+    def _lacks(self, thing: str, folder: Folder, manifest: str | None, inside: Names) -> Mistake | None:
         """The first thing that a letter lacks; None for an act, and for what fails for another reason."""
-        if kind_of(manifest) != LETTER:
-            return None
-        for name in self._files(folder, manifest):
+        if manifest is None:
+            return no_manifest(inside, thing)
+        for name in self._files(thing, folder, manifest):
             place, shown = inside.find(name), readable(name)
             if place is None:
                 return Mistake(shown, f"ยังไม่มีไฟล์ {shown}", f"there is no file {shown} yet")
@@ -135,23 +137,31 @@ class Completeness:
                 return Mistake(shown, f"{shown} {th}", f"{shown} {en}")
         return None
 
-    def _files(self, folder: Folder, manifest: str) -> tuple[str, ...]:
+    def _files(self, thing: str, folder: Folder, manifest: str) -> tuple[str, ...]:
         """The files that a manifest names; none if it cannot be read, which is said when it is taken."""
-        found = folder.look(manifest)
-        state = found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        known = self._named.get(manifest)
-        if known is None or known[0] != state:
+        judged, states = self._judged[thing], self._sightings.states([thing])
+        if judged.read_in != states:
             try:
-                known = (state, named_files(read_manifest(folder, manifest)))
-            except (Mistaken, FileChanged):
-                known = (state, ())
-            self._named[manifest] = known
-        return known[1]
+                judged.manifest = read_manifest(folder, manifest, judged.manifest)
+            except (Mistaken, FileChanged, OSError) as exc:
+                if isinstance(exc, OSError) and kind_of(manifest) == LETTER:
+                    raise  # a letter waits in the outbox until it can be read
+                judged.manifest = None
+            judged.read_in = states
+        return judged.manifest.files() if judged.manifest else ()
 
-    def bring_files(self, outbox: Folder, place: Folder, manifest: str) -> None:
+    def judged(self, name: str) -> Manifest | None:
+        """The manifest by which a thing was found complete, if it could be read."""
+        return self._judged[name].manifest
+
+    def forget(self, name: str) -> None:
+        """Judge a thing anew when it is back."""
+        self._judged.pop(name, None)
+
+    def bring_files(self, outbox: Folder, place: Folder, files: tuple[str, ...]) -> None:
         """Fetch a claimed manifest's files from beside its old place; those that came before a crash are here."""
         here = Names(place.names())
-        for name in self._files(place, manifest):
+        for name in files:
             there = self.beside.find(name)
             if there is None or here.find(name) is not None:
                 continue
@@ -167,7 +177,7 @@ class Completeness:
             if not is_folder(entry)
             and kind_of(name) is None
             and name not in self._wanted
-            and self._sightings.rest(name) >= self._patience
+            and self._sightings.rest([name]) >= self._patience
             and not (name.endswith(MARK) and at.outbox.holds(name.removesuffix(MARK)))
             and at.outbox.holds(name)
         }

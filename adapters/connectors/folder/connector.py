@@ -9,7 +9,7 @@
 
 **A letter** is a folder with a manifest in it (`letter.toml`, or `<name>.letter.toml`) and the files, or such a
 manifest with its files beside it; **an act** is a manifest `<name>.<verb>.toml`. TOML and JSON will do; what stands in
-them is told in `letters.py` and `orders.py`.
+them is told in `letters.py` and `acts.py`.
 
 **Complete** is what bears its final name (not one that begins with a dot or ends in `.part` or `.tmp`) and has rested
 for `quiet` seconds, or has a mark: `<name>.ready` beside it, or `.ready` in the folder. What lacks a file, or has one
@@ -69,20 +69,14 @@ class FolderConnector:
     def import_new(self) -> int:
         """Take what is complete, in order; Transient when the folders or the mailbox cannot be used now."""
         with self._exchange.opened("import") as at:
-            try:
-                taken = self._importer.import_new(at)
-            except OSError as exc:
-                self._exchange.away("import", exc)
+            taken = self._importer.import_new(at)
         self._mailbox.conditions.report(f"{self.name}.import", _few(self._importer.findings()))
         return taken
 
     def export_news(self) -> int:
         """Write down all news, each item once; Transient when the folders or the mailbox cannot be used now."""
         with self._exchange.opened("export") as at:
-            try:
-                told = self._exporter.export_news(at)
-            except OSError as exc:
-                self._exchange.away("export", exc)
+            told = self._exporter.export_news(at)
         self._mailbox.conditions.report(f"{self.name}.export", _few(self._exporter.findings()))
         return told
 

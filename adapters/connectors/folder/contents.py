@@ -67,24 +67,17 @@ def stranger(name: str, found: os.stat_result) -> Mistake:
     """What is said of a thing that is neither a letter nor an act, nor a file that one of them names."""
     shown, meant = readable(name), _meant(name)
     if is_link(found):
-        return Mistake(
-            shown,
-            "เป็นลิงก์ ระบบไม่อ่านตามลิงก์ โปรดวางแฟ้มหรือไฟล์จริง",
-            "is a link, and links are not followed; put the thing itself here",
-        )
-    if not is_plain(found):
-        return Mistake(shown, "ไม่ใช่ไฟล์ธรรมดา", "is no plain file")
-    if meant is not None:
-        return Mistake(
-            shown,
-            f"ไม่รู้จักชื่อไฟล์นี้ อาจหมายถึง {readable(meant)}",
-            f"is no known name; {readable(meant)} may be meant",
-        )
-    return Mistake(
-        shown,
-        "ไม่มีไฟล์ letter.toml หรือ letter.json ใดระบุไฟล์นี้ไว้",
-        "is named by no manifest: a letter is sent by a letter.toml or letter.json that lists its files",
-    )
+        th = "เป็นลิงก์ ระบบไม่อ่านตามลิงก์ โปรดวางแฟ้มหรือไฟล์จริง"
+        en = "is a link, and links are not followed; put the thing itself here"
+    elif not is_plain(found):
+        th, en = "ไม่ใช่ไฟล์ธรรมดา", "is no plain file"
+    elif meant is not None:
+        th = f"ไม่รู้จักชื่อไฟล์นี้ อาจหมายถึง {readable(meant)}"
+        en = f"is no known name; {readable(meant)} may be meant"
+    else:
+        th = "ไม่มีไฟล์ letter.toml หรือ letter.json ใดระบุไฟล์นี้ไว้"
+        en = "is named by no manifest: a letter is sent by a letter.toml or letter.json that lists its files"
+    return Mistake(shown, th, en)
 
 
 def _meant(name: str) -> str | None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import NoReturn
 
 from adapters.connectors.folder.folders import Folder
 from adapters.mailbox import Mailbox
@@ -69,14 +68,9 @@ class Exchange:
             try:
                 self.prepare()
                 root = stack.enter_context(Folder.at(self.path))
-                folders = Folders(**{name: stack.enter_context(root.folder(name)) for name in FOLDERS})
+                yield Folders(**{name: stack.enter_context(root.folder(name)) for name in FOLDERS})
             except OSError as exc:
-                self.away(verb, exc)
-            yield folders
-
-    def away(self, verb: str, why: OSError) -> NoReturn:
-        """Report that the folders cannot be used, and raise Transient."""
-        reason = why.strerror or os.strerror(why.errno or errno.EIO)
-        finding = Finding(ConditionCode.FOLDER_AWAY, str(self.path), reason, reason)
-        self._mailbox.conditions.report(f"{self._name}.{verb}", [finding])
-        raise Transient(f"the exchange folder cannot be used ({reason})") from why
+                reason = exc.strerror or os.strerror(exc.errno or errno.EIO)
+                finding = Finding(ConditionCode.FOLDER_AWAY, str(self.path), reason, reason)
+                self._mailbox.conditions.report(f"{self._name}.{verb}", [finding])
+                raise Transient(f"the exchange folder cannot be used ({reason})") from exc

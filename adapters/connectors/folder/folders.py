@@ -173,11 +173,8 @@ def _require_plain(name: str, found: os.stat_result) -> None:
     if not is_plain(found):
         raise _not_plain(name)
     if found.st_nlink > 1:
-        raise _mistaken(
-            name,
-            "มีชื่ออื่นชี้ไปยังไฟล์เดียวกัน (hard link) โปรดใช้สำเนาแทน",
-            "has a second name elsewhere (a hard link); put a copy here",
-        )
+        th = "มีชื่ออื่นชี้ไปยังไฟล์เดียวกัน (hard link) โปรดใช้สำเนาแทน"
+        raise _mistaken(name, th, "has a second name elsewhere (a hard link); put a copy here")
 
 
 def _not_plain(name: str) -> Mistaken:

@@ -19,7 +19,7 @@ from adapters.connectors.folder.exchange import Folders
 from adapters.connectors.folder.failing import set_aside
 from adapters.connectors.folder.folders import Folder, is_folder, is_plain
 from adapters.connectors.folder.names import Names, free_name, is_utf8, readable
-from adapters.connectors.folder.parsing import read_manifest
+from adapters.connectors.folder.parsing import MOST_BYTES, Manifest, read_manifest
 from adapters.connectors.folder.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, Mailbox
 from adapters.mailbox.acts import Verb, perform
@@ -34,8 +34,12 @@ _LOG = get(__name__)
 _BATCH = 25
 
 
+class _Rewritten(FileChanged):
+    """A manifest is not of the bytes by which it was found complete."""
+
+
 class Importer:
-    """Takes from one outbox; what it remembers from round to round is only how long things have waited."""
+    """Takes from one outbox; what it remembers from round to round only spares waiting and work."""
 
     def __init__(
         self, mailbox: Mailbox, *, patience: float, quiet: float, most: int, clock: Callable[[], float]
@@ -46,6 +50,8 @@ class Importer:
         self._most = most
         self._clock = clock
         self._complete = Completeness(patience=patience, quiet=quiet, most=most, clock=clock)
+        self._claims: dict[str, Manifest | None] = {}
+        """The manifests of what is in `working/`, as they were judged or first read."""
         self._tried: dict[str, float] = {}
         """Since when what was claimed cannot be read."""
         self._stuck: dict[str, Exception] = {}
@@ -55,8 +61,13 @@ class Importer:
         self._stuck.clear()
         names = self._complete.look(at.outbox)
         self._stuck.update(self._complete.unreadable)
+        claimed = sorted(at.working.names())
+        self._claims = {name: self._claims.get(name) for name in claimed}
         taken = 0
-        for places in (self._started(at), self._claimed(at, names)):
+        for places in (
+            self._those(claimed, lambda name: self._is_started(at, name)),
+            self._those(names, lambda name: self._complete.is_whole(at, name) and self._claim(at, name)),
+        ):
             while batch := list(islice(places, _BATCH)):
                 taken += self._take(at, batch)
         self._complete.tell_strangers(at)
@@ -66,24 +77,22 @@ class Importer:
         """What the last round could not take, and why."""
         found = self._complete.findings()
         for name, error in self._stuck.items():
-            th, en = (
-                "; ".join(texts) for texts in zip(*((m.th, m.en) for m in mistakes_of(error)), strict=True)
-            )
-            found.append(Finding(ConditionCode.OUTBOX_STUCK, readable(name), th, en))
+            th, en = zip(*((m.th, m.en) for m in mistakes_of(error)), strict=True)
+            found.append(Finding(ConditionCode.OUTBOX_STUCK, readable(name), "; ".join(th), "; ".join(en)))
         return found
 
-    def _started(self, at: Folders) -> Iterator[str]:
-        """What a round before has claimed and not finished."""
-        for name in sorted(at.working.names()):
-            started = False
+    def _those(self, names: Sequence[str], holds: Callable[[str], bool]) -> Iterator[str]:
+        """Those of which that holds; asked one by one."""
+        for name in names:
+            found = False
             with self._troubles_kept(name):
-                started = not name.startswith(".") and self._is_started(at, name)
-            if started:
+                found = holds(name)
+            if found:
                 yield name
 
     def _is_started(self, at: Folders, name: str) -> bool:
         """Whether that is a claim to go on with; one that a crash cut short before its manifest came is made again."""
-        if not is_folder(at.working.look(name)):
+        if name.startswith(".") or not is_folder(at.working.look(name)):
             return False
         with at.working.folder(name) as place:
             inside = place.names()
@@ -93,14 +102,6 @@ class Importer:
             at.working.remove_empty(name)
         return bool(inside)
 
-    def _claimed(self, at: Folders, names: Sequence[str]) -> Iterator[str]:
-        for name in names:
-            claimed = False
-            with self._troubles_kept(name):
-                claimed = self._complete.is_whole(at, name) and self._claim(at, name)
-            if claimed:
-                yield name
-
     def _claim(self, at: Folders, name: str) -> bool:
         """Move it to `working/` by one rename, with the files that it takes along; False if that place is taken."""
         if is_folder(at.outbox.look(name)):
@@ -108,6 +109,7 @@ class Importer:
                 return False
             with at.outbox.folder(name) as place:
                 _bring_mark(at.outbox, name, place)
+            self._claims[name] = self._complete.judged(name)
             at.outbox.move(name, at.working, name)
             return True
         at.working.make(name)
@@ -115,10 +117,10 @@ class Importer:
             if manifest_among(place.names()) is not None:
                 return False
             _bring_mark(at.outbox, name, place)
+            judged = self._claims[name] = self._complete.judged(name)
             at.outbox.move(name, place, name)
-            if kind_of(name) == LETTER:
-                # At once, so that no other letter of this round counts on them.
-                self._complete.bring_files(at.outbox, place, name)
+            # At once, so that no other letter of this round counts on them.
+            self._complete.bring_files(at.outbox, place, judged.files() if judged else ())
         return True
 
     def _take(self, at: Folders, places: Sequence[str]) -> int:
@@ -152,29 +154,49 @@ class Importer:
         """Read what was claimed, its files into the mailbox's store, and give what is then to be put in."""
         reached("connector.after-claim")
         if not is_utf8(name):
-            raise Mistaken(_not_utf8(name))
+            th = "ชื่อแฟ้มไม่ได้เข้ารหัสแบบ UTF-8 (อาจเป็น TIS-620) โปรดตั้งชื่อใหม่"
+            en = "its name is not UTF-8 (perhaps TIS-620); give it a new one"
+            raise Mistaken(Mistake(readable(name), th, en))
         with at.working.folder(name) as place:
             inside = place.names()
             manifest = manifest_among(inside)
             if manifest is None:
                 raise Mistaken(no_manifest(inside, name))
-            fields = read_manifest(place, manifest)
+            claimed = self._manifest(name, place, manifest)
+            fields = claimed.fields()
             kind = kind_of(manifest)
             if kind is not None and kind != LETTER:
                 return partial(perform, self._mailbox, read_act(fields, Verb(kind)))
             near: Names | None = None
             if name == manifest:
-                self._complete.bring_files(at.outbox, place, name)  # a crash may have come after the claim
+                # A crash may have come after the claim.
+                self._complete.bring_files(at.outbox, place, claimed.files())
                 near = self._complete.beside
             stem = stem_of(name)
             composed = letters.compose(self._mailbox, fields, place, stem, near=near, most=self._most)
             return partial(letters.put, self._mailbox, composed)
+
+    def _manifest(self, thing: str, place: Folder, name: str) -> Manifest:
+        """What a claimed manifest says, which is of the bytes that are there now."""
+        claimed = self._claims.get(thing)
+        if claimed is None:
+            claimed = self._claims[thing] = read_manifest(place, name)
+        elif not claimed.is_of(name, place.read(name, MOST_BYTES)):
+            raise _Rewritten(f"{readable(name)} was written to after it was found complete")
+        return claimed
 
     def _ended(self, at: Folders, name: str, error: Exception) -> bool:
         """Put to `failed/` what cannot be taken; False if it can only not be taken now."""
         match error:
             case Transient():
                 self._stuck[name] = error
+                return False
+            case _Rewritten():
+                self._stuck[name] = error
+                self._claims.pop(name)
+                self._complete.forget(name)
+                with self._troubles_kept(name):
+                    at.working.move(name, at.outbox, name)
                 return False
             case OSError() | FileChanged():
                 self._stuck[name] = error
@@ -211,14 +233,6 @@ def _bring_mark(outbox: Folder, name: str, place: Folder) -> None:
     if has_mark(outbox, name):
         mark = f"{name}{MARK}"
         outbox.move(mark, place, free_name(mark, place.holds) if place.holds(MARK) else MARK)
-
-
-def _not_utf8(name: str) -> Mistake:
-    return Mistake(
-        readable(name),
-        "ชื่อแฟ้มไม่ได้เข้ารหัสแบบ UTF-8 (อาจเป็น TIS-620) โปรดตั้งชื่อใหม่",
-        "its name is not UTF-8 (perhaps TIS-620); give it a new one",
-    )
 
 
 @contextmanager

@@ -27,14 +27,14 @@ import hashlib
 import json
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import date, time
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 from adapters.connectors.folder.attachments import MOST_BYTES, admit, copies
 from adapters.connectors.folder.folders import Folder
-from adapters.connectors.folder.manifest import Fields, is_agency_code, raise_any
+from adapters.connectors.folder.manifest import Fields, is_agency_code
 from adapters.connectors.folder.names import Names, readable
 from adapters.mailbox import Mailbox, OutboxEntry, OutboxState
 from adapters.mailbox.lookup import LetterKey, sent_letter
@@ -102,7 +102,8 @@ def compose(
         found = copies(mailbox.store, fields, folder, near, stack, most)
         fields.close()
         _readable_by_all(mailbox, letter, fields)
-        raise_any(fields.mistakes)
+        if fields.mistakes:
+            raise Mistaken(*fields.mistakes)
         key = key or f"{readable(name)}:{_content_key(fields, tuple(copy.file for copy in found))}"
         made_id = uuid5(_LETTERS, f"{mailbox.agency}\n{key}")
         letter = replace(
@@ -263,11 +264,8 @@ def _replaces(mailbox: Mailbox, fields: Fields | None) -> Replaces | None:
     return Replaces(letter_id=UUID(replaced.document_id), digest=replaced.digest, reason=reason)
 
 
-def _iso(value: date | time) -> str:
-    """What TOML has as a date or a time, as JSON has it."""
-    return value.isoformat()
-
-
 def _content_key(fields: Fields, files: tuple[File, ...]) -> str:
-    stated = json.dumps(fields.values, sort_keys=True, default=_iso) + "".join(file.digest for file in files)
+    # What TOML has as a date or a time, as JSON has it.
+    stated = json.dumps(fields.values, sort_keys=True, default=methodcaller("isoformat"))
+    stated += "".join(file.digest for file in files)
     return hashlib.sha256(stated.encode()).hexdigest()[:16]

@@ -6,12 +6,12 @@ Every mistake is noted, in Thai and English, and all of them are reported at onc
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from adapters.mailbox.mistakes import Mistake, Mistaken
+from adapters.mailbox.mistakes import Mistake
 from bus.codes import Code
 from bus.thai import BANGKOK, LAST_GREGORIAN_YEAR, parse_date
 
@@ -101,11 +101,11 @@ class Fields:
         if value is None:
             return None
         try:
-            found = parse_date(value.isoformat() if isinstance(value, date) else str(value))
+            return parse_date(value.isoformat() if isinstance(value, date) else str(value))
         except ValueError:
-            self._no_date(name)
+            th = "ไม่ใช่วันที่ เขียนเช่น 22 พฤศจิกายน 2569, 22/11/2569 หรือ 2026-11-22"
+            self.wrong(name, th, "is no date; write 2026-11-22, 22/11/2569 or 22 พฤศจิกายน 2569")
             return None
-        return found
 
     def moment(self, name: str) -> datetime | None:
         """A time: TOML's own or ISO; Thailand's where no zone is given."""
@@ -119,7 +119,7 @@ class Fields:
                 return value.replace(tzinfo=BANGKOK) if value.tzinfo is None else value.astimezone(BANGKOK)
         except ValueError:
             pass  # such as the 31st of February
-        self._no_moment(name)
+        self.wrong(name, "ไม่ใช่วันเวลา เขียนเช่น 2026-11-22T14:05", "is no date and time; write 2026-11-22T14:05")
         return None
 
     def uuid(self, name: str) -> UUID | None:
@@ -166,23 +166,7 @@ class Fields:
             self.wrong(name, "ต้องระบุ", "is required")
         return None
 
-    def _no_date(self, name: str) -> None:
-        self.wrong(
-            name,
-            "ไม่ใช่วันที่ เขียนเช่น 22 พฤศจิกายน 2569, 22/11/2569 หรือ 2026-11-22",
-            "is no date; write 2026-11-22, 22/11/2569 or 22 พฤศจิกายน 2569",
-        )
-
-    def _no_moment(self, name: str) -> None:
-        self.wrong(name, "ไม่ใช่วันเวลา เขียนเช่น 2026-11-22T14:05", "is no date and time; write 2026-11-22T14:05")
-
 
 def is_agency_code(text: str) -> bool:
     """Whether it has the form of an agency's code."""
     return len(text) == _CODE_DIGITS and text.isascii() and text.isdigit()
-
-
-def raise_any(mistakes: Sequence[Mistake]) -> None:
-    """Raise Mistaken with all of them, if there are any."""
-    if mistakes:
-        raise Mistaken(*mistakes)

@@ -79,9 +79,6 @@ class Names:
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
     def find(self, name: str) -> str | None:
         """The name on the disk; None if there is none, or if several look like this one and none is it."""
         if name in self._names:

@@ -5,12 +5,15 @@ Line ends are one thing, however they were written; what is named twice is a mis
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from adapters.connectors.folder.contents import LETTER, kind_of
 from adapters.connectors.folder.folders import Folder
 from adapters.connectors.folder.manifest import Fields
 from adapters.connectors.folder.names import readable
@@ -30,24 +33,59 @@ class _Twice(ValueError):
     """A JSON object names something twice; which one counts differs from reader to reader (RFC 8259, section 4)."""
 
 
-def read_manifest(folder: Folder, name: str) -> Fields:
-    """The fields of a manifest file; Mistaken when it is neither TOML nor JSON, or no plain file of a small size."""
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a manifest of these bytes says: `values` and the mistakes in them, or None and why it cannot be read."""
+
+    name: str
+    raw_sha256: bytes
+    values: Mapping[str, Any] | None
+    mistakes: tuple[Mistake, ...]
+
+    def is_of(self, name: str, raw: bytes) -> bool:
+        """Whether these are the bytes that were parsed."""
+        return (self.name, self.raw_sha256) == (name, hashlib.sha256(raw).digest())
+
+    def fields(self) -> Fields:
+        """Its fields, none of them asked for yet; Mistaken if it cannot be read."""
+        if self.values is None:
+            raise Mistaken(*self.mistakes)
+        return Fields(self.values, list(self.mistakes))
+
+    def files(self) -> tuple[str, ...]:
+        """The names under a letter's `files`, without a judgement on them."""
+        listed = (self.values or {}).get("files") if kind_of(self.name) == LETTER else None
+        names = [listed] if isinstance(listed, str) else listed if isinstance(listed, list) else []
+        return tuple(each.strip() for each in names if isinstance(each, str))
+
+
+def read_manifest(folder: Folder, name: str, known: Manifest | None = None) -> Manifest:
+    """What a manifest says now, the one known if of these bytes; Mistaken if it is no plain file of a small size."""
     raw = folder.read(name, MOST_BYTES)
+    return known if known is not None and known.is_of(name, raw) else parse(name, raw)
+
+
+def parse(name: str, raw: bytes) -> Manifest:
+    """What these bytes say; what is wrong with them is a part of it."""
     is_json = name.lower().endswith(".json")
     kind, shown = "JSON" if is_json else "TOML", readable(name)
+    values = None
     try:
         text = raw.decode("utf-8-sig")
-        values = _json(text) if is_json else _toml(text)
-        if isinstance(values, dict):
-            return fields_of(values)
-    except UnicodeDecodeError as exc:
-        raise Mistaken(Mistake(shown, "ไฟล์ต้องเข้ารหัสแบบ UTF-8", "must be UTF-8")) from exc
+        found = _json(text) if is_json else _toml(text)
+        if isinstance(found, dict):
+            fields = fields_of(found)
+            values, mistakes = fields.values, tuple(fields.mistakes)
+        else:
+            mistakes = (Mistake(shown, "ต้องเป็นตารางของช่องข้อมูล", "must be a table of fields"),)
+    except UnicodeDecodeError:
+        mistakes = (Mistake(shown, "ไฟล์ต้องเข้ารหัสแบบ UTF-8", "must be UTF-8"),)
     except _Twice as exc:
-        raise Mistaken(Mistake(printable(exc), "ระบุซ้ำ", "is given twice")) from exc
+        mistakes = (Mistake(printable(exc), "ระบุซ้ำ", "is given twice"),)
     except (ValueError, RecursionError) as exc:
         why = printable(exc)
-        raise Mistaken(Mistake(shown, f"อ่านไม่ได้ว่าเป็น {kind}: {why}", f"is no {kind}: {why}")) from exc
-    raise Mistaken(Mistake(shown, "ต้องเป็นตารางของช่องข้อมูล", "must be a table of fields"))
+        mistakes = (Mistake(shown, f"อ่านไม่ได้ว่าเป็น {kind}: {why}", f"is no {kind}: {why}"),)
+    return Manifest(name, hashlib.sha256(raw).digest(), values, mistakes)
 
 
 def fields_of(values: Mapping[str, Any]) -> Fields:

@@ -47,44 +47,25 @@ def mistakes_of(error: Exception) -> tuple[Mistake, ...]:
         return error.mistakes
     if isinstance(error, Refused):
         words = load_codes().refusal(error.code)
-        place = error.where or "letter"
-        return (
-            Mistake(
-                place,
-                f"{words.th} [{error.code}] {error.detail} — {words.advice_th}",
-                f"{words.en} [{error.code}] {error.detail} — {words.advice_en}",
-            ),
-        )
+        th = f"{words.th} [{error.code}] {error.detail} — {words.advice_th}"
+        en = f"{words.en} [{error.code}] {error.detail} — {words.advice_en}"
+        return (Mistake(error.where or "letter", th, en),)
     if isinstance(error, AlreadyPut):
-        return (
-            Mistake(
-                "reference",
-                f"ใช้ reference หรือ letter_id นี้กับเนื้อหาอื่นไปแล้ว ({error})",
-                f"this reference or letter_id stands for another content already ({error})",
-            ),
-        )
+        th = f"ใช้ reference หรือ letter_id นี้กับเนื้อหาอื่นไปแล้ว ({error})"
+        en = f"this reference or letter_id stands for another content already ({error})"
+        return (Mistake("reference", th, en),)
     if isinstance(error, FileChanged):
         th = "ไฟล์เปลี่ยนแปลงระหว่างที่ระบบอ่าน โปรดรอให้คัดลอกเสร็จแล้ววางใหม่"
         return (Mistake("files", th, f"{error}; wait until it is written, and put it here anew"),)
     if isinstance(error, OSError):
         why = error.strerror or type(error).__name__
-        return (
-            Mistake(
-                "-",
-                f"อ่านหรือย้ายไม่ได้ ({why}) โปรดตรวจสิทธิ์ของไฟล์",
-                f"cannot be read or moved ({why}); check its permissions",
-            ),
-        )
+        th = f"อ่านหรือย้ายไม่ได้ ({why}) โปรดตรวจสิทธิ์ของไฟล์"
+        return (Mistake("-", th, f"cannot be read or moved ({why}); check its permissions"),)
     if isinstance(error, BusError):
         return (Mistake("-", f"ยังดำเนินการไม่ได้ ({error})", f"cannot be done now ({error})"),)
     return _internal(type(error).__name__)
 
 
 def _internal(kind: str) -> tuple[Mistake, ...]:
-    return (
-        Mistake(
-            "-",
-            f"ข้อผิดพลาดภายใน ({kind}) โปรดแจ้งผู้ดูแลระบบ",
-            f"an internal fault ({kind}); tell whoever runs the adapter",
-        ),
-    )
+    th = f"ข้อผิดพลาดภายใน ({kind}) โปรดแจ้งผู้ดูแลระบบ"
+    return (Mistake("-", th, f"an internal fault ({kind}); tell whoever runs the adapter"),)

@@ -54,15 +54,17 @@ class Sightings:
         self._seen = seen
         return found
 
+    def states(self, names: Iterable[str]) -> State:
+        """What these things were like, with all that is in them."""
+        return tuple((name, self._seen[name].state) for name in names)
+
     def age(self, name: str) -> float:
         """Seconds since a thing was first seen."""
-        sighting = self._seen.get(name)
-        return self._clock() - sighting.first if sighting else 0.0
+        return self._clock() - self._seen[name].first
 
-    def rest(self, name: str) -> float:
-        """Seconds since a thing was first seen as it is."""
-        sighting = self._seen.get(name)
-        return self._clock() - sighting.since if sighting else 0.0
+    def rest(self, names: Iterable[str]) -> float:
+        """Seconds since all of these were first seen as they are."""
+        return self._clock() - max(self._seen[name].since for name in names)
 
 
 def _inside(folder: Folder, name: str) -> State:
