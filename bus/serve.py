@@ -15,6 +15,7 @@ from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.directory import Directory, PinnedCertificate
 from bus.errors import Misconfigured, Problem, Transient
+from bus.identifiers import RawDigest
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
@@ -138,11 +139,11 @@ class DirectoryInForce:
 
 
 def _depot(settings: BusSettings, ledger: Ledger) -> Depot:
-    def is_party(agency: str, sha256: str) -> bool:
+    def is_party(agency: str, sha256: RawDigest) -> bool:
         with ledger.read() as reader:
             return reader.is_party(agency, sha256)
 
-    def is_named(sha256: str) -> bool:
+    def is_named(sha256: RawDigest) -> bool:
         with ledger.read() as reader:
             return reader.is_named(sha256)
 

@@ -10,6 +10,7 @@ from bus.documents.notice import Event, Notice
 from bus.documents.signing import Verified
 from bus.documents.xml import open_envelope
 from bus.errors import BusError, RefusalCode, Refused
+from bus.identifiers import ContentDigest
 
 
 class Unreadable(BusError):
@@ -60,11 +61,11 @@ def verified_as_of(arrival: Arrival) -> datetime:
     return at
 
 
-def claimed(arrival: Arrival) -> tuple[str, str] | None:
+def claimed(arrival: Arrival) -> tuple[str, ContentDigest] | None:
     """The letter that should have come, as the bus states it; else what the bytes claim; None if neither can be had."""
     about, stated = arrival.header("about"), arrival.header("digest")
     if about and stated:
-        return about, stated
+        return about, ContentDigest(stated)
     try:
         envelope = open_envelope(arrival.body)
         digest = envelope.digest

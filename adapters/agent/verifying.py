@@ -34,6 +34,7 @@ from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
 from bus.errors import Misconfigured, RefusalCode, Refused, Transient
+from bus.identifiers import ContentDigest
 from bus.logs import get, in_words
 from bus.thai import now
 
@@ -165,7 +166,7 @@ class Verifier:
         if notice.author != BUS:
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
         if notice.event in _OVERDUE:
-            letter = self._mailbox.sent_letter(str(notice.letter_id), notice.letter_digest or "")
+            letter = self._mailbox.sent_letter(str(notice.letter_id), notice.letter_digest)
             if letter is None:
                 raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here")
             return partial(self._mailbox.hear, arrival, notice)
@@ -183,7 +184,7 @@ class Verifier:
             entered = Entered(
                 entry=int(said["entry"]),
                 id=str(UUID(said["notice"])),
-                digest=str(said["digest"]),
+                digest=ContentDigest(str(said["digest"])),
                 report="again" in said,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:

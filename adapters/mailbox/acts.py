@@ -36,7 +36,11 @@ from bus.documents.lifecycle import (
 )
 from bus.documents.notice import Event, Notice, Officer, OtherMeans, ReasonText, Registration
 from bus.errors import RefusalCode
+from bus.identifiers import ContentDigest
 from bus.thai import now, to_buddhist
+
+Named = tuple[str, ContentDigest]
+"""The letter that a notice speaks of: its id and its digest together."""
 
 
 class Verb(StrEnum):
@@ -104,7 +108,7 @@ class Act:
             return Event.REGISTERED
         return Event.MISDIRECTED if self.suggested_receiver else Event.REFUSED
 
-    def content_key(self, digest: str) -> str:
+    def content_key(self, digest: ContentDigest) -> str:
         """The same for the same act about the same letter, whenever and through whatever it is asked for."""
         content = asdict(self) | {"verb": self.answers, "letter": digest, "reference": None}
         if self.officer_title is None:
@@ -129,7 +133,7 @@ def _perform_as_recipient(mailbox: Mailbox, act: Act) -> OutboxEntry:
             f"this letter is {letter.state}, not delivered; nothing can be said about it yet",
         )
     found = {mailbox.agency: mailbox.progress_of_received(letter)}
-    return _perform(mailbox, act, letter.letter_id, letter.digest, (mailbox.agency,), found)
+    return _perform(mailbox, act, (letter.letter_id, letter.digest), (mailbox.agency,), found)
 
 
 def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
@@ -145,19 +149,14 @@ def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
         listed = ", ".join(strangers)
         _refuse("recipients", f"ไม่ใช่ผู้รับของหนังสือฉบับนี้: {listed}", f"no recipients of this letter: {listed}")
     wanted = {code: found[code] for code in act.recipients or found}
-    return _perform(mailbox, act, letter.document_id, letter.digest, act.recipients, wanted)
+    return _perform(mailbox, act, (letter.document_id, letter.digest), act.recipients, wanted)
 
 
 def _perform(
-    mailbox: Mailbox,
-    act: Act,
-    letter_id: str,
-    digest: str,
-    about: tuple[str, ...],
-    found: Mapping[str, Progress[NoticeRow]],
+    mailbox: Mailbox, act: Act, named: Named, about: tuple[str, ...], found: Mapping[str, Progress[NoticeRow]]
 ) -> OutboxEntry:
     """Say it, unless it is said already or the life of the letter does not permit it at one of those in `found`."""
-    event, key = act.answers, act.content_key(digest)
+    event, key = act.answers, act.content_key(named[1])
     slot = RULES[event].slot
     standing = _newest(found, slot)
     if standing and standing.outbox and (known := mailbox.outbox.get(standing.outbox)).content_key == key:
@@ -173,7 +172,7 @@ def _perform(
     answered = _newest(found, _ANSWERS_TO.get(event, slot))
     context = supersedes or (answered.notice_id if answered and answered.outbox is None else "")
     superseded = UUID(supersedes) if supersedes else None
-    notice = _notice(act, mailbox.agency, letter_id, digest, about, superseded)
+    notice = _notice(act, mailbox.agency, named, about, superseded)
     try:
         version_for(mailbox, notice)
     except Unread as exc:
@@ -214,9 +213,8 @@ def _words_of(wrong: Violation, agency: str, progress: Progress[NoticeRow]) -> t
     )
 
 
-def _notice(
-    act: Act, author: str, letter_id: str, digest: str, about: tuple[str, ...], supersedes: UUID | None
-) -> Notice:
+def _notice(act: Act, author: str, named: Named, about: tuple[str, ...], supersedes: UUID | None) -> Notice:
+    letter_id, digest = named
     texts = (("th", act.reason_th), ("en", act.reason_en))
     return Notice(
         notice_id=uuid4(),

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, u
 
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
 from bus.errors import BusError, RefusalCode
+from bus.identifiers import ContentDigest, RawDigest
 from bus.thai import now
 
 
@@ -49,9 +50,9 @@ class OutboxEntry:
     """Of a notice: the letter that it is about."""
     content_key: str
     document: bytes
-    digest: str
+    digest: ContentDigest
     raw: bytes | None
-    submission: str | None
+    submission: RawDigest | None
     sealed_with: str | None
     number: str | None
     date: str | None
@@ -79,7 +80,7 @@ class OutboxFile:
 
     position: int
     name: str
-    sha256: str
+    sha256: RawDigest
     size: int
     uploaded_at: float | None
     """When the depot was last seen to have it (Unix time)."""
@@ -117,13 +118,13 @@ class Attempt:
     """Why it will not be submitted as it is: the depot, or a proxy, does not take a file of it."""
 
 
-def by_raw_sha256(connection: Connection, submission: str) -> OutboxEntry | None:
+def by_raw_sha256(connection: Connection, submission: RawDigest | None) -> OutboxEntry | None:
     """The row whose signed bytes have this SHA-256."""
     row = connection.execute(_BY_SUBMISSION, {"submission": submission}).mappings().first()
     return outgoing(row) if row else None
 
 
-def by_letter(connection: Connection, letter_id: str, digest: str) -> OutboxEntry | None:
+def by_letter(connection: Connection, letter_id: str, digest: ContentDigest | None) -> OutboxEntry | None:
     """This agency's own letter of that id and digest."""
     query = select(outbox).where(
         outbox.c.type == "letter", outbox.c.document_id == letter_id, outbox.c.digest == digest

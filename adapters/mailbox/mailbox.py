@@ -33,6 +33,7 @@ from bus.documents.letter import Letter
 from bus.documents.lifecycle import Progress
 from bus.documents.notice import BUS, Notice
 from bus.documents.signing import Verified
+from bus.identifiers import ContentDigest
 
 
 class Mailbox:
@@ -130,7 +131,7 @@ class Mailbox:
             judge(connection, arrival.id, ArrivalState.DUPLICATE if new is None else ArrivalState.DONE)
         return new is not None
 
-    def sent_letter(self, letter_id: str, digest: str) -> OutboxEntry | None:
+    def sent_letter(self, letter_id: str, digest: ContentDigest | None) -> OutboxEntry | None:
         """This agency's own letter of that id and content."""
         with self._database.reading() as connection:
             return entries.by_letter(connection, letter_id, digest)

@@ -41,6 +41,7 @@ from bus.directory import PinnedCertificate
 from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
 from bus.errors import Transient
+from bus.identifiers import RawDigest
 from bus.metrics import CONTENT_TYPE, exposition
 
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -263,7 +264,7 @@ class _Desk:
 
     # ── bytes in, bytes out ────────────────────────────────────────────────────────────────────────
 
-    async def _receive(self, request: Request, sha256: str, upload: Upload) -> Response:
+    async def _receive(self, request: Request, sha256: RawDigest, upload: Upload) -> Response:
         with upload, self._uploads.track_inprogress():
             await self._write_body(request, upload)
             new = await run_sync(upload.finish)
@@ -335,11 +336,11 @@ class _FileResponse(StreamingResponse):
                 _log.info("download-abandoned")
 
 
-def _sha256(request: Request) -> str:
+def _sha256(request: Request) -> RawDigest:
     sha256: str = request.path_params["sha256"]
     if not SHA256.fullmatch(sha256):
         raise RequestRefused(Refusal.FILE_UNKNOWN)
-    return sha256
+    return RawDigest(sha256)
 
 
 def _number(request: Request, *names: str) -> int | None:
@@ -377,7 +378,7 @@ async def _short_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _stored(sha256: str, size: int, *, new: bool) -> Response:
+def _stored(sha256: RawDigest, size: int, *, new: bool) -> Response:
     return JSONResponse({"sha256": sha256, "size": size}, 201 if new else 200)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bus.documents.binding import attribute, element, flatten, text
+from bus.identifiers import ContentDigest, RawDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class Replaces:
     """The refused or withdrawn letter that this one stands in for."""
 
     letter_id: UUID = element("LetterID")
-    digest: str = element("LetterDigest")
+    digest: ContentDigest = element("LetterDigest")
     reason: str = element("Reason")
 
 
@@ -103,7 +104,7 @@ class File:
     name: str = element("Name")
     size: int = element("Size")
     """Bytes."""
-    digest: str = element("Digest")
+    digest: RawDigest = element("Digest")
     """Lower-case hexadecimal SHA-256."""
     algorithm: str = attribute("algorithm", of="Digest", default="SHA-256")
     media_type: str = attribute("mimeCode")

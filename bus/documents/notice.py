@@ -9,6 +9,7 @@ from uuid import UUID
 
 from bus.documents.binding import attribute, element, text
 from bus.documents.letter import Extension
+from bus.identifiers import ContentDigest, RawDigest
 
 BUS = "bus"
 """The author code of the bus itself; every other author is an agency's ten digits."""
@@ -94,9 +95,9 @@ class Notice:
     author: str = element("Author")
     """Ten digits of an agency, or `bus`."""
     letter_id: UUID | None = element("LetterID", default=None)
-    letter_digest: str | None = element("LetterDigest", default=None)
+    letter_digest: ContentDigest | None = element("LetterDigest", default=None)
     """Lower-case hexadecimal digest of the letter; goes together with `letter_id`."""
-    submission_digest: str | None = element("SubmissionDigest", default=None)
+    submission_digest: RawDigest | None = element("SubmissionDigest", default=None)
     """SHA-256 of the raw bytes of a submission that could not be read as a letter; instead of the two above."""
     about: tuple[str, ...] = element("AcceptDepartment", default=())
     """Codes of the recipients that the notice is about."""

@@ -14,6 +14,7 @@ from bus.documents.notice import Notice, Registration
 from bus.documents.xml import open_envelope, read
 from bus.errors import Refused
 from bus.evidence.words import DEADLINES, ROLES, shown_state, words_of
+from bus.identifiers import RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.evidence import Evidence
 from bus.ledger.state import Fact, RecipientState
@@ -75,7 +76,7 @@ def letter_view(letter: Letter, evidence: Evidence, names: Names) -> View:
     }
 
 
-def file_views(letter: Letter, packed: Mapping[str, str]) -> list[View]:
+def file_views(letter: Letter, packed: Mapping[RawDigest, str]) -> list[View]:
     """The letter's files; `packed` says under which names they are in the pack, by SHA-256."""
     return [_file(file, packed.get(file.digest), main=file is letter.main_file) for file in letter.all_files]
 

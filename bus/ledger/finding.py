@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict
 
 from sqlalchemy import Select, or_, select
 
+from bus.identifiers import RawDigest
 from bus.ledger.rows import LetterRow
 from bus.ledger.tables import entries, letter_files, letters, recipients
 from bus.thai import comparable, normalise_number
@@ -37,7 +38,7 @@ class Asked(TypedDict, total=False):
     """A ledger time, inclusive."""
     words: Sequence[str]
     """All of them stand in the subject."""
-    file: str | None
+    file: RawDigest | None
     """SHA-256 of a file that the letter names."""
     certificates: Sequence[str]
     """SHA-256 of the certificates of which one signed it."""

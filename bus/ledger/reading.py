@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bus.documents.lifecycle import Deadline
+from bus.identifiers import ContentDigest, RawDigest
 from bus.ledger.agencies import waiting_by_agency
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.duplicates import Group, duplicates
@@ -141,7 +142,7 @@ class Reader:
             for letter, group in groupby(rows, key=lambda row: row.letter)
         }
 
-    def document(self, sha256: str) -> bytes | None:
+    def document(self, sha256: RawDigest) -> bytes | None:
         """Return raw bytes by their SHA-256 (hexadecimal)."""
         query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
         found = self._current().scalar(query)
@@ -160,7 +161,7 @@ class Reader:
             return self._foreseen[agency, type, id]
         return self._verdict(_VERDICT_ON, {"agency": agency, "type": type, "id": id})
 
-    def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
+    def verdict_on_raw(self, agency: str, raw: RawDigest) -> Verdict | None:
         """Return the newest verdict on exactly these raw bytes, by their SHA-256."""
         return self._verdict(_VERDICT_ON_RAW, {"agency": agency, "raw": raw})
 
@@ -174,19 +175,19 @@ class Reader:
         query = select(*_VERDICT_COLUMNS).where(*these).order_by(submissions.c.answer)
         return [Verdict(*row) for row in self._current().execute(query)]
 
-    def given_with(self, entry: int, agency: str | None = None) -> tuple[int, str] | None:
+    def given_with(self, entry: int, agency: str | None = None) -> tuple[int, RawDigest] | None:
         """Return number and document of a consignment that came of an entry, to this agency or to anybody."""
         query = select(consignments.c.number, consignments.c.document).where(consignments.c.entry == entry)
         if agency is not None:
             query = query.where(consignments.c.agency == agency)
         row = self._current().execute(query.order_by(consignments.c.number).limit(1)).first()
-        return (row.number, bytes(row.document).hex()) if row else None
+        return (row.number, RawDigest(bytes(row.document).hex())) if row else None
 
     def letter(self, number: int) -> LetterRow | None:
         """Return a letter by the ledger number of its acceptance."""
         return self._letter(letters.c.letter == number)
 
-    def letter_named(self, letter_id: str, digest: str) -> LetterRow | None:
+    def letter_named(self, letter_id: str, digest: ContentDigest | None) -> LetterRow | None:
         """Return the letter that a notice speaks of: its id and its digest together."""
         return self._letter(letters.c.letter_id == letter_id, letters.c.digest == digest)
 
@@ -242,14 +243,14 @@ class Reader:
             self.prefetch_numbers([same])
         return self._numbers[same]
 
-    def is_party(self, agency: str, sha256: str) -> bool:
+    def is_party(self, agency: str, sha256: RawDigest) -> bool:
         """Whether an accepted letter names the file and the agency sent it or is among its recipients."""
         named = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256)
         sent = select(letters.c.letter).where(letters.c.letter.in_(named), letters.c.sender == agency)
         got = select(recipients.c.letter).where(recipients.c.letter.in_(named), recipients.c.agency == agency)
         return self._current().execute(sent.union_all(got).limit(1)).first() is not None
 
-    def is_named(self, sha256: str) -> bool:
+    def is_named(self, sha256: RawDigest) -> bool:
         """Whether any accepted letter names the file."""
         query = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256).limit(1)
         return self._current().execute(query).first() is not None

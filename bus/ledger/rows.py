@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from bus.errors import RefusalCode
+from bus.identifiers import ContentDigest
 from bus.thai import comparable
 
 
@@ -15,11 +16,11 @@ class Verdict:
     """The stored answer to a submission; `code` is the reason of a refusal, None of an acceptance."""
 
     entry: int
-    digest: str | None
+    digest: ContentDigest | None
     code: str | None
     answer: int
 
-    def binds_other(self, digest: str) -> bool:
+    def binds_other(self, digest: ContentDigest) -> bool:
         """Whether it binds the id to another content than this.
 
         What was refused for its version alone may be written in another version, which has another digest.
@@ -34,7 +35,7 @@ class LetterRow:
     letter: int
     sender: str
     letter_id: str
-    digest: str
+    digest: ContentDigest
     number: str | None
     number_normalised: str | None
     dated: str

@@ -8,6 +8,7 @@ from typing import Any
 
 from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Progress, Slot
+from bus.identifiers import ContentDigest
 from bus.ledger.entry import Entry, Kind
 
 
@@ -19,7 +20,7 @@ class Fact:
     notice_id: str
     event: str
     author: str
-    digest: str
+    digest: ContentDigest
     at: str
     supersedes: str | None = None
     number: str | None = None
@@ -77,7 +78,7 @@ class LetterState:
     letter: int
     sender: str
     letter_id: str
-    digest: str
+    digest: ContentDigest
     asks_registration: bool
     recipients: Mapping[str, RecipientState]
 

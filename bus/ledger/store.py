@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, and_, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bus.identifiers import ContentDigest, RawDigest
 from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
@@ -151,7 +152,7 @@ class Writer(Reader):
     def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
         return self._verdicts.get((agency, type, id)) or self._before.verdict_on(agency, type, id)
 
-    def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
+    def verdict_on_raw(self, agency: str, raw: RawDigest) -> Verdict | None:
         return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
     def entries_of(self, letter: int) -> list[Entry]:
@@ -180,7 +181,7 @@ class Writer(Reader):
         agency: str | None = None,
         letter: int | None = None,
         document: bytes | None = None,
-        sha256: str | None = None,
+        sha256: RawDigest | None = None,
         **details: Any,
     ) -> int:
         """Append an entry and return its number; an acceptance is about the letter that it gives its own number.
@@ -214,7 +215,7 @@ class Writer(Reader):
         """The number that the next entry will get."""
         return self._seq + 1
 
-    def keep(self, raw: bytes, known: str | None = None) -> str:
+    def keep(self, raw: bytes, known: RawDigest | None = None) -> RawDigest:
         """Keep raw bytes and return their SHA-256 (hexadecimal); the same bytes are kept once.
 
         `known` is that SHA-256 where it is known already: nothing is hashed twice while all others wait.
@@ -223,7 +224,7 @@ class Writer(Reader):
         if sha256 not in self._kept:
             self._kept.add(sha256)
             self._rows[documents].append({"sha256": sha256, "bytes": raw})
-        return sha256.hex()
+        return RawDigest(sha256.hex())
 
     def numbers(self, agencies: Iterable[str]) -> dict[str, int]:
         """Take the next consignment number of each agency's inbox."""
@@ -254,7 +255,7 @@ class Writer(Reader):
         *,
         type: str,
         entry: int,
-        document: str,
+        document: RawDigest,
         headers: Mapping[str, Any],
         letter: int | None = None,
         on_hold: bool = False,
@@ -284,7 +285,7 @@ class Writer(Reader):
         row: LetterRow,
         *,
         frozen: Iterable[Mapping[str, str]],
-        files: Mapping[str, int],
+        files: Mapping[RawDigest, int],
         deadlines: Iterable[tuple[str, str]],
     ) -> None:
         """Index an accepted letter: its row, its frozen recipients, its files (size by SHA-256), its deadlines."""
@@ -302,10 +303,10 @@ class Writer(Reader):
         entry: int,
         agency: str,
         type: str,
-        raw: str,
+        raw: RawDigest,
         answer: int,
         id: str | None = None,
-        digest: str | None = None,
+        digest: ContentDigest | None = None,
         code: str | None = None,
     ) -> None:
         """Remember the verdict on a submission; with `id` and `digest` it binds that id."""

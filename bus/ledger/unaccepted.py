@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, or_, select
 
+from bus.identifiers import ContentDigest, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.tables import unaccepted
 from bus.thai import normalise_number
@@ -32,10 +33,10 @@ class UnacceptedRow:
     """Why it was refused; None for one that is parked."""
     type: str | None
     id: str | None
-    digest: str | None
+    digest: ContentDigest | None
     number: str | None
     number_normalised: str | None
-    raw: str
+    raw: RawDigest
     """SHA-256 of the bytes as they were submitted."""
 
 

@@ -14,6 +14,7 @@ from bus.documents.notice import Notice
 from bus.documents.reports import Report
 from bus.documents.signing import Signed, Verified
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import ContentDigest, RawDigest
 from bus.ledger.rows import LetterRow
 
 
@@ -36,10 +37,10 @@ class Delivery:
     replay: int | None = None
     """The ledger number of the request by which an operator sends a parked submission through the gates again."""
     parked: int | None = None
-    sha256: str = field(init=False)
+    sha256: RawDigest = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sha256", hashlib.sha256(self.raw).hexdigest())
+        object.__setattr__(self, "sha256", RawDigest(hashlib.sha256(self.raw).hexdigest()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +134,7 @@ class ReportAccepted:
     delivery: Delivery
     agency: str
     report: Report
-    digest: str
+    digest: ContentDigest
     """SHA-256 of its octets."""
 
 

@@ -9,6 +9,7 @@ from bus.directory import Directory
 from bus.documents import reports
 from bus.documents.reports import Cosigned, Reconciliation
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import ContentDigest
 from bus.ledger.reading import Reader
 from bus.router.delivery import Delivery, ReportAccepted
 from bus.verifier.notes import Unreadable, Unsigned, VerifierKey, read_note, require_signed
@@ -26,7 +27,7 @@ def examine_report(delivery: Delivery, agency: str, directory: Directory, reader
         raise Refused(RefusalCode.DATE_OUT_OF_RANGE, report.at.isoformat(), where="at")
     if isinstance(report, Cosigned):
         _require_witness(report, directory, reader)
-    digest = hashlib.sha256(delivery.raw).hexdigest()
+    digest = ContentDigest(hashlib.sha256(delivery.raw).hexdigest())
     return ReportAccepted(delivery=delivery, agency=agency, report=report, digest=digest)
 
 

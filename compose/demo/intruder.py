@@ -14,6 +14,7 @@ from bus.broker.messages import Outgoing
 from bus.documents.letter import Content, File, Letter, Receiver, Sender
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
+from bus.identifiers import RawDigest
 from bus.thai import now
 from compose.local import LocalBus
 
@@ -31,10 +32,10 @@ def bad_submissions(bus: LocalBus, agency: str, other: str, revoked: Seal) -> Ma
     }
 
 
-def submit(bus: LocalBus, agency: str, submissions: Mapping[str, bytes]) -> dict[str, str]:
+def submit(bus: LocalBus, agency: str, submissions: Mapping[str, bytes]) -> dict[str, RawDigest]:
     """Publish them as the agency's broker user; return the SHA-256 of each by its defect."""
     asyncio.run(_publish(bus.amqp_url(topology.user_of(agency)), agency, list(submissions.values())))
-    return {name: hashlib.sha256(raw).hexdigest() for name, raw in submissions.items()}
+    return {name: RawDigest(hashlib.sha256(raw).hexdigest()) for name, raw in submissions.items()}
 
 
 async def _publish(url: str, agency: str, submissions: list[bytes]) -> None:
@@ -63,5 +64,5 @@ def _letter(agency: str, other: str) -> Letter:
         sender=Sender(agency=agency, name="หน่วยงาน"),
         receivers=(Receiver(agency=other),),
         content=Content(subject="หนังสือตัวอย่าง"),
-        main_file=File(name="ตัวอย่าง.pdf", size=1, digest="0" * 64, media_type="application/pdf"),
+        main_file=File(name="ตัวอย่าง.pdf", size=1, digest=RawDigest("0" * 64), media_type="application/pdf"),
     )

@@ -26,8 +26,10 @@ from bus.documents.letter import (
 from bus.documents.notice import BUS, Event, Notice, Officer, OtherMeans, ReasonText, Registration, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
+from bus.identifiers import RawDigest
 from bus.thai import BANGKOK
 from compose.keys import new_key, new_seal
+from tests.assets.digests import SOME_BYTES, SOME_CONTENT
 
 OPM, OCS, SOC = "0100100000", "0100900000", "0100500000"
 OCSC, OPDC, DGA, ETDA = "0101100000", "0102100000", "1100800000", "1100700000"
@@ -143,7 +145,7 @@ def officer(**changes: Any) -> Signer:
     )
 
 
-def file(name: str = "หนังสือ.pdf", *, digest: str = "ab" * 32, size: int = 50_123) -> File:
+def file(name: str = "หนังสือ.pdf", *, digest: RawDigest = SOME_BYTES, size: int = 50_123) -> File:
     return File(name=name, size=size, digest=digest, media_type="application/pdf")
 
 
@@ -195,7 +197,7 @@ def full_letter(**changes: Any) -> Letter:
             Receiver(group="all-agencies"),
             Receiver(topic="holidays", role="copy"),
         ),
-        "replaces": Replaces(letter_id=UUID(int=9), digest="cd" * 32, reason="แก้ชื่อเรื่อง"),
+        "replaces": Replaces(letter_id=UUID(int=9), digest=SOME_CONTENT, reason="แก้ชื่อเรื่อง"),
         "content": content,
         "files": (file("เอกสารแนบ 1.pdf"), file("ภาพ (2).png", size=0)),
         "sender_reference": "opm-2569-000123",

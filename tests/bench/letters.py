@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -17,9 +16,10 @@ from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.tokens import request_token
 from bus.thai import now
+from tests.assets.digests import raw_digest
 
 PAPER = b"%PDF-1.7 a sample page for the benchmark\n"
-DIGEST = hashlib.sha256(PAPER).hexdigest()
+DIGEST = raw_digest(PAPER)
 _LETTER_ID = re.compile(rb"<LetterID>([^<]+)</LetterID>")
 _running = count(1)
 _BODY = "ตามที่สำนักงานได้รับมอบหมายให้ดำเนินการเชื่อมโยงระบบสารบรรณอิเล็กทรอนิกส์ จึงเรียนมาเพื่อโปรดพิจารณา " * 14

@@ -22,6 +22,7 @@ from bus.directory import Agency, Directory, Group, PinnedCertificate
 from bus.documents import xml
 from bus.documents.notes import log_key, make_key
 from bus.documents.notice import Notice
+from bus.identifiers import ContentDigest, RawDigest
 from bus.ledger.checkpoint import Signer
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, timestamp
@@ -40,6 +41,7 @@ from bus.router.gates import Rules, examine
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
 from tests.assets import factory
+from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
 
 ORIGIN = "saraban.example/test"
@@ -99,7 +101,7 @@ def in_ledger(
         "registrationDue": timestamp(factory.NOW + factory.DAY),
     }
     answer = writer.numbers([sender])[sender]
-    digest = f"{uuid4().hex}{uuid4().hex}"
+    digest = ContentDigest(f"{uuid4().hex}{uuid4().hex}")
     seq = writer.entry(
         Kind.ACCEPTED,
         agency=sender,
@@ -127,11 +129,17 @@ def in_ledger(
             subject=subject,
         ),
         frozen=[{"agency": code, "addressed": code, "role": "to"} for code in to],
-        files={"ab" * 32: 50_123},
+        files={SOME_BYTES: 50_123},
         deadlines=deadlines_of(body),
     )
     writer.submission(
-        entry=seq, agency=sender, type="letter", id=letter_id, digest=digest, raw=digest, answer=answer
+        entry=seq,
+        agency=sender,
+        type="letter",
+        id=letter_id,
+        digest=digest,
+        raw=RawDigest(digest),
+        answer=answer,
     )
     for code in to:
         headers = {"consignment": numbers[code], "entry": seq}

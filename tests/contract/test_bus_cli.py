@@ -36,6 +36,7 @@ from bus.verifier.merkle import require_inclusion
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note, require_signed
 from compose.keys import write_seal
 from tests.assets import factory
+from tests.assets.digests import NO_BYTES
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.test_tree import unguarded
@@ -646,7 +647,7 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
     router.files = Presence.MISSING
     take("without files", letter("without files", OCS, number="นร 0905/906"), OCS)
     raw = letter("parked", number="นร 0105/907")
-    word = Answers(factory.seal("bus"), load_codes()).parked(submission="00" * 32, now=now())
+    word = Answers(factory.seal("bus"), load_codes()).parked(submission=NO_BYTES, now=now())
     with ledger.append() as writer:
         parking.park(writer, rig.delivery(raw, OPM), word, [OPM])
     found.raw["parked"] = rig.delivery(raw, OPM).sha256

@@ -28,6 +28,7 @@ from bus.documents.tokens import request_token
 from bus.errors import Transient
 from compose.cluster import PostgresCluster
 from tests.assets import factory
+from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OCS, OPM, SOC
 from tests.contract.depot_rig import TLS, World, depot_at, some_file
 
@@ -138,7 +139,7 @@ def test_holds_answer_each_check_in_its_place(world: World) -> None:
     world.ask(OPM, "PUT", f"/files/{sha256}", content=data)
     checks = [
         Check(OPM, sha256, 999),
-        Check(OPM, "0" * 64, 1),
+        Check(OPM, NO_BYTES, 1),
         Check(OPM, sha256, 1000),
         Check(OCS, sha256, 1000),
     ]
@@ -542,13 +543,13 @@ def test_a_depot_that_is_away_is_a_transient_to_the_router(tmp_path: Path) -> No
     with depot_at(world):
         assert hold(world) == []
     with pytest.raises(Transient):
-        hold(world, Check(OPM, "0" * 64, 1))
+        hold(world, Check(OPM, NO_BYTES, 1))
 
 
 def test_a_router_whose_key_is_not_believed_refuses_no_letter_for_it(plain: World) -> None:
     async def ask() -> None:
         async with PresenceClient(plain.url, factory.seal("stranger"), tls=TLS) as holds:
-            await holds.hold([Check(OPM, "0" * 64, 1)])
+            await holds.hold([Check(OPM, NO_BYTES, 1)])
 
     with pytest.raises(Transient, match=r"token\.key"):
         asyncio.run(ask())

@@ -31,6 +31,7 @@ from bus.router.recording.refusals import KEPT_BYTES
 from bus.router.refusing import enter_counts
 from bus.thai import now
 from tests.assets import factory
+from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.ledger_rig import Router, delivery
@@ -266,7 +267,7 @@ def test_a_property_is_refused_unopened_and_not_held_against_the_bytes(
 @pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_p11_parking_costs_the_same_however_much_is_parked(router: Router, ledger: Ledger) -> None:
     costs = []
-    word = router._answers.parked(submission="ab" * 32, now=now())
+    word = router._answers.parked(submission=SOME_BYTES, now=now())
     for _ in range(30):
         with ledger.append() as writer:
             for _ in range(10):
@@ -301,7 +302,7 @@ def _steps(ledger: Ledger, act: Callable[[], None]) -> int:
 
 
 def test_the_same_bytes_are_parked_once_until_they_are_replayed(router: Router, ledger: Ledger) -> None:
-    word = router._answers.parked(submission="ab" * 32, now=now())
+    word = router._answers.parked(submission=SOME_BYTES, now=now())
     one, same_from_another = delivery(b"odd"), delivery(b"odd", SOC)
     with ledger.append() as writer:
         first = parking.park(writer, one, word, [OPM])

@@ -34,6 +34,7 @@ from bus.documents.signing import sign
 from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
+from bus.identifiers import RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
@@ -180,7 +181,7 @@ def ocs(open_office: Open) -> Office:
     return open_office(OCS)
 
 
-def _sample() -> tuple[str, bytes]:
+def _sample() -> tuple[RawDigest, bytes]:
     return file_of(b"%PDF sample").digest, b"%PDF sample"
 
 

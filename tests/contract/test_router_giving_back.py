@@ -11,6 +11,7 @@ import pytest
 from bus.documents.notice import Event
 from bus.documents.reports import Reconciliation, sealed
 from bus.documents.signing import Signed, sign
+from bus.identifiers import RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
@@ -102,7 +103,12 @@ def test_a_copy_that_somebody_else_was_given_is_found_by_a_verification(
         number = writer.numbers([DGA])[DGA]
         headers = {"consignment": number}
         writer.consign(
-            DGA, number, type="copy", entry=row.letter, document=str(entry.document), headers=headers
+            DGA,
+            number,
+            type="copy",
+            entry=row.letter,
+            document=RawDigest(str(entry.document)),
+            headers=headers,
         )
     assert [one for one in rig.verified(ledger, tmp_path) if "somebody else than its sender" in one]
 

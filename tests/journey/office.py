@@ -7,7 +7,6 @@ auditor's view into its ledger.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -36,6 +35,7 @@ from bus.ledger.tables import consignments
 from bus.thai import now
 from compose.local import LocalBus
 from tests.assets import directories, factory
+from tests.assets.digests import raw_digest
 
 WITHIN = 20.0
 """Seconds after which something is taken not to come; on an idle machine it takes a tenth of one."""
@@ -70,7 +70,7 @@ class Agency:
 
     async def upload(self, data: bytes, *, name: str = "หนังสือ.pdf") -> File:
         """Put bytes into the depot and return how a letter names them."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest = raw_digest(data)
         token = request_token(self._seal, self.code, "PUT", f"/files/{digest}")
         async with httpx.AsyncClient(base_url=self._bus.depot_url) as http:
             headers = {"Authorization": f"Bearer {token}"}
@@ -106,7 +106,7 @@ class Agency:
         outgoing = Outgoing(
             exchange=exchange or topology.submit_exchange(self.code),
             body=raw,
-            message_id=hashlib.sha256(raw).hexdigest(),
+            message_id=raw_digest(raw),
             type=type,
             headers=headers or {},
             user_id=self.user if user == "" else user,
@@ -127,7 +127,7 @@ class Agency:
 
     async def answer(self, raw: bytes, *, times: int = 1) -> Incoming:
         """Wait until the bus has answered exactly these bytes so many times; return the last answer."""
-        return await self.arrival("submission", hashlib.sha256(raw).hexdigest(), times=times)
+        return await self.arrival("submission", raw_digest(raw), times=times)
 
     async def letter_arrives(self, raw: bytes) -> Incoming:
         """Wait for a letter: its very bytes."""

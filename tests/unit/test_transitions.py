@@ -11,8 +11,10 @@ import pytest
 from bus.documents.lifecycle import ANSWERS, BY_BUS, BY_SENDER, ONCE, RULES, Progress, Slot, Speaker
 from bus.documents.notice import Event, Notice
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import ContentDigest
 from bus.ledger.state import Fact, LetterState, RecipientState
 from bus.router.transitions import concerned, require_permitted, said_before
+from tests.assets.digests import OTHER_CONTENT, SOME_CONTENT
 from tests.assets.factory import DGA, OCS, OPM, SOC, complete
 
 UNIT = "0100900001"
@@ -21,7 +23,7 @@ BY_RECIPIENT = frozenset(RULES) - BY_SENDER - BY_BUS
 MACHINE = frozenset(event for event, rule in RULES.items() if rule.by is Speaker.ADAPTER)
 
 
-def word(event: Event, notice_id: UUID = OLD, digest: str = "cd" * 32) -> Fact:
+def word(event: Event, notice_id: UUID = OLD, digest: ContentDigest = SOME_CONTENT) -> Fact:
     return Fact(entry=5, notice_id=str(notice_id), event=event.value, author=OCS, digest=digest, at="2026")
 
 
@@ -41,7 +43,12 @@ def state(**ocs: Any) -> LetterState:
         SOC: RecipientState(agency=SOC, role="to", addressed=SOC, consignment=1),
     }
     return LetterState(
-        letter=1, sender=OPM, letter_id="x", digest="y", asks_registration=True, recipients=recipients
+        letter=1,
+        sender=OPM,
+        letter_id="x",
+        digest=OTHER_CONTENT,
+        asks_registration=True,
+        recipients=recipients,
     )
 
 
@@ -232,16 +239,16 @@ def test_a_withdrawal_is_answered_once_and_only_if_it_was_asked_for(
 @pytest.mark.parametrize("event", sorted(ONCE))
 def test_what_is_said_once_is_the_same_fact_under_any_id(event: Event) -> None:
     standing = state(events=(word(event),))
-    assert said_before(complete(event), "ef" * 32, (OCS,), standing) == word(event)
+    assert said_before(complete(event), OTHER_CONTENT, (OCS,), standing) == word(event)
     other = next(iter(ONCE - {event}))
-    assert said_before(complete(other), "ef" * 32, (OCS,), standing) is None
-    assert said_before(complete(event), "ef" * 32, (SOC,), standing) is None
+    assert said_before(complete(other), OTHER_CONTENT, (OCS,), standing) is None
+    assert said_before(complete(event), OTHER_CONTENT, (SOC,), standing) is None
 
 
 def test_a_clerks_word_is_the_same_fact_only_under_its_id_with_its_content() -> None:
     first, correction = word(Event.REGISTERED), word(Event.REGISTERED, UUID(int=78))
     standing = state(events=(first, correction))
     again = complete(Event.REGISTERED, notice_id=UUID(int=78))
-    assert said_before(again, "cd" * 32, (OCS,), standing) == correction
-    assert said_before(again, "ef" * 32, (OCS,), standing) is None
-    assert said_before(complete(Event.REGISTERED), "cd" * 32, (OCS,), standing) is None
+    assert said_before(again, SOME_CONTENT, (OCS,), standing) == correction
+    assert said_before(again, OTHER_CONTENT, (OCS,), standing) is None
+    assert said_before(complete(Event.REGISTERED), SOME_CONTENT, (OCS,), standing) is None

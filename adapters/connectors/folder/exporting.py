@@ -25,6 +25,7 @@ from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.newsfeed import Bookmark, Deferral, Item, Kind
 from bus.errors import BusError, Transient
 from bus.failpoints import reached
+from bus.identifiers import ContentDigest
 from bus.logs import get
 
 _LOG = get(__name__)
@@ -215,7 +216,7 @@ class Exporter:
             notice = mailbox.notices.get(item.notice)
             view |= views.said(mailbox, notice)
             # By its content too: another agency may have chosen the same id.
-            digest = notice.letter_digest or ""
+            digest = notice.letter_digest or ContentDigest("")
             letter = mailbox.sent_letter(notice.letter_id or "", digest)
             if letter is not None:
                 # Of a circular, only those it is about: thousands of receipts would each list thousands.

@@ -54,12 +54,13 @@ from bus.documents.letter import (
     Signer,
 )
 from bus.errors import Transient
+from bus.identifiers import RawDigest
 from bus.thai import now
 
 _LETTERS = UUID("1e0b7f0a-53a4-5c6e-8f7d-6c7a1d1c2f11")
 """Name space of the LetterIDs that are made from an agency's own references."""
 _NONE = UUID(int=0)
-_NO_FILE = File(name="", size=0, digest="", media_type="")
+_NO_FILE = File(name="", size=0, digest=RawDigest(""), media_type="")
 
 
 def _words(*values: str) -> dict[str, Code]:

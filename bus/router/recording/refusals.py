@@ -13,13 +13,14 @@ from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice, ReasonText
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import ContentDigest, RawDigest
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
 from bus.router import policy, transitions
 from bus.router.delivery import NoticeAccepted, SubmissionRefused
-from bus.router.recording.consigning import Consigner, Stale, answer_headers, bound, still_unanswered
+from bus.router.recording.consigning import Bound, Consigner, Stale, answer_headers, bound, still_unanswered
 
 KEPT_BYTES = 4096
 
@@ -78,7 +79,7 @@ def record_refusal(consigner: Consigner, found: SubmissionRefused, per_hour: int
         return "refused"
     # A conflict binds nothing: the id belongs to the document that bore it first.
     if witness:
-        binds = {"id": witness}
+        binds: Bound = {"id": witness}
     else:
         binds = bound(writer, found.agency, type_, id_, digest) if id_ and not conflict else {}
     writer.submission(
@@ -105,7 +106,7 @@ def record_refusal(consigner: Consigner, found: SubmissionRefused, per_hour: int
 def _says_the_same(writer: Writer, known: Verdict, found: SubmissionRefused) -> bool:
     """Whether what was judged anew is refused for the same circumstance, in the same words, as before."""
     entry = writer.entry_at(known.entry)
-    said = writer.document(str(entry.body["refusal"])) if entry and "refusal" in entry.body else None
+    said = writer.document(RawDigest(entry.body["refusal"])) if entry and "refusal" in entry.body else None
     return said is not None and found.refusal is not None and _words(said) == _words(found.refusal.raw)
 
 
@@ -188,9 +189,9 @@ def _is_fact(found: SubmissionRefused) -> bool:
     return isinstance(document, Notice) and document.event in ONCE
 
 
-def _bound(found: SubmissionRefused) -> tuple[str, str, str]:
+def _bound(found: SubmissionRefused) -> tuple[str, str, ContentDigest]:
     if found.document is None:
-        return "unread", "", ""
+        return "unread", "", ContentDigest("")
     document = found.document.document
     if isinstance(document, Letter):
         return "letter", str(document.letter_id), found.document.digest

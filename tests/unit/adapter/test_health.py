@@ -26,6 +26,7 @@ from bus.directory import BUS
 from bus.errors import Transient
 from bus.web import health_app
 from compose.keys import new_seal
+from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OCS, OPM, seal
 from tests.unit.adapter.network import QUICK, Office
 from tests.unit.adapter.test_command_line import Say, ask, say
@@ -156,7 +157,7 @@ async def test_the_certificate_of_another_bus_is_a_condition_until_the_right_one
         sender.mailbox.arrivals.store([sender.bus.directory()])
     else:
         row = sender.put(tmp_path)
-        sender.mailbox.outbox.seal(row, b"<signed/>", "0" * 64)
+        sender.mailbox.outbox.seal(row, b"<signed/>", NO_BYTES)
         sender.mailbox.arrivals.store([sender.bus.acceptance(sender.mailbox.outbox.get(row.id))])
     Verifier(sender.mailbox, foreign, QUICK).work()
     looked_at = health(sender, bus=foreign)

@@ -23,6 +23,7 @@ from bus.documents.notice import Event, Notice, Officer, ReasonText
 from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
+from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import DGA, OCS, OPM, SOC, letter, notice, seal
 from tests.unit.adapter.network import QUICK, Office, directory, until
 from tests.unit.adapter.test_folder import LETTER, connector, lay_out, letters
@@ -178,7 +179,7 @@ def test_a_senders_notice_is_written_for_the_recipients_concerned(
 ) -> None:
     row = sender.put(tmp_path, receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     hear(sender, sender.bus.directory(reading(OPM, SOC)))
-    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", "ab" * 32)
+    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", SOME_BYTES)
     hear(sender, sender.bus.acceptance(sealed, recipients=(OCS, SOC)))
     settled = notice(Event.SETTLED, author=OPM, letter_id=UUID(row.document_id), about=about)
     assert version_for(sender.mailbox, settled).name == wanted
@@ -201,7 +202,7 @@ def test_an_office_is_shown_what_version_1_1_says_more(sender: Office, tmp_path:
     row = sender.put(tmp_path, receivers=(Receiver(agency=SOC),), document_type="minutes")
     assert views.content(row.document)["document_type"] == "minutes"
     hear(sender, sender.bus.directory(reading(OPM, SOC)))
-    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", "ab" * 32)
+    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", SOME_BYTES)
     refused = notice(
         Event.REFUSED,
         author=SOC,
