@@ -34,7 +34,7 @@ from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
 from bus.errors import Misconfigured, RefusalCode, Refused, Transient
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, as_letter_id
 from bus.logs import get, in_words
 from bus.thai import now
 
@@ -166,7 +166,7 @@ class Verifier:
         if notice.author != BUS:
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
         if notice.event in _OVERDUE:
-            letter = self._mailbox.sent_letter(str(notice.letter_id), notice.letter_digest)
+            letter = self._mailbox.sent_letter(as_letter_id(notice.letter_id), notice.letter_digest)
             if letter is None:
                 raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here")
             return partial(self._mailbox.hear, arrival, notice)

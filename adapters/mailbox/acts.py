@@ -36,10 +36,10 @@ from bus.documents.lifecycle import (
 )
 from bus.documents.notice import Event, Notice, Officer, OtherMeans, ReasonText, Registration
 from bus.errors import RefusalCode
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, LetterId
 from bus.thai import now, to_buddhist
 
-Named = tuple[str, ContentDigest]
+Named = tuple[LetterId, ContentDigest]
 """The letter that a notice speaks of: its id and its digest together."""
 
 
@@ -149,7 +149,7 @@ def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
         listed = ", ".join(strangers)
         _refuse("recipients", f"ไม่ใช่ผู้รับของหนังสือฉบับนี้: {listed}", f"no recipients of this letter: {listed}")
     wanted = {code: found[code] for code in act.recipients or found}
-    return _perform(mailbox, act, (letter.document_id, letter.digest), act.recipients, wanted)
+    return _perform(mailbox, act, (letter.own_letter_id, letter.digest), act.recipients, wanted)
 
 
 def _perform(

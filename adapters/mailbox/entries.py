@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, u
 
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
 from bus.errors import BusError, RefusalCode
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import ContentDigest, LetterId, RawDigest
 from bus.thai import now
 
 
@@ -46,7 +46,7 @@ class OutboxEntry:
     type: str
     reference: str
     document_id: str
-    letter_id: str | None
+    letter_id: LetterId | None
     """Of a notice: the letter that it is about."""
     content_key: str
     document: bytes
@@ -72,6 +72,11 @@ class OutboxEntry:
     """What the bus noticed about it (`same-number`, `held`, …), joined by commas."""
     refusal: str | None
     refusal_detail: str | None
+
+    @property
+    def own_letter_id(self) -> LetterId:
+        """Of a letter: what the document's id is."""
+        return LetterId(self.document_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +129,9 @@ def by_raw_sha256(connection: Connection, submission: RawDigest | None) -> Outbo
     return outgoing(row) if row else None
 
 
-def by_letter(connection: Connection, letter_id: str, digest: ContentDigest | None) -> OutboxEntry | None:
+def by_letter(
+    connection: Connection, letter_id: LetterId, digest: ContentDigest | None
+) -> OutboxEntry | None:
     """This agency's own letter of that id and digest."""
     query = select(outbox).where(
         outbox.c.type == "letter", outbox.c.document_id == letter_id, outbox.c.digest == digest

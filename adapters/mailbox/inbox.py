@@ -21,7 +21,7 @@ from adapters.mailbox.tables import inbox, inbox_files, news
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import ContentDigest, LetterId, RawDigest
 from bus.thai import normalise_number, now
 
 
@@ -49,7 +49,7 @@ class InboxLetter:
     id: int
     arrival: int
     consignment: int
-    letter_id: str
+    letter_id: LetterId
     sender: str
     sender_name: str
     digest: ContentDigest
@@ -179,7 +179,7 @@ class Inbox:
     def letters(
         self,
         *,
-        letter_id: str | None = None,
+        letter_id: LetterId | None = None,
         number: str | None = None,
         digest: ContentDigest | None = None,
         limit: int = 1000,

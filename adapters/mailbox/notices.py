@@ -21,7 +21,7 @@ from adapters.mailbox.entries import OutboxEntry
 from adapters.mailbox.tables import news, notices
 from bus.documents.lifecycle import ONCE, PASSED
 from bus.documents.notice import Event, Notice
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, LetterId
 
 _BY_THE_BUS = (Event.ACCEPTED, *PASSED)
 _RECEIPTS = UUID("6d0f1f0e-5f6c-5d0b-9f0b-0c3c7f4f5a51")
@@ -39,7 +39,7 @@ class NoticeRow:
     event: str
     author: str
     about: tuple[str, ...]
-    letter_id: str | None
+    letter_id: LetterId | None
     letter_digest: ContentDigest | None
     event_time: str
     supersedes: str | None
@@ -75,7 +75,11 @@ class Notices:
         return row
 
     def about(
-        self, letter_id: str, digest: ContentDigest | None = None, *, authors: Collection[str] | None = None
+        self,
+        letter_id: LetterId,
+        digest: ContentDigest | None = None,
+        *,
+        authors: Collection[str] | None = None,
     ) -> list[NoticeRow]:
         """Everything said about a letter (by these authors), in the order of the ledger.
 

@@ -37,7 +37,7 @@ from adapters.mailbox.files import FileStore, Fingerprint
 from adapters.mailbox.keys import KeyState
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import ContentDigest, LetterId, RawDigest
 from bus.thai import comparable, normalise_number
 
 
@@ -185,7 +185,9 @@ class Outbox:
             found = connection.execute(_FIND, {"key": key}).mappings().first()
         return outgoing(found) if found else None
 
-    def letter(self, *, letter_id: str | None = None, reference: str | None = None) -> OutboxEntry | None:
+    def letter(
+        self, *, letter_id: LetterId | None = None, reference: str | None = None
+    ) -> OutboxEntry | None:
         """The letter of ours with this id and this reference, whichever is given.
 
         A person has typed the reference: where none is so written, the only one that looks like it is meant.

@@ -9,7 +9,7 @@ from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.notices import machine_notice_id
 from bus.codes import load_codes
 from bus.documents.notice import Event, Notice, ReasonText
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, LetterId
 from bus.thai import now
 
 _LONGEST_REASON = 1000
@@ -22,7 +22,7 @@ def receipt(mailbox: Mailbox, letter: InboxLetter) -> tuple[Notice, str]:
 
 
 def failure(
-    mailbox: Mailbox, letter_id: str, digest: ContentDigest, code: str, detail: str = ""
+    mailbox: Mailbox, letter_id: LetterId, digest: ContentDigest, code: str, detail: str = ""
 ) -> tuple[Notice, str]:
     """The machine's notice that a letter cannot be handed over for good, with its reference."""
     known = load_codes().refusals.get(code)
@@ -43,7 +43,7 @@ def event_uri_of(event: str) -> str | None:
 def _machine_notice(
     author: str,
     event: Event,
-    letter_id: str,
+    letter_id: LetterId,
     digest: ContentDigest,
     code: str | None = None,
     texts: tuple[ReasonText, ...] = (),

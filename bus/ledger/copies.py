@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import ContentDigest, LetterId, RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.store import Writer
 from bus.ledger.work import AT_ONCE, batched
@@ -44,7 +44,12 @@ def _own(
             continue
         match entry.kind:
             case Kind.ACCEPTED:
-                yield str(entry.body["letterId"]), ContentDigest(entry.body["digest"]), entry.document, entry
+                yield (
+                    LetterId(entry.body["letterId"]),
+                    ContentDigest(entry.body["digest"]),
+                    entry.document,
+                    entry,
+                )
             case Kind.NOTICE:
                 yield str(entry.body["noticeId"]), ContentDigest(entry.body["digest"]), entry.document, entry
             case _:

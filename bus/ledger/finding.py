@@ -11,7 +11,7 @@ from typing import Any, Final, TypedDict
 
 from sqlalchemy import Select, or_, select
 
-from bus.identifiers import RawDigest
+from bus.identifiers import LetterId, RawDigest
 from bus.ledger.rows import LetterRow
 from bus.ledger.tables import entries, letter_files, letters, recipients
 from bus.thai import comparable, normalise_number
@@ -26,7 +26,7 @@ class Asked(TypedDict, total=False):
     letters: Collection[int] | None
     """Only letters of these ledger numbers; an empty collection has none."""
 
-    letter_id: str | None
+    letter_id: LetterId | None
     number: str | None
     """In either set of digits."""
     sender: str | None

@@ -12,7 +12,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bus.documents.lifecycle import Deadline
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import ContentDigest, LetterId, RawDigest
 from bus.ledger.agencies import waiting_by_agency
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.duplicates import Group, duplicates
@@ -187,7 +187,7 @@ class Reader:
         """Return a letter by the ledger number of its acceptance."""
         return self._letter(letters.c.letter == number)
 
-    def letter_named(self, letter_id: str, digest: ContentDigest | None) -> LetterRow | None:
+    def letter_named(self, letter_id: LetterId, digest: ContentDigest | None) -> LetterRow | None:
         """Return the letter that a notice speaks of: its id and its digest together."""
         return self._letter(letters.c.letter_id == letter_id, letters.c.digest == digest)
 

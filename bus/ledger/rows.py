@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from bus.errors import RefusalCode
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, LetterId
 from bus.thai import comparable
 
 
@@ -34,7 +34,7 @@ class LetterRow:
 
     letter: int
     sender: str
-    letter_id: str
+    letter_id: LetterId
     digest: ContentDigest
     number: str | None
     number_normalised: str | None

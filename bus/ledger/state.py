@@ -8,7 +8,7 @@ from typing import Any
 
 from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Progress, Slot
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, LetterId
 from bus.ledger.entry import Entry, Kind
 
 
@@ -77,7 +77,7 @@ class LetterState:
 
     letter: int
     sender: str
-    letter_id: str
+    letter_id: LetterId
     digest: ContentDigest
     asks_registration: bool
     recipients: Mapping[str, RecipientState]

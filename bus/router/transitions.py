@@ -9,7 +9,7 @@ from bus.documents import lifecycle
 from bus.documents.lifecycle import BY_SENDER, ONCE, Violation
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, as_letter_id
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import Fact, LetterState
@@ -58,7 +58,7 @@ def place(notice: Notice, digest: ContentDigest, author: str, reader: Reader) ->
     verdict = reader.verdict_on(author, "notice", str(notice.notice_id))
     other = verdict is not None and verdict.binds_other(digest)
     _require(notice.event in ONCE or not other, RefusalCode.ID_CONFLICT, str(notice.notice_id))
-    letter = reader.letter_named(str(notice.letter_id), notice.letter_digest)
+    letter = reader.letter_named(as_letter_id(notice.letter_id), notice.letter_digest)
     if letter is None:
         raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, str(notice.letter_id), where="LetterID")
     state = reader.state_of(letter.letter)

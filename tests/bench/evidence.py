@@ -20,7 +20,7 @@ from sqlalchemy import select
 from bus.documents.notes import log_key, make_key
 from bus.documents.signing import sign
 from bus.evidence.pack import write_pack
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, as_letter_id
 from bus.ledger import schema, tiles
 from bus.ledger.checkpoint import Signer
 from bus.ledger.database import reading
@@ -166,7 +166,7 @@ def _life(writer: Writer, number: int) -> None:
 
 def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
     raw = b"%d %b" % (number, raw)
-    letter_id = str(UUID(int=number))
+    letter_id = as_letter_id(UUID(int=number))
     kept, digest = raw_digest(raw), ContentDigest(raw_digest(raw))
     shown = f"นร 0105/{number}"
     numbers = writer.numbers([OCS])
@@ -247,7 +247,7 @@ def _real_letter(ledger: Ledger, router: rig.Router) -> int:
     letter = factory.letter(sender=factory.sender(OPM), number="นร 0105/ว 165")
     assert router.take(rig.delivery(sign(letter, factory.seal(OPM)).raw)).outcome == "accepted"
     with ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
     return row.letter
 
 

@@ -22,7 +22,7 @@ from bus.directory import Agency, Directory, Group, PinnedCertificate
 from bus.documents import xml
 from bus.documents.notes import log_key, make_key
 from bus.documents.notice import Notice
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import ContentDigest, RawDigest, as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, timestamp
@@ -84,7 +84,7 @@ def in_ledger(
     lease: Lease | None = None,
 ) -> int:
     """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number."""
-    raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), str(uuid4())
+    raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), as_letter_id(uuid4())
     numbers = writer.numbers(to)
     frozen = {
         code: {

@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from bus.documents.letter import Content, Letter, Receiver, Replaces
 from bus.documents.notes import log_key
 from bus.documents.signing import sign
+from bus.identifiers import as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.store import Ledger
@@ -184,7 +185,7 @@ def repeated(shell: Shell) -> dict[str, int]:
     def send(name: str, letter: Letter, by: str = OPM) -> None:
         assert router.take(rig.delivery(sign(letter, factory.seal(by)).raw, by)).outcome == "accepted"
         with ledger.read() as reader:
-            (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+            (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
         entries[name] = row.letter
 
     def other(running: int, subject: str, **changes: Any) -> Letter:

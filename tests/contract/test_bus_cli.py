@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from bus.documents.letter import Receiver
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import sign
+from bus.identifiers import LetterId, as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.store import Ledger
@@ -111,11 +112,11 @@ def shell(bare: Shell) -> Shell:
 
 
 @pytest.fixture
-def told(shell: Shell) -> dict[str, str]:
+def told(shell: Shell) -> dict[str, LetterId]:
     """Three letters by name: `old` of last month and `new` from OPM, `back` from OCS; `new` is delivered to SOC."""
     ledger = shell.ledger()
     router = rig.Router(ledger)
-    ids: dict[str, str] = {}
+    ids: dict[str, LetterId] = {}
 
     def send(name: str, by: str, to: tuple[str, ...], **changes: Any) -> str:
         content = factory.letter(
@@ -123,7 +124,7 @@ def told(shell: Shell) -> dict[str, str]:
         )
         signed = sign(content, factory.seal(by))
         assert router.take(rig.delivery(signed.raw, by)).outcome == "accepted"
-        ids[name] = str(content.letter_id)
+        ids[name] = as_letter_id(content.letter_id)
         return signed.digest
 
     send("old", OPM, (OCS,), number="นร 0105/ว 165", date=(NOW - 30 * DAY).date())
@@ -142,7 +143,7 @@ def sheet(data: bytes) -> tuple[list[dict[str, str]], dict[str, str]]:
     return [dict(zip(lines[0], line, strict=True)) for line in lines[1:end]], dict(lines[end + 1 :])
 
 
-def names(told: dict[str, str], found: Any) -> list[str]:
+def names(told: Mapping[str, str], found: Any) -> list[str]:
     by_id = {letter_id: name for name, letter_id in told.items()}
     return sorted(by_id[letter["letterId"]] for letter in found["letters"])
 
@@ -584,7 +585,7 @@ def test_a_ledger_whose_first_head_is_still_to_come_is_not_halted(told: dict[str
 
 
 def test_outstanding_tells_a_dead_adapter_from_a_clerk_who_has_not_registered(
-    told: dict[str, str], shell: Shell
+    told: dict[str, LetterId], shell: Shell
 ) -> None:
     ledger = shell.ledger()
     with ledger.read() as reader:
@@ -733,7 +734,7 @@ def test_an_export_has_a_row_for_what_was_not_accepted_too(unaccepted: Unaccepte
 
 
 def test_an_accepted_letter_and_a_notice_are_found_by_their_hashes(
-    told: dict[str, str], shell: Shell
+    told: dict[str, LetterId], shell: Shell
 ) -> None:
     ledger = shell.ledger()
     with ledger.read() as reader:

@@ -27,7 +27,7 @@ from bus.documents.signing import sign
 from bus.documents.xml import open_envelope, read
 from bus.evidence.pack import SIGNATURES, write_pack
 from bus.evidence.stamping import stamper
-from bus.identifiers import RawDigest
+from bus.identifiers import RawDigest, as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.evidence import NotSigned, gather
 from bus.ledger.heads import Heads, keep_cosignature
@@ -438,7 +438,7 @@ def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_sign
     signed = sign(letter, factory.seal(OPM))
     assert lived.router.take(rig.delivery(signed.raw)).outcome == "accepted"
     with lived.ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
         accepted = dict(reader.entries_of(row.letter)[0].body)
         raw = reader.document(RawDigest(accepted["acceptance"]))
     assert raw is not None
@@ -453,7 +453,7 @@ def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_sign
     with lived.ledger.append() as writer:
         acceptance = writer.keep(forged.raw)
         again = writer.entry(Kind.ACCEPTED, document=signed.raw, acceptance=acceptance, **accepted)
-        again_row = replace(row, letter=again, letter_id=str(uuid4()))
+        again_row = replace(row, letter=again, letter_id=as_letter_id(uuid4()))
         writer.letter_accepted(again_row, frozen=[], files={}, deadlines=[])
     lived.signer.sign()
     lived.letter = again

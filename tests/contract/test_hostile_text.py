@@ -31,6 +31,7 @@ from bus.cli.main import main as bus_main
 from bus.directory import BUS as THE_BUS
 from bus.documents.letter import Content, Receiver, Sender
 from bus.documents.signing import sign
+from bus.identifiers import as_letter_id
 from bus.ledger.entry import Kind
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, seal
@@ -252,7 +253,7 @@ def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         writer.entry(Kind.REPLAY_REQUESTED, parked=parked, reason=EVIL, operator=EVIL)
         writer.entry(Kind.REFUSED, agency=EVIL[:10], code=EVIL, where=EVIL, submission=EVIL)
     with ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
     ledger.close()
     numbers = {
         "letter": row.letter,

@@ -25,7 +25,7 @@ from bus.documents.versions import VERSIONS
 from bus.evidence.pack import write_pack
 from bus.evidence.page import page
 from bus.evidence.summary import answered
-from bus.identifiers import RawDigest
+from bus.identifiers import RawDigest, as_letter_id
 from bus.ledger.evidence import Evidence, gather
 from bus.ledger.state import Fact, RecipientState
 from bus.ledger.store import Ledger
@@ -101,7 +101,7 @@ def alone(lived: Lived, **changes: object) -> tuple[Letter, Signed]:
     signed = sign(letter, factory.seal(OPM))
     assert lived.router.take(rig.delivery(signed.raw)).outcome == "accepted"
     with lived.ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
     lived.circular, lived.signed, lived.letter = letter, signed, row.letter
     return letter, signed
 

@@ -11,7 +11,7 @@ import pytest
 from bus.documents.lifecycle import ANSWERS, BY_BUS, BY_SENDER, ONCE, RULES, Progress, Slot, Speaker
 from bus.documents.notice import Event, Notice
 from bus.errors import RefusalCode, Refused
-from bus.identifiers import ContentDigest
+from bus.identifiers import ContentDigest, LetterId
 from bus.ledger.state import Fact, LetterState, RecipientState
 from bus.router.transitions import concerned, require_permitted, said_before
 from tests.assets.digests import OTHER_CONTENT, SOME_CONTENT
@@ -45,7 +45,7 @@ def state(**ocs: Any) -> LetterState:
     return LetterState(
         letter=1,
         sender=OPM,
-        letter_id="x",
+        letter_id=LetterId("x"),
         digest=OTHER_CONTENT,
         asks_registration=True,
         recipients=recipients,

@@ -24,13 +24,14 @@ from __future__ import annotations
 from adapters.connectors.folder.manifest import Fields, is_agency_code, raise_any
 from adapters.mailbox.acts import Act, Verb
 from adapters.mailbox.lookup import LetterKey
+from bus.identifiers import as_letter_id
 
 
 def read_act(fields: Fields, verb: Verb) -> Act:
     """The act that a manifest asks for; Mistaken with all that is wrong with it."""
     letter_id = fields.uuid("letter_id")
     key = LetterKey(
-        letter_id=str(letter_id) if letter_id else None,
+        letter_id=as_letter_id(letter_id) if letter_id else None,
         reference=fields.text("letter_reference"),
         number=fields.text("letter_number"),
         date=fields.date("letter_date"),

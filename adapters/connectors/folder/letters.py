@@ -54,7 +54,7 @@ from bus.documents.letter import (
     Signer,
 )
 from bus.errors import Transient
-from bus.identifiers import RawDigest
+from bus.identifiers import RawDigest, as_letter_id
 from bus.thai import now
 
 _LETTERS = UUID("1e0b7f0a-53a4-5c6e-8f7d-6c7a1d1c2f11")
@@ -249,7 +249,7 @@ def _replaces(mailbox: Mailbox, fields: Fields | None) -> Replaces | None:
     reason = fields.must("reason", longest=1000)
     letter_id = fields.uuid("letter_id")
     key = LetterKey(
-        letter_id=str(letter_id) if letter_id else None,
+        letter_id=as_letter_id(letter_id) if letter_id else None,
         reference=fields.text("reference"),
         number=fields.text("number"),
         date=fields.date("date"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bus.identifiers import as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
@@ -114,7 +115,7 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, terms: dict[str, A
         LetterRow(
             letter=entry,
             sender=found.agency,
-            letter_id=str(letter.letter_id),
+            letter_id=as_letter_id(letter.letter_id),
             digest=found.letter.digest,
             number=letter.number,
             number_normalised=_normalised(found),

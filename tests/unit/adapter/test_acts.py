@@ -188,7 +188,7 @@ def test_a_dispute_needs_a_registration_and_closes_with_its_correction(
 
 def test_a_sender_speaks_of_its_recipients_only(sender: Office, tmp_path: Path) -> None:
     row = sent(sender, tmp_path, (OCS, SOC))
-    key = LetterKey(letter_id=row.document_id)
+    key = LetterKey(letter_id=row.own_letter_id)
     with pytest.raises(Mistaken, match=DGA):
         perform(sender.mailbox, Act(verb=Verb.WITHDRAW, letter=key, recipients=(OCS, DGA)))
     asked = perform(sender.mailbox, Act(verb=Verb.WITHDRAW, letter=key, recipients=(SOC,)))

@@ -212,7 +212,7 @@ def test_an_office_is_shown_what_version_1_1_says_more(sender: Office, tmp_path:
         reason_texts=(ReasonText(language="th", value="ไม่เกี่ยวข้อง"),),
     )
     hear(sender, sender.bus.acceptance(sealed, recipients=(SOC,)), sender.bus.notice(refused))
-    (heard,) = [one for one in sender.mailbox.notices.about(row.document_id) if one.event == Event.REFUSED]
+    (heard,) = [one for one in sender.mailbox.notices.about(row.own_letter_id) if one.event == Event.REFUSED]
     assert views.said(sender.mailbox, heard)["officer"] == "สมศรี, นักจัดการ"
 
 
