@@ -62,7 +62,8 @@ def from_json(raw: bytes) -> Directory:
     """The directory of canonical JSON; Misconfigured when it is none."""
 
     def from_pem(entry: Table) -> x509.Certificate | None:
-        return _certificate(entry, "pem", entry.text("pem", like="(?s).+", meant="a certificate in PEM form"))
+        pem = entry.text("pem", like="(?s).+", meant="a certificate in PEM form")
+        return _certificate(entry, "pem", pem.encode(errors="replace"))
 
     return _read(read_json(raw, "directory"), from_pem)
 
@@ -175,15 +176,13 @@ def _certificate_file(entry: Table, path: Path) -> x509.Certificate | None:
         return None
 
 
-def _certificate(
-    entry: Table, key: str, pem: str | bytes, *, shown: str = "its text"
-) -> x509.Certificate | None:
+def _certificate(entry: Table, key: str, pem: bytes, *, shown: str = "its text") -> x509.Certificate | None:
     """Exactly one certificate: of two, which one speaks for the agency would be anybody's guess."""
     try:
         with warnings.catch_warnings():
             # An odd serial number is the gates' affair; here it must not become an exception of its own.
             warnings.simplefilter("ignore")
-            found = x509.load_pem_x509_certificates(pem if isinstance(pem, bytes) else pem.encode())
+            found = x509.load_pem_x509_certificates(pem)
     except (ValueError, x509.InvalidVersion):
         found = []
     if len(found) == 1:
