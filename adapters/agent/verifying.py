@@ -34,7 +34,7 @@ from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
 from bus.errors import Misconfigured, RefusalCode, Refused, Transient
-from bus.identifiers import ContentDigest, as_letter_id
+from bus.identifiers import AgencyCode, ContentDigest, as_letter_id
 from bus.logs import get, in_words
 from bus.thai import now
 
@@ -147,7 +147,7 @@ class Verifier:
             _LOG.info("directory-taken-up", version=directory.version)
 
     def _letter(self, arrival: Arrival) -> _Act:
-        verified = self._verified(arrival, arrival.header("sender"))
+        verified = self._verified(arrival, AgencyCode(arrival.header("sender")))
         letter = verified.document
         if not isinstance(letter, Letter):
             raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT, "a notice where a letter is announced")
@@ -156,7 +156,7 @@ class Verifier:
         return partial(self._mailbox.inbox.admit, arrival, letter, verified.digest)
 
     def _notice(self, arrival: Arrival) -> _Act:
-        notice = stated.the_notice(self._verified(arrival, arrival.header("sender")))
+        notice = stated.the_notice(self._verified(arrival, AgencyCode(arrival.header("sender"))))
         if notice.author != arrival.header("sender"):
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
         return partial(self._mailbox.hear, arrival, notice)
@@ -201,7 +201,7 @@ class Verifier:
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, author)
         return partial(self._mailbox.take_back, arrival, verified)
 
-    def _verified(self, arrival: Arrival, signer: str) -> Verified[Letter | Notice]:
+    def _verified(self, arrival: Arrival, signer: AgencyCode) -> Verified[Letter | Notice]:
         """Gates 1 to 3, 5 and 6 of the bus, passed again here: the bus is not taken at its word."""
         envelope = open_envelope(arrival.body)
         schema.check(envelope)
@@ -212,7 +212,7 @@ class Verifier:
             envelope, pins, stated.verified_as_of(arrival), by_octets=arrival.type != arrivals.LETTER
         )
 
-    def _pins(self, agency: str) -> Sequence[PinnedCertificate]:
+    def _pins(self, agency: AgencyCode) -> Sequence[PinnedCertificate]:
         directory = self._mailbox.directory()
         return directory.pins(agency) if directory else ()
 

@@ -36,11 +36,12 @@ from bus.documents.lifecycle import (
 )
 from bus.documents.notice import Event, Notice, Officer, OtherMeans, ReasonText, Registration
 from bus.errors import RefusalCode
-from bus.identifiers import ContentDigest, LetterId
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.thai import now, to_buddhist
 
 Named = tuple[LetterId, ContentDigest]
 """The letter that a notice speaks of: its id and its digest together."""
+Found = Mapping[AgencyCode, Progress[NoticeRow]]
 
 
 class Verb(StrEnum):
@@ -91,8 +92,8 @@ class Act:
     reason_code: str | None = None
     reason_th: str | None = None
     reason_en: str | None = None
-    suggested_receiver: str | None = None
-    recipients: tuple[str, ...] = ()
+    suggested_receiver: AgencyCode | None = None
+    recipients: tuple[AgencyCode, ...] = ()
     """For the sender's acts: whom it concerns, everybody if left out."""
     means: str | None = None
     means_reference: str | None = None
@@ -153,7 +154,7 @@ def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
 
 
 def _perform(
-    mailbox: Mailbox, act: Act, named: Named, about: tuple[str, ...], found: Mapping[str, Progress[NoticeRow]]
+    mailbox: Mailbox, act: Act, named: Named, about: tuple[AgencyCode, ...], found: Found
 ) -> OutboxEntry:
     """Say it, unless it is said already or the life of the letter does not permit it at one of those in `found`."""
     event, key = act.answers, act.content_key(named[1])
@@ -185,14 +186,14 @@ _ANSWERS_TO = {Event.NUMBER_DISPUTED: Slot.ANSWER}
 """What an act answers to, where that is not what it replaces: the same act is a new one after another such fact."""
 
 
-def _newest(found: Mapping[str, Progress[NoticeRow]], slot: Slot | None) -> NoticeRow | None:
+def _newest(found: Found, slot: Slot | None) -> NoticeRow | None:
     facts = [
         progress.facts[slot] for progress in found.values() if slot is not None and slot in progress.facts
     ]
     return max(facts, key=lambda fact: fact.id, default=None)
 
 
-def _words_of(wrong: Violation, agency: str, progress: Progress[NoticeRow]) -> tuple[str, str]:
+def _words_of(wrong: Violation, agency: AgencyCode, progress: Progress[NoticeRow]) -> tuple[str, str]:
     """Why the life of the letter does not permit an act, as a clerk needs it."""
     answer = progress.facts.get(Slot.ANSWER)
     if (
@@ -213,16 +214,17 @@ def _words_of(wrong: Violation, agency: str, progress: Progress[NoticeRow]) -> t
     )
 
 
-def _notice(act: Act, author: str, named: Named, about: tuple[str, ...], supersedes: UUID | None) -> Notice:
-    letter_id, digest = named
+def _notice(
+    act: Act, author: AgencyCode, named: Named, about: tuple[AgencyCode, ...], supersedes: UUID | None
+) -> Notice:
     texts = (("th", act.reason_th), ("en", act.reason_en))
     return Notice(
         notice_id=uuid4(),
         event=act.answers,
         event_uri=event_uri_of(act.answers),
         author=author,
-        letter_id=UUID(letter_id),
-        letter_digest=digest,
+        letter_id=UUID(named[0]),
+        letter_digest=named[1],
         about=about,
         event_time=now(),
         supersedes=supersedes,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, u
 
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
 from bus.errors import BusError, RefusalCode
-from bus.identifiers import ContentDigest, LetterId, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.thai import now
 
 
@@ -66,7 +66,7 @@ class OutboxEntry:
     answered_at: str | None
     verdict: bytes | None
     entry: int | None
-    recipients: tuple[str, ...]
+    recipients: tuple[AgencyCode, ...]
     """The recipients that the bus froze when it accepted the letter."""
     flags: str | None
     """What the bus noticed about it (`same-number`, `held`, …), joined by commas."""
@@ -98,7 +98,7 @@ class Receipted:
     state: OutboxState
     verdict: bytes | None = None
     entry: int | None = None
-    recipients: tuple[str, ...] = ()
+    recipients: tuple[AgencyCode, ...] = ()
     flags: str | None = None
     refusal: str | None = None
     refusal_detail: str | None = None

@@ -21,7 +21,7 @@ from adapters.mailbox.tables import inbox, inbox_files, news
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
-from bus.identifiers import ContentDigest, LetterId, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.thai import normalise_number, now
 
 
@@ -50,10 +50,10 @@ class InboxLetter:
     arrival: int
     consignment: int
     letter_id: LetterId
-    sender: str
+    sender: AgencyCode
     sender_name: str
     digest: ContentDigest
-    addressed: str
+    addressed: AgencyCode
     flags: tuple[str, ...]
     entry: int | None
     number: str | None

@@ -33,13 +33,13 @@ from bus.documents.letter import Letter
 from bus.documents.lifecycle import Progress
 from bus.documents.notice import BUS, Notice
 from bus.documents.signing import Verified
-from bus.identifiers import ContentDigest, LetterId
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 
 
 class Mailbox:
     """An agency's mailbox in a folder of its own; several processes may open it, one may run on it."""
 
-    def __init__(self, folder: Path, agency: str) -> None:
+    def __init__(self, folder: Path, agency: AgencyCode) -> None:
         self.agency = agency
         self._database = Database(folder, agency)
         self.store = FileStore(folder / "files")
@@ -142,7 +142,7 @@ class Mailbox:
 
     def progress_of_sent(
         self, row: OutboxEntry, only: Collection[str] | None = None
-    ) -> dict[str, Progress[NoticeRow]]:
+    ) -> dict[AgencyCode, Progress[NoticeRow]]:
         """The same, as the life of a letter has it."""
         wanted = {code: code for code in row.recipients if only is None or code in only}
         authors = None if only is None else {*wanted, self.agency, BUS}

@@ -21,7 +21,7 @@ from adapters.mailbox.entries import OutboxEntry
 from adapters.mailbox.tables import news, notices
 from bus.documents.lifecycle import ONCE, PASSED
 from bus.documents.notice import Event, Notice
-from bus.identifiers import ContentDigest, LetterId
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 
 _BY_THE_BUS = (Event.ACCEPTED, *PASSED)
 _RECEIPTS = UUID("6d0f1f0e-5f6c-5d0b-9f0b-0c3c7f4f5a51")
@@ -37,8 +37,8 @@ class NoticeRow:
     arrival: int | None
     outbox: int | None
     event: str
-    author: str
-    about: tuple[str, ...]
+    author: AgencyCode
+    about: tuple[AgencyCode, ...]
     letter_id: LetterId | None
     letter_digest: ContentDigest | None
     event_time: str
@@ -50,8 +50,8 @@ class NoticeRow:
     officer: str | None
     reason_code: str | None
     reason_text: str | None
-    suggested_receiver: str | None
-    successor: str | None
+    suggested_receiver: AgencyCode | None
+    successor: AgencyCode | None
     other_means: str | None
     entry: int | None
     void: bool
@@ -99,7 +99,7 @@ class Notices:
             return _row(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
-def machine_notice_id(event: str, digest: ContentDigest, recipient: str) -> UUID:
+def machine_notice_id(event: str, digest: ContentDigest, recipient: AgencyCode) -> UUID:
     """The id of a machine's notice, the same whenever it is made again."""
     return uuid5(_RECEIPTS, f"{event}\n{digest}\n{recipient}")
 

@@ -9,7 +9,7 @@ from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.notices import machine_notice_id
 from bus.codes import load_codes
 from bus.documents.notice import Event, Notice, ReasonText
-from bus.identifiers import ContentDigest, LetterId
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.thai import now
 
 _LONGEST_REASON = 1000
@@ -41,7 +41,7 @@ def event_uri_of(event: str) -> str | None:
 
 
 def _machine_notice(
-    author: str,
+    author: AgencyCode,
     event: Event,
     letter_id: LetterId,
     digest: ContentDigest,

@@ -15,7 +15,7 @@ from bus.documents.lifecycle import BY_SENDER
 from bus.documents.notice import Notice
 from bus.documents.versions import DocumentVersion, beyond, versions_of
 from bus.errors import RefusalCode, Refused
-from bus.identifiers import as_letter_id
+from bus.identifiers import AgencyCode, as_letter_id
 
 
 class Unread(Refused):
@@ -48,7 +48,7 @@ def version_for(mailbox: Mailbox, document: Letter | Notice) -> DocumentVersion:
     raise Unread(beyond(document, versions_of(document)[0]), room[0], unread)
 
 
-def _listeners(mailbox: Mailbox, document: Letter | Notice, directory: Directory) -> Iterator[str]:
+def _listeners(mailbox: Mailbox, document: Letter | Notice, directory: Directory) -> Iterator[AgencyCode]:
     """The codes of those to whom a document goes, before inboxes and strangers are looked at."""
     if isinstance(document, Letter):
         for one in document.receivers:

@@ -16,7 +16,7 @@ from bus.codes import load_codes
 from bus.directory import BUS, Names, agencies_in, from_json
 from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.naming import meant, near
@@ -32,7 +32,7 @@ def names_of(reader: Reader) -> Names:
     return Names(agencies_in(reader.must_document(entry)) for entry in reader.every(Kind.DIRECTORY))
 
 
-def agency(names: Names, text: str | None, option: str) -> str | None:
+def agency(names: Names, text: str | None, option: str) -> AgencyCode | None:
     """Return the code of the agency that is meant; None if nothing was asked for."""
     if text is None:
         return None

@@ -21,7 +21,7 @@ from bus.cli.output import About, Column, Row, day, exported, iso, joined, liste
 from bus.cli.unaccepted import all_values, as_rows, export_columns, find_unaccepted, print_listed
 from bus.directory import Names
 from bus.evidence.words import DISPUTED, ROLES, words_of
-from bus.identifiers import LetterId
+from bus.identifiers import AgencyCode, LetterId
 from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
@@ -185,7 +185,7 @@ def _unaccepted(reader: Reader, asked: Mapping[str, Any]) -> list[UnacceptedRow]
     )
 
 
-def _has(state: LetterState, wanted: str, recipient: str | None) -> bool:
+def _has(state: LetterState, wanted: str, recipient: AgencyCode | None) -> bool:
     if wanted == asking.UNACKNOWLEDGED:
         return bool(set(state.unacknowledged) & ({recipient} if recipient else set(state.recipients)))
     of_these = [one for code, one in state.recipients.items() if recipient in (None, code)]

@@ -41,7 +41,7 @@ from bus.directory import PinnedCertificate
 from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
 from bus.errors import Transient
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.metrics import CONTENT_TYPE, exposition
 
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -55,9 +55,9 @@ _log = logs.get(__name__)
 class Access:
     """What the depot asks the directory in force."""
 
-    pins_of: Callable[[str], Sequence[PinnedCertificate]]
+    pins_of: Callable[[AgencyCode], Sequence[PinnedCertificate]]
     """The certificates pinned for an agency, or for `bus`; none for a stranger."""
-    suspended: Callable[[str], bool]
+    suspended: Callable[[AgencyCode], bool]
     """Whether an agency may fetch files and not send any."""
 
 
@@ -243,13 +243,13 @@ class _Desk:
         at = datetime.fromtimestamp(self._clock(), UTC)
         return open_request_token(token, self._access.pins_of, request.method, request.scope["path"], at)
 
-    def _agency(self, request: Request) -> str:
+    def _agency(self, request: Request) -> AgencyCode:
         issuer = self._claims(request).issuer
         if not AGENCY.fullmatch(issuer):
             raise RequestRefused(Refusal.NOT_YOURS)
         return issuer
 
-    def _sender(self, request: Request) -> str:
+    def _sender(self, request: Request) -> AgencyCode:
         claims = self._spent(request)
         if not AGENCY.fullmatch(claims.issuer):
             raise RequestRefused(Refusal.NOT_YOURS)

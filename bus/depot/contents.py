@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol
 
 from bus.depot.refusals import Refusal, RequestRefused
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.platform.folders import sync_folder
 
 BLOCK = 256 * 1024
@@ -93,14 +93,14 @@ class Incoming:
         """Bytes of the disk that no upload may use."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def size(self, agency: str, sha256: RawDigest) -> int:
+    def size(self, agency: AgencyCode, sha256: RawDigest) -> int:
         """Bytes received so far, of this agency, of this file."""
         try:
             return self._path(agency, sha256).stat().st_size
         except FileNotFoundError:
             return 0
 
-    def open(self, agency: str, sha256: RawDigest) -> Part:
+    def open(self, agency: AgencyCode, sha256: RawDigest) -> Part:
         """Open to go on, or to begin; raises RequestRefused(BUSY) while another connection or process has it open."""
         path = self._path(agency, sha256)
         with disk_full_is_refused():
@@ -112,7 +112,7 @@ class Incoming:
         if shutil.disk_usage(self._folder).free - size < self._reserve:
             raise RequestRefused(Refusal.FULL)
 
-    def remove(self, agency: str, sha256: RawDigest) -> bool:
+    def remove(self, agency: AgencyCode, sha256: RawDigest) -> bool:
         """Let go of what was received; False when it is just being received."""
         path = self._path(agency, sha256)
         if not path.exists():
@@ -124,7 +124,7 @@ class Incoming:
             return False
         return True
 
-    def _path(self, agency: str, sha256: RawDigest) -> Path:
+    def _path(self, agency: AgencyCode, sha256: RawDigest) -> Path:
         return self._folder / agency / f"{sha256}.part"
 
 

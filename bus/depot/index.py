@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bus.depot.refusals import Refusal, RequestRefused
 from bus.errors import Transient
 from bus.faults import usable
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 
 _metadata = sa.MetaData()
 
@@ -70,7 +70,7 @@ _MANY = 400
 
 _READING = {"saraban_reading": True}
 
-Pair = tuple[str, RawDigest]
+Pair = tuple[AgencyCode, RawDigest]
 """Agency and SHA-256."""
 
 
@@ -98,7 +98,7 @@ class Index:
         with self._reading() as connection:
             connection.execute(sa.select(1))
 
-    def shown(self, agency: str, sha256: RawDigest) -> bool:
+    def shown(self, agency: AgencyCode, sha256: RawDigest) -> bool:
         """Whether this agency has streamed all of this file to the depot."""
         query = sa.select(1).where(_presence.c.agency == agency, _presence.c.sha256 == sha256)
         with self._reading() as connection:
@@ -121,7 +121,7 @@ class Index:
             return held
 
     def reserve(
-        self, agency: str, sha256: RawDigest, length: int | None, most: int, quota: int, now: int
+        self, agency: AgencyCode, sha256: RawDigest, length: int | None, most: int, quota: int, now: int
     ) -> int:
         """Set room aside for an upload and return how much.
 
@@ -137,13 +137,13 @@ class Index:
             self._put(connection, _upload, row)
             return room
 
-    def forget_upload(self, agency: str, sha256: RawDigest) -> None:
+    def forget_upload(self, agency: AgencyCode, sha256: RawDigest) -> None:
         """Give back the room that was set aside."""
         with self._writing() as connection:
             _delete(connection, _upload, agency, sha256)
 
     @contextmanager
-    def arriving(self, agency: str, sha256: RawDigest, size: int, now: int) -> Iterator[None]:
+    def arriving(self, agency: AgencyCode, sha256: RawDigest, size: int, now: int) -> Iterator[None]:
         """Lock the file while its bytes are put in place; afterwards the agency has shown it."""
         with self._writing() as connection:
             self._put(connection, _file, {"sha256": sha256})
@@ -218,7 +218,7 @@ class Index:
 
 
 def _shown_by(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:
-    by_agency: dict[str, set[RawDigest]] = {}
+    by_agency: dict[AgencyCode, set[RawDigest]] = {}
     for agency, sha256 in pairs:
         by_agency.setdefault(agency, set()).add(sha256)
     shown: set[Pair] = set()
@@ -230,7 +230,7 @@ def _shown_by(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:
     return shown
 
 
-def _used(connection: sa.Connection, agency: str, but: RawDigest) -> int:
+def _used(connection: sa.Connection, agency: AgencyCode, but: RawDigest) -> int:
     kept = sa.select(sa.func.coalesce(sa.func.sum(_presence.c.size), 0)).where(
         _presence.c.agency == agency, _presence.c.named.is_(False), _presence.c.sha256 != but
     )
@@ -244,7 +244,7 @@ def _lapsed(cutoff: int) -> sa.ColumnElement[bool]:
     return sa.and_(_presence.c.named.is_(False), _presence.c.shown_at < cutoff)
 
 
-def _delete(connection: sa.Connection, table: sa.Table, agency: str, sha256: RawDigest) -> None:
+def _delete(connection: sa.Connection, table: sa.Table, agency: AgencyCode, sha256: RawDigest) -> None:
     connection.execute(sa.delete(table).where(table.c.agency == agency, table.c.sha256 == sha256))
 
 

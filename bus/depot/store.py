@@ -22,7 +22,7 @@ from bus.depot.contents import BLOCK, ContentStore, Incoming, LocalStore, Part
 from bus.depot.index import Index
 from bus.depot.presence import Check, Presence
 from bus.depot.refusals import Refusal, RequestRefused
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 
 __all__ = [
     "BLOCK",
@@ -70,7 +70,7 @@ class Depot:
         incoming: Incoming,
         index: Index,
         *,
-        parties: Callable[[str, RawDigest], bool],
+        parties: Callable[[AgencyCode, RawDigest], bool],
         named: Callable[[RawDigest], bool],
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
@@ -94,14 +94,14 @@ class Depot:
 
     # ── fetching ───────────────────────────────────────────────────────────────────────────────────
 
-    def size(self, agency: str, sha256: RawDigest) -> int:
+    def size(self, agency: AgencyCode, sha256: RawDigest) -> int:
         """Bytes of a file that this agency may have; any other agency learns RequestRefused(FILE_UNKNOWN)."""
         size = self._visible(agency, sha256)
         if size is None:
             raise RequestRefused(Refusal.FILE_UNKNOWN)
         return size
 
-    def open(self, agency: str, sha256: RawDigest, start: int = 0) -> BinaryIO:
+    def open(self, agency: AgencyCode, sha256: RawDigest, start: int = 0) -> BinaryIO:
         """Open a file that this agency may have."""
         self.size(agency, sha256)
         try:
@@ -109,14 +109,14 @@ class Depot:
         except FileNotFoundError as exc:
             raise RequestRefused(Refusal.FILE_UNKNOWN) from exc
 
-    def _visible(self, agency: str, sha256: RawDigest) -> int | None:
+    def _visible(self, agency: AgencyCode, sha256: RawDigest) -> int | None:
         if self._index.shown(agency, sha256) or self._parties(agency, sha256):
             return self._contents.size(sha256)
         return None
 
     # ── uploading ──────────────────────────────────────────────────────────────────────────────────
 
-    def received(self, agency: str, sha256: RawDigest) -> int:
+    def received(self, agency: AgencyCode, sha256: RawDigest) -> int:
         """Where this agency's upload goes on; the whole size when it has the file already."""
         visible = self._visible(agency, sha256)
         return self._incoming.size(agency, sha256) if visible is None else visible
@@ -126,7 +126,7 @@ class Depot:
         if length is not None and length > self._limits.max_file_bytes:
             raise RequestRefused(Refusal.FILE_TOO_LARGE)
 
-    def renew(self, agency: str, sha256: RawDigest, length: int) -> bool:
+    def renew(self, agency: AgencyCode, sha256: RawDigest, length: int) -> bool:
         """Count a file that the agency has already as shown now; False when it has to be streamed."""
         if self._visible(agency, sha256) != length:
             return False
@@ -139,7 +139,7 @@ class Depot:
         return True
 
     def begin(
-        self, agency: str, sha256: RawDigest, length: int | None, *, offset: int | None = None
+        self, agency: AgencyCode, sha256: RawDigest, length: int | None, *, offset: int | None = None
     ) -> Upload:
         """Begin an upload (offset None), or go on with one; the caller closes what it gets.
 
@@ -156,7 +156,7 @@ class Depot:
             raise
 
     def _begun(
-        self, agency: str, sha256: RawDigest, length: int | None, offset: int | None, part: Part
+        self, agency: AgencyCode, sha256: RawDigest, length: int | None, offset: int | None, part: Part
     ) -> Upload:
         if offset is not None and offset != part.received:
             raise RequestRefused(Refusal.OFFSET, offset=part.received)
@@ -247,7 +247,7 @@ class Upload:
     def __init__(
         self,
         depot: Depot,
-        agency: str,
+        agency: AgencyCode,
         sha256: RawDigest,
         length: int | None,
         part: Part,
@@ -309,7 +309,7 @@ def local_contents(folder: Path) -> LocalStore:
 def open_local_depot(
     folder: Path,
     *,
-    parties: Callable[[str, RawDigest], bool],
+    parties: Callable[[AgencyCode, RawDigest], bool],
     named: Callable[[RawDigest], bool],
     database_url: str | None = None,
     limits: Limits | None = None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bus.documents.binding import attribute, element, flatten, text
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Contact:
 class Sender:
     """The sending agency as it stood when the letter was written: a snapshot, not an identity."""
 
-    agency: str = element("DepartmentOrganization/ID")
+    agency: AgencyCode = element("DepartmentOrganization/ID")
     """Ten digits: two of the ministry, three of the department, five of the sub-unit."""
     name: str = element("Name")
     unit: str | None = element("UnitName", default=None)
@@ -56,7 +56,7 @@ class Signer:
 class Receiver:
     """One addressee: exactly one of agency, group and topic."""
 
-    agency: str | None = element("DepartmentOrganization/ID", default=None)
+    agency: AgencyCode | None = element("DepartmentOrganization/ID", default=None)
     group: str | None = element("GroupID", default=None)
     topic: str | None = element("TopicID", default=None)
     role: str = element("RoleCode", default="to")

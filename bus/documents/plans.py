@@ -12,7 +12,7 @@ from uuid import UUID
 
 from bus.documents.binding import Binding
 from bus.documents.versions import DocumentVersion
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.thai import BANGKOK
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -124,6 +124,7 @@ def _collapsed(text: str) -> str:
 
 _CODECS: dict[Any, Codec] = {
     str: Codec(_written_text, str),
+    AgencyCode: Codec(_written_text, AgencyCode),
     ContentDigest: Codec(_written_text, ContentDigest),
     RawDigest: Codec(_written_text, RawDigest),
     int: Codec(str, _read_number),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bus.identifiers import ContentDigest, LetterId, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.store import Writer
 from bus.ledger.work import AT_ONCE, batched
@@ -18,7 +18,7 @@ COPY = "copy"
 """The type of a consignment that gives an agency a document of its own."""
 
 
-def consign_copies(writer: Writer, agency: str, answers: Sequence[int]) -> int:
+def consign_copies(writer: Writer, agency: AgencyCode, answers: Sequence[int]) -> int:
     """Consign to an agency its own accepted letters and notices that these consignments answer; return how many."""
     found = [own for some in batched(answers, AT_ONCE) for own in _own(writer, agency, some)]
     for id_, digest, document, entry in found:
@@ -34,7 +34,7 @@ def consign_copies(writer: Writer, agency: str, answers: Sequence[int]) -> int:
 
 
 def _own(
-    writer: Writer, agency: str, answers: Sequence[int]
+    writer: Writer, agency: AgencyCode, answers: Sequence[int]
 ) -> Iterator[tuple[str, ContentDigest, RawDigest, Entry]]:
     seen: set[int] = set()
     for verdict in writer.answered_by(agency, answers):
@@ -57,7 +57,7 @@ def _own(
         seen.add(entry.seq)
 
 
-def consign_directory(writer: Writer, agency: str, held: int) -> bool:
+def consign_directory(writer: Writer, agency: AgencyCode, held: int) -> bool:
     """Consign the directory in force to an agency that holds an older version or none; return whether it does."""
     entry = writer.latest(Kind.DIRECTORY)
     if entry is None or entry.body["version"] <= held:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.errors import Transient
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.checkpoint import published
 from bus.ledger.entry import Entry, Kind, canonical
 from bus.ledger.reading import Reader
@@ -32,7 +32,7 @@ class Evidence:
     entries: tuple[Entry, ...]
     """Those about the letter, in order."""
     head: Head
-    cosigned: tuple[str, ...]
+    cosigned: tuple[AgencyCode, ...]
     """The agencies whose witnesses have cosigned the head."""
     members: Mapping[str, bytes]
     """What goes into a pack, by name: documents, entries, proofs, the head and the directory's versions."""

@@ -11,7 +11,7 @@ from typing import Any, Final, TypedDict
 
 from sqlalchemy import Select, or_, select
 
-from bus.identifiers import LetterId, RawDigest
+from bus.identifiers import AgencyCode, LetterId, RawDigest
 from bus.ledger.rows import LetterRow
 from bus.ledger.tables import entries, letter_files, letters, recipients
 from bus.thai import comparable, normalise_number
@@ -29,8 +29,8 @@ class Asked(TypedDict, total=False):
     letter_id: LetterId | None
     number: str | None
     """In either set of digits."""
-    sender: str | None
-    recipient: str | None
+    sender: AgencyCode | None
+    recipient: AgencyCode | None
     since: str | None
     """The letter's date, ISO, inclusive; `until` likewise."""
     until: str | None

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from bus.errors import RefusalCode
-from bus.identifiers import ContentDigest, LetterId
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.thai import comparable
 
 
@@ -33,7 +33,7 @@ class LetterRow:
     """An accepted letter as the ledger's index has it."""
 
     letter: int
-    sender: str
+    sender: AgencyCode
     letter_id: LetterId
     digest: ContentDigest
     number: str | None
@@ -68,7 +68,7 @@ class Head:
 class Consignment:
     """One numbered thing for one inbox, with its bytes."""
 
-    agency: str
+    agency: AgencyCode
     number: int
     entry: int
     letter: int | None

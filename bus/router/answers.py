@@ -12,7 +12,7 @@ from bus.documents.notice import BUS, Event, Notice, ReasonText, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
 from bus.errors import Refused
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.text import printable
 
 _MACHINE_NOTICES = UUID("5f1c9c0e-6f0b-5d5c-9a5f-6a1f5d0c7b11")
@@ -91,7 +91,7 @@ class Answers:
         *,
         letter_id: UUID,
         digest: ContentDigest,
-        silent: Sequence[str],
+        silent: Sequence[AgencyCode],
         examined_through: datetime,
         now: datetime,
     ) -> Signed:

@@ -14,12 +14,14 @@ from bus.broker.messages import Outgoing
 from bus.documents.letter import Content, File, Letter, Receiver, Sender
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import now
 from compose.local import LocalBus
 
 
-def bad_submissions(bus: LocalBus, agency: str, other: str, revoked: Seal) -> Mapping[str, bytes]:
+def bad_submissions(
+    bus: LocalBus, agency: AgencyCode, other: AgencyCode, revoked: Seal
+) -> Mapping[str, bytes]:
     """Return submissions of an agency, each with its own defect."""
     letter = _letter(agency, other)
     good = sign(letter, bus.seal(agency)).raw
@@ -53,7 +55,7 @@ async def _publish(url: str, agency: str, submissions: list[bytes]) -> None:
             )
 
 
-def _letter(agency: str, other: str) -> Letter:
+def _letter(agency: AgencyCode, other: AgencyCode) -> Letter:
     moment = now()
     return Letter(
         letter_id=uuid4(),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
 
-from bus.identifiers import LetterId
+from bus.identifiers import AgencyCode, LetterId
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
 from bus.thai import now
@@ -122,7 +122,7 @@ class Play:
         self.offices[item.sender].send(item.key, manifest, files)
         self._sent.add(item.key)
 
-    def _attend(self, code: str) -> None:
+    def _attend(self, code: AgencyCode) -> None:
         office = self.offices[code]
         for letter in office.letters():
             self.clerks[code].handle(letter)

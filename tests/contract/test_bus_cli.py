@@ -25,7 +25,7 @@ from bus.documents.letter import Receiver
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import sign
-from bus.identifiers import LetterId, as_letter_id
+from bus.identifiers import AgencyCode, LetterId, as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.store import Ledger
@@ -118,7 +118,7 @@ def told(shell: Shell) -> dict[str, LetterId]:
     router = rig.Router(ledger)
     ids: dict[str, LetterId] = {}
 
-    def send(name: str, by: str, to: tuple[str, ...], **changes: Any) -> str:
+    def send(name: str, by: AgencyCode, to: tuple[AgencyCode, ...], **changes: Any) -> str:
         content = factory.letter(
             sender=factory.sender(by), receivers=tuple(Receiver(agency=code) for code in to), **changes
         )
@@ -631,7 +631,7 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
         found.raw[name] = delivery.sha256
         assert router.take(delivery).outcome == outcome
 
-    def letter(name: str, by: str = OPM, key: str | None = None, **changes: Any) -> bytes:
+    def letter(name: str, by: AgencyCode = OPM, key: str | None = None, **changes: Any) -> bytes:
         changes = {"sender": factory.sender(by), "receivers": (Receiver(agency=SOC),), **changes}
         content = factory.letter(**changes)
         signed = sign(content, factory.seal(key or by))
@@ -643,7 +643,7 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
     take("changed", changed.replace("ขอเชิญประชุม".encode(), "ขอเชิญอบรม".encode()))
     take("unschooled", letter("unschooled", number="นร 0105/902").replace(b"SpeedCode>", b"SpeedyCode>"))
     take("stranger's", letter("stranger's", key=OCS, number="นร 0105/903"))
-    take("nobody's", letter("nobody's", number="นร ๐๑๐๕/๙๐๔", receivers=(Receiver(agency="9999999999"),)))
+    take("nobody's", letter("nobody's", number="นร ๐๑๐๕/๙๐๔", receivers=(Receiver(agency=factory.NOBODY),)))
     take("again", letter("again", letter_id=UUID(told["new"]), number="นร 0105/905"))
     router.files = Presence.MISSING
     take("without files", letter("without files", OCS, number="นร 0905/906"), OCS)

@@ -26,6 +26,7 @@ from bus.depot.refusals import RequestRefused
 from bus.depot.store import KEPT, Depot, Limits
 from bus.documents.tokens import request_token
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from compose.cluster import PostgresCluster
 from tests.assets import factory
 from tests.assets.digests import NO_BYTES
@@ -683,7 +684,7 @@ def test_nobody_ever_has_a_file_that_is_not_there_however_uploads_and_collection
     lapsed = int(world.now()) + KEPT + 60
     done = threading.Event()
 
-    def put_again_and_again(agency: str) -> int:
+    def put_again_and_again(agency: AgencyCode) -> int:
         puts = 0
         while puts < 40:
             # To a collection far in the future, an upload of this moment is one that nobody went on with.

@@ -27,7 +27,7 @@ from bus.documents.signing import sign
 from bus.documents.xml import open_envelope, read
 from bus.evidence.pack import SIGNATURES, write_pack
 from bus.evidence.stamping import stamper
-from bus.identifiers import RawDigest, as_letter_id
+from bus.identifiers import AgencyCode, RawDigest, as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.evidence import NotSigned, gather
 from bus.ledger.heads import Heads, keep_cosignature
@@ -217,7 +217,7 @@ def test_what_no_signed_head_covers_yet_is_not_packed(lived: Lived) -> None:
 # ---- certificates over time ----------------------------------------------------------------------------------------
 
 
-def with_revocation(lived: Lived, code: str, at: Any) -> None:
+def with_revocation(lived: Lived, code: AgencyCode, at: Any) -> None:
     pin = PinnedCertificate.of(factory.seal(code).certificate, revoked_at=at)
     names = {OPM: "OPM", OCS: "OCS"}
     lived.router.activate(rig.directory(2, **{names[code]: rig.agency(code, pin)}))

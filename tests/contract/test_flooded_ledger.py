@@ -175,13 +175,13 @@ def test_what_an_agency_has_signed_is_kept_whole_and_answered_each_time(
 def test_a_circumstance_that_has_not_changed_is_answered_as_before_and_one_that_has_anew(
     router: Router, ledger: Ledger
 ) -> None:
-    raw = _letter(receivers=(Receiver(agency="1100700000"), Receiver(agency="0101100000")))
+    raw = _letter(receivers=(Receiver(agency=factory.ETDA), Receiver(agency=factory.OCSC)))
     outcomes = [router.take(delivery(raw)).outcome for _ in range(5)]
     assert outcomes == ["refused"] + ["repeated"] * 4
-    router.activate(rig.directory(version=2, ETDA=rig.agency("1100700000")))
+    router.activate(rig.directory(version=2, ETDA=rig.agency(factory.ETDA)))
     assert router.take(delivery(raw)).outcome == "refused", "the same code, and another unknown recipient"
     assert refusals(ledger) == [RefusalCode.RECIPIENT_UNKNOWN] * 2
-    router.activate(rig.directory(version=3, ETDA=rig.agency("1100700000"), OCSC=rig.agency("0101100000")))
+    router.activate(rig.directory(version=3, ETDA=rig.agency(factory.ETDA), OCSC=rig.agency(factory.OCSC)))
     assert router.take(delivery(raw)).outcome == "accepted"
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import Table, create_engine, delete, make_url, select, text, upd
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from bus.errors import Misconfigured, Transient
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger import database, halt, schema
 from bus.ledger.entry import Kind, canonical, columns, leaf_hash, timestamp
 from bus.ledger.group import GroupCommit
@@ -745,7 +745,7 @@ def test_a_repeated_consignment_goes_out_again_under_its_number_and_is_no_new_fa
 
 
 def test_a_circular_to_thousands_is_numbered_claimed_and_confirmed(ledger: Ledger) -> None:
-    codes = [f"{n:010}" for n in range(2_000)]
+    codes = [AgencyCode(f"{n:010}") for n in range(2_000)]
     with ledger.append() as writer:
         letter = rig.in_ledger(writer, to=codes)
     claimed = ledger.lease(Lease("one", now() + FAR), limit=5_000, per_agency=64)

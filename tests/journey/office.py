@@ -28,6 +28,7 @@ from bus.documents.seal import Seal
 from bus.documents.signing import Signed, is_notice, sign
 from bus.documents.tokens import request_token
 from bus.documents.xml import open_envelope
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
@@ -44,7 +45,7 @@ WITHIN = 20.0
 class Agency:
     """One agency with its seal, its broker user and its inbox; an asynchronous context manager."""
 
-    def __init__(self, bus: LocalBus, code: str) -> None:
+    def __init__(self, bus: LocalBus, code: AgencyCode) -> None:
         self.code = code
         self.user = topology.user_of(code)
         self.arrived: list[Incoming] = []
@@ -78,7 +79,7 @@ class Agency:
         assert response.status_code in (200, 201, 204), response.text
         return File(name=name, size=len(data), digest=digest, media_type="application/pdf")
 
-    def letter(self, *receivers: str, **changes: Any) -> Letter:
+    def letter(self, *receivers: AgencyCode, **changes: Any) -> Letter:
         """A letter of this agency that nothing is wrong with, without a number unless given one."""
         values: dict[str, Any] = {
             "number": None,
@@ -168,7 +169,7 @@ class Offices:
         self._stack = AsyncExitStack()
 
     def __getitem__(self, code: str) -> Agency:
-        return self.agencies[code]
+        return self.agencies[AgencyCode(code)]
 
     async def __aenter__(self) -> Self:
         self._stack.callback(self.ledger.close)

@@ -11,13 +11,13 @@ import pytest
 from bus.documents.lifecycle import ANSWERS, BY_BUS, BY_SENDER, ONCE, RULES, Progress, Slot, Speaker
 from bus.documents.notice import Event, Notice
 from bus.errors import RefusalCode, Refused
-from bus.identifiers import ContentDigest, LetterId
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.ledger.state import Fact, LetterState, RecipientState
 from bus.router.transitions import concerned, require_permitted, said_before
 from tests.assets.digests import OTHER_CONTENT, SOME_CONTENT
 from tests.assets.factory import DGA, OCS, OPM, SOC, complete
 
-UNIT = "0100900001"
+UNIT = AgencyCode("0100900001")
 OLD = UUID(int=77)
 BY_RECIPIENT = frozenset(RULES) - BY_SENDER - BY_BUS
 MACHINE = frozenset(event for event, rule in RULES.items() if rule.by is Speaker.ADAPTER)
@@ -52,7 +52,7 @@ def state(**ocs: Any) -> LetterState:
     )
 
 
-def refusal(notice: Notice, author: str, standing: LetterState) -> RefusalCode | None:
+def refusal(notice: Notice, author: AgencyCode, standing: LetterState) -> RefusalCode | None:
     """The code with which the notice is refused, None if it may be said."""
     try:
         require_permitted(notice, concerned(notice, author, standing), standing)
@@ -68,7 +68,7 @@ def test_every_event_has_its_row() -> None:
 
 @pytest.mark.parametrize("event", sorted(BY_BUS))
 @pytest.mark.parametrize("author", [OPM, OCS, DGA])
-def test_what_the_bus_says_nobody_else_may(event: Event, author: str) -> None:
+def test_what_the_bus_says_nobody_else_may(event: Event, author: AgencyCode) -> None:
     assert refusal(complete(event), author, state()) == RefusalCode.NOTICE_NOT_YOURS_TO_SAY
 
 
@@ -173,7 +173,7 @@ def test_a_late_registration_follows_a_failure_and_a_settlement() -> None:
     ],
 )
 def test_a_notice_without_what_it_is_for_is_incomplete(
-    event: Event, lacking: dict[str, Any], author: str
+    event: Event, lacking: dict[str, Any], author: AgencyCode
 ) -> None:
     assert refusal(complete(event, **lacking), author, state()) == RefusalCode.NOTICE_INCOMPLETE
 

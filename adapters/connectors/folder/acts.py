@@ -24,7 +24,7 @@ from __future__ import annotations
 from adapters.connectors.folder.manifest import Fields, is_agency_code, raise_any
 from adapters.mailbox.acts import Act, Verb
 from adapters.mailbox.lookup import LetterKey
-from bus.identifiers import as_letter_id
+from bus.identifiers import AgencyCode, as_letter_id
 
 
 def read_act(fields: Fields, verb: Verb) -> Act:
@@ -37,6 +37,7 @@ def read_act(fields: Fields, verb: Verb) -> Act:
         date=fields.date("letter_date"),
         sender=fields.text("letter_sender"),
     )
+    suggested = fields.text("suggested_receiver")
     act = Act(
         verb=verb,
         letter=key,
@@ -49,7 +50,7 @@ def read_act(fields: Fields, verb: Verb) -> Act:
         reason_code=fields.text("reason_code"),
         reason_th=fields.text("reason", longest=1000),
         reason_en=fields.text("reason_en", longest=1000),
-        suggested_receiver=fields.text("suggested_receiver"),
+        suggested_receiver=AgencyCode(suggested) if suggested else None,
         recipients=fields.agencies("recipients"),
         means=fields.text("means"),
         means_reference=fields.text("means_reference"),

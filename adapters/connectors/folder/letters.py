@@ -54,7 +54,7 @@ from bus.documents.letter import (
     Signer,
 )
 from bus.errors import Transient
-from bus.identifiers import RawDigest, as_letter_id
+from bus.identifiers import AgencyCode, RawDigest, as_letter_id
 from bus.thai import now
 
 _LETTERS = UUID("1e0b7f0a-53a4-5c6e-8f7d-6c7a1d1c2f11")
@@ -179,7 +179,7 @@ def _receivers(fields: Fields, role: str) -> tuple[Receiver, ...]:
     for text in fields.texts(role):
         prefix, colon, identifier = text.partition(":")
         if is_agency_code(text):
-            found.append(Receiver(agency=text, role=role))
+            found.append(Receiver(agency=AgencyCode(text), role=role))
         elif colon and prefix == "group" and identifier:
             found.append(Receiver(group=identifier, role=role))
         elif colon and prefix == "topic" and identifier:

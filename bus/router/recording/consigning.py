@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, TypedDict
 
 from bus.errors import RefusalCode
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
 from bus.ledger.work import Lease
@@ -40,7 +40,7 @@ class Consigner:
 
     def consign(
         self,
-        agency: str,
+        agency: AgencyCode,
         number: int,
         *,
         type: str,
@@ -68,13 +68,13 @@ class Consigner:
         if leased:
             self.consigned.append(Consignment(agency, number, entry, letter, type, full, body))
 
-    def repeat(self, agency: str, number: int) -> str:
+    def repeat(self, agency: AgencyCode, number: int) -> str:
         """Say again what was said under this number."""
         self.writer.repeat(agency, number)
         self.left = True
         return "repeated"
 
-    def number(self, agency: str) -> int:
+    def number(self, agency: AgencyCode) -> int:
         """Take the next consignment number of one inbox."""
         return self.writer.numbers([agency])[agency]
 
@@ -87,7 +87,7 @@ class Bound(TypedDict, total=False):
 
 
 def still_unanswered(
-    writer: Writer, agency: str, type: str, id: str, digest: ContentDigest, *, fact: bool = False
+    writer: Writer, agency: AgencyCode, type: str, id: str, digest: ContentDigest, *, fact: bool = False
 ) -> None:
     """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance.
 
@@ -100,7 +100,7 @@ def still_unanswered(
         raise Stale
 
 
-def bound(writer: Writer, agency: str, type: str, id: str, digest: ContentDigest) -> Bound:
+def bound(writer: Writer, agency: AgencyCode, type: str, id: str, digest: ContentDigest) -> Bound:
     """Return what a verdict binds: an id belongs to the content that bore it first, also that of a machine's notice."""
     first = writer.verdict_on(agency, type, id)
     return {"id": id, "digest": digest} if first is None or not first.binds_other(digest) else {}

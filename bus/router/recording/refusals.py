@@ -13,7 +13,7 @@ from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice, ReasonText
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Refused
-from bus.identifiers import ContentDigest, RawDigest
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger.counting import ENTERED, TOLD, hour_of
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
@@ -117,7 +117,7 @@ def _words(refusal: bytes) -> tuple[ReasonText, ...]:
 
 def _has_room(writer: Writer, found: SubmissionRefused, per_hour: int) -> bool:
     """Count a refusal; tell whether it is also to be written."""
-    agency, hour = found.agency or found.delivery.agency or "", hour_of(writer.at)
+    agency, hour = found.agency or found.delivery.agency or AgencyCode(""), hour_of(writer.at)
     counts = writer.refusals.of(agency, hour)
     if counts.get(ENTERED, 0) < per_hour:
         if found.counted:

@@ -23,7 +23,7 @@ from bus.documents.signing import Signed, sign
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import Transient
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import now
 from tests.assets.factory import DGA, NAMES, NOW, OCS, OPM, SOC, letter, pin, seal
 
@@ -90,7 +90,9 @@ class Bus:
         )
         return self.message("verdict", signed.raw, submission=sha(submission))
 
-    def acceptance(self, row: OutboxEntry, recipients: Sequence[str] = (OCS,), **fields: Any) -> Message:
+    def acceptance(
+        self, row: OutboxEntry, recipients: Sequence[AgencyCode] = (OCS,), **fields: Any
+    ) -> Message:
         assert row.raw is not None
         terms = Terms(recipients=tuple(recipients), directory_version=1, calendar_version=1)
         stated: dict[str, Any] = {

@@ -24,6 +24,7 @@ from adapters.views import condition_lines
 from bus.codes import load_codes
 from bus.directory import BUS
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from bus.web import health_app
 from compose.keys import new_seal
 from tests.assets.digests import NO_BYTES
@@ -267,7 +268,7 @@ def test_a_folder_that_is_a_link_is_not_used(sender: Office, tmp_path: Path) -> 
 
 
 def test_a_condition_keeps_its_beginning_and_other_processes_see_it(
-    open_office: Callable[[str], Office], say: Say, tmp_path: Path
+    open_office: Callable[[AgencyCode], Office], say: Say, tmp_path: Path
 ) -> None:
     office = open_office(OCS)
     finding = Finding(ConditionCode.CLOCK_WRONG, "", "ช้า", "behind")

@@ -21,7 +21,7 @@ from adapters.mailbox.receipts import receipt
 from bus.documents.letter import Receiver
 from bus.documents.notice import BUS, Event, Notice
 from bus.documents.xml import open_envelope, read
-from bus.identifiers import as_letter_id
+from bus.identifiers import AgencyCode, as_letter_id
 from tests.assets import factory
 from tests.assets.factory import NOW, OCS, OPM, SOC, notice, registration, seal
 from tests.unit.adapter.network import QUICK, Office, sha
@@ -49,7 +49,7 @@ def sent(office: Office, folder: Path) -> OutboxEntry:
     return office.mailbox.outbox.get(row.id)
 
 
-def received(office: Office, sender: str, letter_id: UUID, content: bytes) -> str:
+def received(office: Office, sender: AgencyCode, letter_id: UUID, content: bytes) -> str:
     """A letter of this sender under this id, delivered; its digest."""
     first = [office.bus.directory()] if office.mailbox.directory() is None else []
     signed = office.signed(

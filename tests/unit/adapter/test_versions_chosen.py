@@ -23,8 +23,9 @@ from bus.documents.notice import Event, Notice, Officer, ReasonText
 from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode
 from tests.assets.digests import SOME_BYTES
-from tests.assets.factory import DGA, OCS, OPM, SOC, letter, notice, seal
+from tests.assets.factory import DGA, NOBODY, OCS, OPM, SOC, letter, notice, seal
 from tests.unit.adapter.network import QUICK, Office, directory, until
 from tests.unit.adapter.test_folder import LETTER, connector, lay_out, letters
 
@@ -32,15 +33,15 @@ BOTH = tuple(VERSIONS)
 GROUP = Group(id="all", name_th="ทุกหน่วยงาน", name_en="All", members=(OPM, OCS, SOC, DGA))
 TOPIC = Topic(id="news", name_th="ข่าว", name_en="News", subscribers=(SOC, DGA))
 
+UNIT = AgencyCode("0900000001")
 
-def reading(*codes: str, version: int = 1, unit_of: str = DGA) -> Directory:
+
+def reading(*codes: str, version: int = 1, unit_of: AgencyCode = DGA) -> Directory:
     """The network's directory, in which these agencies read all versions and the others the first."""
     agencies = {
         code: replace(one, reads=BOTH) if code in codes else one for code, one in directory().agencies.items()
     }
-    agencies["0900000001"] = replace(
-        agencies[OCS], code="0900000001", inbox=False, parent=unit_of, certificates=()
-    )
+    agencies[UNIT] = replace(agencies[OCS], code=UNIT, inbox=False, parent=unit_of, certificates=())
     return directory(version, agencies=agencies, groups={"all": GROUP}, topics={"news": TOPIC})
 
 
@@ -64,9 +65,9 @@ def to(*receivers: Receiver, **changes: Any) -> Letter:
         ((Receiver(agency=SOC), Receiver(agency=OCS, role="copy")), "letter/1.0"),
         ((Receiver(group="all"),), "letter/1.0"),
         ((Receiver(topic="news"),), "letter/1.1"),
-        ((Receiver(agency="0900000001"),), "letter/1.1"),
-        ((Receiver(agency=SOC), Receiver(agency="9999999999")), "letter/1.1"),
-        ((Receiver(agency="9999999999"),), "letter/1.0"),
+        ((Receiver(agency=UNIT),), "letter/1.1"),
+        ((Receiver(agency=SOC), Receiver(agency=NOBODY)), "letter/1.1"),
+        ((Receiver(agency=NOBODY),), "letter/1.0"),
     ],
 )
 def test_a_letter_is_written_in_the_newest_version_that_all_its_recipients_read(
