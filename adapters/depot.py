@@ -27,6 +27,7 @@ from adapters.refusals import FileUnavailable, refusal
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
+from bus.identifiers import RawDigest
 from bus.platform.folders import sync_folder
 from bus.retry import DEPOT, Policy
 
@@ -69,11 +70,11 @@ class DepotClient:
             trust_env=False,
         )
 
-    async def upload(self, path: Path, sha256: str, size: int) -> None:
+    async def upload(self, path: Path, sha256: RawDigest, size: int) -> None:
         """Show the depot this file; returns when it has all of it. Raises Transient or FileUnavailable."""
         await self._insist(_Upload(self, path, sha256, size))
 
-    async def download(self, sha256: str, size: int, target: Path) -> None:
+    async def download(self, sha256: RawDigest, size: int, target: Path) -> None:
         """Fetch a file; `target` appears when all of it is verified and durable. Raises Transient or FileUnavailable.
 
         What is not whole waits beside it as `<name>.part`. One download per target at a time.
@@ -147,7 +148,7 @@ class DepotClient:
 class _Upload:
     """One file on its way up."""
 
-    def __init__(self, client: DepotClient, path: Path, sha256: str, size: int) -> None:
+    def __init__(self, client: DepotClient, path: Path, sha256: RawDigest, size: int) -> None:
         self._client = client
         self._path = path
         self._sha256 = sha256
@@ -215,7 +216,7 @@ class _Upload:
 class _Download:
     """One file on its way down."""
 
-    def __init__(self, client: DepotClient, sha256: str, size: int, target: Path) -> None:
+    def __init__(self, client: DepotClient, sha256: RawDigest, size: int, target: Path) -> None:
         self._client = client
         self._sha256 = sha256
         self._size = size

@@ -16,6 +16,7 @@ from bus.codes import load_codes
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode
 from bus.thai import thai_date, thai_datetime
 
 View = dict[str, Any]
@@ -43,7 +44,7 @@ def word(event: str) -> View:
     }
 
 
-def agency(mailbox: Mailbox, code: str) -> View:
+def agency(mailbox: Mailbox, code: AgencyCode) -> View:
     """An agency with its name."""
     directory = mailbox.directory()
     known = directory.agencies.get(code) if directory else None

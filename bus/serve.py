@@ -15,6 +15,7 @@ from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.directory import Directory, PinnedCertificate
 from bus.errors import Misconfigured, Problem, Transient
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
@@ -109,11 +110,11 @@ class DirectoryInForce:
         self._looked_at = 0.0
         self._current()
 
-    def pins(self, agency: str) -> Sequence[PinnedCertificate]:
+    def pins(self, agency: AgencyCode) -> Sequence[PinnedCertificate]:
         """Return the certificates pinned for an agency or for `bus`."""
         return self._current().pins(agency)
 
-    def suspended(self, agency: str) -> bool:
+    def suspended(self, agency: AgencyCode) -> bool:
         """Whether the agency may send nothing for now."""
         found = self._current().agencies.get(agency)
         return found is not None and not found.active
@@ -138,11 +139,11 @@ class DirectoryInForce:
 
 
 def _depot(settings: BusSettings, ledger: Ledger) -> Depot:
-    def is_party(agency: str, sha256: str) -> bool:
+    def is_party(agency: AgencyCode, sha256: RawDigest) -> bool:
         with ledger.read() as reader:
             return reader.is_party(agency, sha256)
 
-    def is_named(sha256: str) -> bool:
+    def is_named(sha256: RawDigest) -> bool:
         with ledger.read() as reader:
             return reader.is_named(sha256)
 

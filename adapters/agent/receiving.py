@@ -23,6 +23,7 @@ from adapters.mailbox.receipts import failure, receipt
 from bus.broker.messages import Closed, Incoming
 from bus.errors import BusError, RefusalCode, Transient
 from bus.failpoints import reached
+from bus.identifiers import RawDigest
 from bus.logs import get, in_words
 
 _LOG = get(__name__)
@@ -47,7 +48,7 @@ class Deliveries(Protocol):
 class Downloads(Protocol):
     """Where files come from; the depot's client."""
 
-    async def download(self, sha256: str, size: int, target: Path) -> None:
+    async def download(self, sha256: RawDigest, size: int, target: Path) -> None:
         """Bring a file to `target`, which may hold its beginning.
 
         Transient when it may work later; any other BusError is the depot's refusal.

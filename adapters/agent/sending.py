@@ -32,6 +32,7 @@ from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Transient
 from bus.failpoints import reached
+from bus.identifiers import RawDigest
 from bus.logs import get, in_words
 from bus.thai import now
 
@@ -61,7 +62,7 @@ class Publisher(Protocol):
 class Uploads(Protocol):
     """Where files go; the depot's client."""
 
-    async def upload(self, path: Path, sha256: str, size: int) -> None:
+    async def upload(self, path: Path, sha256: RawDigest, size: int) -> None:
         """Return when the depot has all of the file."""
 
 
@@ -171,7 +172,7 @@ class Sender:
             with self._mailbox.transaction():
                 own = self._seal.fingerprint
                 ready += [
-                    outbox.seal(row, one.raw, hashlib.sha256(one.raw).hexdigest(), own, one.digest)
+                    outbox.seal(row, one.raw, RawDigest(hashlib.sha256(one.raw).hexdigest()), own, one.digest)
                     for row, one in signed
                 ]
         lacking = {row: [file for file in each if file.sha256 not in held] for row, each in files.items()}

@@ -10,6 +10,7 @@ from bus.documents.notice import Event, Notice
 from bus.documents.signing import Verified
 from bus.documents.xml import open_envelope
 from bus.errors import BusError, RefusalCode, Refused
+from bus.identifiers import ContentDigest, LetterId
 
 
 class Unreadable(BusError):
@@ -60,17 +61,17 @@ def verified_as_of(arrival: Arrival) -> datetime:
     return at
 
 
-def claimed(arrival: Arrival) -> tuple[str, str] | None:
+def claimed(arrival: Arrival) -> tuple[LetterId, ContentDigest] | None:
     """The letter that should have come, as the bus states it; else what the bytes claim; None if neither can be had."""
     about, stated = arrival.header("about"), arrival.header("digest")
     if about and stated:
-        return about, stated
+        return LetterId(about), ContentDigest(stated)
     try:
         envelope = open_envelope(arrival.body)
         digest = envelope.digest
     except Refused:
         return None
-    return (envelope.id, digest) if envelope.type == "letter" and envelope.id else None
+    return (LetterId(envelope.id), digest) if envelope.type == "letter" and envelope.id else None
 
 
 def ascii(body: bytes) -> str:

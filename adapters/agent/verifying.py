@@ -34,6 +34,7 @@ from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
 from bus.errors import Misconfigured, RefusalCode, Refused, Transient
+from bus.identifiers import AgencyCode, ContentDigest, as_letter_id
 from bus.logs import get, in_words
 from bus.thai import now
 
@@ -146,7 +147,7 @@ class Verifier:
             _LOG.info("directory-taken-up", version=directory.version)
 
     def _letter(self, arrival: Arrival) -> _Act:
-        verified = self._verified(arrival, arrival.header("sender"))
+        verified = self._verified(arrival, AgencyCode(arrival.header("sender")))
         letter = verified.document
         if not isinstance(letter, Letter):
             raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT, "a notice where a letter is announced")
@@ -155,7 +156,7 @@ class Verifier:
         return partial(self._mailbox.inbox.admit, arrival, letter, verified.digest)
 
     def _notice(self, arrival: Arrival) -> _Act:
-        notice = stated.the_notice(self._verified(arrival, arrival.header("sender")))
+        notice = stated.the_notice(self._verified(arrival, AgencyCode(arrival.header("sender"))))
         if notice.author != arrival.header("sender"):
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
         return partial(self._mailbox.file_notice, arrival, notice)
@@ -165,7 +166,7 @@ class Verifier:
         if notice.author != BUS:
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
         if notice.event in _OVERDUE:
-            letter = self._mailbox.sent_letter(str(notice.letter_id), notice.letter_digest or "")
+            letter = self._mailbox.sent_letter(as_letter_id(notice.letter_id), notice.letter_digest)
             if letter is None:
                 raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here")
             return partial(self._mailbox.file_notice, arrival, notice)
@@ -183,7 +184,7 @@ class Verifier:
             entered = Entered(
                 entry=int(said["entry"]),
                 id=str(UUID(said["notice"])),
-                digest=str(said["digest"]),
+                digest=ContentDigest(str(said["digest"])),
                 report="again" in said,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
@@ -200,7 +201,7 @@ class Verifier:
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, author)
         return partial(self._mailbox.take_back, arrival, verified)
 
-    def _verified(self, arrival: Arrival, signer: str) -> Verified[Letter | Notice]:
+    def _verified(self, arrival: Arrival, signer: AgencyCode) -> Verified[Letter | Notice]:
         """Gates 1 to 3, 5 and 6 of the bus, passed again here: the bus is not taken at its word."""
         envelope = open_envelope(arrival.body)
         schema.check(envelope)
@@ -211,7 +212,7 @@ class Verifier:
             envelope, pins, stated.verified_as_of(arrival), by_octets=arrival.type != arrivals.LETTER
         )
 
-    def _pins(self, agency: str) -> Sequence[PinnedCertificate]:
+    def _pins(self, agency: AgencyCode) -> Sequence[PinnedCertificate]:
         directory = self._mailbox.directory()
         return directory.pins(agency) if directory else ()
 

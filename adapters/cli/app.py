@@ -207,7 +207,7 @@ def status_view(mailbox: Mailbox) -> views.View:
 
 
 def _sent_in_full(mailbox: Mailbox, row: OutboxEntry) -> views.View:
-    notices = mailbox.notices.about(row.document_id, row.digest)
+    notices = mailbox.notices.about(row.own_letter_id, row.digest)
     return (
         views.content(row.raw or row.document)
         | views.sent(mailbox, row)

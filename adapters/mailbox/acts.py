@@ -36,7 +36,12 @@ from bus.documents.lifecycle import (
 )
 from bus.documents.notice import Event, Notice, Officer, OtherMeans, ReasonText, Registration
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.thai import now, to_buddhist
+
+Named = tuple[LetterId, ContentDigest]
+"""The letter that a notice speaks of: its id and its digest together."""
+Found = Mapping[AgencyCode, Progress[NoticeRow]]
 
 
 class Verb(StrEnum):
@@ -87,8 +92,8 @@ class Act:
     reason_code: str | None = None
     reason_th: str | None = None
     reason_en: str | None = None
-    suggested_receiver: str | None = None
-    recipients: tuple[str, ...] = ()
+    suggested_receiver: AgencyCode | None = None
+    recipients: tuple[AgencyCode, ...] = ()
     """For the sender's acts: whom it concerns, everybody if left out."""
     means: str | None = None
     means_reference: str | None = None
@@ -104,7 +109,7 @@ class Act:
             return Event.REGISTERED
         return Event.MISDIRECTED if self.suggested_receiver else Event.REFUSED
 
-    def content_key(self, digest: str) -> str:
+    def content_key(self, digest: ContentDigest) -> str:
         """The same for the same act about the same letter, whenever and through whatever it is asked for."""
         content = asdict(self) | {"verb": self.answers, "letter": digest, "reference": None}
         if self.officer_title is None:
@@ -129,7 +134,7 @@ def _perform_as_recipient(mailbox: Mailbox, act: Act) -> OutboxEntry:
             f"this letter is {letter.state}, not delivered; nothing can be said about it yet",
         )
     found = {mailbox.agency: mailbox.progress_of_received(letter)}
-    return _perform(mailbox, act, letter.letter_id, letter.digest, (mailbox.agency,), found)
+    return _perform(mailbox, act, (letter.letter_id, letter.digest), (mailbox.agency,), found)
 
 
 def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
@@ -145,19 +150,14 @@ def _perform_as_sender(mailbox: Mailbox, act: Act) -> OutboxEntry:
         listed = ", ".join(strangers)
         _refuse("recipients", f"ไม่ใช่ผู้รับของหนังสือฉบับนี้: {listed}", f"no recipients of this letter: {listed}")
     wanted = {code: found[code] for code in act.recipients or found}
-    return _perform(mailbox, act, letter.document_id, letter.digest, act.recipients, wanted)
+    return _perform(mailbox, act, (letter.own_letter_id, letter.digest), act.recipients, wanted)
 
 
 def _perform(
-    mailbox: Mailbox,
-    act: Act,
-    letter_id: str,
-    digest: str,
-    about: tuple[str, ...],
-    found: Mapping[str, Progress[NoticeRow]],
+    mailbox: Mailbox, act: Act, named: Named, about: tuple[AgencyCode, ...], found: Found
 ) -> OutboxEntry:
     """Say it, unless it is said already or the life of the letter does not permit it at one of those in `found`."""
-    event, key = act.answers, act.content_key(digest)
+    event, key = act.answers, act.content_key(named[1])
     slot = RULES[event].slot
     effective = _newest(found, slot)
     if effective and effective.outbox and (known := mailbox.outbox.get(effective.outbox)).content_key == key:
@@ -173,7 +173,7 @@ def _perform(
     answered = _newest(found, _ANSWERS_TO.get(event, slot))
     context = supersedes or (answered.notice_id if answered and answered.outbox is None else "")
     superseded = UUID(supersedes) if supersedes else None
-    notice = _notice(act, mailbox.agency, letter_id, digest, about, superseded)
+    notice = _notice(act, mailbox.agency, named, about, superseded)
     try:
         version_for(mailbox, notice)
     except Unread as exc:
@@ -186,14 +186,14 @@ _ANSWERS_TO = {Event.NUMBER_DISPUTED: Slot.ANSWER}
 """What an act answers to, where that is not what it replaces: the same act is a new one after another such fact."""
 
 
-def _newest(found: Mapping[str, Progress[NoticeRow]], slot: Slot | None) -> NoticeRow | None:
+def _newest(found: Found, slot: Slot | None) -> NoticeRow | None:
     facts = [
         progress.facts[slot] for progress in found.values() if slot is not None and slot in progress.facts
     ]
     return max(facts, key=lambda fact: fact.id, default=None)
 
 
-def _words_of(wrong: Violation, agency: str, progress: Progress[NoticeRow]) -> tuple[str, str]:
+def _words_of(wrong: Violation, agency: AgencyCode, progress: Progress[NoticeRow]) -> tuple[str, str]:
     """Why the life of the letter does not permit an act, as a clerk needs it."""
     answer = progress.facts.get(Slot.ANSWER)
     if (
@@ -215,7 +215,7 @@ def _words_of(wrong: Violation, agency: str, progress: Progress[NoticeRow]) -> t
 
 
 def _notice(
-    act: Act, author: str, letter_id: str, digest: str, about: tuple[str, ...], supersedes: UUID | None
+    act: Act, author: AgencyCode, named: Named, about: tuple[AgencyCode, ...], supersedes: UUID | None
 ) -> Notice:
     texts = (("th", act.reason_th), ("en", act.reason_en))
     return Notice(
@@ -223,8 +223,8 @@ def _notice(
         event=act.answers,
         event_uri=event_uri_of(act.answers),
         author=author,
-        letter_id=UUID(letter_id),
-        letter_digest=digest,
+        letter_id=UUID(named[0]),
+        letter_digest=named[1],
         about=about,
         event_time=now(),
         supersedes=supersedes,

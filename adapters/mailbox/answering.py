@@ -22,6 +22,7 @@ from adapters.mailbox.tables import outbox
 from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import ContentDigest, as_letter_id
 
 _WHILE_ASKED = 300.0
 """Seconds until a letter is sent again of which the bus says that it was accepted before."""
@@ -33,7 +34,7 @@ class Entered:
 
     entry: int
     id: str
-    digest: str
+    digest: ContentDigest
     report: bool
     """Whether it answers what the adapter said of itself, and not a notice about a letter."""
 
@@ -97,8 +98,8 @@ def _wait_for_copy(connection: Connection, row: OutboxEntry, receipted: Receipte
 def _answered(connection: Connection, arrival: Arrival, notice: Notice) -> OutboxEntry | None:
     """The row that a verdict is about: by the content that it names, or by the bytes where it could not be read."""
     if notice.letter_digest:
-        return entries.by_letter(connection, str(notice.letter_id), notice.letter_digest)
-    if row := entries.by_raw_sha256(connection, notice.submission_digest or ""):
+        return entries.by_letter(connection, as_letter_id(notice.letter_id), notice.letter_digest)
+    if row := entries.by_raw_sha256(connection, notice.submission_digest):
         return row
     row = entries.by_document(connection, arrival.header("about"))
     return row if row is not None and row.digest == arrival.header("digest") else None

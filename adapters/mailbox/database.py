@@ -23,6 +23,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from adapters.mailbox.tables import metadata, properties
 from bus.errors import BusError, Misconfigured, Problem, Transient
 from bus.faults import usable
+from bus.identifiers import AgencyCode
 from bus.thai import comparable
 
 LAYOUT = "1"
@@ -48,7 +49,7 @@ class _Current(threading.local):
 class Database:
     """One mailbox folder: the database, the files beside it and the lock."""
 
-    def __init__(self, folder: Path, agency: str) -> None:
+    def __init__(self, folder: Path, agency: AgencyCode) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
         self.agency = agency

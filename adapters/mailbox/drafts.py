@@ -1,14 +1,16 @@
-"""A letter or a notice as a row of the outbox, before it is sealed."""
+"""A letter, a notice or a report as a row of the outbox, before it is sealed."""
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-from adapters.mailbox.entries import OutboxState
+from adapters.mailbox.entries import REPORT, OutboxState
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.xml import build, content_digest, to_bytes, without
+from bus.identifiers import ContentDigest
 from bus.thai import normalise_number, now
 
 _DIFFERS_EACH_TIME = {Letter: ("SendDate",), Notice: ("NoticeID", "EventTime")}
@@ -36,6 +38,22 @@ def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
         "date": letter.date.isoformat(),
         "subject": letter.content.subject if letter.content else None,
         "summary": letter.kind,
+    }
+
+
+def report_values(report_id: str, octets: bytes, summary: str) -> dict[str, Any]:
+    """A report as a row of the outbox."""
+    digest = ContentDigest(hashlib.sha256(octets).hexdigest())
+    return {
+        "type": REPORT,
+        "reference": f"{REPORT}:{report_id}",
+        "document_id": report_id,
+        "content_key": digest,
+        "document": octets,
+        "digest": digest,
+        "summary": summary,
+        "state": OutboxState.WAITING,
+        "created_at": now().isoformat(),
     }
 
 

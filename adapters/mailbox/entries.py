@@ -12,6 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, u
 
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
 from bus.errors import BusError, RefusalCode
+from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.thai import now
 
 
@@ -45,13 +46,13 @@ class OutboxEntry:
     type: str
     reference: str
     document_id: str
-    letter_id: str | None
+    letter_id: LetterId | None
     """Of a notice: the letter that it is about."""
     content_key: str
     document: bytes
-    digest: str
+    digest: ContentDigest
     raw: bytes | None
-    submission: str | None
+    submission: RawDigest | None
     sealed_with: str | None
     number: str | None
     date: str | None
@@ -65,12 +66,17 @@ class OutboxEntry:
     answered_at: str | None
     verdict: bytes | None
     entry: int | None
-    recipients: tuple[str, ...]
+    recipients: tuple[AgencyCode, ...]
     """The recipients that the bus froze when it accepted the letter."""
     flags: str | None
     """What the bus noticed about it (`same-number`, `held`, …), joined by commas."""
     refusal: str | None
     refusal_detail: str | None
+
+    @property
+    def own_letter_id(self) -> LetterId:
+        """Of a letter: what the document's id is."""
+        return LetterId(self.document_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,7 @@ class OutboxFile:
 
     position: int
     name: str
-    sha256: str
+    sha256: RawDigest
     size: int
     uploaded_at: float | None
     """When the depot was last seen to have it (Unix time)."""
@@ -92,7 +98,7 @@ class Receipted:
     state: OutboxState
     verdict: bytes | None = None
     entry: int | None = None
-    recipients: tuple[str, ...] = ()
+    recipients: tuple[AgencyCode, ...] = ()
     flags: str | None = None
     refusal: str | None = None
     refusal_detail: str | None = None
@@ -117,13 +123,15 @@ class Attempt:
     """Why it will not be submitted as it is: the depot, or a proxy, does not take a file of it."""
 
 
-def by_raw_sha256(connection: Connection, submission: str) -> OutboxEntry | None:
+def by_raw_sha256(connection: Connection, submission: RawDigest | None) -> OutboxEntry | None:
     """The row whose signed bytes have this SHA-256."""
     row = connection.execute(_BY_SUBMISSION, {"submission": submission}).mappings().first()
     return outgoing(row) if row else None
 
 
-def by_letter(connection: Connection, letter_id: str, digest: str) -> OutboxEntry | None:
+def by_letter(
+    connection: Connection, letter_id: LetterId, digest: ContentDigest | None
+) -> OutboxEntry | None:
     """This agency's own letter of that id and digest."""
     query = select(outbox).where(
         outbox.c.type == "letter", outbox.c.document_id == letter_id, outbox.c.digest == digest

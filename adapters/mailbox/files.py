@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bus.errors import BusError
+from bus.identifiers import RawDigest
 from bus.platform.folders import sync_folder
 
 _CHUNK = 1024 * 1024
@@ -25,7 +26,7 @@ class FileChanged(BusError):
 class Fingerprint:
     """What a letter states about a file's bytes."""
 
-    sha256: str
+    sha256: RawDigest
     size: int
 
 
@@ -37,7 +38,7 @@ def fingerprint(path: Path) -> Fingerprint:
         while piece := file.read(_CHUNK):
             digest.update(piece)
             size += len(piece)
-    return Fingerprint(digest.hexdigest(), size)
+    return Fingerprint(RawDigest(digest.hexdigest()), size)
 
 
 class FileStore:
@@ -48,20 +49,20 @@ class FileStore:
         self.partial = folder / "partial"
         self.partial.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def path(self, sha256: str) -> Path:
+    def path(self, sha256: RawDigest) -> Path:
         """Where the file is, or would be."""
         return self.folder / sha256[:2] / sha256
 
-    def holds(self, sha256: str, size: int) -> bool:
+    def holds(self, sha256: RawDigest, size: int) -> bool:
         """Whether the file is here; what bears its name was verified and synced before it got the name."""
         path = self.path(sha256)
         return path.is_file() and path.stat().st_size == size
 
-    def set_aside(self, sha256: str) -> None:
+    def set_aside(self, sha256: RawDigest) -> None:
         """Have a file here no more whose bytes were found to be others; they stay beside the partial ones."""
         os.replace(self.path(sha256), self.partial / f"damaged-{sha256}")
 
-    def sync(self, files: Iterable[str]) -> None:
+    def sync(self, files: Iterable[RawDigest]) -> None:
         """Make the names of files that are here durable; `admit` has done so for what it has returned from."""
         for folder in {self.path(sha256).parent for sha256 in files}:
             sync_folder(folder)
@@ -91,7 +92,7 @@ class FileStore:
                     bytes_out.write(piece)
             if copied != size:
                 raise FileChanged(f"{copied} bytes or more were read, where the file had {size}")
-            yield scratch, Fingerprint(digest.hexdigest(), copied)
+            yield scratch, Fingerprint(RawDigest(digest.hexdigest()), copied)
 
     def admit(self, arrived: Path, expected: Fingerprint) -> None:
         """Verify a complete file on this disk, sync it and give it its name; FileChanged when it is another one."""

@@ -21,6 +21,7 @@ from adapters.mailbox.tables import inbox, inbox_files, news
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.thai import normalise_number, now
 
 
@@ -48,11 +49,11 @@ class InboxLetter:
     id: int
     arrival: int
     consignment: int
-    letter_id: str
-    sender: str
+    letter_id: LetterId
+    sender: AgencyCode
     sender_name: str
-    digest: str
-    addressed: str
+    digest: ContentDigest
+    addressed: AgencyCode
     flags: tuple[str, ...]
     entry: int | None
     number: str | None
@@ -71,7 +72,7 @@ class InboxFile:
 
     position: int
     name: str
-    sha256: str
+    sha256: RawDigest
     size: int
     media_type: str
     stored: bool
@@ -83,7 +84,7 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def admit(self, arrival: Arrival, letter: Letter, digest: str) -> InboxLetter | None:
+    def admit(self, arrival: Arrival, letter: Letter, digest: ContentDigest) -> InboxLetter | None:
         """Add a verified letter; None if it is here already. Refused if its id stands for another content."""
         sender, letter_id = letter.sender.agency, str(letter.letter_id)
         with self._database.writing() as connection:
@@ -178,9 +179,9 @@ class Inbox:
     def letters(
         self,
         *,
-        letter_id: str | None = None,
+        letter_id: LetterId | None = None,
         number: str | None = None,
-        digest: str | None = None,
+        digest: ContentDigest | None = None,
         limit: int = 1000,
     ) -> list[InboxLetter]:
         """Letters, newest first; only those of an id, a number or a content digest if one is given."""
@@ -195,7 +196,7 @@ class Inbox:
             return [_received(row) for row in connection.execute(query).mappings()]
 
 
-def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: str) -> int:
+def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: ContentDigest) -> int:
     values = {
         "arrival": arrival.id,
         "consignment": arrival.consignment,

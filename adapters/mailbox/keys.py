@@ -10,6 +10,7 @@ from cryptography import x509
 from bus.directory import Directory
 from bus.documents.certificates import objection
 from bus.documents.seal import fingerprint_of
+from bus.identifiers import AgencyCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class KeyState:
 
 
 def key_state(
-    certificate: x509.Certificate, agency: str, directory: Directory | None, at: datetime
+    certificate: x509.Certificate, agency: AgencyCode, directory: Directory | None, at: datetime
 ) -> KeyState:
     """What is known of a certificate of this agency at a time."""
     fingerprint = fingerprint_of(certificate)

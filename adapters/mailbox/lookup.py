@@ -10,6 +10,7 @@ from adapters.mailbox.entries import OutboxEntry
 from adapters.mailbox.inbox import InboxLetter
 from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.mistakes import Mistake, Mistaken
+from bus.identifiers import LetterId
 from bus.thai import thai_date
 
 _Row = TypeVar("_Row", InboxLetter, OutboxEntry)
@@ -19,7 +20,7 @@ _Row = TypeVar("_Row", InboxLetter, OutboxEntry)
 class LetterKey:
     """What an office says of the letter that it means; what is left out does not narrow the search."""
 
-    letter_id: str | None = None
+    letter_id: LetterId | None = None
     reference: str | None = None
     """Of a letter that this agency sent."""
     number: str | None = None
@@ -57,7 +58,7 @@ def any_key(text: str) -> LetterKey:
     """The key of what a person typed: a LetterID if it looks like one, else a number."""
     plain = text.strip().lower()
     is_id = len(plain) == 36 and plain.count("-") == 4
-    return LetterKey(letter_id=plain) if is_id else LetterKey(number=text)
+    return LetterKey(letter_id=LetterId(plain)) if is_id else LetterKey(number=text)
 
 
 def _fits(row: InboxLetter | OutboxEntry, key: LetterKey) -> bool:

@@ -33,12 +33,13 @@ from bus.documents.letter import Letter
 from bus.documents.lifecycle import Progress
 from bus.documents.notice import BUS, Notice
 from bus.documents.signing import Verified
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 
 
 class Mailbox:
     """An agency's mailbox in a folder of its own; several processes may open it, one may run on it."""
 
-    def __init__(self, folder: Path, agency: str) -> None:
+    def __init__(self, folder: Path, agency: AgencyCode) -> None:
         self.agency = agency
         self._database = Database(folder, agency)
         self.store = FileStore(folder / "files")
@@ -130,7 +131,7 @@ class Mailbox:
             conclude(connection, arrival.id, ArrivalState.DUPLICATE if new is None else ArrivalState.DONE)
         return new is not None
 
-    def sent_letter(self, letter_id: str, digest: str) -> OutboxEntry | None:
+    def sent_letter(self, letter_id: LetterId, digest: ContentDigest | None) -> OutboxEntry | None:
         """This agency's own letter of that id and content."""
         with self._database.reading() as connection:
             return entries.by_letter(connection, letter_id, digest)
@@ -141,11 +142,11 @@ class Mailbox:
 
     def progress_of_sent(
         self, row: OutboxEntry, only: Collection[str] | None = None
-    ) -> dict[str, Progress[NoticeRow]]:
+    ) -> dict[AgencyCode, Progress[NoticeRow]]:
         """The same, as the life of a letter has it."""
         wanted = {code: code for code in row.recipients if only is None or code in only}
         authors = None if only is None else {*wanted, self.agency, BUS}
-        notices = self.notices.about(row.document_id, row.digest, authors=authors)
+        notices = self.notices.about(row.own_letter_id, row.digest, authors=authors)
         return fold(wanted, self.agency, notices, all_of_them=only is None)
 
     def state_of_received(self, row: InboxLetter) -> RecipientState:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bus.identifiers import RawDigest
+
 
 class ArrivalState(StrEnum):
     """What became of an arrival."""
@@ -35,7 +37,7 @@ class Arrival:
     id: int
     consignment: int
     type: str
-    sha256: str
+    sha256: RawDigest
     headers: Mapping[str, str | int]
     body: bytes
     arrived_at: datetime

@@ -21,6 +21,7 @@ from adapters.mailbox.entries import OutboxEntry
 from adapters.mailbox.tables import news, notices
 from bus.documents.lifecycle import ONCE, PASSED
 from bus.documents.notice import Event, Notice
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 
 _BY_THE_BUS = (Event.ACCEPTED, *PASSED)
 _RECEIPTS = UUID("6d0f1f0e-5f6c-5d0b-9f0b-0c3c7f4f5a51")
@@ -36,10 +37,10 @@ class NoticeRow:
     arrival: int | None
     outbox: int | None
     event: str
-    author: str
-    about: tuple[str, ...]
-    letter_id: str | None
-    letter_digest: str | None
+    author: AgencyCode
+    about: tuple[AgencyCode, ...]
+    letter_id: LetterId | None
+    letter_digest: ContentDigest | None
     event_time: str
     supersedes: str | None
     receiving_number: str | None
@@ -49,8 +50,8 @@ class NoticeRow:
     officer: str | None
     reason_code: str | None
     reason_text: str | None
-    suggested_receiver: str | None
-    successor: str | None
+    suggested_receiver: AgencyCode | None
+    successor: AgencyCode | None
     other_means: str | None
     entry: int | None
     void: bool
@@ -74,7 +75,11 @@ class Notices:
         return row
 
     def about(
-        self, letter_id: str, digest: str | None = None, *, authors: Collection[str] | None = None
+        self,
+        letter_id: LetterId,
+        digest: ContentDigest | None = None,
+        *,
+        authors: Collection[str] | None = None,
     ) -> list[NoticeRow]:
         """Everything said about a letter (by these authors), in the order of the ledger.
 
@@ -94,7 +99,7 @@ class Notices:
             return _row(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
-def machine_notice_id(event: str, digest: str, recipient: str) -> UUID:
+def machine_notice_id(event: str, digest: ContentDigest, recipient: AgencyCode) -> UUID:
     """The id of a machine's notice, the same whenever it is made again."""
     return uuid5(_RECEIPTS, f"{event}\n{digest}\n{recipient}")
 

@@ -6,7 +6,6 @@ are resent until a verdict is there. No state is ever "failed": what is unknown 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.database import Database
-from adapters.mailbox.drafts import letter_values
+from adapters.mailbox.drafts import letter_values, report_values
 from adapters.mailbox.due import DUE, NEXT_DUE
 from adapters.mailbox.entries import (
     LONGEST_PAUSE,
@@ -38,7 +37,8 @@ from adapters.mailbox.files import FileStore, Fingerprint
 from adapters.mailbox.keys import KeyState
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
-from bus.thai import comparable, normalise_number, now
+from bus.identifiers import ContentDigest, LetterId, RawDigest
+from bus.thai import comparable, normalise_number
 
 
 class Outbox:
@@ -77,7 +77,12 @@ class Outbox:
             self._files.take_in(source, Fingerprint(file.digest, file.size))
 
     def seal(
-        self, row: OutboxEntry, raw: bytes, submission: str, sealed_with: str | None = None, digest: str = ""
+        self,
+        row: OutboxEntry,
+        raw: bytes,
+        submission: RawDigest,
+        sealed_with: str | None = None,
+        digest: ContentDigest | None = None,
     ) -> OutboxEntry:
         """Keep the signed bytes, and give the row with them: what was published is replaced only after a refusal.
 
@@ -117,20 +122,8 @@ class Outbox:
 
     def put_report(self, report_id: str, octets: bytes, summary: str) -> None:
         """Put in what this adapter says about itself: it is sealed and sent until the bus has answered."""
-        digest = hashlib.sha256(octets).hexdigest()
-        values = {
-            "type": REPORT,
-            "reference": f"{REPORT}:{report_id}",
-            "document_id": report_id,
-            "content_key": digest,
-            "document": octets,
-            "digest": digest,
-            "summary": summary,
-            "state": OutboxState.WAITING,
-            "created_at": now().isoformat(),
-        }
         with self._database.writing() as connection:
-            add(connection, values)
+            add(connection, report_values(report_id, octets, summary))
             self._database.added()
 
     def send_again(self, row: int) -> None:
@@ -192,7 +185,9 @@ class Outbox:
             found = connection.execute(_FIND, {"key": key}).mappings().first()
         return outgoing(found) if found else None
 
-    def letter(self, *, letter_id: str | None = None, reference: str | None = None) -> OutboxEntry | None:
+    def letter(
+        self, *, letter_id: LetterId | None = None, reference: str | None = None
+    ) -> OutboxEntry | None:
         """The letter of ours with this id and this reference, whichever is given.
 
         A person has typed the reference: where none is so written, the only one that looks like it is meant.
@@ -253,7 +248,7 @@ class Outbox:
                 found[row].append(OutboxFile(**dict(zip(OutboxFile.__slots__, values, strict=True))))
         return found
 
-    def shown(self, files: Collection[str], since: float) -> set[str]:
+    def shown(self, files: Collection[RawDigest], since: float) -> set[RawDigest]:
         """Those of these files that the depot has taken since then, with whichever letter; not in the future."""
         values = {"files": list(files), "since": since, "now": time.time()}
         with self._database.reading() as connection:

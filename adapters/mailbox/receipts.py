@@ -9,6 +9,7 @@ from adapters.mailbox.mailbox import Mailbox
 from adapters.mailbox.notices import machine_notice_id
 from bus.codes import load_codes
 from bus.documents.notice import Event, Notice, ReasonText
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.thai import now
 
 _LONGEST_REASON = 1000
@@ -20,7 +21,9 @@ def receipt(mailbox: Mailbox, letter: InboxLetter) -> tuple[Notice, str]:
     return _machine_notice(mailbox.agency, Event.DELIVERED, letter.letter_id, letter.digest)
 
 
-def failure(mailbox: Mailbox, letter_id: str, digest: str, code: str, detail: str = "") -> tuple[Notice, str]:
+def failure(
+    mailbox: Mailbox, letter_id: LetterId, digest: ContentDigest, code: str, detail: str = ""
+) -> tuple[Notice, str]:
     """The machine's notice that a letter cannot be handed over for good, with its reference."""
     known = load_codes().refusals.get(code)
     th, en = (known.th, known.en) if known else (code, code)
@@ -38,10 +41,10 @@ def event_uri_of(event: str) -> str | None:
 
 
 def _machine_notice(
-    author: str,
+    author: AgencyCode,
     event: Event,
-    letter_id: str,
-    digest: str,
+    letter_id: LetterId,
+    digest: ContentDigest,
     code: str | None = None,
     texts: tuple[ReasonText, ...] = (),
 ) -> tuple[Notice, str]:

@@ -9,13 +9,14 @@ from adapters.mailbox.notices import NoticeRow
 from bus.documents import lifecycle
 from bus.documents.lifecycle import BY_SENDER, PASSED, Progress, Slot, Violation
 from bus.documents.notice import BUS
+from bus.identifiers import AgencyCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientState:
     """One recipient's dealing with one letter, as far as it is known here."""
 
-    agency: str
+    agency: AgencyCode
     state: str = lifecycle.ACCEPTED
     """The outcome; the bus answers for the letter from its acceptance on."""
     since: str | None = None
@@ -28,8 +29,8 @@ class RecipientState:
     registered_at: str | None = None
     reason_code: str | None = None
     reason_text: str | None = None
-    suggested_receiver: str | None = None
-    successor: str | None = None
+    suggested_receiver: AgencyCode | None = None
+    successor: AgencyCode | None = None
     withdrawal: str | None = None
     """`requested`, `granted` or `declined`."""
     disputed: bool = False
@@ -38,20 +39,24 @@ class RecipientState:
     """The deadlines that the bus saw pass in silence, and that are still open."""
 
 
-def views_of(found: Mapping[str, Progress[NoticeRow]]) -> list[RecipientState]:
+def views_of(found: Mapping[AgencyCode, Progress[NoticeRow]]) -> list[RecipientState]:
     """Give each recipient's state as plain values, in their order."""
     return [_view(agency, progress) for agency, progress in found.items()]
 
 
 def fold(
-    recipients: Mapping[str, str], sender: str, notices: Sequence[NoticeRow], *, all_of_them: bool = True
-) -> dict[str, Progress[NoticeRow]]:
+    recipients: Mapping[AgencyCode, AgencyCode],
+    sender: AgencyCode,
+    notices: Sequence[NoticeRow],
+    *,
+    all_of_them: bool = True,
+) -> dict[AgencyCode, Progress[NoticeRow]]:
     """Give how far the letter has come with each recipient, by the notices in the order of the ledger.
 
     `recipients`: the agencies of the frozen set, each with the code that the letter addressed; not `all_of_them` where
     only some are known or wanted here. What the life of a letter does not permit counts for nothing, as at the bus.
     """
-    found: dict[str, Progress[NoticeRow]] = {agency: Progress() for agency in recipients}
+    found: dict[AgencyCode, Progress[NoticeRow]] = {agency: Progress() for agency in recipients}
     here = {*recipients, *recipients.values()}
     for notice in notices:
         if notice.void:
@@ -70,13 +75,15 @@ def fold(
     return found
 
 
-def _permitted(notice: NoticeRow, about: tuple[str, ...], found: Mapping[str, Progress[NoticeRow]]) -> bool:
+def _permitted(
+    notice: NoticeRow, about: tuple[AgencyCode, ...], found: Mapping[AgencyCode, Progress[NoticeRow]]
+) -> bool:
     return not any(
         lifecycle.violation(notice.event, notice.supersedes, agency, found[agency]) for agency in about
     )
 
 
-def _pass(found: dict[str, Progress[NoticeRow]], notice: NoticeRow) -> None:
+def _pass(found: dict[AgencyCode, Progress[NoticeRow]], notice: NoticeRow) -> None:
     deadline = {str(event): passed for event, passed in PASSED.items()}.get(notice.event)
     if deadline is None:
         return
@@ -86,7 +93,7 @@ def _pass(found: dict[str, Progress[NoticeRow]], notice: NoticeRow) -> None:
             found[agency] = found[agency].passed(deadline)
 
 
-def _view(agency: str, progress: Progress[NoticeRow]) -> RecipientState:
+def _view(agency: AgencyCode, progress: Progress[NoticeRow]) -> RecipientState:
     facts, effective = progress.facts, progress.effective
     answer = facts.get(Slot.ANSWER)
     withdrawal = facts.get(Slot.WITHDRAWAL)

@@ -15,6 +15,7 @@ from bus.documents.lifecycle import BY_SENDER
 from bus.documents.notice import Notice
 from bus.documents.versions import DocumentVersion, beyond, versions_of
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode, as_letter_id
 
 
 class Unread(Refused):
@@ -47,14 +48,16 @@ def version_for(mailbox: Mailbox, document: Letter | Notice) -> DocumentVersion:
     raise Unread(beyond(document, versions_of(document)[0]), able[0], unread)
 
 
-def _listeners(mailbox: Mailbox, document: Letter | Notice, directory: Directory) -> Iterator[str]:
+def _listeners(mailbox: Mailbox, document: Letter | Notice, directory: Directory) -> Iterator[AgencyCode]:
     """The codes of those to whom a document goes, before inboxes and strangers are looked at."""
     if isinstance(document, Letter):
         for one in document.receivers:
             yield from directory.addressed(agency=one.agency, group=one.group, topic=one.topic) or ()
     elif document.event in BY_SENDER:
-        letter = mailbox.outbox.letter(letter_id=str(document.letter_id))
+        letter = mailbox.outbox.letter(letter_id=as_letter_id(document.letter_id))
         yield from document.about or (letter.recipients if letter else ())
     else:
-        found = mailbox.inbox.letters(letter_id=str(document.letter_id), digest=document.letter_digest)
+        found = mailbox.inbox.letters(
+            letter_id=as_letter_id(document.letter_id), digest=document.letter_digest
+        )
         yield from (letter.sender for letter in found)

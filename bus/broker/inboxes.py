@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bus.broker.admin import Management
 from bus.broker.topology import inbox_queue
+from bus.identifiers import AgencyCode
 
 NEARLY_FULL = 0.7
 """The share of its limit from which on an inbox is warned of."""
@@ -29,11 +30,11 @@ class Inbox:
         return max(shares, default=0.0)
 
 
-def inboxes(management: Management, vhost: str) -> dict[str, Inbox]:
+def inboxes(management: Management, vhost: str) -> dict[AgencyCode, Inbox]:
     """Return every inbox of the vhost, by agency. Raises Transient, and Misconfigured for a wrong password."""
     found = management.get("queues", vhost, columns=_COLUMNS)
     return {
-        str(one["name"]).removeprefix(_PREFIX): Inbox(
+        AgencyCode(str(one["name"]).removeprefix(_PREFIX)): Inbox(
             messages=int(one.get("messages") or 0),
             bytes=int(one.get("message_bytes") or 0),
             consumers=int(one.get("consumers") or 0),
@@ -43,7 +44,7 @@ def inboxes(management: Management, vhost: str) -> dict[str, Inbox]:
     }
 
 
-def warnings(found: dict[str, Inbox], max_messages: int, max_bytes: int) -> list[str]:
+def warnings(found: dict[AgencyCode, Inbox], max_messages: int, max_bytes: int) -> list[str]:
     """Say in words which inboxes are nearly full, the fullest first."""
     fills = {code: inbox.fill(max_messages, max_bytes) for code, inbox in found.items()}
     nearly = sorted((code for code, fill in fills.items() if fill >= NEARLY_FULL), key=lambda c: -fills[c])

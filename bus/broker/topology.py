@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+from bus.identifiers import AgencyCode
+
 VHOST = "saraban"
 PARKED = "router.parked"
 DEAD = "dead"
@@ -59,18 +61,18 @@ def user_of(code: str) -> str:
     return f"agency.{code}"
 
 
-def agency_of_user(user: str) -> str | None:
+def agency_of_user(user: str) -> AgencyCode | None:
     """The agency whose user this is, if it is an agency's."""
     return _code_after("agency.", user)
 
 
-def agency_of_exchange(exchange: str) -> str | None:
+def agency_of_exchange(exchange: str) -> AgencyCode | None:
     """The agency whose submissions come through this exchange, if it is such an exchange."""
     return _code_after("submit.", exchange)
 
 
-def _code_after(prefix: str, name: str) -> str | None:
-    return name.removeprefix(prefix) or None if name.startswith(prefix) else None
+def _code_after(prefix: str, name: str) -> AgencyCode | None:
+    return AgencyCode(name.removeprefix(prefix)) or None if name.startswith(prefix) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

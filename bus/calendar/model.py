@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from typing import Any, Final
 
+from bus.identifiers import AgencyCode
 from bus.thai import BANGKOK
 from bus.toml import canonical_json
 
@@ -40,7 +41,7 @@ class Holiday:
 class Closure:
     """Days, first and last included, on which agencies do not work although others do."""
 
-    agencies: tuple[str, ...]
+    agencies: tuple[AgencyCode, ...]
     first: date
     last: date
     reason_th: str
@@ -78,14 +79,14 @@ class Calendar:
         """By when the machine's receipt is due, in Thailand's time; KeyError for an unknown speed."""
         return start.astimezone(BANGKOK) + self.deadlines[speed].receipt
 
-    def registration_due(self, speed: str, start: datetime, agency: str | None) -> datetime:
+    def registration_due(self, speed: str, start: datetime, agency: AgencyCode | None) -> datetime:
         """By when the agency's clerk has to register, in Thailand's time; KeyError for an unknown speed.
 
         Without an agency, its closures are left out: the time that holds for everyone else.
         """
         return self.after_working(self.deadlines[speed].registration, start, agency)
 
-    def after_working(self, amount: timedelta, start: datetime, agency: str | None) -> datetime:
+    def after_working(self, amount: timedelta, start: datetime, agency: AgencyCode | None) -> datetime:
         """The moment at which the agency has worked for `amount`, counted from `start`.
 
         Work that ends with the day's hours is due then, and not at the opening of the next working day.
@@ -100,7 +101,7 @@ class Calendar:
             amount -= closes - begins
         raise AssertionError("working hours do not end")  # pragma: no cover
 
-    def _working(self, day: date, agency: str | None) -> Iterator[tuple[datetime, datetime]]:
+    def _working(self, day: date, agency: AgencyCode | None) -> Iterator[tuple[datetime, datetime]]:
         while True:
             if not self._is_free(day, agency):
                 for span in self.hours[day.weekday()]:
@@ -110,13 +111,13 @@ class Calendar:
                     )
             day += _ONE_DAY
 
-    def _is_free(self, day: date, agency: str | None) -> bool:
+    def _is_free(self, day: date, agency: AgencyCode | None) -> bool:
         closures = self._closures_of.get(agency, ()) if agency else ()
         return day in self.holidays or any(each.first <= day <= each.last for each in closures)
 
     @cached_property
-    def _closures_of(self) -> Mapping[str, tuple[Closure, ...]]:
-        found: dict[str, tuple[Closure, ...]] = {}
+    def _closures_of(self) -> Mapping[AgencyCode, tuple[Closure, ...]]:
+        found: dict[AgencyCode, tuple[Closure, ...]] = {}
         for closure in self.closures:
             for agency in closure.agencies:
                 found[agency] = (*found.get(agency, ()), closure)

@@ -10,6 +10,7 @@ from typing import Final
 
 from bus.calendar.model import WEEKDAYS, Calendar, Closure, Deadline, Holiday, Span
 from bus.codes import load_codes
+from bus.identifiers import AgencyCode
 from bus.toml import Mistakes, Table, read_json, read_toml
 
 _CODE: Final = r"[0-9]{10}"
@@ -83,7 +84,9 @@ def _no_day_twice(holidays: list[Holiday], mistakes: Mistakes) -> None:
 
 def _closure(table: Table) -> Closure:
     closure = Closure(
-        agencies=table.texts("agencies", like=_CODE, meant="an agency's code of ten digits"),
+        agencies=tuple(
+            map(AgencyCode, table.texts("agencies", like=_CODE, meant="an agency's code of ten digits"))
+        ),
         first=table.day("first"),
         last=table.day("last"),
         reason_th=table.text("reason_th", meant="the reason in Thai"),

@@ -14,6 +14,7 @@ from bus.cli.finding import head_of
 from bus.cli.output import About, Column, Row, exported, iso, joined, listed
 from bus.directory import Agency
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from bus.ledger.agencies import AgencyActivity, activity_of, given_at
 from bus.ledger.database import reading
 from bus.ledger.reading import Reader
@@ -62,7 +63,7 @@ def agencies(
     """Show how each agency's adapter does: its queue, when it last sent something, and what has waited since when."""
     settings = settings_of(config)
     try:
-        queues: dict[str, Inbox] | None = _queues(settings)
+        queues: dict[AgencyCode, Inbox] | None = _queues(settings)
         away = None
     except Transient as error:
         queues, away = None, str(error)
@@ -97,7 +98,7 @@ def agencies(
     listed(f"{len(found)} agencies", _columns(), map(_row, found))
 
 
-def _queues(settings: BusSettings) -> dict[str, Inbox]:
+def _queues(settings: BusSettings) -> dict[AgencyCode, Inbox]:
     broker = settings.broker
     url = with_credentials(broker.management_url, broker.monitor_user, broker.monitor_password_text())
     with Management(url, tls=broker.management_tls()) as management:

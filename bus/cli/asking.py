@@ -16,6 +16,7 @@ from bus.codes import load_codes
 from bus.directory import BUS, Names, agencies_in, from_json
 from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.naming import meant, near
@@ -31,7 +32,7 @@ def names_of(reader: Reader) -> Names:
     return Names(agencies_in(reader.must_document(entry)) for entry in reader.every(Kind.DIRECTORY))
 
 
-def agency(names: Names, text: str | None, option: str) -> str | None:
+def agency(names: Names, text: str | None, option: str) -> AgencyCode | None:
     """Return the code of the agency that is meant; None if nothing was asked for."""
     if text is None:
         return None
@@ -81,13 +82,13 @@ def refusal(text: str | None) -> str | None:
     return None if text is None else _one_of("code of a refusal", text, known, "--code")
 
 
-def file(text: str | None, option: str = "--file") -> str | None:
+def file(text: str | None, option: str = "--file") -> RawDigest | None:
     """Return the SHA-256 that is meant: itself, or that of a file by its path."""
     if text is None or SHA256.fullmatch(text.strip().lower()):
-        return text.strip().lower() if text else None
+        return RawDigest(text.strip().lower()) if text else None
     try:
         with Path(text).open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+            return RawDigest(hashlib.file_digest(opened, "sha256").hexdigest())
     except (OSError, ValueError) as error:
         wanted = "give 64 hexadecimal digits, or the path of a file that can be read"
         raise typer.BadParameter(f"{text!r} is no SHA-256: {wanted}", param_hint=option) from error

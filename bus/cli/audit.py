@@ -15,6 +15,7 @@ from bus.cli.letters import MOST_NUMBER, finite, letters_named
 from bus.depot.store import local_contents
 from bus.errors import Misconfigured, Problem
 from bus.evidence.page import letter_of, page
+from bus.identifiers import RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.evidence import Evidence
 from bus.ledger.reading import Reader
@@ -116,7 +117,7 @@ def _written(found: Evidence, settings: BusSettings, output: Path) -> list[str]:
     return [*sorted(shown), *files.values()]
 
 
-def _copied(found: Evidence, settings: BusSettings, output: Path) -> dict[str, str]:
+def _copied(found: Evidence, settings: BusSettings, output: Path) -> dict[RawDigest, str]:
     """Copy the letter's files under their own names, as far as those are plain, else under their SHA-256.
 
     Returns the names by SHA-256.

@@ -23,6 +23,7 @@ from bus.evidence.pack import Stamp, write_pack
 from bus.evidence.page import letter_of
 from bus.evidence.stamping import stamper
 from bus.exits import NEGATIVE, USAGE, complain
+from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
 from bus.router.process import bus_seal, ledger_signer
@@ -155,7 +156,7 @@ def gathered(ledger: Ledger, settings: BusSettings, letter: int) -> Evidence:
         raise Misconfigured(Problem("the ledger", f"letter {letter}", wrong, fix)) from error
 
 
-def _files(found: Evidence, settings: BusSettings) -> dict[str, Callable[[], BinaryIO]]:
+def _files(found: Evidence, settings: BusSettings) -> dict[RawDigest, Callable[[], BinaryIO]]:
     store = local_contents(settings.depot.folder)
     document = letter_of(found)
     lost = [file.name for file in document.all_files if store.size(file.digest) is None]

@@ -21,6 +21,7 @@ from bus.cli.output import About, Column, Row, day, exported, iso, joined, liste
 from bus.cli.unaccepted import all_values, as_rows, export_columns, find_unaccepted, print_listed
 from bus.directory import Names
 from bus.evidence.words import DISPUTED, ROLES, words_of
+from bus.identifiers import AgencyCode, LetterId
 from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
@@ -89,7 +90,7 @@ def find(
     """Find letters, and submissions that were not accepted; everything given has to apply."""
     first, last = asking.dates(date)
     query: Asked = {
-        "letter_id": letter_id.lower() if letter_id else None,
+        "letter_id": LetterId(letter_id.lower()) if letter_id else None,
         "number": normalise_number(number) if number else None,
         "since": first,
         "until": last,
@@ -184,7 +185,7 @@ def _unaccepted(reader: Reader, asked: Mapping[str, Any]) -> list[UnacceptedRow]
     )
 
 
-def _has(state: LetterState, wanted: str, recipient: str | None) -> bool:
+def _has(state: LetterState, wanted: str, recipient: AgencyCode | None) -> bool:
     if wanted == asking.UNACKNOWLEDGED:
         return bool(set(state.unacknowledged) & ({recipient} if recipient else set(state.recipients)))
     of_these = [one for code, one in state.recipients.items() if recipient in (None, code)]

@@ -10,6 +10,7 @@ from typing import Any
 import typer
 
 from bus.evidence.words import shown_state
+from bus.identifiers import LetterId
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
@@ -50,7 +51,9 @@ def letters_named(reader: Reader, name: str) -> list[LetterRow]:
     if (seq := ledger_number(name)) is not None:
         row = reader.letter(seq)
         return [row] if row else []
-    return reader.find_letters(letter_id=name.lower()) or reader.find_letters(number=normalise_number(name))
+    return reader.find_letters(letter_id=LetterId(name.lower())) or reader.find_letters(
+        number=normalise_number(name)
+    )
 
 
 def dates_of(text: str | None) -> tuple[str | None, str | None]:

@@ -18,6 +18,7 @@ from bus.cli.letters import ledger_number
 from bus.documents.notes import log_key
 from bus.errors import Misconfigured, Problem
 from bus.exits import NEGATIVE
+from bus.identifiers import LetterId
 from bus.ledger import halt
 from bus.ledger.database import reading
 from bus.ledger.findings import Report
@@ -161,7 +162,7 @@ def _proofs(reader: Reader, what: str) -> dict[str, Any]:
     if (number := ledger_number(what)) is not None:
         seqs = [number]
     else:
-        rows = reader.find_letters(letter_id=what.lower()) or reader.find_letters(
+        rows = reader.find_letters(letter_id=LetterId(what.lower())) or reader.find_letters(
             number=normalise_number(what)
         )
         seqs = [entry.seq for row in rows for entry in reader.entries_of(row.letter)]

@@ -14,6 +14,7 @@ from bus.directory import BUS, Names, from_json
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.evidence.words import DEADLINES
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
 
@@ -126,7 +127,7 @@ def _readings_columns(names: Names) -> list[Column]:
 
 def _keys(reader: Reader, only: Only) -> Iterator[Row]:
     """What each version of the directory changed about certificates."""
-    before: dict[str, tuple[str, object]] = {}
+    before: dict[str, tuple[AgencyCode, object]] = {}
     for entry in reader.every(Kind.DIRECTORY):
         directory = from_json(reader.must_document(entry))
         holders = [BUS, *directory.agencies]

@@ -16,6 +16,7 @@ from bus.cli.output import About, Column, Row, day, exported, joined, listed, mo
 from bus.cli.report_rows import REPORTS
 from bus.directory import Names
 from bus.documents.lifecycle import ON_HOLD
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.state import LetterState
@@ -108,12 +109,12 @@ def _columns(names: Names) -> list[Column]:
     ]
 
 
-def _by_missing(names: Names, missing: Mapping[str, list[str]]) -> str:
+def _by_missing(names: Names, missing: Mapping[str, list[AgencyCode]]) -> str:
     return "; ".join(f"{_MISSING[what][1]}: {joined(map(names.short, who))}" for what, who in missing.items())
 
 
 def _outstanding(
-    reader: Reader, agency: str | None, speed: str | None, accepted_by: str
+    reader: Reader, agency: AgencyCode | None, speed: str | None, accepted_by: str
 ) -> Iterator[dict[str, Any]]:
     before = None
     while rows := reader.find_letters(recipient=agency, accepted_by=accepted_by, before=before, limit=_PAGE):
@@ -126,9 +127,9 @@ def _outstanding(
                 yield row_of(row) | {"silent": silent, "missing": _missing(states[row.letter], silent)}
 
 
-def _missing(state: LetterState, silent: list[str]) -> dict[str, list[str]]:
+def _missing(state: LetterState, silent: list[AgencyCode]) -> dict[str, list[AgencyCode]]:
     """Return the silent ones by what has not happened: by whom each is to be asked."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[AgencyCode]] = {}
     for code in silent:
         one = state.recipients[code]
         what = (

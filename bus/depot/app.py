@@ -41,6 +41,7 @@ from bus.directory import PinnedCertificate
 from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
 from bus.errors import Transient
+from bus.identifiers import AgencyCode, RawDigest
 from bus.metrics import CONTENT_TYPE, exposition
 
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
@@ -54,9 +55,9 @@ _log = logs.get(__name__)
 class Access:
     """What the depot asks the directory in force."""
 
-    pins_of: Callable[[str], Sequence[PinnedCertificate]]
+    pins_of: Callable[[AgencyCode], Sequence[PinnedCertificate]]
     """The certificates pinned for an agency, or for `bus`; none for a stranger."""
-    suspended: Callable[[str], bool]
+    suspended: Callable[[AgencyCode], bool]
     """Whether an agency may fetch files and not send any."""
 
 
@@ -242,13 +243,13 @@ class _Desk:
         at = datetime.fromtimestamp(self._clock(), UTC)
         return open_request_token(token, self._access.pins_of, request.method, request.scope["path"], at)
 
-    def _agency(self, request: Request) -> str:
+    def _agency(self, request: Request) -> AgencyCode:
         issuer = self._claims(request).issuer
         if not AGENCY.fullmatch(issuer):
             raise RequestRefused(Refusal.NOT_YOURS)
         return issuer
 
-    def _sender(self, request: Request) -> str:
+    def _sender(self, request: Request) -> AgencyCode:
         claims = self._spent(request)
         if not AGENCY.fullmatch(claims.issuer):
             raise RequestRefused(Refusal.NOT_YOURS)
@@ -263,7 +264,7 @@ class _Desk:
 
     # ── bytes in, bytes out ────────────────────────────────────────────────────────────────────────
 
-    async def _receive(self, request: Request, sha256: str, upload: Upload) -> Response:
+    async def _receive(self, request: Request, sha256: RawDigest, upload: Upload) -> Response:
         with upload, self._uploads.track_inprogress():
             await self._write_body(request, upload)
             new = await run_sync(upload.finish)
@@ -335,11 +336,11 @@ class _FileResponse(StreamingResponse):
                 _log.info("download-abandoned")
 
 
-def _sha256(request: Request) -> str:
+def _sha256(request: Request) -> RawDigest:
     sha256: str = request.path_params["sha256"]
     if not SHA256.fullmatch(sha256):
         raise RequestRefused(Refusal.FILE_UNKNOWN)
-    return sha256
+    return RawDigest(sha256)
 
 
 def _number(request: Request, *names: str) -> int | None:
@@ -377,7 +378,7 @@ async def _short_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _stored(sha256: str, size: int, *, new: bool) -> Response:
+def _stored(sha256: RawDigest, size: int, *, new: bool) -> Response:
     return JSONResponse({"sha256": sha256, "size": size}, 201 if new else 200)
 
 

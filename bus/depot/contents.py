@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, Protocol
 
 from bus.depot.refusals import Refusal, RequestRefused
+from bus.identifiers import AgencyCode, RawDigest
 from bus.platform.folders import sync_folder
 
 BLOCK = 256 * 1024
@@ -28,16 +29,16 @@ _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 class ContentStore(Protocol):
     """Whole, verified files by SHA-256: what a local folder and an S3-compatible bucket can both do."""
 
-    def size(self, sha256: str) -> int | None:
+    def size(self, sha256: RawDigest) -> int | None:
         """Bytes; None when it is not there."""
 
-    def put(self, source: Path, sha256: str) -> None:
+    def put(self, source: Path, sha256: RawDigest) -> None:
         """Take over a verified, synced file; when this returns, it is durable under its address and `source` gone."""
 
-    def open(self, sha256: str, start: int = 0) -> BinaryIO:
+    def open(self, sha256: RawDigest, start: int = 0) -> BinaryIO:
         """Open for reading from `start`; raises FileNotFoundError."""
 
-    def remove(self, sha256: str) -> None:
+    def remove(self, sha256: RawDigest) -> None:
         """Let go of it; nothing happens when it is not there."""
 
 
@@ -48,14 +49,14 @@ class LocalStore:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def size(self, sha256: str) -> int | None:
+    def size(self, sha256: RawDigest) -> int | None:
         """Bytes; None when it is not there."""
         try:
             return self._path(sha256).stat().st_size
         except FileNotFoundError:
             return None
 
-    def put(self, source: Path, sha256: str) -> None:
+    def put(self, source: Path, sha256: RawDigest) -> None:
         """Rename; the old name and the new one are synced before this returns."""
         target = self._path(sha256)
         with disk_full_is_refused():
@@ -66,17 +67,17 @@ class LocalStore:
             sync_folder(target.parent)
             sync_folder(source.parent)
 
-    def open(self, sha256: str, start: int = 0) -> BinaryIO:
+    def open(self, sha256: RawDigest, start: int = 0) -> BinaryIO:
         """Open for reading from `start`; raises FileNotFoundError."""
         file = self._path(sha256).open("rb", buffering=0)
         file.seek(start)
         return file
 
-    def remove(self, sha256: str) -> None:
+    def remove(self, sha256: RawDigest) -> None:
         """Unlink; a reader that has it open reads on."""
         self._path(sha256).unlink(missing_ok=True)
 
-    def _path(self, sha256: str) -> Path:
+    def _path(self, sha256: RawDigest) -> Path:
         return self._folder / sha256[:2] / sha256
 
 
@@ -92,14 +93,14 @@ class Incoming:
         """Bytes of the disk that no upload may use."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def size(self, agency: str, sha256: str) -> int:
+    def size(self, agency: AgencyCode, sha256: RawDigest) -> int:
         """Bytes received so far, of this agency, of this file."""
         try:
             return self._path(agency, sha256).stat().st_size
         except FileNotFoundError:
             return 0
 
-    def open(self, agency: str, sha256: str) -> Part:
+    def open(self, agency: AgencyCode, sha256: RawDigest) -> Part:
         """Open to go on, or to begin; raises RequestRefused(BUSY) while another connection or process has it open."""
         path = self._path(agency, sha256)
         with disk_full_is_refused():
@@ -111,7 +112,7 @@ class Incoming:
         if shutil.disk_usage(self._folder).free - size < self._reserve:
             raise RequestRefused(Refusal.FULL)
 
-    def remove(self, agency: str, sha256: str) -> bool:
+    def remove(self, agency: AgencyCode, sha256: RawDigest) -> bool:
         """Let go of what was received; False when it is just being received."""
         path = self._path(agency, sha256)
         if not path.exists():
@@ -123,7 +124,7 @@ class Incoming:
             return False
         return True
 
-    def _path(self, agency: str, sha256: str) -> Path:
+    def _path(self, agency: AgencyCode, sha256: RawDigest) -> Path:
         return self._folder / agency / f"{sha256}.part"
 
 
@@ -154,12 +155,12 @@ class Part:
                 self._hashed = self.received
                 view = view[written:]
 
-    def seal(self) -> str:
+    def seal(self) -> RawDigest:
         """Make the bytes durable and return their SHA-256."""
         self._catch_up()
         with disk_full_is_refused():
             os.fsync(self._file)
-        return self._hash.hexdigest()
+        return RawDigest(self._hash.hexdigest())
 
     def remove(self) -> None:
         """Let go of the bytes; a full disk has their room at once, and not only when the file is closed."""

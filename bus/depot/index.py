@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bus.depot.refusals import Refusal, RequestRefused
 from bus.errors import Transient
 from bus.faults import usable
+from bus.identifiers import AgencyCode, RawDigest
 
 _metadata = sa.MetaData()
 
@@ -69,7 +70,7 @@ _MANY = 400
 
 _READING = {"saraban_reading": True}
 
-Pair = tuple[str, str]
+Pair = tuple[AgencyCode, RawDigest]
 """Agency and SHA-256."""
 
 
@@ -97,7 +98,7 @@ class Index:
         with self._reading() as connection:
             connection.execute(sa.select(1))
 
-    def shown(self, agency: str, sha256: str) -> bool:
+    def shown(self, agency: AgencyCode, sha256: RawDigest) -> bool:
         """Whether this agency has streamed all of this file to the depot."""
         query = sa.select(1).where(_presence.c.agency == agency, _presence.c.sha256 == sha256)
         with self._reading() as connection:
@@ -121,7 +122,9 @@ class Index:
             self._put(connection, _hold, *rows)
             return known_pairs
 
-    def reserve(self, agency: str, sha256: str, length: int | None, most: int, quota: int, now: int) -> int:
+    def reserve(
+        self, agency: AgencyCode, sha256: RawDigest, length: int | None, most: int, quota: int, now: int
+    ) -> int:
         """Set room aside for an upload and return how much.
 
         Without a length that is whatever the quota leaves, up to `most`. Raises RequestRefused(QUOTA).
@@ -136,13 +139,13 @@ class Index:
             self._put(connection, _upload, row)
             return space
 
-    def forget_upload(self, agency: str, sha256: str) -> None:
+    def forget_upload(self, agency: AgencyCode, sha256: RawDigest) -> None:
         """Give back the room that was set aside."""
         with self._writing() as connection:
             _delete(connection, _upload, agency, sha256)
 
     @contextmanager
-    def arriving(self, agency: str, sha256: str, size: int, now: int) -> Iterator[None]:
+    def arriving(self, agency: AgencyCode, sha256: RawDigest, size: int, now: int) -> Iterator[None]:
         """Lock the file while its bytes are put in place; afterwards the agency has shown it."""
         with self._writing() as connection:
             self._put(connection, _file, {"sha256": sha256})
@@ -151,7 +154,7 @@ class Index:
             self._put(connection, _presence, row)
             _delete(connection, _upload, agency, sha256)
 
-    def lapsed(self, now: int, cutoff: int) -> list[str]:
+    def lapsed(self, now: int, cutoff: int) -> list[RawDigest]:
         """Files of which some presence is older than the cutoff, held no longer and not yet known to be named."""
         live = sa.exists().where(
             _hold.c.agency == _presence.c.agency,
@@ -168,14 +171,14 @@ class Index:
         with self._reading() as connection:
             return [(agency, sha256) for agency, sha256 in connection.execute(query)]
 
-    def mark_named(self, sha256: str, cutoff: int) -> None:
+    def mark_named(self, sha256: RawDigest, cutoff: int) -> None:
         """Note that a letter names the file: its presences stay, off the quota."""
         rows = sa.update(_presence).where(_presence.c.sha256 == sha256, _lapsed(cutoff))
         with self._writing() as connection:
             connection.execute(rows.values(named=True))
 
     @contextmanager
-    def leaving(self, sha256: str, now: int, cutoff: int) -> Iterator[bool]:
+    def leaving(self, sha256: RawDigest, now: int, cutoff: int) -> Iterator[bool]:
         """Drop the file's lapsed presences, under its lock; yields whether nobody is left and the bytes may go."""
         with self._writing() as connection:
             self._put(connection, _file, {"sha256": sha256})
@@ -217,7 +220,7 @@ class Index:
 
 
 def _shown_by(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:
-    by_agency: dict[str, set[str]] = {}
+    by_agency: dict[AgencyCode, set[RawDigest]] = {}
     for agency, sha256 in pairs:
         by_agency.setdefault(agency, set()).add(sha256)
     shown: set[Pair] = set()
@@ -229,7 +232,7 @@ def _shown_by(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:
     return shown
 
 
-def _used(connection: sa.Connection, agency: str, but: str) -> int:
+def _used(connection: sa.Connection, agency: AgencyCode, but: RawDigest) -> int:
     kept = sa.select(sa.func.coalesce(sa.func.sum(_presence.c.size), 0)).where(
         _presence.c.agency == agency, _presence.c.named.is_(False), _presence.c.sha256 != but
     )
@@ -243,7 +246,7 @@ def _lapsed(cutoff: int) -> sa.ColumnElement[bool]:
     return sa.and_(_presence.c.named.is_(False), _presence.c.shown_at < cutoff)
 
 
-def _delete(connection: sa.Connection, table: sa.Table, agency: str, sha256: str) -> None:
+def _delete(connection: sa.Connection, table: sa.Table, agency: AgencyCode, sha256: RawDigest) -> None:
     connection.execute(sa.delete(table).where(table.c.agency == agency, table.c.sha256 == sha256))
 
 

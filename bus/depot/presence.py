@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bus.identifiers import AgencyCode, RawDigest
+
 MOST_CHECKS = 5_000
 """In one request; a letter of 1 MiB cannot name more files."""
 
@@ -30,8 +32,8 @@ class Presence(StrEnum):
 class Check:
     """Does this agency have this file, of this size?"""
 
-    agency: str
-    sha256: str
+    agency: AgencyCode
+    sha256: RawDigest
     size: int
 
 

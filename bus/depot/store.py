@@ -22,6 +22,7 @@ from bus.depot.contents import BLOCK, ContentStore, Incoming, LocalStore, Part
 from bus.depot.index import Index
 from bus.depot.presence import Check, Presence
 from bus.depot.refusals import Refusal, RequestRefused
+from bus.identifiers import AgencyCode, RawDigest
 
 __all__ = [
     "BLOCK",
@@ -69,8 +70,8 @@ class Depot:
         incoming: Incoming,
         index: Index,
         *,
-        parties: Callable[[str, str], bool],
-        named: Callable[[str], bool],
+        parties: Callable[[AgencyCode, RawDigest], bool],
+        named: Callable[[RawDigest], bool],
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -93,14 +94,14 @@ class Depot:
 
     # ── fetching ───────────────────────────────────────────────────────────────────────────────────
 
-    def size(self, agency: str, sha256: str) -> int:
+    def size(self, agency: AgencyCode, sha256: RawDigest) -> int:
         """Bytes of a file that this agency may have; any other agency learns RequestRefused(FILE_UNKNOWN)."""
         size = self._visible(agency, sha256)
         if size is None:
             raise RequestRefused(Refusal.FILE_UNKNOWN)
         return size
 
-    def open(self, agency: str, sha256: str, start: int = 0) -> BinaryIO:
+    def open(self, agency: AgencyCode, sha256: RawDigest, start: int = 0) -> BinaryIO:
         """Open a file that this agency may have."""
         self.size(agency, sha256)
         try:
@@ -108,14 +109,14 @@ class Depot:
         except FileNotFoundError as exc:
             raise RequestRefused(Refusal.FILE_UNKNOWN) from exc
 
-    def _visible(self, agency: str, sha256: str) -> int | None:
+    def _visible(self, agency: AgencyCode, sha256: RawDigest) -> int | None:
         if self._index.shown(agency, sha256) or self._parties(agency, sha256):
             return self._contents.size(sha256)
         return None
 
     # ── uploading ──────────────────────────────────────────────────────────────────────────────────
 
-    def received(self, agency: str, sha256: str) -> int:
+    def received(self, agency: AgencyCode, sha256: RawDigest) -> int:
         """Where this agency's upload goes on; the whole size when it has the file already."""
         visible = self._visible(agency, sha256)
         return self._incoming.size(agency, sha256) if visible is None else visible
@@ -125,7 +126,7 @@ class Depot:
         if length is not None and length > self._limits.max_file_bytes:
             raise RequestRefused(Refusal.FILE_TOO_LARGE)
 
-    def renew(self, agency: str, sha256: str, length: int) -> bool:
+    def renew(self, agency: AgencyCode, sha256: RawDigest, length: int) -> bool:
         """Count a file that the agency has already as shown now; False when it has to be streamed."""
         if self._visible(agency, sha256) != length:
             return False
@@ -137,7 +138,9 @@ class Depot:
             return False
         return True
 
-    def begin(self, agency: str, sha256: str, length: int | None, *, offset: int | None = None) -> Upload:
+    def begin(
+        self, agency: AgencyCode, sha256: RawDigest, length: int | None, *, offset: int | None = None
+    ) -> Upload:
         """Begin an upload (offset None), or go on with one; the caller closes what it gets.
 
         Raises RequestRefused: FILE_TOO_LARGE, QUOTA, FULL, BUSY, OFFSET or LENGTH.
@@ -152,7 +155,9 @@ class Depot:
             part.close()
             raise
 
-    def _begun(self, agency: str, sha256: str, length: int | None, offset: int | None, part: Part) -> Upload:
+    def _begun(
+        self, agency: AgencyCode, sha256: RawDigest, length: int | None, offset: int | None, part: Part
+    ) -> Upload:
         if offset is not None and offset != part.received:
             raise RequestRefused(Refusal.OFFSET, offset=part.received)
         if offset is not None and length is not None and offset > length:
@@ -221,7 +226,7 @@ class Depot:
         ]
         return Collected(len(sizes), sum(sizes), uploads)
 
-    def _let_go(self, sha256: str, now: int, cutoff: int) -> int | None:
+    def _let_go(self, sha256: RawDigest, now: int, cutoff: int) -> int | None:
         if self._named(sha256):
             self._index.mark_named(sha256, cutoff)
             return None
@@ -242,8 +247,8 @@ class Upload:
     def __init__(
         self,
         depot: Depot,
-        agency: str,
-        sha256: str,
+        agency: AgencyCode,
+        sha256: RawDigest,
         length: int | None,
         part: Part,
         space: int,
@@ -304,8 +309,8 @@ def local_contents(folder: Path) -> LocalStore:
 def open_local_depot(
     folder: Path,
     *,
-    parties: Callable[[str, str], bool],
-    named: Callable[[str], bool],
+    parties: Callable[[AgencyCode, RawDigest], bool],
+    named: Callable[[RawDigest], bool],
     database_url: str | None = None,
     limits: Limits | None = None,
     reserve: int = 256 * 1024 * 1024,

@@ -13,10 +13,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bus.identifiers import AgencyCode
 from bus.thai import BANGKOK, normalise_number
 from bus.toml import canonical_json
 
-BUS: Final = "bus"
+BUS: Final = AgencyCode("bus")
 """The name under which the bus itself has certificates."""
 READS_BY_DEFAULT: Final = ("letter/1.0", "notice/1.0")
 
@@ -44,7 +45,7 @@ class PinnedCertificate:
 class Agency:
     """A state agency, or a unit of one."""
 
-    code: str
+    code: AgencyCode
     """Ten digits: two of the ministry, three of the department, five of the sub-unit."""
     name_th: str
     name_en: str
@@ -55,8 +56,8 @@ class Agency:
     state: State = "active"
     inbox: bool = True
     """Whether it has an inbox of its own; without one, its letters go to its parent."""
-    parent: str | None = None
-    successor: str | None = None
+    parent: AgencyCode | None = None
+    successor: AgencyCode | None = None
     """The agency that took over its letters, by merger or renaming."""
     reads: tuple[str, ...] = READS_BY_DEFAULT
     """The document versions that its adapter understands."""
@@ -79,7 +80,7 @@ class Group:
     id: str
     name_th: str
     name_en: str
-    members: tuple[str, ...]
+    members: tuple[AgencyCode, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ class Topic:
     id: str
     name_th: str
     name_en: str
-    subscribers: tuple[str, ...]
+    subscribers: tuple[AgencyCode, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ class Directory:
     """One version of the directory. (Without slots, for the sake of the cached digest.)"""
 
     version: int
-    agencies: Mapping[str, Agency]
+    agencies: Mapping[AgencyCode, Agency]
     groups: Mapping[str, Group] = field(default_factory=dict)
     topics: Mapping[str, Topic] = field(default_factory=dict)
     bus_certificates: tuple[PinnedCertificate, ...] = ()
@@ -108,22 +109,22 @@ class Directory:
         return hashlib.sha256(to_json(self)).hexdigest()
 
     @property
-    def inboxes(self) -> tuple[str, ...]:
+    def inboxes(self) -> tuple[AgencyCode, ...]:
         """The codes of all agencies that have an inbox of their own, suspended ones included."""
         return tuple(code for code, agency in self.agencies.items() if agency.inbox)
 
-    def pins(self, code: str) -> tuple[PinnedCertificate, ...]:
+    def pins(self, code: AgencyCode) -> tuple[PinnedCertificate, ...]:
         """The certificates that speak for an agency, or for the bus when `code` is `bus`; none for a stranger."""
         if code == BUS:
             return self.bus_certificates
         agency = self.agencies.get(code)
         return agency.certificates if agency else ()
 
-    def inbox_of(self, code: str) -> str | None:
+    def inbox_of(self, code: AgencyCode) -> AgencyCode | None:
         """Whose inbox a letter to `code` goes to: its own, or its nearest parent's; None for a stranger."""
         return next((each.code for each in self.line(code, "parent") if each.inbox), None)
 
-    def line(self, code: str | None, relation: Relation) -> Iterator[Agency]:
+    def line(self, code: AgencyCode | None, relation: Relation) -> Iterator[Agency]:
         """An agency, its parent (or successor), that one's, and so on; it ends, even in a circle."""
         seen: set[str] = set()
         while code is not None and code in self.agencies and code not in seen:
@@ -132,32 +133,32 @@ class Directory:
             yield agency
             code = agency.parent if relation == "parent" else agency.successor
 
-    def members(self, group: str) -> tuple[str, ...] | None:
+    def members(self, group: str) -> tuple[AgencyCode, ...] | None:
         """The codes of a group's members; None for an unknown group."""
         found = self.groups.get(group)
         return found.members if found else None
 
-    def subscribers(self, topic: str) -> tuple[str, ...] | None:
+    def subscribers(self, topic: str) -> tuple[AgencyCode, ...] | None:
         """The codes of a topic's subscribers; None for an unknown topic."""
         found = self.topics.get(topic)
         return found.subscribers if found else None
 
     def addressed(
-        self, *, agency: str | None = None, group: str | None = None, topic: str | None = None
-    ) -> tuple[str, ...] | None:
+        self, *, agency: AgencyCode | None = None, group: str | None = None, topic: str | None = None
+    ) -> tuple[AgencyCode, ...] | None:
         """The codes that an addressee of a letter stands for; None for an unknown group or topic."""
         if agency:
             return (agency,)
         return self.members(group) if group else self.subscribers(topic or "")
 
-    def reads(self, code: str, version: str) -> bool:
+    def reads(self, code: AgencyCode, version: str) -> bool:
         """Whether the adapter at whose inbox letters to `code` arrive understands `version` (`letter/1.0`)."""
         agency = self.agencies.get(code)
         if agency is not None and not agency.inbox:
-            agency = self.agencies.get(self.inbox_of(code) or "")
+            agency = self.agencies.get(self.inbox_of(code) or AgencyCode(""))
         return agency is not None and version in agency.reads
 
-    def prefix_fits(self, code: str, number: str) -> bool:
+    def prefix_fits(self, code: AgencyCode, number: str) -> bool:
         """Whether a normalised letter number begins as this agency's do; True where none are stated."""
         agency = self.agencies.get(code)
         if agency is None or not agency.prefixes:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from bus.directory.model import Agency
+from bus.identifiers import AgencyCode
 from bus.naming import nearest, plain
 
 _ASIDE = re.compile(r"\s*\([^()]*\)$")
@@ -18,10 +19,10 @@ class Names:
 
     def __init__(self, versions: Iterable[Iterable[Agency]]) -> None:
         """Take the agencies of each version, the oldest first."""
-        self.agencies: dict[str, Agency] = {}
-        self.with_inbox: set[str] = set()
+        self.agencies: dict[AgencyCode, Agency] = {}
+        self.with_inbox: set[AgencyCode] = set()
         """The codes of those that have had an inbox of their own in any version."""
-        self._called: dict[str, set[str]] = {}
+        self._called: dict[str, set[AgencyCode]] = {}
         for agency in (agency for version in versions for agency in version):
             self.agencies[agency.code] = agency
             if agency.inbox:
@@ -29,7 +30,7 @@ class Names:
             for name in _names_of(agency):
                 self._called.setdefault(plain(name), set()).add(agency.code)
 
-    def codes(self, text: str) -> tuple[str, ...]:
+    def codes(self, text: str) -> tuple[AgencyCode, ...]:
         """The codes of the agencies that are called so; usually one, none for a stranger."""
         return tuple(sorted(self._called.get(plain(text), ())))
 
@@ -38,11 +39,11 @@ class Names:
         codes = (code for key in nearest(text, self._called) for code in sorted(self._called[key]))
         return tuple(self.full(code) for code in list(dict.fromkeys(codes))[:_NEAREST])
 
-    def full(self, code: str) -> str:
+    def full(self, code: AgencyCode) -> str:
         """The code with the name, `0100500000 สำนักเลขาธิการคณะรัฐมนตรี`; the code of a stranger."""
         return f"{code} {self.agencies[code].name_th}" if code in self.agencies else code
 
-    def short(self, code: str) -> str:
+    def short(self, code: AgencyCode) -> str:
         """The code with the abbreviation, if there is one."""
         return f"{code} {self.agencies[code].abbrev_th}".strip() if code in self.agencies else code
 

@@ -26,6 +26,7 @@ from bus.directory.model import (
     State,
     Topic,
 )
+from bus.identifiers import AgencyCode
 from bus.toml import STAND_IN, Mistakes, Table, read_json, read_toml
 from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
 
@@ -62,7 +63,8 @@ def from_json(raw: bytes) -> Directory:
     """The directory of canonical JSON; Misconfigured when it is none."""
 
     def from_pem(entry: Table) -> x509.Certificate | None:
-        return _certificate(entry, "pem", entry.text("pem", like="(?s).+", meant="a certificate in PEM form"))
+        pem = entry.text("pem", like="(?s).+", meant="a certificate in PEM form")
+        return _certificate(entry, "pem", pem.encode(errors="replace"))
 
     return _read(read_json(raw, "directory"), from_pem)
 
@@ -100,7 +102,7 @@ def _read(table: Table, source: _Source) -> Directory:
 
 def _agency(table: Table, source: _Source) -> Agency:
     agency = Agency(
-        code=table.text("code", like=_CODE, meant=_CODE_MEANT),
+        code=AgencyCode(table.text("code", like=_CODE, meant=_CODE_MEANT)),
         name_th=table.text("name_th", meant="the Thai name"),
         name_en=table.text("name_en", meant="the English name"),
         abbrev_th=table.optional_text("abbrev_th", meant="the Thai abbreviation") or "",
@@ -108,8 +110,8 @@ def _agency(table: Table, source: _Source) -> Agency:
         prefixes=table.texts("prefixes", meant="how a letter number begins, such as นร 05"),
         state=_state(table),
         inbox=table.flag("inbox", default=True),
-        parent=table.optional_text("parent", like=_CODE, meant=_CODE_MEANT),
-        successor=table.optional_text("successor", like=_CODE, meant=_CODE_MEANT),
+        parent=_code(table, "parent"),
+        successor=_code(table, "successor"),
         reads=table.texts("reads", like=_VERSION, meant="a version such as letter/1.0") or READS_BY_DEFAULT,
         sealed=table.flag("sealed", default=False),
         certificates=_certificates(table, source),
@@ -120,6 +122,11 @@ def _agency(table: Table, source: _Source) -> Agency:
         table.wrong("certificates", "names none, but the agency is active", fix)
     table.close()
     return agency
+
+
+def _code(table: Table, name: str) -> AgencyCode | None:
+    stated = table.optional_text(name, like=_CODE, meant=_CODE_MEANT)
+    return None if stated is None else AgencyCode(stated)
 
 
 def _witness(table: Table) -> str | None:
@@ -146,11 +153,12 @@ def _names(table: Table) -> dict[str, str]:
     }
 
 
-def _members(table: Table, name: str, everyone: tuple[str, ...]) -> tuple[str, ...]:
+def _members(table: Table, name: str, everyone: tuple[AgencyCode, ...]) -> tuple[AgencyCode, ...]:
     if table.values.get(name) == [EVERYONE]:
-        members = table.texts(name) and everyone
+        members = everyone if table.texts(name) else ()
     else:
-        members = table.texts(name, like=_CODE, meant=f'{_CODE_MEANT}, or ["{EVERYONE}"] alone')
+        listed = table.texts(name, like=_CODE, meant=f'{_CODE_MEANT}, or ["{EVERYONE}"] alone')
+        members = tuple(map(AgencyCode, listed))
     table.close()
     return members
 
@@ -175,15 +183,13 @@ def _certificate_file(entry: Table, path: Path) -> x509.Certificate | None:
         return None
 
 
-def _certificate(
-    entry: Table, key: str, pem: str | bytes, *, shown: str = "its text"
-) -> x509.Certificate | None:
+def _certificate(entry: Table, key: str, pem: bytes, *, shown: str = "its text") -> x509.Certificate | None:
     """Exactly one certificate: of two, which one speaks for the agency would be anybody's guess."""
     try:
         with warnings.catch_warnings():
             # An odd serial number is the gates' affair; here it must not become an exception of its own.
             warnings.simplefilter("ignore")
-            found = x509.load_pem_x509_certificates(pem if isinstance(pem, bytes) else pem.encode())
+            found = x509.load_pem_x509_certificates(pem)
     except (ValueError, x509.InvalidVersion):
         found = []
     if len(found) == 1:
@@ -211,7 +217,7 @@ def _cross_check(
 
 def _relatives(mistakes: Mistakes, directory: Directory, agency: Agency) -> None:
     key = f"agency[{agency.code}]"
-    relations: tuple[tuple[Relation, str | None], ...] = (
+    relations: tuple[tuple[Relation, AgencyCode | None], ...] = (
         ("parent", agency.parent),
         ("successor", agency.successor),
     )
@@ -232,7 +238,7 @@ def _once(mistakes: Mistakes, kind: str, names: Iterable[str]) -> None:
         mistakes.note(f"{kind}[{name}]", f"stands there {counted[name]} times", "Keep one of them")
 
 
-def _known(mistakes: Mistakes, directory: Directory, key: str, codes: Iterable[str]) -> None:
+def _known(mistakes: Mistakes, directory: Directory, key: str, codes: Iterable[AgencyCode]) -> None:
     for code in codes:
         if code != STAND_IN and code not in directory.agencies:
             mistakes.note(key, f"{code} is no agency of this directory", "Add the agency, or mend the code")

@@ -18,6 +18,7 @@ from lxml import etree
 from bus.documents.methods import method_for
 from bus.documents.seal import Seal
 from bus.documents.xml import DS_NAMESPACE
+from bus.identifiers import RawDigest
 
 _ASIC = "http://uri.etsi.org/02918/v1.2.1#"
 _XADES = "http://uri.etsi.org/01903/v1.3.2#"
@@ -26,7 +27,7 @@ _SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 _PROPERTIES = "http://uri.etsi.org/01903#SignedProperties"
 
 
-def seal_members(members: Mapping[str, str], seal: Seal, at: datetime) -> bytes:
+def seal_members(members: Mapping[str, RawDigest], seal: Seal, at: datetime) -> bytes:
     """Return the signature document over members, given by name with their SHA-256 (hexadecimal)."""
     root = etree.Element(
         f"{{{_ASIC}}}XAdESSignatures", nsmap={"asic": _ASIC, "ds": DS_NAMESPACE, "xades": _XADES}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from bus.documents.binding import attribute, element, flatten, text
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,7 @@ class Contact:
 class Sender:
     """The sending agency as it stood when the letter was written: a snapshot, not an identity."""
 
-    agency: str = element("DepartmentOrganization/ID")
+    agency: AgencyCode = element("DepartmentOrganization/ID")
     """Ten digits: two of the ministry, three of the department, five of the sub-unit."""
     name: str = element("Name")
     unit: str | None = element("UnitName", default=None)
@@ -55,7 +56,7 @@ class Signer:
 class Receiver:
     """One addressee: exactly one of agency, group and topic."""
 
-    agency: str | None = element("DepartmentOrganization/ID", default=None)
+    agency: AgencyCode | None = element("DepartmentOrganization/ID", default=None)
     group: str | None = element("GroupID", default=None)
     topic: str | None = element("TopicID", default=None)
     role: str = element("RoleCode", default="to")
@@ -69,7 +70,7 @@ class Replaces:
     """The refused or withdrawn letter that this one stands in for."""
 
     letter_id: UUID = element("LetterID")
-    digest: str = element("LetterDigest")
+    digest: ContentDigest = element("LetterDigest")
     reason: str = element("Reason")
 
 
@@ -103,7 +104,7 @@ class File:
     name: str = element("Name")
     size: int = element("Size")
     """Bytes."""
-    digest: str = element("Digest")
+    digest: RawDigest = element("Digest")
     """Lower-case hexadecimal SHA-256."""
     algorithm: str = attribute("algorithm", of="Digest", default="SHA-256")
     media_type: str = attribute("mimeCode")

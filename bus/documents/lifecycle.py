@@ -23,6 +23,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from bus.documents.notice import Event
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode
 
 
 class Speaker(StrEnum):
@@ -295,8 +296,13 @@ def known(event: str) -> Event | None:
 
 
 def concerned(
-    event: str, author: str, about: Iterable[str], *, sender: str, recipients: Mapping[str, str]
-) -> tuple[str, ...] | Violation:
+    event: str,
+    author: AgencyCode,
+    about: Iterable[AgencyCode],
+    *,
+    sender: AgencyCode,
+    recipients: Mapping[AgencyCode, AgencyCode],
+) -> tuple[AgencyCode, ...] | Violation:
     """Return the recipients that a notice is about, or why its author may not say it of them.
 
     `recipients`: each agency of the frozen set with the code that the letter addressed, by either of which it is named.
@@ -319,7 +325,9 @@ def concerned(
     return Violation(RefusalCode.NOTICE_NOT_YOURS_TO_SAY, ", ".join(foreign)) if foreign else (author,)
 
 
-def violation(event: str, supersedes: str | None, agency: str, before: Progress[Any]) -> Violation | None:
+def violation(
+    event: str, supersedes: str | None, agency: AgencyCode, before: Progress[Any]
+) -> Violation | None:
     """Return why an event may not follow on this progress of a recipient; None if it may."""
     meant = known(event)
     if meant is None:

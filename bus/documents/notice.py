@@ -9,8 +9,9 @@ from uuid import UUID
 
 from bus.documents.binding import attribute, element, text
 from bus.documents.letter import Extension
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 
-BUS = "bus"
+BUS = AgencyCode("bus")
 """The author code of the bus itself; every other author is an agency's ten digits."""
 
 
@@ -76,7 +77,7 @@ class Officer:
 class Terms:
     """What the bus froze when it accepted a letter."""
 
-    recipients: tuple[str, ...] = element("RecipientID")
+    recipients: tuple[AgencyCode, ...] = element("RecipientID")
     directory_version: int = element("DirectoryVersion")
     calendar_version: int = element("CalendarVersion")
     receipt_due_by: datetime | None = element("ReceiptDueBy", default=None)
@@ -91,14 +92,14 @@ class Notice:
     event: str = element("EventCode")
     event_uri: str | None = element("EventURI", default=None)
     """`http://uri.etsi.org/19522/Event/<Name>` (ETSI EN 319 522-3), where ETSI has such an event."""
-    author: str = element("Author")
+    author: AgencyCode = element("Author")
     """Ten digits of an agency, or `bus`."""
     letter_id: UUID | None = element("LetterID", default=None)
-    letter_digest: str | None = element("LetterDigest", default=None)
+    letter_digest: ContentDigest | None = element("LetterDigest", default=None)
     """Lower-case hexadecimal digest of the letter; goes together with `letter_id`."""
-    submission_digest: str | None = element("SubmissionDigest", default=None)
+    submission_digest: RawDigest | None = element("SubmissionDigest", default=None)
     """SHA-256 of the raw bytes of a submission that could not be read as a letter; instead of the two above."""
-    about: tuple[str, ...] = element("AcceptDepartment", default=())
+    about: tuple[AgencyCode, ...] = element("AcceptDepartment", default=())
     """Codes of the recipients that the notice is about."""
     event_time: datetime = element("EventTime")
     received_time: datetime | None = element("ReceivedTime", default=None)
@@ -107,8 +108,8 @@ class Notice:
     registration: Registration | None = element("Registration", default=None)
     reason_code: str | None = element("ReasonCode", default=None)
     reason_texts: tuple[ReasonText, ...] = element("ReasonText", default=())
-    suggested_receiver: str | None = element("SuggestedReceiver", default=None)
-    successor: str | None = element("Successor", default=None)
+    suggested_receiver: AgencyCode | None = element("SuggestedReceiver", default=None)
+    successor: AgencyCode | None = element("Successor", default=None)
     officer: Officer | None = element("Officer", since="1.1", default=None)
     terms: Terms | None = element("Terms", default=None)
     examined_through: datetime | None = element("ExaminedThrough", default=None)

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from bus.documents.binding import Binding
 from bus.documents.versions import DocumentVersion
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.thai import BANGKOK
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -121,8 +122,11 @@ def _collapsed(text: str) -> str:
     return text.strip(" \t\r\n")
 
 
-_CODECS: dict[type, Codec] = {
+_CODECS: dict[Any, Codec] = {
     str: Codec(_written_text, str),
+    AgencyCode: Codec(_written_text, AgencyCode),
+    ContentDigest: Codec(_written_text, ContentDigest),
+    RawDigest: Codec(_written_text, RawDigest),
     int: Codec(str, _read_number),
     bool: Codec(lambda flag: "true" if flag else "false", _read_flag),
     UUID: Codec(str, UUID),

@@ -22,6 +22,7 @@ from bus.documents.certificates import objection
 from bus.documents.seal import Seal
 from bus.documents.tokens import Denied, Doubt, open_signed_json, signed_json
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode
 from bus.toml import canonical_json
 
 TYPE = "report"
@@ -37,7 +38,7 @@ class Reconciliation:
     """What an inbox has of its consignments."""
 
     id: UUID
-    agency: str
+    agency: AgencyCode
     at: datetime
     contiguous: int
     """Everything from 1 to this number has arrived."""
@@ -55,7 +56,7 @@ class Cosigned:
     """A witness's signature line over the ledger's head of so many entries."""
 
     id: UUID
-    agency: str
+    agency: AgencyCode
     size: int
     line: str
 
@@ -108,7 +109,7 @@ def open_report(raw: bytes, pins: Sequence[PinnedCertificate], at: datetime) -> 
 
 
 def _read(values: Mapping[str, Any]) -> Report:
-    id, agency = UUID(values["id"]), str(values["agency"])
+    id, agency = UUID(values["id"]), AgencyCode(str(values["agency"]))
     match values["type"]:
         case "reconciliation/1.0" | "reconciliation/1.1":
             return _reconciliation(values, id, agency)
@@ -118,7 +119,7 @@ def _read(values: Mapping[str, Any]) -> Report:
             raise ValueError(other)
 
 
-def _reconciliation(values: Mapping[str, Any], id: UUID, agency: str) -> Reconciliation:
+def _reconciliation(values: Mapping[str, Any], id: UUID, agency: AgencyCode) -> Reconciliation:
     contiguous, highest = _number(values["contiguous"]), _number(values["highest"])
     missing = tuple((_number(first), _number(last)) for first, last in values["missing"])
     at = datetime.fromisoformat(values["at"])

@@ -45,6 +45,7 @@ from bus.documents.xml import (
     to_bytes,
 )
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import ContentDigest
 from bus.thai import now
 
 DocumentT_co = TypeVar("DocumentT_co", bound=Document, covariant=True)
@@ -70,7 +71,7 @@ class Signed:
     """A sealed document: the bytes to send, and the digest that every signature of the same content shares."""
 
     raw: bytes
-    digest: str
+    digest: ContentDigest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +81,7 @@ class Verified(Generic[DocumentT_co]):
     document: DocumentT_co
     version: str
     """In which it is written: `letter/1.1`."""
-    digest: str
+    digest: ContentDigest
     """Lower-case hexadecimal SHA-256 of the signed octets: the identity of the content."""
     raw: bytes
     fingerprint: str
@@ -114,7 +115,7 @@ def sign_tree(root: etree._Element, seal: Seal) -> Signed:
     raw = to_bytes(root)
     if len(raw) > MAX_BYTES:
         raise Refused(RefusalCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
-    return Signed(raw=raw, digest=sha256(octets).hexdigest())
+    return Signed(raw=raw, digest=ContentDigest(sha256(octets).hexdigest()))
 
 
 def verify(

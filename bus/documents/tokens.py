@@ -33,6 +33,7 @@ from bus.documents.certificates import objection
 from bus.documents.methods import SealPublicKey, method_for, weakness_of
 from bus.documents.seal import Seal, fingerprint_of
 from bus.errors import BusError
+from bus.identifiers import AgencyCode
 
 AUDIENCE = "saraban-depot"
 MAX_LIFETIME = 60
@@ -78,7 +79,7 @@ class Denied(BusError):
 class RequestClaims:
     """What a verified token says: who asks, and until when its id must be remembered."""
 
-    issuer: str
+    issuer: AgencyCode
     """Ten digits of an agency, or `bus`."""
     token_id: str
     dead_after: int
@@ -110,7 +111,7 @@ def request_token(
 
 def open_request_token(
     token: str,
-    pins_of: Callable[[str], Sequence[PinnedCertificate]],
+    pins_of: Callable[[AgencyCode], Sequence[PinnedCertificate]],
     method: str,
     path: str,
     at: datetime,
@@ -120,7 +121,7 @@ def open_request_token(
         raise Denied(Doubt.MALFORMED, "longer than a token can be")
     header, payload = _unverified(token, _REQUEST_TYPE)
     claims = _claims(payload)
-    issuer = _matching(claims, "iss", _ISSUER)
+    issuer = AgencyCode(_matching(claims, "iss", _ISSUER))
     pin = _exactly_one(header["kid"], pins_of(issuer), lambda one: one.fingerprint)
     _require_in_force(pin, at)
     _verify(token, pin.certificate)

@@ -21,6 +21,7 @@ from bus.documents.notice import Notice
 from bus.documents.plans import AttributeSlot, Codec, Flat, Plan, Slot, TextSlot, plan_of
 from bus.documents.versions import DocumentType, DocumentVersion, oldest_for, version_of
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import ContentDigest
 
 MAX_BYTES = 1_048_576
 
@@ -93,9 +94,9 @@ class Envelope:
         return canonical(self.root)
 
     @cached_property
-    def digest(self) -> str:
+    def digest(self) -> ContentDigest:
         """The digest of the document: lower-case hexadecimal SHA-256 of its octets, whoever signed it."""
-        return sha256(self.octets).hexdigest()
+        return ContentDigest(sha256(self.octets).hexdigest())
 
 
 def hardened_parser() -> etree.XMLParser:
@@ -209,9 +210,9 @@ def _c14n(element: etree._Element, *, exclusive: bool) -> bytes:
         raise Refused(RefusalCode.XML_NOT_WELL_FORMED, "a namespace has a relative name") from exc
 
 
-def content_digest(root: etree._Element) -> str:
+def content_digest(root: etree._Element) -> ContentDigest:
     """The digest of a document: lower-case hexadecimal SHA-256 of its canonical form, whoever signed it."""
-    return sha256(canonical(root)).hexdigest()
+    return ContentDigest(sha256(canonical(root)).hexdigest())
 
 
 def to_bytes(root: etree._Element) -> bytes:

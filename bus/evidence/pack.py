@@ -30,6 +30,7 @@ from bus.documents.container import seal_members
 from bus.documents.letter import Letter
 from bus.documents.seal import Seal
 from bus.evidence.page import letter_of, page
+from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence
 from bus.text import printable
 from bus.verifier.checking import judge
@@ -37,7 +38,7 @@ from bus.verifier.container import FILES, MIMETYPE
 from bus.verifier.findings import Result
 
 SIGNATURES = "META-INF/signatures.xml"
-Files = Mapping[str, Callable[[], BinaryIO]]
+Files = Mapping[RawDigest, Callable[[], BinaryIO]]
 Stamp = Callable[[bytes], bytes]
 """From the octets of a checkpoint to a time-stamp response over them."""
 
@@ -76,14 +77,19 @@ def write_pack(
 
 
 def _write(
-    path: Path, members: Mapping[str, bytes], files: Files, named: Mapping[str, str], seal: Seal, at: datetime
+    path: Path,
+    members: Mapping[str, bytes],
+    files: Files,
+    named: Mapping[RawDigest, str],
+    seal: Seal,
+    at: datetime,
 ) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "mimetype", MIMETYPE.encode(), at, stored=True)
-        digests = {}
+        digests: dict[str, RawDigest] = {}
         for name, data in sorted(members.items()):
             _add(archive, name, data, at)
-            digests[name] = hashlib.sha256(data).hexdigest()
+            digests[name] = RawDigest(hashlib.sha256(data).hexdigest())
         for sha256, opened in sorted(files.items()):
             _add_file(archive, named[sha256], opened, at)
             digests[named[sha256]] = sha256
@@ -99,7 +105,7 @@ def _doubts(path: Path) -> tuple[str, ...]:
     )
 
 
-def member_of(letter: Letter, sha256: str) -> str:
+def member_of(letter: Letter, sha256: RawDigest) -> str:
     """Return the name of a file's member: its SHA-256 with the extension of its own name, so that it can be opened.
 
     Only an extension that files of its media type bear; the verifier asks for the same (judging.py, check 9).

@@ -15,6 +15,7 @@ from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.evidence import views
 from bus.evidence.summary import answered
+from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence
 from bus.text import printable
 
@@ -26,7 +27,7 @@ def page(
     evidence: Evidence,
     at: datetime,
     *,
-    files: Mapping[str, str] | None = None,
+    files: Mapping[RawDigest, str] | None = None,
     stamped: bool = False,
     doubts: Sequence[str] = (),
 ) -> str:

@@ -14,6 +14,7 @@ from bus.documents.notice import Notice, Registration
 from bus.documents.xml import open_envelope, read
 from bus.errors import Refused
 from bus.evidence.words import DEADLINES, ROLES, shown_state, words_of
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.evidence import Evidence
 from bus.ledger.state import Fact, RecipientState
@@ -75,7 +76,7 @@ def letter_view(letter: Letter, evidence: Evidence, names: Names) -> View:
     }
 
 
-def file_views(letter: Letter, packed: Mapping[str, str]) -> list[View]:
+def file_views(letter: Letter, packed: Mapping[RawDigest, str]) -> list[View]:
     """The letter's files; `packed` says under which names they are in the pack, by SHA-256."""
     return [_file(file, packed.get(file.digest), main=file is letter.main_file) for file in letter.all_files]
 
@@ -196,7 +197,7 @@ def _step(entry: Entry, names: Names) -> View:
 def certificates(evidence: Evidence, directories: Iterable[Directory], names: Names) -> list[View]:
     """The certificates by which the documents are checked, each with its holder; the bus's own last."""
     used = {entry.body["certificate"] for entry in evidence.entries if entry.body.get("certificate")}
-    pins: dict[tuple[str, str], PinnedCertificate] = {}
+    pins: dict[tuple[AgencyCode, str], PinnedCertificate] = {}
     for directory in directories:
         for code in (*sorted(directory.agencies), BUS):
             for pin in directory.pins(code):
@@ -205,7 +206,7 @@ def certificates(evidence: Evidence, directories: Iterable[Directory], names: Na
     return [_certificate(code, pin, names) for (code, _), pin in sorted(pins.items())]
 
 
-def _certificate(code: str, pin: PinnedCertificate, names: Names) -> View:
+def _certificate(code: AgencyCode, pin: PinnedCertificate, names: Names) -> View:
     certificate = pin.certificate
     return {
         "holder": "ระบบกลาง · the bus" if code == BUS else names.full(code),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from bus.documents.notice import Event
+from bus.identifiers import AgencyCode
 from bus.ledger.tables import consignments, entries, pending, submissions
 
 _NOTICES_LOOKED_AT = 500
@@ -33,7 +34,7 @@ class AgencyActivity:
     """Consignments that wait because the agency is suspended."""
 
 
-def activity_of(connection: Connection, agency: str) -> AgencyActivity:
+def activity_of(connection: Connection, agency: AgencyCode) -> AgencyActivity:
     """Return how one agency stands."""
     mine = select(entries.c.at).join(submissions, submissions.c.entry == entries.c.seq)
     newest = mine.where(submissions.c.agency == agency).order_by(submissions.c.answer.desc()).limit(1)
@@ -51,23 +52,23 @@ def activity_of(connection: Connection, agency: str) -> AgencyActivity:
     )
 
 
-def waiting_by_agency(connection: Connection) -> dict[str, tuple[int, int]]:
+def waiting_by_agency(connection: Connection) -> dict[AgencyCode, tuple[int, int]]:
     """Return, for each agency with waiting consignments, how many, and how many more are held."""
     by = (pending.c.agency, pending.c.on_hold)
-    counts: dict[str, tuple[int, int]] = {}
+    counts: dict[AgencyCode, tuple[int, int]] = {}
     for agency, held, count in connection.execute(select(*by, func.count()).group_by(*by)):
         waiting, kept = counts.get(agency, (0, 0))
         counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
     return counts
 
 
-def given_at(connection: Connection, agency: str, number: int) -> str | None:
+def given_at(connection: Connection, agency: AgencyCode, number: int) -> str | None:
     """Return when a consignment was given."""
     query = select(entries.c.at).join(consignments, consignments.c.entry == entries.c.seq)
     return connection.scalar(query.where(consignments.c.agency == agency, consignments.c.number == number))
 
 
-def _last_receipt(connection: Connection, agency: str) -> str | None:
+def _last_receipt(connection: Connection, agency: AgencyCode) -> str | None:
     query = select(entries.c.at, entries.c.body).join(submissions, submissions.c.entry == entries.c.seq)
     query = query.where(submissions.c.agency == agency, submissions.c.type == "notice")
     newest = query.order_by(submissions.c.answer.desc()).limit(_NOTICES_LOOKED_AT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.store import Writer
 from bus.ledger.work import AT_ONCE, batched
@@ -17,10 +18,10 @@ COPY = "copy"
 """The type of a consignment that gives an agency a document of its own."""
 
 
-def consign_copies(writer: Writer, agency: str, answers: Sequence[int]) -> int:
+def consign_copies(writer: Writer, agency: AgencyCode, answers: Sequence[int]) -> int:
     """Consign to an agency its own accepted letters and notices that these consignments answer; return how many."""
     found = [own for some in batched(answers, AT_ONCE) for own in _own(writer, agency, some)]
-    for id_, digest, entry in found:
+    for id_, digest, document, entry in found:
         number = writer.numbers([agency])[agency]
         headers = {
             "verified-as-of": entry.body["receivedAt"],
@@ -28,12 +29,13 @@ def consign_copies(writer: Writer, agency: str, answers: Sequence[int]) -> int:
             "about": id_,
             "digest": digest,
         }
-        document = str(entry.document)
         writer.consign(agency, number, type=COPY, entry=entry.seq, document=document, headers=headers)
     return len(found)
 
 
-def _own(writer: Writer, agency: str, answers: Sequence[int]) -> Iterator[tuple[str, str, Entry]]:
+def _own(
+    writer: Writer, agency: AgencyCode, answers: Sequence[int]
+) -> Iterator[tuple[str, ContentDigest, RawDigest, Entry]]:
     seen: set[int] = set()
     for verdict in writer.answered_by(agency, answers):
         # Of a duplicate it is the entry of what stands: the fact that the agency stated first.
@@ -42,15 +44,20 @@ def _own(writer: Writer, agency: str, answers: Sequence[int]) -> Iterator[tuple[
             continue
         match entry.kind:
             case Kind.ACCEPTED:
-                yield str(entry.body["letterId"]), str(entry.body["digest"]), entry
+                yield (
+                    LetterId(entry.body["letterId"]),
+                    ContentDigest(entry.body["digest"]),
+                    entry.document,
+                    entry,
+                )
             case Kind.NOTICE:
-                yield str(entry.body["noticeId"]), str(entry.body["digest"]), entry
+                yield str(entry.body["noticeId"]), ContentDigest(entry.body["digest"]), entry.document, entry
             case _:
                 continue
         seen.add(entry.seq)
 
 
-def consign_directory(writer: Writer, agency: str, held: int) -> bool:
+def consign_directory(writer: Writer, agency: AgencyCode, held: int) -> bool:
     """Consign the directory in force to an agency that holds an older version or none; return whether it does."""
     entry = writer.latest(Kind.DIRECTORY)
     if entry is None or entry.body["version"] <= held:

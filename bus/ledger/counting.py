@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.tables import refusal_counts
 
@@ -30,9 +31,9 @@ class RefusalCounts:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, str], dict[str, int]] = {}
+        self._known: dict[tuple[AgencyCode, str], dict[str, int]] = {}
 
-    def of(self, agency: str, hour: str) -> Mapping[str, int]:
+    def of(self, agency: AgencyCode, hour: str) -> Mapping[str, int]:
         """Return by code how many of an agency's submissions were refused in an hour (`2026-11-26T09`)."""
         if (agency, hour) not in self._known:
             table = refusal_counts.c
@@ -40,7 +41,7 @@ class RefusalCounts:
             self._known[agency, hour] = {code: count for code, count in self._connection.execute(query)}
         return self._known[agency, hour]
 
-    def add(self, agency: str, hour: str, code: str) -> None:
+    def add(self, agency: AgencyCode, hour: str, code: str) -> None:
         """Count one more."""
         known = self._known.get((agency, hour))
         if known is not None:
@@ -58,11 +59,11 @@ class RefusalCounts:
         query = select(refusal_counts.c.hour).where(refusal_counts.c.hour < hour).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def take_before(self, hour: str) -> dict[tuple[str, str], dict[str, int]]:
+    def take_before(self, hour: str) -> dict[tuple[AgencyCode, str], dict[str, int]]:
         """Take the counts of all hours before this one off the list; return them by agency and hour."""
         self._known.clear()
         past = delete(refusal_counts).where(refusal_counts.c.hour < hour)
-        taken: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        taken: dict[tuple[AgencyCode, str], dict[str, int]] = defaultdict(dict)
         for row in self._connection.execute(past.returning(*refusal_counts.c)):
             taken[row.agency, row.hour][row.code] = row._mapping["count"]
         return dict(sorted(taken.items()))

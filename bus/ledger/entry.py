@@ -20,6 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from bus.identifiers import RawDigest
 from bus.thai import BANGKOK
 from bus.verifier import merkle
 
@@ -72,7 +73,7 @@ class Entry:
         return self.body.get("letter")
 
     @property
-    def document(self) -> str | None:
+    def document(self) -> RawDigest | None:
         return self.body.get("document")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bus.errors import Transient
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.checkpoint import published
 from bus.ledger.entry import Entry, Kind, canonical
 from bus.ledger.reading import Reader
@@ -31,7 +32,7 @@ class Evidence:
     entries: tuple[Entry, ...]
     """Those about the letter, in order."""
     head: Head
-    cosigned: tuple[str, ...]
+    cosigned: tuple[AgencyCode, ...]
     """The agencies whose witnesses have cosigned the head."""
     members: Mapping[str, bytes]
     """What goes into a pack, by name: documents, entries, proofs, the head and the directory's versions."""
@@ -51,7 +52,7 @@ def gather(reader: Reader, letter: int) -> Evidence:
     directories = _directories(reader, entries, head.size)
     members = {
         "letter.xml": reader.must_document(entries[0]),
-        "acceptance.xml": _must(reader, str(entries[0].body["acceptance"])),
+        "acceptance.xml": _must(reader, RawDigest(entries[0].body["acceptance"])),
         "checkpoint": published(head, [line for _, line in cosignatures]).encode(),
         "proofs.json": _proofs(reader, [*entries, *directories], head.size),
     }
@@ -105,7 +106,7 @@ def _proofs(reader: Reader, entries: Iterable[Entry], size: int) -> bytes:
     return canonical(proofs).encode()
 
 
-def _must(reader: Reader, sha256: str) -> bytes:
+def _must(reader: Reader, sha256: RawDigest) -> bytes:
     found = reader.document(sha256)
     if found is None:
         raise LookupError(f"the ledger has lost document {sha256}")

@@ -11,6 +11,7 @@ from typing import Any, Final, TypedDict
 
 from sqlalchemy import Select, or_, select
 
+from bus.identifiers import AgencyCode, LetterId, RawDigest
 from bus.ledger.rows import LetterRow
 from bus.ledger.tables import entries, letter_files, letters, recipients
 from bus.thai import comparable, normalise_number
@@ -25,11 +26,11 @@ class Asked(TypedDict, total=False):
     letters: Collection[int] | None
     """Only letters of these ledger numbers; an empty collection has none."""
 
-    letter_id: str | None
+    letter_id: LetterId | None
     number: str | None
     """In either set of digits."""
-    sender: str | None
-    recipient: str | None
+    sender: AgencyCode | None
+    recipient: AgencyCode | None
     since: str | None
     """The letter's date, ISO, inclusive; `until` likewise."""
     until: str | None
@@ -37,7 +38,7 @@ class Asked(TypedDict, total=False):
     """A ledger time, inclusive."""
     words: Sequence[str]
     """All of them stand in the subject."""
-    file: str | None
+    file: RawDigest | None
     """SHA-256 of a file that the letter names."""
     certificates: Sequence[str]
     """SHA-256 of the certificates of which one signed it."""

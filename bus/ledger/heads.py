@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.rows import Head
 from bus.ledger.tables import anchors, checkpoints, cosignatures
@@ -49,7 +50,7 @@ class Heads:
             self._connection.execute(select(anchors.c.size).where(anchors.c.size == size)).first() is not None
         )
 
-    def cosignatures(self, size: int) -> list[tuple[str, str]]:
+    def cosignatures(self, size: int) -> list[tuple[AgencyCode, str]]:
         """Return (agency, signature line) of those who have cosigned the head of this size, by agency."""
         query = select(cosignatures.c.agency, cosignatures.c.line).where(cosignatures.c.size == size)
         found = self._connection.execute(query.order_by(cosignatures.c.agency))
@@ -72,7 +73,9 @@ def keep_head(connection: Connection, head: Head, *, anchor: bool, at: datetime)
         connection.execute(anchors.insert(), [{"size": head.size, "at": timestamp(at)}])
 
 
-def keep_cosignature(connection: Connection, size: int, agency: str, line: str, *, at: datetime) -> bool:
+def keep_cosignature(
+    connection: Connection, size: int, agency: AgencyCode, line: str, *, at: datetime
+) -> bool:
     """Keep a witness's signature line; False if this witness has cosigned that head before. Part of an append."""
     if any(each == agency for each, _ in Heads(connection).cosignatures(size)):
         return False

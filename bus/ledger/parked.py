@@ -6,6 +6,7 @@ import json
 
 from sqlalchemy import Connection, func, select
 
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import entries
 
@@ -26,7 +27,7 @@ class Parked:
         query = select(func.count()).select_from(entries).where(entries.c.kind == Kind.PARKED)
         return (self._connection.scalar(query) or 0) - len(self._brought_through())
 
-    def still(self, sha256: str, agency: str | None) -> int | None:
+    def still(self, sha256: RawDigest, agency: AgencyCode | None) -> int | None:
         """Return the newest entry by which an agency's submission of these bytes is parked and waits."""
         # Only by the bytes: with the kind beside it a database may read all that is parked.
         same = select(entries.c.seq, entries.c.kind, entries.c.agency)

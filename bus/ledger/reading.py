@@ -12,6 +12,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bus.documents.lifecycle import Deadline
+from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.ledger.agencies import waiting_by_agency
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.duplicates import Group, duplicates
@@ -55,10 +56,10 @@ class Reader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._foreseen: dict[tuple[str, str, str], Verdict | None] = {}
-        self._numbers: dict[tuple[str, str, str], bool] = {}
+        self._foreseen: dict[tuple[AgencyCode, str, str], Verdict | None] = {}
+        self._numbers: dict[tuple[AgencyCode, str, str], bool] = {}
 
-    def prefetch(self, wanted: Collection[tuple[str, str, str]]) -> None:
+    def prefetch(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
         """Ask in one question for the verdicts on many (agency, type, id), which `verdict_on` then knows."""
         if not wanted:
             return
@@ -141,7 +142,7 @@ class Reader:
             for letter, group in groupby(rows, key=lambda row: row.letter)
         }
 
-    def document(self, sha256: str) -> bytes | None:
+    def document(self, sha256: RawDigest) -> bytes | None:
         """Return raw bytes by their SHA-256 (hexadecimal)."""
         query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
         found = self._current().scalar(query)
@@ -154,13 +155,13 @@ class Reader:
             raise LookupError(f"entry {entry.seq} has no document")
         return found
 
-    def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
+    def verdict_on(self, agency: AgencyCode, type: str, id: str) -> Verdict | None:
         """Return the newest verdict on a submission that got past gate 6 under this id."""
         if (agency, type, id) in self._foreseen:
             return self._foreseen[agency, type, id]
         return self._verdict(_VERDICT_ON, {"agency": agency, "type": type, "id": id})
 
-    def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
+    def verdict_on_raw(self, agency: AgencyCode, raw: RawDigest) -> Verdict | None:
         """Return the newest verdict on exactly these raw bytes, by their SHA-256."""
         return self._verdict(_VERDICT_ON_RAW, {"agency": agency, "raw": raw})
 
@@ -168,25 +169,25 @@ class Reader:
         row = self._current().execute(query, values).first()
         return Verdict(*row) if row else None
 
-    def answered_by(self, agency: str, answers: Sequence[int]) -> list[Verdict]:
+    def answered_by(self, agency: AgencyCode, answers: Sequence[int]) -> list[Verdict]:
         """Return the verdicts that these consignments brought to an agency, in order."""
         these = submissions.c.agency == agency, submissions.c.answer.in_(answers)
         query = select(*_VERDICT_COLUMNS).where(*these).order_by(submissions.c.answer)
         return [Verdict(*row) for row in self._current().execute(query)]
 
-    def given_with(self, entry: int, agency: str | None = None) -> tuple[int, str] | None:
+    def given_with(self, entry: int, agency: AgencyCode | None = None) -> tuple[int, RawDigest] | None:
         """Return number and document of a consignment that came of an entry, to this agency or to anybody."""
         query = select(consignments.c.number, consignments.c.document).where(consignments.c.entry == entry)
         if agency is not None:
             query = query.where(consignments.c.agency == agency)
         row = self._current().execute(query.order_by(consignments.c.number).limit(1)).first()
-        return (row.number, bytes(row.document).hex()) if row else None
+        return (row.number, RawDigest(bytes(row.document).hex())) if row else None
 
     def letter(self, number: int) -> LetterRow | None:
         """Return a letter by the ledger number of its acceptance."""
         return self._letter(letters.c.letter == number)
 
-    def letter_named(self, letter_id: str, digest: str) -> LetterRow | None:
+    def letter_named(self, letter_id: LetterId, digest: ContentDigest | None) -> LetterRow | None:
         """Return the letter that a notice speaks of: its id and its digest together."""
         return self._letter(letters.c.letter_id == letter_id, letters.c.digest == digest)
 
@@ -228,37 +229,37 @@ class Reader:
             yield from batch
             after = batch[-1].seq
 
-    def prefetch_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
+    def prefetch_numbers(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
         """Ask in one question which of many (sender, number, date) there are, which `same_number` then knows."""
         if wanted:
             self._numbers.update(dict.fromkeys(wanted, False))
             query = select(*_NUMBER).where(rows_in(self._connection, _NUMBER, list(wanted)))
             self._numbers.update((tuple(row), True) for row in self._connection.execute(query))
 
-    def same_number(self, sender: str, normalised: str, dated: str) -> bool:
+    def same_number(self, sender: AgencyCode, normalised: str, dated: str) -> bool:
         """Whether a letter of this sender bears this number and date."""
         same = (sender, normalised, dated)
         if same not in self._numbers:
             self.prefetch_numbers([same])
         return self._numbers[same]
 
-    def is_party(self, agency: str, sha256: str) -> bool:
+    def is_party(self, agency: AgencyCode, sha256: RawDigest) -> bool:
         """Whether an accepted letter names the file and the agency sent it or is among its recipients."""
         named = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256)
         sent = select(letters.c.letter).where(letters.c.letter.in_(named), letters.c.sender == agency)
         got = select(recipients.c.letter).where(recipients.c.letter.in_(named), recipients.c.agency == agency)
         return self._current().execute(sent.union_all(got).limit(1)).first() is not None
 
-    def is_named(self, sha256: str) -> bool:
+    def is_named(self, sha256: RawDigest) -> bool:
         """Whether any accepted letter names the file."""
         query = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256).limit(1)
         return self._current().execute(query).first() is not None
 
-    def waiting_by_agency(self) -> dict[str, tuple[int, int]]:
+    def waiting_by_agency(self) -> dict[AgencyCode, tuple[int, int]]:
         """Return, for each agency with waiting consignments, how many, and how many more are held."""
         return waiting_by_agency(self._current())
 
-    def waiting_for(self, agency: str, most: int) -> int:
+    def waiting_for(self, agency: AgencyCode, most: int) -> int:
         """Return how many consignments wait to be published to an agency; counted up to `most`."""
         some = select(pending.c.number).where(pending.c.agency == agency).limit(most).subquery()
         return self._current().scalar(select(func.count()).select_from(some)) or 0
@@ -269,7 +270,7 @@ class Reader:
         rows = self._current().execute(query.order_by(due.c.at).limit(limit))
         return [(row.letter, Deadline(row.deadline), row.at) for row in rows]
 
-    def parties_due(self, moment: datetime) -> list[str]:
+    def parties_due(self, moment: datetime) -> list[AgencyCode]:
         """Return the senders and recipients of the letters with a deadline that has passed and is not judged yet."""
         some = select(due.c.letter).where(due.c.at < timestamp(moment))
         senders = select(letters.c.sender).where(letters.c.letter.in_(some))
@@ -280,11 +281,11 @@ class Reader:
         """Return when each router last saw the intake empty."""
         return {row.router: row.empty_at for row in self._current().execute(select(watermarks))}
 
-    def consignment(self, agency: str, number: int) -> Consignment | None:
+    def consignment(self, agency: AgencyCode, number: int) -> Consignment | None:
         """Return one consignment with its bytes."""
         return next(iter(self.consignments([(agency, number)])), None)
 
-    def consignments(self, keys: Sequence[tuple[str, int]]) -> list[Consignment]:
+    def consignments(self, keys: Sequence[tuple[AgencyCode, int]]) -> list[Consignment]:
         """Return the consignments under these (agency, number) pairs with their bytes, in order per agency."""
         joined = consignments.join(documents, consignments.c.document == documents.c.sha256)
         these = rows_in(self._connection, (consignments.c.agency, consignments.c.number), keys)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.thai import comparable
 
 
@@ -15,11 +16,11 @@ class Verdict:
     """The stored answer to a submission; `code` is the reason of a refusal, None of an acceptance."""
 
     entry: int
-    digest: str | None
+    digest: ContentDigest | None
     code: str | None
     answer: int
 
-    def binds_other(self, digest: str) -> bool:
+    def binds_other(self, digest: ContentDigest) -> bool:
         """Whether it binds the id to another content than this.
 
         What was refused for its version alone may be written in another version, which has another digest.
@@ -32,9 +33,9 @@ class LetterRow:
     """An accepted letter as the ledger's index has it."""
 
     letter: int
-    sender: str
-    letter_id: str
-    digest: str
+    sender: AgencyCode
+    letter_id: LetterId
+    digest: ContentDigest
     number: str | None
     number_normalised: str | None
     dated: str
@@ -67,7 +68,7 @@ class Head:
 class Consignment:
     """One numbered thing for one inbox, with its bytes."""
 
-    agency: str
+    agency: AgencyCode
     number: int
     entry: int
     letter: int | None

@@ -8,6 +8,7 @@ from typing import Any
 
 from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Progress, Slot
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.ledger.entry import Entry, Kind
 
 
@@ -18,8 +19,8 @@ class Fact:
     entry: int
     notice_id: str
     event: str
-    author: str
-    digest: str
+    author: AgencyCode
+    digest: ContentDigest
     at: str
     supersedes: str | None = None
     number: str | None = None
@@ -29,9 +30,9 @@ class Fact:
 class RecipientState:
     """How far a letter has come with one recipient."""
 
-    agency: str
+    agency: AgencyCode
     role: str
-    addressed: str
+    addressed: AgencyCode
     consignment: int
     registration_due: str | None = None
     consigned_at: str | None = None
@@ -75,18 +76,18 @@ class LetterState:
     """A letter and every recipient of its frozen set."""
 
     letter: int
-    sender: str
-    letter_id: str
-    digest: str
+    sender: AgencyCode
+    letter_id: LetterId
+    digest: ContentDigest
     asks_registration: bool
-    recipients: Mapping[str, RecipientState]
+    recipients: Mapping[AgencyCode, RecipientState]
 
     @property
-    def addressed(self) -> dict[str, str]:
+    def addressed(self) -> dict[AgencyCode, AgencyCode]:
         """Each recipient with the code that the letter addressed."""
         return {code: one.addressed for code, one in self.recipients.items()}
 
-    def silent(self, deadline: Deadline, due: str | None = None) -> list[str]:
+    def silent(self, deadline: Deadline, due: str | None = None) -> list[AgencyCode]:
         """Return the recipients that have not done by now what `deadline` asks for.
 
         With `due`, for a registration only those for whom it was due by then and who have not been listed before: an
@@ -102,7 +103,7 @@ class LetterState:
         ]
 
     @property
-    def unacknowledged(self) -> list[str]:
+    def unacknowledged(self) -> list[AgencyCode]:
         """Return the recipients from whom the acknowledgement that the letter asks for has not come."""
         return self.silent(Deadline.REGISTRATION if self.asks_registration else Deadline.RECEIPT)
 
@@ -117,7 +118,7 @@ def fold(entries: Iterable[Entry]) -> LetterState:
     return replace(state, recipients=recipients)
 
 
-def advance(recipients: dict[str, RecipientState], entry: Entry) -> None:
+def advance(recipients: dict[AgencyCode, RecipientState], entry: Entry) -> None:
     """Bring the states of those whom one more entry concerns up to date."""
     for code in _concerned(entry, recipients):
         recipients[code] = _step(recipients[code], entry)
@@ -156,8 +157,8 @@ def accepted(entry: Entry) -> LetterState:
     )
 
 
-def _concerned(entry: Entry, recipients: Mapping[str, RecipientState]) -> list[str]:
-    about: Iterable[str]
+def _concerned(entry: Entry, recipients: Mapping[AgencyCode, RecipientState]) -> list[AgencyCode]:
+    about: Iterable[AgencyCode]
     match entry.body["kind"]:
         case Kind.NOTICE:
             about = entry.body["about"]

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, and_, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
@@ -84,7 +85,7 @@ class Ledger:
             yield Reader(connection)
 
     def lease(
-        self, lease: Lease, *, limit: int, per_agency: int, without: Sequence[str] = ()
+        self, lease: Lease, *, limit: int, per_agency: int, without: Sequence[AgencyCode] = ()
     ) -> list[Consignment]:
         """Lease waiting consignments for a router and return them with their bytes, in order per agency.
 
@@ -100,7 +101,7 @@ class Ledger:
         with working(self.engine) as connection:
             return lease_some(connection, lease, limit, per_agency, without)
 
-    def release_leases(self, router: str | None, agency: str | None = None) -> None:
+    def release_leases(self, router: str | None, agency: AgencyCode | None = None) -> None:
         """Let go of what a router has leased, of one agency or of all; None means every router."""
         query = update(pending).values(leased_by=None, leased_until=None)
         if router:
@@ -124,12 +125,12 @@ class Writer(Reader):
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
         newest = self._before.newest()
         self._seq = newest.seq if newest else 0
-        self._last: dict[str, int] = {}
+        self._last: dict[AgencyCode, int] = {}
         self._latest: dict[Kind, int] = {}
         self._kept: set[bytes] = set()
         self._priors: dict[int, int] = {}
         self._verdicts: dict[tuple[str, ...], Verdict] = {}
-        self._own_numbers: set[tuple[str, str | None, str]] = set()
+        self._own_numbers: set[tuple[AgencyCode, str | None, str]] = set()
         # Clocks of several routers differ, and clocks are set back; the ledger's time never runs backwards.
         self.at = max(now(), newest.at) if newest else now()
         """The ledger time of this append."""
@@ -145,13 +146,13 @@ class Writer(Reader):
         """The transaction itself, with everything in it that was collected; for this room's own modules."""
         return self._current()
 
-    def prefetch(self, wanted: Collection[tuple[str, str, str]]) -> None:
+    def prefetch(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
         self._before.prefetch(wanted)
 
-    def verdict_on(self, agency: str, type: str, id: str) -> Verdict | None:
+    def verdict_on(self, agency: AgencyCode, type: str, id: str) -> Verdict | None:
         return self._verdicts.get((agency, type, id)) or self._before.verdict_on(agency, type, id)
 
-    def verdict_on_raw(self, agency: str, raw: str) -> Verdict | None:
+    def verdict_on_raw(self, agency: AgencyCode, raw: RawDigest) -> Verdict | None:
         return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
     def entries_of(self, letter: int) -> list[Entry]:
@@ -159,10 +160,10 @@ class Writer(Reader):
             self.flush()
         return self._before.entries_of(letter)
 
-    def prefetch_numbers(self, wanted: Collection[tuple[str, str, str]]) -> None:
+    def prefetch_numbers(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
         self._before.prefetch_numbers(wanted)
 
-    def same_number(self, sender: str, normalised: str, dated: str) -> bool:
+    def same_number(self, sender: AgencyCode, normalised: str, dated: str) -> bool:
         same = (sender, normalised, dated)
         return same in self._own_numbers or self._before.same_number(*same)
 
@@ -177,10 +178,10 @@ class Writer(Reader):
         self,
         kind: Kind,
         *,
-        agency: str | None = None,
+        agency: AgencyCode | None = None,
         letter: int | None = None,
         document: bytes | None = None,
-        sha256: str | None = None,
+        sha256: RawDigest | None = None,
         **details: Any,
     ) -> int:
         """Append an entry and return its number; an acceptance is about the letter that it gives its own number.
@@ -214,7 +215,7 @@ class Writer(Reader):
         """The number that the next entry will get."""
         return self._seq + 1
 
-    def keep(self, raw: bytes, known: str | None = None) -> str:
+    def keep(self, raw: bytes, known: RawDigest | None = None) -> RawDigest:
         """Keep raw bytes and return their SHA-256 (hexadecimal); the same bytes are kept once.
 
         `known` is that SHA-256 where it is known already: nothing is hashed twice while all others wait.
@@ -223,9 +224,9 @@ class Writer(Reader):
         if sha256 not in self._kept:
             self._kept.add(sha256)
             self._rows[documents].append({"sha256": sha256, "bytes": raw})
-        return sha256.hex()
+        return RawDigest(sha256.hex())
 
-    def numbers(self, agencies: Iterable[str]) -> dict[str, int]:
+    def numbers(self, agencies: Iterable[AgencyCode]) -> dict[AgencyCode, int]:
         """Take the next consignment number of each agency's inbox."""
         wanted = list(agencies)
         self._look_up_last(wanted)
@@ -235,12 +236,12 @@ class Writer(Reader):
             taken[code] = self._last[code]
         return taken
 
-    def last_number(self, agency: str) -> int:
+    def last_number(self, agency: AgencyCode) -> int:
         """Return the newest consignment number of an agency's inbox, 0 before the first."""
         self._look_up_last([agency])
         return self._last[agency]
 
-    def _look_up_last(self, agencies: Sequence[str]) -> None:
+    def _look_up_last(self, agencies: Sequence[AgencyCode]) -> None:
         unknown = [code for code in agencies if code not in self._last]
         if unknown:
             query = text(_LAST_NUMBERS[self._connection.dialect.name])
@@ -249,12 +250,12 @@ class Writer(Reader):
 
     def consign(
         self,
-        agency: str,
+        agency: AgencyCode,
         number: int,
         *,
         type: str,
         entry: int,
-        document: str,
+        document: RawDigest,
         headers: Mapping[str, Any],
         letter: int | None = None,
         on_hold: bool = False,
@@ -284,7 +285,7 @@ class Writer(Reader):
         row: LetterRow,
         *,
         frozen: Iterable[Mapping[str, str]],
-        files: Mapping[str, int],
+        files: Mapping[RawDigest, int],
         deadlines: Iterable[tuple[str, str]],
     ) -> None:
         """Index an accepted letter: its row, its frozen recipients, its files (size by SHA-256), its deadlines."""
@@ -300,12 +301,12 @@ class Writer(Reader):
         self,
         *,
         entry: int,
-        agency: str,
+        agency: AgencyCode,
         type: str,
-        raw: str,
+        raw: RawDigest,
         answer: int,
         id: str | None = None,
-        digest: str | None = None,
+        digest: ContentDigest | None = None,
         code: str | None = None,
     ) -> None:
         """Remember the verdict on a submission; with `id` and `digest` it binds that id."""
@@ -342,20 +343,20 @@ class Writer(Reader):
         """Keep a signed head, unless it is there; as an anchor, ask the witnesses for it."""
         keep_head(self._current(), head, anchor=anchor, at=self.at)
 
-    def cosigned(self, size: int, agency: str, line: str) -> bool:
+    def cosigned(self, size: int, agency: AgencyCode, line: str) -> bool:
         """Keep a witness's signature line; False if this witness has cosigned that head before."""
         return keep_cosignature(self._current(), size, agency, line, at=self.at)
 
     # -- work lists --
 
-    def repeat(self, agency: str, number: int) -> None:
+    def repeat(self, agency: AgencyCode, number: int) -> None:
         """Send a consignment that was given before once more, under its old number.
 
         If it is on its way just now, it may have been read before this was asked for: it goes out once more after that.
         """
         self.repeat_all(agency, [number])
 
-    def repeat_all(self, agency: str, numbers: Sequence[int]) -> int:
+    def repeat_all(self, agency: AgencyCode, numbers: Sequence[int]) -> int:
         """The same for many; return how many there are."""
         self.flush()
         mine = and_(pending.c.agency == agency, pending.c.leased_by.is_not(None))
@@ -367,7 +368,13 @@ class Writer(Reader):
         return len(numbers)
 
     def _pend(
-        self, agency: str, number: int, *, on_hold: bool, repeat: bool = False, lease: Lease | None = None
+        self,
+        agency: AgencyCode,
+        number: int,
+        *,
+        on_hold: bool,
+        repeat: bool = False,
+        lease: Lease | None = None,
     ) -> None:
         self._rows[pending].append(
             {
@@ -387,8 +394,8 @@ class Writer(Reader):
         was only said again, nor for what was struck off before: two routers may have published the same.
         """
         found = {(one.agency, one.number): one for one in done}
-        by_letter: dict[int | None, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-        again: list[tuple[str, int]] = []
+        by_letter: dict[int | None, dict[AgencyCode, list[int]]] = defaultdict(lambda: defaultdict(list))
+        again: list[tuple[AgencyCode, int]] = []
         self.flush()
         for some in batched(sorted(found), AT_ONCE):
             these = rows_in(self._connection, (pending.c.agency, pending.c.number), some)
@@ -405,7 +412,7 @@ class Writer(Reader):
             self._pend(agency, number, on_hold=False, repeat=True)
         return bool(again)
 
-    def hold(self, suspended: Iterable[str]) -> None:
+    def hold(self, suspended: Iterable[AgencyCode]) -> None:
         """Hold the letters and notices of suspended agencies and release those of all others."""
         self.flush()
         for agency in hold(self._connection, list(suspended)):

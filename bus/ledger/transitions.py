@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Violation
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.state import LetterState
 
@@ -31,7 +32,7 @@ def _strangers(named: list[str], state: LetterState) -> str | None:
     return f"names {', '.join(strangers)}, who are no parties" if strangers else None
 
 
-def _of_overdue(deadline: str, silent: list[str], state: LetterState) -> str | None:
+def _of_overdue(deadline: str, silent: list[AgencyCode], state: LetterState) -> str | None:
     if deadline not in set(Deadline):
         return f"is about an unknown deadline: {deadline}"
     answered = set(silent) - set(state.silent(Deadline(deadline)))
@@ -39,7 +40,7 @@ def _of_overdue(deadline: str, silent: list[str], state: LetterState) -> str | N
 
 
 def _of_notice(
-    event: str, author: str, about: list[str], supersedes: str | None, state: LetterState
+    event: str, author: AgencyCode, about: list[AgencyCode], supersedes: str | None, state: LetterState
 ) -> str | None:
     found = lifecycle.concerned(event, author, about, sender=state.sender, recipients=state.addressed)
     if isinstance(found, Violation):

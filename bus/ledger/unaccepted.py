@@ -12,6 +12,7 @@ from typing import Any, TypedDict, Unpack
 
 from sqlalchemy import Connection, or_, select
 
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.tables import unaccepted
 from bus.thai import normalise_number
@@ -26,16 +27,16 @@ class UnacceptedRow:
     entry: int
     at: str
     kind: str
-    agency: str | None
+    agency: AgencyCode | None
     """Whose submission it was, by the exchange that took it."""
     code: str | None
     """Why it was refused; None for one that is parked."""
     type: str | None
     id: str | None
-    digest: str | None
+    digest: ContentDigest | None
     number: str | None
     number_normalised: str | None
-    raw: str
+    raw: RawDigest
     """SHA-256 of the bytes as they were submitted."""
 
 
@@ -47,7 +48,7 @@ class AskedUnaccepted(TypedDict, total=False):
     id: str | None
     hash: str | None
     """SHA-256 of the raw bytes, or the digest of the content."""
-    sender: str | None
+    sender: AgencyCode | None
     code: str | None
 
 

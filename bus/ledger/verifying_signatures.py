@@ -20,6 +20,7 @@ from bus.documents.letter import Letter
 from bus.documents.signing import verify
 from bus.documents.xml import open_envelope
 from bus.errors import Refused
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.findings import Progress, Report, guarded
 from bus.ledger.tables import documents, entries, letter_files
@@ -65,7 +66,7 @@ class _Signatures:
             return 0
         where = f"entry {body['seq']}"
         directory = self._directories[body["directory"]] if "directory" in body else self._newest
-        author = BUS if body["kind"] == Kind.OVERDUE else body["agency"]
+        author: AgencyCode = BUS if body["kind"] == Kind.OVERDUE else body["agency"]
         at = datetime.fromisoformat(body.get("receivedAt") or body["at"])
         try:
             envelope = open_envelope(self._document(body["document"]))
@@ -106,7 +107,7 @@ class _Signatures:
         self._newest = directory_from_json(self._document(body["document"]))
         self._directories[body["version"]] = self._newest
 
-    def _document(self, sha256: str) -> bytes:
+    def _document(self, sha256: RawDigest) -> bytes:
         query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
         found = self._connection.scalar(query)
         if found is None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_, update
 
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment
@@ -40,7 +41,7 @@ def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def free(without: Sequence[str]) -> ColumnElement[bool]:
+def free(without: Sequence[AgencyCode]) -> ColumnElement[bool]:
     """What may be leased: not held, not of these agencies, and leased by nobody or so long ago that it expired.
 
     A lease that ends later than any may was made by a router whose clock was ahead, and has expired too.
@@ -51,7 +52,7 @@ def free(without: Sequence[str]) -> ColumnElement[bool]:
 
 
 def lease_some(
-    connection: Connection, lease: Lease, limit: int, per_agency: int, without: Sequence[str]
+    connection: Connection, lease: Lease, limit: int, per_agency: int, without: Sequence[AgencyCode]
 ) -> list[Consignment]:
     """Lease what is free, from every agency before more from one, and return it with its bytes."""
     unleased, key = free(without), (pending.c.agency, pending.c.number)
@@ -76,7 +77,7 @@ def lease_some(
     return found
 
 
-def hold(connection: Connection, suspended: Sequence[str]) -> list[str]:
+def hold(connection: Connection, suspended: Sequence[AgencyCode]) -> list[AgencyCode]:
     """Hold the letters and notices of suspended agencies, release those of all others; return whose were released."""
     released = and_(pending.c.on_hold, pending.c.agency.not_in(suspended))
     agencies = list(connection.scalars(select(pending.c.agency).where(released).distinct()))

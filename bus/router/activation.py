@@ -13,6 +13,7 @@ from bus.directory import to_json as directory_to_json
 from bus.documents.seal import Seal
 from bus.documents.tokens import signed_json
 from bus.errors import Misconfigured, Problem
+from bus.identifiers import RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger, Writer
@@ -86,7 +87,7 @@ def _entry_in_force(writer: Writer, kind: Kind, version: int, content: bytes, fi
     entry = writer.latest(kind)
     if entry is None or version > entry.body["version"]:
         return None
-    if version == entry.body["version"] and writer.document(str(entry.document)) == content:
+    if version == entry.body["version"] and writer.document(RawDigest(str(entry.document))) == content:
         return entry.seq
     raise Misconfigured(
         Problem(

@@ -12,6 +12,7 @@ from bus.documents.notice import BUS, Event, Notice, ReasonText, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
 from bus.errors import Refused
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.text import printable
 
 _MACHINE_NOTICES = UUID("5f1c9c0e-6f0b-5d5c-9a5f-6a1f5d0c7b11")
@@ -27,7 +28,7 @@ class Answers:
         self.codes = codes
 
     def accepted(
-        self, *, letter_id: UUID, digest: str, received_at: datetime, now: datetime, terms: Terms
+        self, *, letter_id: UUID, digest: ContentDigest, received_at: datetime, now: datetime, terms: Terms
     ) -> Signed:
         """State that a letter is accepted, for whom, and until when its recipients are to answer."""
         return self._say(
@@ -44,11 +45,11 @@ class Answers:
         self,
         reason: Refused,
         *,
-        submission: str,
+        submission: RawDigest,
         received_at: datetime,
         now: datetime,
         letter_id: UUID | None = None,
-        digest: str | None = None,
+        digest: ContentDigest | None = None,
     ) -> Signed:
         """State that a submission is refused, with code, place and advice in Thai and English.
 
@@ -66,7 +67,7 @@ class Answers:
             reason_texts=self._reasons(reason),
         )
 
-    def parked(self, *, submission: str, now: datetime) -> Signed:
+    def parked(self, *, submission: RawDigest, now: datetime) -> Signed:
         """State that a submission met a fault of the bus, is kept, and will be looked at by the operators."""
         texts = (
             ReasonText(
@@ -89,8 +90,8 @@ class Answers:
         due: str,
         *,
         letter_id: UUID,
-        digest: str,
-        silent: Sequence[str],
+        digest: ContentDigest,
+        silent: Sequence[AgencyCode],
         examined_through: datetime,
         now: datetime,
     ) -> Signed:

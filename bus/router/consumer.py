@@ -18,6 +18,7 @@ from bus.broker.messages import Closed, Incoming
 from bus.broker.subscription import Subscription
 from bus.errors import Transient
 from bus.failpoints import reached
+from bus.identifiers import AgencyCode
 from bus.process import pause, when
 from bus.retry import AWAY
 from bus.router import parking
@@ -58,12 +59,12 @@ class Consumer:
         self._order = FairOrder(shares, limits.batch)
         self._seconds_each = 0.01
         """What a submission has taken lately, with those that were under way beside it."""
-        self._in_flight: Counter[str | None] = Counter()
+        self._in_flight: Counter[AgencyCode | None] = Counter()
         """Of each agency, how many are taken and not settled yet."""
         self._subscription: Subscription | None = None
         self._free_batches = asyncio.Semaphore(_BATCHES_UNDER_WAY)
 
-    def idle_of(self, agencies: Sequence[str]) -> bool:
+    def idle_of(self, agencies: Sequence[AgencyCode]) -> bool:
         """Whether no submission of these agencies has arrived and is not settled."""
         if any(self._in_flight[agency] for agency in agencies):
             return False
@@ -172,7 +173,7 @@ class Consumer:
         _log.info("dependencies-back")
 
 
-def _agency_of(incoming: Incoming) -> str | None:
+def _agency_of(incoming: Incoming) -> AgencyCode | None:
     return topology.agency_of_exchange(incoming.exchange)
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
@@ -20,7 +21,7 @@ LANES = 256
 class Courier:
     """What a router knows of one agency's inbox."""
 
-    agency: str
+    agency: AgencyCode
     place: int
     """Which lane is its own."""
     waiting: deque[Consignment] = field(default_factory=deque)

@@ -23,6 +23,7 @@ from bus.broker.link import Link
 from bus.documents.lifecycle import Deadline
 from bus.documents.signing import Signed
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment, LetterRow
@@ -51,7 +52,7 @@ class Deadlines:
         appends: GroupCommit,
         answers: Answers,
         router: str,
-        idle: Callable[[Sequence[str]], bool],
+        idle: Callable[[Sequence[AgencyCode]], bool],
         publish: Callable[[tuple[Consignment, ...]], None],
         settle: timedelta,
     ) -> None:
@@ -105,7 +106,7 @@ class Deadlines:
             self._seen_empty_by_all, max((depth.consumers for depth in depths), default=0)
         )
 
-    def _parties(self, moment: datetime) -> list[str]:
+    def _parties(self, moment: datetime) -> list[AgencyCode]:
         with self._ledger.read() as reader:
             return reader.parties_due(moment)
 
@@ -127,7 +128,7 @@ class Deadlines:
             self._publish(given)
         return len(due) < _MOST
 
-    def _due(self, examined_through: datetime) -> list[tuple[LetterRow, Deadline, str, list[str]]]:
+    def _due(self, examined_through: datetime) -> list[tuple[LetterRow, Deadline, str, list[AgencyCode]]]:
         with self._ledger.read() as reader:
             found = []
             for number, deadline, at in reader.due_before(examined_through - self._settle, limit=_MOST):
@@ -137,7 +138,12 @@ class Deadlines:
             return found
 
     def _notice(
-        self, letter: LetterRow, deadline: Deadline, at: str, silent: list[str], examined_through: datetime
+        self,
+        letter: LetterRow,
+        deadline: Deadline,
+        at: str,
+        silent: list[AgencyCode],
+        examined_through: datetime,
     ) -> Signed | None:
         if not silent:
             return None
@@ -156,7 +162,7 @@ class Deadlines:
         letter: LetterRow,
         deadline: Deadline,
         at: str,
-        silent: list[str],
+        silent: list[AgencyCode],
         notice: Signed | None,
         writer: Writer,
     ) -> tuple[Consignment, ...]:

@@ -14,6 +14,7 @@ from bus.documents.notice import Notice
 from bus.documents.reports import Report
 from bus.documents.signing import Signed, Verified
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger.rows import LetterRow
 
 
@@ -22,9 +23,9 @@ class Delivery:
     """A submission as it came from the broker: bytes, and where they came from."""
 
     raw: bytes
-    agency: str | None
+    agency: AgencyCode | None
     """The agency whose submit exchange took it: only that agency's user can write there."""
-    user: str | None
+    user: AgencyCode | None
     """The user-id, validated by the broker; None if the message bears none."""
     received_at: datetime
     announced: tuple[str, str] | None = None
@@ -36,19 +37,19 @@ class Delivery:
     replay: int | None = None
     """The ledger number of the request by which an operator sends a parked submission through the gates again."""
     parked: int | None = None
-    sha256: str = field(init=False)
+    sha256: RawDigest = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sha256", hashlib.sha256(self.raw).hexdigest())
+        object.__setattr__(self, "sha256", RawDigest(hashlib.sha256(self.raw).hexdigest()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:
     """One member of a letter's frozen recipient set."""
 
-    agency: str
+    agency: AgencyCode
     """Whose inbox takes the letter."""
-    addressed: str
+    addressed: AgencyCode
     """The code that the letter names: the agency itself, or a sub-unit without an inbox of its own."""
     role: str
     on_hold: bool
@@ -61,7 +62,7 @@ class LetterAccepted:
     """A letter that passed gates 1 to 7, with the acceptance that its sender will get."""
 
     delivery: Delivery
-    agency: str
+    agency: AgencyCode
     letter: Verified[Letter]
     directory: Directory
     recipients: tuple[Recipient, ...]
@@ -76,11 +77,11 @@ class NoticeAccepted:
     """A notice that passed gates 1 to 7."""
 
     delivery: Delivery
-    agency: str
+    agency: AgencyCode
     notice: Verified[Notice]
     directory: Directory
     letter: LetterRow
-    about: tuple[str, ...]
+    about: tuple[AgencyCode, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ class SubmissionRefused:
     """A submission that a gate refused, with the refusal that the submitting agency will get."""
 
     delivery: Delivery
-    agency: str | None
+    agency: AgencyCode | None
     """None when no agency can be told: the exchange belongs to nobody in the directory."""
     reason: Refused
     refusal: Signed | None
@@ -111,7 +112,7 @@ class Duplicate:
     """A submission that has its verdict already: the same answer is sent again."""
 
     delivery: Delivery
-    agency: str
+    agency: AgencyCode
     answer: int
 
 
@@ -120,7 +121,7 @@ class LetterChecked:
     """A letter past gate 7 but for its files, which the depot is asked about."""
 
     delivery: Delivery
-    agency: str
+    agency: AgencyCode
     letter: Verified[Letter]
     directory: Directory
     recipients: tuple[Recipient, ...]
@@ -131,9 +132,9 @@ class ReportAccepted:
     """A report of an agency's machine that passed gates 1 to 7."""
 
     delivery: Delivery
-    agency: str
+    agency: AgencyCode
     report: Report
-    digest: str
+    digest: ContentDigest
     """SHA-256 of its octets."""
 
 

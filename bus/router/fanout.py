@@ -19,6 +19,7 @@ from bus.broker.link import Link
 from bus.broker.messages import Closed, Nacked, Outgoing, Returned, Unconfirmed
 from bus.errors import Transient
 from bus.failpoints import reached
+from bus.identifiers import AgencyCode
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
@@ -50,7 +51,7 @@ class Fanout:
         router: str,
         alarms: Alarms,
         head: Callable[[], str | None] = lambda: None,
-        on_trouble: Callable[[str, str], None] = lambda agency, reason: None,
+        on_trouble: Callable[[AgencyCode, str], None] = lambda agency, reason: None,
     ) -> None:
         self._link = link
         self._ledger = ledger
@@ -59,26 +60,26 @@ class Fanout:
         self._alarms = alarms
         self._head = head
         self._on_trouble = on_trouble
-        self._couriers: dict[str, Courier] = {}
+        self._couriers: dict[AgencyCode, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._kick = asyncio.Event()
         self._confirmations = Confirmations(appends, alarms, self._kick.set)
         self._waiting = 0
-        self._cut_off: dict[str, Courier] = {}
+        self._cut_off: dict[AgencyCode, Courier] = {}
         """Who was being published to when the link was lost: all go on at once when it is back."""
         self._returning: asyncio.Task[None] | None = None
         self._more = False
         """Whether the last sweep may have left something."""
-        self._delivered_to: set[str] = set()
+        self._delivered_to: set[AgencyCode] = set()
         self.published = 0
         """How many consignments the broker has confirmed since the start."""
 
     @property
-    def open_circuits(self) -> list[str]:
+    def open_circuits(self) -> list[AgencyCode]:
         """The agencies whose inbox failed at the last attempt."""
         return sorted(courier.agency for courier in self._couriers.values() if courier.failures)
 
-    def take_delivered_to(self) -> set[str]:
+    def take_delivered_to(self) -> set[AgencyCode]:
         """Return the agencies that something was delivered to since this was asked last."""
         taken, self._delivered_to = self._delivered_to, set()
         return taken
@@ -139,7 +140,7 @@ class Fanout:
             self._start(courier)
         self._more = len(found) >= OUTSTANDING * 2
 
-    def _lease(self, busy: list[str]) -> list[Consignment]:
+    def _lease(self, busy: list[AgencyCode]) -> list[Consignment]:
         """Lease what is free; what was leased and not kept is free again once its courier is idle."""
         caught_up = [
             courier for courier in list(self._couriers.values()) if courier.behind and not courier.busy
@@ -156,7 +157,7 @@ class Fanout:
         courier.behind = courier.behind or bool(courier.waiting)
         courier.waiting.clear()
 
-    def _courier(self, agency: str) -> Courier:
+    def _courier(self, agency: AgencyCode) -> Courier:
         return self._couriers.setdefault(agency, Courier(agency, len(self._couriers) % LANES))
 
     def _start(self, courier: Courier) -> None:

@@ -23,6 +23,7 @@ from bus.documents.reports import TYPE, is_report
 from bus.documents.signing import Verified, is_letter, is_notice
 from bus.documents.xml import UUID_FORM, Envelope
 from bus.errors import RefusalCode, Refused, Transient
+from bus.identifiers import AgencyCode
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Verdict
 from bus.router import policy
@@ -60,7 +61,7 @@ class _Stop(Exception):
     def __init__(
         self,
         reason: Refused,
-        agency: str | None,
+        agency: AgencyCode | None,
         document: Verified[Any] | None,
         envelope: Envelope | None,
     ) -> None:
@@ -96,7 +97,7 @@ def _again(known: Duplicate | None, delivery: Delivery) -> Duplicate | None:
     return replace(known, delivery=delivery) if known else None
 
 
-def _hint(delivery: Delivery) -> tuple[str, str, str] | None:
+def _hint(delivery: Delivery) -> tuple[AgencyCode, str, str] | None:
     """What a message announces about itself, if it can be true: anybody may write anything there."""
     if delivery.agency is None or delivery.announced is None:
         return None
@@ -105,7 +106,7 @@ def _hint(delivery: Delivery) -> tuple[str, str, str] | None:
 
 
 def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | Outcome:
-    agency: str | None = delivery.agency
+    agency: AgencyCode | None = delivery.agency
     document: Verified[Any] | None = None
     envelope: Envelope | None = None
     try:
@@ -171,7 +172,9 @@ def _claimed(
     return replace(found, claims=claims_of(envelope))
 
 
-def _report(delivery: Delivery, agency: str, rules: Rules, reader: Reader) -> ReportAccepted | Duplicate:
+def _report(
+    delivery: Delivery, agency: AgencyCode, rules: Rules, reader: Reader
+) -> ReportAccepted | Duplicate:
     """The gates for what is no XML: the seal, the author, and an answer that there is already."""
     found = examine_report(delivery, agency, rules.directory, reader)
     verdict = reader.verdict_on(agency, TYPE, str(found.report.id))
@@ -180,7 +183,7 @@ def _report(delivery: Delivery, agency: str, rules: Rules, reader: Reader) -> Re
     return found
 
 
-def _origin(delivery: Delivery, directory: Directory) -> str:
+def _origin(delivery: Delivery, directory: Directory) -> AgencyCode:
     agency = delivery.agency
     if agency is None or agency not in directory.agencies:
         raise Refused(RefusalCode.IDENTITY_AGENCY_UNKNOWN)
@@ -222,13 +225,15 @@ def _taken(envelope: Envelope, verdict: Verdict) -> str:
     return f"{envelope.id}: accepted already, entry {verdict.entry} · รับเข้าระบบแล้ว รายการที่ {verdict.entry}"
 
 
-def _require_author(document: Letter | Notice, agency: str, directory: Directory) -> None:
+def _require_author(document: Letter | Notice, agency: AgencyCode, directory: Directory) -> None:
     named = document.sender.agency if isinstance(document, Letter) else document.author
     if named != agency and directory.inbox_of(named) != agency:
         raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, named)
 
 
-def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: Rules) -> LetterChecked:
+def _letter(
+    delivery: Delivery, agency: AgencyCode, verified: Verified[Letter], rules: Rules
+) -> LetterChecked:
     recipients = policy.check_letter(
         verified, agency, rules.directory, rules.calendar, rules.codes, delivery.received_at
     )
@@ -238,7 +243,7 @@ def _letter(delivery: Delivery, agency: str, verified: Verified[Letter], rules: 
 
 
 def _notice(
-    delivery: Delivery, agency: str, verified: Verified[Notice], rules: Rules, reader: Reader
+    delivery: Delivery, agency: AgencyCode, verified: Verified[Notice], rules: Rules, reader: Reader
 ) -> NoticeAccepted:
     place = policy.check_notice(verified, agency, rules.directory, rules.codes, delivery.received_at, reader)
     return NoticeAccepted(

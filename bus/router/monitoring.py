@@ -15,6 +15,7 @@ from bus.broker.inboxes import NEARLY_FULL
 from bus.broker.link import Link
 from bus.depot.client import PresenceClient
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.process import pause
 from bus.router.metrics import Metrics
@@ -35,7 +36,7 @@ class Watching:
         depot: PresenceClient,
         ledger: Ledger,
         metrics: Metrics,
-        delivered_to: Callable[[], Collection[str]],
+        delivered_to: Callable[[], Collection[AgencyCode]],
         limit: int | None,
     ) -> None:
         """`delivered_to` takes the agencies to whose inboxes something was delivered since it was called last."""
@@ -45,7 +46,7 @@ class Watching:
         self._metrics = metrics
         self._delivered_to = delivered_to
         self._limit = limit
-        self._warned: set[str] = set()
+        self._warned: set[AgencyCode] = set()
         self.parked = 0
         self.depot_away: str | None = None
         self._silent: str | None = None
@@ -100,7 +101,7 @@ class Watching:
                 continue
             self._note(agency, depth.messages / self._limit)
 
-    def _note(self, agency: str, fill: float) -> None:
+    def _note(self, agency: AgencyCode, fill: float) -> None:
         self._metrics.inbox_fill.labels(agency).set(fill)
         if fill >= NEARLY_FULL and agency not in self._warned:
             self._warned.add(agency)

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from bus.broker import topology
 from bus.broker.messages import Incoming
 from bus.documents.signing import Signed
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.store import Writer
@@ -20,7 +21,7 @@ from bus.router.delivery import Delivery
 from bus.thai import now
 
 
-def origin(incoming: Incoming) -> tuple[str | None, str | None]:
+def origin(incoming: Incoming) -> tuple[AgencyCode | None, AgencyCode | None]:
     """Return (agency by the submit exchange, agency by the user-id).
 
     A message that was dead-lettered has lost its exchange; its x-death header could be forged. Its user-id is the
@@ -44,7 +45,7 @@ def expired(incoming: Incoming) -> bool:
     )
 
 
-def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[str]) -> int:
+def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[AgencyCode]) -> int:
     """Enter a parked submission and tell the submitting agency; return the entry's number.
 
     The same bytes, parked already and not replayed since, are not entered twice.

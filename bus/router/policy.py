@@ -18,6 +18,7 @@ from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.signing import Verified
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.router import transitions
@@ -39,7 +40,7 @@ _NAMED = 50
 
 def check_letter(
     verified: Verified[Letter],
-    agency: str,
+    agency: AgencyCode,
     directory: Directory,
     calendar: Calendar,
     codes: Codes,
@@ -54,7 +55,12 @@ def check_letter(
 
 
 def check_notice(
-    verified: Verified[Notice], agency: str, directory: Directory, codes: Codes, at: datetime, reader: Reader
+    verified: Verified[Notice],
+    agency: AgencyCode,
+    directory: Directory,
+    codes: Codes,
+    at: datetime,
+    reader: Reader,
 ) -> transitions.Place:
     """Return where an agency's notice falls in the life of its letter. Raises Refused."""
     notice_rules(verified.document, codes, at)
@@ -62,7 +68,7 @@ def check_notice(
 
 
 def place_notice(
-    verified: Verified[Notice], agency: str, directory: Directory, reader: Reader
+    verified: Verified[Notice], agency: AgencyCode, directory: Directory, reader: Reader
 ) -> transitions.Place:
     """Judge what depends on the ledger's state, which may have changed since. Raises Refused."""
     place = transitions.place(verified.document, verified.digest, agency, reader)
@@ -112,7 +118,7 @@ def notice_rules(notice: Notice, codes: Codes, now: datetime) -> None:
 
 
 def resolve(
-    letter: Letter, sender: str, directory: Directory, calendar: Calendar, at: datetime
+    letter: Letter, sender: AgencyCode, directory: Directory, calendar: Calendar, at: datetime
 ) -> tuple[Recipient, ...]:
     """Return the frozen recipient set: every addressee's inbox once, `to` before `copy`, in code order.
 
@@ -120,7 +126,7 @@ def resolve(
     Raises Refused that names all unknown addressees at once.
     """
     unknown: list[str] = []
-    addressed: dict[str, tuple[str, str]] = {}
+    addressed: dict[AgencyCode, tuple[AgencyCode, str]] = {}
     for receiver in letter.receivers:
         codes = directory.addressed(agency=receiver.agency, group=receiver.group, topic=receiver.topic)
         if codes is None:
@@ -153,7 +159,7 @@ def resolve(
     )
 
 
-def read_by_all(version: str, listeners: Iterable[str], directory: Directory) -> None:
+def read_by_all(version: str, listeners: Iterable[AgencyCode], directory: Directory) -> None:
     """Raise Refused that names those of the directory's agencies who do not read this version (`letter/1.1`).
 
     What goes to an inbox goes there as it came; it is never written anew in another version.
@@ -168,12 +174,12 @@ def _own_due(own: datetime, general: datetime) -> str | None:
     return timestamp(own) if own != general else None
 
 
-def _someone_else(addressed: dict[str, tuple[str, str]], sender: str) -> None:
+def _someone_else(addressed: dict[AgencyCode, tuple[AgencyCode, str]], sender: AgencyCode) -> None:
     if set(addressed) == {sender}:
         raise Refused(RefusalCode.RECIPIENT_ONLY_SELF, sender, where="ReceiverParty")
 
 
-def _enrolled(agencies: list[str], directory: Directory) -> None:
+def _enrolled(agencies: list[AgencyCode], directory: Directory) -> None:
     missing = [code for code in agencies if not directory.agencies[code].sealed]
     if missing:
         raise Refused(RefusalCode.SECRECY_NOT_ENROLLED, ", ".join(missing), where="SecretCode")

@@ -25,6 +25,7 @@ from bus import logs
 from bus.depot.client import PresenceClient
 from bus.errors import Transient
 from bus.failpoints import reached
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
@@ -164,7 +165,7 @@ class Processor:
                 _log.info("versions-taken-up", directory=directory.version, calendar=calendar.version)
                 self.rules = replace(self.rules, directory=directory, calendar=calendar)
 
-    def watch_share(self, agency: str, *, fruitless: int = 0) -> None:
+    def watch_share(self, agency: AgencyCode, *, fruitless: int = 0) -> None:
         """Raise the alarm, once in a window, if an agency sends more than its share: all others go before it."""
         if fruitless:
             self._shares.use(agency, fruitless=fruitless)

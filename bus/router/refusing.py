@@ -15,6 +15,7 @@ from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.signing import Verified
 from bus.errors import RefusalCode, Refused, Transient
+from bus.identifiers import AgencyCode
 from bus.ledger.counting import ANSWERED, ENTERED, hour_of
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
@@ -39,17 +40,17 @@ class Refusals:
         self._directory = directory
         self._per_hour = per_hour
         self._reader = reader
-        self._counts: dict[str, dict[str, int]] = {}
+        self._counts: dict[AgencyCode, dict[str, int]] = {}
 
     def refuse(
-        self, delivery: Delivery, reason: Refused, agency: str | None, document: Verified[Any] | None
+        self, delivery: Delivery, reason: Refused, agency: AgencyCode | None, document: Verified[Any] | None
     ) -> SubmissionRefused | Duplicate:
         """Turn a refusal by one of the gates 1 to 7 into what is to be recorded of it."""
         if document is not None or delivery.replay is not None:
             return self._signed(delivery, reason, agency, document)
         if agency is not None and (answer := self._answered(delivery, reason, agency)):
             return Duplicate(delivery=delivery, agency=agency, answer=answer)
-        counts = self._counts_of(agency or delivery.agency or "")
+        counts = self._counts_of(agency or delivery.agency or AgencyCode(""))
         if counts.get(ENTERED, 0) < self._per_hour:
             counts[ENTERED] = counts.get(ENTERED, 0) + 1
             return self._signed(delivery, reason, agency, None)
@@ -66,7 +67,7 @@ class Refusals:
             counted=reason.code,
         )
 
-    def _answered(self, delivery: Delivery, reason: Refused, agency: str) -> int | None:
+    def _answered(self, delivery: Delivery, reason: Refused, agency: AgencyCode) -> int | None:
         """The answer that the same bytes have had, if it holds now: what was accepted is never refused afterwards."""
         if reason.code.circumstantial:
             return None
@@ -76,12 +77,12 @@ class Refusals:
             return known.answer
         return None
 
-    def _too_many(self, delivery: Delivery, reason: Refused, agency: str | None) -> SubmissionRefused:
+    def _too_many(self, delivery: Delivery, reason: Refused, agency: AgencyCode | None) -> SubmissionRefused:
         detail = f"{self._per_hour}; {reason.code}"
         answered = Refused(RefusalCode.REFUSALS_TOO_MANY, detail, where=reason.where)
         return replace(self._signed(delivery, answered, agency, None), counted=reason.code)
 
-    def _counts_of(self, agency: str) -> dict[str, int]:
+    def _counts_of(self, agency: AgencyCode) -> dict[str, int]:
         if agency not in self._counts:
             newest = self._reader.newest()
             # As the append will have it: the ledger's time never runs backwards.
@@ -90,7 +91,7 @@ class Refusals:
         return self._counts[agency]
 
     def _signed(
-        self, delivery: Delivery, reason: Refused, agency: str | None, document: Verified[Any] | None
+        self, delivery: Delivery, reason: Refused, agency: AgencyCode | None, document: Verified[Any] | None
     ) -> SubmissionRefused:
         answered = agency if agency in self._directory.inboxes else None
         return refused(self._answers, self._directory, delivery, reason, answered, document)
@@ -101,7 +102,7 @@ def refused(
     directory: Directory,
     delivery: Delivery,
     reason: Refused,
-    agency: str | None,
+    agency: AgencyCode | None,
     document: Verified[Any] | None,
 ) -> SubmissionRefused:
     """Return a refusal, signed if there is an agency to tell; only a verified letter is named by its id and digest."""

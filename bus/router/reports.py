@@ -9,6 +9,7 @@ from bus.directory import Directory
 from bus.documents import reports
 from bus.documents.reports import Cosigned, Reconciliation
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode, ContentDigest
 from bus.ledger.reading import Reader
 from bus.router.delivery import Delivery, ReportAccepted
 from bus.verifier.notes import Unreadable, Unsigned, VerifierKey, read_note, require_signed
@@ -16,7 +17,9 @@ from bus.verifier.notes import Unreadable, Unsigned, VerifierKey, read_note, req
 _LONGEST_ON_ITS_WAY = timedelta(days=3)
 
 
-def examine_report(delivery: Delivery, agency: str, directory: Directory, reader: Reader) -> ReportAccepted:
+def examine_report(
+    delivery: Delivery, agency: AgencyCode, directory: Directory, reader: Reader
+) -> ReportAccepted:
     """Return what an agency's machine says about itself. Raises Refused."""
     report = reports.open_report(delivery.raw, directory.pins(agency), delivery.received_at)
     if report.agency != agency:
@@ -26,7 +29,7 @@ def examine_report(delivery: Delivery, agency: str, directory: Directory, reader
         raise Refused(RefusalCode.DATE_OUT_OF_RANGE, report.at.isoformat(), where="at")
     if isinstance(report, Cosigned):
         _require_witness(report, directory, reader)
-    digest = hashlib.sha256(delivery.raw).hexdigest()
+    digest = ContentDigest(hashlib.sha256(delivery.raw).hexdigest())
     return ReportAccepted(delivery=delivery, agency=agency, report=report, digest=digest)
 
 

@@ -9,6 +9,7 @@ from bus.documents import lifecycle
 from bus.documents.lifecycle import BY_SENDER, ONCE, Violation
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode, ContentDigest, as_letter_id
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import Fact, LetterState
@@ -34,11 +35,11 @@ class Place:
 
     letter: LetterRow
     state: LetterState
-    about: tuple[str, ...]
+    about: tuple[AgencyCode, ...]
     same: Fact | None
     """The same fact, if the ledger has it already."""
 
-    def listeners(self, event: str) -> tuple[str, ...]:
+    def listeners(self, event: str) -> tuple[AgencyCode, ...]:
         """Return who is to hear it: of a recipient's notice the letter's sender, of a sender's those that it is about.
 
         Nobody hears a fact that the ledger has already.
@@ -48,7 +49,7 @@ class Place:
         return self.about if event in BY_SENDER else (self.state.sender,)
 
 
-def place(notice: Notice, digest: str, author: str, reader: Reader) -> Place:
+def place(notice: Notice, digest: ContentDigest, author: AgencyCode, reader: Reader) -> Place:
     """Return where a notice of this content digest falls. Raises Refused, with a code of BY_STATE or `incomplete`.
 
     What is said once is looked for by what it says before its id is looked at: a mailbox brought back from a backup
@@ -57,7 +58,7 @@ def place(notice: Notice, digest: str, author: str, reader: Reader) -> Place:
     verdict = reader.verdict_on(author, "notice", str(notice.notice_id))
     other = verdict is not None and verdict.binds_other(digest)
     _require(notice.event in ONCE or not other, RefusalCode.ID_CONFLICT, str(notice.notice_id))
-    letter = reader.letter_named(str(notice.letter_id), str(notice.letter_digest))
+    letter = reader.letter_named(as_letter_id(notice.letter_id), notice.letter_digest)
     if letter is None:
         raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, str(notice.letter_id), where="LetterID")
     state = reader.state_of(letter.letter)
@@ -70,7 +71,7 @@ def place(notice: Notice, digest: str, author: str, reader: Reader) -> Place:
     return Place(letter, state, about, same)
 
 
-def concerned(notice: Notice, author: str, state: LetterState) -> tuple[str, ...]:
+def concerned(notice: Notice, author: AgencyCode, state: LetterState) -> tuple[AgencyCode, ...]:
     """Return the recipients that a notice is about. Raises Refused when its author may not say it of them."""
     found = lifecycle.concerned(
         notice.event, author, notice.about, sender=state.sender, recipients=state.addressed
@@ -80,7 +81,7 @@ def concerned(notice: Notice, author: str, state: LetterState) -> tuple[str, ...
     return found
 
 
-def require_permitted(notice: Notice, about: tuple[str, ...], state: LetterState) -> None:
+def require_permitted(notice: Notice, about: tuple[AgencyCode, ...], state: LetterState) -> None:
     """Raise Refused unless the notice is complete and may follow on what was said before about each recipient."""
     if missing := lifecycle.lacking(notice.event, partial(getattr, notice)):
         raise Refused(RefusalCode.NOTICE_INCOMPLETE, missing)
@@ -90,7 +91,9 @@ def require_permitted(notice: Notice, about: tuple[str, ...], state: LetterState
             raise Refused(wrong.code, wrong.detail)
 
 
-def known_fact(notice: Notice, digest: str, about: tuple[str, ...], state: LetterState) -> Fact | None:
+def known_fact(
+    notice: Notice, digest: ContentDigest, about: tuple[AgencyCode, ...], state: LetterState
+) -> Fact | None:
     """Return the fact if the ledger has it: the same notice again, or what is said once, said anew."""
     facts = (fact for code in about for fact in state.recipients[code].events)
     if notice.event in ONCE:

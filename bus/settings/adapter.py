@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from bus.identifiers import AgencyCode
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import BrokerAccess, HttpUrl, Log, PortOrOff, Seal, Seconds, trusting
 
@@ -91,7 +92,7 @@ class AdapterSettings(Settings):
 
     model_config = SettingsConfigDict(env_prefix="SARABAN_ADAPTER__")
 
-    agency: Annotated[str, Field(pattern=r"^[0-9]{10}$")]
+    agency: Annotated[AgencyCode, Field(pattern=r"^[0-9]{10}$")]
     """This agency's code of ten digits, in quotation marks."""
     bus_certificate: Path = Path("keys/bus.crt.pem")
     """The certificate of the bus, with which its verdicts and directories are verified."""

@@ -10,6 +10,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from bus.documents.notes import log_key
+from bus.identifiers import LetterId
 from compose.demo.play import Play
 from compose.demo.story import AGENCIES
 from compose.local import ORIGIN
@@ -41,7 +42,7 @@ def witness(play: Play, folder: Path) -> dict[str, Any]:
     )
 
 
-def _await_witnesses(play: Play, letter_id: str) -> int:
+def _await_witnesses(play: Play, letter_id: LetterId) -> int:
     """Wait until every agency has cosigned a head that covers the letter; return how many have, if the time is up."""
     cosigned, until = 0, monotonic() + _WITHIN
     while cosigned < len(AGENCIES) and monotonic() < until:

@@ -14,11 +14,14 @@ from bus.broker.messages import Outgoing
 from bus.documents.letter import Content, File, Letter, Receiver, Sender
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
+from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import now
 from compose.local import LocalBus
 
 
-def bad_submissions(bus: LocalBus, agency: str, other: str, revoked: Seal) -> Mapping[str, bytes]:
+def bad_submissions(
+    bus: LocalBus, agency: AgencyCode, other: AgencyCode, revoked: Seal
+) -> Mapping[str, bytes]:
     """Return submissions of an agency, each with its own defect."""
     letter = _letter(agency, other)
     good = sign(letter, bus.seal(agency)).raw
@@ -31,10 +34,10 @@ def bad_submissions(bus: LocalBus, agency: str, other: str, revoked: Seal) -> Ma
     }
 
 
-def submit(bus: LocalBus, agency: str, submissions: Mapping[str, bytes]) -> dict[str, str]:
+def submit(bus: LocalBus, agency: str, submissions: Mapping[str, bytes]) -> dict[str, RawDigest]:
     """Publish them as the agency's broker user; return the SHA-256 of each by its defect."""
     asyncio.run(_publish(bus.amqp_url(topology.user_of(agency)), agency, list(submissions.values())))
-    return {name: hashlib.sha256(raw).hexdigest() for name, raw in submissions.items()}
+    return {name: RawDigest(hashlib.sha256(raw).hexdigest()) for name, raw in submissions.items()}
 
 
 async def _publish(url: str, agency: str, submissions: list[bytes]) -> None:
@@ -52,7 +55,7 @@ async def _publish(url: str, agency: str, submissions: list[bytes]) -> None:
             )
 
 
-def _letter(agency: str, other: str) -> Letter:
+def _letter(agency: AgencyCode, other: AgencyCode) -> Letter:
     moment = now()
     return Letter(
         letter_id=uuid4(),
@@ -63,5 +66,5 @@ def _letter(agency: str, other: str) -> Letter:
         sender=Sender(agency=agency, name="หน่วยงาน"),
         receivers=(Receiver(agency=other),),
         content=Content(subject="หนังสือตัวอย่าง"),
-        main_file=File(name="ตัวอย่าง.pdf", size=1, digest="0" * 64, media_type="application/pdf"),
+        main_file=File(name="ตัวอย่าง.pdf", size=1, digest=RawDigest("0" * 64), media_type="application/pdf"),
     )

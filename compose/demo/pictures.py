@@ -12,6 +12,7 @@ from rich.table import Table
 from bus.codes import load_codes
 from bus.errors import RefusalCode
 from bus.evidence.words import shown_state
+from bus.identifiers import AgencyCode
 from bus.ledger.state import LetterState
 from bus.thai import thai_datetime
 from compose.demo.play import Play
@@ -57,7 +58,7 @@ def live(play: Play) -> Table:
     return table
 
 
-def _cell(state: LetterState | None, sender: str, code: str) -> str:
+def _cell(state: LetterState | None, sender: str, code: AgencyCode) -> str:
     if code == sender:
         return "sender" if state else "·"
     if state is None or code not in state.recipients:

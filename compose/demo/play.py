@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
 
+from bus.identifiers import AgencyCode, LetterId
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
 from bus.thai import now
@@ -34,7 +35,7 @@ class Play:
         }
         self.events: dict[str, float] = {}
         """`event:reference` of everything that senders were told, with the second of the play."""
-        self.references: dict[str, str] = {}
+        self.references: dict[LetterId, str] = {}
         """The office's reference of each LetterID."""
         self.refusals: dict[str, dict[str, Any]] = {}
         self.router_kills = 0
@@ -121,7 +122,7 @@ class Play:
         self.offices[item.sender].send(item.key, manifest, files)
         self._sent.add(item.key)
 
-    def _attend(self, code: str) -> None:
+    def _attend(self, code: AgencyCode) -> None:
         office = self.offices[code]
         for letter in office.letters():
             self.clerks[code].handle(letter)

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-OPM, OCS, SOC = "0100100000", "0100900000", "0100500000"
-OCSC, OPDC, DGA, ETDA = "0101100000", "0102100000", "1100800000", "1100700000"
+from bus.identifiers import AgencyCode
+
+OPM, OCS, SOC = map(AgencyCode, ("0100100000", "0100900000", "0100500000"))
+OCSC, OPDC, DGA, ETDA = map(AgencyCode, ("0101100000", "0102100000", "1100800000", "1100700000"))
 AGENCIES = (OPM, OCS, SOC, OCSC, OPDC, DGA, ETDA)
 LATE = OCSC
 """This agency's adapter is down until everything else is done."""
@@ -25,7 +27,7 @@ class Item:
     """A letter of the story: who sends it, what the manifest says, and how large its files are."""
 
     key: str
-    sender: str
+    sender: AgencyCode
     manifest: Mapping[str, Any]
     sizes: tuple[int, ...] = (SMALL,)
     after: str | None = None

@@ -7,12 +7,13 @@ from functools import cache, partial
 
 from bus import assets
 from bus.documents.seal import Seal
+from bus.identifiers import AgencyCode
 from compose.keys import new_seal
 from tests.assets import factory
 
 NOBODY, UNHEARD = "nobody", "unheard"
 """A group without members, and a topic without subscribers."""
-SUB_UNIT = "0100500001"
+SUB_UNIT = AgencyCode("0100500001")
 """A unit of SOC without an inbox of its own."""
 EMPTY = f"""
 [[agency]]

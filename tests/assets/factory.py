@@ -26,11 +26,15 @@ from bus.documents.letter import (
 from bus.documents.notice import BUS, Event, Notice, Officer, OtherMeans, ReasonText, Registration, Terms
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
+from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import BANGKOK
 from compose.keys import new_key, new_seal
+from tests.assets.digests import SOME_BYTES, SOME_CONTENT
 
-OPM, OCS, SOC = "0100100000", "0100900000", "0100500000"
-OCSC, OPDC, DGA, ETDA = "0101100000", "0102100000", "1100800000", "1100700000"
+OPM, OCS, SOC = map(AgencyCode, ("0100100000", "0100900000", "0100500000"))
+OCSC, OPDC, DGA, ETDA = map(AgencyCode, ("0101100000", "0102100000", "1100800000", "1100700000"))
+NOBODY = AgencyCode("9999999999")
+"""In no directory."""
 NAMES = {
     OPM: "สำนักงานปลัดสำนักนายกรัฐมนตรี",
     OCS: "สำนักงานคณะกรรมการกฤษฎีกา",
@@ -132,7 +136,7 @@ def letter(**changes: Any) -> Letter:
     return Letter(**{**values, **changes})
 
 
-def sender(agency: str) -> Sender:
+def sender(agency: AgencyCode) -> Sender:
     return Sender(agency=agency, name=NAMES.get(agency, "หน่วยงานทดสอบ"))
 
 
@@ -143,7 +147,7 @@ def officer(**changes: Any) -> Signer:
     )
 
 
-def file(name: str = "หนังสือ.pdf", *, digest: str = "ab" * 32, size: int = 50_123) -> File:
+def file(name: str = "หนังสือ.pdf", *, digest: RawDigest = SOME_BYTES, size: int = 50_123) -> File:
     return File(name=name, size=size, digest=digest, media_type="application/pdf")
 
 
@@ -195,7 +199,7 @@ def full_letter(**changes: Any) -> Letter:
             Receiver(group="all-agencies"),
             Receiver(topic="holidays", role="copy"),
         ),
-        "replaces": Replaces(letter_id=UUID(int=9), digest="cd" * 32, reason="แก้ชื่อเรื่อง"),
+        "replaces": Replaces(letter_id=UUID(int=9), digest=SOME_CONTENT, reason="แก้ชื่อเรื่อง"),
         "content": content,
         "files": (file("เอกสารแนบ 1.pdf"), file("ภาพ (2).png", size=0)),
         "sender_reference": "opm-2569-000123",
@@ -220,7 +224,9 @@ def letters() -> dict[str, Letter]:
         "sealed": letter(
             secrecy="002", content=None, sealed=SealedContent(algorithm="A256GCM", ciphertext="c2VjcmV0Lg==")
         ),
-        "five hundred receivers": letter(receivers=tuple(Receiver(agency=f"{n:010}") for n in range(500))),
+        "five hundred receivers": letter(
+            receivers=tuple(Receiver(agency=AgencyCode(f"{n:010}")) for n in range(500))
+        ),
     }
 
 
@@ -263,7 +269,7 @@ def registration(number: str = "๑๒๓/๒๕๖๙") -> Registration:
     )
 
 
-def terms(recipients: tuple[str, ...] = (OCS, SOC)) -> Terms:
+def terms(recipients: tuple[AgencyCode, ...] = (OCS, SOC)) -> Terms:
     return Terms(
         recipients=recipients,
         directory_version=3,

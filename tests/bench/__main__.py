@@ -25,6 +25,7 @@ from rich.table import Table
 from bus.broker.admin import Management
 from bus.calendar import load_calendar
 from bus.documents.letter import Receiver
+from bus.identifiers import AgencyCode
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
@@ -32,7 +33,7 @@ from tests.bench import costs, evidence, floods, latency, letters, throughput
 from tests.bench.raw import raw_forward
 
 BUILD = Path(__file__).parents[2] / "build"
-SENDER, OTHER, GROUP = "0100100000", "0100500000", "everyone"
+SENDER, OTHER, GROUP = AgencyCode("0100100000"), AgencyCode("0100500000"), "everyone"
 COUNT = int(os.environ.get("BENCH_LETTERS", "2000"))
 ENTRIES = int(os.environ.get("BENCH_ENTRIES", "1000000"))
 BACKLOGS = (1_000, int(os.environ.get("BENCH_BACKLOG", "20000")))

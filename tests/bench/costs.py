@@ -20,6 +20,7 @@ from bus.depot.presence import Presence
 from bus.directory import Directory
 from bus.documents import schema, signing, xml
 from bus.documents.seal import Seal
+from bus.identifiers import AgencyCode
 from bus.ledger import schema as ledger_schema
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_calendar, activate_directory, versions
@@ -53,7 +54,9 @@ def floor_us(letters: Sequence[bytes], seal: Seal) -> float:
     return _per_letter(once, letters)
 
 
-def split_us(letters: Sequence[bytes], seal: Seal, directory: Directory, pin_of: str) -> dict[str, float]:
+def split_us(
+    letters: Sequence[bytes], seal: Seal, directory: Directory, pin_of: AgencyCode
+) -> dict[str, float]:
     """Return the CPU of each gate per letter, in microseconds, each measured by itself in this process."""
     envelopes = [xml.open_envelope(raw) for raw in letters]
     pins = directory.pins(pin_of)
@@ -69,7 +72,7 @@ def split_us(letters: Sequence[bytes], seal: Seal, directory: Directory, pin_of:
 
 
 def in_process_us(
-    letters: Sequence[bytes], directory: Directory, calendar: Calendar, bus_seal: Seal, agency: str
+    letters: Sequence[bytes], directory: Directory, calendar: Calendar, bus_seal: Seal, agency: AgencyCode
 ) -> dict[str, float]:
     """Return the CPU per letter of all gates, of signing the acceptance, and of the ledger, in batches of 64."""
     with TemporaryDirectory() as folder:
@@ -90,7 +93,7 @@ def in_process_us(
 
 def _one_batch(
     batch: Sequence[bytes],
-    agency: str,
+    agency: AgencyCode,
     rules: Rules,
     ledger: Ledger,
     recorder: Recorder,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import random
 import statistics
@@ -21,6 +20,7 @@ from sqlalchemy import select
 from bus.documents.notes import log_key, make_key
 from bus.documents.signing import sign
 from bus.evidence.pack import write_pack
+from bus.identifiers import ContentDigest, as_letter_id
 from bus.ledger import schema, tiles
 from bus.ledger.checkpoint import Signer
 from bus.ledger.database import reading
@@ -33,6 +33,7 @@ from bus.router.activation import activate_calendar
 from bus.thai import now
 from bus.verifier.merkle import leaf_hash
 from tests.assets import factory
+from tests.assets.digests import raw_digest
 from tests.assets.factory import OCS, OPM
 from tests.contract import ledger_rig as rig
 
@@ -165,8 +166,8 @@ def _life(writer: Writer, number: int) -> None:
 
 def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
     raw = b"%d %b" % (number, raw)
-    letter_id = str(UUID(int=number))
-    digest = hashlib.sha256(raw).hexdigest()
+    letter_id = as_letter_id(UUID(int=number))
+    kept, digest = raw_digest(raw), ContentDigest(raw_digest(raw))
     shown = f"นร 0105/{number}"
     numbers = writer.numbers([OCS])
     answer = writer.numbers([OPM])[OPM]
@@ -206,9 +207,9 @@ def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
         subject="ขอความอนุเคราะห์ข้อมูลการเชื่อมโยงระบบ",
     )
     frozen = [{"agency": OCS, "addressed": OCS, "role": "to"}]
-    writer.letter_accepted(row, frozen=frozen, files={digest: 1}, deadlines=[])
+    writer.letter_accepted(row, frozen=frozen, files={kept: 1}, deadlines=[])
     writer.submission(
-        entry=entry, agency=OPM, type="letter", id=letter_id, digest=digest, raw=digest, answer=answer
+        entry=entry, agency=OPM, type="letter", id=letter_id, digest=digest, raw=kept, answer=answer
     )
     headers = {"entry": entry}
     writer.consign(
@@ -220,7 +221,7 @@ def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
 
 def _notice(writer: Writer, letter: int, event: str, number: int) -> None:
     raw = f"<notice {event} {number}/>".encode()
-    digest = hashlib.sha256(raw).hexdigest()
+    kept, digest = raw_digest(raw), ContentDigest(raw_digest(raw))
     notice_id = str(UUID(int=number * 2 + (event == "delivered")))
     answer = writer.numbers([OCS])[OCS]
     entry = writer.entry(
@@ -235,7 +236,7 @@ def _notice(writer: Writer, letter: int, event: str, number: int) -> None:
         answer=answer,
     )
     writer.submission(
-        entry=entry, agency=OCS, type="notice", id=notice_id, digest=digest, raw=digest, answer=answer
+        entry=entry, agency=OCS, type="notice", id=notice_id, digest=digest, raw=kept, answer=answer
     )
     writer.consign(
         OCS, answer, type="entry", entry=entry, document=writer.keep(raw), headers={"entry": entry}
@@ -246,7 +247,7 @@ def _real_letter(ledger: Ledger, router: rig.Router) -> int:
     letter = factory.letter(sender=factory.sender(OPM), number="นร 0105/ว 165")
     assert router.take(rig.delivery(sign(letter, factory.seal(OPM)).raw)).outcome == "accepted"
     with ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
     return row.letter
 
 

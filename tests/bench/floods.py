@@ -30,6 +30,7 @@ from bus.documents.letter import Content, Receiver
 from bus.documents.reports import Reconciliation, sealed
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.thai import now
@@ -37,7 +38,7 @@ from compose.local import LocalBus
 from compose.process import Process
 from tests.bench import letters
 
-A, B, C = "0100100000", "0100500000", "1100800000"
+A, B, C = map(AgencyCode, ("0100100000", "0100500000", "1100800000"))
 CONSIGNMENTS = 10_000
 _EVERY = 0.1
 _FEWEST = 100

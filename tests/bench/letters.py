@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,16 +15,18 @@ from bus.documents.letter import Content, File, Letter, Receiver, Sender, Signer
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.tokens import request_token
+from bus.identifiers import AgencyCode
 from bus.thai import now
+from tests.assets.digests import raw_digest
 
 PAPER = b"%PDF-1.7 a sample page for the benchmark\n"
-DIGEST = hashlib.sha256(PAPER).hexdigest()
+DIGEST = raw_digest(PAPER)
 _LETTER_ID = re.compile(rb"<LetterID>([^<]+)</LetterID>")
 _running = count(1)
 _BODY = "ตามที่สำนักงานได้รับมอบหมายให้ดำเนินการเชื่อมโยงระบบสารบรรณอิเล็กทรอนิกส์ จึงเรียนมาเพื่อโปรดพิจารณา " * 14
 
 
-def letter(sender: str, receivers: Sequence[Receiver], *, speed: str = "001") -> Letter:
+def letter(sender: AgencyCode, receivers: Sequence[Receiver], *, speed: str = "001") -> Letter:
     """Return a letter of the size that the figures are given for."""
     moment = now()
     return Letter(
@@ -46,7 +47,7 @@ def letter(sender: str, receivers: Sequence[Receiver], *, speed: str = "001") ->
     )
 
 
-def signed(keys: Path, sender: str, receivers: Sequence[Receiver], wanted: int) -> list[bytes]:
+def signed(keys: Path, sender: AgencyCode, receivers: Sequence[Receiver], wanted: int) -> list[bytes]:
     """Return so many signed letters, made by two processes."""
     chunk = 250
     sizes = [min(chunk, wanted - start) for start in range(0, wanted, chunk)]
@@ -57,7 +58,7 @@ def signed(keys: Path, sender: str, receivers: Sequence[Receiver], wanted: int) 
         return [raw for batch in batches for raw in batch]
 
 
-def _sign_some(keys: Path, sender: str, receivers: tuple[Receiver, ...], wanted: int) -> list[bytes]:
+def _sign_some(keys: Path, sender: AgencyCode, receivers: tuple[Receiver, ...], wanted: int) -> list[bytes]:
     seal = Seal.from_files(keys / f"{sender}.key.pem", keys / f"{sender}.crt.pem")
     return [sign(letter(sender, receivers), seal).raw for _ in range(wanted)]
 
@@ -68,7 +69,7 @@ def id_of(raw: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def upload(depot_url: str, seal: Seal, sender: str) -> None:
+def upload(depot_url: str, seal: Seal, sender: AgencyCode) -> None:
     """Show the depot that the sender has the file."""
     path = f"/files/{DIGEST}"
     token = request_token(seal, sender, "PUT", path)

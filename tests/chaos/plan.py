@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-OPM, SOC, DGA, ETDA = "0100100000", "0100500000", "1100800000", "1100700000"
+from bus.identifiers import AgencyCode
+
+OPM, SOC, DGA, ETDA = map(AgencyCode, ("0100100000", "0100500000", "1100800000", "1100700000"))
 AGENCIES = (OPM, SOC, DGA, ETDA)
 GROUP = "everyone"
 """A group of all agencies: a letter to it reaches all but its sender."""

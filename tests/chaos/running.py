@@ -15,6 +15,7 @@ from time import monotonic, sleep
 from adapters import views
 from adapters.mailbox import Mailbox
 from adapters.views import View
+from bus.identifiers import AgencyCode
 from compose.cluster import PostgresCluster
 from compose.node import Node
 from tests.chaos import judging_acts, judging_books, judging_letters, looking
@@ -213,7 +214,7 @@ def _trial(found: Network, offices: Offices, breaker: Breaker) -> Trial:
     )
 
 
-def _told(found: Network, code: str, what: Callable[[Mailbox], Iterable[View]]) -> list[View]:
+def _told(found: Network, code: AgencyCode, what: Callable[[Mailbox], Iterable[View]]) -> list[View]:
     """What an office's commands tell it about its letters: this is judged, so it is the product's own word."""
     with Mailbox(found.bus.mailbox(code), code) as mailbox:
         return list(what(mailbox))

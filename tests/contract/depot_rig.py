@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import random
 import socket
 import ssl
@@ -24,18 +23,20 @@ from bus.depot.app import Access, build_app
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
+from bus.identifiers import RawDigest
 from bus.web import server_config
 from tests.assets import factory
+from tests.assets.digests import raw_digest
 from tests.assets.factory import OCS, OPM, SOC
 
 TLS = ssl.create_default_context()
 """One for all clients: each would read the system's certificates for itself."""
 
 
-def some_file(size: int, seed: int = 1) -> tuple[bytes, str]:
+def some_file(size: int, seed: int = 1) -> tuple[bytes, RawDigest]:
     """Bytes that look like nothing else, and their SHA-256."""
     data = random.Random(seed).randbytes(size)
-    return data, hashlib.sha256(data).hexdigest()
+    return data, raw_digest(data)
 
 
 @dataclass

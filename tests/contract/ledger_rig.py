@@ -22,6 +22,7 @@ from bus.directory import Agency, Directory, Group, PinnedCertificate
 from bus.documents import xml
 from bus.documents.notes import log_key, make_key
 from bus.documents.notice import Notice
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest, as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, timestamp
@@ -40,10 +41,11 @@ from bus.router.gates import Rules, examine
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.thai import now
 from tests.assets import factory
+from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
 
 ORIGIN = "saraban.example/test"
-UNIT = "0100900001"
+UNIT = AgencyCode("0100900001")
 """A sub-unit of OCS without an inbox of its own."""
 
 
@@ -73,8 +75,8 @@ def some_entries(writer: Writer, count: int) -> None:
 def in_ledger(
     writer: Writer,
     *,
-    sender: str = OPM,
-    to: Sequence[str] = (OCS,),
+    sender: AgencyCode = OPM,
+    to: Sequence[AgencyCode] = (OCS,),
     on_hold: Sequence[str] = (),
     later: Mapping[str, str] | None = None,
     number: str = "นร 0105/1",
@@ -82,7 +84,7 @@ def in_ledger(
     lease: Lease | None = None,
 ) -> int:
     """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number."""
-    raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), str(uuid4())
+    raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), as_letter_id(uuid4())
     numbers = writer.numbers(to)
     frozen = {
         code: {
@@ -99,7 +101,7 @@ def in_ledger(
         "registrationDue": timestamp(factory.NOW + factory.DAY),
     }
     answer = writer.numbers([sender])[sender]
-    digest = f"{uuid4().hex}{uuid4().hex}"
+    digest = ContentDigest(f"{uuid4().hex}{uuid4().hex}")
     seq = writer.entry(
         Kind.ACCEPTED,
         agency=sender,
@@ -127,11 +129,17 @@ def in_ledger(
             subject=subject,
         ),
         frozen=[{"agency": code, "addressed": code, "role": "to"} for code in to],
-        files={"ab" * 32: 50_123},
+        files={SOME_BYTES: 50_123},
         deadlines=deadlines_of(body),
     )
     writer.submission(
-        entry=seq, agency=sender, type="letter", id=letter_id, digest=digest, raw=digest, answer=answer
+        entry=seq,
+        agency=sender,
+        type="letter",
+        id=letter_id,
+        digest=digest,
+        raw=RawDigest(digest),
+        answer=answer,
     )
     for code in to:
         headers = {"consignment": numbers[code], "entry": seq}
@@ -158,7 +166,7 @@ def in_ledger(
     return seq
 
 
-def append_many(url: str, agency: str, count: int, together: Barrier | None = None) -> None:
+def append_many(url: str, agency: AgencyCode, count: int, together: Barrier | None = None) -> None:
     """Append so many entries, each with a consignment to OCS, one transaction each: what a process of its own runs.
 
     Threads that are given a barrier begin each append together: none is done before the others have begun.
@@ -185,7 +193,7 @@ def append_many(url: str, agency: str, count: int, together: Barrier | None = No
 # ---- a directory, and a router without a broker --------------------------------------------------------------------
 
 
-def agency(code: str, *pins: PinnedCertificate, **changes: Any) -> Agency:
+def agency(code: AgencyCode, *pins: PinnedCertificate, **changes: Any) -> Agency:
     """An agency as the directory has it, with the certificate that the factory makes for it."""
     name = NAMES.get(code, "หน่วยงานย่อย (ตัวอย่าง)")
     values: dict[str, Any] = {"certificates": pins or (factory.pin(factory.seal(code)),), **changes}
@@ -217,7 +225,7 @@ def calendar() -> Calendar:
     return load_calendar(assets.path("config/calendar.toml"))
 
 
-def calendar_with_closure(code: str, days: int = 30) -> Calendar:
+def calendar_with_closure(code: AgencyCode, days: int = 30) -> Calendar:
     """The same, with one agency closed from today on."""
     today = factory.NOW.date()
     closure = Closure(
@@ -294,7 +302,7 @@ def delivery(raw: bytes, agency: str = OPM, *, at: dt.datetime | None = None, **
     return Delivery(raw=raw, **values)
 
 
-def said(reader: Reader, code: str, number: int) -> Notice:
+def said(reader: Reader, code: AgencyCode, number: int) -> Notice:
     """The notice that a consignment carries."""
     consignment = reader.consignment(code, number)
     assert consignment is not None

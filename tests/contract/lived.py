@@ -12,6 +12,7 @@ from typing import Any
 from bus.documents.letter import Letter, Receiver
 from bus.documents.notice import Event, Registration
 from bus.documents.signing import Signed, sign
+from bus.identifiers import as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
@@ -91,5 +92,5 @@ def live(ledger: Ledger, folder: Path) -> Lived:
 
 
 def _letter(reader: Reader, circular: Letter) -> int:
-    (row,) = reader.find_letters(letter_id=str(circular.letter_id))
+    (row,) = reader.find_letters(letter_id=as_letter_id(circular.letter_id))
     return row.letter

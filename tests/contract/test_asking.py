@@ -15,10 +15,12 @@ from rich.cells import cell_len
 from bus.documents.letter import Content, Letter, Receiver, Replaces
 from bus.documents.notes import log_key
 from bus.documents.signing import sign
+from bus.identifiers import as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.store import Ledger
 from tests.assets import factory
+from tests.assets.digests import SOME_BYTES, SOME_CONTENT, raw_digest
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.test_bus_cli import Shell, bare, names, sheet, shell, signed_heads, told
@@ -178,30 +180,30 @@ def repeated(shell: Shell) -> dict[str, int]:
     ledger = shell.ledger()
     router = rig.Router(ledger)
     entries: dict[str, int] = {}
-    first = factory.letter(number="นร 0105/ว 165", main_file=factory.file(digest="01" * 32))
+    first = factory.letter(number="นร 0105/ว 165", main_file=factory.file(digest=SOME_BYTES))
 
     def send(name: str, letter: Letter, by: str = OPM) -> None:
         assert router.take(rig.delivery(sign(letter, factory.seal(by)).raw, by)).outcome == "accepted"
         with ledger.read() as reader:
-            (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+            (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
         entries[name] = row.letter
 
     def other(running: int, subject: str, **changes: Any) -> Letter:
         values: dict[str, Any] = {
             "number": f"นร 0105/{running}",
             "content": Content(subject=subject),
-            "main_file": factory.file(digest=f"{running:064x}"),
+            "main_file": factory.file(digest=raw_digest(b"%d" % running)),
         }
         return factory.letter(**{**values, **changes})
 
     send("first", first)
     send("by number", other(1, "เรื่องอื่น", number="นร ๐๑๐๕/ว ๑๖๕"))
-    replaces = Replaces(letter_id=first.letter_id, digest="ab" * 32, reason="แก้ไขไฟล์")
+    replaces = Replaces(letter_id=first.letter_id, digest=SOME_CONTENT, reason="แก้ไขไฟล์")
     send("by number, said so", other(2, "เรื่องแก้ไข", number="นร 0105/ว 165", replaces=replaces))
     assert first.content is not None
     send("by subject", other(3, f" {first.content.subject}\u200b".strip()))
-    send("by file", other(4, "เรื่องที่สี่", main_file=factory.file("อีกชื่อ.pdf", digest="01" * 32)))
-    send("only an attachment", other(5, "เรื่องที่ห้า", files=(factory.file("แบบ.pdf", digest="01" * 32),)))
+    send("by file", other(4, "เรื่องที่สี่", main_file=factory.file("อีกชื่อ.pdf", digest=SOME_BYTES)))
+    send("only an attachment", other(5, "เรื่องที่ห้า", files=(factory.file("แบบ.pdf", digest=SOME_BYTES),)))
     theirs = replace(
         first, letter_id=UUID(int=77), sender=factory.sender(OCS), receivers=(Receiver(agency=OPM),)
     )

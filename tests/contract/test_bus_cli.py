@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from bus.documents.letter import Receiver
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import sign
+from bus.identifiers import AgencyCode, LetterId, as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.store import Ledger
@@ -36,6 +37,7 @@ from bus.verifier.merkle import require_inclusion
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note, require_signed
 from compose.keys import write_seal
 from tests.assets import factory
+from tests.assets.digests import NO_BYTES
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.test_tree import unguarded
@@ -110,19 +112,19 @@ def shell(bare: Shell) -> Shell:
 
 
 @pytest.fixture
-def told(shell: Shell) -> dict[str, str]:
+def told(shell: Shell) -> dict[str, LetterId]:
     """Three letters by name: `old` of last month and `new` from OPM, `back` from OCS; `new` is delivered to SOC."""
     ledger = shell.ledger()
     router = rig.Router(ledger)
-    ids: dict[str, str] = {}
+    ids: dict[str, LetterId] = {}
 
-    def send(name: str, by: str, to: tuple[str, ...], **changes: Any) -> str:
+    def send(name: str, by: AgencyCode, to: tuple[AgencyCode, ...], **changes: Any) -> str:
         content = factory.letter(
             sender=factory.sender(by), receivers=tuple(Receiver(agency=code) for code in to), **changes
         )
         signed = sign(content, factory.seal(by))
         assert router.take(rig.delivery(signed.raw, by)).outcome == "accepted"
-        ids[name] = str(content.letter_id)
+        ids[name] = as_letter_id(content.letter_id)
         return signed.digest
 
     send("old", OPM, (OCS,), number="นร 0105/ว 165", date=(NOW - 30 * DAY).date())
@@ -141,7 +143,7 @@ def sheet(data: bytes) -> tuple[list[dict[str, str]], dict[str, str]]:
     return [dict(zip(lines[0], line, strict=True)) for line in lines[1:end]], dict(lines[end + 1 :])
 
 
-def names(told: dict[str, str], found: Any) -> list[str]:
+def names(told: Mapping[str, str], found: Any) -> list[str]:
     by_id = {letter_id: name for name, letter_id in told.items()}
     return sorted(by_id[letter["letterId"]] for letter in found["letters"])
 
@@ -583,7 +585,7 @@ def test_a_ledger_whose_first_head_is_still_to_come_is_not_halted(told: dict[str
 
 
 def test_outstanding_tells_a_dead_adapter_from_a_clerk_who_has_not_registered(
-    told: dict[str, str], shell: Shell
+    told: dict[str, LetterId], shell: Shell
 ) -> None:
     ledger = shell.ledger()
     with ledger.read() as reader:
@@ -629,7 +631,7 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
         found.raw[name] = delivery.sha256
         assert router.take(delivery).outcome == outcome
 
-    def letter(name: str, by: str = OPM, key: str | None = None, **changes: Any) -> bytes:
+    def letter(name: str, by: AgencyCode = OPM, key: str | None = None, **changes: Any) -> bytes:
         changes = {"sender": factory.sender(by), "receivers": (Receiver(agency=SOC),), **changes}
         content = factory.letter(**changes)
         signed = sign(content, factory.seal(key or by))
@@ -641,12 +643,12 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
     take("changed", changed.replace("ขอเชิญประชุม".encode(), "ขอเชิญอบรม".encode()))
     take("unschooled", letter("unschooled", number="นร 0105/902").replace(b"SpeedCode>", b"SpeedyCode>"))
     take("stranger's", letter("stranger's", key=OCS, number="นร 0105/903"))
-    take("nobody's", letter("nobody's", number="นร ๐๑๐๕/๙๐๔", receivers=(Receiver(agency="9999999999"),)))
+    take("nobody's", letter("nobody's", number="นร ๐๑๐๕/๙๐๔", receivers=(Receiver(agency=factory.NOBODY),)))
     take("again", letter("again", letter_id=UUID(told["new"]), number="นร 0105/905"))
     router.files = Presence.MISSING
     take("without files", letter("without files", OCS, number="นร 0905/906"), OCS)
     raw = letter("parked", number="นร 0105/907")
-    word = Answers(factory.seal("bus"), load_codes()).parked(submission="00" * 32, now=now())
+    word = Answers(factory.seal("bus"), load_codes()).parked(submission=NO_BYTES, now=now())
     with ledger.append() as writer:
         parking.park(writer, rig.delivery(raw, OPM), word, [OPM])
     found.raw["parked"] = rig.delivery(raw, OPM).sha256
@@ -732,7 +734,7 @@ def test_an_export_has_a_row_for_what_was_not_accepted_too(unaccepted: Unaccepte
 
 
 def test_an_accepted_letter_and_a_notice_are_found_by_their_hashes(
-    told: dict[str, str], shell: Shell
+    told: dict[str, LetterId], shell: Shell
 ) -> None:
     ledger = shell.ledger()
     with ledger.read() as reader:

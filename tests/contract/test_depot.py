@@ -26,8 +26,10 @@ from bus.depot.refusals import RequestRefused
 from bus.depot.store import KEPT, Depot, Limits
 from bus.documents.tokens import request_token
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from compose.cluster import PostgresCluster
 from tests.assets import factory
+from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OCS, OPM, SOC
 from tests.contract.depot_rig import TLS, World, depot_at, some_file
 
@@ -138,7 +140,7 @@ def test_holds_answer_each_check_in_its_place(world: World) -> None:
     world.ask(OPM, "PUT", f"/files/{sha256}", content=data)
     checks = [
         Check(OPM, sha256, 999),
-        Check(OPM, "0" * 64, 1),
+        Check(OPM, NO_BYTES, 1),
         Check(OPM, sha256, 1000),
         Check(OCS, sha256, 1000),
     ]
@@ -542,13 +544,13 @@ def test_a_depot_that_is_away_is_a_transient_to_the_router(tmp_path: Path) -> No
     with depot_at(world):
         assert hold(world) == []
     with pytest.raises(Transient):
-        hold(world, Check(OPM, "0" * 64, 1))
+        hold(world, Check(OPM, NO_BYTES, 1))
 
 
 def test_a_router_whose_key_is_not_believed_refuses_no_letter_for_it(plain: World) -> None:
     async def ask() -> None:
         async with PresenceClient(plain.url, factory.seal("stranger"), tls=TLS) as holds:
-            await holds.hold([Check(OPM, "0" * 64, 1)])
+            await holds.hold([Check(OPM, NO_BYTES, 1)])
 
     with pytest.raises(Transient, match=r"token\.key"):
         asyncio.run(ask())
@@ -682,7 +684,7 @@ def test_nobody_ever_has_a_file_that_is_not_there_however_uploads_and_collection
     lapsed = int(world.now()) + KEPT + 60
     done = threading.Event()
 
-    def put_again_and_again(agency: str) -> int:
+    def put_again_and_again(agency: AgencyCode) -> int:
         puts = 0
         while puts < 40:
             # To a collection far in the future, an upload of this moment is one that nobody went on with.

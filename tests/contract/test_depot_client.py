@@ -29,8 +29,10 @@ from adapters.refusals import FileUnavailable, NotTaken
 from bus.depot.store import Limits
 from bus.documents.seal import Seal
 from bus.errors import Transient
+from bus.identifiers import RawDigest
 from bus.retry import Policy
 from tests.assets import factory
+from tests.assets.digests import NO_BYTES, raw_digest
 from tests.assets.factory import OCS, OPM
 from tests.contract.depot_rig import TLS, BreakingLine, World, depot_at, serving, some_file
 
@@ -47,7 +49,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def sent(tmp_path: Path) -> tuple[Path, bytes, str]:
+def sent(tmp_path: Path) -> tuple[Path, bytes, RawDigest]:
     """A file of eight MiB on the sender's disk."""
     data, sha256 = some_file(8 * MB)
     path = tmp_path / "หนังสือ.pdf"
@@ -67,7 +69,7 @@ def answered(world: World, method: str, status: int) -> int:
     return int(found[1]) if found else 0
 
 
-Sent = tuple[Path, bytes, str]
+Sent = tuple[Path, bytes, RawDigest]
 
 
 async def test_a_file_goes_up_and_comes_down_as_it_was(world: World, sent: Sent, tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ async def test_a_file_goes_up_and_comes_down_as_it_was(world: World, sent: Sent,
 
 
 async def test_an_empty_file_goes_up_and_comes_down(world: World, tmp_path: Path) -> None:
-    path, sha256 = tmp_path / "empty", hashlib.sha256().hexdigest()
+    path, sha256 = tmp_path / "empty", raw_digest(b"")
     path.touch()
     async with client(world) as depot:
         await depot.upload(path, sha256, 0)
@@ -311,10 +313,10 @@ async def test_an_answer_that_no_depot_gives_condemns_no_file(tmp_path: Path, an
     with serving(Starlette(routes=[Route("/{path:path}", anything)])) as url:
         async with DepotClient(url, OPM, factory.seal(), tls=TLS, policy=ONCE) as depot:
             with pytest.raises(Transient):
-                await depot.download("0" * 64, 99, tmp_path / "down")
+                await depot.download(NO_BYTES, 99, tmp_path / "down")
             (tmp_path / "up").write_bytes(bytes(99))
             with pytest.raises(Transient):
-                await depot.upload(tmp_path / "up", "0" * 64, 99)
+                await depot.upload(tmp_path / "up", NO_BYTES, 99)
 
 
 # ── a depot in a process of its own ────────────────────────────────────────────────────────────────
@@ -421,7 +423,7 @@ def own_memory() -> int:
     return int(found[1]) * 1024
 
 
-def write_large(path: Path, size: int) -> str:
+def write_large(path: Path, size: int) -> RawDigest:
     """A large file, of which no two MiB are alike."""
     digest, block = hashlib.sha256(), os.urandom(MB)
     with path.open("wb") as file:
@@ -429,7 +431,7 @@ def write_large(path: Path, size: int) -> str:
             some = number.to_bytes(8, "big") + block[8:]
             digest.update(some)
             file.write(some)
-    return digest.hexdigest()
+    return RawDigest(digest.hexdigest())
 
 
 # ── what stands between ─────────────────────────────────────────────────────────────────────────────
@@ -509,4 +511,4 @@ async def test_no_letter_is_given_up_for_what_a_proxy_says_of_a_download(
     with answering(status, {}) as url:
         async with client(world, url=url, policy=ONCE) as depot:
             with pytest.raises(Transient):
-                await depot.download("0" * 64, 1000, tmp_path / "b.pdf")
+                await depot.download(NO_BYTES, 1000, tmp_path / "b.pdf")

@@ -14,6 +14,7 @@ import pytest
 from bus.depot.contents import LocalStore
 from bus.depot.index import Index
 from bus.errors import Transient
+from bus.identifiers import AgencyCode, RawDigest
 from compose.cluster import PostgresCluster
 from tests.assets.factory import OPM
 from tests.contract.depot_rig import World, depot_at, some_file
@@ -46,7 +47,7 @@ def test_a_database_that_dies_before_the_headers_or_between_them_and_the_body_is
     asked: list[str] = []
     shown = Index.shown
 
-    def dying(self: Index, agency: str, digest: str) -> bool:
+    def dying(self: Index, agency: AgencyCode, digest: RawDigest) -> bool:
         asked.append(digest)
         if len(asked) == dies_at:
             raise Transient("the depot's bookkeeping is away")

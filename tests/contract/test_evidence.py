@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -28,6 +27,7 @@ from bus.documents.signing import sign
 from bus.documents.xml import open_envelope, read
 from bus.evidence.pack import SIGNATURES, write_pack
 from bus.evidence.stamping import stamper
+from bus.identifiers import AgencyCode, RawDigest, as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.evidence import NotSigned, gather
 from bus.ledger.heads import Heads, keep_cosignature
@@ -40,6 +40,7 @@ from bus.verifier.container import MIMETYPE
 from bus.verifier.findings import Findings, Result
 from bus.verifier.notes import VerifierKey, read_note
 from tests.assets import factory
+from tests.assets.digests import raw_digest
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
 from tests.assets.instructions import followed, of_a_pack
 from tests.assets.xmlsec import forger, xmlsec1
@@ -82,9 +83,7 @@ def repacked(path: Path, members: Mapping[str, bytes], *, by: Seal | None = None
     changed = dict(members)
     if by is not None:
         digests = {
-            name: hashlib.sha256(data).hexdigest()
-            for name, data in changed.items()
-            if name not in ("mimetype", SIGNATURES)
+            name: raw_digest(data) for name, data in changed.items() if name not in ("mimetype", SIGNATURES)
         }
         changed[SIGNATURES] = seal_members(digests, by, now())
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -218,7 +217,7 @@ def test_what_no_signed_head_covers_yet_is_not_packed(lived: Lived) -> None:
 # ---- certificates over time ----------------------------------------------------------------------------------------
 
 
-def with_revocation(lived: Lived, code: str, at: Any) -> None:
+def with_revocation(lived: Lived, code: AgencyCode, at: Any) -> None:
     pin = PinnedCertificate.of(factory.seal(code).certificate, revoked_at=at)
     names = {OPM: "OPM", OCS: "OCS"}
     lived.router.activate(rig.directory(2, **{names[code]: rig.agency(code, pin)}))
@@ -439,9 +438,9 @@ def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_sign
     signed = sign(letter, factory.seal(OPM))
     assert lived.router.take(rig.delivery(signed.raw)).outcome == "accepted"
     with lived.ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
         accepted = dict(reader.entries_of(row.letter)[0].body)
-        raw = reader.document(str(accepted["acceptance"]))
+        raw = reader.document(RawDigest(accepted["acceptance"]))
     assert raw is not None
     stated = read(open_envelope(raw).root)
     assert isinstance(stated, Notice)
@@ -454,7 +453,7 @@ def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_sign
     with lived.ledger.append() as writer:
         acceptance = writer.keep(forged.raw)
         again = writer.entry(Kind.ACCEPTED, document=signed.raw, acceptance=acceptance, **accepted)
-        again_row = replace(row, letter=again, letter_id=str(uuid4()))
+        again_row = replace(row, letter=again, letter_id=as_letter_id(uuid4()))
         writer.letter_accepted(again_row, frozen=[], files={}, deadlines=[])
     lived.signer.sign()
     lived.letter = again

@@ -31,6 +31,7 @@ from bus.router.recording.refusals import KEPT_BYTES
 from bus.router.refusing import enter_counts
 from bus.thai import now
 from tests.assets import factory
+from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.ledger_rig import Router, delivery
@@ -174,13 +175,13 @@ def test_what_an_agency_has_signed_is_kept_whole_and_answered_each_time(
 def test_a_circumstance_that_has_not_changed_is_answered_as_before_and_one_that_has_anew(
     router: Router, ledger: Ledger
 ) -> None:
-    raw = _letter(receivers=(Receiver(agency="1100700000"), Receiver(agency="0101100000")))
+    raw = _letter(receivers=(Receiver(agency=factory.ETDA), Receiver(agency=factory.OCSC)))
     outcomes = [router.take(delivery(raw)).outcome for _ in range(5)]
     assert outcomes == ["refused"] + ["repeated"] * 4
-    router.activate(rig.directory(version=2, ETDA=rig.agency("1100700000")))
+    router.activate(rig.directory(version=2, ETDA=rig.agency(factory.ETDA)))
     assert router.take(delivery(raw)).outcome == "refused", "the same code, and another unknown recipient"
     assert refusals(ledger) == [RefusalCode.RECIPIENT_UNKNOWN] * 2
-    router.activate(rig.directory(version=3, ETDA=rig.agency("1100700000"), OCSC=rig.agency("0101100000")))
+    router.activate(rig.directory(version=3, ETDA=rig.agency(factory.ETDA), OCSC=rig.agency(factory.OCSC)))
     assert router.take(delivery(raw)).outcome == "accepted"
 
 
@@ -266,7 +267,7 @@ def test_a_property_is_refused_unopened_and_not_held_against_the_bytes(
 @pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_p11_parking_costs_the_same_however_much_is_parked(router: Router, ledger: Ledger) -> None:
     costs = []
-    word = router._answers.parked(submission="ab" * 32, now=now())
+    word = router._answers.parked(submission=SOME_BYTES, now=now())
     for _ in range(30):
         with ledger.append() as writer:
             for _ in range(10):
@@ -301,7 +302,7 @@ def _steps(ledger: Ledger, act: Callable[[], None]) -> int:
 
 
 def test_the_same_bytes_are_parked_once_until_they_are_replayed(router: Router, ledger: Ledger) -> None:
-    word = router._answers.parked(submission="ab" * 32, now=now())
+    word = router._answers.parked(submission=SOME_BYTES, now=now())
     one, same_from_another = delivery(b"odd"), delivery(b"odd", SOC)
     with ledger.append() as writer:
         first = parking.park(writer, one, word, [OPM])

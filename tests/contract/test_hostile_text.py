@@ -31,6 +31,7 @@ from bus.cli.main import main as bus_main
 from bus.directory import BUS as THE_BUS
 from bus.documents.letter import Content, Receiver, Sender
 from bus.documents.signing import sign
+from bus.identifiers import AgencyCode, as_letter_id
 from bus.ledger.entry import Kind
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, seal
@@ -231,15 +232,17 @@ def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     nobodys = factory.letter(
         number=IN_XML[:100].strip(),
         sender=Sender(agency=OPM, name=IN_XML),
-        receivers=(Receiver(agency="9999999999"),),
+        receivers=(Receiver(agency=factory.NOBODY),),
     )
     assert router.take(rig.delivery(sign(nobodys, seal(OPM)).raw)).outcome == "refused"
     with ledger.read() as reader:
         (refused,) = reader.unaccepted.find(code="recipient.unknown")
     monkeypatch.setenv("SARABAN_BUS__BROKER__MONITOR_PASSWORD", EVIL)
     with ledger.append() as writer:
-        forged = rig.in_ledger(writer, number=EVIL, subject=EVIL, to=(OCS, EVIL[:10]))
-        parked = writer.entry(Kind.PARKED, agency=EVIL[:10], document=b"<x/>", submission=EVIL, reason=EVIL)
+        forged = rig.in_ledger(writer, number=EVIL, subject=EVIL, to=(OCS, AgencyCode(EVIL[:10])))
+        parked = writer.entry(
+            Kind.PARKED, agency=AgencyCode(EVIL[:10]), document=b"<x/>", submission=EVIL, reason=EVIL
+        )
         grant = writer.entry(
             Kind.GRANTED,
             letter=forged - 2,
@@ -250,9 +253,9 @@ def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         )
         writer.entry(Kind.READ, auditor=EVIL, what=EVIL, query={EVIL: EVIL}, count=1)
         writer.entry(Kind.REPLAY_REQUESTED, parked=parked, reason=EVIL, operator=EVIL)
-        writer.entry(Kind.REFUSED, agency=EVIL[:10], code=EVIL, where=EVIL, submission=EVIL)
+        writer.entry(Kind.REFUSED, agency=AgencyCode(EVIL[:10]), code=EVIL, where=EVIL, submission=EVIL)
     with ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
     ledger.close()
     numbers = {
         "letter": row.letter,

@@ -24,6 +24,7 @@ from sqlalchemy import Table, create_engine, delete, make_url, select, text, upd
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from bus.errors import Misconfigured, Transient
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger import database, halt, schema
 from bus.ledger.entry import Kind, canonical, columns, leaf_hash, timestamp
 from bus.ledger.group import GroupCommit
@@ -34,6 +35,7 @@ from bus.ledger.tiles import WIDTH
 from bus.ledger.work import Lease
 from bus.thai import now
 from compose.cluster import PostgresCluster
+from tests.assets.digests import OTHER_BYTES, SOME_BYTES, SOME_CONTENT
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 
@@ -93,7 +95,7 @@ def test_an_append_sees_what_it_has_appended_itself(ledger: Ledger) -> None:
         verdict = writer.verdict_on(OPM, "letter", row.letter_id)
         assert verdict is not None
         assert (verdict.entry, verdict.code) == (letter, None)
-        assert writer.verdict_on_raw(OPM, row.digest) == verdict
+        assert writer.verdict_on_raw(OPM, RawDigest(row.digest)) == verdict
         assert writer.same_number(OPM, "นร 0105/7", row.dated)
         assert not writer.same_number(SOC, "นร 0105/7", row.dated)
         writer.entry(Kind.PARKED, agency=OPM, submission="ab" * 32)
@@ -102,14 +104,20 @@ def test_an_append_sees_what_it_has_appended_itself(ledger: Ledger) -> None:
 
 
 def test_the_newest_verdict_on_a_submission_counts_in_and_after_its_append(ledger: Ledger) -> None:
-    same = {"agency": OPM, "type": "letter", "id": "one", "digest": "ab", "raw": "cd"}
+    same: dict[str, Any] = {
+        "agency": OPM,
+        "type": "letter",
+        "id": "one",
+        "digest": SOME_CONTENT,
+        "raw": SOME_BYTES,
+    }
     with ledger.append() as writer:
         seq = writer.entry(Kind.REFUSED, agency=OPM)
         writer.submission(entry=seq, answer=9, code="file.missing", **same)
         writer.submission(entry=seq, answer=10, code=None, **same)
-        inside = writer.verdict_on(OPM, "letter", "one"), writer.verdict_on_raw(OPM, "cd")
+        inside = writer.verdict_on(OPM, "letter", "one"), writer.verdict_on_raw(OPM, SOME_BYTES)
     with ledger.read() as reader:
-        after = reader.verdict_on(OPM, "letter", "one"), reader.verdict_on_raw(OPM, "cd")
+        after = reader.verdict_on(OPM, "letter", "one"), reader.verdict_on_raw(OPM, SOME_BYTES)
         assert reader.verdict_on(OCS, "letter", "one") is None
     assert inside == after
     assert all(verdict is not None and verdict.answer == 10 for verdict in after)
@@ -140,11 +148,11 @@ def test_a_file_belongs_to_the_parties_of_a_letter_that_names_it(ledger: Ledger)
     with ledger.append() as writer:
         rig.in_ledger(writer, to=(OCS,))
     with ledger.read() as reader:
-        named = "ab" * 32
+        named = SOME_BYTES
         assert [code for code in (OPM, OCS, SOC) if reader.is_party(code, named)] == [OPM, OCS]
         assert reader.is_named(named)
-        assert not reader.is_named("cd" * 32)
-        assert not reader.is_party(OPM, "cd" * 32)
+        assert not reader.is_named(OTHER_BYTES)
+        assert not reader.is_party(OPM, OTHER_BYTES)
 
 
 def test_a_reader_keeps_its_snapshot_while_others_append(ledger: Ledger) -> None:
@@ -737,7 +745,7 @@ def test_a_repeated_consignment_goes_out_again_under_its_number_and_is_no_new_fa
 
 
 def test_a_circular_to_thousands_is_numbered_claimed_and_confirmed(ledger: Ledger) -> None:
-    codes = [f"{n:010}" for n in range(2_000)]
+    codes = [AgencyCode(f"{n:010}") for n in range(2_000)]
     with ledger.append() as writer:
         letter = rig.in_ledger(writer, to=codes)
     claimed = ledger.lease(Lease("one", now() + FAR), limit=5_000, per_agency=64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import zipfile
@@ -26,6 +25,7 @@ from bus.documents.versions import VERSIONS
 from bus.evidence.pack import write_pack
 from bus.evidence.page import page
 from bus.evidence.summary import answered
+from bus.identifiers import RawDigest, as_letter_id
 from bus.ledger.evidence import Evidence, gather
 from bus.ledger.state import Fact, RecipientState
 from bus.ledger.store import Ledger
@@ -34,6 +34,7 @@ from bus.verifier import documents
 from bus.verifier.checking import judge
 from bus.verifier.findings import Result
 from tests.assets import factory
+from tests.assets.digests import SOME_CONTENT, raw_digest
 from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
@@ -100,7 +101,7 @@ def alone(lived: Lived, **changes: object) -> tuple[Letter, Signed]:
     signed = sign(letter, factory.seal(OPM))
     assert lived.router.take(rig.delivery(signed.raw)).outcome == "accepted"
     with lived.ledger.read() as reader:
-        (row,) = reader.find_letters(letter_id=str(letter.letter_id))
+        (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
     lived.circular, lived.signed, lived.letter = letter, signed, row.letter
     return letter, signed
 
@@ -145,7 +146,7 @@ def test_of_one_recipient_it_says_when_and_under_what_number(lived: Lived) -> No
 def test_what_was_not_delivered_is_never_called_delivered(status: str) -> None:
     names = Names([[rig.agency(OCS), rig.agency(SOC)]])
     silent = RecipientState(agency=OCS, role="to", addressed=OCS, consignment=1)
-    word = Fact(entry=9, notice_id="n", event=status, author=OCS, digest="d", at=now().isoformat())
+    word = Fact(entry=9, notice_id="n", event=status, author=OCS, digest=SOME_CONTENT, at=now().isoformat())
     progress: dict[str, Progress[Fact]] = {
         "on-hold": Progress(carried="on-hold"),
         "consigned": Progress(carried="consigned"),
@@ -212,7 +213,7 @@ def test_a_pack_with_both_versions_in_it_passes_and_one_of_an_unknown_version_is
 def test_files_stand_there_with_name_size_and_hash_and_open_by_their_name(
     lived: Lived, tmp_path: Path
 ) -> None:
-    digest, other = hashlib.sha256(CONTENT).hexdigest(), hashlib.sha256(b"nothing").hexdigest()
+    digest, other = raw_digest(CONTENT), raw_digest(b"nothing")
     odd = File(name="รายงาน.PDF", size=len(CONTENT), digest=digest, media_type="application/pdf")
     bare = File(name="ไม่มีนามสกุล", size=7, digest=other, media_type="application/pdf")
     alone(lived, main_file=odd, files=(bare,))
@@ -220,7 +221,7 @@ def test_files_stand_there_with_name_size_and_hash_and_open_by_their_name(
     with lived.ledger.read() as reader:
         evidence = gather(reader, lived.letter)
     path = tmp_path / "pack.asice"
-    files: dict[str, Callable[[], BinaryIO]] = {
+    files: dict[RawDigest, Callable[[], BinaryIO]] = {
         digest: lambda: BytesIO(CONTENT),
         other: lambda: BytesIO(b"nothing"),
     }
@@ -243,7 +244,7 @@ def test_files_stand_there_with_name_size_and_hash_and_open_by_their_name(
 def test_a_file_under_an_extension_that_its_name_does_not_have_is_no_file_of_the_letter(
     lived: Lived, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str
 ) -> None:
-    digest = hashlib.sha256(CONTENT).hexdigest()
+    digest = raw_digest(CONTENT)
     file = File(name="ก.pdf", size=len(CONTENT), digest=digest, media_type="application/pdf")
     alone(lived, main_file=file)
     lived.signer.sign()

@@ -14,6 +14,7 @@ from sqlalchemy import event
 
 from bus.documents.notice import Event
 from bus.documents.signing import sign
+from bus.identifiers import as_letter_id
 from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
 from bus.router.delivery import Delivery
@@ -60,7 +61,7 @@ def test_no_step_of_a_letters_way_reads_a_whole_table(ledger: Ledger) -> None:
     letters = [factory.letter(letter_id=uuid4(), number=f"นร 0105/{n}") for n in (1, 2)]
     signed = [sign(letter, factory.seal(OPM)).raw for letter in letters]
     broken = delivery(signed[0].replace(b"<ds:SignatureValue>", b"<ds:SignatureValue>AAAA"))
-    named = [("letter", str(letter.letter_id)) for letter in letters]
+    named = [("letter", as_letter_id(letter.letter_id)) for letter in letters]
     whole = [delivery(raw, announced=name) for raw, name in zip(signed, named, strict=True)]
     with asked(ledger) as statements:
         assert outcomes(router, *whole, broken) == ["accepted", "accepted", "refused"]

@@ -34,6 +34,7 @@ from bus.documents.signing import sign
 from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
@@ -55,7 +56,7 @@ pytestmark = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 class Office:
     """An agency's mailbox, and the process that may run on it."""
 
-    code: str
+    code: AgencyCode
     folder: Path
     seal: Seal
     broker: Broker = field(default_factory=Broker)
@@ -143,7 +144,7 @@ class Bus:
             writer.confirmed(claimed)
 
 
-Open = Callable[[str], Office]
+Open = Callable[[AgencyCode], Office]
 
 
 @pytest.fixture(params=["1.0", "1.1"])
@@ -159,7 +160,7 @@ def bus(ledger: Ledger, request: pytest.FixtureRequest) -> Bus:
 
 @pytest.fixture
 def open_office(bus: Bus, tmp_path: Path) -> Iterator[Open]:
-    def make(code: str) -> Office:
+    def make(code: AgencyCode) -> Office:
         office = bus.offices[code] = Office(code, tmp_path / code, factory.seal(code))
         office.depot.held.update({sha: content for sha, content in [_sample()]})
         office.broker.answer = lambda submission: bus.take(code, submission)
@@ -180,7 +181,7 @@ def ocs(open_office: Open) -> Office:
     return open_office(OCS)
 
 
-def _sample() -> tuple[str, bytes]:
+def _sample() -> tuple[RawDigest, bytes]:
     return file_of(b"%PDF sample").digest, b"%PDF sample"
 
 
@@ -280,7 +281,7 @@ async def test_a_restored_adapter_makes_its_receipt_anew_and_it_is_a_duplicate(
     assert [one["event"] for one in entries(bus, Kind.NOTICE)] == [Event.DELIVERED]
 
 
-def consignment(bus: Bus, code: str, number: int) -> Any:
+def consignment(bus: Bus, code: AgencyCode, number: int) -> Any:
     with bus.router.ledger.read() as reader:
         return reader.consignment(code, number)
 
@@ -433,12 +434,12 @@ async def test_a_mailbox_without_a_directory_gets_one_without_asking_a_person(
 # ---- keys ----------------------------------------------------------------------------------------------------------
 
 
-def replaced(version: int, code: str, seal: Seal) -> Any:
+def replaced(version: int, code: AgencyCode, seal: Seal) -> Any:
     """A directory that pins another certificate for an agency."""
     return rig.directory(version=version, **{code: rig.agency(code, PinnedCertificate.of(seal.certificate))})
 
 
-def names(code: str) -> str:
+def names(code: AgencyCode) -> str:
     return {OPM: "OPM", OCS: "OCS"}[code]
 
 
@@ -540,7 +541,7 @@ async def test_the_same_refusal_judged_anew_at_each_resend_is_told_once(bus: Bus
         bus.give_out()
         await until(opm.mailbox.directory)
     bus.deaf = True
-    row = opm.put(letter(receivers=(replace(factory.letter().receivers[0], agency="1100700000"),)))
+    row = opm.put(letter(receivers=(replace(factory.letter().receivers[0], agency=factory.ETDA),)))
     async with opm.running():
         await until(lambda: len(bus.outcomes) >= 5)
         assert set(bus.outcomes) - {"reconciled"} == {"refused", "repeated"}, (

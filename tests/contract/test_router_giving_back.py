@@ -11,6 +11,7 @@ import pytest
 from bus.documents.notice import Event
 from bus.documents.reports import Reconciliation, sealed
 from bus.documents.signing import Signed, sign
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
@@ -39,7 +40,7 @@ def confirm_all(ledger: Ledger) -> None:
         )
 
 
-def asks(router: Router, agency: str, **stated: Any) -> Recorded:
+def asks(router: Router, agency: AgencyCode, **stated: Any) -> Recorded:
     """The agency's machine states what it has; by default that nothing is missing."""
     with router.ledger.append() as writer:
         given = writer.last_number(agency)
@@ -50,7 +51,7 @@ def asks(router: Router, agency: str, **stated: Any) -> Recorded:
     return recorded
 
 
-def pending(ledger: Ledger, agency: str, type: str) -> list[Consignment]:
+def pending(ledger: Ledger, agency: AgencyCode, type: str) -> list[Consignment]:
     with ledger.read() as reader:
         waiting = reader.waiting_by_agency().get(agency, (0, 0))[0]
         found = [reader.consignment(agency, n) for n in range(1, 50)]
@@ -58,7 +59,7 @@ def pending(ledger: Ledger, agency: str, type: str) -> list[Consignment]:
     return [one for one in found if one is not None and one.type == type]
 
 
-def answer_of(recorded: Recorded, agency: str) -> int:
+def answer_of(recorded: Recorded, agency: AgencyCode) -> int:
     (number,) = [
         one.number
         for one in recorded.consignments
@@ -102,7 +103,12 @@ def test_a_copy_that_somebody_else_was_given_is_found_by_a_verification(
         number = writer.numbers([DGA])[DGA]
         headers = {"consignment": number}
         writer.consign(
-            DGA, number, type="copy", entry=row.letter, document=str(entry.document), headers=headers
+            DGA,
+            number,
+            type="copy",
+            entry=row.letter,
+            document=RawDigest(str(entry.document)),
+            headers=headers,
         )
     assert [one for one in rig.verified(ledger, tmp_path) if "somebody else than its sender" in one]
 
@@ -143,6 +149,6 @@ def test_who_holds_the_directory_in_force_or_does_not_say_gets_none(router: Rout
     assert {one.type for one in claimed(ledger, DGA)} == {"entry"}
 
 
-def claimed(ledger: Ledger, agency: str) -> list[Consignment]:
+def claimed(ledger: Ledger, agency: AgencyCode) -> list[Consignment]:
     found = ledger.lease(Lease("test", now()), limit=100, per_agency=100)
     return [one for one in found if one.agency == agency]

@@ -19,6 +19,7 @@ from bus.documents.lifecycle import Deadline
 from bus.documents.notice import Event, Notice
 from bus.documents.signing import Signed, sign
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
@@ -74,7 +75,7 @@ def answer_to(recorded: Recorded, code: str = OPM) -> int:
     return number
 
 
-def refusal(router: Router, recorded: Recorded, code: str = OPM) -> str | None:
+def refusal(router: Router, recorded: Recorded, code: AgencyCode = OPM) -> str | None:
     with router.ledger.read() as reader:
         return rig.said(reader, code, answer_to(recorded, code)).reason_code
 
@@ -248,9 +249,9 @@ def test_a_refusal_by_circumstance_is_judged_anew(router: Router, ledger: Ledger
 
 
 def test_an_unknown_recipient_becomes_known_with_the_directory(router: Router) -> None:
-    signed = signed_letter(receivers=(Receiver(agency="1100700000"),))
+    signed = signed_letter(receivers=(Receiver(agency=factory.ETDA),))
     assert refusal(router, router.take(delivery(signed.raw))) == RefusalCode.RECIPIENT_UNKNOWN
-    router.activate(rig.directory(version=2, ETDA=rig.agency("1100700000")))
+    router.activate(rig.directory(version=2, ETDA=rig.agency(factory.ETDA)))
     assert router.take(delivery(signed.raw)).outcome == "accepted"
 
 
@@ -350,7 +351,7 @@ def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> No
 
 
 def test_a_circular_answers_its_sender_without_waiting_for_the_sweep(router: Router) -> None:
-    units = {f"U{n}": rig.agency(f"00001{n:05}") for n in range(100)}
+    units = {f"U{n}": rig.agency(AgencyCode(f"00001{n:05}")) for n in range(100)}
     router.activate(rig.directory(version=2, **units))
     receivers = tuple(Receiver(agency=unit.code) for unit in units.values())
     recorded = router.take(delivery(signed_letter(receivers=receivers).raw))
@@ -445,7 +446,7 @@ def accepted(router: Router) -> Router:
     return router
 
 
-def entry_answer(ledger: Ledger, recorded: Recorded, code: str = OCS) -> dict[str, Any]:
+def entry_answer(ledger: Ledger, recorded: Recorded, code: AgencyCode = OCS) -> dict[str, Any]:
     with ledger.read() as reader:
         consignment = reader.consignment(code, answer_to(recorded, code))
     assert consignment is not None

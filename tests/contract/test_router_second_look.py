@@ -252,7 +252,7 @@ def test_who_asks_under_an_accepted_id_is_told_its_entry_and_gets_the_acceptance
 def test_who_asks_under_an_id_that_was_only_refused_is_told_of_no_acceptance(
     router: Router, ledger: Ledger
 ) -> None:
-    letter = factory.letter(letter_id=uuid4(), receivers=(Receiver(agency="1100700000"),))
+    letter = factory.letter(letter_id=uuid4(), receivers=(Receiver(agency=factory.ETDA),))
     assert router.take(delivery(sign(letter, factory.seal(OPM)).raw)).outcome == "refused"
     other = router.take(delivery(sign(replace(letter, number="นร 9"), factory.seal(OPM)).raw))
     (verdict,) = [one for one in other.consignments if one.type == "verdict"]

@@ -12,6 +12,7 @@ from bus.documents.notice import Event, Notice, Officer
 from bus.documents.signing import Signed, sign
 from bus.documents.versions import VERSIONS
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.router.recording import Recorded
@@ -38,7 +39,7 @@ def sealed(document: Letter | Notice, number: str, by: str = OPM) -> Signed:
     return sign(document, factory.seal(by), VERSIONS[f"{kind}/{number}"])
 
 
-def refusal(ledger: Ledger, recorded: Recorded, code: str = OPM) -> tuple[str | None, str]:
+def refusal(ledger: Ledger, recorded: Recorded, code: AgencyCode = OPM) -> tuple[str | None, str]:
     """The reason with which the bus answered, and its English words."""
     (answer,) = [one for one in recorded.consignments if one.agency == code]
     with ledger.read() as reader:

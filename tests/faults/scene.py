@@ -22,6 +22,7 @@ from sqlalchemy import Engine, create_engine, func, select
 from adapters.mailbox import tables as mail
 from adapters.mailbox.entries import UNANSWERED
 from bus.broker.admin import Management
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import consignments, pending
 from bus.thai import now
@@ -31,7 +32,7 @@ from compose.node import Node
 from compose.process import Process
 from tests.faults.waiting import nothing_left
 
-OPM, SOC, DGA = "0100100000", "0100500000", "1100800000"
+OPM, SOC, DGA = map(AgencyCode, ("0100100000", "0100500000", "1100800000"))
 AGENCIES = (OPM, SOC, DGA)
 HEARTBEAT = 5
 _SIGNER = {"given_name": "ตัวอย่าง", "family_name": "ผู้ลงนาม", "job_title": "ผู้อำนวยการ (ตัวอย่าง)"}
@@ -41,7 +42,7 @@ def agencies(
     version: int = 1,
     *,
     revoked: Mapping[str, str] | None = None,
-    reads: Mapping[str, Sequence[str]] | None = None,
+    reads: Mapping[AgencyCode, Sequence[str]] | None = None,
 ) -> str:
     """The text of a directory of the three.
 
@@ -128,7 +129,7 @@ class Scene:
 
     # -- letters --
 
-    def send(self, sender: str, *to: str, count: int = 1, size: int = 600, **fields: Any) -> list[str]:
+    def send(self, sender: AgencyCode, *to: str, count: int = 1, size: int = 600, **fields: Any) -> list[str]:
         """Let an office put letters into its outbox; return its references for them."""
         keys = [f"{next(self._serial):04d}" for _ in range(count)]
         for key in keys:

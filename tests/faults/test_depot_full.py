@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import subprocess
@@ -15,6 +14,8 @@ from sqlalchemy import select
 
 from adapters.depot import DepotClient
 from adapters.mailbox import tables as mail
+from bus.identifiers import RawDigest
+from tests.assets.digests import raw_digest
 from tests.faults.promises import promises_hold
 from tests.faults.scene import DGA, OPM, SOC, Scene
 from tests.faults.waiting import eventually
@@ -56,7 +57,7 @@ def test_p11_an_agency_over_its_quota_delays_nobody_else(stage: Callable[..., Sc
     network = stage(depot={"max_file_bytes": LARGE, "quota_bytes": quota}).start()
     unnamed = tmp_path / "named by no letter"
     unnamed.write_bytes(os.urandom(LARGE))
-    asyncio.run(_show(network, OPM, unnamed, hashlib.sha256(unnamed.read_bytes()).hexdigest()))
+    asyncio.run(_show(network, OPM, unnamed, raw_digest(unnamed.read_bytes())))
     (large,) = network.send(OPM, SOC, size=LARGE)
     eventually(lambda: "quota.exceeded" in _error(network, OPM, large), "the depot refuses it for now")
     small = [*network.send(OPM, SOC, size=SMALL), *network.send(SOC, DGA, size=SMALL)]
@@ -84,7 +85,7 @@ def test_p11_a_file_that_is_never_taken_fails_its_letter_at_once_and_delays_nobo
         assert reader.find_letters(letter_id=answer["letter_id"]) == []
 
 
-async def _show(network: Scene, code: str, file: Path, sha256: str) -> None:
+async def _show(network: Scene, code: str, file: Path, sha256: RawDigest) -> None:
     """Let an agency show the depot a file."""
     async with DepotClient(network.bus.depot_url, code, network.bus.seal(code)) as depot:
         await depot.upload(file, sha256, LARGE)

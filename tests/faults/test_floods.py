@@ -13,6 +13,7 @@ import pytest
 from bus.broker import topology
 from bus.documents.letter import Content, Letter, Receiver
 from bus.documents.signing import sign
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from compose.local import LocalBus
 from tests.assets import factory
@@ -28,7 +29,7 @@ def _own(letter: Letter, number: int) -> Letter:
     return replace(letter, content=Content(subject=f"เรื่องที่ {number} (ตัวอย่าง)"))
 
 
-def _plain(sender: str) -> Letter:
+def _plain(sender: AgencyCode) -> Letter:
     moment = factory.NOW
     return factory.letter(
         letter_id=uuid4(), sender=factory.sender(sender), receivers=(Receiver(agency=DGA),), sent_at=moment

@@ -7,7 +7,6 @@ auditor's view into its ledger.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -29,6 +28,7 @@ from bus.documents.seal import Seal
 from bus.documents.signing import Signed, is_notice, sign
 from bus.documents.tokens import request_token
 from bus.documents.xml import open_envelope
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
@@ -36,6 +36,7 @@ from bus.ledger.tables import consignments
 from bus.thai import now
 from compose.local import LocalBus
 from tests.assets import directories, factory
+from tests.assets.digests import raw_digest
 
 WITHIN = 20.0
 """Seconds after which something is taken not to come; on an idle machine it takes a tenth of one."""
@@ -44,7 +45,7 @@ WITHIN = 20.0
 class Agency:
     """One agency with its seal, its broker user and its inbox; an asynchronous context manager."""
 
-    def __init__(self, bus: LocalBus, code: str) -> None:
+    def __init__(self, bus: LocalBus, code: AgencyCode) -> None:
         self.code = code
         self.user = topology.user_of(code)
         self.arrived: list[Incoming] = []
@@ -70,7 +71,7 @@ class Agency:
 
     async def upload(self, data: bytes, *, name: str = "หนังสือ.pdf") -> File:
         """Put bytes into the depot and return how a letter names them."""
-        digest = hashlib.sha256(data).hexdigest()
+        digest = raw_digest(data)
         token = request_token(self._seal, self.code, "PUT", f"/files/{digest}")
         async with httpx.AsyncClient(base_url=self._bus.depot_url) as http:
             headers = {"Authorization": f"Bearer {token}"}
@@ -78,7 +79,7 @@ class Agency:
         assert response.status_code in (200, 201, 204), response.text
         return File(name=name, size=len(data), digest=digest, media_type="application/pdf")
 
-    def letter(self, *receivers: str, **changes: Any) -> Letter:
+    def letter(self, *receivers: AgencyCode, **changes: Any) -> Letter:
         """A letter of this agency that nothing is wrong with, without a number unless given one."""
         values: dict[str, Any] = {
             "number": None,
@@ -106,7 +107,7 @@ class Agency:
         outgoing = Outgoing(
             exchange=exchange or topology.submit_exchange(self.code),
             body=raw,
-            message_id=hashlib.sha256(raw).hexdigest(),
+            message_id=raw_digest(raw),
             type=type,
             headers=headers or {},
             user_id=self.user if user == "" else user,
@@ -127,7 +128,7 @@ class Agency:
 
     async def answer(self, raw: bytes, *, times: int = 1) -> Incoming:
         """Wait until the bus has answered exactly these bytes so many times; return the last answer."""
-        return await self.arrival("submission", hashlib.sha256(raw).hexdigest(), times=times)
+        return await self.arrival("submission", raw_digest(raw), times=times)
 
     async def letter_arrives(self, raw: bytes) -> Incoming:
         """Wait for a letter: its very bytes."""
@@ -168,7 +169,7 @@ class Offices:
         self._stack = AsyncExitStack()
 
     def __getitem__(self, code: str) -> Agency:
-        return self.agencies[code]
+        return self.agencies[AgencyCode(code)]
 
     async def __aenter__(self) -> Self:
         self._stack.callback(self.ledger.close)

@@ -13,6 +13,7 @@ from bus.documents.letter import Extension, Letter, Receiver, SealedContent
 from bus.documents.notice import Event
 from bus.documents.xml import build, to_bytes
 from bus.errors import RefusalCode as Code
+from bus.identifiers import AgencyCode
 from tests.assets import directories, factory
 from tests.journey.office import Agency, Offices
 from tests.journey.verdicts import refused
@@ -21,7 +22,7 @@ SEALED: dict[str, Any] = {
     "content": None,
     "sealed": SealedContent(algorithm="A256GCM", ciphertext="c2VjcmV0Lg=="),
 }
-MANY = tuple(Receiver(agency=f"00000{number:05}") for number in range(501))
+MANY = tuple(Receiver(agency=AgencyCode(f"00000{number:05}")) for number in range(501))
 TODAY = factory.NOW.date()
 
 
@@ -38,9 +39,9 @@ def _with_file(**changes: Any) -> Callable[[Agency], Letter]:
 BAD_LETTERS: dict[str, tuple[Callable[[Agency], Letter], Code, tuple[str, ...]]] = {
     "to agencies that nobody knows": (
         _letter(
-            Receiver(agency="9999999999"),
+            Receiver(agency=factory.NOBODY),
             Receiver(agency=factory.SOC),
-            Receiver(agency="8888888888"),
+            Receiver(agency=AgencyCode("8888888888")),
             Receiver(group="no-such-group"),
             Receiver(topic="no-such-topic", role="copy"),
         ),

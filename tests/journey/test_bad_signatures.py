@@ -70,7 +70,7 @@ async def test_a_later_refusal_of_the_same_bytes_gives_its_own_reason_and_not_th
     offices: Offices,
 ) -> None:
     agency = offices[factory.OPM]
-    signed = agency.seal(agency.letter("9999999999"))
+    signed = agency.seal(agency.letter(factory.NOBODY))
     await refused(offices, signed.raw, RefusalCode.IDENTITY_USER_MISSING, user=None)
     await agency.submit(signed.raw)
     verdict = await agency.answer(signed.raw, times=2)

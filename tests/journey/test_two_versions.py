@@ -24,6 +24,7 @@ from bus.documents.signing import sign
 from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from compose.local import ORIGIN
 from compose.node import Node
@@ -52,13 +53,13 @@ def version_of(raw: bytes) -> str:
     return open_envelope(raw).version.name
 
 
-def sent(network: Scene, sender: str, *to: str, **fields: Any) -> str:
+def sent(network: Scene, sender: AgencyCode, *to: str, **fields: Any) -> str:
     (key,) = network.send(sender, *to, acknowledgement="registration", **fields)
     eventually(lambda: network.accepted(sender, [key]), f"letter {key} of {sender} is accepted")
     return key
 
 
-def acted(network: Scene, code: str, key: str, verb: str, sender: str, **fields: Any) -> None:
+def acted(network: Scene, code: AgencyCode, key: str, verb: str, sender: str, **fields: Any) -> None:
     """Have the clerk of `code` act on a letter that `sender` sent."""
     eventually(lambda: key in network.received(code), f"letter {key} is at {code}")
     query = select(mail.outbox.c.document_id).where(mail.outbox.c.reference == key)

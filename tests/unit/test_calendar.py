@@ -15,10 +15,10 @@ from bus import assets
 from bus.calendar import Calendar, Closure, Deadline, Holiday, Span, from_json, load_calendar, to_json
 from bus.codes import load_codes
 from bus.errors import Misconfigured
+from bus.identifiers import AgencyCode
 from bus.thai import BANGKOK
 
-ETDA = "1100700000"
-DGA = "1100800000"
+ETDA, DGA = AgencyCode("1100700000"), AgencyCode("1100800000")
 MINUTE = timedelta(minutes=1)
 MONDAY = date(2026, 11, 16)
 
@@ -92,7 +92,7 @@ def _calendar(
     return Calendar(version=1, hours=week, holidays=named, closures=closures, deadlines={"001": deadline})
 
 
-def _closure(agency: str, first: date, last: date) -> Closure:
+def _closure(agency: AgencyCode, first: date, last: date) -> Closure:
     return Closure(agencies=(agency,), first=first, last=last, reason_th="ย้าย", reason_en="Moving")
 
 
@@ -130,7 +130,7 @@ def _calendars(draw: st.DrawFn) -> Calendar:
     return _calendar(week, frozenset(draw(st.sets(near, max_size=4))), _closure(ETDA, first, last))
 
 
-def _stepped(calendar: Calendar, amount: int, start: datetime, agency: str) -> datetime:
+def _stepped(calendar: Calendar, amount: int, start: datetime, agency: AgencyCode) -> datetime:
     """The same by counting minutes: the end of the minute with which the amount is complete."""
     moment = start
     while amount:
@@ -149,7 +149,7 @@ def _stepped(calendar: Calendar, amount: int, start: datetime, agency: str) -> d
     agency=st.sampled_from([ETDA, DGA]),
 )
 def test_working_time_is_what_counting_minutes_finds(
-    calendar: Calendar, amount: int, offset: int, agency: str
+    calendar: Calendar, amount: int, offset: int, agency: AgencyCode
 ) -> None:
     start = datetime.combine(MONDAY, time(), BANGKOK) + offset * MINUTE
     week = sum(

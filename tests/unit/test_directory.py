@@ -17,10 +17,11 @@ from cryptography.x509.oid import NameOID
 from bus import assets
 from bus.directory import BUS, Agency, Directory, PinnedCertificate, from_json, load_directory, to_json
 from bus.errors import Misconfigured
+from bus.identifiers import AgencyCode
+from tests.assets.factory import DGA, ETDA, OCS, OCSC, OPDC, OPM, SOC
 
-SEVEN = ("0100100000", "0100900000", "0100500000", "0101100000", "0102100000", "1100800000", "1100700000")
-OPM, OCS, SOC, OCSC, OPDC, DGA, ETDA = SEVEN
-UNIT = "0100500001"
+SEVEN = (OPM, OCS, SOC, OCSC, OPDC, DGA, ETDA)
+UNIT, STRANGER = AgencyCode("0100500001"), AgencyCode("9999900000")
 Loading = Callable[..., Directory]
 
 MINIMAL = """
@@ -126,7 +127,7 @@ def test_pins_are_the_agencys_the_buss_or_nobodys(shipped: Directory, keys: Path
     assert pin.fingerprint == expected.fingerprint(SHA256()).hex()
     assert pin.revoked_at is None
     assert shipped.pins(BUS) == shipped.bus_certificates
-    assert shipped.pins("9999900000") == ()
+    assert shipped.pins(STRANGER) == ()
 
 
 def test_a_unit_without_an_inbox_is_reached_through_its_nearest_parent_that_has_one(load: Loading) -> None:
@@ -135,9 +136,9 @@ def test_a_unit_without_an_inbox_is_reached_through_its_nearest_parent_that_has_
         + _agency("0100500001", "", parent='"0100500000"', inbox="false")
         + _agency("0100500002", "", parent='"0100500001"', inbox="false")
     )
-    assert directory.inbox_of("0100500002") == directory.inbox_of("0100500001") == SOC
+    assert directory.inbox_of(AgencyCode("0100500002")) == directory.inbox_of(UNIT) == SOC
     assert directory.inbox_of(SOC) == SOC
-    assert directory.inbox_of("0100500003") is None
+    assert directory.inbox_of(AgencyCode("0100500003")) is None
     assert directory.inboxes == (SOC,)
 
 
@@ -163,7 +164,7 @@ def test_what_a_unit_reads_is_what_its_inboxs_adapter_reads(load: Loading) -> No
     assert directory.reads(UNIT, "letter/1.1")
     assert directory.reads(OCS, "letter/1.0")
     assert not directory.reads(OCS, "letter/1.1")
-    assert not directory.reads("9999900000", "letter/1.0")
+    assert not directory.reads(STRANGER, "letter/1.0")
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_what_a_unit_reads_is_what_its_inboxs_adapter_reads(load: Loading) -> No
     ],
 )
 def test_a_number_that_begins_otherwise_is_noticed(
-    shipped: Directory, code: str, number: str, fits: bool
+    shipped: Directory, code: AgencyCode, number: str, fits: bool
 ) -> None:
     assert shipped.prefix_fits(code, number) is fits
 
@@ -346,7 +347,8 @@ def test_ten_thousand_agencies_load_in_moments(keys: Path) -> None:
         code=SOC, name_th="ตัวอย่าง", name_en="Sample", certificates=(PinnedCertificate.of(certificate),)
     )
     units = [
-        replace(one, code=f"{number:010}", certificates=(), state="suspended") for number in range(10_000)
+        replace(one, code=AgencyCode(f"{number:010}"), certificates=(), state="suspended")
+        for number in range(10_000)
     ]
     agencies = {agency.code: agency for agency in (one, *units)}
     bus = PinnedCertificate.of(x509.load_pem_x509_certificate((keys / "bus.crt.pem").read_bytes()))

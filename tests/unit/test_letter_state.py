@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bus.documents.lifecycle import ANSWERS, Deadline
 from bus.documents.notice import Event
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry
 from bus.ledger.state import LetterState, deadlines_of, fold
 from tests.assets.factory import DGA, OCS, OPM, SOC
@@ -57,7 +58,7 @@ class Story:
     def state(self) -> LetterState:
         return fold(self.entries)
 
-    def status(self, code: str = OCS) -> str:
+    def status(self, code: AgencyCode = OCS) -> str:
         return self.state.recipients[code].outcome
 
 

@@ -23,6 +23,7 @@ from bus.verifier import xmlsig
 from bus.verifier.findings import Broken
 from tests.assets import factory
 from tests.assets.defects import DS, only, sealed_otherwise, xades
+from tests.assets.digests import SOME_BYTES
 from tests.assets.xmlsec import xmlsec1
 
 SEALS: dict[str, Callable[[], Seal]] = {
@@ -134,9 +135,9 @@ def test_a_key_that_no_method_is_for_is_weak_everywhere(seal: Callable[[], Seal]
 def test_a_container_is_sealed_by_the_same_table_and_its_method_is_looked_at(
     seal: Callable[[], Seal],
 ) -> None:
-    sealed = container.seal_members({"letter.xml": "ab" * 32}, seal(), factory.NOW)
+    sealed = container.seal_members({"letter.xml": SOME_BYTES}, seal(), factory.NOW)
     certificate, digests = xmlsig.sealed_members(sealed)
-    assert (certificate, digests) == (seal().certificate, {"letter.xml": "ab" * 32})
+    assert (certificate, digests) == (seal().certificate, {"letter.xml": SOME_BYTES})
     root = etree.fromstring(sealed)
     for other in METHODS:
         changed = deepcopy(root)

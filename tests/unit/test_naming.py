@@ -14,6 +14,7 @@ from adapters.cli.asking import understood
 from bus import assets
 from bus.directory import Agency, Directory, Names
 from bus.evidence.words import STATES, words_of
+from bus.identifiers import AgencyCode
 from bus.naming import meant, near, plain
 from bus.thai import thai_digits
 from bus.toml import read_toml
@@ -87,8 +88,8 @@ def test_every_state_is_understood_by_code_and_name_and_no_two_have_one_name() -
 def test_a_name_that_two_agencies_have_had_is_not_decided_by_chance() -> None:
     twice = Names(
         [
-            [Agency(code="0100000001", name_th="กรม", name_en="Old")],
-            [Agency(code="0100000002", name_th="กรม", name_en="New")],
+            [Agency(code=AgencyCode("0100000001"), name_th="กรม", name_en="Old")],
+            [Agency(code=AgencyCode("0100000002"), name_th="กรม", name_en="New")],
         ]
     )
     assert twice.codes("กรม") == ("0100000001", "0100000002")

@@ -14,6 +14,7 @@ from bus.directory import Agency, Directory, Topic
 from bus.documents.letter import Content, Extension, Letter, Receiver, Reference, SealedContent
 from bus.documents.notice import Event
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.router.delivery import Recipient
 from bus.router.policy import letter_rules, notice_rules, resolve
@@ -206,10 +207,10 @@ def test_groups_and_topics_are_resolved_without_the_sender() -> None:
 def test_all_unknown_addressees_are_named_at_once() -> None:
     receivers = (
         Receiver(agency=OCS),
-        Receiver(agency="1"),
+        Receiver(agency=AgencyCode("1")),
         Receiver(group="g"),
         Receiver(topic="t"),
-        Receiver(agency="2"),
+        Receiver(agency=AgencyCode("2")),
     )
     refusal = refused(lambda: resolved(*receivers))
     assert (refusal.code, refusal.detail) == (RefusalCode.RECIPIENT_UNKNOWN, "1, g, t, 2")

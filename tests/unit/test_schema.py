@@ -20,6 +20,7 @@ from bus.documents.notice import Event
 from bus.documents.versions import VERSIONS, DocumentVersion, version_of
 from bus.documents.xml import Document, build, open_envelope, to_bytes
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode
 from tests.assets import factory
 
 SAMPLES: dict[str, Document] = {**factory.letters(), **factory.notices()}
@@ -424,7 +425,7 @@ def test_more_than_500_addressees_are_refused() -> None:
 
 
 def test_an_acceptance_may_name_ten_thousand_recipients() -> None:
-    terms = factory.terms(tuple(f"{n:010}" for n in range(10_000)))
+    terms = factory.terms(tuple(AgencyCode(f"{n:010}") for n in range(10_000)))
     raw = to_bytes(build(factory.notice(Event.ACCEPTED, terms=terms)))
     schema.check(open_envelope(raw))
 

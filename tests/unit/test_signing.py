@@ -22,6 +22,7 @@ from bus.documents.seal import Seal
 from bus.documents.signing import Verified, is_letter, is_notice, sign, verify
 from bus.documents.xml import MAX_BYTES, Document, build, content_digest, open_envelope, to_bytes
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode
 from compose.keys import new_key, new_seal
 from tests.assets import factory
 from tests.assets.defects import DEFECTS, DS, LETTER, only, sealed_otherwise, xades
@@ -73,7 +74,7 @@ def test_what_was_signed_is_what_comes_out(name: str, seal: Seal) -> None:
 
 
 def test_an_acceptance_of_twenty_thousand_recipients_goes_through_all_gates() -> None:
-    terms = factory.terms(tuple(f"{n:010}" for n in range(20_000)))
+    terms = factory.terms(tuple(AgencyCode(f"{n:010}") for n in range(20_000)))
     notice = factory.notice(Event.ACCEPTED, author="bus", terms=terms)
     assert verified(sign(notice, factory.seal()).raw).document == notice
 

@@ -31,6 +31,7 @@ from bus.documents.tokens import (
     request_token,
     signed_json,
 )
+from bus.identifiers import AgencyCode
 from tests.assets import factory
 from tests.assets.factory import OCS, OPM
 
@@ -291,7 +292,7 @@ def test_signed_json_of_a_stranger_or_altered_is_denied() -> None:
 # ── used once ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def claims(number: int, *, issuer: str = OPM, dead_after: int = 1070) -> RequestClaims:
+def claims(number: int, *, issuer: AgencyCode = OPM, dead_after: int = 1070) -> RequestClaims:
     return RequestClaims(issuer=issuer, token_id=f"{number:020}", dead_after=dead_after)
 
 

@@ -11,17 +11,19 @@ import pytest
 from bus.documents.lifecycle import ANSWERS, BY_BUS, BY_SENDER, ONCE, RULES, Progress, Slot, Speaker
 from bus.documents.notice import Event, Notice
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 from bus.ledger.state import Fact, LetterState, RecipientState
 from bus.router.transitions import concerned, known_fact, require_permitted
+from tests.assets.digests import OTHER_CONTENT, SOME_CONTENT
 from tests.assets.factory import DGA, OCS, OPM, SOC, complete
 
-UNIT = "0100900001"
+UNIT = AgencyCode("0100900001")
 OLD = UUID(int=77)
 BY_RECIPIENT = frozenset(RULES) - BY_SENDER - BY_BUS
 MACHINE = frozenset(event for event, rule in RULES.items() if rule.by is Speaker.ADAPTER)
 
 
-def word(event: Event, notice_id: UUID = OLD, digest: str = "cd" * 32) -> Fact:
+def word(event: Event, notice_id: UUID = OLD, digest: ContentDigest = SOME_CONTENT) -> Fact:
     return Fact(entry=5, notice_id=str(notice_id), event=event.value, author=OCS, digest=digest, at="2026")
 
 
@@ -41,11 +43,16 @@ def state(**ocs: Any) -> LetterState:
         SOC: RecipientState(agency=SOC, role="to", addressed=SOC, consignment=1),
     }
     return LetterState(
-        letter=1, sender=OPM, letter_id="x", digest="y", asks_registration=True, recipients=recipients
+        letter=1,
+        sender=OPM,
+        letter_id=LetterId("x"),
+        digest=OTHER_CONTENT,
+        asks_registration=True,
+        recipients=recipients,
     )
 
 
-def refusal(notice: Notice, author: str, standing: LetterState) -> RefusalCode | None:
+def refusal(notice: Notice, author: AgencyCode, standing: LetterState) -> RefusalCode | None:
     """The code with which the notice is refused, None if it may be said."""
     try:
         require_permitted(notice, concerned(notice, author, standing), standing)
@@ -61,7 +68,7 @@ def test_every_event_has_its_row() -> None:
 
 @pytest.mark.parametrize("event", sorted(BY_BUS))
 @pytest.mark.parametrize("author", [OPM, OCS, DGA])
-def test_what_the_bus_says_nobody_else_may(event: Event, author: str) -> None:
+def test_what_the_bus_says_nobody_else_may(event: Event, author: AgencyCode) -> None:
     assert refusal(complete(event), author, state()) == RefusalCode.NOTICE_NOT_YOURS_TO_SAY
 
 
@@ -166,7 +173,7 @@ def test_a_late_registration_follows_a_failure_and_a_settlement() -> None:
     ],
 )
 def test_a_notice_without_what_it_is_for_is_incomplete(
-    event: Event, lacking: dict[str, Any], author: str
+    event: Event, lacking: dict[str, Any], author: AgencyCode
 ) -> None:
     assert refusal(complete(event, **lacking), author, state()) == RefusalCode.NOTICE_INCOMPLETE
 
@@ -232,16 +239,16 @@ def test_a_withdrawal_is_answered_once_and_only_if_it_was_asked_for(
 @pytest.mark.parametrize("event", sorted(ONCE))
 def test_what_is_said_once_is_the_same_fact_under_any_id(event: Event) -> None:
     standing = state(events=(word(event),))
-    assert known_fact(complete(event), "ef" * 32, (OCS,), standing) == word(event)
+    assert known_fact(complete(event), OTHER_CONTENT, (OCS,), standing) == word(event)
     other = next(iter(ONCE - {event}))
-    assert known_fact(complete(other), "ef" * 32, (OCS,), standing) is None
-    assert known_fact(complete(event), "ef" * 32, (SOC,), standing) is None
+    assert known_fact(complete(other), OTHER_CONTENT, (OCS,), standing) is None
+    assert known_fact(complete(event), OTHER_CONTENT, (SOC,), standing) is None
 
 
 def test_a_clerks_word_is_the_same_fact_only_under_its_id_with_its_content() -> None:
     first, correction = word(Event.REGISTERED), word(Event.REGISTERED, UUID(int=78))
     standing = state(events=(first, correction))
     again = complete(Event.REGISTERED, notice_id=UUID(int=78))
-    assert known_fact(again, "cd" * 32, (OCS,), standing) == correction
-    assert known_fact(again, "ef" * 32, (OCS,), standing) is None
-    assert known_fact(complete(Event.REGISTERED), "cd" * 32, (OCS,), standing) is None
+    assert known_fact(again, SOME_CONTENT, (OCS,), standing) == correction
+    assert known_fact(again, OTHER_CONTENT, (OCS,), standing) is None
+    assert known_fact(complete(Event.REGISTERED), SOME_CONTENT, (OCS,), standing) is None

@@ -30,6 +30,7 @@ from bus.settings import (
 )
 from bus.settings.transport import is_this_machine
 from tests.assets import factory
+from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OPM
 from tests.project import ROOT
 
@@ -133,7 +134,7 @@ SEAL = factory.seal(OPM)
 
 async def _holds() -> None:
     async with PresenceClient(NOBODY, SEAL) as depot:
-        await depot.hold([Check(OPM, "0" * 64, 1)])
+        await depot.hold([Check(OPM, NO_BYTES, 1)])
 
 
 async def _log() -> None:

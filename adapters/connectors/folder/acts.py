@@ -25,18 +25,20 @@ from adapters.connectors.folder.manifest import Fields, is_agency_code
 from adapters.mailbox.acts import Act, Verb
 from adapters.mailbox.lookup import LetterKey
 from adapters.mailbox.mistakes import Mistaken
+from bus.identifiers import AgencyCode, as_letter_id
 
 
 def read_act(fields: Fields, verb: Verb) -> Act:
     """The act that a manifest asks for; Mistaken with all that is wrong with it."""
     letter_id = fields.uuid("letter_id")
     key = LetterKey(
-        letter_id=str(letter_id) if letter_id else None,
+        letter_id=as_letter_id(letter_id) if letter_id else None,
         reference=fields.text("letter_reference"),
         number=fields.text("letter_number"),
         date=fields.date("letter_date"),
         sender=fields.text("letter_sender"),
     )
+    suggested = fields.text("suggested_receiver")
     act = Act(
         verb=verb,
         letter=key,
@@ -49,7 +51,7 @@ def read_act(fields: Fields, verb: Verb) -> Act:
         reason_code=fields.text("reason_code"),
         reason_th=fields.text("reason", longest=1000),
         reason_en=fields.text("reason_en", longest=1000),
-        suggested_receiver=fields.text("suggested_receiver"),
+        suggested_receiver=AgencyCode(suggested) if suggested else None,
         recipients=fields.agencies("recipients"),
         means=fields.text("means"),
         means_reference=fields.text("means_reference"),

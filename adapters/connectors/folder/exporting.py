@@ -25,6 +25,7 @@ from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.newsfeed import Bookmark, Deferral, Item, Kind
 from bus.errors import BusError, Transient
 from bus.failpoints import reached
+from bus.identifiers import ContentDigest, LetterId
 from bus.logs import get
 
 _LOG = get(__name__)
@@ -215,8 +216,8 @@ class Exporter:
             notice = mailbox.notices.get(item.notice)
             view |= views.said(mailbox, notice)
             # By its content too: another agency may have chosen the same id.
-            digest = notice.letter_digest or ""
-            letter = mailbox.sent_letter(notice.letter_id or "", digest)
+            digest = notice.letter_digest or ContentDigest("")
+            letter = mailbox.sent_letter(notice.letter_id or LetterId(""), digest)
             if letter is not None:
                 # Of a circular, only those it is about: thousands of receipts would each list thousands.
                 concerned = {notice.author, *notice.about}
@@ -225,7 +226,7 @@ class Exporter:
                     "letter": views.sent(mailbox, letter, concerned),
                 }
             else:
-                rows = mailbox.inbox.letters(letter_id=notice.letter_id or "", digest=digest)
+                rows = mailbox.inbox.letters(letter_id=notice.letter_id or LetterId(""), digest=digest)
                 view |= {"letter": views.received(mailbox, rows[0]) if rows else None}
             return view
         if item.kind is Kind.LETTER and item.inbox is not None:

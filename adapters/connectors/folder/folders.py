@@ -20,6 +20,7 @@ from typing import BinaryIO, Self
 from adapters.connectors.folder.names import readable
 from adapters.mailbox.files import FileChanged
 from adapters.mailbox.mistakes import Mistake, Mistaken
+from bus.identifiers import RawDigest
 from bus.platform import folders
 from bus.platform.folders import HeldFolder, is_link
 
@@ -134,7 +135,7 @@ class Folder:
         with self._new(name) as file:
             file.write(content)
 
-    def copy(self, source: Path, name: str) -> str:
+    def copy(self, source: Path, name: str) -> RawDigest:
         """Copy the mailbox's file and give the SHA-256 of what was copied.
 
         It is not linked: what the office does to its own must not reach the mailbox's.
@@ -144,7 +145,7 @@ class Folder:
             while piece := bytes_in.read(_CHUNK):
                 digest.update(piece)
                 bytes_out.write(piece)
-        return digest.hexdigest()
+        return RawDigest(digest.hexdigest())
 
     @contextmanager
     def _new(self, name: str) -> Iterator[BinaryIO]:

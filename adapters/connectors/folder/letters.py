@@ -54,12 +54,13 @@ from bus.documents.letter import (
     Signer,
 )
 from bus.errors import Transient
+from bus.identifiers import AgencyCode, RawDigest, as_letter_id
 from bus.thai import now
 
 _LETTERS = UUID("1e0b7f0a-53a4-5c6e-8f7d-6c7a1d1c2f11")
 """Name space of the LetterIDs that are made from an agency's own references."""
 _NONE = UUID(int=0)
-_NO_FILE = File(name="", size=0, digest="", media_type="")
+_NO_FILE = File(name="", size=0, digest=RawDigest(""), media_type="")
 
 
 def _words(*values: str) -> dict[str, Code]:
@@ -179,7 +180,7 @@ def _receivers(fields: Fields, role: str) -> tuple[Receiver, ...]:
     for text in fields.texts(role):
         prefix, colon, identifier = text.partition(":")
         if is_agency_code(text):
-            found.append(Receiver(agency=text, role=role))
+            found.append(Receiver(agency=AgencyCode(text), role=role))
         elif colon and prefix == "group" and identifier:
             found.append(Receiver(group=identifier, role=role))
         elif colon and prefix == "topic" and identifier:
@@ -249,7 +250,7 @@ def _replaces(mailbox: Mailbox, fields: Fields | None) -> Replaces | None:
     reason = fields.must("reason", longest=1000)
     letter_id = fields.uuid("letter_id")
     key = LetterKey(
-        letter_id=str(letter_id) if letter_id else None,
+        letter_id=as_letter_id(letter_id) if letter_id else None,
         reference=fields.text("reference"),
         number=fields.text("number"),
         date=fields.date("date"),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from adapters.mailbox.mistakes import Mistake
 from bus.codes import Code
+from bus.identifiers import AgencyCode
 from bus.thai import BANGKOK, LAST_GREGORIAN_YEAR, parse_date
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
@@ -75,13 +76,13 @@ class Fields:
         self.wrong(name, "ต้องเป็นรายการของข้อความ", "must be a list of texts")
         return ()
 
-    def agencies(self, name: str) -> tuple[str, ...]:
+    def agencies(self, name: str) -> tuple[AgencyCode, ...]:
         """A list of agencies' codes."""
         codes = self.texts(name)
         for code in codes:
             if not is_agency_code(code):
                 self.wrong(name, f"{code} ไม่ใช่รหัสหน่วยงาน 10 หลัก", f"{code} is no agency's code of ten digits")
-        return codes
+        return tuple(map(AgencyCode, codes))
 
     def choice(self, name: str, codes: Mapping[str, Code], default: str) -> str:
         """A code of a list, given as such or in its Thai or English words."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from bus.documents.notice import Notice
 from bus.documents.reports import TYPE
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
@@ -144,7 +145,7 @@ def _about(found: Outcome) -> tuple[str, str] | None:
     return (str(notice.letter_id), str(notice.letter_digest)) if isinstance(notice, Notice) else None
 
 
-def _submission_of(found: Outcome) -> tuple[str, str, str] | None:
+def _submission_of(found: Outcome) -> tuple[AgencyCode, str, str] | None:
     """Return (agency, type, id) of what was verified, None for anything else."""
     match found:
         case LetterAccepted():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 from bus.errors import RefusalCode
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
 from bus.ledger.work import Lease
@@ -39,7 +40,7 @@ class Consigner:
 
     def consign(
         self,
-        agency: str,
+        agency: AgencyCode,
         number: int,
         *,
         type: str,
@@ -48,7 +49,7 @@ class Consigner:
         headers: Mapping[str, Any],
         letter: int | None = None,
         on_hold: bool = False,
-        kept: str | None = None,
+        kept: RawDigest | None = None,
     ) -> None:
         # The answer to the submitting agency does not wait for the sweep behind a circular.
         leased = not on_hold and (len(self.consigned) < _LEASED_AT_ONCE or type in ("verdict", "entry"))
@@ -67,19 +68,26 @@ class Consigner:
         if leased:
             self.consigned.append(Consignment(agency, number, entry, letter, type, full, body))
 
-    def repeat(self, agency: str, number: int) -> str:
+    def repeat(self, agency: AgencyCode, number: int) -> str:
         """Say again what was said under this number."""
         self.writer.repeat(agency, number)
         self.left = True
         return "repeated"
 
-    def number(self, agency: str) -> int:
+    def number(self, agency: AgencyCode) -> int:
         """Take the next consignment number of one inbox."""
         return self.writer.numbers([agency])[agency]
 
 
+class Bound(TypedDict, total=False):
+    """The id that a verdict binds, and the content that it is bound to."""
+
+    id: str
+    digest: ContentDigest
+
+
 def still_unanswered(
-    writer: Writer, agency: str, type: str, id: str, digest: str, *, fact: bool = False
+    writer: Writer, agency: AgencyCode, type: str, id: str, digest: ContentDigest, *, fact: bool = False
 ) -> None:
     """Raise Stale if this submission has got a verdict since the gates looked, but for one of circumstance.
 
@@ -92,13 +100,15 @@ def still_unanswered(
         raise Stale
 
 
-def bound(writer: Writer, agency: str, type: str, id: str, digest: str) -> dict[str, str]:
+def bound(writer: Writer, agency: AgencyCode, type: str, id: str, digest: ContentDigest) -> Bound:
     """Return what a verdict binds: an id belongs to the content that bore it first, also that of a machine's notice."""
     first = writer.verdict_on(agency, type, id)
     return {"id": id, "digest": digest} if first is None or not first.binds_other(digest) else {}
 
 
-def answer_headers(delivery: Delivery, about: str, flags: list[str], *, digest: str = "") -> dict[str, Any]:
+def answer_headers(
+    delivery: Delivery, about: str, flags: list[str], *, digest: ContentDigest | None = None
+) -> dict[str, Any]:
     """Return the headers by which a sender knows what is answered, also if it has sealed that anew since."""
     headers: dict[str, Any] = {"submission": delivery.sha256}
     if about:

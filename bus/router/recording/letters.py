@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bus.identifiers import AgencyCode, as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
@@ -41,7 +42,7 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
     return "accepted"
 
 
-def number_of(found: LetterAccepted) -> tuple[str, str, str] | None:
+def number_of(found: LetterAccepted) -> tuple[AgencyCode, str, str] | None:
     """Return sender, number and date of a letter that should not bear those of another; None where it may."""
     letter = found.letter.document
     normalised = _normalised(found)
@@ -63,7 +64,7 @@ def _flags(writer: Writer, found: LetterAccepted) -> list[str]:
     return flags
 
 
-def _terms(found: LetterAccepted, numbers: dict[str, int]) -> dict[str, Any]:
+def _terms(found: LetterAccepted, numbers: dict[AgencyCode, int]) -> dict[str, Any]:
     """What is frozen with the letter: its recipients and its due times, and what they follow from."""
     frozen = {
         one.agency: {
@@ -114,7 +115,7 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, terms: dict[str, A
         LetterRow(
             letter=entry,
             sender=found.agency,
-            letter_id=str(letter.letter_id),
+            letter_id=as_letter_id(letter.letter_id),
             digest=found.letter.digest,
             number=letter.number,
             number_normalised=_normalised(found),
@@ -145,7 +146,7 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, terms: dict[str, A
 
 
 def _consign_letter(
-    consigner: Consigner, found: LetterAccepted, entry: int, numbers: dict[str, int], flags: list[str]
+    consigner: Consigner, found: LetterAccepted, entry: int, numbers: dict[AgencyCode, int], flags: list[str]
 ) -> None:
     shared = {
         "verified-as-of": timestamp(found.delivery.received_at),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice
 from bus.errors import Refused
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind, canonical, timestamp
 from bus.router import transitions
 from bus.router.delivery import NoticeAccepted
@@ -79,7 +80,7 @@ def _notice_entry(consigner: Consigner, found: NoticeAccepted, notice: Notice, a
 
 
 def _forward(
-    consigner: Consigner, found: NoticeAccepted, notice: Notice, entry: int, listeners: tuple[str, ...]
+    consigner: Consigner, found: NoticeAccepted, notice: Notice, entry: int, listeners: tuple[AgencyCode, ...]
 ) -> None:
     numbers = consigner.writer.numbers(listeners)
     for agency in listeners:

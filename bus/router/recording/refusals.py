@@ -14,13 +14,14 @@ from bus.documents.notice import Notice, ReasonText
 from bus.documents.signing import is_notice
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Refused
+from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger.counting import ANSWERED, ENTERED, hour_of
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import Verdict
 from bus.ledger.store import Writer
 from bus.router import policy, transitions
 from bus.router.delivery import NoticeAccepted, SubmissionRefused
-from bus.router.recording.consigning import Consigner, Stale, answer_headers, bound, still_unanswered
+from bus.router.recording.consigning import Bound, Consigner, Stale, answer_headers, bound, still_unanswered
 
 KEPT_BYTES = 4096
 
@@ -33,7 +34,7 @@ class _Identity(NamedTuple):
 
     type: str
     id: str
-    digest: str
+    digest: ContentDigest
 
 
 def record_refusal(consigner: Consigner, found: SubmissionRefused, per_hour: int) -> str:
@@ -83,7 +84,7 @@ def _accepted_under_the_same_id(
 
 def _known_refusal(writer: Writer, found: SubmissionRefused) -> Verdict | None:
     """Return the refusal that already answers this submission."""
-    agency, code = found.agency or "", found.reason.code
+    agency, code = found.agency or AgencyCode(""), found.reason.code
     if witness := _witness(found):
         # A witness cosigns every few minutes, each time with other bytes: its key is refused once.
         return writer.verdict_on(agency, _WITNESS, witness)
@@ -117,11 +118,11 @@ def _enter(writer: Writer, found: SubmissionRefused, identity: _Identity, answer
 
 
 def _remember(
-    writer: Writer, found: SubmissionRefused, agency: str, identity: _Identity, entry: int, answer: int
+    writer: Writer, found: SubmissionRefused, agency: AgencyCode, identity: _Identity, entry: int, answer: int
 ) -> None:
     """Remember the verdict, and what it binds; a conflict binds nothing: the id belongs to who bore it first."""
     witness = _witness(found)
-    binds: dict[str, str] = {}
+    binds: Bound = {}
     if witness:
         binds = {"id": witness}
     elif identity.id and not _is_conflict(found):
@@ -140,7 +141,7 @@ def _remember(
 def _of_the_same_words(writer: Writer, known: Verdict, found: SubmissionRefused) -> bool:
     """Whether what was judged anew is refused for the same circumstance, in the same words, as before."""
     entry = writer.entry_at(known.entry)
-    said = writer.document(str(entry.body["refusal"])) if entry and "refusal" in entry.body else None
+    said = writer.document(RawDigest(entry.body["refusal"])) if entry and "refusal" in entry.body else None
     return said is not None and found.refusal is not None and _words(said) == _words(found.refusal.raw)
 
 
@@ -151,7 +152,7 @@ def _words(refusal: bytes) -> tuple[ReasonText, ...]:
 
 def _to_be_entered(writer: Writer, found: SubmissionRefused, per_hour: int) -> bool:
     """Count a refusal; tell whether it is also to be written."""
-    agency, hour = found.agency or found.delivery.agency or "", hour_of(writer.at)
+    agency, hour = found.agency or found.delivery.agency or AgencyCode(""), hour_of(writer.at)
     counts = writer.refusals.of(agency, hour)
     if counts.get(ENTERED, 0) < per_hour:
         if found.counted:
@@ -233,7 +234,7 @@ def _is_fact(found: SubmissionRefused) -> bool:
 
 def _identity(found: SubmissionRefused) -> _Identity:
     if found.document is None:
-        return _Identity("unread", "", "")
+        return _Identity("unread", "", ContentDigest(""))
     document, digest = found.document.document, found.document.digest
     if isinstance(document, Letter):
         return _Identity("letter", str(document.letter_id), digest)

@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from adapters.mailbox import Mailbox
+from bus.identifiers import AgencyCode
 from tests.assets.factory import OCS, OPM
 from tests.unit.adapter.network import Bus, Office
 
 
 @pytest.fixture
-def open_office(tmp_path: Path) -> Iterator[Callable[[str], Office]]:
+def open_office(tmp_path: Path) -> Iterator[Callable[[AgencyCode], Office]]:
     opened: list[Mailbox] = []
 
-    def make(agency: str) -> Office:
+    def make(agency: AgencyCode) -> Office:
         mailbox = Mailbox(tmp_path / agency, agency)
         opened.append(mailbox)
         return Office(mailbox, Bus(agency))
@@ -27,10 +28,10 @@ def open_office(tmp_path: Path) -> Iterator[Callable[[str], Office]]:
 
 
 @pytest.fixture
-def sender(open_office: Callable[[str], Office]) -> Office:
+def sender(open_office: Callable[[AgencyCode], Office]) -> Office:
     return open_office(OPM)
 
 
 @pytest.fixture
-def recipient(open_office: Callable[[str], Office]) -> Office:
+def recipient(open_office: Callable[[AgencyCode], Office]) -> Office:
     return open_office(OCS)

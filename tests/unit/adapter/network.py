@@ -23,6 +23,7 @@ from bus.documents.signing import Signed, sign
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import Transient
+from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import now
 from tests.assets.factory import DGA, NAMES, NOW, OCS, OPM, SOC, letter, pin, seal
 
@@ -43,13 +44,11 @@ def directory(version: int = 1, **changes: Any) -> Directory:
 
 
 def file_of(content: bytes, name: str = "หนังสือ.pdf") -> File:
-    return File(
-        name=name, size=len(content), digest=hashlib.sha256(content).hexdigest(), media_type="application/pdf"
-    )
+    return File(name=name, size=len(content), digest=sha(content), media_type="application/pdf")
 
 
-def sha(raw: bytes) -> str:
-    return hashlib.sha256(raw).hexdigest()
+def sha(raw: bytes) -> RawDigest:
+    return RawDigest(hashlib.sha256(raw).hexdigest())
 
 
 @dataclass
@@ -91,7 +90,9 @@ class Bus:
         )
         return self.message("verdict", signed.raw, submission=sha(submission))
 
-    def acceptance(self, row: OutboxEntry, recipients: Sequence[str] = (OCS,), **fields: Any) -> Message:
+    def acceptance(
+        self, row: OutboxEntry, recipients: Sequence[AgencyCode] = (OCS,), **fields: Any
+    ) -> Message:
         assert row.raw is not None
         terms = Terms(recipients=tuple(recipients), directory_version=1, calendar_version=1)
         stated: dict[str, Any] = {
@@ -184,12 +185,12 @@ class Broker:
 class Depot:
     """Files by digest; `away` and `refuses` are sets of digests that cannot be had now, or ever."""
 
-    held: dict[str, bytes] = field(default_factory=dict)
+    held: dict[RawDigest, bytes] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
     refused: dict[str, Exception] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    async def upload(self, path: Path, sha256: str, size: int) -> None:
+    async def upload(self, path: Path, sha256: RawDigest, size: int) -> None:
         self.asked.append(sha256)
         if sha256 in self.refused:
             raise self.refused[sha256]
@@ -197,7 +198,7 @@ class Depot:
             raise Transient("the depot is away")
         self.held[sha256] = await asyncio.to_thread(path.read_bytes)
 
-    async def download(self, sha256: str, size: int, target: Path) -> None:
+    async def download(self, sha256: RawDigest, size: int, target: Path) -> None:
         self.asked.append(sha256)
         if sha256 in self.refused:
             raise self.refused[sha256]

@@ -18,6 +18,7 @@ from adapters.mailbox.receipts import receipt
 from bus.directory import BUS
 from bus.documents.notice import Event, Notice
 from bus.documents.xml import open_envelope, read
+from bus.identifiers import AgencyCode
 from tests.assets.factory import DGA, NOW, OCS, OPM, SOC, notice, registration, seal
 from tests.unit.adapter.network import QUICK, Office, sha
 
@@ -40,7 +41,7 @@ def received(office: Office, content: bytes = b"%PDF sample", **changes: Any) ->
     return LetterKey(letter_id=row.letter_id)
 
 
-def sent(office: Office, folder: Path, recipients: tuple[str, ...] = (OCS,)) -> OutboxEntry:
+def sent(office: Office, folder: Path, recipients: tuple[AgencyCode, ...] = (OCS,)) -> OutboxEntry:
     """A letter that has been accepted."""
     row = office.put(folder)
     office.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
@@ -188,7 +189,7 @@ def test_a_dispute_needs_a_registration_and_closes_with_its_correction(
 
 def test_a_sender_speaks_of_its_recipients_only(sender: Office, tmp_path: Path) -> None:
     row = sent(sender, tmp_path, (OCS, SOC))
-    key = LetterKey(letter_id=row.document_id)
+    key = LetterKey(letter_id=row.own_letter_id)
     with pytest.raises(Mistaken, match=DGA):
         perform(sender.mailbox, Act(verb=Verb.WITHDRAW, letter=key, recipients=(OCS, DGA)))
     asked = perform(sender.mailbox, Act(verb=Verb.WITHDRAW, letter=key, recipients=(SOC,)))

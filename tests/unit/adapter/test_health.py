@@ -24,8 +24,10 @@ from adapters.views import condition_lines
 from bus.codes import load_codes
 from bus.directory import BUS
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from bus.web import health_app
 from compose.keys import new_seal
+from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OCS, OPM, seal
 from tests.unit.adapter.network import QUICK, Office
 from tests.unit.adapter.test_command_line import Say, ask, say
@@ -156,7 +158,7 @@ async def test_the_certificate_of_another_bus_is_a_condition_until_the_right_one
         sender.mailbox.arrivals.store([sender.bus.directory()])
     else:
         row = sender.put(tmp_path)
-        sender.mailbox.outbox.seal(row, b"<signed/>", "0" * 64)
+        sender.mailbox.outbox.seal(row, b"<signed/>", NO_BYTES)
         sender.mailbox.arrivals.store([sender.bus.acceptance(sender.mailbox.outbox.get(row.id))])
     Verifier(sender.mailbox, foreign, QUICK).work()
     looked_at = health(sender, bus=foreign)
@@ -266,7 +268,7 @@ def test_a_folder_that_is_a_link_is_not_used(sender: Office, tmp_path: Path) -> 
 
 
 def test_a_condition_keeps_its_beginning_and_other_processes_see_it(
-    open_office: Callable[[str], Office], say: Say, tmp_path: Path
+    open_office: Callable[[AgencyCode], Office], say: Say, tmp_path: Path
 ) -> None:
     office = open_office(OCS)
     finding = Finding(ConditionCode.CLOCK_WRONG, "", "ช้า", "behind")

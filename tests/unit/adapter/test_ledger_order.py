@@ -21,6 +21,7 @@ from adapters.mailbox.receipts import receipt
 from bus.documents.letter import Receiver
 from bus.documents.notice import BUS, Event, Notice
 from bus.documents.xml import open_envelope, read
+from bus.identifiers import AgencyCode, as_letter_id
 from tests.assets import factory
 from tests.assets.factory import NOW, OCS, OPM, SOC, notice, registration, seal
 from tests.unit.adapter.network import QUICK, Office, sha
@@ -48,7 +49,7 @@ def sent(office: Office, folder: Path) -> OutboxEntry:
     return office.mailbox.outbox.get(row.id)
 
 
-def received(office: Office, sender: str, letter_id: UUID, content: bytes) -> str:
+def received(office: Office, sender: AgencyCode, letter_id: UUID, content: bytes) -> str:
     """A letter of this sender under this id, delivered; its digest."""
     first = [office.bus.directory()] if office.mailbox.directory() is None else []
     signed = office.signed(
@@ -132,7 +133,7 @@ def test_what_clerks_say_of_one_letter_is_sent_one_after_another(recipient: Offi
     box = recipient.mailbox.outbox
 
     def acts(*numbers: str, letter: UUID) -> list[int]:
-        key = LetterKey(letter_id=str(letter))
+        key = LetterKey(letter_id=as_letter_id(letter))
         verbs = (Verb.REGISTER, *[Verb.CORRECT] * (len(numbers) - 1))
         return [
             perform(recipient.mailbox, Act(verb=verb, letter=key, number=number)).id
@@ -163,18 +164,23 @@ def test_two_letters_under_one_id_are_answered_each_for_itself(recipient: Office
     id_ = uuid4()
     digests = {code: received(recipient, code, id_, f"%PDF {code}".encode()) for code in (OPM, SOC)}
     with pytest.raises(Mistaken, match=f"{OPM}|{SOC}"):
-        perform(recipient.mailbox, Act(verb=Verb.REGISTER, letter=LetterKey(letter_id=str(id_)), number="1"))
+        perform(
+            recipient.mailbox,
+            Act(verb=Verb.REGISTER, letter=LetterKey(letter_id=as_letter_id(id_)), number="1"),
+        )
     asked = notice(
         Event.WITHDRAWAL_REQUESTED, author=SOC, letter_id=id_, letter_digest=digests[SOC], about=(OCS,)
     )
     hear(recipient, recipient.bus.notice(asked, entry=90))
     with pytest.raises(Mistaken, match="has not asked"):
-        perform(recipient.mailbox, Act(verb=Verb.GRANT, letter=LetterKey(letter_id=str(id_), sender=OPM)))
+        perform(
+            recipient.mailbox, Act(verb=Verb.GRANT, letter=LetterKey(letter_id=as_letter_id(id_), sender=OPM))
+        )
     granted = perform(
-        recipient.mailbox, Act(verb=Verb.GRANT, letter=LetterKey(letter_id=str(id_), sender=SOC))
+        recipient.mailbox, Act(verb=Verb.GRANT, letter=LetterKey(letter_id=as_letter_id(id_), sender=SOC))
     )
     assert said(granted).letter_digest == digests[SOC]
-    key = LetterKey(letter_id=str(id_), sender=OPM)
+    key = LetterKey(letter_id=as_letter_id(id_), sender=OPM)
     registered = perform(recipient.mailbox, Act(verb=Verb.REGISTER, letter=key, number="1"))
     assert said(registered).letter_digest == digests[OPM]
     states = {

@@ -13,6 +13,7 @@ from adapters.mailbox import AlreadyPut, AlreadyRunning, Gap, Mailbox, Message, 
 from adapters.mailbox.files import FileChanged
 from bus.errors import Misconfigured, Refused
 from bus.thai import now
+from tests.assets.digests import OTHER_BYTES, SOME_BYTES
 from tests.assets.factory import DAY, OCS, OPM, letter
 from tests.unit.adapter.network import Office, file_of
 
@@ -64,8 +65,8 @@ def test_a_letter_against_the_schema_is_refused_before_it_is_put(sender: Office,
 
 def test_signed_bytes_are_never_replaced(sender: Office, tmp_path: Path) -> None:
     row = sender.put(tmp_path)
-    sender.mailbox.outbox.seal(row, b"first", "1" * 64)
-    assert sender.mailbox.outbox.seal(row, b"second", "2" * 64).raw == b"first"
+    sender.mailbox.outbox.seal(row, b"first", SOME_BYTES)
+    assert sender.mailbox.outbox.seal(row, b"second", OTHER_BYTES).raw == b"first"
     assert sender.mailbox.outbox.get(row.id).raw == b"first"
     assert sender.mailbox.outbox.get(row.id).state == OutboxState.SEALED
 

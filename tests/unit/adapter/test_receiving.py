@@ -15,6 +15,7 @@ from bus.documents.notice import Event
 from bus.documents.signing import verify
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope
+from bus.identifiers import as_letter_id
 from bus.thai import now
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC, letter, notice, pin, seal
 from tests.unit.adapter.network import QUICK, Office, directory, file_of, notices_in, settled, sha, until
@@ -233,7 +234,7 @@ async def test_a_notice_of_somebody_else_in_another_name_is_not_believed(recipie
         lying = replace(message, headers={**message.headers, "sender": SOC})
         recipient.hear(recipient.bus.directory(), lying)
         await until(lambda: recipient.mailbox.arrivals.quarantined())
-    assert recipient.mailbox.notices.about(str(forged.letter_id)) == []
+    assert recipient.mailbox.notices.about(as_letter_id(forged.letter_id)) == []
 
 
 async def test_a_locked_mailbox_leaves_deliveries_with_the_broker_until_it_can_store_them(

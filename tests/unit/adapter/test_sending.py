@@ -204,7 +204,7 @@ async def test_every_recipient_has_a_state_of_its_own(sender: Office, tmp_path: 
         await until(
             lambda: (
                 sender.mailbox.arrivals.counts().get("stored", 0) == 0
-                and len(sender.mailbox.notices.about(row.document_id)) == 4
+                and len(sender.mailbox.notices.about(row.own_letter_id)) == 4
             )
         )
     states = {each.agency: each for each in sender.mailbox.states_of_sent(sender.mailbox.outbox.get(row.id))}

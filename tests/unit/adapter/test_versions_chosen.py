@@ -23,7 +23,9 @@ from bus.documents.notice import Event, Notice, Officer, ReasonText
 from bus.documents.versions import VERSIONS
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode
-from tests.assets.factory import DGA, OCS, OPM, SOC, letter, notice, seal
+from bus.identifiers import AgencyCode
+from tests.assets.digests import SOME_BYTES
+from tests.assets.factory import DGA, NOBODY, OCS, OPM, SOC, letter, notice, seal
 from tests.unit.adapter.network import QUICK, Office, directory, until
 from tests.unit.adapter.test_folder import LETTER, connector, lay_out, letters
 
@@ -31,15 +33,15 @@ BOTH = tuple(VERSIONS)
 GROUP = Group(id="all", name_th="ทุกหน่วยงาน", name_en="All", members=(OPM, OCS, SOC, DGA))
 TOPIC = Topic(id="news", name_th="ข่าว", name_en="News", subscribers=(SOC, DGA))
 
+UNIT = AgencyCode("0900000001")
 
-def reading(*codes: str, version: int = 1, unit_of: str = DGA) -> Directory:
+
+def reading(*codes: str, version: int = 1, unit_of: AgencyCode = DGA) -> Directory:
     """The network's directory, in which these agencies read all versions and the others the first."""
     agencies = {
         code: replace(one, reads=BOTH) if code in codes else one for code, one in directory().agencies.items()
     }
-    agencies["0900000001"] = replace(
-        agencies[OCS], code="0900000001", inbox=False, parent=unit_of, certificates=()
-    )
+    agencies[UNIT] = replace(agencies[OCS], code=UNIT, inbox=False, parent=unit_of, certificates=())
     return directory(version, agencies=agencies, groups={"all": GROUP}, topics={"news": TOPIC})
 
 
@@ -63,9 +65,9 @@ def to(*receivers: Receiver, **changes: Any) -> Letter:
         ((Receiver(agency=SOC), Receiver(agency=OCS, role="copy")), "letter/1.0"),
         ((Receiver(group="all"),), "letter/1.0"),
         ((Receiver(topic="news"),), "letter/1.1"),
-        ((Receiver(agency="0900000001"),), "letter/1.1"),
-        ((Receiver(agency=SOC), Receiver(agency="9999999999")), "letter/1.1"),
-        ((Receiver(agency="9999999999"),), "letter/1.0"),
+        ((Receiver(agency=UNIT),), "letter/1.1"),
+        ((Receiver(agency=SOC), Receiver(agency=NOBODY)), "letter/1.1"),
+        ((Receiver(agency=NOBODY),), "letter/1.0"),
     ],
 )
 def test_a_letter_is_written_in_the_newest_version_that_all_its_recipients_read(
@@ -178,7 +180,7 @@ def test_a_senders_notice_is_written_for_the_recipients_concerned(
 ) -> None:
     row = sender.put(tmp_path, receivers=(Receiver(agency=OCS), Receiver(agency=SOC)))
     hear(sender, sender.bus.directory(reading(OPM, SOC)))
-    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", "ab" * 32)
+    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", SOME_BYTES)
     hear(sender, sender.bus.acceptance(sealed, recipients=(OCS, SOC)))
     settled = notice(Event.SETTLED, author=OPM, letter_id=UUID(row.document_id), about=about)
     assert version_for(sender.mailbox, settled).name == wanted
@@ -201,7 +203,7 @@ def test_an_office_is_shown_what_version_1_1_says_more(sender: Office, tmp_path:
     row = sender.put(tmp_path, receivers=(Receiver(agency=SOC),), document_type="minutes")
     assert views.content(row.document)["document_type"] == "minutes"
     hear(sender, sender.bus.directory(reading(OPM, SOC)))
-    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", "ab" * 32)
+    sealed = sender.mailbox.outbox.seal(row, b"<signed/>", SOME_BYTES)
     refused = notice(
         Event.REFUSED,
         author=SOC,
@@ -211,7 +213,7 @@ def test_an_office_is_shown_what_version_1_1_says_more(sender: Office, tmp_path:
         reason_texts=(ReasonText(language="th", value="ไม่เกี่ยวข้อง"),),
     )
     hear(sender, sender.bus.acceptance(sealed, recipients=(SOC,)), sender.bus.notice(refused))
-    (heard,) = [one for one in sender.mailbox.notices.about(row.document_id) if one.event == Event.REFUSED]
+    (heard,) = [one for one in sender.mailbox.notices.about(row.own_letter_id) if one.event == Event.REFUSED]
     assert views.said(sender.mailbox, heard)["officer"] == "สมศรี, นักจัดการ"
 
 
