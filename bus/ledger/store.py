@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, and_, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bus.directory import Changes
 from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
@@ -27,6 +28,7 @@ from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
 from bus.ledger.tables import (
     consignments,
+    directory_records,
     documents,
     due,
     entries,
@@ -45,7 +47,7 @@ from bus.thai import now
 T = TypeVar("T")
 _ORDER = (
     *(documents, entries, letters, recipients, letter_files, submissions, unaccepted, consignments),
-    *(pending, due),
+    *(directory_records, pending, due),
 )
 _IGNORING = (documents, pending)
 _LAST_NUMBERS = {
@@ -335,6 +337,11 @@ class Writer(Reader):
         unknown = [letter for letter in wanted if letter not in self._priors]
         for some in batched(unknown, AT_ONCE):
             self._priors.update(self._before.newest_about(some))
+
+    def directory_changes(self, version: int, changes: Changes) -> None:
+        """Remember what a version of the directory has otherwise than the one before."""
+        rows = ({"key": key, "version": version, "line": line} for key, line in changes.items())
+        self._rows[directory_records].extend(rows)
 
     # -- the head of the tree --
 

@@ -241,7 +241,7 @@ async def test_a_server_that_ends_does_not_wait_for_what_never_comes(monkeypatch
 async def test_refusals_are_logged_by_their_number_and_not_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "_TOLD_AFTER", 2.5)
+    monkeypatch.setattr(connections, "_REPORTED_AFTER", 2.5)
     with capture_logs() as log:
         async with face(replace(QUICK, head_seconds=0.1)) as port:
             await _thirty_halves(port, log)
