@@ -16,19 +16,17 @@ def check_directories(connection: Connection, report: Report, progress: Progress
     """Put every version together from its changes, and hold it against its entry; no version may lack one."""
     with guarded(report, "directory"):
         stated = {int(entry.body["version"]): entry for entry in Reader(connection).every(Kind.DIRECTORY)}
+        changes = dict(Directories(connection).changes())
         report.counts["directories"] = len(stated)
         records: dict[str, bytes] = {}
-        for done, (version, changes) in enumerate(Directories(connection).changes(), 1):
-            records = changed(records, changes)
-            if entry := stated.pop(version, None):
-                _compare(entry, records, report)
+        for version in sorted({*stated, *changes}):
+            records = changed(records, changes.get(version, {}))
+            if version in stated:
+                _compare(stated[version], records, report)
             else:
                 where = f"directory version {version}"
                 report.note("directory.entry", where, "its records are there, and no entry puts it in force")
-            progress("directories", done, done + len(stated))
-        for entry in stated.values():
-            # A version that changes nothing has no records of its own.
-            _compare(entry, records if entry.body["changed"] == 0 else {}, report)
+            progress("directories", version, max(stated, default=version))
 
 
 def _compare(entry: Entry, records: Records, report: Report) -> None:
