@@ -11,6 +11,7 @@ import os
 import re
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -81,6 +82,12 @@ class DepotClient:
         """
         await self._insist(_Download(self, sha256, size, target))
 
+    async def directory(self, digest: RawDigest, size: int) -> bytes:
+        """Return the content of a directory version, verified. Raises Transient or FileUnavailable."""
+        whole = _Whole(self, digest, size)
+        await self._insist(whole)
+        return whole.content
+
     async def ready(self) -> bool:
         """Whether the depot says that it can work."""
         return (await self.probe()).why is None
@@ -121,7 +128,7 @@ class DepotClient:
         await response.aclose()
         raise refusal(request.method, response.status_code, response.headers.get("Saraban-Code", ""))
 
-    async def _insist(self, work: _Upload | _Download) -> None:
+    async def _insist(self, work: _Upload | _Download | _Whole) -> None:
         waits, reached = self._policy.backoff(), 0
         while True:
             try:
@@ -296,6 +303,53 @@ class _Download:
             os.fsync(file.fileno())
         self._part.replace(self._target)
         sync_folder(self._target.parent)
+
+
+class _Whole:
+    """A directory on its way down, compressed; what has come is kept in memory from attempt to attempt."""
+
+    def __init__(self, client: DepotClient, digest: RawDigest, size: int) -> None:
+        self._client = client
+        self._digest = digest
+        self._size = size
+        self._packed = bytearray()
+        self.content = b""
+
+    @property
+    def reached(self) -> int:
+        """The bytes that have come."""
+        return len(self._packed)
+
+    async def attempt(self) -> None:
+        """Fetch the rest, unpack it and verify it."""
+        headers = {"Accept-Encoding": "gzip"}
+        if self._packed:
+            headers |= {"Range": f"bytes={len(self._packed)}-", "If-Range": f'"{self._digest}-gzip"'}
+        request = self._client.request("GET", f"/directories/{self._digest}", headers)
+        response = await self._client.send(request, stream=True)
+        try:
+            if response.status_code != 206:
+                self._packed.clear()
+            if response.headers.get("Content-Encoding") != "gzip":
+                raise FileUnavailable("file.refused")
+            async for block in response.aiter_raw(_BLOCK):
+                self._packed += block
+                if len(self._packed) > self._size + _BLOCK:
+                    raise FileUnavailable("file.size")
+        finally:
+            await response.aclose()
+        self.content = await run_sync(self._unpacked)
+
+    def _unpacked(self) -> bytes:
+        unpacking = zlib.decompressobj(wbits=31)
+        try:
+            content = unpacking.decompress(bytes(self._packed), self._size + 1)
+        except zlib.error:
+            content = b""
+        if hashlib.sha256(content).hexdigest() == self._digest:
+            return content
+        self._packed.clear()
+        raise FileUnavailable("file.digest")
 
 
 @contextmanager

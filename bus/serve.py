@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -39,7 +40,9 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
     depot = _depot(settings, ledger)
     try:
         in_force = DirectoryInForce(ledger)
-        access = Access(pins_of=in_force.pins, suspended=in_force.suspended)
+        access = Access(
+            pins_of=in_force.pins, suspended=in_force.suspended, directory=PackedDirectories(ledger).packed
+        )
         registry = CollectorRegistry()
         watched = Watched(depot, ledger)
         causes = {"database": lambda: watched.database_away, "ledger": lambda: watched.ledger_away}
@@ -136,6 +139,27 @@ class DirectoryInForce:
                 self._entry, self._directory = directory_in_force(reader)
                 _log.info("directory-taken-up", version=self._directory.version, entry=self._entry)
         self._looked_at = time.monotonic()
+
+
+class PackedDirectories:
+    """The content of versions of the directory, for those that fetch it; the one asked for last is kept."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._last = ("", b"")
+
+    def packed(self, digest: RawDigest) -> bytes | None:
+        """Return the content of this digest, packed by gzip; None if no version has it."""
+        known, packed = self._last
+        if known == digest:
+            return packed
+        with self._ledger.read() as reader:
+            content = reader.directories.content(digest)
+        if content is None:
+            return None
+        packed = gzip.compress(content, mtime=0)
+        self._last = (digest, packed)
+        return packed
 
 
 def _depot(settings: BusSettings, ledger: Ledger) -> Depot:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from cryptography import x509
 
+from adapters.agent.directories import Contents, DirectoryFetcher
 from adapters.agent.receiving import Deliveries, Downloads, Fetcher, Verifying, take_in
 from adapters.agent.reconciling import Reconciler
 from adapters.agent.sending import Publisher, Sender, Uploads
@@ -42,7 +43,7 @@ class Inward(Protocol):
         """Consume a queue for as long as the link lives, whatever breaks in between."""
 
 
-class Depot(Uploads, Downloads, Protocol):
+class Depot(Uploads, Downloads, Contents, Protocol):
     """The client of the depot."""
 
 
@@ -69,7 +70,11 @@ class Agent:
         self._sender = Sender(mailbox, seal, outward, depot, self.tuning)
         self._fetcher = Fetcher(mailbox, depot, self.tuning, then=self._sender.wake)
         verifier = Verifier(mailbox, bus_certificate, self.tuning, own=seal.certificate)
-        self._verifying = Verifying(mailbox, verifier, then=(self._fetcher.wake, self._sender.wake))
+        self._directory = DirectoryFetcher(
+            mailbox, depot, self.tuning, lacked=verifier.lacked, then=self._wake
+        )
+        wakes = (self._fetcher.wake, self._sender.wake, self._directory.wake)
+        self._verifying = Verifying(mailbox, verifier, then=wakes)
         self._last_arrival = time.monotonic()
         self._reconciler = Reconciler(mailbox, lambda: self._last_arrival, self.tuning)
         self._seen = -1
@@ -115,6 +120,7 @@ class Agent:
             "record": repeat("record", sender.record, sender.ended, stop, every=every),
             "verify": repeat("verify", verifying.work, verifying.wake, stop, every=every),
             "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop, every=every),
+            "directory": repeat("directory", self._directory.work, self._directory.wake, stop),
             "reconcile": repeat("reconcile", self._reconcile, asyncio.Event(), stop),
             "watch": repeat("watch", self._watch, asyncio.Event(), stop),
         }

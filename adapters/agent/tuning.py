@@ -50,6 +50,10 @@ class Tuning:
         """When to send again what is not answered after so many attempts (Unix time)."""
         return time.time() + self._pause(self.resend_after, attempts)
 
+    def pause_after(self, failures: int) -> float:
+        """How long to wait before something is tried again that has failed so often, in seconds."""
+        return self._pause(self.retry_after, failures)
+
     def _pause(self, first: float, attempts: int) -> float:
         bound = min(first * 2 ** min(attempts, 20), self.longest_pause)
         return random.uniform(0.8 * bound, bound)

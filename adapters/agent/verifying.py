@@ -24,9 +24,11 @@ from adapters.agent import stated
 from adapters.agent.tuning import Tuning
 from adapters.mailbox import Arrival, Mailbox, arrivals
 from adapters.mailbox.answering import Entered
+from adapters.mailbox.directories import Taken
 from adapters.mailbox.keys import KeyState, key_state
 from adapters.mailbox.receipts import failure
-from bus.directory import BUS, Directory, PinnedCertificate, from_json
+from bus.directory import BUS, PinnedCertificate
+from bus.directory.statement import Statement, read_statement
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Event, Notice
@@ -73,6 +75,7 @@ class Verifier:
         self._tuning = tuning
         self._own = own
         self._looked_for_directory = False
+        self._lacked: Statement | None = None
         self._by_type: dict[str, Callable[[Arrival], _Act]] = {
             arrivals.DIRECTORY: self._directory,
             arrivals.LETTER: self._letter,
@@ -140,11 +143,25 @@ class Verifier:
         signed = open_signed_json(
             stated.ascii(arrival.body), [pin.certificate for pin in self._directory_pins()]
         )
-        return partial(self._take_up, arrival, from_json(signed), signed)
+        return partial(self._take_up, arrival, read_statement(signed))
 
-    def _take_up(self, arrival: Arrival, directory: Directory, signed: bytes) -> None:
-        if self._mailbox.directories.receive(arrival, directory, signed):
-            _LOG.info("directory-taken-up", version=directory.version)
+    def _take_up(self, arrival: Arrival, statement: Statement) -> None:
+        match self._mailbox.directories.receive(arrival, statement):
+            case Taken.IN_FORCE:
+                _LOG.info("directory-taken-up", version=statement.version)
+            case Taken.LACKING:
+                if self._lacked is None or self._lacked.version < statement.version:
+                    self._lacked = statement
+                self._postpone(arrival, "the whole version has to be fetched from the depot")
+            case Taken.KNOWN:
+                pass
+
+    def lacked(self) -> Statement | None:
+        """The newest version of the directory that was stated and has to be fetched; None if it is held."""
+        directory = self._mailbox.directory()
+        if self._lacked and directory and directory.version >= self._lacked.version:
+            self._lacked = None
+        return self._lacked
 
     def _letter(self, arrival: Arrival) -> _Act:
         verified = self._verified(arrival, AgencyCode(arrival.header("sender")))

@@ -41,6 +41,7 @@ class ConditionCode(StrEnum):
     OUTBOX_STUCK = "outbox.stuck"
     OUTBOX_UNKNOWN = "outbox.unknown"
     NEWS_DEFERRED = "news.deferred"
+    DIRECTORY_LACKING = "directory.lacking"
 
     @property
     def stops(self) -> bool:

@@ -193,9 +193,18 @@ directories = Table(
     "directories",
     metadata,
     Column("version", Integer, primary_key=True),
-    Column("json", LargeBinary, nullable=False),
+    Column("digest", String, nullable=False),
     Column("arrived_at", String, nullable=False),
 )
+"""The versions of the directory that were in force here; the newest is."""
+
+directory_records = Table(
+    "directory_records",
+    metadata,
+    Column("key", String, primary_key=True),
+    Column("line", LargeBinary, nullable=False),
+)
+"""The records of the version in force (bus/directory/records.py)."""
 
 news = Table(
     "news",

@@ -13,11 +13,11 @@ import typer
 
 from bus.cli.letters import SHA256, dates_of
 from bus.codes import load_codes
-from bus.directory import BUS, Names, agencies_in, from_json
+from bus.directory import Names, name_of
+from bus.directory.lines import AGENCY, pins_in
 from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
 from bus.identifiers import AgencyCode, RawDigest
-from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.naming import meant, near
 
@@ -29,7 +29,7 @@ _STATE_WORDS = {state: words_of(state) for state in STATES} | {
 
 def names_of(reader: Reader) -> Names:
     """Return the agencies of every directory that was ever in force."""
-    return Names(agencies_in(reader.must_document(entry)) for entry in reader.every(Kind.DIRECTORY))
+    return Names([map(name_of, reader.directories.lines(AGENCY))])
 
 
 def agency(names: Names, text: str | None, option: str) -> AgencyCode | None:
@@ -100,13 +100,11 @@ def certificates(reader: Reader, text: str | None) -> tuple[str, ...]:
         return ()
     wanted = text.strip().lower().replace(":", "").removeprefix("0x")
     found = set()
-    for entry in reader.every(Kind.DIRECTORY):
-        directory = from_json(reader.must_document(entry))
-        for holder in (BUS, *directory.agencies):
-            for pin in directory.pins(holder):
-                serial = pin.certificate.serial_number
-                if wanted in (pin.fingerprint, str(serial)) or wanted.lstrip("0") == f"{serial:x}":
-                    found.add(pin.fingerprint)
+    for _, changes in reader.directories.changes():
+        for _, pin in pins_in(changes):
+            serial = pin.certificate.serial_number
+            if wanted in (pin.fingerprint, str(serial)) or wanted.lstrip("0") == f"{serial:x}":
+                found.add(pin.fingerprint)
     if not found:
         said = f"no directory has ever had a certificate with the serial number or SHA-256 {text!r}"
         raise typer.BadParameter(said, param_hint="--certificate")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bus.cli.letters import row_of, summary_of
 from bus.cli.output import Column, day, joined, moment, pairs
 from bus.codes import load_codes
-from bus.directory import BUS, Names, from_json
+from bus.directory import Names
+from bus.directory.lines import holder_of, pins_in
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.evidence.words import DEADLINES
@@ -127,25 +129,24 @@ def _readings_columns(names: Names) -> list[Column]:
 
 def _keys(reader: Reader, only: Only) -> Iterator[Row]:
     """What each version of the directory changed about certificates."""
-    before: dict[str, tuple[AgencyCode, object]] = {}
-    for entry in reader.every(Kind.DIRECTORY):
-        directory = from_json(reader.must_document(entry))
-        holders = [BUS, *directory.agencies]
-        pins = {pin.fingerprint: (code, pin.revoked_at) for code in holders for pin in directory.pins(code)}
-        changes = [
-            (code, "revoked" if revoked else "pinned", fingerprint)
-            for fingerprint, (code, revoked) in pins.items()
-            if before.get(fingerprint) != (code, revoked)
-        ]
-        changes += [
-            (code, "removed", fingerprint)
-            for fingerprint, (code, _) in before.items()
-            if fingerprint not in pins
-        ]
-        for code, change, fingerprint in changes:
-            row = {"agency": code, "change": change, "certificate": fingerprint}
-            yield _named(entry, "version") | row
-        before = dict(pins)
+    entries = {int(entry.body["version"]): entry for entry in reader.every(Kind.DIRECTORY)}
+    pinned: dict[AgencyCode, dict[str, datetime | None]] = {}
+    for version, changes in reader.directories.changes():
+        now: dict[AgencyCode, dict[str, datetime | None]] = {holder_of(key): {} for key in changes}
+        for holder, pin in pins_in(changes):
+            now[holder][pin.fingerprint] = pin.revoked_at
+        for holder, pins in now.items():
+            before = pinned.get(holder, {})
+            kinds = [
+                ("revoked" if revoked else "pinned", fingerprint)
+                for fingerprint, revoked in pins.items()
+                if fingerprint not in before or before[fingerprint] != revoked
+            ]
+            kinds += [("removed", fingerprint) for fingerprint in before if fingerprint not in pins]
+            for change, fingerprint in kinds:
+                row = {"agency": holder, "change": change, "certificate": fingerprint}
+                yield _named(entries[version], "version") | row
+        pinned |= now
 
 
 def _keys_columns(names: Names) -> list[Column]:

@@ -6,6 +6,7 @@
 | GET, HEAD /files/{sha256} | parties of a letter, and who has shown it | 200, 206, 416; 404 for everybody else |
 | HEAD /uploads/{sha256} | an agency | 200 with Upload-Offset |
 | PATCH /uploads/{sha256}, with Upload-Offset and Upload-Length | an agency | 204 before the end, then as PUT |
+| GET /directories/{sha256} | an agency | 200, 206, 416: a version of the directory, packed by gzip; 404 |
 | POST /presence | the router | {"results": ["ok", "missing", "size", …]} in the order of the checks |
 | GET /healthz, /readyz, /metrics | anybody in the network | |
 
@@ -15,6 +16,7 @@ Every error is JSON: {"code", "th", "en"}; the code stands in the header Saraban
 
 from __future__ import annotations
 
+import gzip
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -47,6 +49,7 @@ from bus.metrics import CONTENT_TYPE, exposition
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 _MOST_JSON = 1024 * 1024
+_LASTING = {"Cache-Control": "private, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
 _log = logs.get(__name__)
 
@@ -59,6 +62,8 @@ class Access:
     """The certificates pinned for an agency, or for `bus`; none for a stranger."""
     suspended: Callable[[AgencyCode], bool]
     """Whether an agency may fetch files and not send any."""
+    directory: Callable[[RawDigest], bytes | None] = lambda digest: None
+    """The content of the directory version of this digest, packed by gzip; None where there is none."""
 
 
 def build_app(
@@ -83,6 +88,7 @@ def build_app(
             Route(file, desk.counted(desk.put), methods=["PUT"]),
             Route(upload, desk.counted(desk.offset), methods=["HEAD"]),
             Route(upload, desk.counted(desk.go_on), methods=["PATCH"]),
+            Route("/directories/{sha256}", desk.counted(desk.directory), methods=["GET"]),
             Route("/presence", desk.counted(desk.holds), methods=["POST"]),
             Route("/healthz", _healthz),
             Route("/readyz", desk.readyz),
@@ -182,6 +188,30 @@ class _Desk:
         # Opened while it can still be answered that something is away: behind the headers there is only the cut.
         file = await run_sync(self._depot.open, agency, sha256, start)
         return _FileResponse(file, self._blocks(file, stop - start), status, headers)
+
+    async def directory(self, request: Request) -> Response:
+        """GET of a version of the directory, by the digest of its content; it never changes."""
+        self._agency(request)
+        digest = _sha256(request)
+        packed = await run_sync(self._access.directory, digest)
+        if packed is None:
+            raise RequestRefused(Refusal.FILE_UNKNOWN)
+        if not re.search(r"\b(gzip|\*)", request.headers.get("Accept-Encoding", "")):
+            return Response(
+                await run_sync(gzip.decompress, packed), headers={"ETag": f'"{digest}"', **_LASTING}
+            )
+        etag = f'"{digest}-gzip"'
+        headers = {"ETag": etag, "Accept-Ranges": "bytes", "Content-Encoding": "gzip", **_LASTING}
+        start, stop, status = 0, len(packed), 200
+        if request.headers.get("If-None-Match") == etag:
+            return Response(status_code=304, headers=headers)
+        if request.headers.get("If-Range", etag) == etag:
+            start, stop, status = _range(request.headers.get("Range", ""), len(packed))
+        if status == 416:
+            return _refusal(Refusal.RANGE, headers={"Content-Range": f"bytes */{len(packed)}"})
+        if status == 206:
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(packed)}"
+        return Response(packed[start:stop], status, headers)
 
     async def put(self, request: Request) -> Response:
         """PUT of a whole file."""

@@ -1,23 +1,28 @@
 """The directory: which agencies there are, what they may do and which certificates speak for them.
 
-It is data of the deployment, in versions: each version in force is an entry of the ledger and travels to the
-agencies as signed canonical JSON.
+It is data of the deployment, in versions: each version in force is an entry of the ledger. What travels to the agencies
+is what a version changes; the whole of it is fetched by its digest (records.py).
 """
 
-from bus.directory.model import BUS, Agency, Directory, Group, PinnedCertificate, Topic, to_json
-from bus.directory.names import Names, agencies_in
-from bus.directory.reading import from_json, load_directory
+from bus.directory.lines import directory_of, records_of, require_readable
+from bus.directory.model import BUS, Agency, Directory, Group, PinnedCertificate, Topic
+from bus.directory.names import Names, name_of
+from bus.directory.reading import load_directory
+from bus.directory.records import Changes, Records
 
 __all__ = [
     "BUS",
     "Agency",
+    "Changes",
     "Directory",
     "Group",
     "Names",
     "PinnedCertificate",
+    "Records",
     "Topic",
-    "agencies_in",
-    "from_json",
+    "directory_of",
     "load_directory",
-    "to_json",
+    "name_of",
+    "records_of",
+    "require_readable",
 ]

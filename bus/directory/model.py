@@ -1,22 +1,23 @@
-"""What the directory holds, what it answers, and its canonical JSON."""
+"""What the directory holds, and what it answers."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.identifiers import AgencyCode
-from bus.thai import BANGKOK, normalise_number
-from bus.toml import canonical_json
+from bus.thai import normalise_number
 
+EVERYONE: Final = AgencyCode("*")
+"""As the only member of a group: every agency that has an inbox of its own."""
 BUS: Final = AgencyCode("bus")
 """The name under which the bus itself has certificates."""
 READS_BY_DEFAULT: Final = ("letter/1.0", "notice/1.0")
@@ -25,20 +26,29 @@ State = Literal["active", "suspended"]
 Relation = Literal["parent", "successor"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PinnedCertificate:
-    """A certificate that speaks for an agency (or for the bus), until it is revoked."""
+    """A certificate that speaks for an agency or the bus, until it is revoked. (Without slots, for what is cached.)"""
 
-    certificate: x509.Certificate
-    fingerprint: str
-    """Lower-case hexadecimal SHA-256 of its DER form."""
+    pem: str
+    """Read when it is first needed: of thousands, few are."""
     revoked_at: datetime | None = None
 
     @classmethod
     def of(cls, certificate: x509.Certificate, *, revoked_at: datetime | None = None) -> PinnedCertificate:
-        """Pin a certificate under its own fingerprint."""
-        fingerprint = certificate.fingerprint(SHA256()).hex()
-        return cls(certificate=certificate, fingerprint=fingerprint, revoked_at=revoked_at)
+        """Pin a certificate."""
+        pem = certificate.public_bytes(Encoding.PEM).decode().strip()
+        return cls(pem=pem, revoked_at=revoked_at)
+
+    @cached_property
+    def certificate(self) -> x509.Certificate:
+        """The certificate. Raises ValueError for what is none; `reading.py` has looked before."""
+        return x509.load_pem_x509_certificate(self.pem.encode())
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Lower-case hexadecimal SHA-256 of its DER form."""
+        return hashlib.sha256(b64decode("".join(self.pem.splitlines()[1:-1]))).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +91,7 @@ class Group:
     name_th: str
     name_en: str
     members: tuple[AgencyCode, ...]
+    """Codes, or `EVERYONE` alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +102,12 @@ class Topic:
     name_th: str
     name_en: str
     subscribers: tuple[AgencyCode, ...]
+    """As of a group's members."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Directory:
-    """One version of the directory. (Without slots, for the sake of the cached digest.)"""
+    """One version of the directory. (Without slots, for what is cached.)"""
 
     version: int
     agencies: Mapping[AgencyCode, Agency]
@@ -104,14 +116,14 @@ class Directory:
     bus_certificates: tuple[PinnedCertificate, ...] = ()
 
     @cached_property
-    def digest(self) -> str:
-        """Lower-case hexadecimal SHA-256 of the canonical JSON."""
-        return hashlib.sha256(to_json(self)).hexdigest()
-
-    @property
     def inboxes(self) -> tuple[AgencyCode, ...]:
         """The codes of all agencies that have an inbox of their own, suspended ones included."""
         return tuple(code for code, agency in self.agencies.items() if agency.inbox)
+
+    def has_inbox(self, code: AgencyCode) -> bool:
+        """Whether an agency has an inbox of its own; False for a stranger."""
+        agency = self.agencies.get(code)
+        return agency is not None and agency.inbox
 
     def pins(self, code: AgencyCode) -> tuple[PinnedCertificate, ...]:
         """The certificates that speak for an agency, or for the bus when `code` is `bus`; none for a stranger."""
@@ -136,12 +148,15 @@ class Directory:
     def members(self, group: str) -> tuple[AgencyCode, ...] | None:
         """The codes of a group's members; None for an unknown group."""
         found = self.groups.get(group)
-        return found.members if found else None
+        return self._everyone_of(found.members) if found else None
 
     def subscribers(self, topic: str) -> tuple[AgencyCode, ...] | None:
         """The codes of a topic's subscribers; None for an unknown topic."""
         found = self.topics.get(topic)
-        return found.subscribers if found else None
+        return self._everyone_of(found.subscribers) if found else None
+
+    def _everyone_of(self, codes: tuple[AgencyCode, ...]) -> tuple[AgencyCode, ...]:
+        return self.inboxes if codes == (EVERYONE,) else codes
 
     def addressed(
         self, *, agency: AgencyCode | None = None, group: str | None = None, topic: str | None = None
@@ -166,22 +181,6 @@ class Directory:
         return any(_begins(number, normalise_number(prefix)) for prefix in agency.prefixes)
 
 
-_Named = TypeVar("_Named", Group, Topic)
-
-
-def to_json(directory: Directory) -> bytes:
-    """The canonical JSON of a directory: what is signed, sent to the agencies and put into the ledger."""
-    return canonical_json(
-        {
-            "version": directory.version,
-            "bus": {"certificates": _certificates_out(directory.bus_certificates)},
-            "agency": [_agency_out(directory.agencies[code]) for code in sorted(directory.agencies)],
-            "group": [_named_out(group, members=group.members) for group in _by_id(directory.groups)],
-            "topic": [_named_out(topic, subscribers=topic.subscribers) for topic in _by_id(directory.topics)],
-        }
-    )
-
-
 def _begins(number: str, prefix: str) -> bool:
     """Whether a number begins with a prefix; `นร 05` fits `นร 0505/1`, and `สพร` fits `สพร 1/2` but not `สพรม 1/2`."""
     if not number.startswith(prefix):
@@ -190,27 +189,3 @@ def _begins(number: str, prefix: str) -> bool:
     # Thai vowels and tone marks are no letters to `isalpha`.
     goes_on = following.isalpha() or "\u0e30" <= following <= "\u0e4e"
     return prefix[-1:].isdigit() or not goes_on
-
-
-def _by_id(named: Mapping[str, _Named]) -> list[_Named]:
-    return [named[each] for each in sorted(named)]
-
-
-def _named_out(named: Group | Topic, **codes: tuple[str, ...]) -> dict[str, Any]:
-    return {"id": named.id, "name_th": named.name_th, "name_en": named.name_en, **codes}
-
-
-def _agency_out(agency: Agency) -> dict[str, Any]:
-    shown = {each.name: getattr(agency, each.name) for each in fields(agency)}
-    shown["certificates"] = _certificates_out(agency.certificates)
-    return {name: value for name, value in shown.items() if value not in (None, "", ())}
-
-
-def _certificates_out(pins: Iterable[PinnedCertificate]) -> list[dict[str, Any]]:
-    shown = []
-    for pin in pins:
-        entry: dict[str, Any] = {"pem": pin.certificate.public_bytes(Encoding.PEM).decode().strip()}
-        if pin.revoked_at is not None:
-            entry["revoked_at"] = pin.revoked_at.astimezone(BANGKOK)
-        shown.append(entry)
-    return shown

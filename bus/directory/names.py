@@ -48,10 +48,11 @@ class Names:
         return f"{code} {self.agencies[code].abbrev_th}".strip() if code in self.agencies else code
 
 
-def agencies_in(data: bytes) -> list[Agency]:
-    """Return the agencies of a directory's canonical JSON as far as names go; their certificates are not read."""
+def name_of(line: bytes) -> Agency:
+    """Return the agency of a record as far as names go; its certificates are not read."""
     kept = ("code", "name_th", "name_en", "abbrev_th", "abbrev_en", "inbox", "parent")
-    return [Agency(**{name: one[name] for name in kept if name in one}) for one in json.loads(data)["agency"]]
+    stated = json.loads(line.partition(b" ")[2])
+    return Agency(**{name: stated[name] for name in kept if name in stated})
 
 
 def _names_of(agency: Agency) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""Reading a directory from its TOML file or its canonical JSON, with every mistake noted.
+"""Reading a directory from its TOML file, and its parts from the JSON of their records, with every mistake noted.
 
-The file and the JSON have one shape, except that the file names certificate files where the JSON carries the
-certificates themselves; so one reading serves both.
+File and records have one shape, except that the file names certificate files where a record carries the certificates
+themselves; so one reading serves both.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -17,6 +18,7 @@ from cryptography import x509
 
 from bus.directory.model import (
     BUS,
+    EVERYONE,
     READS_BY_DEFAULT,
     Agency,
     Directory,
@@ -27,11 +29,9 @@ from bus.directory.model import (
     Topic,
 )
 from bus.identifiers import AgencyCode
-from bus.toml import STAND_IN, Mistakes, Table, read_json, read_toml
+from bus.toml import STAND_IN, Mistakes, Table, read_toml
 from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
 
-EVERYONE: Final = "*"
-"""In a file, as the only member: every agency that has an inbox of its own."""
 _CODE: Final = r"[0-9]{10}"
 _CODE_MEANT: Final = "an agency's code of ten digits"
 _ID: Final = r"[a-z0-9][a-z0-9-]{0,49}"
@@ -39,7 +39,7 @@ _ID_MEANT: Final = "an identifier of small letters, digits and hyphens"
 _VERSION: Final = r"(letter|notice)/[1-9][0-9]*\.[0-9]+"
 
 
-_Source = Callable[[Table], x509.Certificate | None]
+_Source = Callable[[Table], PinnedCertificate | None]
 
 
 def load_directory(path: Path, *, certificates: Path | None = None) -> Directory:
@@ -52,41 +52,45 @@ def load_directory(path: Path, *, certificates: Path | None = None) -> Directory
     stated = table.optional_text("certificates_folder", meant="a folder") or "."
     folder = certificates if certificates is not None else path.parent / stated
 
-    def from_file(entry: Table) -> x509.Certificate | None:
+    def from_file(entry: Table) -> PinnedCertificate | None:
         name = entry.text("file", meant="the name of a certificate file")
         return _certificate_file(entry, folder / name) if "file" in entry.values else None
 
     return _read(table, from_file)
 
 
-def from_json(raw: bytes) -> Directory:
-    """The directory of canonical JSON; Misconfigured when it is none."""
+def read_agency(table: Table) -> Agency:
+    """An agency from its record; mistakes are noted in the table."""
+    return _agency(table, _from_pem)
 
-    def from_pem(entry: Table) -> x509.Certificate | None:
-        pem = entry.text("pem", like="(?s).+", meant="a certificate in PEM form")
-        return _certificate(entry, "pem", pem.encode(errors="replace"))
 
-    return _read(read_json(raw, "directory"), from_pem)
+def read_group(table: Table) -> Group:
+    """A group, likewise."""
+    return Group(**_names(table), members=_members(table, "members"))
+
+
+def read_topic(table: Table) -> Topic:
+    """A topic, likewise."""
+    return Topic(**_names(table), subscribers=_members(table, "subscribers"))
+
+
+def read_bus(table: Table) -> tuple[PinnedCertificate, ...]:
+    """The bus's own certificates, likewise."""
+    return _bus(table, _from_pem)
+
+
+def _from_pem(entry: Table) -> PinnedCertificate | None:
+    """The certificate as it is written: it is read when it is needed (model.py)."""
+    pem = entry.text("pem", like="(?s)-----BEGIN CERTIFICATE-----\n.+", meant="a certificate in PEM form")
+    return PinnedCertificate(pem=pem)
 
 
 def _read(table: Table, source: _Source) -> Directory:
     version = table.positive("version")
-    bus = table.table(BUS)
-    bus_certificates = _certificates(bus, source)
-    if not bus.values.get("certificates"):
-        bus.wrong("certificates", "names none", "Name the certificate with which the bus signs")
-    bus.close()
-    agency_tables = table.tables("agency", "code")
-    agencies = [_agency(each, source) for each in agency_tables]
-    everyone = tuple(agency.code for agency in agencies if agency.inbox)
-    groups = [
-        Group(**_names(each), members=_members(each, "members", everyone))
-        for each in table.tables("group", "id")
-    ]
-    topics = [
-        Topic(**_names(each), subscribers=_members(each, "subscribers", everyone))
-        for each in table.tables("topic", "id")
-    ]
+    bus_certificates = _bus(table.table(BUS), source)
+    agencies = [_agency(each, source) for each in table.tables("agency", "code")]
+    groups = [read_group(each) for each in table.tables("group", "id")]
+    topics = [read_topic(each) for each in table.tables("topic", "id")]
     table.close()
     directory = Directory(
         version=version,
@@ -98,6 +102,14 @@ def _read(table: Table, source: _Source) -> Directory:
     _cross_check(directory, agencies, groups, topics, table.mistakes)
     table.mistakes.raise_any()
     return directory
+
+
+def _bus(table: Table, source: _Source) -> tuple[PinnedCertificate, ...]:
+    certificates = _certificates(table, source)
+    if not table.values.get("certificates"):
+        table.wrong("certificates", "names none", "Name the certificate with which the bus signs")
+    table.close()
+    return certificates
 
 
 def _agency(table: Table, source: _Source) -> Agency:
@@ -153,9 +165,9 @@ def _names(table: Table) -> dict[str, str]:
     }
 
 
-def _members(table: Table, name: str, everyone: tuple[AgencyCode, ...]) -> tuple[AgencyCode, ...]:
+def _members(table: Table, name: str) -> tuple[AgencyCode, ...]:
     if table.values.get(name) == [EVERYONE]:
-        members = everyone if table.texts(name) else ()
+        members: tuple[AgencyCode, ...] = (EVERYONE,) if table.texts(name) else ()
     else:
         listed = table.texts(name, like=_CODE, meant=f'{_CODE_MEANT}, or ["{EVERYONE}"] alone')
         members = tuple(map(AgencyCode, listed))
@@ -166,25 +178,22 @@ def _members(table: Table, name: str, everyone: tuple[AgencyCode, ...]) -> tuple
 def _certificates(table: Table, source: _Source) -> tuple[PinnedCertificate, ...]:
     pins = []
     for entry in table.tables("certificates"):
-        certificate = source(entry)
+        pin = source(entry)
         revoked_at = entry.moment("revoked_at")
         entry.close()
-        if certificate is not None:
-            pins.append(PinnedCertificate.of(certificate, revoked_at=revoked_at))
+        if pin is not None:
+            pins.append(replace(pin, revoked_at=revoked_at))
     return tuple(pins)
 
 
-def _certificate_file(entry: Table, path: Path) -> x509.Certificate | None:
+def _certificate_file(entry: Table, path: Path) -> PinnedCertificate | None:
+    """Exactly one certificate: of two, which one speaks for the agency would be anybody's guess."""
     try:
-        return _certificate(entry, "file", path.read_bytes(), shown=str(path))
+        pem = path.read_bytes()
     except OSError as exc:
         reason = (exc.strerror or str(exc)).lower()
         entry.wrong("file", f"{path} cannot be read: {reason}", "Put the certificate there, or mend the name")
         return None
-
-
-def _certificate(entry: Table, key: str, pem: bytes, *, shown: str = "its text") -> x509.Certificate | None:
-    """Exactly one certificate: of two, which one speaks for the agency would be anybody's guess."""
     try:
         with warnings.catch_warnings():
             # An odd serial number is the gates' affair; here it must not become an exception of its own.
@@ -193,9 +202,9 @@ def _certificate(entry: Table, key: str, pem: bytes, *, shown: str = "its text")
     except (ValueError, x509.InvalidVersion):
         found = []
     if len(found) == 1:
-        return found[0]
+        return PinnedCertificate.of(found[0])
     wrong = f"holds {len(found)} certificates" if found else "holds no certificate in PEM form"
-    entry.wrong(key, f"{shown} {wrong}", "Put exactly one certificate there, not a chain and not a key")
+    entry.wrong("file", f"{path} {wrong}", "Put exactly one certificate there, not a chain and not a key")
     return None
 
 
@@ -240,7 +249,7 @@ def _once(mistakes: Mistakes, kind: str, names: Iterable[str]) -> None:
 
 def _known(mistakes: Mistakes, directory: Directory, key: str, codes: Iterable[AgencyCode]) -> None:
     for code in codes:
-        if code != STAND_IN and code not in directory.agencies:
+        if code not in (STAND_IN, EVERYONE) and code not in directory.agencies:
             mistakes.note(key, f"{code} is no agency of this directory", "Add the agency, or mend the code")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from bus.directory import Names, from_json
+from bus.directory import Names
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.evidence import views
@@ -37,13 +37,12 @@ def page(
     `doubts` are the checks that the pack does not pass.
     """
     letter = letter_of(evidence)
-    directories = [from_json(evidence.members[name]) for name in _versions(evidence)]
-    names = Names(directory.agencies.values() for directory in directories)
+    names = Names(directory.agencies.values() for directory in evidence.directories)
     notices = views.notices_of(evidence)
     recipients = list(evidence.state.recipients.values())
     acts = list(views.acts(evidence, notices, names))
     carriage = list(views.carriage(evidence, names))
-    certificates = views.certificates(evidence, directories, names)
+    certificates = views.certificates(evidence, names)
     return (
         _environment()
         .get_template("evidence.html")
@@ -84,12 +83,6 @@ def letter_of(evidence: Evidence) -> Letter:
     if not isinstance(letter, Letter):
         raise TypeError("the document of an accepted letter is a notice")
     return letter
-
-
-def _versions(evidence: Evidence) -> list[str]:
-    """The names of the directory's versions in a pack, the oldest first."""
-    found = (name for name in evidence.members if name.startswith("directories/"))
-    return sorted(found, key=lambda name: int(name.partition("/")[2].partition(".")[0]))
 
 
 def _environment() -> Environment:

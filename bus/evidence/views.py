@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
 from bus.codes import load_codes
-from bus.directory import BUS, Directory, Names, PinnedCertificate
+from bus.directory import BUS, Names, PinnedCertificate
 from bus.documents.letter import File, Letter
 from bus.documents.notice import Notice, Registration
 from bus.documents.xml import open_envelope, read
@@ -194,12 +194,13 @@ def _step(entry: Entry, names: Names) -> View:
     }
 
 
-def certificates(evidence: Evidence, directories: Iterable[Directory], names: Names) -> list[View]:
+def certificates(evidence: Evidence, names: Names) -> list[View]:
     """The certificates by which the documents are checked, each with its holder; the bus's own last."""
-    used = {entry.body["certificate"] for entry in evidence.entries if entry.body.get("certificate")}
+    signed = [entry.body for entry in evidence.entries if entry.body.get("certificate")]
+    used = {body["certificate"] for body in signed}
     pins: dict[tuple[AgencyCode, str], PinnedCertificate] = {}
-    for directory in directories:
-        for code in (*sorted(directory.agencies), BUS):
+    for directory in evidence.directories:
+        for code in (*sorted({body["agency"] for body in signed}), BUS):
             for pin in directory.pins(code):
                 if code == BUS or pin.fingerprint in used:
                     pins[code, pin.fingerprint] = pin

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bus.directory import Directory, directory_of
+from bus.directory.lines import AGENCY
 from bus.errors import Transient
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.checkpoint import published
 from bus.ledger.entry import Entry, Kind, canonical
+from bus.ledger.excerpts import excerpt, named_in
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Head, LetterRow
 from bus.ledger.state import LetterState
@@ -35,7 +38,9 @@ class Evidence:
     cosigned: tuple[AgencyCode, ...]
     """The agencies whose witnesses have cosigned the head."""
     members: Mapping[str, bytes]
-    """What goes into a pack, by name: documents, entries, proofs, the head and the directory's versions."""
+    """What goes into a pack, by name: documents, entries, proofs, the head and what matters of the directory."""
+    directories: tuple[Directory, ...]
+    """The versions of the directory that go with it, the oldest first."""
 
 
 def gather(reader: Reader, letter: int) -> Evidence:
@@ -61,8 +66,14 @@ def gather(reader: Reader, letter: int) -> Evidence:
     for entry in entries:
         if entry.kind in _SIGNED:
             members[f"notices/{entry.seq}.xml"] = reader.must_document(entry)
+    documents = (data for name, data in members.items() if name.endswith(".xml"))
+    named = named_in(documents) | {f"{AGENCY}{code}" for code in _agencies(entries, cosignatures)}
+    versions = []
     for entry in directories:
-        members[f"directories/{entry.seq}.json"] = reader.must_document(entry)
+        version = int(entry.body["version"])
+        records = reader.directories.records(version)
+        versions.append(directory_of(version, records))
+        members[f"directories/{entry.seq}.json"] = excerpt(records, versions[-1], named)
     return Evidence(
         row=row,
         state=reader.state_of(letter),
@@ -70,7 +81,17 @@ def gather(reader: Reader, letter: int) -> Evidence:
         head=head,
         cosigned=tuple(agency for agency, _ in cosignatures),
         members=members,
+        directories=tuple(versions),
     )
+
+
+def _agencies(entries: Iterable[Entry], cosignatures: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Whom the entries and the cosignatures name."""
+    for entry in entries:
+        if "agency" in entry.body:
+            yield str(entry.body["agency"])
+        yield from entry.body.get("recipients", ())
+    yield from (agency for agency, _ in cosignatures)
 
 
 def _head(reader: Reader, seq: int) -> Head:

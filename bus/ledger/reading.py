@@ -15,6 +15,7 @@ from bus.documents.lifecycle import Deadline
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.ledger.agencies import waiting_by_agency
 from bus.ledger.counting import RefusalCounts
+from bus.ledger.directories import Directories
 from bus.ledger.duplicates import Group, duplicates
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
@@ -118,6 +119,11 @@ class Reader:
     def tree(self) -> Tree:
         """Return the Merkle tree over the entries of this snapshot."""
         return Tree(self._current())
+
+    @property
+    def directories(self) -> Directories:
+        """What is asked of the directory's versions."""
+        return Directories(self._current())
 
     @property
     def heads(self) -> Heads:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select
 
-from bus.directory import from_json
+from bus.directory import directory_of
 from bus.ledger.database import insert_many
 from bus.ledger.entry import Kind
 from bus.ledger.state import deadlines_of
@@ -44,5 +44,6 @@ def rebuild(writer: Writer) -> None:
         if rows:
             insert_many(connection, table, rows)
     if directory := writer.latest(Kind.DIRECTORY):
-        agencies = from_json(writer.must_document(directory)).agencies.values()
-        writer.hold(agency.code for agency in agencies if not agency.active)
+        version = int(directory.body["version"])
+        in_force = directory_of(version, writer.directories.records(version))
+        writer.hold(agency.code for agency in in_force.agencies.values() if not agency.active)

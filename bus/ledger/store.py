@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, and_, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bus.directory import Changes
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
@@ -28,6 +29,7 @@ from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
 from bus.ledger.tables import (
     consignments,
+    directory_records,
     documents,
     due,
     entries,
@@ -46,7 +48,7 @@ from bus.thai import now
 T = TypeVar("T")
 _ORDER = (
     *(documents, entries, letters, recipients, letter_files, submissions, unaccepted, consignments),
-    *(pending, due),
+    *(directory_records, pending, due),
 )
 _IGNORING = (documents, pending)
 _LAST_NUMBERS = {
@@ -313,18 +315,8 @@ class Writer(Reader):
         self._verdicts[(agency, raw)] = verdict = Verdict(entry, digest, code, answer)
         if id is not None:
             self._verdicts[(agency, type, id)] = verdict
-        self._rows[submissions].append(
-            {
-                "entry": entry,
-                "agency": agency,
-                "type": type,
-                "id": id,
-                "digest": digest,
-                "raw": raw,
-                "code": code,
-                "answer": answer,
-            }
-        )
+        about = {"type": type, "id": id, "digest": digest, "raw": raw, "code": code}
+        self._rows[submissions].append({"entry": entry, "agency": agency, "answer": answer, **about})
 
     def _prior(self, letter: int) -> int | None:
         """The newest entry about a letter, by this append or before it."""
@@ -336,6 +328,11 @@ class Writer(Reader):
         unknown = [letter for letter in wanted if letter not in self._priors]
         for some in batched(unknown, AT_ONCE):
             self._priors.update(self._before.newest_about(some))
+
+    def directory_changes(self, version: int, changes: Changes) -> None:
+        """Remember what a version of the directory has otherwise than the one before."""
+        rows = ({"key": key, "version": version, "line": line} for key, line in changes.items())
+        self._rows[directory_records].extend(rows)
 
     # -- the head of the tree --
 

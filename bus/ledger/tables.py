@@ -170,6 +170,15 @@ consignments = Table(
 )
 """Everything that goes into an agency's inbox, numbered per agency from 1 without gaps."""
 
+directory_records = Table(
+    "directory_records",
+    metadata,
+    Column("key", String(60), primary_key=True),
+    Column("version", _Number, primary_key=True, autoincrement=False),
+    Column("line", LargeBinary),
+)
+"""The directory: what each version has otherwise than the one before; a record that it has no more is null."""
+
 tiles = Table(
     "tiles",
     metadata,
@@ -276,6 +285,7 @@ REMEMBERED = (
     submissions,
     unaccepted,
     consignments,
+    directory_records,
     tiles,
     checkpoints,
     anchors,

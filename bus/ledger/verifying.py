@@ -30,6 +30,7 @@ from bus.ledger.merkle import Frontier
 from bus.ledger.rows import Head
 from bus.ledger.tables import consignments, documents, entries, tiles
 from bus.ledger.tiles import Tree
+from bus.ledger.verifying_directories import check_directories
 from bus.ledger.verifying_entries import checked_entries
 from bus.ledger.verifying_letters import check_letters
 from bus.ledger.verifying_signatures import check_signatures
@@ -89,6 +90,7 @@ def verify(
     _check_documents(connection, report, progress)
     _check_numbers(connection, report)
     check_letters(connection, report, progress)
+    check_directories(connection, report, progress)
     if signatures:
         check_signatures(connection, report, progress)
     return report

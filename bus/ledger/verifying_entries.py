@@ -19,7 +19,6 @@ _KEPT = ("acceptance", "refusal")
 """Fields of an entry that hold the SHA-256 of a document beside the one that has a column of its own."""
 _WITH_DOCUMENT = frozenset(
     {
-        Kind.DIRECTORY,
         Kind.CALENDAR,
         Kind.ACCEPTED,
         Kind.REFUSED,

@@ -14,19 +14,21 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from bus.directory import BUS, Directory
-from bus.directory import from_json as directory_from_json
+from bus.directory import BUS, Directory, directory_of
 from bus.documents.letter import Letter
 from bus.documents.signing import verify
 from bus.documents.xml import open_envelope
 from bus.errors import Refused
 from bus.identifiers import AgencyCode, RawDigest
+from bus.ledger.directories import Directories
 from bus.ledger.entry import Kind
 from bus.ledger.findings import Progress, Report, guarded
 from bus.ledger.tables import documents, entries, letter_files
 
 _SIGNED = (Kind.ACCEPTED, Kind.NOTICE, Kind.OVERDUE)
 _BATCH = 500
+_KEPT = 4
+"""Versions of the directory in memory; what routers judge by is the newest or the one before."""
 Body = Mapping[str, Any]
 
 
@@ -53,24 +55,25 @@ class _Signatures:
     def __init__(self, connection: Connection, report: Report) -> None:
         self._connection = connection
         self._report = report
-        self._directories: dict[int, Directory] = {}
-        self._newest: Directory | None = None
+        self._versions = Directories(connection)
+        self._read: dict[int, Directory] = {}
+        self._newest = 0
         known = select(entries.c.body).where(entries.c.kind == Kind.DIRECTORY, entries.c.seq <= report.since)
-        for text in connection.scalars(known.order_by(entries.c.seq)):
-            self._in_force(json.loads(text))
+        if text := connection.scalar(known.order_by(entries.c.seq.desc()).limit(1)):
+            self._newest = int(json.loads(text)["version"])
 
     def one(self, body: Body) -> int:
         """Check one entry; give 1 if there was a signature to check."""
         if body["kind"] == Kind.DIRECTORY:
-            self._in_force(body)
+            self._newest = int(body["version"])
             return 0
         where = f"entry {body['seq']}"
-        directory = self._directories[body["directory"]] if "directory" in body else self._newest
+        directory = self._directory(int(body.get("directory", self._newest)))
         author: AgencyCode = BUS if body["kind"] == Kind.OVERDUE else body["agency"]
         at = datetime.fromisoformat(body.get("receivedAt") or body["at"])
         try:
             envelope = open_envelope(self._document(body["document"]))
-            found = verify(envelope, directory.pins(author) if directory else (), at, by_octets=True)
+            found = verify(envelope, directory.pins(author), at, by_octets=True)
         except Refused as error:
             self._report.note(
                 "signature", where, f"{error.code}: the document does not show what the entry says"
@@ -103,9 +106,12 @@ class _Signatures:
                 "letter.files", f"letter {letter}", "the listed files are not those that it names"
             )
 
-    def _in_force(self, body: Body) -> None:
-        self._newest = directory_from_json(self._document(body["document"]))
-        self._directories[body["version"]] = self._newest
+    def _directory(self, version: int) -> Directory:
+        if version not in self._read:
+            if len(self._read) >= _KEPT:
+                del self._read[min(self._read)]
+            self._read[version] = directory_of(version, self._versions.records(version))
+        return self._read[version]
 
     def _document(self, sha256: RawDigest) -> bytes:
         query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))

@@ -7,34 +7,51 @@ from dataclasses import dataclass
 from bus.calendar import Calendar
 from bus.calendar import from_json as calendar_from_json
 from bus.calendar import to_json as calendar_to_json
-from bus.directory import Directory
-from bus.directory import from_json as directory_from_json
-from bus.directory import to_json as directory_to_json
+from bus.directory import Directory, directory_of, records_of
+from bus.directory.records import changes_between
+from bus.directory.statement import Statement, write_statement
 from bus.documents.seal import Seal
 from bus.documents.tokens import signed_json
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import RawDigest
-from bus.ledger.entry import Kind
+from bus.ledger.directories import Contents
+from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
-from bus.ledger.store import Ledger, Writer
+from bus.ledger.store import Ledger
 
 
 def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, operator: str) -> int:
     """Put a directory version in force unless it is already; return the number of its entry.
 
-    Every agency with an inbox gets it as a consignment, signed by the bus; letters for agencies that it suspends are
-    held from then on, those for reinstated ones released. Raises Misconfigured for a version that is older than the
-    one in force, or the same with other content.
+    Every agency with an inbox gets a signed statement of it as a consignment: its digest and what it changes. Letters
+    for agencies that it suspends are held from then on, those for reinstated ones released. Raises Misconfigured for a
+    version that is older than the one in force, or the same with other content.
     """
-    content = directory_to_json(directory)
-    signed = signed_json(content, seal).encode()
+    version, records = directory.version, records_of(directory)
+    contents = Contents.of(records)
     with ledger.append() as writer:
-        if known := _entry_in_force(writer, Kind.DIRECTORY, directory.version, content, "agencies.toml"):
-            return known
-        entry = writer.entry(Kind.DIRECTORY, document=content, version=directory.version, operator=operator)
-        kept = writer.keep(signed)
+        before = writer.latest(Kind.DIRECTORY)
+        if before and not _is_newer(before, version, contents == Contents.stated(before), "agencies.toml"):
+            return before.seq
+        since = int(before.body["version"]) if before else 0
+        changes = changes_between(writer.directories.records(since), records)
+        statement = Statement(
+            version=version, digest=contents.digest, size=contents.size, since=since, changes=changes
+        )
+        writer.directory_changes(version, changes)
+        entry = writer.entry(
+            Kind.DIRECTORY,
+            version=version,
+            digest=contents.digest,
+            size=contents.size,
+            records=contents.records,
+            root=contents.root,
+            changed=len(changes),
+            operator=operator,
+        )
+        kept = writer.keep(signed_json(write_statement(statement), seal).encode())
         for agency, number in writer.numbers(directory.inboxes).items():
-            headers = {"version": directory.version}
+            headers = {"version": version}
             writer.consign(agency, number, type="directory", entry=entry, document=kept, headers=headers)
         writer.hold(code for code, agency in directory.agencies.items() if not agency.active)
         return entry
@@ -44,8 +61,11 @@ def activate_calendar(ledger: Ledger, calendar: Calendar, *, operator: str) -> i
     """Put a calendar version in force unless it is already; return its entry. Raises as for a directory."""
     content = calendar_to_json(calendar)
     with ledger.append() as writer:
-        if known := _entry_in_force(writer, Kind.CALENDAR, calendar.version, content, "calendar.toml"):
-            return known
+        before = writer.latest(Kind.CALENDAR)
+        if before:
+            same = writer.document(RawDigest(str(before.document))) == content
+            if not _is_newer(before, calendar.version, same, "calendar.toml"):
+                return before.seq
         return writer.entry(Kind.CALENDAR, document=content, version=calendar.version, operator=operator)
 
 
@@ -64,36 +84,37 @@ def versions(reader: Reader) -> Versions:
 
 def directory_in_force(reader: Reader) -> tuple[int, Directory]:
     """Return the directory in force with the number of its entry. Raises Misconfigured in a new ledger."""
-    entry, content = _newest(reader, Kind.DIRECTORY)
-    return entry, directory_from_json(content)
+    entry = _newest(reader, Kind.DIRECTORY)
+    version = int(entry.body["version"])
+    return entry.seq, directory_of(version, reader.directories.records(version))
 
 
 def calendar_in_force(reader: Reader) -> tuple[int, Calendar]:
     """Return the calendar in force with the number of its entry. Raises Misconfigured in a new ledger."""
-    entry, content = _newest(reader, Kind.CALENDAR)
-    return entry, calendar_from_json(content)
+    entry = _newest(reader, Kind.CALENDAR)
+    return entry.seq, calendar_from_json(reader.must_document(entry))
 
 
-def _newest(reader: Reader, kind: Kind) -> tuple[int, bytes]:
+def _newest(reader: Reader, kind: Kind) -> Entry:
     entry = reader.latest(kind)
     if entry is None:
         fix = f"Run `saraban-bus {kind} apply`."
         raise Misconfigured(Problem("the ledger", kind, f"no {kind} has been put in force yet", fix))
-    return entry.seq, reader.must_document(entry)
+    return entry
 
 
-def _entry_in_force(writer: Writer, kind: Kind, version: int, content: bytes, file: str) -> int | None:
-    """Return the entry of the version in force if it is this very one, None if this one is newer."""
-    entry = writer.latest(kind)
-    if entry is None or version > entry.body["version"]:
-        return None
-    if version == entry.body["version"] and writer.document(RawDigest(str(entry.document))) == content:
-        return entry.seq
+def _is_newer(before: Entry, version: int, same: bool, file: str) -> bool:
+    """Whether a version follows on the one in force; False if it is that one. Raises Misconfigured if it is neither."""
+    in_force = int(before.body["version"])
+    if version > in_force:
+        return True
+    if version == in_force and same:
+        return False
     raise Misconfigured(
         Problem(
             file,
             "version",
-            f"version {version} differs from version {entry.body['version']}, which is in force, and is not newer",
-            f"Set version = {entry.body['version'] + 1} or higher.",
+            f"version {version} differs from version {in_force}, which is in force, and is not newer",
+            f"Set version = {in_force + 1} or higher.",
         )
     )

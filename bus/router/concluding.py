@@ -49,7 +49,7 @@ def _concluded(one: LetterChecked, answer: Iterator[Presence], rules: Rules) -> 
 
 
 def _refused(one: LetterChecked, reason: Refused, rules: Rules) -> SubmissionRefused:
-    answered = one.agency if one.agency in rules.directory.inboxes else None
+    answered = one.agency if rules.directory.has_inbox(one.agency) else None
     found = refused(rules.answers, rules.directory, one.delivery, reason, answered, one.letter)
     number = one.letter.document.number
     return replace(found, claims={"number": number}) if number else found

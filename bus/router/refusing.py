@@ -54,7 +54,7 @@ class Refusals:
         if counts.get(ENTERED, 0) < self._per_hour:
             counts[ENTERED] = counts.get(ENTERED, 0) + 1
             return self._signed(delivery, reason, agency, None)
-        if agency in self._directory.inboxes and ANSWERED not in counts:
+        if agency and self._directory.has_inbox(agency) and ANSWERED not in counts:
             counts[ANSWERED] = 1
             return self._too_many(delivery, reason, agency)
         return SubmissionRefused(
@@ -93,7 +93,7 @@ class Refusals:
     def _signed(
         self, delivery: Delivery, reason: Refused, agency: AgencyCode | None, document: Verified[Any] | None
     ) -> SubmissionRefused:
-        answered = agency if agency in self._directory.inboxes else None
+        answered = agency if agency and self._directory.has_inbox(agency) else None
         return refused(self._answers, self._directory, delivery, reason, answered, document)
 
 

@@ -186,7 +186,7 @@ class _Judge:
             except Unsigned:
                 continue
             good.append(agency)
-        detail = f"{len(good)} of {len(keys)} witnesses have cosigned it: {', '.join(good) or 'none'}"
+        detail = f"{len(good)} witnesses have cosigned it: {', '.join(good) or 'none'}"
         self._findings.note("checkpoint.witnesses", "checkpoint", Result.INFO, detail)
         for trusted in self._trusted_witnesses:
             with self._check("checkpoint.cosigned", trusted.name):

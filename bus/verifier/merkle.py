@@ -6,6 +6,7 @@ Leaves are numbered from 0. A proof is a sequence of hashes of 32 octets, from t
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Sequence
 
 EMPTY_ROOT = hashlib.sha256().digest()
@@ -90,6 +91,37 @@ def require_consistency(
         raise Unproven("the proof does not lead to the older root")
     if new != root:
         raise Unproven("the proof does not lead to the newer root")
+
+
+def root_of_some(size: int, leaves: Sequence[tuple[int, bytes]], hashes: Sequence[bytes]) -> bytes:
+    """Return the root of a tree of `size` leaves, of which some are known: (place, hash), in order.
+
+    `hashes` are those of the largest subtrees that have none of them, from left to right. Raises Unproven for what is
+    no such proof.
+    """
+    _require_hashes(*hashes, *(leaf for _, leaf in leaves))
+    places = [place for place, _ in leaves]
+    if any(not low < high for low, high in zip([-1, *places], [*places, size], strict=True)):
+        raise Unproven(f"the leaves are not in order, or not in a tree of {size}")
+    rest = iter(hashes)
+
+    def walk(start: int, stop: int, first: int, last: int) -> bytes:
+        if first == last:
+            found = next(rest, None)
+            if found is None:
+                raise Unproven("the proof is too short")
+            return found
+        if stop - start == 1:
+            return leaves[first][1]
+        middle = start + (1 << ((stop - start - 1).bit_length() - 1))
+        cut = bisect_left(places, middle, first, last)
+        left = walk(start, middle, first, cut)
+        return node_hash(left, walk(middle, stop, cut, last))
+
+    root = walk(0, size, 0, len(leaves)) if size else EMPTY_ROOT
+    if next(rest, None) is not None:
+        raise Unproven("the proof is too long")
+    return root
 
 
 def _require_hashes(*hashes: bytes) -> None:

@@ -175,6 +175,7 @@ def filled(ledger: Ledger, tmp_path: Path) -> Ledger:
         rig.in_ledger(writer)
         writer.entry(Kind.REFUSED, agency=OCS, code="xml.malformed", submission="ab" * 32)
         rig.some_entries(writer, WIDTH - 2)
+        writer.directory_changes(1, {"bus": b"bus {}", "topic/none": None})
     assert rig.signer(ledger, tmp_path).sign() is not None
     with ledger.append() as writer:
         assert writer.cosigned(WIDTH, OCS, "— a line")
@@ -317,6 +318,7 @@ def test_a_letter_is_in_the_ledger_with_everything_that_belongs_to_it(ledger: Le
         "recipients": 2,
         "letter_files": 1,
         "submissions": 1,
+        "directory_records": 0,
         "unaccepted": 0,
         "consignments": 3,
         "pending": 3,

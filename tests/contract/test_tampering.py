@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,6 +135,32 @@ CRIMES = {
     "the newest consignment removed": Crime(
         (f"DELETE FROM consignments WHERE agency = '{OPM}' AND number = 6",), "consignment.missing", "entry"
     ),
+    "a record of the directory changed": Crime(
+        ("UPDATE directory_records SET line = x'20' WHERE key = 'bus'",),
+        "directory.content",
+        "directory version 1",
+    ),
+    "an agency put into the directory": Crime(
+        (
+            "INSERT INTO directory_records (key, version, line)"
+            " SELECT 'agency/9999900000', version, line FROM directory_records WHERE key = 'bus'",
+        ),
+        "directory.content",
+        "directory version 1",
+    ),
+    "an agency taken out of the directory": Crime(
+        (f"DELETE FROM directory_records WHERE key = 'agency/{OCS}'",),
+        "directory.content",
+        "directory version 1",
+    ),
+    "a version that no entry puts in force": Crime(
+        ("INSERT INTO directory_records (key, version, line) VALUES ('bus', 7, NULL)",),
+        "directory.entry",
+        "directory version 7",
+    ),
+    "the whole directory taken away": Crime(
+        ("DELETE FROM directory_records",), "directory.content", "directory version 1"
+    ),
     "a tile put in": Crime(
         (
             "INSERT INTO tiles (level, place, hashes, root) SELECT 0, 0, leaf, leaf FROM entries WHERE seq = 1",
@@ -159,7 +186,7 @@ def test_each_crime_is_found_and_named(lived: Lived, name: str) -> None:
     crime = CRIMES[name]
     statements = crime.statements
     if lived.ledger.engine.dialect.name == "postgresql":
-        statements = tuple(each.replace("x'00'", "'\\x00'") for each in statements)
+        statements = tuple(re.sub(r"x'([0-9a-f]{2})'", r"'\\x\1'", each) for each in statements)
     unguarded(lived.ledger, *statements)
     report = verified(lived)
     assert not report.passed

@@ -21,7 +21,8 @@ from adapters.cli.app import status_view
 from adapters.cli.log import witness_trouble
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox, Message
-from bus.directory import Directory, to_json
+from adapters.mailbox.directories import Taken
+from bus.directory import Directory
 from bus.documents.notes import NoteKey, make_key, witness_key
 from bus.documents.reports import Cosigned, open_report, sealed
 from bus.errors import RefusalCode, Transient
@@ -35,6 +36,7 @@ from bus.web import serving
 from compose.local import free_port
 from tests.assets import factory
 from tests.assets.factory import OCS
+from tests.assets.statements import statement
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
 
@@ -328,12 +330,13 @@ async def test_a_key_that_is_not_pinned_is_refused_once_however_often_it_cosigns
 async def test_an_adapter_whose_key_is_not_in_the_directory_says_so_and_does_not_cosign_until_it_is(
     network: Network, tmp_path: Path, named: str
 ) -> None:
-    def told(directory: Directory) -> None:
+    def told(directory: Directory, before: Directory | None = None) -> None:
         network.mailbox.arrivals.store(
             [Message(type="directory", body=b"x", headers={"consignment": directory.version})]
         )
         arrival = network.mailbox.arrivals.waiting(time.time(), 10)[-1]
-        assert network.mailbox.directories.receive(arrival, directory, to_json(directory))
+        stated = statement(directory, before)
+        assert network.mailbox.directories.receive(arrival, stated) is Taken.IN_FORCE
 
     make_key(tmp_path / "other.pem")
     other = str(witness_key(tmp_path / "other.pem", "another/name").verifier)
@@ -351,7 +354,7 @@ async def test_an_adapter_whose_key_is_not_in_the_directory_says_so_and_does_not
     assert trouble is not None
     assert "saraban-adapter log key" in trouble["do"]
     assert status_view(network.mailbox)["witness_key"] == trouble
-    told(rig.directory(2, OCS=rig.agency(OCS, witness=str(network.own.verifier))))
+    told(rig.directory(2, OCS=rig.agency(OCS, witness=str(network.own.verifier))), wrong[named])
     await network.witness.work()
     assert len(network.published) == 1
     assert witness_trouble(network.mailbox) is None

@@ -15,7 +15,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from bus import assets
-from bus.directory import BUS, Agency, Directory, PinnedCertificate, from_json, load_directory, to_json
+from bus.directory import (
+    BUS,
+    Agency,
+    Directory,
+    PinnedCertificate,
+    directory_of,
+    load_directory,
+    records_of,
+    require_readable,
+)
+from bus.directory.records import content_of, digest_of, records_in
 from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode
 from tests.assets.factory import DGA, ETDA, OCS, OCSC, OPDC, OPM, SOC
@@ -114,7 +124,7 @@ def test_the_certificates_folder_may_be_the_files_own(keys: Path, tmp_path: Path
     text = assets.path("config/agencies.toml").read_text(encoding="utf-8")
     path.write_text(text, encoding="utf-8")
     (tmp_path / "keys").symlink_to(keys)
-    assert load_directory(path).digest == load_directory(path, certificates=keys).digest
+    assert load_directory(path) == load_directory(path, certificates=keys)
 
 
 # ── what it answers ─────────────────────────────────────────────────────────────────────────────────
@@ -199,28 +209,62 @@ def test_canonical_json_carries_the_whole_directory(load: Loading) -> None:
         + f'[[topic]]\nid = "news"\nname_th = "ข่าว"\nname_en = "News"\nsubscribers = ["{OCS}", "{SOC}"]\n'
         + '[[group]]\nid = "none"\nname_th = "ว่าง"\nname_en = "Empty"\nmembers = []\n'
     )
-    raw = to_json(directory)
-    assert from_json(raw) == directory
-    assert to_json(from_json(raw)) == raw
-    assert from_json(raw).digest == directory.digest
+    records = records_of(directory)
+    raw = content_of(records)
+    again = directory_of(directory.version, records_in(raw))
+    require_readable(records, records)
+    assert again == directory
+    assert content_of(records_of(again)) == raw
     assert directory.agencies[SOC].certificates[0].revoked_at == datetime(2026, 11, 22, 8, 30, tzinfo=UTC)
     assert '"นร 09"'.encode() in raw
 
 
 def test_the_order_of_the_file_does_not_change_the_digest_but_every_word_does(load: Loading) -> None:
     first, second = _agency(SOC), _agency(OCS)
-    digest = load(first + second).digest
-    assert load(second + first).digest == digest
-    assert load(first + second.replace("(sample)", "(Sample)")).digest != digest
+    digest = _digest(load(first + second))
+    assert _digest(load(second + first)) == digest
+    assert _digest(load(first + second.replace("(sample)", "(Sample)"))) != digest
 
 
-def test_json_that_is_no_directory_is_refused_with_its_mistakes() -> None:
-    for raw in (b"{", b"[]", b"\xff"):
-        with pytest.raises(Misconfigured):
-            from_json(raw)
-    with pytest.raises(Misconfigured) as caught:
-        from_json(b'{"version":1,"bus":{"certificates":[{"pem":"x"}]},"agency":[{}]}')
-    assert {each.key for each in caught.value.problems} >= {"bus.certificates[1].pem", "agency[1].code"}
+def _digest(directory: Directory) -> str:
+    return digest_of(content_of(records_of(directory)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"agency/1 {}",
+        b"no-key\n",
+        b"topic/b {}\ntopic/a {}\n",
+        b"topic/a {}\ntopic/a {}\n",
+        "กลุ่ม/a {}\n".encode(),
+    ],
+)
+def test_content_that_is_not_in_its_one_form_is_refused(content: bytes) -> None:
+    with pytest.raises(Misconfigured):
+        records_in(content)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("agency/0100500000", b"{"),
+        ("agency/0100500000", b"[]"),
+        ("agency/0100500000", b'{"code":"0100500000"}'),
+        ("agency/0100500000", b'{"code":"0100600000","name_en":"x","name_th":"x","state":"suspended"}'),
+        ("group/all", b'{"id":"none","members":[],"name_en":"x","name_th":"x"}'),
+        ("stranger/x", b"{}"),
+        ("bus", b'{"certificates":[{"pem":"x"}]}'),
+        (
+            "bus",
+            b'{"certificates":[{"pem":"-----BEGIN CERTIFICATE-----\\nAAAA\\n-----END CERTIFICATE-----"}]}',
+        ),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_refused_before_it_is_in_force(key: str, value: bytes) -> None:
+    line = f"{key} ".encode() + value
+    with pytest.raises(Misconfigured):
+        require_readable({key: line}, [key])
 
 
 # ── mistakes ────────────────────────────────────────────────────────────────────────────────────────
@@ -354,5 +398,5 @@ def test_ten_thousand_agencies_load_in_moments(keys: Path) -> None:
     bus = PinnedCertificate.of(x509.load_pem_x509_certificate((keys / "bus.crt.pem").read_bytes()))
     directory = Directory(version=1, agencies=agencies, bus_certificates=(bus,))
     began = datetime.now(UTC)
-    assert from_json(to_json(directory)) == directory
+    assert directory_of(1, records_in(content_of(records_of(directory)))) == directory
     assert datetime.now(UTC) - began < timedelta(seconds=20)

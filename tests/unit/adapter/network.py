@@ -16,16 +16,16 @@ from adapters.agent import Agent, Tuning
 from adapters.mailbox import Mailbox, Message, OutboxEntry
 from bus.broker.messages import Closed, Incoming
 from bus.broker.messages import Outgoing as Submission
-from bus.directory import Agency, Directory, from_json, to_json
+from bus.directory import Agency, Directory, directory_of, records_of
 from bus.documents.letter import File, Letter
 from bus.documents.notice import BUS, Event, Notice, Terms
 from bus.documents.signing import Signed, sign
-from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import Transient
 from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import now
 from tests.assets.factory import DGA, NAMES, NOW, OCS, OPM, SOC, letter, pin, seal
+from tests.assets.statements import signed_statement
 
 TOWN = (OPM, OCS, SOC, DGA)
 QUICK = Tuning(resend_after=0.2, retry_after=0.02, longest_pause=0.4, watch_every=0.02)
@@ -40,7 +40,7 @@ def directory(version: int = 1, **changes: Any) -> Directory:
         for code in TOWN
     }
     made = Directory(version=version, agencies=agencies, bus_certificates=(pin(seal(BUS)),))
-    return from_json(to_json(replace(made, **changes)))
+    return directory_of(version, records_of(replace(made, **changes)))
 
 
 def file_of(content: bytes, name: str = "หนังสือ.pdf") -> File:
@@ -58,6 +58,7 @@ class Bus:
     addressee: str
     number: int = 0
     entries: int = 0
+    given: Directory | None = None
 
     def message(self, kind: str, body: bytes, **headers: str | int) -> Message:
         """A message with the next consignment number, unless `headers` name one."""
@@ -69,8 +70,10 @@ class Bus:
         return Message(type=kind, body=body, headers={**fixed, **named})
 
     def directory(self, made: Directory | None = None) -> Message:
-        token = signed_json(to_json(made or directory()), seal(BUS))
-        return self.message("directory", token.encode())
+        made, before = made or directory(), self.given
+        self.given = made
+        follows = before if before and before.version < made.version else None
+        return self.message("directory", signed_statement(made, seal(BUS), follows))
 
     def letter(self, signed: Signed, sender: str = OPM, **headers: str | int) -> Message:
         fixed: dict[str, str | int] = {
@@ -197,6 +200,14 @@ class Depot:
         if sha256 in self.away:
             raise Transient("the depot is away")
         self.held[sha256] = await asyncio.to_thread(path.read_bytes)
+
+    async def directory(self, digest: RawDigest, size: int) -> bytes:
+        self.asked.append(digest)
+        if digest in self.refused:
+            raise self.refused[digest]
+        if digest in self.away or digest not in self.held:
+            raise Transient("the depot is away")
+        return self.held[digest]
 
     async def download(self, sha256: RawDigest, size: int, target: Path) -> None:
         self.asked.append(sha256)

@@ -10,14 +10,14 @@ from pathlib import Path
 from adapters.mailbox import ArrivalState, InboxState
 from adapters.mailbox.notices import machine_notice_id
 from adapters.refusals import FileUnavailable
-from bus.directory import PinnedCertificate, to_json
+from bus.directory import PinnedCertificate
 from bus.documents.notice import Event
 from bus.documents.signing import verify
-from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope
 from bus.identifiers import as_letter_id
 from bus.thai import now
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC, letter, notice, pin, seal
+from tests.assets.statements import signed_statement
 from tests.unit.adapter.network import QUICK, Office, directory, file_of, notices_in, settled, sha, until
 
 
@@ -221,7 +221,7 @@ async def test_an_older_directory_does_not_replace_a_newer_one(recipient: Office
 async def test_a_directory_signed_by_anybody_but_the_bus_is_not_believed(recipient: Office) -> None:
 
     async with recipient.running():
-        token = signed_json(to_json(directory()), seal(OPM)).encode()
+        token = signed_statement(directory(), seal(OPM))
         recipient.hear(recipient.bus.message("directory", token))
         await until(lambda: recipient.mailbox.arrivals.quarantined())
     assert recipient.mailbox.directory() is None
@@ -283,7 +283,7 @@ async def test_a_broken_letter_that_comes_again_broken_otherwise_is_told_once(re
 
 async def test_what_is_in_quarantine_can_be_judged_again(recipient: Office) -> None:
     new_bus = directory(bus_certificates=(pin(seal("next bus")),))
-    token = signed_json(to_json(directory(2)), seal("next bus")).encode()
+    token = signed_statement(directory(2), seal("next bus"), new_bus)
     async with recipient.running():
         recipient.hear(recipient.bus.message("directory", token))
         await until(lambda: recipient.mailbox.arrivals.quarantined())

@@ -18,6 +18,7 @@ KEYS = {
     "submissions": ("agency", "answer"),
     "unaccepted": ("entry",),
     "consignments": ("agency", "number"),
+    "directory_records": ("key", "version"),
     "tiles": ("level", "place"),
     "checkpoints": ("size",),
     "anchors": ("size",),
@@ -140,6 +141,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("agency", "number", name="pk_consignments"),
     )
     op.create_index("ix_consignments_entry", "consignments", ["entry"])
+    op.create_table(
+        "directory_records",
+        sa.Column("key", sa.String(length=60), nullable=False),
+        sa.Column("version", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("line", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("key", "version", name="pk_directory_records"),
+    )
     op.create_table(
         "letters",
         sa.Column("letter", NUMBER, autoincrement=False, nullable=False),
