@@ -41,7 +41,7 @@ def take_copy(connection: Connection, arrival: Arrival, verified: Verified[Lette
     )
     sealed = {
         "raw": arrival.body,
-        "submission": hashlib.sha256(arrival.body).hexdigest(),
+        "raw_sha256": hashlib.sha256(arrival.body).hexdigest(),
         "sealed_with": verified.fingerprint,
         "digest": verified.digest,
         "next_attempt_at": time.time() + _ANSWER_WITHIN,

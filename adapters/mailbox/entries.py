@@ -52,7 +52,7 @@ class OutboxEntry:
     document: bytes
     digest: ContentDigest
     raw: bytes | None
-    submission: RawDigest | None
+    raw_sha256: RawDigest | None
     sealed_with: str | None
     number: str | None
     date: str | None
@@ -123,9 +123,9 @@ class Attempt:
     """Why it will not be submitted as it is: the depot, or a proxy, does not take a file of it."""
 
 
-def by_raw_sha256(connection: Connection, submission: RawDigest | None) -> OutboxEntry | None:
+def by_raw_sha256(connection: Connection, raw_sha256: RawDigest | None) -> OutboxEntry | None:
     """The row whose signed bytes have this SHA-256."""
-    row = connection.execute(_BY_SUBMISSION, {"submission": submission}).mappings().first()
+    row = connection.execute(_BY_RAW_SHA256, {"raw_sha256": raw_sha256}).mappings().first()
     return outgoing(row) if row else None
 
 
@@ -236,7 +236,7 @@ def outgoing(row: RowMapping) -> OutboxEntry:
 
 
 # Asked for every letter, and so built once.
-_BY_SUBMISSION = select(outbox).where(outbox.c.submission == bindparam("submission"))
+_BY_RAW_SHA256 = select(outbox).where(outbox.c.raw_sha256 == bindparam("raw_sha256"))
 _BY_DOCUMENT = select(outbox).where(outbox.c.document_id == bindparam("document"))
 _ONE = select(outbox).where(outbox.c.id == bindparam("row"))
 _SAME = select(outbox).where(
@@ -265,7 +265,7 @@ _UNSEAL = (
     .values(
         state=OutboxState.WAITING,
         raw=None,
-        submission=None,
+        raw_sha256=None,
         sealed_with=None,
         attempts=0,
         next_attempt_at=0.0,

@@ -80,7 +80,7 @@ class Outbox:
         self,
         row: OutboxEntry,
         raw: bytes,
-        submission: RawDigest,
+        raw_sha256: RawDigest,
         sealed_with: str | None = None,
         digest: ContentDigest | None = None,
     ) -> OutboxEntry:
@@ -89,11 +89,11 @@ class Outbox:
         `digest`: of the content in the version that was sealed, if it is another than it was put in with.
         """
         digest = digest or row.digest
-        values = {"key": row.id, "raw": raw, "submission": submission, "with": sealed_with, "digest": digest}
+        values = {"key": row.id, "raw": raw, "raw_sha256": raw_sha256, "with": sealed_with, "digest": digest}
         with self._database.writing() as connection:
             if not connection.execute(_SEAL, values).rowcount:
                 return one(connection, row.id)
-        sealed = replace(row, raw=raw, submission=submission, sealed_with=sealed_with, digest=digest)
+        sealed = replace(row, raw=raw, raw_sha256=raw_sha256, sealed_with=sealed_with, digest=digest)
         return replace(sealed, state=OutboxState.SEALED)
 
     def seal_anew(self, key: KeyState) -> int:
@@ -265,7 +265,7 @@ _SEAL = (
     .where(outbox.c.id == bindparam("key"), outbox.c.raw.is_(None))
     .values(
         raw=bindparam("raw"),
-        submission=bindparam("submission"),
+        raw_sha256=bindparam("raw_sha256"),
         sealed_with=bindparam("with"),
         digest=bindparam("digest"),
         state=OutboxState.SEALED,

@@ -42,7 +42,7 @@ outbox = Table(
     Column("document", LargeBinary, nullable=False),
     Column("digest", String, nullable=False),
     Column("raw", LargeBinary),
-    Column("submission", String, index=True),
+    Column("raw_sha256", String, index=True),
     Column("sealed_with", String),
     Column("number", String),
     Column("number_normal", String, index=True),

@@ -45,7 +45,7 @@ def _columns(names: Names) -> list[Column]:
         Column("seq", "entry", "ลำดับในบัญชี", plain=True),
         Column("at", "since", "พักไว้เมื่อ", moment),
         Column("agency", "agency", "หน่วยงาน", names.short),
-        Column("submission", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่งมา"),
+        Column("rawSha256", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่งมา"),
     ]
 
 

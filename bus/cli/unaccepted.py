@@ -42,7 +42,7 @@ def values_of(row: UnacceptedRow, codes: Codes, reader: Reader) -> dict[str, Any
         "type": row.type,
         "id": row.id,
         "number": row.number,
-        "submission": row.raw,
+        "rawSha256": row.raw,
         "digest": row.digest,
         "verified": bool(body.get("digest")),
         "code": row.code,
@@ -76,7 +76,7 @@ def print_listed(found: Sequence[Row], names: Names) -> None:
             Column("code", "code", "รหัส"),
             Column("number", "number", "ที่"),
             Column("id", "LetterID", "รหัสหนังสือ"),
-            Column("submission", "SHA-256", "SHA-256"),
+            Column("rawSha256", "SHA-256", "SHA-256"),
         ]
         say({}, json=False, words=[""])
         listed(f"{len(found)} submissions that were not accepted", columns, found)
@@ -88,7 +88,7 @@ def export_columns() -> list[Column]:
         Column("refusedAt", "not accepted, ISO", "ไม่รับเมื่อ ค.ศ.", iso, plain=True),
         Column("code", "code of the refusal", "รหัสเหตุที่ไม่รับ"),
         Column("refusal", "refusal", "เหตุที่ไม่รับ", lambda words: f"{words['th']} ({words['en']})"),
-        Column("submission", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่ง"),
+        Column("rawSha256", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่ง"),
     ]
 
 
@@ -102,7 +102,7 @@ def as_rows(found: Sequence[Row]) -> Iterator[Row]:
             "letterId": one["id"],
             "status": one["kind"],
             "refusedAt": one["at"],
-            **{name: one.get(name) for name in ("code", "refusal", "submission")},
+            **{name: one.get(name) for name in ("code", "refusal", "rawSha256")},
         }
 
 
@@ -117,7 +117,7 @@ def _words(one: Row) -> list[str]:
     lines = [
         f"entry {one['entry']}  {one['at'][:19]}  {one['kind']}  from {one['agency'] or 'nobody in the directory'}",
         f"  number {one['number'] or '–'}  LetterID {one['id'] or '–'}{claimed}",
-        f"  SHA-256 {one['submission']}",
+        f"  SHA-256 {one['rawSha256']}",
     ]
     if one["digest"]:
         lines.append(f"  content {one['digest']}")

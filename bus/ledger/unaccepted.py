@@ -54,7 +54,7 @@ class AskedUnaccepted(TypedDict, total=False):
 
 def index_row(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the row that belongs to an entry, None for one that is about no single submission."""
-    if body["kind"] not in KINDS or "submission" not in body:
+    if body["kind"] not in KINDS or "rawSha256" not in body:
         return None
     number = body.get("number")
     return {
@@ -68,7 +68,7 @@ def index_row(body: Mapping[str, Any]) -> dict[str, Any] | None:
         "digest": body.get("digest") or body.get("claimedDigest"),
         "number": number,
         "number_normalised": normalise_number(number)[:200] if number else None,
-        "raw": body["submission"],
+        "raw": body["rawSha256"],
     }
 
 

@@ -45,7 +45,7 @@ class Answers:
         self,
         reason: Refused,
         *,
-        submission: RawDigest,
+        raw_sha256: RawDigest,
         received_at: datetime,
         now: datetime,
         letter_id: UUID | None = None,
@@ -60,14 +60,14 @@ class Answers:
             None,
             letter_id=letter_id,
             letter_digest=digest,
-            submission_digest=None if letter_id else submission,
+            submission_digest=None if letter_id else raw_sha256,
             event_time=now,
             received_time=received_at,
             reason_code=reason.code.value,
             reason_texts=self._reasons(reason),
         )
 
-    def parked(self, *, submission: RawDigest, now: datetime) -> Signed:
+    def parked(self, *, raw_sha256: RawDigest, now: datetime) -> Signed:
         """State that a submission met a fault of the bus, is kept, and will be looked at by the operators."""
         texts = (
             ReasonText(
@@ -81,7 +81,7 @@ class Answers:
             ),
         )
         return self._say(
-            Event.PARKED, submission, submission_digest=submission, event_time=now, reason_texts=texts
+            Event.PARKED, raw_sha256, submission_digest=raw_sha256, event_time=now, reason_texts=texts
         )
 
     def overdue(

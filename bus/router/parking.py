@@ -58,12 +58,12 @@ def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[A
         Kind.PARKED,
         agency=agency,
         document=delivery.raw,
-        submission=delivery.sha256,
+        rawSha256=delivery.sha256,
         receivedAt=timestamp(delivery.received_at),
         answer=number,
     )
     if agency and number:
-        headers = {"submission": delivery.sha256}
+        headers = {"raw-sha256": delivery.sha256}
         kept = writer.keep(word.raw)
         writer.consign(agency, number, type="verdict", entry=parked, document=kept, headers=headers)
     return parked

@@ -109,7 +109,7 @@ def refused(
     letter = document if document and isinstance(document.document, Letter) else None
     refusal = answers.refused(
         reason,
-        submission=delivery.sha256,
+        raw_sha256=delivery.sha256,
         received_at=delivery.received_at,
         now=now(),
         letter_id=letter.document.letter_id if letter else None,

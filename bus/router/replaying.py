@@ -87,7 +87,7 @@ async def _park(
     if not messages:
         return []
     deliveries = [delivery_of(one) for one in messages]
-    words = [intake.rules.answers.parked(submission=one.sha256, now=now()) for one in deliveries]
+    words = [intake.rules.answers.parked(raw_sha256=one.sha256, now=now()) for one in deliveries]
     inboxes = intake.rules.directory.inboxes
 
     def park_all(writer: Writer) -> list[int]:

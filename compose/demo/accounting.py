@@ -15,7 +15,7 @@ from compose.demo.story import AGENCIES, LETTERS
 def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
     """Return the report; `unaccounted` and `duplicates_at_recipients` have to be 0 and `problems` empty."""
     with play.ledger.read() as reader:
-        refused = {entry.body["submission"]: entry.body["code"] for entry in reader.every(Kind.REFUSED)}
+        refused = {entry.body["rawSha256"]: entry.body["code"] for entry in reader.every(Kind.REFUSED)}
         parked = len(reader.parked.waiting())
     states = play.states()
     recipients = [(state, one) for state in states for one in state.recipients.values()]

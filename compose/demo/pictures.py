@@ -106,7 +106,7 @@ def outcome(play: Play) -> Table:
 def refusals(report: Mapping[str, Any]) -> Table:
     """Return what the bus refused, with code and advice."""
     table = Table(title="Refused by the bus", title_justify="left")
-    for column in ("submission", "code", "what · อะไร", "advice · ทำอย่างไร"):
+    for column in ("rawSha256", "code", "what · อะไร", "advice · ทำอย่างไร"):
         table.add_column(column, overflow="fold")
     codes = load_codes()
     for name, code in report["refusals"].items():

@@ -314,7 +314,7 @@ def test_rebuild_leaves_the_work_lists_as_they_were(shell: Shell, told: dict[str
 def parked(shell: Shell) -> tuple[int, bytes]:
     """The entry and the bytes of a submission that met a fault."""
     one = rig.delivery(sign(factory.letter(), factory.seal(OPM)).raw)
-    word = Answers(factory.seal("bus"), load_codes()).parked(submission=one.sha256, now=now())
+    word = Answers(factory.seal("bus"), load_codes()).parked(raw_sha256=one.sha256, now=now())
     ledger = shell.ledger()
     with ledger.append() as writer:
         entry = parking.park(writer, one, word, (OPM,))
@@ -328,7 +328,7 @@ def test_what_is_parked_is_listed_and_shown_with_its_bytes(shell: Shell, parked:
     assert (listed["seq"], listed["agency"]) == (entry, OPM)
     assert json.loads(shell("parked", "show", str(entry))) == listed
     assert shell.raw("parked", "show", str(entry), "--raw") == raw
-    assert listed["submission"] in shell("parked", "list")
+    assert listed["rawSha256"] in shell("parked", "list")
 
 
 def test_a_replay_is_recorded_with_name_and_reason(shell: Shell, parked: tuple[int, bytes]) -> None:
@@ -648,7 +648,7 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
     router.files = Presence.MISSING
     take("without files", letter("without files", OCS, number="นร 0905/906"), OCS)
     raw = letter("parked", number="นร 0105/907")
-    word = Answers(factory.seal("bus"), load_codes()).parked(submission=NO_BYTES, now=now())
+    word = Answers(factory.seal("bus"), load_codes()).parked(raw_sha256=NO_BYTES, now=now())
     with ledger.append() as writer:
         parking.park(writer, rig.delivery(raw, OPM), word, [OPM])
     found.raw["parked"] = rig.delivery(raw, OPM).sha256
@@ -657,7 +657,7 @@ def unaccepted(told: dict[str, str], shell: Shell) -> Unaccepted:
 
 
 def hashes(value: Any) -> set[str]:
-    return {one["submission"] for one in value["unaccepted"]}
+    return {one["rawSha256"] for one in value["unaccepted"]}
 
 
 @pytest.mark.parametrize(

@@ -144,10 +144,10 @@ def test_what_nobody_vouches_for_is_kept_in_part_and_the_same_bytes_get_the_same
     raw = b"<" + _noise(300_000)
     first = router.take(delivery(raw))
     (entry,) = rig.entries_of_kind(ledger, Kind.REFUSED)
-    assert (entry["submission"], entry["size"]) == (hashlib.sha256(raw).hexdigest(), len(raw))
+    assert (entry["rawSha256"], entry["size"]) == (hashlib.sha256(raw).hexdigest(), len(raw))
     with ledger.read() as reader:
         assert reader.document(entry["document"]) == raw[:KEPT_BYTES]
-        assert reader.document(entry["submission"]) is None
+        assert reader.document(entry["rawSha256"]) is None
     for _ in range(LIMIT * 3):
         assert router.take(delivery(raw)).outcome == "repeated"
     assert refusals(ledger) == [entry["code"]]
@@ -267,7 +267,7 @@ def test_a_property_is_refused_unopened_and_not_held_against_the_bytes(
 @pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
 def test_p11_parking_costs_the_same_however_much_is_parked(router: Router, ledger: Ledger) -> None:
     costs = []
-    word = router._answers.parked(submission=SOME_BYTES, now=now())
+    word = router._answers.parked(raw_sha256=SOME_BYTES, now=now())
     for _ in range(30):
         with ledger.append() as writer:
             for _ in range(10):
@@ -302,7 +302,7 @@ def _steps(ledger: Ledger, act: Callable[[], None]) -> int:
 
 
 def test_the_same_bytes_are_parked_once_until_they_are_replayed(router: Router, ledger: Ledger) -> None:
-    word = router._answers.parked(submission=SOME_BYTES, now=now())
+    word = router._answers.parked(raw_sha256=SOME_BYTES, now=now())
     one, same_from_another = delivery(b"odd"), delivery(b"odd", SOC)
     with ledger.append() as writer:
         first = parking.park(writer, one, word, [OPM])

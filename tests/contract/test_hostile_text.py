@@ -241,7 +241,7 @@ def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     with ledger.append() as writer:
         forged = rig.in_ledger(writer, number=EVIL, subject=EVIL, to=(OCS, AgencyCode(EVIL[:10])))
         parked = writer.entry(
-            Kind.PARKED, agency=AgencyCode(EVIL[:10]), document=b"<x/>", submission=EVIL, reason=EVIL
+            Kind.PARKED, agency=AgencyCode(EVIL[:10]), document=b"<x/>", rawSha256=EVIL, reason=EVIL
         )
         grant = writer.entry(
             Kind.GRANTED,
@@ -253,7 +253,7 @@ def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         )
         writer.entry(Kind.READ, auditor=EVIL, what=EVIL, query={EVIL: EVIL}, count=1)
         writer.entry(Kind.REPLAY_REQUESTED, parked=parked, reason=EVIL, operator=EVIL)
-        writer.entry(Kind.REFUSED, agency=AgencyCode(EVIL[:10]), code=EVIL, where=EVIL, submission=EVIL)
+        writer.entry(Kind.REFUSED, agency=AgencyCode(EVIL[:10]), code=EVIL, where=EVIL, rawSha256=EVIL)
     with ledger.read() as reader:
         (row,) = reader.find_letters(letter_id=as_letter_id(letter.letter_id))
     ledger.close()

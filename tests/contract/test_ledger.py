@@ -98,8 +98,8 @@ def test_an_append_sees_what_it_has_appended_itself(ledger: Ledger) -> None:
         assert writer.verdict_on_raw(OPM, RawDigest(row.digest)) == verdict
         assert writer.same_number(OPM, "นร 0105/7", row.dated)
         assert not writer.same_number(SOC, "นร 0105/7", row.dated)
-        writer.entry(Kind.PARKED, agency=OPM, submission="ab" * 32)
-        assert [entry.body["submission"] for entry in writer.parked.waiting()] == ["ab" * 32]
+        writer.entry(Kind.PARKED, agency=OPM, rawSha256="ab" * 32)
+        assert [entry.body["rawSha256"] for entry in writer.parked.waiting()] == ["ab" * 32]
         assert writer.head() == 2
 
 
@@ -173,7 +173,7 @@ def filled(ledger: Ledger, tmp_path: Path) -> Ledger:
     """A ledger in which every remembered table has a row."""
     with ledger.append() as writer:
         rig.in_ledger(writer)
-        writer.entry(Kind.REFUSED, agency=OCS, code="xml.malformed", submission="ab" * 32)
+        writer.entry(Kind.REFUSED, agency=OCS, code="xml.malformed", rawSha256="ab" * 32)
         rig.some_entries(writer, WIDTH - 2)
         writer.directory_changes(1, {"bus": b"bus {}", "topic/none": None})
     assert rig.signer(ledger, tmp_path).sign() is not None

@@ -229,7 +229,7 @@ def test_what_is_no_xml_is_refused_once_under_its_raw_bytes_and_repeated(
     assert router.take(delivery(b"<Letter")).outcome == "repeated"
     assert waiting(ledger, OPM) == [(answer_to(first), True)]
     (entry,) = rig.entries_of_kind(ledger, Kind.REFUSED)
-    assert entry["submission"] == entry["document"] == delivery(b"<Letter").sha256
+    assert entry["rawSha256"] == entry["document"] == delivery(b"<Letter").sha256
     assert router.take(delivery(b"<Letter", SOC)).outcome == "refused", "each agency is answered for itself"
 
 
@@ -564,7 +564,7 @@ def test_what_the_sender_says_goes_to_the_recipients_that_it_is_about(
 
 
 def park(ledger: Ledger, one: Any) -> int:
-    word = Answers(factory.seal("bus"), load_codes()).parked(submission=one.sha256, now=now())
+    word = Answers(factory.seal("bus"), load_codes()).parked(raw_sha256=one.sha256, now=now())
     with ledger.append() as writer:
         return parking.park(writer, one, word, rig.directory().inboxes)
 
@@ -584,7 +584,7 @@ def test_the_same_submission_parked_twice_in_one_append_is_entered_once(
     router: Router, ledger: Ledger
 ) -> None:
     one = delivery(signed_letter().raw)
-    word = Answers(factory.seal("bus"), load_codes()).parked(submission=one.sha256, now=now())
+    word = Answers(factory.seal("bus"), load_codes()).parked(raw_sha256=one.sha256, now=now())
     with ledger.append() as writer:
         numbers = {parking.park(writer, one, word, rig.directory().inboxes) for _ in range(2)}
     assert len(numbers) == 1

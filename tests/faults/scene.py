@@ -188,7 +188,7 @@ class Scene:
 
     def raw(self, code: str, key: str) -> tuple[bytes, str]:
         """The signed bytes of a letter that an agency sent, and their SHA-256."""
-        query = select(mail.outbox.c.raw, mail.outbox.c.submission).where(mail.outbox.c.reference == key)
+        query = select(mail.outbox.c.raw, mail.outbox.c.raw_sha256).where(mail.outbox.c.reference == key)
         ((raw, submission),) = self.rows(code, query)
         return raw, submission
 

@@ -91,7 +91,7 @@ def _confirmed(network: Scene) -> int:
 
 def _parked(network: Scene) -> list[tuple[str, str]]:
     with network.bus.open_ledger().read() as reader:
-        return [(entry.body["agency"], entry.body["submission"]) for entry in reader.parked.waiting()]
+        return [(entry.body["agency"], entry.body["rawSha256"]) for entry in reader.parked.waiting()]
 
 
 def _replay(network: Scene) -> None:

@@ -128,7 +128,7 @@ class Agency:
 
     async def answer(self, raw: bytes, *, times: int = 1) -> Incoming:
         """Wait until the bus has answered exactly these bytes so many times; return the last answer."""
-        return await self.arrival("submission", raw_digest(raw), times=times)
+        return await self.arrival("raw-sha256", raw_digest(raw), times=times)
 
     async def letter_arrives(self, raw: bytes) -> Incoming:
         """Wait for a letter: its very bytes."""

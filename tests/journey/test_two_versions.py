@@ -177,7 +177,7 @@ async def test_a_letter_that_was_sealed_by_hand_in_an_unread_version_is_refused_
         await link.publish(outgoing, deadline=20.0)
 
     def refused() -> list[Any]:
-        return [one for one in network.entries(Kind.REFUSED) if one.body["submission"] == submission]
+        return [one for one in network.entries(Kind.REFUSED) if one.body["rawSha256"] == submission]
 
     (entry,) = await asyncio.to_thread(eventually, refused, "it is refused")
     assert entry.body["code"] == RefusalCode.TYPE_UNREAD_VERSION

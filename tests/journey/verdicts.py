@@ -76,7 +76,7 @@ def _stands_in_the_ledger(
 ) -> None:
     entry = refusal.entry
     assert (entry.kind, entry.body["code"], entry.body["agency"]) == (kind, code, sender)
-    assert entry.body["submission"] == hashlib.sha256(raw).hexdigest()
+    assert entry.body["rawSha256"] == hashlib.sha256(raw).hexdigest()
     assert entry.body["size"] == len(raw)
     # What failed before gate 6 is kept by its hash, and in part.
     assert offices.raw_of(entry) == (raw[:KEPT_BYTES] if entry.body["type"] == "unread" else raw)

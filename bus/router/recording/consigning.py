@@ -110,7 +110,7 @@ def answer_headers(
     delivery: Delivery, about: str, flags: list[str], *, digest: ContentDigest | None = None
 ) -> dict[str, Any]:
     """Return the headers by which a sender knows what is answered, also if it has sealed that anew since."""
-    headers: dict[str, Any] = {"submission": delivery.sha256}
+    headers: dict[str, Any] = {"raw-sha256": delivery.sha256}
     if about:
         headers["about"] = about
     if digest:

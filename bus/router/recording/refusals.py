@@ -106,7 +106,7 @@ def _enter(writer: Writer, found: SubmissionRefused, identity: _Identity, answer
         size=len(delivery.raw),
         code=found.reason.code.value,
         where=found.reason.where or None,
-        submission=delivery.sha256,
+        rawSha256=delivery.sha256,
         type=identity.type,
         id=identity.id or None,
         digest=identity.digest or None,

@@ -91,7 +91,7 @@ class Bus:
         signed = sign(
             Notice(notice_id=uuid4(), event=event, author=BUS, event_time=now(), **fields), seal(by)
         )
-        return self.message("verdict", signed.raw, submission=sha(submission))
+        return self.message("verdict", signed.raw, raw_sha256=sha(submission))
 
     def acceptance(
         self, row: OutboxEntry, recipients: Sequence[AgencyCode] = (OCS,), **fields: Any
@@ -112,7 +112,7 @@ class Bus:
     def entry(self, row: OutboxEntry) -> Message:
         assert row.raw is not None
         body = {"entry": 7, "notice": row.document_id, "digest": row.digest, "duplicate": False}
-        return self.message("entry", json.dumps(body).encode(), submission=sha(row.raw))
+        return self.message("entry", json.dumps(body).encode(), raw_sha256=sha(row.raw))
 
 
 @dataclass

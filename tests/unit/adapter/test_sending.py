@@ -129,8 +129,8 @@ async def test_only_the_bus_can_answer_and_only_about_the_letter_that_was_sent(
         sender.hear(
             sender.bus.acceptance(row, by=OCS),
             sender.bus.acceptance(row, letter_digest="0" * 64),
-            sender.bus.message("entry", b'{"entry": 1, "notice": "x"}', submission=row.submission or ""),
-            sender.bus.message("entry", b"[", submission=row.submission or ""),
+            sender.bus.message("entry", b'{"entry": 1, "notice": "x"}', raw_sha256=row.raw_sha256 or ""),
+            sender.bus.message("entry", b"[", raw_sha256=row.raw_sha256 or ""),
             sender.bus.message("postcard", b"hello"),
             sender.bus.message("directory", b"not a JWS"),
         )
@@ -179,7 +179,7 @@ async def test_a_parked_submission_is_told_and_the_later_verdict_counts(
     async with sender.running():
         await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.SENT)
         row = sender.mailbox.outbox.get(row.id)
-        parked = sender.bus.verdict(row.raw or b"", Event.PARKED, submission_digest=row.submission)
+        parked = sender.bus.verdict(row.raw or b"", Event.PARKED, submission_digest=row.raw_sha256)
         sender.hear(parked)
         await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.PARKED)
         sender.hear(sender.bus.acceptance(row))
