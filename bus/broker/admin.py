@@ -1,8 +1,8 @@
 """Bring a broker into the topology's shape, and tell where it differs. httpx meets RabbitMQ's HTTP API here only.
 
 One function compares what must be with what is; `apply` mends what it finds and `drift` puts it into words. The
-broker's whole state comes in one request (`GET /api/definitions`) and goes back in one, so that thousands of
-agencies take no longer than seven.
+broker's whole state comes in one request (`GET /api/definitions`). What differs goes back in portions, each of
+them whole by itself: an `apply` that was interrupted is taken up by the next one where it was left.
 
 `apply` adds and corrects; it never deletes, for a queue may hold letters. What is there and should not be is
 reported until somebody removes it by hand.
@@ -35,6 +35,8 @@ _KINDS: dict[Kind, str] = {
 """Each kind and its place in RabbitMQ's definitions."""
 _FIXED: frozenset[Kind] = frozenset({"exchange", "queue"})
 """What RabbitMQ cannot change once it is there."""
+_PORTION = 200
+"""Things in one request: RabbitMQ answers when all of them are there, a quorum queue taking some milliseconds."""
 _FEATURE = "stream_queue"
 """Dead-lettering at least once needs this feature flag on 3.10 and 3.11; 4.x has it always."""
 
@@ -42,7 +44,7 @@ _FEATURE = "stream_queue"
 class Management:
     """RabbitMQ's HTTP API as an administrator; a context manager. `url` carries user and password."""
 
-    def __init__(self, url: str, *, timeout: float = 30.0, tls: ssl.SSLContext | bool = True) -> None:
+    def __init__(self, url: str, *, timeout: float = 120.0, tls: ssl.SSLContext | bool = True) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or parts.hostname is None or parts.username is None:
             raise Misconfigured(
@@ -131,16 +133,26 @@ class Difference:
         return f"{self.kind} {self.name}: {', '.join(wrong)}"
 
 
-def apply(topology: Topology, management: Management, passwords: Passwords) -> list[str]:
-    """Declare what is missing and correct what differs; return what was done, in words (nothing: an empty list)."""
+def apply(
+    topology: Topology,
+    management: Management,
+    passwords: Passwords,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[str]:
+    """Declare what is missing and correct what differs; return what was done, in words (nothing: an empty list).
+
+    `progress` is told how many things are done, and of how many.
+    """
     done = _prepare(topology, management)
-    for difference in (found := _differences(topology, management, passwords)):
-        if difference.mendable:
-            verb = "added" if difference.actual is None else "corrected"
-            done.append(f"{verb} {difference.kind} {difference.name}")
-    mended = [difference for difference in found if difference.mendable]
-    if mended:
-        management.post("definitions", body=_definitions(topology, mended, passwords))
+    wanted = _wanted(topology)
+    mended = [one for one in _differences(wanted, topology, management, passwords) if one.mendable]
+    for start in range(0, len(mended), _PORTION):
+        portion = mended[start : start + _PORTION]
+        management.post("definitions", body=_definitions(wanted, topology.vhost, portion, passwords))
+        progress(start + len(portion), len(mended))
+    for difference in mended:
+        verb = "added" if difference.actual is None else "corrected"
+        done.append(f"{verb} {difference.kind} {difference.name}")
     return done
 
 
@@ -148,7 +160,8 @@ def drift(topology: Topology, management: Management, passwords: Passwords | Non
     """Say in words where the broker differs from the topology; without passwords, these are not compared."""
     if topology.vhost not in {each["name"] for each in management.get("vhosts")}:
         return [f"vhost {topology.vhost} is missing"]
-    differences = [str(each) for each in _differences(topology, management, passwords)]
+    found = _differences(_wanted(topology), topology, management, passwords)
+    differences = [str(each) for each in found]
     if not _feature_ready(management):
         differences.append(f"feature flag {_FEATURE} is off: parked letters could be lost on their way")
     return differences
@@ -171,9 +184,11 @@ def _feature_ready(management: Management) -> bool:
     return bool(states.get(_FEATURE, "enabled") == "enabled")
 
 
-def _differences(topology: Topology, management: Management, passwords: Passwords | None) -> list[Difference]:
+def _differences(
+    wanted: State, topology: Topology, management: Management, passwords: Passwords | None
+) -> list[Difference]:
     """Everything wanted that is missing or different, and everything there that is not wanted, in a fixed order."""
-    wanted, actual = _wanted(topology), _actual(topology, management)
+    actual = _actual(topology, management)
     differences = []
     for kind in _KINDS:
         for name in sorted(wanted[kind].keys() | actual[kind].keys()):
@@ -291,10 +306,9 @@ def _binding_name(exchange: str, queue: str, key: str) -> str:
 
 
 def _definitions(
-    topology: Topology, mended: Iterable[Difference], passwords: Passwords
+    wanted: State, vhost: str, mended: Iterable[Difference], passwords: Passwords
 ) -> dict[str, list[dict[str, Any]]]:
     """The things to add or correct, as RabbitMQ imports them."""
-    wanted = _wanted(topology)
     body: dict[str, list[dict[str, Any]]] = {place: [] for place in _KINDS.values()}
     for difference in mended:
         kind, name = difference.kind, difference.name
@@ -306,11 +320,11 @@ def _definitions(
                 "hashing_algorithm": HASHING,
             }
         elif kind == "permission":
-            entry |= {"user": name, "vhost": topology.vhost}
+            entry |= {"user": name, "vhost": vhost}
         elif kind == "binding":
-            entry |= {"vhost": topology.vhost}
+            entry |= {"vhost": vhost}
         else:
-            entry |= {"name": name, "vhost": topology.vhost}
+            entry |= {"name": name, "vhost": vhost}
         body[_KINDS[kind]].append(entry)
     return body
 

@@ -23,6 +23,7 @@ from bus.cli import evidence as evidence_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
 from bus.cli.common import Config, note, opened, operator, say, settings_of
+from bus.cli.progress import bars
 from bus.directory import load_directory
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
@@ -33,6 +34,9 @@ from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
 from bus.settings import BusSettings
 from bus.settings.sections import with_credentials
+
+_PRINTED = 50
+"""Lines of what was done, or is wrong, that are printed for people."""
 
 app = typer.Typer(name="saraban-bus", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 topology_app = typer.Typer(no_args_is_help=True, help="The broker's exchanges, queues, users and policies.")
@@ -86,9 +90,10 @@ def serve(config: Config = None) -> None:
 def topology_apply(config: Config = None, json: Json = False) -> None:
     """Declare what the broker lacks and correct what differs; nothing is deleted. Applying twice changes nothing."""
     settings = settings_of(config)
-    with _management(settings) as management:
-        done = apply(_topology(settings), management, Passwords(settings.broker.passwords_folder))
-    say({"done": done}, json=json, words=done or ["nothing to do"])
+    with _management(settings) as management, bars(json) as progress:
+        passwords = Passwords(settings.broker.passwords_folder)
+        done = apply(_topology(settings), management, passwords, partial(progress, "topology"))
+    say({"done": done}, json=json, words=_first(done) or ["nothing to do"])
 
 
 @topology_app.command("check")
@@ -100,7 +105,7 @@ def topology_check(config: Config = None, json: Json = False) -> None:
         found = drift(_topology(settings), management, Passwords(broker.passwords_folder))
         there = inboxes(management, broker.vhost) if not found or "vhost" not in found[0] else {}
     nearly = warnings(there, broker.inbox_max_messages, broker.inbox_max_bytes)
-    words = [*(found or ["as it should be"]), *(f"warning: {one}" for one in nearly)]
+    words = [*(_first(found) or ["as it should be"]), *(f"warning: {one}" for one in nearly)]
     say({"drift": found} | ({"warnings": nearly} if nearly else {}), json=json, words=words)
     if found:
         raise typer.Exit(NEGATIVE)
@@ -139,6 +144,12 @@ def calendar_apply(config: Config = None, json: Json = False) -> None:
         entry = activate_calendar(ledger, calendar, operator=operator())
     sentence = f"calendar version {calendar.version} is in force (entry {entry})"
     say({"version": calendar.version, "entry": entry}, json=json, words=[sentence])
+
+
+def _first(found: list[str]) -> list[str]:
+    """Return what is worth printing of thousands of lines; `--json` has all of them."""
+    more = [f"… and {len(found) - _PRINTED} more (--json has all)"] if len(found) > _PRINTED else []
+    return found[:_PRINTED] + more
 
 
 def _topology(settings: BusSettings) -> topology.Topology:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, TaskID
 
 from bus.cli.common import Config, opened, operator, say, settings_of
 from bus.cli.letters import ledger_number
+from bus.cli.progress import bars
 from bus.documents.notes import log_key
 from bus.errors import Misconfigured, Problem
 from bus.exits import NEGATIVE
@@ -64,7 +62,7 @@ def check(
     settings = settings_of(config)
     verifier = _verifier(settings, log)
     trusted = _checkpoint(since) if since else None
-    with opened(settings) as ledger, reading(ledger.engine) as connection, _shown(json) as progress:
+    with opened(settings) as ledger, reading(ledger.engine) as connection, bars(json) as progress:
         known = () if log else tuple(filter(None, [ledger_signer(settings, ledger).remembered()]))
         report = verify(
             connection, verifier, since=trusted, known=known, signatures=signatures, progress=progress
@@ -198,21 +196,3 @@ def _words(report: Report, halting: bool) -> Iterator[str]:
     yield "pass: the ledger is what was signed" if report.passed else f"FAIL: {report.found} findings"
     if halting:
         yield "the ledger is halted over this; `saraban-bus ledger resume` lifts that when it is whole again"
-
-
-@contextmanager
-def _shown(json: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Give what shows a bar for each kind of thing, on standard error and to people only."""
-    console = Console(stderr=True)
-    if json or not console.is_terminal:
-        yield lambda *_: None
-        return
-    bars: dict[str, TaskID] = {}
-    with Progress(console=console) as shown:
-
-        def progress(what: str, done: int, total: int) -> None:
-            if what not in bars:
-                bars[what] = shown.add_task(what, total=total)
-            shown.update(bars[what], completed=done, total=total)
-
-        yield progress

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, func, select
 from bus.documents.lifecycle import Deadline
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.ledger.agencies import waiting_by_agency
+from bus.ledger.bodies import with_bodies
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.directories import Directories
 from bus.ledger.duplicates import Group, duplicates
@@ -81,17 +82,19 @@ class Reader:
 
     def newest(self) -> Entry | None:
         """Return the newest entry, None in an empty ledger."""
-        text = self._current().scalar(select(entries.c.body).order_by(entries.c.seq.desc()).limit(1))
-        return Entry(json.loads(text)) if text else None
+        return self._entry(select(entries.c.body).order_by(entries.c.seq.desc()))
 
     def entry_at(self, seq: int) -> Entry | None:
-        text = self._current().scalar(select(entries.c.body).where(entries.c.seq == seq))
-        return Entry(json.loads(text)) if text else None
+        return self._entry(select(entries.c.body).where(entries.c.seq == seq))
 
     def latest(self, kind: Kind) -> Entry | None:
         """Return the newest entry of a kind."""
-        query = select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc()).limit(1)
-        text = self._current().scalar(query)
+        return self._entry(
+            select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc())
+        )
+
+    def _entry(self, query: Select[Any]) -> Entry | None:
+        text = self._current().scalar(query.limit(1))
         return Entry(json.loads(text)) if text else None
 
     def latest_seq(self, kind: Kind) -> int:
@@ -293,8 +296,4 @@ class Reader:
 
     def consignments(self, keys: Sequence[tuple[AgencyCode, int]]) -> list[Consignment]:
         """Return the consignments under these (agency, number) pairs with their bytes, in order per agency."""
-        joined = consignments.join(documents, consignments.c.document == documents.c.sha256)
-        these = rows_in(self._connection, (consignments.c.agency, consignments.c.number), keys)
-        query = select(consignments, documents.c.bytes).select_from(joined).where(these)
-        found = self._current().execute(query.order_by(consignments.c.agency, consignments.c.number))
-        return [Consignment.of(row) for row in found]
+        return with_bodies(self._current(), keys)

@@ -79,7 +79,7 @@ class Consignment:
     """Whether it was confirmed before and is only said again."""
 
     @classmethod
-    def of(cls, row: Any) -> Self:
-        """Return a row of the consignments, beside the bytes of its document, as a value."""
+    def of(cls, row: Any, body: bytes) -> Self:
+        """Return a row of the consignments with the bytes of its document as a value."""
         named = {name: getattr(row, name) for name in ("agency", "number", "entry", "letter", "type")}
-        return cls(**named, headers=json.loads(row.headers), body=bytes(row.bytes))
+        return cls(**named, headers=json.loads(row.headers), body=body)

@@ -18,12 +18,14 @@ from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment
 from bus.ledger.rows_in import rows_in
-from bus.ledger.tables import consignments, pending
+from bus.ledger.tables import consignments, documents, pending
 from bus.thai import now
 
 T = TypeVar("T")
 LONGEST_LEASE = timedelta(minutes=5)
 """Longer than any lease lasts, by clocks that differ as those of routers may."""
+MOST_BYTES = 32 * 1024 * 1024
+"""Bytes of different documents that one lease brings into memory."""
 AT_ONCE = 500
 """How many (agency, number) pairs one statement names: databases bound the parameters of a statement."""
 
@@ -67,7 +69,7 @@ def lease_some(
     )
     repeats = {(row.agency, row.number): row.repeat for row in rows}
     found: list[Consignment] = []
-    for some in batched(sorted(repeats), AT_ONCE):
+    for some in batched(_within(connection, sorted(repeats)), AT_ONCE):
         ours = update(pending).values(leased_by=lease.router, leased_until=timestamp(lease.until))
         connection.execute(ours.where(rows_in(connection, key, some)))
         found.extend(
@@ -75,6 +77,30 @@ def lease_some(
             for one in Reader(connection).consignments(some)
         )
     return found
+
+
+def _within(connection: Connection, keys: Sequence[tuple[AgencyCode, int]]) -> list[tuple[AgencyCode, int]]:
+    """Return as many of these as have documents of `MOST_BYTES` together, one that many share counted once."""
+    sizes: dict[tuple[AgencyCode, int], tuple[bytes, int]] = {}
+    for some in batched(keys, AT_ONCE):
+        joined = consignments.join(documents, consignments.c.document == documents.c.sha256)
+        size = func.length(documents.c.bytes)
+        query = select(consignments.c.agency, consignments.c.number, documents.c.sha256, size)
+        these = rows_in(connection, (consignments.c.agency, consignments.c.number), some)
+        for agency, number, sha256, length in connection.execute(query.select_from(joined).where(these)):
+            sizes[agency, number] = (sha256, length)
+    kept: list[tuple[AgencyCode, int]] = []
+    counted: set[bytes] = set()
+    left = MOST_BYTES
+    for key in keys:
+        sha256, length = sizes.get(key, (b"", 0))
+        if sha256 not in counted:
+            if kept and length > left:
+                continue
+            counted.add(sha256)
+            left -= length
+        kept.append(key)
+    return kept
 
 
 def hold(connection: Connection, suspended: Sequence[AgencyCode]) -> list[AgencyCode]:

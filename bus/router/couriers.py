@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from bus.broker import topology
+from bus.broker.messages import Outgoing
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
@@ -13,6 +15,7 @@ from bus.ledger.store import Writer
 from bus.retry import CONSIGN
 
 OUTSTANDING = 32
+_CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
 LANES = 256
 """Channels for closed circuits, and as many for open ones; a broker allows 2047 on a connection."""
 
@@ -47,6 +50,25 @@ class Courier:
     def free_slots(self) -> int:
         # A circuit that was open is tried with one publish, not with a window of them.
         return (1 if self.failures else OUTSTANDING) - len(self.in_flight)
+
+
+def message_of(consignment: Consignment, head: str | None) -> Outgoing:
+    """Return the consignment with the newest head of the ledger, for the recipient to hold against the next."""
+    return Outgoing(
+        exchange=topology.DELIVER,
+        routing_key=consignment.agency,
+        body=consignment.body,
+        message_id=f"{consignment.agency}-{consignment.number}",
+        type=consignment.type,
+        headers={**consignment.headers, "checkpoint": head} if head else consignment.headers,
+        content_type=_CONTENT_TYPES.get(consignment.type, "application/xml"),
+    )
+
+
+def record_too_large(writer: Writer, consignment: Consignment) -> None:
+    """Strike off what the broker can never take; entered once, also if it is asked for again."""
+    if writer.strike_off(consignment.agency, consignment.number):
+        record_failure(writer, consignment, "too-large")
 
 
 def record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:

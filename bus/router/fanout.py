@@ -14,9 +14,8 @@ import random
 from collections.abc import Callable, Iterable
 
 from bus import logs
-from bus.broker import topology
 from bus.broker.link import Link
-from bus.broker.messages import Closed, Nacked, Outgoing, Returned, Unconfirmed
+from bus.broker.messages import Closed, Nacked, Returned, Unconfirmed
 from bus.errors import Transient
 from bus.failpoints import reached
 from bus.identifiers import AgencyCode
@@ -27,15 +26,16 @@ from bus.ledger.work import Lease
 from bus.process import either
 from bus.retry import CONSIGN
 from bus.router.alarms import Alarms
+from bus.router.budget import MOST_IN_MEMORY, Bodies, OnTheWay
 from bus.router.confirmations import Confirmations
-from bus.router.couriers import LANES, OUTSTANDING, Courier, record_failure
+from bus.router.couriers import LANES, OUTSTANDING, Courier, message_of, record_failure, record_too_large
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
 _CONFIRM_WITHIN = 20.0
 _MOST_WAITING, _MOST_WAITING_IN_ALL = 256, 2_000
-"""Consignments kept in memory for one agency and for all: a broker that takes nothing must not fill the memory."""
-_CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
+"""Consignments kept in memory for one agency and for all (budget.py limits their bytes): a broker that takes nothing
+must not fill the memory."""
 _log = logs.get("fanout")
 
 
@@ -50,6 +50,7 @@ class Fanout:
         *,
         router: str,
         alarms: Alarms,
+        most_bytes: int = 2 * 1024 * 1024,
         head: Callable[[], str | None] = lambda: None,
         on_trouble: Callable[[AgencyCode, str], None] = lambda agency, reason: None,
     ) -> None:
@@ -58,6 +59,8 @@ class Fanout:
         self._appends = appends
         self._router = router
         self._alarms = alarms
+        self._most_bytes = most_bytes
+        """What the broker takes in one message (its `max_message_size`)."""
         self._head = head
         self._on_trouble = on_trouble
         self._couriers: dict[AgencyCode, Courier] = {}
@@ -65,6 +68,8 @@ class Fanout:
         self._kick = asyncio.Event()
         self._confirmations = Confirmations(appends, alarms, self._kick.set)
         self._waiting = 0
+        self._bodies = Bodies()
+        self._on_the_way = OnTheWay()
         self._cut_off: dict[AgencyCode, Courier] = {}
         """Who was being published to when the link was lost: all go on at once when it is back."""
         self._returning: asyncio.Task[None] | None = None
@@ -88,12 +93,25 @@ class Fanout:
         """Publish consignments that this router has just committed and leased."""
         for consignment in consignments:
             courier = self._courier(consignment.agency)
-            if len(courier.waiting) < _MOST_WAITING and self._waiting < _MOST_WAITING_IN_ALL:
+            if len(consignment.body) > self._most_bytes:
+                self._give_up(consignment)
+            elif len(courier.waiting) < _MOST_WAITING and self._fits():
                 courier.waiting.append(consignment)
                 self._waiting += 1
+                self._bodies.add(consignment.body)
             else:
                 courier.behind = True
             self._start(courier)
+
+    def _fits(self) -> bool:
+        return self._waiting < _MOST_WAITING_IN_ALL and self._bodies.size < MOST_IN_MEMORY
+
+    def _give_up(self, consignment: Consignment) -> None:
+        """Enter what the broker can never take, once; to publish it would close the channel that others use."""
+        agency, number, size = consignment.agency, consignment.number, len(consignment.body)
+        self._alarms.ring("consignment-too-large", agency=agency, consignment=number, bytes=size)
+        given_up = self._appends.submit(lambda writer: record_too_large(writer, consignment))
+        self._alarms.watch(given_up, "record what is too large")
 
     def sweep_now(self) -> None:
         """Look for pending consignments without waiting for the next sweep."""
@@ -154,6 +172,8 @@ class Fanout:
     def _drop(self, courier: Courier) -> None:
         """Keep no more of a courier's consignments in memory: they stay pending."""
         self._waiting -= len(courier.waiting)
+        for consignment in courier.waiting:
+            self._bodies.remove(consignment.body)
         courier.behind = courier.behind or bool(courier.waiting)
         courier.waiting.clear()
 
@@ -164,9 +184,14 @@ class Fanout:
         if courier.resume_at > asyncio.get_running_loop().time():
             return
         while courier.waiting and courier.free_slots > 0:
-            consignment = courier.waiting.popleft()
+            consignment = courier.waiting[0]
+            if not self._on_the_way.take(courier, len(consignment.body)):
+                return
+            courier.waiting.popleft()
             self._waiting -= 1
+            self._bodies.remove(consignment.body)
             if consignment.number in courier.in_flight:
+                self._go_on(consignment)
                 continue
             courier.in_flight.add(consignment.number)
             task = asyncio.create_task(self._publish(courier, consignment))
@@ -177,7 +202,9 @@ class Fanout:
         reached("router.before-publish")
         connection, begun, lane = self._link.connections, courier.rounds, courier.lane
         try:
-            await self._link.publish(self._message(consignment), deadline=_CONFIRM_WITHIN, lane=lane)
+            await self._link.publish(
+                message_of(consignment, self._head()), deadline=_CONFIRM_WITHIN, lane=lane
+            )
         except Transient as failure:
             self._put_back(courier, consignment)
             if isinstance(failure, Unconfirmed) and self._link_failed(connection):
@@ -195,6 +222,7 @@ class Fanout:
             return
         finally:
             courier.in_flight.discard(consignment.number)
+            self._go_on(consignment)
         reached("router.after-confirm")
         if courier.failures and courier.rounds == begun:
             courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.backoff()
@@ -205,22 +233,15 @@ class Fanout:
         if not courier.busy and (courier.behind or self._more):
             self._kick.set()
 
-    def _message(self, consignment: Consignment) -> Outgoing:
-        """The consignment with the newest head of the ledger, for the recipient to hold against the next."""
-        head = self._head()
-        return Outgoing(
-            exchange=topology.DELIVER,
-            routing_key=consignment.agency,
-            body=consignment.body,
-            message_id=f"{consignment.agency}-{consignment.number}",
-            type=consignment.type,
-            headers={**consignment.headers, "checkpoint": head} if head else consignment.headers,
-            content_type=_CONTENT_TYPES.get(consignment.type, "application/xml"),
-        )
+    def _go_on(self, done: Consignment) -> None:
+        """Have the next courier go on that waited for room on the way."""
+        if courier := self._on_the_way.give_back(len(done.body)):
+            self._start(courier)
 
     def _put_back(self, courier: Courier, consignment: Consignment) -> None:
         courier.waiting.appendleft(consignment)
         self._waiting += 1
+        self._bodies.add(consignment.body)
         if len(courier.waiting) > OUTSTANDING * 2:
             self._drop(courier)
 

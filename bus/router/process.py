@@ -89,7 +89,7 @@ class _Parts:
         self.appends = GroupCommit(ledger)
         self.shares = Shares(_share(settings.shares))
         self.answers = Answers(seal, load_codes(settings.codes.folder))
-        self.fanout = self._fanout()
+        self.fanout = self._fanout(settings.broker.max_message_bytes)
         self.intake = self._processor(settings, depot)
         limits = Limits(settings.router.batch, settings.router.prefetch)
         self.consumer = Consumer(self.intake, self.shares, limits)
@@ -105,13 +105,14 @@ class _Parts:
         self._add_metrics()
         self.readiness = Readiness("router", self._causes(), self.metrics.registry)
 
-    def _fanout(self) -> Fanout:
+    def _fanout(self, most_bytes: int) -> Fanout:
         return Fanout(
             self.outlet,
             self.ledger,
             self.appends,
             router=self.name,
             alarms=self.alarms,
+            most_bytes=most_bytes,
             head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
             on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
         )

@@ -69,6 +69,8 @@ class Broker(BrokerAccess):
     """That user's password, by the environment only."""
     monitor_password_file: Path | None = None
     """A file with that user's password; when not set, that of `topology apply` in `passwords_folder`."""
+    max_message_bytes: Annotated[int, Field(ge=65_536)] = 2 * 1024 * 1024
+    """The broker's `max_message_size`: what is larger is an alarm, and is never published."""
     inbox_max_messages: Annotated[int, Field(ge=0)] = 100000
     """The most messages that an inbox takes, 0 for any number; what is more waits in the ledger."""
     inbox_max_bytes: Annotated[int, Field(ge=0)] = 10737418240

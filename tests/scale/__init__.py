@@ -1,0 +1,1 @@
+"""The bus at the size of a country."""
