@@ -4,7 +4,7 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos fuzz check bench lock clean
+.PHONY: help setup demo test chaos fuzz check bench scale lock clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: .setup-bench  ## measure; writes build/bench.json; ARGS name parts, for e
 
 fuzz: .setup-test  ## ask all checkers of a signature about some 80,000 changed documents (minutes)
 	@$(RUN) tests.fuzz $(ARGS)
+
+scale: .setup-bench  ## a country of agencies on a private broker, measured; AGENCIES=1500 makes it smaller
+	@AGENCIES=$(or $(AGENCIES),8000) $(RUN) tests.scale
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --universal --python-version 3.11 --all-extras --upgrade --generate-hashes --no-header \

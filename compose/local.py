@@ -77,7 +77,7 @@ class LocalBus:
 
     `directory` and `calendar` are the texts of the two files, the shipped examples if left out; `router`, `shares`,
     `depot` and `log` override settings of their sections, the last those of [ledger]; `witness_poll` is how often
-    adapters look at the log, in seconds.
+    adapters look at the log, in seconds; without `witnesses`, none has a key to cosign with.
     """
 
     def __init__(
@@ -94,6 +94,7 @@ class LocalBus:
         depot: Mapping[str, Any] | None = None,
         log: Mapping[str, Any] | None = None,
         witness_poll: float = 2.0,
+        witnesses: bool = True,
         inbox_max_length: int | None = None,
         inbox_max_bytes: int | None = None,
     ) -> None:
@@ -107,6 +108,7 @@ class LocalBus:
         self._depot = dict(depot or {})
         self._log = dict(log or {})
         self._witness_poll = witness_poll
+        self._witnesses = witnesses
         limits = {"inbox_max_length": inbox_max_length, "inbox_max_bytes": inbox_max_bytes}
         self._inbox_limits: dict[str, Any] = limits
         self._stack = ExitStack()
@@ -165,6 +167,8 @@ class LocalBus:
             make_key(self.log_key)
         log = log_key(self.log_key, ORIGIN).verifier
         (self.keys / "log.vkey").write_text(f"{log}\n", encoding="utf-8")
+        if not self._witnesses:
+            return
         for code in _inboxes(self.folder / "agencies.toml"):
             if not self.witness_key(code).exists():
                 make_key(self.witness_key(code))
@@ -195,7 +199,8 @@ class LocalBus:
         """Put the directory file in force, after replacing it by `text` if that is given."""
         if text is not None:
             (self.folder / "agencies.toml").write_text(text, encoding="utf-8")
-            self._name_witnesses()
+            if self._witnesses:
+                self._name_witnesses()
         ledger = Ledger(self.ledger_url)
         activate_directory(ledger, self.directory, self.seal("bus"), operator="compose")
         ledger.close()

@@ -72,13 +72,22 @@ def split_us(
 
 
 def in_process_us(
-    letters: Sequence[bytes], directory: Directory, calendar: Calendar, bus_seal: Seal, agency: AgencyCode
+    letters: Sequence[bytes],
+    directory: Directory,
+    calendar: Calendar,
+    bus_seal: Seal,
+    agency: AgencyCode,
+    before: Callable[[Ledger], object] = lambda ledger: None,
 ) -> dict[str, float]:
-    """Return the CPU per letter of all gates, of signing the acceptance, and of the ledger, in batches of 64."""
+    """Return the CPU per letter of all gates, of signing the acceptance, and of the ledger, in batches of 64.
+
+    `before` is what the ledger has been through by then.
+    """
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder) / 'ledger.db'}"
         ledger_schema.upgrade(url)
         ledger = Ledger(url)
+        before(ledger)
         activate_directory(ledger, directory, bus_seal, operator="bench")
         activate_calendar(ledger, calendar, operator="bench")
         rules = Rules(directory, calendar, load_codes(), Answers(bus_seal, load_codes()))

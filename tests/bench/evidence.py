@@ -83,7 +83,7 @@ def at_scale(folder: Path, url: str, wanted: int) -> dict[str, Any]:
         router.activate(rig.directory())
         activate_calendar(ledger, rig.calendar(), operator="bench")
         began = perf_counter()
-        _fill(ledger, wanted)
+        fill(ledger, wanted)
         filled = perf_counter() - began
         real = _real_letter(ledger, router)
         signer.sign()
@@ -146,7 +146,7 @@ def _bare_hashes(url: str) -> float:
 # ---- filling -------------------------------------------------------------------------------------------------------
 
 
-def _fill(ledger: Ledger, wanted: int) -> None:
+def fill(ledger: Ledger, wanted: int) -> None:
     count = wanted // PER_LETTER
     for start in range(0, count, 2_000):
         with ledger.append() as writer:

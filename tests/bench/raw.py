@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,3 +129,25 @@ async def _close(connection: Any) -> None:
     connection.add_on_close_callback(lambda *_: closed.set_result(None))
     connection.close()
     await closed
+
+
+async def raw_circular(url: str, exchange: str, keys: Sequence[str], body: bytes) -> float:
+    """Return in how many seconds one body is published to every key of an exchange and confirmed, all at once."""
+    connection = await _connect(url)
+    try:
+        channel, confirmed = await _channel(connection), _Confirmed()
+        done = asyncio.get_running_loop().create_future()
+
+        def answered(frame: Any) -> None:
+            confirmed.note(frame.method)
+            if confirmed.through == len(keys):
+                done.set_result(None)
+
+        await _call(channel.confirm_delivery, ack_nack_callback=answered)
+        started = time.perf_counter()
+        for key in keys:
+            channel.basic_publish(exchange, key, body, _PROPERTIES, mandatory=True)
+        await done
+        return time.perf_counter() - started
+    finally:
+        await _close(connection)
