@@ -87,10 +87,6 @@ class DepotClient:
         await self._insist(whole)
         return whole.content
 
-    async def ready(self) -> bool:
-        """Whether the depot says that it can work."""
-        return (await self.probe()).why is None
-
     async def probe(self) -> Probe:
         """Ask whether the depot can work, and what time it has."""
         asked = time.time()

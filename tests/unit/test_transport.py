@@ -144,7 +144,7 @@ async def _log() -> None:
 
 async def _depot() -> None:
     async with DepotClient(NOBODY, OPM, SEAL) as depot:
-        await depot.ready()
+        await depot.probe()
         raise Transient("asked")
 
 
