@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from bus.broker.admin import Management
 from bus.broker.inboxes import NEARLY_FULL, Inbox, inboxes
-from bus.cli.common import AsCsv, Config, opened, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
 from bus.cli.finding import head_of
 from bus.cli.output import About, Column, Row, exported, iso, joined, listed
 from bus.directory import Agency
@@ -55,11 +53,7 @@ class _Standing:
         return (-weight, self.oldest_waiting is None, self.oldest_waiting or "", self.agency.code)
 
 
-def agencies(
-    config: Config = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    as_csv: AsCsv = False,
-) -> None:
+def agencies(config: Config = None, json: Json = False, as_csv: AsCsv = False) -> None:
     """Show how each agency's adapter does: its queue, when it last sent something, and what has waited since when."""
     settings = settings_of(config)
     try:

@@ -30,6 +30,8 @@ Auditor = Annotated[
     ),
 ]
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 AsCsv = Annotated[
     bool, typer.Option("--csv", help="Print CSV for a spreadsheet; below the rows it says what was asked.")
 ]

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
+from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
 from bus.cli.letters import in_batches, letters_named, row_of, state_of, summary_of
 from bus.cli.letters import words_of as sought
 from bus.cli.output import About, Column, Row, day, exported, iso, joined, listed, moment
@@ -51,7 +51,7 @@ _NAMED = (
 
 def find(
     config: Config = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     as_csv: AsCsv = False,
     number: Annotated[str | None, typer.Option(help="Letter number, Thai or Arabic digits.")] = None,
     sender: Annotated[

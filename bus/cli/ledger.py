@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking, proving, reports
-from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
+from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
 from bus.cli.finding import by_recipient, columns_by_recipient, find, head_of
 from bus.cli.letters import MOST_NUMBER, letters_named, row_of, state_of
 from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
@@ -36,7 +36,6 @@ proving.add_to(app)
 reports.add_to(app)
 app.command("find")(find)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
 _PAGE = 500
 _SQLITE_FILE = "sqlite:///"

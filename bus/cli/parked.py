@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Config, opened, operator, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, opened, operator, say, settings_of
 from bus.cli.finding import head_of
 from bus.cli.letters import MOST_NUMBER
 from bus.cli.output import About, Column, exported, listed, moment
@@ -22,7 +22,6 @@ app = typer.Typer(
     no_args_is_help=True, help="Submissions that met a fault of the bus: kept whole until replayed."
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Number = Annotated[int, typer.Argument(min=1, max=MOST_NUMBER, help="The ledger number of the parked entry.")]
 
 

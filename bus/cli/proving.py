@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from bus.cli.common import Config, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, opened, operator, say, settings_of
 from bus.cli.letters import ledger_number
 from bus.documents.notes import log_key
 from bus.errors import Misconfigured, Problem
@@ -33,7 +33,6 @@ from bus.settings import BusSettings
 from bus.thai import normalise_number, now
 from bus.verifier.notes import Unreadable, VerifierKey, read_checkpoint, read_note
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _FIRST_HEAD_WITHIN = timedelta(minutes=5)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Config, opened, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
 from bus.cli.finding import head_of, letter_columns
 from bus.cli.letters import finite, letters_named, row_of
 from bus.cli.output import About, Column, Row, day, exported, joined, listed, moment
@@ -22,7 +22,6 @@ from bus.ledger.reading import Reader
 from bus.ledger.state import LetterState
 from bus.thai import now
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _PAGE = 500
 _LONGEST_HOURS = 24.0 * 366 * 100
 _MISSING = {
