@@ -166,15 +166,12 @@ def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
 
 def _print(row: LetterRow, state: LetterState, entries: list[Entry], names: Names) -> None:
     title = f"{row.number or '(no number)'}  {row.letter_id}  from {names.short(row.sender)}, dated {day(row.dated)}"
-    listed(title, _recipient_columns(names), ({"recipient": code, **one} for code, one in _recipients(state)))
+    recipients = ({"recipient": code, **one} for code, one in state_of(state)["recipients"].items())
+    listed(title, _recipient_columns(names), recipients)
     silent = joined(map(names.short, state.unacknowledged)) or "nobody"
     heading = f"{'entry':>7}  {'entered':<23}  {'kind':<18} {'whose':<10}  said"
     lines = map(printable, map(_line, entries))
     say({}, json=False, words=["", f"has not acknowledged: {silent}", "", heading, *lines, ""])
-
-
-def _recipients(state: LetterState) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from state_of(state)["recipients"].items()
 
 
 def _recipient_columns(names: Names) -> list[Column]:
