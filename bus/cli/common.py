@@ -47,11 +47,8 @@ def settings_of(config: Path | None) -> BusSettings:
 def opened(settings: BusSettings) -> Iterator[Ledger]:
     """Give the ledger of these settings. Raises Misconfigured when its schema is not the newest."""
     schema.check(settings.ledger.address())
-    ledger = Ledger(settings.ledger.address())
-    try:
+    with Ledger(settings.ledger.address()) as ledger:
         yield ledger
-    finally:
-        ledger.close()
 
 
 def operator() -> str:

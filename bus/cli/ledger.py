@@ -62,12 +62,8 @@ def init(
 
 def _require_no_heads(url: str, key: Path) -> None:
     """Raise Misconfigured where heads were signed with a key that is not here: another one would never be believed."""
-    ledger = Ledger(url)
-    try:
-        with ledger.read() as reader:
-            signed = reader.heads.newest() is not None
-    finally:
-        ledger.close()
+    with Ledger(url) as ledger, ledger.read() as reader:
+        signed = reader.heads.newest() is not None
     if signed:
         wrong = "is missing, and this ledger has heads that were signed with it"
         fix = "Bring the key to this machine; a new one would not be believed."

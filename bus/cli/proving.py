@@ -128,11 +128,8 @@ def _set(config: Path | None, halted: bool, reason: str) -> None:
 def _halt(settings: BusSettings, report: Report) -> None:
     first = report.findings[0]
     reason = f"{first.code} at {first.where}; {report.found} findings in all"
-    ledger = Ledger(settings.ledger.address())
-    try:
+    with Ledger(settings.ledger.address()) as ledger:
         halt.set_halted(ledger.engine, True, operator=operator(), reason=reason)
-    finally:
-        ledger.close()
 
 
 def _verifier(settings: BusSettings, text: str | None) -> VerifierKey:
