@@ -25,7 +25,6 @@ from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import NoticeRow, Notices, record
 from adapters.mailbox.outbox import Outbox
 from adapters.mailbox.properties import Properties
-from adapters.mailbox.restoring import Restoring
 from adapters.mailbox.states import RecipientState, fold, views_of
 from bus.directory import Directory
 from bus.documents.letter import Letter
@@ -45,7 +44,6 @@ class Mailbox:
         self.outbox = Outbox(self._database, self.store)
         self.arrivals = Arrivals(self._database)
         self.inbox = Inbox(self._database)
-        self.restoring = Restoring(self._database)
         self.notices = Notices(self._database)
         self.news = Newsfeed(self._database)
         self.directories = Directories(self._database)
