@@ -12,7 +12,6 @@ from bus.cli.common import AsCsv, Config, Json, opened, operator, say, settings_
 from bus.cli.finding import head_of
 from bus.cli.letters import MOST_NUMBER
 from bus.cli.output import About, Column, exported, listed, moment
-from bus.directory import Names
 from bus.exits import NEGATIVE, complain
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
@@ -34,18 +33,17 @@ def list_parked(config: Config = None, json: Json = False, as_csv: AsCsv = False
     if json:
         say({"parked": rows}, json=True, words=())
     elif as_csv:
-        exported(_columns(names), rows, About({"parked": "all"}, head))
+        exported(_COLUMNS, rows, About({"parked": "all"}, head), names)
     else:
-        listed(f"{len(rows)} parked", _columns(names), rows)
+        listed(f"{len(rows)} parked", _COLUMNS, rows, names)
 
 
-def _columns(names: Names) -> list[Column]:
-    return [
-        Column("seq", "entry", "ลำดับในบัญชี", plain=True),
-        Column("at", "since", "พักไว้เมื่อ", moment),
-        Column("agency", "agency", "หน่วยงาน", names.short),
-        Column("rawSha256", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่งมา"),
-    ]
+_COLUMNS = (
+    Column("seq", "entry", "ลำดับในบัญชี", plain=True),
+    Column("at", "since", "พักไว้เมื่อ", moment),
+    Column("agency", "agency", "หน่วยงาน", who="short"),
+    Column("rawSha256", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่งมา"),
+)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 
 from bus.cli import asking
 from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
-from bus.cli.finding import head_of, letter_columns
+from bus.cli.finding import LETTER_COLUMNS, head_of
 from bus.cli.letters import finite, letters_named, row_of
 from bus.cli.output import About, Column, Row, day, exported, joined, listed, moment
 from bus.cli.report_rows import REPORTS
@@ -86,11 +86,11 @@ def outstanding(
             for each in silent
         )
         columns = [
-            *letter_columns(names),
-            Column("recipient", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", names.full),
+            *LETTER_COLUMNS,
+            Column("recipient", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", who="full"),
             Column("missing", "what is missing", "สิ่งที่ยังขาด", lambda what: "{} ({})".format(*_MISSING[what])),
         ]
-        exported(columns, rows, About(query, about))
+        exported(columns, rows, About(query, about), names)
     else:
         title = f"{len(found)} letters that somebody has not acknowledged"
         listed(title, _columns(names), found, none="nobody is outstanding")
@@ -166,13 +166,12 @@ def report(
         rows = list(chosen.rows(reader, only))
         head, about = reader.head(), head_of(reader)
     query = {"report": name} | ({"letter": letter} if letter else {})
-    columns = chosen.columns(names)
     if json:
         say({**query, "head": head, "count": len(rows), "rows": rows}, json=True, words=())
     elif as_csv:
-        exported(columns, _spread(rows, chosen.spread), About(query, about))
+        exported(chosen.columns, _spread(rows, chosen.spread), About(query, about), names)
     else:
-        listed(f"{name}: {len(rows)}", columns, rows)
+        listed(f"{name}: {len(rows)}", chosen.columns, rows, names)
 
 
 def _letters(reader: Reader, name: str) -> frozenset[int]:
