@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Self
 
 import anyio
@@ -88,10 +87,6 @@ class DepotClient:
         await self._insist(whole)
         return whole.content
 
-    async def ready(self) -> bool:
-        """Whether the depot says that it can work."""
-        return (await self.probe()).why is None
-
     async def probe(self) -> Probe:
         """Ask whether the depot can work, and what time it has."""
         asked = time.time()
@@ -146,9 +141,7 @@ class DepotClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
 
 

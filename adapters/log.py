@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64decode
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -53,7 +52,5 @@ class LogClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()

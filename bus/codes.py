@@ -52,16 +52,8 @@ class EventName(Code):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal(Code):
-    """Why a submission is refused, and what its sender can do."""
-
-    advice_th: str
-    advice_en: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConditionWords(Code):
-    """What keeps an adapter from working, and what can be done about it."""
+class Advised(Code):
+    """Why a submission is refused, or what keeps an adapter from working, and what can be done about it."""
 
     advice_th: str
     advice_en: str
@@ -77,11 +69,11 @@ class Codes:
     relations: Mapping[str, Code]
     media_types: Mapping[str, MediaType]
     events: Mapping[str, EventName]
-    refusals: Mapping[str, Refusal]
+    refusals: Mapping[str, Advised]
     clerk_reasons: Mapping[str, Code]
-    conditions: Mapping[str, ConditionWords]
+    conditions: Mapping[str, Advised]
 
-    def refusal(self, code: RefusalCode) -> Refusal:
+    def refusal(self, code: RefusalCode) -> Advised:
         """The words for a refusal."""
         return self.refusals[code.value]
 
@@ -128,9 +120,9 @@ def _load(folder: Path) -> Codes:
         relations=listed("relations", _WORD, _code),
         media_types=listed("media_types", _MEDIA, _media_type),
         events=listed("events", _WORD, _event),
-        refusals=listed("refusals", _WORD, _refusal, must=RefusalCode),
+        refusals=listed("refusals", _WORD, _advised, must=RefusalCode),
         clerk_reasons=listed("clerk_reasons", _WORD, _code),
-        conditions=listed("conditions", _WORD, _condition),
+        conditions=listed("conditions", _WORD, _advised),
     )
     if problems:
         raise Misconfigured(*problems)
@@ -179,16 +171,8 @@ def _event(value: str, entry: Table) -> EventName:
     return EventName(**_names(value, entry), etsi=etsi)
 
 
-def _refusal(value: str, entry: Table) -> Refusal:
-    return Refusal(
-        **_names(value, entry),
-        advice_th=entry.text("advice_th", meant="in Thai, what the sender can do"),
-        advice_en=entry.text("advice_en", meant="in English, what the sender can do"),
-    )
-
-
-def _condition(value: str, entry: Table) -> ConditionWords:
-    return ConditionWords(
+def _advised(value: str, entry: Table) -> Advised:
+    return Advised(
         **_names(value, entry),
         advice_th=entry.text("advice_th", meant="in Thai, what can be done"),
         advice_en=entry.text("advice_en", meant="in English, what can be done"),

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date, datetime, timedelta, timezone
-from typing import Final, Literal
-
-Digits = Literal["arabic", "thai"]
+from typing import Final
 
 BANGKOK: Final = timezone(timedelta(hours=7))
 """Thailand's time; it has had no other offset since 1920, so no time-zone database is needed."""
@@ -41,7 +39,6 @@ _MONTH_OF: Final = {
 }
 _THAI_DIGIT: Final = re.compile("[๐-๙]")
 _DIGITS_APART: Final = ord("๐") - ord("0")
-_TO_THAI: Final = str.maketrans("0123456789", "๐๑๒๓๔๕๖๗๘๙")
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
 )
@@ -79,17 +76,12 @@ def to_gregorian(year: int) -> int:
     return year - BUDDHIST_OFFSET
 
 
-def thai_digits(text: str) -> str:
-    """The text with its Arabic digits written in Thai."""
-    return text.translate(_TO_THAI)
-
-
 def arabic_digits(text: str) -> str:
     """The text with its Thai digits written in Arabic."""
     return _THAI_DIGIT.sub(lambda digit: chr(ord(digit[0]) - _DIGITS_APART), text)
 
 
-def thai_date(value: date, *, digits: Digits = "arabic", short: bool = False) -> str:
+def thai_date(value: date, *, short: bool = False) -> str:
     """A date as a letter shows it, `22 พฤศจิกายน 2569`; a moment is shown as the date that it has in Thailand.
 
     A date before 1941 is shown with its Gregorian year, marked as such (ค.ศ.). `short` abbreviates the month.
@@ -98,17 +90,13 @@ def thai_date(value: date, *, digits: Digits = "arabic", short: bool = False) ->
         value = _in_bangkok(value).date()
     early = value.year + BUDDHIST_OFFSET < FIRST_BUDDHIST_YEAR
     year = f"ค.ศ. {value.year}" if early else str(value.year + BUDDHIST_OFFSET)
-    shown = f"{value.day} {_MONTHS[value.month - 1][short]} {year}"
-    return thai_digits(shown) if digits == "thai" else shown
+    return f"{value.day} {_MONTHS[value.month - 1][short]} {year}"
 
 
-def thai_datetime(
-    moment: datetime, *, digits: Digits = "arabic", seconds: bool = False, short: bool = False
-) -> str:
+def thai_datetime(moment: datetime, *, seconds: bool = False, short: bool = False) -> str:
     """A moment in Thailand's time, `22 พฤศจิกายน 2569 14:05 น.`; ValueError for one without a time zone."""
     clock = f"{_in_bangkok(moment):{'%H:%M:%S' if seconds else '%H:%M'}}"
-    shown = f"{thai_date(moment, short=short)} {clock} น."
-    return thai_digits(shown) if digits == "thai" else shown
+    return f"{thai_date(moment, short=short)} {clock} น."
 
 
 def parse_date(text: str) -> date:

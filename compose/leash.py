@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from types import TracebackType
 
 # The watcher sleeps in `read` until the other end of the pipe closes: by `release`, which ends the watcher first, or
 # because the parent is no more.
@@ -34,7 +33,5 @@ class Leash:
     def __enter__(self) -> Leash:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()

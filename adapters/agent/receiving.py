@@ -192,7 +192,7 @@ class Fetcher:
         with self._mailbox.transaction():
             for letter, files in complete:
                 if letter.state is InboxState.RESTORING:
-                    self._mailbox.restoring.complete(letter.id)  # the receipt was made when it was delivered
+                    self._mailbox.inbox.restored(letter.id)  # the receipt was made when it was delivered
                     continue
                 reached("adapter.before-receipt")
                 notice, reference = receipt(self._mailbox, letter)
@@ -247,7 +247,7 @@ class Fetcher:
         del self._refusals[letter.id]
         _LOG.warning("file-given-up", letter=letter.letter_id, refusals=refusals)
         if letter.state is InboxState.RESTORING:
-            await to_thread(self._mailbox.restoring.give_up, letter.id, str(reason))
+            await to_thread(self._mailbox.inbox.lost, letter.id, str(reason))
             return
         notice, reference = failure(
             self._mailbox, letter.letter_id, letter.digest, RefusalCode.FILE_MISSING, str(reason)

@@ -31,7 +31,8 @@ from bus.directory import BUS, PinnedCertificate
 from bus.directory.statement import Statement, read_statement
 from bus.documents import schema
 from bus.documents.letter import Letter
-from bus.documents.notice import Event, Notice
+from bus.documents.lifecycle import PASSED
+from bus.documents.notice import Notice
 from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
@@ -41,7 +42,6 @@ from bus.logs import get, in_words
 from bus.thai import now
 
 _LOG = get(__name__)
-_OVERDUE = (Event.OVERDUE_RECEIPT, Event.OVERDUE_REGISTRATION)
 _UNREADABLE = "message.unreadable"
 _KEYS = (
     RefusalCode.KEY_UNKNOWN,
@@ -182,7 +182,7 @@ class Verifier:
         notice = stated.the_notice(self._verified(arrival, BUS))
         if notice.author != BUS:
             raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
-        if notice.event in _OVERDUE:
+        if notice.event in PASSED:
             letter = self._mailbox.sent_letter(as_letter_id(notice.letter_id), notice.letter_digest)
             if letter is None:
                 raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here")

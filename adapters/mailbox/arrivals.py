@@ -55,14 +55,11 @@ class Arrivals:
         Directories first, for they say whom to believe; the rest in order of arrival.
         """
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
-        with self._database.reading() as connection:
-            rows = connection.execute(_WAITING, values).mappings()
-            return [_arrival(row) for row in rows]
+        return self._database.rows(_WAITING, _arrival, values)
 
     def next_due(self) -> float | None:
         """When the next one that was postponed is to be judged again (Unix time)."""
-        with self._database.reading() as connection:
-            return connection.execute(_NEXT_DUE).scalar()
+        return self._database.scalar(_NEXT_DUE)
 
     def postpone(self, arrival: int, *, next_attempt_at: float, reason: str) -> None:
         """Verify it again later."""
@@ -71,8 +68,7 @@ class Arrivals:
             "next_attempt_at": next_attempt_at,
             "reason": reason,
         }
-        with self._database.writing() as connection:
-            connection.execute(update(arrivals).where(arrivals.c.id == arrival).values(**values))
+        self._database.execute(update(arrivals).where(arrivals.c.id == arrival).values(**values))
 
     def quarantine(self, arrival: int, reason: str, detail: str) -> None:
         """Keep aside what cannot be understood or believed."""
@@ -98,23 +94,17 @@ class Arrivals:
         """Verify again the answers to these documents that could not be placed; give how many these are."""
         about = func.json_extract(arrivals.c.headers, "$.about")
         these = arrivals.c.state == ArrivalState.UNPLACED, about.in_(list(documents))
-        with self._database.writing() as connection:
-            changed = connection.execute(update(arrivals).where(*these).values(state=ArrivalState.STORED))
-        return changed.rowcount
+        return self._database.execute(update(arrivals).where(*these).values(state=ArrivalState.STORED))
 
     def directories_again(self) -> int:
         """Verify again every directory that has come, for none is held any more; give how many these are."""
         these = arrivals.c.type == DIRECTORY, arrivals.c.state != ArrivalState.STORED
-        with self._database.writing() as connection:
-            changed = connection.execute(update(arrivals).where(*these).values(state=ArrivalState.STORED))
-        return changed.rowcount
+        return self._database.execute(update(arrivals).where(*these).values(state=ArrivalState.STORED))
 
     def quarantined(self, limit: int = 1000) -> list[Arrival]:
         """What was kept aside, newest first."""
         query = select(arrivals).where(arrivals.c.state == ArrivalState.QUARANTINED)
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(arrivals.c.id.desc()).limit(limit)).mappings()
-            return [_arrival(row) for row in rows]
+        return self._database.rows(query.order_by(arrivals.c.id.desc()).limit(limit), _arrival)
 
     def disbelieved(self) -> bool:
         """Whether the signature of the bus itself has not held since a directory or verdict on which it did not."""
@@ -143,8 +133,7 @@ class Arrivals:
 
     def highest(self) -> int:
         """The highest consignment number that has arrived, 0 before the first."""
-        with self._database.reading() as connection:
-            return connection.execute(select(func.max(arrivals.c.consignment))).scalar() or 0
+        return self._database.scalar(select(func.max(arrivals.c.consignment))) or 0
 
     def complete_below(self, consignment: int) -> bool:
         """Whether every consignment before this one has arrived and nothing of the directory among them waits."""

@@ -7,10 +7,11 @@ that it finds each time; what it no longer finds has ended. The words are in `co
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects.sqlite import insert
 
 from adapters.mailbox.database import Database
 from adapters.mailbox.tables import conditions
@@ -97,19 +98,9 @@ class Conditions:
             lasting = {(each.code.value, each.about) for each in found}
             for code, about in known - lasting:
                 connection.execute(_END, {"of": source, "which": code, "what": about})
-            for each in found:
-                values = {"detail_th": each.detail_th, "detail_en": each.detail_en}
-                if (each.code.value, each.about) in known:
-                    named = {"of": source, "which": each.code, "what": each.about}
-                    connection.execute(_KEEP.values(**values), named)
-                else:
-                    row = {
-                        "source": source,
-                        "code": each.code,
-                        "about": each.about,
-                        "since": now().isoformat(),
-                    }
-                    connection.execute(_BEGIN, row | values)
+            began = {"source": source, "since": now().isoformat()}
+            if found:
+                connection.execute(_REPORT, [began | asdict(each) for each in found])
         self._reported[source] = found
         for code in sorted({code for code, _ in lasting - known}):
             _LOG.warning("condition-begun", condition=code)
@@ -139,11 +130,13 @@ def _encodable(finding: Finding) -> Finding:
 
 _OF_SOURCE = select(conditions.c.code, conditions.c.about).where(conditions.c.source == bindparam("source"))
 _ALL = select(conditions).order_by(conditions.c.since, conditions.c.source, conditions.c.about)
-_BEGIN = insert(conditions)
-_THIS = (
-    (conditions.c.source == bindparam("of"))
-    & (conditions.c.code == bindparam("which"))
-    & (conditions.c.about == bindparam("what"))
+_END = delete(conditions).where(
+    conditions.c.source == bindparam("of"),
+    conditions.c.code == bindparam("which"),
+    conditions.c.about == bindparam("what"),
 )
-_END = delete(conditions).where(_THIS)
-_KEEP = update(conditions).where(_THIS)
+_BEGIN = insert(conditions)
+_REPORT = _BEGIN.on_conflict_do_update(
+    index_elements=["source", "code", "about"],
+    set_={"detail_th": _BEGIN.excluded.detail_th, "detail_en": _BEGIN.excluded.detail_en},
+)

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, Executable, RowMapping, create_engine, event, insert, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox.tables import metadata, properties
@@ -26,6 +26,9 @@ from bus.faults import usable
 from bus.identifiers import AgencyCode
 from bus.thai import comparable
 
+T = TypeVar("T")
+Values = Mapping[str, Any] | None
+"""Of the parameters of a statement."""
 LAYOUT = "1"
 _BUSY_SECONDS = 20
 _LOCK_SECONDS = 0.25
@@ -112,6 +115,27 @@ class Database:
                 yield connection
             finally:
                 current.reading = None
+
+    def rows(self, query: Executable, of: Callable[[RowMapping], T], values: Values = None) -> list[T]:
+        """Everything that a question finds, each row as `of` makes it."""
+        with self.reading() as connection:
+            return [of(row) for row in connection.execute(query, values).mappings()]
+
+    def first(self, query: Executable, of: Callable[[RowMapping], T], values: Values = None) -> T | None:
+        """The first row that a question finds, as `of` makes it; None if it finds none."""
+        with self.reading() as connection:
+            found = connection.execute(query, values).mappings().first()
+            return of(found) if found else None
+
+    def scalar(self, query: Executable, values: Values = None) -> Any | None:
+        """The first value of the first row that a question finds; None if it finds none."""
+        with self.reading() as connection:
+            return connection.execute(query, values).scalar()
+
+    def execute(self, statement: Executable, values: Values = None) -> int:
+        """Write by one statement; give how many rows it has met."""
+        with self.writing() as connection:
+            return connection.execute(statement, values).rowcount
 
     def changed(self) -> int:
         """A number that differs from the one before if another process has committed since.

@@ -41,16 +41,11 @@ class SeenHeads:
 
     def newest(self) -> SeenHead | None:
         """The largest head that is believed."""
-        with self._database.reading() as connection:
-            row = connection.execute(select(seen_heads).order_by(seen_heads.c.size.desc()).limit(1))
-            found = row.mappings().first()
-        return _head(found) if found else None
+        return self._database.first(select(seen_heads).order_by(seen_heads.c.size.desc()).limit(1), _head)
 
     def of_size(self, size: int) -> SeenHead | None:
         """The believed head of exactly this size."""
-        with self._database.reading() as connection:
-            found = connection.execute(_OF_SIZE, {"size": size}).mappings().first()
-        return _head(found) if found else None
+        return self._database.first(_OF_SIZE, _head, {"size": size})
 
     def keep(self, size: int, root: bytes, note: str) -> None:
         """Believe a head from now on."""
@@ -71,9 +66,7 @@ class SeenHeads:
 
     def alarms(self) -> list[Alarm]:
         """All that was found to contradict what was believed, newest first."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(alarms).order_by(alarms.c.id.desc())).mappings()
-            return [Alarm(**{name: row[name] for name in Alarm.__slots__}) for row in rows]
+        return self._database.rows(select(alarms).order_by(alarms.c.id.desc()), _alarm)
 
     def arrived_with(self, after: int, limit: int = 500) -> list[tuple[int, str]]:
         """The next messages' row numbers, in order, and the headers that each came with (JSON)."""
@@ -84,6 +77,10 @@ class SeenHeads:
 
 def _head(row: RowMapping) -> SeenHead:
     return SeenHead(size=row["size"], root=bytes(row["root"]), note=row["note"], seen_at=row["seen_at"])
+
+
+def _alarm(row: RowMapping) -> Alarm:
+    return Alarm(**{name: row[name] for name in Alarm.__slots__})
 
 
 _OF_SIZE = select(seen_heads).where(seen_heads.c.size == bindparam("size"))

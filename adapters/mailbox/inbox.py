@@ -103,14 +103,11 @@ class Inbox:
     ) -> list[InboxLetter]:
         """Letters whose files are to be fetched now, except the rows in `but`; what a fast clock put off is due."""
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
-        with self._database.reading() as connection:
-            rows = connection.execute(_FETCHING, values).mappings()
-            return [_received(row) for row in rows]
+        return self._database.rows(_FETCHING, _received, values)
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next letter's files are to be fetched (Unix time), if any but the rows in `but` lacks some."""
-        with self._database.reading() as connection:
-            return connection.execute(_NEXT_DUE, {"but": list(but)}).scalar()
+        return self._database.scalar(_NEXT_DUE, {"but": list(but)})
 
     def files(self, row: int) -> list[InboxFile]:
         """The files of a letter, the main file first."""
@@ -126,13 +123,8 @@ class Inbox:
 
     def postpone(self, row: int, *, next_attempt_at: float, error: str) -> None:
         """Fetch the letter's files again later."""
-        values = {
-            "attempts": inbox.c.attempts + 1,
-            "next_attempt_at": next_attempt_at,
-            "last_error": error,
-        }
-        with self._database.writing() as connection:
-            connection.execute(update(inbox).where(inbox.c.id == row).values(**values))
+        values = {"attempts": inbox.c.attempts + 1, "next_attempt_at": next_attempt_at, "last_error": error}
+        self._database.execute(update(inbox).where(inbox.c.id == row).values(**values))
 
     def deliver(self, row: int, stored: Sequence[int], receipt: Notice, reference: str) -> None:
         """Call a letter delivered and put its receipt into the outbox, in one transaction.
@@ -158,6 +150,25 @@ class Inbox:
             conclude(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
             say(connection, failure, reference, content_key=reference)
 
+    def restore(self, row: int, reason: str) -> None:
+        """Have the files of a delivered letter fetched again that are not here; no second receipt comes of it."""
+        values = {"next_attempt_at": 0.0, "attempts": 0, "last_error": reason}
+        with self._database.writing():
+            self._pass(row, InboxState.DELIVERED, InboxState.RESTORING, **values)
+            self._database.added()
+
+    def restored(self, row: int) -> None:
+        """Say that all of them are durable here once more."""
+        self._pass(row, InboxState.RESTORING, InboxState.DELIVERED, last_error=None)
+
+    def lost(self, row: int, reason: str) -> None:
+        """Say that one of them cannot be had again."""
+        self._pass(row, InboxState.RESTORING, InboxState.INCOMPLETE, last_error=reason)
+
+    def _pass(self, row: int, before: InboxState, after: InboxState, **values: object) -> None:
+        change = update(inbox).where(inbox.c.id == row, inbox.c.state == before)
+        self._database.execute(change.values(state=after, **values))
+
     def get(self, row: int) -> InboxLetter:
         """The row of this number, which is there."""
         with self._database.reading() as connection:
@@ -172,9 +183,7 @@ class Inbox:
     def troubled(self, limit: int = 100) -> list[InboxLetter]:
         """Letters that are not delivered yet for some trouble, or failed, newest first."""
         query = select(inbox).where(inbox.c.state != InboxState.DELIVERED, inbox.c.last_error.is_not(None))
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(inbox.c.id.desc()).limit(limit)).mappings()
-            return [_received(row) for row in rows]
+        return self._database.rows(query.order_by(inbox.c.id.desc()).limit(limit), _received)
 
     def letters(
         self,
@@ -192,8 +201,7 @@ class Inbox:
             query = query.where(inbox.c.digest == digest)
         if number is not None:
             query = query.where(inbox.c.number_normal == normalise_number(number))
-        with self._database.reading() as connection:
-            return [_received(row) for row in connection.execute(query).mappings()]
+        return self._database.rows(query, _received)
 
 
 def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: ContentDigest) -> int:
@@ -233,12 +241,8 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: Conte
 def _finish(connection: Connection, row: int, state: InboxState, *, error: str | None) -> bool:
     """End the fetching of a letter, as news; False if it had ended before."""
     at = now().isoformat()
-    values = {
-        "row": row,
-        "to_state": state,
-        "at": at if state is InboxState.DELIVERED else None,
-        "error": error,
-    }
+    delivered = at if state is InboxState.DELIVERED else None
+    values = {"row": row, "to_state": state, "at": delivered, "error": error}
     changed = connection.execute(_FINISH, values)
     if changed.rowcount:
         connection.execute(_NEWS, {"kind": "letter", "inbox": row, "at": at})
@@ -284,14 +288,10 @@ _FILES = (
     .where(inbox_files.c.inbox.in_(bindparam("rows", expanding=True)))
     .order_by(inbox_files.c.inbox, inbox_files.c.position)
 )
+_OF_LETTER = inbox_files.c.inbox == bindparam("row")
 _STORED = (
     update(inbox_files)
-    .where(
-        inbox_files.c.inbox == bindparam("row"),
-        inbox_files.c.position.in_(bindparam("files", expanding=True)),
-    )
+    .where(_OF_LETTER, inbox_files.c.position.in_(bindparam("files", expanding=True)))
     .values(stored=True)
 )
-_MISSING = select(inbox_files.c.position).where(
-    inbox_files.c.inbox == bindparam("row"), inbox_files.c.stored.is_(False)
-)
+_MISSING = select(inbox_files.c.position).where(_OF_LETTER, inbox_files.c.stored.is_(False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import TracebackType
 
 from sqlalchemy import update
 
@@ -26,7 +25,6 @@ from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import NoticeRow, Notices, record
 from adapters.mailbox.outbox import Outbox
 from adapters.mailbox.properties import Properties
-from adapters.mailbox.restoring import Restoring
 from adapters.mailbox.states import RecipientState, fold, views_of
 from bus.directory import Directory
 from bus.documents.letter import Letter
@@ -46,7 +44,6 @@ class Mailbox:
         self.outbox = Outbox(self._database, self.store)
         self.arrivals = Arrivals(self._database)
         self.inbox = Inbox(self._database)
-        self.restoring = Restoring(self._database)
         self.notices = Notices(self._database)
         self.news = Newsfeed(self._database)
         self.directories = Directories(self._database)
@@ -57,9 +54,7 @@ class Mailbox:
     def __enter__(self) -> Mailbox:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

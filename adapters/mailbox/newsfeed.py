@@ -67,9 +67,7 @@ class Newsfeed:
 
     def after(self, item: int, limit: int) -> list[Item]:
         """The next items, in order."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_AFTER, {"item": item, "most": limit}).mappings().all()
-        return [_item(row) for row in rows]
+        return self._database.rows(_AFTER, _item, {"item": item, "most": limit})
 
     def bookmark(self, connector: str) -> Bookmark:
         """Where this connector stands."""
@@ -79,37 +77,30 @@ class Newsfeed:
 
     def prepared(self, connector: str, item: int, places: Sequence[str]) -> None:
         """Say that all up to an item is complete under temporary names, to be shown at `places` (no line breaks)."""
-        with self._database.writing() as connection:
-            connection.execute(
-                _PREPARED, {"connector": connector, "prepared": item, "place": "\n".join(places)}
-            )
+        self._database.execute(
+            _PREPARED, {"connector": connector, "prepared": item, "place": "\n".join(places)}
+        )
 
     def told(self, connector: str, item: int) -> None:
         """Say that all up to an item was shown."""
-        with self._database.writing() as connection:
-            connection.execute(_TOLD, {"connector": connector, "told": item})
+        self._database.execute(_TOLD, {"connector": connector, "told": item})
 
     def defer(self, connector: str, deferral: Deferral) -> None:
         """Have later items told before this one."""
-        with self._database.writing() as connection:
-            connection.execute(_DEFER, {"connector": connector, **asdict(deferral)})
+        self._database.execute(_DEFER, {"connector": connector, **asdict(deferral)})
 
     def deferred(self, connector: str, at: float) -> list[tuple[Item, int]]:
         """The items that were put off and are to be tried again now, each with the attempts made."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_DEFERRED, {"name": connector, "at": at}).mappings().all()
-        return [(_item(row), row["attempts"]) for row in rows]
+        values = {"name": connector, "at": at}
+        return self._database.rows(_DEFERRED, lambda row: (_item(row), row["attempts"]), values)
 
     def deferrals(self, connector: str) -> list[Deferral]:
         """Everything that was put off and is not told yet."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_DEFERRALS, {"name": connector}).mappings().all()
-        return [Deferral(**row) for row in rows]
+        return self._database.rows(_DEFERRALS, lambda row: Deferral(**row), {"name": connector})
 
     def no_longer_deferred(self, connector: str, item: int) -> None:
         """Say that an item that was put off was told."""
-        with self._database.writing() as connection:
-            connection.execute(_TOLD_LATE, {"name": connector, "which": item})
+        self._database.execute(_TOLD_LATE, {"name": connector, "which": item})
 
 
 def _item(row: RowMapping) -> Item:

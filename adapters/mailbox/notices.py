@@ -90,8 +90,7 @@ class Notices:
         query = _ABOUT if authors is None else _ABOUT_BY
         if authors is not None:
             keys["authors"] = list(authors)
-        with self._database.reading() as connection:
-            return _in_order([_row(row) for row in connection.execute(query, keys).mappings()])
+        return _in_order(self._database.rows(query, _row, keys))
 
     def get(self, row: int) -> NoticeRow:
         """The row of this number, which is there."""

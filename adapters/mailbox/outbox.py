@@ -153,26 +153,21 @@ class Outbox:
         What is due later than the longest pause was put off by a clock that was ahead, and is due now.
         """
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
-        with self._database.reading() as connection:
-            rows = connection.execute(DUE, values).mappings()
-            return [outgoing(row) for row in rows]
+        return self._database.rows(DUE, outgoing, values)
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next attempt falls due (Unix time), if anything but the rows in `but` is unanswered."""
-        with self._database.reading() as connection:
-            return connection.execute(NEXT_DUE, {"but": list(but)}).scalar()
+        return self._database.scalar(NEXT_DUE, {"but": list(but)})
 
     def reporting(self) -> bool:
         """Whether something that this adapter says about itself is on its way."""
         query = select(outbox.c.id).where(outbox.c.type == REPORT, outbox.c.state.in_(UNANSWERED))
-        with self._database.reading() as connection:
-            return connection.execute(query.limit(1)).first() is not None
+        return self._database.scalar(query.limit(1)) is not None
 
     def oldest(self, states: Collection[OutboxState]) -> str | None:
         """When the oldest of the documents in these states was put in, or refused before it was sent again."""
         since = func.max(outbox.c.created_at, func.coalesce(outbox.c.answered_at, ""))
-        with self._database.reading() as connection:
-            return connection.execute(select(func.min(since)).where(outbox.c.state.in_(states))).scalar()
+        return self._database.scalar(select(func.min(since)).where(outbox.c.state.in_(states)))
 
     def get(self, row: int) -> OutboxEntry:
         """The row of this number, which is there."""
@@ -181,9 +176,7 @@ class Outbox:
 
     def find(self, key: str) -> OutboxEntry | None:
         """The letter or notice with this reference or document id."""
-        with self._database.reading() as connection:
-            found = connection.execute(_FIND, {"key": key}).mappings().first()
-        return outgoing(found) if found else None
+        return self._database.first(_FIND, outgoing, {"key": key})
 
     def letter(
         self, *, letter_id: LetterId | None = None, reference: str | None = None
@@ -212,8 +205,7 @@ class Outbox:
         query = select(outbox).where(outbox.c.type == "letter").order_by(outbox.c.id.desc()).limit(limit)
         if number is not None:
             query = query.where(outbox.c.number_normal == normalise_number(number))
-        with self._database.reading() as connection:
-            return [outgoing(row) for row in connection.execute(query).mappings()]
+        return self._database.rows(query, outgoing)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many letters and notices there are in each state."""
@@ -232,9 +224,7 @@ class Outbox:
                 outbox.c.state.in_((OutboxState.REFUSED, OutboxState.PARKED)),
             )
         )
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(outbox.c.id.desc()).limit(limit)).mappings()
-            return [outgoing(row) for row in rows]
+        return self._database.rows(query.order_by(outbox.c.id.desc()).limit(limit), outgoing)
 
     def files(self, row: int) -> list[OutboxFile]:
         """The files of a letter, in order."""

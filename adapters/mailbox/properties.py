@@ -21,13 +21,11 @@ class Properties:
 
     def get(self, name: str) -> str | None:
         """The text under a name, None if there is none."""
-        with self._database.reading() as connection:
-            return connection.execute(_GET, {"name": name}).scalar()
+        return self._database.scalar(_GET, {"name": name})
 
     def set(self, name: str, value: str) -> None:
         """Put a text under a name."""
-        with self._database.writing() as connection:
-            connection.execute(_SET, {"name": name, "value": value})
+        self._database.execute(_SET, {"name": name, "value": value})
 
 
 _GET = select(properties.c.value).where(properties.c.name == bindparam("name"))

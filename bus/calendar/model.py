@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -69,11 +68,6 @@ class Calendar:
     closures: tuple[Closure, ...] = ()
     deadlines: Mapping[str, Deadline] = field(default_factory=dict)
     """By speed code."""
-
-    @cached_property
-    def digest(self) -> str:
-        """Lower-case hexadecimal SHA-256 of the canonical JSON."""
-        return hashlib.sha256(to_json(self)).hexdigest()
 
     def receipt_due(self, speed: str, start: datetime) -> datetime:
         """By when the machine's receipt is due, in Thailand's time; KeyError for an unknown speed."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from bus.broker.admin import Management
 from bus.broker.inboxes import NEARLY_FULL, Inbox, inboxes
-from bus.cli.common import AsCsv, Config, opened, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
 from bus.cli.finding import head_of
 from bus.cli.output import About, Column, Row, exported, iso, joined, listed
 from bus.directory import Agency
@@ -55,11 +53,7 @@ class _Standing:
         return (-weight, self.oldest_waiting is None, self.oldest_waiting or "", self.agency.code)
 
 
-def agencies(
-    config: Config = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    as_csv: AsCsv = False,
-) -> None:
+def agencies(config: Config = None, json: Json = False, as_csv: AsCsv = False) -> None:
     """Show how each agency's adapter does: its queue, when it last sent something, and what has waited since when."""
     settings = settings_of(config)
     try:
@@ -90,12 +84,12 @@ def agencies(
         say({"broker": away or "asked", "agencies": [_values(one) for one in found]}, json=True, words=())
         return
     if as_csv:
-        exported(_columns(), map(_row, found), About({"broker": away or "asked"}, head))
+        exported(_COLUMNS, map(_row, found), About({"broker": away or "asked"}, head))
         return
     if away:
         say({}, json=False, words=[f"the broker could not be asked: {away}"])
         say({}, json=False, words=[""])
-    listed(f"{len(found)} agencies", _columns(), map(_row, found))
+    listed(f"{len(found)} agencies", _COLUMNS, map(_row, found))
 
 
 def _queues(settings: BusSettings) -> dict[AgencyCode, Inbox]:
@@ -138,21 +132,20 @@ def _values(one: _Standing) -> dict[str, Any]:
     }
 
 
-def _columns() -> list[Column]:
-    return [
-        Column("code", "agency", "หน่วยงาน"),
-        Column("nameTh", "name", "ชื่อ"),
-        Column("trouble", "trouble", "สิ่งที่ควรดู", joined),
-        Column("messages", "in its queue", "อยู่ในตู้หนังสือ", plain=True),
-        Column("fill", "full", "เต็ม", "{:.0%}".format, plain=True),
-        Column("consumers", "adapter", "ระบบที่ต่ออยู่", plain=True),
-        Column("pending", "not in its queue yet", "ยังไม่ถึงตู้หนังสือ", plain=True),
-        Column("onHold", "on hold", "รอเพราะพักใช้งาน", plain=True),
-        Column("oldestWaiting", "oldest waiting", "รอนานที่สุดตั้งแต่", iso, plain=True),
-        Column("lastSubmission", "last submission", "ส่งล่าสุดเมื่อ", iso, plain=True),
-        Column("lastReceipt", "last receipt", "ตอบรับล่าสุดเมื่อ", iso, plain=True),
-        Column("reads", "reads", "รุ่นที่อ่านได้", joined),
-    ]
+_COLUMNS = (
+    Column("code", "agency", "หน่วยงาน"),
+    Column("nameTh", "name", "ชื่อ"),
+    Column("trouble", "trouble", "สิ่งที่ควรดู", joined),
+    Column("messages", "in its queue", "อยู่ในตู้หนังสือ", plain=True),
+    Column("fill", "full", "เต็ม", "{:.0%}".format, plain=True),
+    Column("consumers", "adapter", "ระบบที่ต่ออยู่", plain=True),
+    Column("pending", "not in its queue yet", "ยังไม่ถึงตู้หนังสือ", plain=True),
+    Column("onHold", "on hold", "รอเพราะพักใช้งาน", plain=True),
+    Column("oldestWaiting", "oldest waiting", "รอนานที่สุดตั้งแต่", iso, plain=True),
+    Column("lastSubmission", "last submission", "ส่งล่าสุดเมื่อ", iso, plain=True),
+    Column("lastReceipt", "last receipt", "ตอบรับล่าสุดเมื่อ", iso, plain=True),
+    Column("reads", "reads", "รุ่นที่อ่านได้", joined),
+)
 
 
 def _row(one: _Standing) -> Row:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bus.cli.common import Config, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, opened, operator, say, settings_of
 from bus.cli.evidence import gathered
 from bus.cli.letters import MOST_NUMBER, finite, letters_named
 from bus.depot.store import local_contents
@@ -24,7 +24,6 @@ from bus.settings import BusSettings
 from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, help="Grants by which auditors open letters; each is an entry.")
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _LONGEST_HOURS = 24.0 * 31
 
 

@@ -30,6 +30,8 @@ Auditor = Annotated[
     ),
 ]
 
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
 AsCsv = Annotated[
     bool, typer.Option("--csv", help="Print CSV for a spreadsheet; below the rows it says what was asked.")
 ]
@@ -45,11 +47,8 @@ def settings_of(config: Path | None) -> BusSettings:
 def opened(settings: BusSettings) -> Iterator[Ledger]:
     """Give the ledger of these settings. Raises Misconfigured when its schema is not the newest."""
     schema.check(settings.ledger.address())
-    ledger = Ledger(settings.ledger.address())
-    try:
+    with Ledger(settings.ledger.address()) as ledger:
         yield ledger
-    finally:
-        ledger.close()
 
 
 def operator() -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bus.cli import asking
-from bus.cli.common import Config, note_reading, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, note_reading, opened, operator, say, settings_of
 from bus.cli.letters import ledger_number, letters_named, paged, words_of
 from bus.depot.store import local_contents
 from bus.documents.seal import Seal
@@ -29,8 +29,6 @@ from bus.ledger.store import Ledger
 from bus.router.process import bus_seal, ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number, now
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def evidence(

@@ -14,11 +14,11 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
+from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
 from bus.cli.letters import in_batches, letters_named, row_of, state_of, summary_of
 from bus.cli.letters import words_of as sought
 from bus.cli.output import About, Column, Row, day, exported, iso, joined, listed, moment
-from bus.cli.unaccepted import all_values, as_rows, export_columns, find_unaccepted, print_listed
+from bus.cli.unaccepted import EXPORT_COLUMNS, all_values, as_rows, find_unaccepted, print_listed
 from bus.directory import Names
 from bus.evidence.words import DISPUTED, ROLES, words_of
 from bus.identifiers import AgencyCode, LetterId
@@ -51,7 +51,7 @@ _NAMED = (
 
 def find(
     config: Config = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
     as_csv: AsCsv = False,
     number: Annotated[str | None, typer.Option(help="Letter number, Thai or Arabic digits.")] = None,
     sender: Annotated[
@@ -149,12 +149,12 @@ def _show(result: _Result, names: Names, *, json: bool, as_csv: bool) -> None:
         answer = {"query": result.asked, "count": len(letters), "head": result.head, "letters": letters}
         say(answer | {"unaccepted": result.others}, json=True, words=())
     elif as_csv:
-        columns = [*columns_by_recipient(names), *export_columns()]
+        columns = [*COLUMNS_BY_RECIPIENT, *EXPORT_COLUMNS]
         rows = chain(by_recipient(result.letters), as_rows(result.others))
-        exported(columns, rows, About(result.asked, result.head))
+        exported(columns, rows, About(result.asked, result.head), names)
     else:
         shown = ({**row_of(row), "recipients": summary_of(one)} for row, one in result.letters)
-        listed(f"{len(result.letters)} letters", _columns(names), shown)
+        listed(f"{len(result.letters)} letters", _COLUMNS, shown, names)
         print_listed(result.others, names)
 
 
@@ -202,49 +202,46 @@ def head_of(reader: Reader) -> dict[str, Any]:
     }
 
 
-def _columns(names: Names) -> list[Column]:
-    return [
-        Column("letter", "entry", "ลำดับในบัญชี", plain=True),
-        Column("number", "number", "ที่"),
-        Column("dated", "dated", "ลงวันที่ พ.ศ.", day),
-        Column("sender", "from", "จาก", names.short),
-        Column("subject", "subject", "เรื่อง"),
-        Column("letterId", "LetterID", "รหัสหนังสือ"),
-        Column("recipients", "recipients", "ผู้รับ"),
-    ]
+_COLUMNS = (
+    Column("letter", "entry", "ลำดับในบัญชี", plain=True),
+    Column("number", "number", "ที่"),
+    Column("dated", "dated", "ลงวันที่ พ.ศ.", day),
+    Column("sender", "from", "จาก", who="short"),
+    Column("subject", "subject", "เรื่อง"),
+    Column("letterId", "LetterID", "รหัสหนังสือ"),
+    Column("recipients", "recipients", "ผู้รับ"),
+)
 
 
-def letter_columns(names: Names) -> list[Column]:
-    """Return the columns of an export that say which letter a row is about."""
-    return [
-        Column("letter", "entry", "ลำดับในบัญชี", plain=True),
-        Column("number", "number", "ที่"),
-        Column("dated", "dated", "ลงวันที่ พ.ศ.", day),
-        Column("dated", "dated, ISO", "ลงวันที่ ค.ศ.", plain=True),
-        Column("sender", "from", "จาก", names.full),
-        Column("subject", "subject", "เรื่อง"),
-        Column("letterId", "LetterID", "รหัสหนังสือ"),
-        Column("acceptedAt", "accepted", "ระบบกลางรับเมื่อ", moment),
-        Column("acceptedAt", "accepted, ISO", "ระบบกลางรับเมื่อ ค.ศ.", iso, plain=True),
-    ]
+LETTER_COLUMNS = (
+    Column("letter", "entry", "ลำดับในบัญชี", plain=True),
+    Column("number", "number", "ที่"),
+    Column("dated", "dated", "ลงวันที่ พ.ศ.", day),
+    Column("dated", "dated, ISO", "ลงวันที่ ค.ศ.", plain=True),
+    Column("sender", "from", "จาก", who="full"),
+    Column("subject", "subject", "เรื่อง"),
+    Column("letterId", "LetterID", "รหัสหนังสือ"),
+    Column("acceptedAt", "accepted", "ระบบกลางรับเมื่อ", moment),
+    Column("acceptedAt", "accepted, ISO", "ระบบกลางรับเมื่อ ค.ศ.", iso, plain=True),
+)
+"""The columns of an export that say which letter a row is about."""
 
 
-def columns_by_recipient(names: Names) -> list[Column]:
-    """Return the columns of an export that has a row for each recipient of a letter."""
-    return [
-        *letter_columns(names),
-        Column("recipient", "recipient", "ผู้รับ", names.full),
-        Column("role", "role", "ประเภทผู้รับ", lambda role: _both(ROLES.get(role, (role, role)))),
-        Column("state", "state", "สถานะ", lambda state: _both(words_of(state))),
-        Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
-        Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
-        Column("deliveredAt", "delivered, ISO", "เครื่องตอบรับเมื่อ ค.ศ.", iso, plain=True),
-        Column("answeredAt", "answered", "เจ้าหน้าที่ตอบเมื่อ", moment),
-        Column("answeredAt", "answered, ISO", "เจ้าหน้าที่ตอบเมื่อ ค.ศ.", iso, plain=True),
-        Column("registration", "receiving number", "เลขรับ"),
-        Column("acknowledged", "acknowledged", "ตอบรับแล้ว", lambda yes: "ใช่ (yes)" if yes else "ยัง (no)"),
-        Column("overdue", "overdue", "พ้นกำหนด", joined),
-    ]
+COLUMNS_BY_RECIPIENT = (
+    *LETTER_COLUMNS,
+    Column("recipient", "recipient", "ผู้รับ", who="full"),
+    Column("role", "role", "ประเภทผู้รับ", lambda role: _both(ROLES.get(role, (role, role)))),
+    Column("state", "state", "สถานะ", lambda state: _both(words_of(state))),
+    Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
+    Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
+    Column("deliveredAt", "delivered, ISO", "เครื่องตอบรับเมื่อ ค.ศ.", iso, plain=True),
+    Column("answeredAt", "answered", "เจ้าหน้าที่ตอบเมื่อ", moment),
+    Column("answeredAt", "answered, ISO", "เจ้าหน้าที่ตอบเมื่อ ค.ศ.", iso, plain=True),
+    Column("registration", "receiving number", "เลขรับ"),
+    Column("acknowledged", "acknowledged", "ตอบรับแล้ว", lambda yes: "ใช่ (yes)" if yes else "ยัง (no)"),
+    Column("overdue", "overdue", "พ้นกำหนด", joined),
+)
+"""The columns of an export that has a row for each recipient of a letter."""
 
 
 def by_recipient(found: Iterable[_Found]) -> Iterator[Row]:

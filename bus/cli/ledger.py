@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking, proving, reports
-from bus.cli.common import AsCsv, Auditor, Config, note_reading, opened, say, settings_of
-from bus.cli.finding import by_recipient, columns_by_recipient, find, head_of
+from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
+from bus.cli.finding import COLUMNS_BY_RECIPIENT, by_recipient, find, head_of
 from bus.cli.letters import MOST_NUMBER, letters_named, row_of, state_of
 from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
-from bus.cli.unaccepted import all_values, as_rows, export_columns, print_in_full, unaccepted_named
+from bus.cli.unaccepted import EXPORT_COLUMNS, all_values, as_rows, print_in_full, unaccepted_named
 from bus.directory import Names
 from bus.documents.notes import log_key, make_key
 from bus.errors import Misconfigured, Problem
@@ -36,7 +36,6 @@ proving.add_to(app)
 reports.add_to(app)
 app.command("find")(find)
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _TAIL_EVERY = 0.5
 _PAGE = 500
 _SQLITE_FILE = "sqlite:///"
@@ -63,12 +62,8 @@ def init(
 
 def _require_no_heads(url: str, key: Path) -> None:
     """Raise Misconfigured where heads were signed with a key that is not here: another one would never be believed."""
-    ledger = Ledger(url)
-    try:
-        with ledger.read() as reader:
-            signed = reader.heads.newest() is not None
-    finally:
-        ledger.close()
+    with Ledger(url) as ledger, ledger.read() as reader:
+        signed = reader.heads.newest() is not None
     if signed:
         wrong = "is missing, and this ledger has heads that were signed with it"
         fix = "Bring the key to this machine; a new one would not be believed."
@@ -114,9 +109,9 @@ def show(
         return
     if as_csv:
         pairs = ((row, state) for row, state, _ in found)
-        columns = [*columns_by_recipient(names), *export_columns()]
+        columns = [*COLUMNS_BY_RECIPIENT, *EXPORT_COLUMNS]
         rows_of_all = chain(by_recipient(pairs), as_rows(others))
-        exported(columns, rows_of_all, About({"letter": letter}, head))
+        exported(columns, rows_of_all, About({"letter": letter}, head), names)
         return
     for row, state, entries in found:
         _print(row, state, entries, names)
@@ -140,7 +135,7 @@ def tail(
         if as_csv:
             with ledger.read() as reader:
                 names, about = asking.names_of(reader), About({"newest": count}, head_of(reader))
-            exported(_entry_columns(names), _entry_rows(_newest(ledger, count, follow=False)), about)
+            exported(_ENTRY_COLUMNS, _entry_rows(_newest(ledger, count, follow=False)), about, names)
             return
         for entry in _newest(ledger, count, follow=follow):
             if json:
@@ -167,41 +162,36 @@ def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
 
 def _print(row: LetterRow, state: LetterState, entries: list[Entry], names: Names) -> None:
     title = f"{row.number or '(no number)'}  {row.letter_id}  from {names.short(row.sender)}, dated {day(row.dated)}"
-    listed(title, _recipient_columns(names), ({"recipient": code, **one} for code, one in _recipients(state)))
+    recipients = ({"recipient": code, **one} for code, one in state_of(state)["recipients"].items())
+    listed(title, _RECIPIENT_COLUMNS, recipients, names)
     silent = joined(map(names.short, state.unacknowledged)) or "nobody"
     heading = f"{'entry':>7}  {'entered':<23}  {'kind':<18} {'whose':<10}  said"
     lines = map(printable, map(_line, entries))
     say({}, json=False, words=["", f"has not acknowledged: {silent}", "", heading, *lines, ""])
 
 
-def _recipients(state: LetterState) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield from state_of(state)["recipients"].items()
+_RECIPIENT_COLUMNS = (
+    Column("recipient", "recipient", "ผู้รับ", who="short"),
+    Column("role", "role", "ประเภทผู้รับ"),
+    Column("state", "state", "สถานะ"),
+    Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
+    Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
+    Column("answeredAt", "answered", "เจ้าหน้าที่ตอบเมื่อ", moment),
+    Column("number", "receiving number", "เลขรับ"),
+    Column("overdue", "overdue", "พ้นกำหนด", joined),
+)
 
 
-def _recipient_columns(names: Names) -> list[Column]:
-    return [
-        Column("recipient", "recipient", "ผู้รับ", names.short),
-        Column("role", "role", "ประเภทผู้รับ"),
-        Column("state", "state", "สถานะ"),
-        Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
-        Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
-        Column("answeredAt", "answered", "เจ้าหน้าที่ตอบเมื่อ", moment),
-        Column("number", "receiving number", "เลขรับ"),
-        Column("overdue", "overdue", "พ้นกำหนด", joined),
-    ]
-
-
-def _entry_columns(names: Names) -> list[Column]:
-    return [
-        Column("seq", "entry", "ลำดับในบัญชี", plain=True),
-        Column("at", "entered", "ลงบัญชีเมื่อ", moment),
-        Column("at", "entered, ISO", "ลงบัญชีเมื่อ ค.ศ.", iso, plain=True),
-        Column("kind", "kind", "ชนิด"),
-        Column("event", "event", "เหตุการณ์", lambda event: " · ".join(words_of(event))),
-        Column("agency", "whose", "ของหน่วยงาน", names.full),
-        Column("letter", "letter", "หนังสือลำดับที่", plain=True),
-        Column("said", "said", "ความ"),
-    ]
+_ENTRY_COLUMNS = (
+    Column("seq", "entry", "ลำดับในบัญชี", plain=True),
+    Column("at", "entered", "ลงบัญชีเมื่อ", moment),
+    Column("at", "entered, ISO", "ลงบัญชีเมื่อ ค.ศ.", iso, plain=True),
+    Column("kind", "kind", "ชนิด"),
+    Column("event", "event", "เหตุการณ์", lambda event: " · ".join(words_of(event))),
+    Column("agency", "whose", "ของหน่วยงาน", who="full"),
+    Column("letter", "letter", "หนังสือลำดับที่", plain=True),
+    Column("said", "said", "ความ"),
+)
 
 
 def _entry_rows(entries: Iterator[Entry]) -> Iterator[dict[str, Any]]:

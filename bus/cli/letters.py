@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -125,7 +126,5 @@ def state_of(state: LetterState) -> dict[str, Any]:
 
 def summary_of(state: LetterState) -> str:
     """Return how many recipients are in each state, in words."""
-    counts: dict[str, int] = {}
-    for one in state.recipients.values():
-        counts[shown_state(one)] = counts.get(shown_state(one), 0) + 1
+    counts = Counter(map(shown_state, state.recipients.values()))
     return ", ".join(f"{status} {count}" for status, count in sorted(counts.items()))

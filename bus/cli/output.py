@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from rich.cells import cell_len
 from rich.console import Console
 
+from bus.directory import Names
 from bus.text import json_text, printable
 from bus.thai import now, thai_date, thai_datetime
 
@@ -40,6 +41,8 @@ class Column:
     en: str
     th: str
     show: Callable[[Any], str] = str
+    who: Literal["", "short", "full"] = ""
+    """How an agency is named whose code is the value, or of which each code is; empty for what is no agency."""
     plain: bool = False
     """Whether a spreadsheet may well take it for a number or a date: a count, a ledger number, an ISO date."""
 
@@ -47,9 +50,12 @@ class Column:
     def heading(self) -> str:
         return f"{self.th} ({self.en})"
 
-    def text(self, row: Row) -> str:
+    def text(self, row: Row, names: Names | None) -> str:
         """What stands in a row, as one harmless line; nothing is an empty text."""
         value = row.get(self.key)
+        if value is not None and names is not None and self.who:
+            name = names.short if self.who == "short" else names.full
+            value = joined(map(name, value if isinstance(value, list) else [value]))
         return "" if value is None else printable(self.show(value))
 
 
@@ -61,9 +67,16 @@ class About:
     head: Mapping[str, Any] = field(default_factory=dict)
 
 
-def listed(title: str, columns: Sequence[Column], rows: Iterable[Row], *, none: str = "nothing") -> None:
-    """Print rows for people."""
-    cells = [[column.text(row) for column in columns] for row in rows]
+def listed(
+    title: str,
+    columns: Sequence[Column],
+    rows: Iterable[Row],
+    names: Names | None = None,
+    *,
+    none: str = "nothing",
+) -> None:
+    """Print rows for people; with the names of agencies where a column is one of these."""
+    cells = [[column.text(row, names) for column in columns] for row in rows]
     used = [place for place in range(len(columns)) if any(line[place] for line in cells)]
     cells = [[line[place] for place in used] for line in cells]
     headings = [columns[place].en for place in used]
@@ -98,14 +111,16 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
 # ---- CSV -----------------------------------------------------------------------------------------------------------
 
 
-def exported(columns: Sequence[Column], rows: Iterable[Row], about: About) -> None:
+def exported(
+    columns: Sequence[Column], rows: Iterable[Row], about: About, names: Names | None = None
+) -> None:
     """Write rows to standard output as a spreadsheet opens them, and what they are below."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(as_csv(columns, rows, about))
+    sys.stdout.buffer.write(as_csv(columns, rows, about, names))
     sys.stdout.buffer.flush()
 
 
-def as_csv(columns: Sequence[Column], rows: Iterable[Row], about: About) -> bytes:
+def as_csv(columns: Sequence[Column], rows: Iterable[Row], about: About, names: Names | None = None) -> bytes:
     """Return rows as CSV (RFC 4180) in UTF-8 with a byte order mark.
 
     A text that a spreadsheet would take for a formula, a number or a date bears an apostrophe, and how many do is said
@@ -116,7 +131,7 @@ def as_csv(columns: Sequence[Column], rows: Iterable[Row], about: About) -> byte
     out.writerow(column.heading for column in columns)
     count = formulas = numbers = 0
     for row in rows:
-        texts = [column.text(row) for column in columns]
+        texts = [column.text(row, names) for column in columns]
         guarded = [
             text if column.plain else _as_text(text) for column, text in zip(columns, texts, strict=True)
         ]

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bus.cli.common import Config, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, opened, operator, say, settings_of
 from bus.cli.letters import ledger_number
 from bus.cli.progress import bars
 from bus.documents.notes import log_key
@@ -31,7 +31,6 @@ from bus.settings import BusSettings
 from bus.thai import normalise_number, now
 from bus.verifier.notes import Unreadable, VerifierKey, read_checkpoint, read_note
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _FIRST_HEAD_WITHIN = timedelta(minutes=5)
 
 
@@ -127,11 +126,8 @@ def _set(config: Path | None, halted: bool, reason: str) -> None:
 def _halt(settings: BusSettings, report: Report) -> None:
     first = report.findings[0]
     reason = f"{first.code} at {first.where}; {report.found} findings in all"
-    ledger = Ledger(settings.ledger.address())
-    try:
+    with Ledger(settings.ledger.address()) as ledger:
         halt.set_halted(ledger.engine, True, operator=operator(), reason=reason)
-    finally:
-        ledger.close()
 
 
 def _verifier(settings: BusSettings, text: str | None) -> VerifierKey:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 from bus.cli.letters import row_of, summary_of
 from bus.cli.output import Column, day, joined, moment, pairs
 from bus.codes import load_codes
-from bus.directory import Names
 from bus.directory.lines import holder_of, pins_in
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
@@ -31,10 +30,10 @@ _LETTER = Column("letter", "letter", "หนังสือลำดับที
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report: its rows, and its columns with the names of agencies; an export has a row for each of `spread`."""
+    """A report: its rows, and its columns; an export has a row for each of `spread`."""
 
     rows: Callable[[Reader, Only], Iterator[Row]]
-    columns: Callable[[Names], list[Column]]
+    columns: Sequence[Column]
     spread: str | None = None
 
 
@@ -44,15 +43,19 @@ def _overdue(reader: Reader, only: Only) -> Iterator[Row]:
             yield _named(entry, "letter", "deadline", "due", "silent")
 
 
-def _overdue_columns(names: Names) -> list[Column]:
-    return [
-        _ENTRY,
-        _AT,
-        _LETTER,
-        Column("deadline", "what was due", "สิ่งที่ครบกำหนด", lambda each: DEADLINES.get(each, (each,))[0]),
-        Column("due", "due", "กำหนด", moment),
-        Column("silent", "silent", "ผู้ที่ยังไม่แจ้ง", lambda codes: joined(map(names.short, codes))),
-    ]
+_OVERDUE = (
+    _ENTRY,
+    _AT,
+    _LETTER,
+    Column("deadline", "what was due", "สิ่งที่ครบกำหนด", lambda each: DEADLINES.get(each, (each,))[0]),
+    Column("due", "due", "กำหนด", moment),
+    Column("silent", "silent", "ผู้ที่ยังไม่แจ้ง", who="short"),
+)
+
+
+def _meaning(code: str) -> str:
+    known = load_codes().refusals.get(code)
+    return known.th if known else ""
 
 
 def _refused(reader: Reader, only: Only) -> Iterator[Row]:
@@ -73,15 +76,13 @@ def _refused(reader: Reader, only: Only) -> Iterator[Row]:
         yield {"code": code, "count": count, "agencies": sorted(agencies[code]), "last": last[code]}
 
 
-def _refused_columns(names: Names) -> list[Column]:
-    refusals = load_codes().refusals
-    return [
-        Column("code", "code", "รหัส"),
-        Column("code", "meaning", "ความหมาย", lambda code: refusals[code].th if code in refusals else ""),
-        Column("count", "count", "จำนวน", plain=True),
-        Column("agencies", "agencies", "หน่วยงาน", lambda codes: joined(map(names.short, codes))),
-        Column("last", "newest entry", "ลำดับล่าสุดในบัญชี", plain=True),
-    ]
+_REFUSED = (
+    Column("code", "code", "รหัส"),
+    Column("code", "meaning", "ความหมาย", _meaning),
+    Column("count", "count", "จำนวน", plain=True),
+    Column("agencies", "agencies", "หน่วยงาน", who="short"),
+    Column("last", "newest entry", "ลำดับล่าสุดในบัญชี", plain=True),
+)
 
 
 def _operators(reader: Reader, only: Only) -> Iterator[Row]:
@@ -93,19 +94,18 @@ def _operators(reader: Reader, only: Only) -> Iterator[Row]:
             yield _named(entry, *named)
 
 
-def _operators_columns(names: Names) -> list[Column]:
-    return [
-        _ENTRY,
-        _AT,
-        Column("kind", "act", "การกระทำ"),
-        Column("operator", "operator", "ผู้ปฏิบัติงาน"),
-        Column("version", "version", "รุ่น", plain=True),
-        Column("parked", "parked entry", "ลำดับที่พักไว้", plain=True),
-        _LETTER,
-        Column("auditor", "auditor", "ผู้ตรวจสอบ"),
-        Column("until", "until", "ถึง", moment),
-        Column("reason", "reason", "เหตุผล"),
-    ]
+_OPERATORS = (
+    _ENTRY,
+    _AT,
+    Column("kind", "act", "การกระทำ"),
+    Column("operator", "operator", "ผู้ปฏิบัติงาน"),
+    Column("version", "version", "รุ่น", plain=True),
+    Column("parked", "parked entry", "ลำดับที่พักไว้", plain=True),
+    _LETTER,
+    Column("auditor", "auditor", "ผู้ตรวจสอบ"),
+    Column("until", "until", "ถึง", moment),
+    Column("reason", "reason", "เหตุผล"),
+)
 
 
 def _readings(reader: Reader, only: Only) -> Iterator[Row]:
@@ -114,17 +114,16 @@ def _readings(reader: Reader, only: Only) -> Iterator[Row]:
             yield _named(entry, "auditor", "what", "letter", "grant", "query", "count")
 
 
-def _readings_columns(names: Names) -> list[Column]:
-    return [
-        _ENTRY,
-        _AT,
-        Column("auditor", "auditor", "ผู้ตรวจสอบ"),
-        Column("what", "command", "คำสั่ง"),
-        _LETTER,
-        Column("grant", "grant", "การอนุญาตลำดับที่", plain=True),
-        Column("query", "asked for", "สิ่งที่ถาม", pairs),
-        Column("count", "found", "จำนวนที่พบ", plain=True),
-    ]
+_READINGS = (
+    _ENTRY,
+    _AT,
+    Column("auditor", "auditor", "ผู้ตรวจสอบ"),
+    Column("what", "command", "คำสั่ง"),
+    _LETTER,
+    Column("grant", "grant", "การอนุญาตลำดับที่", plain=True),
+    Column("query", "asked for", "สิ่งที่ถาม", pairs),
+    Column("count", "found", "จำนวนที่พบ", plain=True),
+)
 
 
 def _keys(reader: Reader, only: Only) -> Iterator[Row]:
@@ -149,15 +148,14 @@ def _keys(reader: Reader, only: Only) -> Iterator[Row]:
         pinned |= now
 
 
-def _keys_columns(names: Names) -> list[Column]:
-    return [
-        _ENTRY,
-        _AT,
-        Column("version", "directory", "ทะเบียนรุ่นที่", plain=True),
-        Column("agency", "agency", "หน่วยงาน", names.short),
-        Column("change", "change", "การเปลี่ยนแปลง"),
-        Column("certificate", "certificate", "SHA-256 ของใบรับรอง"),
-    ]
+_KEYS = (
+    _ENTRY,
+    _AT,
+    Column("version", "directory", "ทะเบียนรุ่นที่", plain=True),
+    Column("agency", "agency", "หน่วยงาน", who="short"),
+    Column("change", "change", "การเปลี่ยนแปลง"),
+    Column("certificate", "certificate", "SHA-256 ของใบรับรอง"),
+)
 
 
 def _gaps(reader: Reader, only: Only) -> Iterator[Row]:
@@ -166,12 +164,11 @@ def _gaps(reader: Reader, only: Only) -> Iterator[Row]:
         yield {"agency": agency, "waiting": waiting, "on-hold": held}
 
 
-def _gaps_columns(names: Names) -> list[Column]:
-    return [
-        Column("agency", "agency", "หน่วยงาน", names.short),
-        Column("waiting", "waiting", "รอส่ง", plain=True),
-        Column("on-hold", "on-hold", "รอเพราะพักใช้งาน", plain=True),
-    ]
+_GAPS = (
+    Column("agency", "agency", "หน่วยงาน", who="short"),
+    Column("waiting", "waiting", "รอส่ง", plain=True),
+    Column("on-hold", "on-hold", "รอเพราะพักใช้งาน", plain=True),
+)
 
 
 def _duplicates(reader: Reader, only: Only) -> Iterator[Row]:
@@ -195,21 +192,20 @@ def _duplicates(reader: Reader, only: Only) -> Iterator[Row]:
             }
 
 
-def _duplicates_columns(names: Names) -> list[Column]:
-    return [
-        Column("group", "group", "กลุ่ม", plain=True),
-        Column("same", "the same", "สิ่งที่ตรงกัน", joined),
-        _LETTER,
-        Column("number", "number", "ที่"),
-        Column("dated", "dated", "ลงวันที่", day),
-        Column("sender", "from", "จาก", names.short),
-        Column("subject", "subject", "เรื่อง"),
-        Column("letterId", "LetterID", "รหัสหนังสือ"),
-        Column("acceptedAt", "accepted", "ระบบกลางรับเมื่อ", moment),
-        Column("recipients", "recipients", "ผู้รับ"),
-        Column("replaces", "stands in for", "ส่งแทนหนังสือ"),
-        Column("reason", "because", "เพราะ"),
-    ]
+_DUPLICATES = (
+    Column("group", "group", "กลุ่ม", plain=True),
+    Column("same", "the same", "สิ่งที่ตรงกัน", joined),
+    _LETTER,
+    Column("number", "number", "ที่"),
+    Column("dated", "dated", "ลงวันที่", day),
+    Column("sender", "from", "จาก", who="short"),
+    Column("subject", "subject", "เรื่อง"),
+    Column("letterId", "LetterID", "รหัสหนังสือ"),
+    Column("acceptedAt", "accepted", "ระบบกลางรับเมื่อ", moment),
+    Column("recipients", "recipients", "ผู้รับ"),
+    Column("replaces", "stands in for", "ส่งแทนหนังสือ"),
+    Column("reason", "because", "เพราะ"),
+)
 
 
 def _named(entry: Entry, *names: str) -> Row:
@@ -217,11 +213,11 @@ def _named(entry: Entry, *names: str) -> Row:
 
 
 REPORTS: dict[str, Report] = {
-    "overdue": Report(_overdue, _overdue_columns, spread="silent"),
-    "refused": Report(_refused, _refused_columns),
-    "operators": Report(_operators, _operators_columns),
-    "keys": Report(_keys, _keys_columns),
-    "readings": Report(_readings, _readings_columns),
-    "gaps": Report(_gaps, _gaps_columns),
-    "duplicates": Report(_duplicates, _duplicates_columns),
+    "overdue": Report(_overdue, _OVERDUE, spread="silent"),
+    "refused": Report(_refused, _REFUSED),
+    "operators": Report(_operators, _OPERATORS),
+    "keys": Report(_keys, _KEYS),
+    "readings": Report(_readings, _READINGS),
+    "gaps": Report(_gaps, _GAPS),
+    "duplicates": Report(_duplicates, _DUPLICATES),
 }

@@ -71,7 +71,7 @@ def print_listed(found: Sequence[Row], names: Names) -> None:
         columns = [
             Column("entry", "entry", "ลำดับในบัญชี", plain=True),
             Column("at", "entered", "ลงบัญชีเมื่อ", iso),
-            Column("agency", "from", "จาก", names.short),
+            Column("agency", "from", "จาก", who="short"),
             Column("kind", "what", "ชนิด"),
             Column("code", "code", "รหัส"),
             Column("number", "number", "ที่"),
@@ -79,17 +79,16 @@ def print_listed(found: Sequence[Row], names: Names) -> None:
             Column("rawSha256", "SHA-256", "SHA-256"),
         ]
         say({}, json=False, words=[""])
-        listed(f"{len(found)} submissions that were not accepted", columns, found)
+        listed(f"{len(found)} submissions that were not accepted", columns, found, names)
 
 
-def export_columns() -> list[Column]:
-    """Return the columns that an export of letters has besides, for what was not accepted."""
-    return [
-        Column("refusedAt", "not accepted, ISO", "ไม่รับเมื่อ ค.ศ.", iso, plain=True),
-        Column("code", "code of the refusal", "รหัสเหตุที่ไม่รับ"),
-        Column("refusal", "refusal", "เหตุที่ไม่รับ", lambda words: f"{words['th']} ({words['en']})"),
-        Column("rawSha256", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่ง"),
-    ]
+EXPORT_COLUMNS = (
+    Column("refusedAt", "not accepted, ISO", "ไม่รับเมื่อ ค.ศ.", iso, plain=True),
+    Column("code", "code of the refusal", "รหัสเหตุที่ไม่รับ"),
+    Column("refusal", "refusal", "เหตุที่ไม่รับ", lambda words: f"{words['th']} ({words['en']})"),
+    Column("rawSha256", "SHA-256 of the submission", "SHA-256 ของสิ่งที่ส่ง"),
+)
+"""The columns that an export of letters has besides, for what was not accepted."""
 
 
 def as_rows(found: Sequence[Row]) -> Iterator[Row]:

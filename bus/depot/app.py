@@ -35,10 +35,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from bus import logs
+from bus.depot.contents import BLOCK
 from bus.depot.presence import AGENCY, SHA256, read_checks, write_results
 from bus.depot.refusals import WORDS, Refusal, RequestRefused
 from bus.depot.replay import Replays
-from bus.depot.store import BLOCK, Depot, Upload
+from bus.depot.store import Depot, Upload
 from bus.directory import PinnedCertificate
 from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token

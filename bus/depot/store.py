@@ -13,28 +13,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from bus.depot.contents import BLOCK, ContentStore, Incoming, LocalStore, Part
+from bus.depot.contents import ContentStore, Incoming, LocalStore, Part
 from bus.depot.index import Index
 from bus.depot.presence import Check, Presence
 from bus.depot.refusals import Refusal, RequestRefused
 from bus.identifiers import AgencyCode, RawDigest
-
-__all__ = [
-    "BLOCK",
-    "Collected",
-    "ContentStore",
-    "Depot",
-    "Limits",
-    "LocalStore",
-    "Upload",
-    "local_contents",
-    "open_local_depot",
-]
 
 KEPT = 7 * 24 * 3600
 """Seconds that a hold lasts, and that a file stays after it was last shown or, unfinished, last worked on."""
@@ -295,9 +282,7 @@ class Upload:
     def __enter__(self) -> Upload:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

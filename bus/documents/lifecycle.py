@@ -48,7 +48,6 @@ class Deadline(StrEnum):
 class Condition(StrEnum):
     """What holds of a recipient before something is said."""
 
-    ANSWERED = "answered"
     REGISTERED = "registered"
     TURNED_AWAY = "turned-away"
     """Answered, and not by a registration."""
@@ -187,8 +186,6 @@ RULES: Final[Mapping[Event, Rule]] = MappingProxyType(
 )
 """Every event there is."""
 
-ANSWERS: Final = frozenset(event for event, rule in RULES.items() if rule.slot is Slot.ANSWER)
-"""The clerk's answers; one is in force per recipient, a correction supersedes it."""
 ONCE: Final = frozenset(event for event, rule in RULES.items() if rule.once)
 """Identified by what they say: a mailbox brought back from a backup says them anew."""
 BY_SENDER: Final = frozenset(event for event, rule in RULES.items() if rule.by is Speaker.SENDER)
@@ -258,7 +255,6 @@ class Progress(Generic[F]):
         """Whether a condition holds."""
         answer, withdrawal = self.facts.get(Slot.ANSWER), self.facts.get(Slot.WITHDRAWAL)
         return {
-            Condition.ANSWERED: answer is not None,
             Condition.REGISTERED: answer is not None and answer.event == Event.REGISTERED,
             Condition.TURNED_AWAY: answer is not None and answer.event != Event.REGISTERED,
             Condition.ASKED_BACK: withdrawal is not None and withdrawal.event == Event.WITHDRAWAL_REQUESTED,

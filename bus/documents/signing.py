@@ -86,8 +86,6 @@ class Verified(Generic[DocumentT_co]):
     raw: bytes
     fingerprint: str
     """Of the pinned certificate that verified it."""
-    serial: str
-    """Of the same, in lower-case hexadecimal."""
 
 
 def is_letter(verified: Verified[Document]) -> TypeGuard[Verified[Letter]]:
@@ -144,7 +142,6 @@ def verify(
         digest=envelope.digest,
         raw=envelope.raw,
         fingerprint=pin.fingerprint,
-        serial=f"{pin.certificate.serial_number:x}",
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bus.directory import Names
@@ -30,7 +31,7 @@ def answered(
     if there and missing:
         th += f" ยังไม่มีหลักฐานว่าถึง {_named(missing, names, 'th')}"
         en += f". There is no proof that it has reached {_named(missing, names, 'en')}"
-    counts = _counts(recipients)
+    counts = Counter(map(shown_state, recipients))
     return f"{th} ({_counted(counts, 'th')})", f"{en} ({_counted(counts, 'en')})."
 
 
@@ -79,14 +80,7 @@ def _delivered(one: RecipientState) -> str | None:
     return word.at if word else None
 
 
-def _counts(recipients: Sequence[RecipientState]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for one in recipients:
-        counts[shown_state(one)] = counts.get(shown_state(one), 0) + 1
-    return counts
-
-
-def _counted(counts: dict[str, int], language: str) -> str:
+def _counted(counts: Mapping[str, int], language: str) -> str:
     if language == "th":
         return ", ".join(f"{words_of(status)[0]} {count} หน่วยงาน" for status, count in counts.items())
     return ", ".join(f"{words_of(status)[1].lower()}: {count}" for status, count in counts.items())

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Table, and_, delete, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -60,7 +60,10 @@ _LAST_NUMBERS = {
 
 
 class Ledger:
-    """A ledger in one database; safe for several threads and, on PostgreSQL, for several processes."""
+    """A ledger in one database; safe for several threads and, on PostgreSQL, for several processes.
+
+    A context manager over its connections.
+    """
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)
@@ -116,6 +119,12 @@ class Ledger:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class Writer(Reader):

@@ -12,9 +12,9 @@ from bus.ledger.entry import Kind, columns, leaf_hash, read_canonical
 from bus.ledger.findings import Progress, Report
 from bus.ledger.tables import consignments, documents, entries, submissions, unaccepted
 from bus.ledger.unaccepted import index_row
+from bus.ledger.work import AT_ONCE, batched
 
 _BATCH = 1_000
-_AT_ONCE = 500
 _KEPT = ("acceptance", "refusal")
 """Fields of an entry that hold the SHA-256 of a document beside the one that has a column of its own."""
 _WITH_DOCUMENT = frozenset(
@@ -148,6 +148,6 @@ def _check_unaccepted(connection: Connection, first: int, last: int, batch: _Bat
 
 
 def _present(connection: Connection, wanted: list[bytes]) -> Iterator[bytes]:
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = documents.c.sha256.in_(wanted[start : start + _AT_ONCE])
-        yield from connection.scalars(select(documents.c.sha256).where(some)).all()
+    for some in batched(wanted, AT_ONCE):
+        these = select(documents.c.sha256).where(documents.c.sha256.in_(some))
+        yield from connection.scalars(these).all()

@@ -79,7 +79,7 @@ def _check_some_letters(connection: Connection, some: list[int], report: Report)
             found = [Entry(json.loads(row.body)) for row in group]
             _check_chain(letter, found, report)
             _check_index(found[0], index.get(letter), frozen.get(letter, []), given.get(letter, []), report)
-            _check_steps(letter, found, report)
+            _check_steps(found, report)
         except Exception as error:
             report.unreadable(f"letter {letter}", error)
 
@@ -120,7 +120,7 @@ def _check_index(
         report.note("letter.consignments", where, "what was consigned is not what its entry says")
 
 
-def _check_steps(letter: int, found: list[Entry], report: Report) -> None:
+def _check_steps(found: list[Entry], report: Report) -> None:
     state = accepted(found[0])
     # One set of recipients, brought up to date in place: a circular has thousands of both.
     moving = dict(state.recipients)

@@ -23,7 +23,8 @@ from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.directories import Directories
 from bus.ledger.entry import Kind
 from bus.ledger.findings import Progress, Report, guarded
-from bus.ledger.tables import documents, entries, letter_files
+from bus.ledger.reading import Reader
+from bus.ledger.tables import entries, letter_files
 
 _SIGNED = (Kind.ACCEPTED, Kind.NOTICE, Kind.OVERDUE)
 _BATCH = 500
@@ -35,19 +36,14 @@ Body = Mapping[str, Any]
 def check_signatures(connection: Connection, report: Report, progress: Progress) -> None:
     """Check the signature of every letter and notice after `report.since`."""
     check = _Signatures(connection, report)
-    last, done = report.since, 0
-    while True:
-        query = select(entries.c.seq, entries.c.body).where(entries.c.kind.in_((*_SIGNED, Kind.DIRECTORY)))
-        rows = connection.execute(
-            query.where(entries.c.seq > last).order_by(entries.c.seq).limit(_BATCH)
-        ).all()
-        if not rows:
-            break
+    done = 0
+    these = entries.c.kind.in_((*_SIGNED, Kind.DIRECTORY)), entries.c.seq > report.since
+    query = select(entries.c.seq, entries.c.body).where(*these).order_by(entries.c.seq)
+    for rows in connection.execute(query, execution_options={"yield_per": _BATCH}).partitions():
         for row in rows:
             with guarded(report, f"entry {row.seq}"):
                 done += check.one(json.loads(row.body))
-        last = rows[-1].seq
-        progress("signatures", last, report.size)
+        progress("signatures", rows[-1].seq, report.size)
     report.counts["signatures"] = done
 
 
@@ -114,8 +110,7 @@ class _Signatures:
         return self._read[version]
 
     def _document(self, sha256: RawDigest) -> bytes:
-        query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
-        found = self._connection.scalar(query)
+        found = Reader(self._connection).document(sha256)
         if found is None:
             raise LookupError(f"document {sha256} is not there")
-        return bytes(found)
+        return found

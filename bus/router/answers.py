@@ -109,8 +109,7 @@ class Answers:
 
     def _say(self, event: Event, fact: str | None, **fields: object) -> Signed:
         notice_id = uuid5(_MACHINE_NOTICES, f"{event}/{fact}") if fact else uuid4()
-        etsi = self.codes.events[event].etsi
-        uri = f"http://uri.etsi.org/19522/Event/{etsi}" if etsi else None
+        uri = self.codes.events[event].uri
         notice = Notice(notice_id=notice_id, event=event, event_uri=uri, author=BUS, **fields)  # type: ignore[arg-type]
         return sign(notice, self._seal)
 

@@ -29,6 +29,7 @@ from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment, LetterRow
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.work import Lease
+from bus.process import pause
 from bus.router.answers import Answers
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
@@ -77,10 +78,7 @@ class Deadlines:
                     examine_at = clock() + interval
             except Transient as away:
                 _log.info("deadlines-postponed", reason=away)
-            try:
-                await asyncio.wait_for(stop.wait(), min(interval, _LOOK_EVERY))
-            except TimeoutError:
-                continue
+            await pause(stop, min(interval, _LOOK_EVERY))
 
     async def look(self, *, examine: bool = True) -> bool:
         """Observe the intake once and judge the deadlines before the time of which it is known to have been empty.

@@ -23,10 +23,9 @@ from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.router import transitions
 from bus.router.delivery import Recipient
+from bus.thai import LAST_GREGORIAN_YEAR
 
 MOST_EXPLICIT = 500
-LATEST_CE = 2400
-"""A greater year is of the Buddhist era, whatever field it stands in."""
 EARLIEST = date(1941, 1, 1)
 """Years before 2484 BE began in April and cannot be told apart from later ones."""
 AHEAD_OF_DATE = timedelta(days=31)
@@ -216,7 +215,7 @@ def _codes(letter: Letter, codes: Codes) -> None:
 
 
 def _date(name: str, value: date, latest: date | None) -> None:
-    if value.year > LATEST_CE:
+    if value.year > LAST_GREGORIAN_YEAR:
         raise Refused(RefusalCode.DATE_BUDDHIST_YEAR, f"{name} {value}", where=name)
     if value < EARLIEST or (latest and value > latest):
         raise Refused(RefusalCode.DATE_OUT_OF_RANGE, f"{name} {value}", where=name)

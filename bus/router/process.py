@@ -193,14 +193,11 @@ def _share(section: SharesSection) -> Share:
 
 @contextmanager
 def _ledger(settings: BusSettings) -> Iterator[Ledger]:
-    ledger = Ledger(settings.ledger.address())
-    try:
+    with Ledger(settings.ledger.address()) as ledger:
         if ledger.engine.dialect.name == "sqlite":
             # The embedded ledger has one router: whatever name it had before, its leases are void.
             ledger.release_leases(None)
         yield ledger
-    finally:
-        ledger.close()
 
 
 @asynccontextmanager

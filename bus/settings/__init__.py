@@ -7,15 +7,13 @@ can read. Every mistake is reported at once.
 
 from bus.settings.adapter import AdapterSettings, load_adapter_settings
 from bus.settings.bus import BusSettings, EvidenceSettings, load_bus_settings
-from bus.settings.loading import Described, Settings, describe
+from bus.settings.loading import Settings
 
 __all__ = [
     "AdapterSettings",
     "BusSettings",
-    "Described",
     "EvidenceSettings",
     "Settings",
-    "describe",
     "load_adapter_settings",
     "load_bus_settings",
 ]

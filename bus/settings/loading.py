@@ -1,4 +1,4 @@
-"""How settings are loaded, checked and described, whatever they are for."""
+"""How settings are loaded and checked, whatever they are for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -18,13 +18,6 @@ from bus.toml import read_toml
 
 DELIMITER: Final = "__"
 _SQLITE_FILE: Final = "sqlite:///"
-_WORDS_FOR_TYPES: Final = {
-    "str": "text",
-    "int": "number",
-    "float": "number",
-    "bool": "true or false",
-    "Path": "path",
-}
 ENVIRONMENT: Final = "environment"
 
 
@@ -60,16 +53,6 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
-class Described(NamedTuple):
-    """One setting, for documentation and for checks."""
-
-    key: str
-    type: str
-    default: str
-    sentence: str
-    secret: bool
-
-
 _S = TypeVar("_S", bound=Settings)
 
 
@@ -91,14 +74,6 @@ def load(model: type[_S], path: Path | None) -> _S:
     if problems:
         raise Misconfigured(*problems)
     return _anchored(loaded, path.parent if path is not None else Path())
-
-
-def describe(model: type[BaseModel]) -> list[Described]:
-    """Every setting with its dotted key, type, default and sentence, in the order of declaration."""
-    return [
-        Described(".".join(keys), _type_name(info), _default(info), _sentence(info), _is_secret(info))
-        for keys, info in _settings_of(model)
-    ]
 
 
 def _settings_of(
@@ -123,21 +98,6 @@ def _is_secret(info: FieldInfo) -> bool:
 
 def _sentence(info: FieldInfo) -> str:
     return " ".join((info.description or "").split())
-
-
-def _type_name(info: FieldInfo) -> str:
-    if _is_secret(info):
-        return "secret"
-    kinds = [kind for kind in get_args(info.annotation) if kind is not type(None)] or [info.annotation]
-    shown = [getattr(kind, "__name__", None) or str(kind) for kind in kinds]
-    return " | ".join(_WORDS_FOR_TYPES.get(s, s) for s in shown)
-
-
-def _default(info: FieldInfo) -> str:
-    if info.is_required():
-        return "(required)"
-    default = info.get_default(call_default_factory=True, validated_data={})
-    return "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
 
 
 def _prefix(model: type[BaseModel]) -> str:

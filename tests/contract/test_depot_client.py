@@ -76,7 +76,7 @@ async def test_a_file_goes_up_and_comes_down_as_it_was(world: World, sent: Sent,
     path, data, sha256 = sent
     target = tmp_path / "down.pdf"
     async with client(world) as depot:
-        assert await depot.ready()
+        assert (await depot.probe()).why is None
         await depot.upload(path, sha256, len(data))
         await depot.download(sha256, len(data), target)
     assert target.read_bytes() == data
@@ -278,7 +278,7 @@ async def test_a_depot_that_is_away_is_a_transient(world: World, sent: Sent, tmp
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
     async with client(world, url=url) as depot:
-        assert not await depot.ready()
+        assert (await depot.probe()).why is not None
         with pytest.raises(Transient):
             await depot.upload(path, sha256, len(data))
         with pytest.raises(Transient):
@@ -403,7 +403,7 @@ async def test_memory_stays_flat_for_a_file_of_300_megabytes(tmp_path: Path) -> 
     sha256 = write_large(path, size)
     with depot_process(tmp_path / "depot", seal) as depot:
         async with DepotClient(depot.url, OPM, seal, tls=TLS) as line:
-            assert await line.ready()
+            assert (await line.probe()).why is None
             idle, own_idle = depot.memory(), own_memory()
             await line.upload(path, sha256, size)
             path.unlink()

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -64,9 +63,7 @@ class Agency:
         self.file = await self.upload(f"%PDF-1.7 หนังสือของ {self.code}".encode())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     async def upload(self, data: bytes, *, name: str = "หนังสือ.pdf") -> File:
@@ -177,9 +174,7 @@ class Offices:
             await self._stack.enter_async_context(agency)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     def word_of_the_bus(self, verdict: Incoming) -> Notice:

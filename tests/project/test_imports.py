@@ -53,7 +53,6 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
             "bus.ledger",
             "compose.cluster",
             "fcntl",
-            "tenacity",
         ],
     }
     for file, imports in violations.items():

@@ -184,8 +184,7 @@ def test_canonical_json_carries_the_whole_calendar(shipped: Calendar, load: Load
         raw = to_json(calendar)
         assert from_json(raw) == calendar
         assert to_json(from_json(raw)) == raw
-        assert from_json(raw).digest == calendar.digest
-    assert load(closed).digest != shipped.digest
+    assert to_json(load(closed)) != to_json(shipped)
 
 
 def test_json_that_is_no_calendar_is_refused() -> None:

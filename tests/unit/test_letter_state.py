@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.documents.lifecycle import ANSWERS, Deadline
+from bus.documents.lifecycle import RULES, Deadline, Slot
 from bus.documents.notice import Event
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry
 from bus.ledger.state import LetterState, deadlines_of, fold
 from tests.assets.factory import DGA, OCS, OPM, SOC
 
+ANSWERS = frozenset(event for event, rule in RULES.items() if rule.slot is Slot.ANSWER)
 RECEIPT_DUE, DUE, LATER = "2026-11-23T12:00", "2026-11-24T12:00", "2026-12-24T12:00"
 
 

@@ -16,8 +16,8 @@ from bus.directory import Agency, Directory, Names
 from bus.evidence.words import STATES, words_of
 from bus.identifiers import AgencyCode
 from bus.naming import meant, near, plain
-from bus.thai import thai_digits
 from bus.toml import read_toml
+from tests.assets.thai import thai_digits
 
 SHIPPED = [
     Agency(

@@ -18,10 +18,10 @@ from bus.settings import (
     AdapterSettings,
     BusSettings,
     Settings,
-    describe,
     load_adapter_settings,
     load_bus_settings,
 )
+from tests.assets.described import describe
 
 EXAMPLES = [("bus.toml", BusSettings), ("adapter.toml", AdapterSettings)]
 Write = Callable[[str], Path]

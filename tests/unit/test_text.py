@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.text import printable
-from bus.thai import comparable, normalise_number, thai_digits
+from bus.thai import comparable, normalise_number
+from tests.assets.thai import thai_digits
 
 
 @given(st.text(st.characters()))

@@ -16,10 +16,10 @@ from bus.thai import (
     parse_date,
     thai_date,
     thai_datetime,
-    thai_digits,
     to_buddhist,
     to_gregorian,
 )
+from tests.assets.thai import thai_digits
 
 DATES = st.dates(min_value=date(1941, 1, 1), max_value=date(2400, 12, 31))
 NUMBERS = st.text(alphabet="นรดศว() ๐๑๒๙0159./\u200b\u00a0\t", max_size=30)
@@ -71,7 +71,7 @@ def test_what_is_no_sure_date_is_refused(written: str) -> None:
 @given(DATES)
 def test_a_shown_date_is_read_back(day: date) -> None:
     assert parse_date(thai_date(day)) == day
-    assert parse_date(thai_date(day, digits="thai")) == day
+    assert parse_date(thai_digits(thai_date(day))) == day
     assert parse_date(day.isoformat()) == day
 
 
@@ -90,7 +90,7 @@ def test_a_moment_is_shown_as_thailands_day() -> None:
     late = datetime(2026, 12, 31, 17, 30, tzinfo=UTC)
     assert thai_date(late) == "1 มกราคม 2570"
     assert thai_datetime(late) == "1 มกราคม 2570 00:30 น."
-    assert thai_datetime(late, digits="thai") == "๑ มกราคม ๒๕๗๐ ๐๐:๓๐ น."
+    assert thai_digits(thai_datetime(late)) == "๑ มกราคม ๒๕๗๐ ๐๐:๓๐ น."
 
 
 def test_a_moment_without_a_zone_is_nobodys_time() -> None:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bus.documents.lifecycle import ANSWERS, BY_BUS, BY_SENDER, ONCE, RULES, Progress, Slot, Speaker
+from bus.documents.lifecycle import BY_BUS, BY_SENDER, ONCE, RULES, Progress, Slot, Speaker
 from bus.documents.notice import Event, Notice
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode, ContentDigest, LetterId
@@ -20,6 +20,7 @@ from tests.assets.factory import DGA, OCS, OPM, SOC, complete
 UNIT = AgencyCode("0100900001")
 OLD = UUID(int=77)
 BY_RECIPIENT = frozenset(RULES) - BY_SENDER - BY_BUS
+ANSWERS = frozenset(event for event, rule in RULES.items() if rule.slot is Slot.ANSWER)
 MACHINE = frozenset(event for event, rule in RULES.items() if rule.by is Speaker.ADAPTER)
 
 

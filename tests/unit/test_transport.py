@@ -24,12 +24,12 @@ from bus.settings import (
     AdapterSettings,
     BusSettings,
     Settings,
-    describe,
     load_adapter_settings,
     load_bus_settings,
 )
 from bus.settings.transport import is_this_machine
 from tests.assets import factory
+from tests.assets.described import describe
 from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OPM
 from tests.project import ROOT
@@ -144,7 +144,7 @@ async def _log() -> None:
 
 async def _depot() -> None:
     async with DepotClient(NOBODY, OPM, SEAL) as depot:
-        await depot.ready()
+        await depot.probe()
         raise Transient("asked")
 
 

@@ -151,7 +151,7 @@ class Exporter:
         deferrals = []
         for item, error in errors.items():
             if isinstance(error, NotWhole):
-                self._mailbox.restoring.begin(item.inbox or 0, str(error))
+                self._mailbox.inbox.restore(item.inbox or 0, str(error))
             else:
                 _LOG.error("export-postponed", item=item.id, exc_info=error)
             due = time.time() + min(2.0 ** min(attempts, 20), _LONGEST_PAUSE)
