@@ -109,8 +109,7 @@ class LocalBus:
         self._log = dict(log or {})
         self._witness_poll = witness_poll
         self._witnesses = witnesses
-        limits = {"inbox_max_length": inbox_max_length, "inbox_max_bytes": inbox_max_bytes}
-        self._inbox_limits: dict[str, Any] = limits
+        self._inbox_limits = {"inbox_max_length": inbox_max_length, "inbox_max_bytes": inbox_max_bytes}
         self._stack = ExitStack()
         self._ledger: Ledger | None = None
         self.processes: dict[str, Process] = {}
@@ -167,10 +166,8 @@ class LocalBus:
             make_key(self.log_key)
         log = log_key(self.log_key, ORIGIN).verifier
         (self.keys / "log.vkey").write_text(f"{log}\n", encoding="utf-8")
-        if not self._witnesses:
-            return
         for code in _inboxes(self.folder / "agencies.toml"):
-            if not self.witness_key(code).exists():
+            if self._witnesses and not self.witness_key(code).exists():
                 make_key(self.witness_key(code))
         self._name_witnesses()
 
@@ -178,7 +175,7 @@ class LocalBus:
         """Write into the directory file the witness of each agency that has a key for one."""
         log, file = log_key(self.log_key, ORIGIN).verifier, self.folder / "agencies.toml"
         text = file.read_text(encoding="utf-8")
-        for code in _inboxes(file):
+        for code in _inboxes(file) if self._witnesses else ():
             key, line = self.witness_key(code), f'code = "{code}"\n'
             if key.exists() and "witness =" not in text.partition(line)[2].partition("[[agency]]")[0]:
                 witness = witness_key(key, witness_name(log, code)).verifier
@@ -199,8 +196,7 @@ class LocalBus:
         """Put the directory file in force, after replacing it by `text` if that is given."""
         if text is not None:
             (self.folder / "agencies.toml").write_text(text, encoding="utf-8")
-            if self._witnesses:
-                self._name_witnesses()
+            self._name_witnesses()
         ledger = Ledger(self.ledger_url)
         activate_directory(ledger, self.directory, self.seal("bus"), operator="compose")
         ledger.close()

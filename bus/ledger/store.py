@@ -418,13 +418,6 @@ class Writer(Reader):
             self._pend(agency, number, on_hold=False, repeat=True)
         return bool(again)
 
-    def strike_off(self, agency: AgencyCode, number: int) -> bool:
-        """Strike off the pending list what was never consigned; False if it was, or stands there no more."""
-        self.flush()
-        this = (pending.c.agency == agency, pending.c.number == number)
-        row = self._connection.execute(delete(pending).where(*this).returning(pending.c.repeat)).first()
-        return row is not None and not row.repeat
-
     def hold(self, suspended: Iterable[AgencyCode]) -> None:
         """Hold the letters and notices of suspended agencies and release those of all others."""
         self.flush()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
 
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
@@ -101,6 +101,13 @@ def _within(connection: Connection, keys: Sequence[tuple[AgencyCode, int]]) -> l
             left -= length
         kept.append(key)
     return kept
+
+
+def strike_off(connection: Connection, agency: AgencyCode, number: int) -> bool:
+    """Strike off the pending list what was never consigned; False if it was, or stands there no more."""
+    this = (pending.c.agency == agency, pending.c.number == number)
+    row = connection.execute(delete(pending).where(*this).returning(pending.c.repeat)).first()
+    return row is not None and not row.repeat
 
 
 def hold(connection: Connection, suspended: Sequence[AgencyCode]) -> list[AgencyCode]:

@@ -12,6 +12,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
+from bus.ledger.work import strike_off
 from bus.retry import CONSIGN
 
 OUTSTANDING = 32
@@ -67,7 +68,7 @@ def message_of(consignment: Consignment, head: str | None) -> Outgoing:
 
 def record_too_large(writer: Writer, consignment: Consignment) -> None:
     """Strike off what the broker can never take; entered once, also if it is asked for again."""
-    if writer.strike_off(consignment.agency, consignment.number):
+    if strike_off(writer.connection, consignment.agency, consignment.number):
         record_failure(writer, consignment, "too-large")
 
 

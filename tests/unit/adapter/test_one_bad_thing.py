@@ -215,7 +215,7 @@ def test_any_text_may_stand_in_a_manifest(values: dict[str, Any]) -> None:
         assert goes_on(link, exchange, office)
         assert names(exchange / "working") == names(exchange / "outbox") == []
         for each in (exchange / "failed").glob("*.reason.txt"):
-            assert "internal" not in each.read_text(encoding="utf-8")
+            assert "internal fault" not in each.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("place", ["outbox", "working"])
