@@ -103,13 +103,13 @@ class LocalBus:
         self.ledger_url = ledger_url or f"sqlite:///{self.folder / 'ledger.db'}"
         self._broker = broker
         self._texts = {"agencies": directory, "calendar": calendar}
-        self._router = dict(router or {})
-        self._shares = dict(shares or {})
+        self._router, self._shares = dict(router or {}), dict(shares or {})
         self._depot = dict(depot or {})
         self._log = dict(log or {})
         self._witness_poll = witness_poll
         self._witnesses = witnesses
-        self._inbox_limits = {"inbox_max_length": inbox_max_length, "inbox_max_bytes": inbox_max_bytes}
+        limits = {"inbox_max_length": inbox_max_length, "inbox_max_bytes": inbox_max_bytes}
+        self._inbox_limits: dict[str, Any] = limits
         self._stack = ExitStack()
         self._ledger: Ledger | None = None
         self.processes: dict[str, Process] = {}
