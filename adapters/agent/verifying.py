@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -168,15 +169,20 @@ class Verifier:
         letter = verified.document
         if not isinstance(letter, Letter):
             raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT, "a notice where a letter is announced")
-        if letter.sender.agency != arrival.header("sender"):
-            raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, letter.sender.agency)
+        self._require_author(AgencyCode(arrival.header("sender")), letter.sender.agency)
         return partial(self._mailbox.inbox.admit, arrival, letter, verified.digest)
 
     def _notice(self, arrival: Arrival) -> _Act:
-        notice = stated.the_notice(self._verified(arrival, AgencyCode(arrival.header("sender"))))
-        if notice.author != arrival.header("sender"):
-            raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, notice.author)
-        return partial(self._mailbox.file_notice, arrival, notice)
+        agency = AgencyCode(arrival.header("sender"))
+        notice = stated.the_notice(self._verified(arrival, agency))
+        self._require_author(agency, notice.author)
+        # Whose party it is to the letter, and not which of its units wrote it, is what the letter's life goes by.
+        return partial(self._mailbox.file_notice, arrival, replace(notice, author=agency))
+
+    def _require_author(self, agency: AgencyCode, author: AgencyCode) -> None:
+        directory = self._mailbox.directory()
+        if author != agency and not (directory and directory.speaks_for(agency, author)):
+            raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, author)
 
     def _verdict(self, arrival: Arrival) -> _Act:
         notice = stated.the_notice(self._verified(arrival, BUS))
@@ -210,12 +216,9 @@ class Verifier:
 
     def _copy(self, arrival: Arrival) -> _Act:
         verified = self._verified(arrival, self._mailbox.agency)
-        document, directory = verified.document, self._mailbox.directory()
+        document = verified.document
         author = document.sender.agency if isinstance(document, Letter) else document.author
-        if author != self._mailbox.agency and (
-            directory is None or directory.inbox_of(author) != self._mailbox.agency
-        ):
-            raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, author)
+        self._require_author(self._mailbox.agency, author)
         return partial(self._mailbox.take_back, arrival, verified)
 
     def _verified(self, arrival: Arrival, signer: AgencyCode) -> Verified[Letter | Notice]:

@@ -86,7 +86,7 @@ class Inbox:
 
     def admit(self, arrival: Arrival, letter: Letter, digest: ContentDigest) -> InboxLetter | None:
         """Add a verified letter; None if it is here already. Refused if its id stands for another content."""
-        sender, letter_id = letter.sender.agency, str(letter.letter_id)
+        sender, letter_id = arrival.header("sender"), str(letter.letter_id)
         with self._database.writing() as connection:
             known = connection.execute(_KNOWN, {"letter": letter_id, "from": sender}).mappings().first()
             if known and known["digest"] != digest:
@@ -209,7 +209,7 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: Conte
         "arrival": arrival.id,
         "consignment": arrival.consignment,
         "letter_id": str(letter.letter_id),
-        "sender": letter.sender.agency,
+        "sender": arrival.header("sender"),
         "sender_name": letter.sender.name,
         "digest": digest,
         "addressed": arrival.header("addressed"),

@@ -136,6 +136,10 @@ class Directory:
         """Whose inbox a letter to `code` goes to: its own, or its nearest parent's; None for a stranger."""
         return next((each.code for each in self.line(code, "parent") if each.inbox), None)
 
+    def speaks_for(self, agency: AgencyCode, code: AgencyCode) -> bool:
+        """Whether a document written by `code` may come from `agency`: its own, or that of a unit without an inbox."""
+        return code == agency or self.inbox_of(code) == agency
+
     def line(self, code: AgencyCode | None, relation: Relation) -> Iterator[Agency]:
         """An agency, its parent (or successor), that one's, and so on; it ends, even in a circle."""
         seen: set[str] = set()

@@ -32,6 +32,8 @@ from bus.identifiers import AgencyCode
 from bus.toml import STAND_IN, Mistakes, Table, read_toml
 from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
 
+BUS_WRITES: Final = "notice/1.0"
+"""The version of the bus's own notices."""
 _CODE: Final = r"[0-9]{10}"
 _CODE_MEANT: Final = "an agency's code of ten digits"
 _ID: Final = r"[a-z0-9][a-z0-9-]{0,49}"
@@ -217,6 +219,9 @@ def _cross_check(
     _once(mistakes, "topic", (topic.id for topic in topics))
     for agency in agencies:
         _relatives(mistakes, directory, agency)
+        if BUS_WRITES not in agency.reads:
+            wrong = f"lacks {BUS_WRITES}, in which the bus answers everybody"
+            mistakes.note(f"agency[{agency.code}].reads", wrong, f"Add {BUS_WRITES}")
     for group in groups:
         _known(mistakes, directory, f"group[{group.id}].members", group.members)
     for topic in topics:

@@ -227,7 +227,7 @@ def _taken(envelope: Envelope, verdict: Verdict) -> str:
 
 def _require_author(document: Letter | Notice, agency: AgencyCode, directory: Directory) -> None:
     named = document.sender.agency if isinstance(document, Letter) else document.author
-    if named != agency and directory.inbox_of(named) != agency:
+    if not directory.speaks_for(agency, named):
         raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, named)
 
 

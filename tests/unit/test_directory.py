@@ -330,6 +330,7 @@ subscribers = "all"
         f"agency[{SOC}].certificates[3].fil",
         f"agency[{SOC}].parent",
         f"agency[{SOC}].reads[2]",
+        f"agency[{SOC}].reads",
         f"agency[{OCS}].name_en",
         f"agency[{OCS}].nam_en",
         f"agency[{OCS}].certificates[1].revoked_at",

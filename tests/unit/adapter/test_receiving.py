@@ -7,18 +7,24 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from adapters.mailbox import ArrivalState, InboxState
 from adapters.mailbox.notices import machine_notice_id
 from adapters.refusals import FileUnavailable
-from bus.directory import PinnedCertificate
+from bus.directory import Directory, PinnedCertificate
+from bus.documents.letter import Letter
 from bus.documents.notice import Event
-from bus.documents.signing import verify
-from bus.documents.xml import open_envelope
-from bus.identifiers import as_letter_id
+from bus.documents.signing import sign, verify
+from bus.documents.xml import open_envelope, read
+from bus.identifiers import AgencyCode, as_letter_id
 from bus.thai import now
+from tests.assets import factory
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC, letter, notice, pin, seal
 from tests.assets.statements import signed_statement
 from tests.unit.adapter.network import QUICK, Office, directory, file_of, notices_in, settled, sha, until
+
+UNIT, FOREIGN_UNIT = map(AgencyCode, ("0100100001", "0100500001"))
 
 
 def delivered(office: Office, count: int = 1) -> bool:
@@ -294,3 +300,53 @@ async def test_what_is_in_quarantine_can_be_judged_again(recipient: Office) -> N
     held = recipient.mailbox.directory()
     assert held is not None
     assert held.version == 2
+
+
+def with_units() -> Directory:
+    """The network's agencies, of which OPM and SOC each have a unit without an inbox."""
+    made = directory()
+    units = {
+        unit: replace(made.agencies[parent], code=unit, inbox=False, parent=parent, certificates=())
+        for unit, parent in ((UNIT, OPM), (FOREIGN_UNIT, SOC))
+    }
+    return replace(made, agencies={**made.agencies, **units})
+
+
+async def test_what_a_unit_without_an_inbox_writes_comes_from_its_agency_and_counts(
+    recipient: Office,
+) -> None:
+    """The bus accepts it from the parent, under the parent's seal; so does whoever receives it."""
+    signed = recipient.signed(sender=factory.sender(UNIT))
+    letter = read(open_envelope(signed.raw).root)
+    assert isinstance(letter, Letter)
+    withdrawn = notice(
+        Event.WITHDRAWAL_REQUESTED,
+        author=UNIT,
+        letter_id=letter.letter_id,
+        letter_digest=signed.digest,
+    )
+    sealed = sign(withdrawn, seal(OPM))
+    fixed: dict[str, str | int] = {"sender": OPM, "verified_as_of": now().isoformat()}
+    async with recipient.running():
+        recipient.hear(
+            recipient.bus.directory(with_units()),
+            recipient.bus.letter(signed),
+            recipient.bus.message("notice", sealed.raw, **fixed),
+        )
+        await until(lambda: settled(recipient) and delivered(recipient))
+    assert recipient.mailbox.arrivals.quarantined() == []
+    (row,) = recipient.mailbox.inbox.letters()
+    assert row.sender == OPM
+    assert recipient.mailbox.state_of_received(row).withdrawal == "requested"
+
+
+@pytest.mark.parametrize("author", [FOREIGN_UNIT, AgencyCode("9999900000")])
+async def test_nobody_writes_for_a_unit_of_another(recipient: Office, author: AgencyCode) -> None:
+    async with recipient.running():
+        recipient.hear(
+            recipient.bus.directory(with_units()),
+            recipient.bus.letter(recipient.signed(sender=factory.sender(author))),
+        )
+        await until(lambda: recipient.mailbox.arrivals.quarantined())
+    (kept,) = recipient.mailbox.arrivals.quarantined()
+    assert kept.reason == "identity.sender-foreign"
