@@ -7,14 +7,12 @@ folder; every process is its child, logs to a file of its own there, and is gone
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -32,6 +30,8 @@ from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_calendar, activate_directory
+from compose.borrowed import VHOST as BORROWED
+from compose.borrowed import ExistingBroker, borrowed
 from compose.keys import make_key_pair
 from compose.node import Node
 from compose.process import ROOT, Process
@@ -48,21 +48,6 @@ class Broker(Protocol):
 
     @property
     def amqp_url(self) -> str: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ExistingBroker:
-    """A broker that runs already, as SARABAN_BROKER_MANAGEMENT and SARABAN_BROKER_AMQP name it."""
-
-    management_url: str
-    amqp_url: str
-
-    @classmethod
-    def from_environment(cls) -> ExistingBroker | None:
-        """Return the broker that the environment names, or None."""
-        management = os.environ.get("SARABAN_BROKER_MANAGEMENT")
-        amqp = os.environ.get("SARABAN_BROKER_AMQP")
-        return cls(management, amqp) if management and amqp else None
 
 
 def free_port() -> int:
@@ -120,8 +105,7 @@ class LocalBus:
     def __enter__(self) -> Self:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            broker = self._broker or ExistingBroker.from_environment()
-            self.broker: Broker = broker or self._stack.enter_context(Node(self.folder / "broker"))
+            self.broker: Broker = self._broker or self._borrowed() or self._own()
             self._prepare()
         except BaseException:
             self._stack.close()
@@ -133,6 +117,17 @@ class LocalBus:
     ) -> None:
         self.stop()
         self._stack.close()
+
+    def _borrowed(self) -> Broker | None:
+        """The broker that the environment names, in a vhost of its own."""
+        broker = ExistingBroker.from_environment()
+        if broker:
+            self.vhost = BORROWED if self.vhost == topology.VHOST else self.vhost
+            self._stack.enter_context(borrowed(broker, self.vhost))
+        return broker
+
+    def _own(self) -> Broker:
+        return self._stack.enter_context(Node(self.folder / "broker"))
 
     def stop(self) -> None:
         """Stop every process: adapters first, so that what they have sent is still taken."""

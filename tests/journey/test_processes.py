@@ -10,7 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from compose.local import ExistingBroker, LocalBus
+from bus.broker.admin import Management
+from bus.errors import Misconfigured
+from compose.borrowed import ExistingBroker
+from compose.local import LocalBus
 from compose.node import Node
 from tests.assets import factory
 from tests.journey.conftest import running_bus, start
@@ -21,12 +24,31 @@ def test_a_setting_names_a_broker_that_runs_already(
 ) -> None:
     monkeypatch.setenv("SARABAN_BROKER_MANAGEMENT", broker_node.management_url)
     monkeypatch.setenv("SARABAN_BROKER_AMQP", broker_node.amqp_url)
-    with LocalBus(tmp_path, vhost="journey-existing") as bus:
+    before = _vhosts_and_users(broker_node)
+    with LocalBus(tmp_path) as bus:
         assert isinstance(bus.broker, ExistingBroker)
+        assert bus.vhost == "saraban-demo"
         checked = bus.run_bus("topology", "check", "--json")
         assert json.loads(checked.stdout) == {"drift": []}, checked.stderr
         assert checked.returncode == 0
         start(bus)
+
+        with pytest.raises(Misconfigured, match="users of a bus"), LocalBus(tmp_path / "second"):
+            pass
+        assert bus.run_bus("topology", "check").returncode == 0
+        bus.stop()
+    assert _vhosts_and_users(broker_node) == before
+    with Management(broker_node.management_url) as management:
+        management.put("vhosts", "saraban-demo")
+        with pytest.raises(Misconfigured, match="a vhost saraban-demo"), LocalBus(tmp_path / "third"):
+            pass
+        management.delete("vhosts", "saraban-demo")
+
+
+def _vhosts_and_users(node: Node) -> tuple[set[str], set[str]]:
+    with Management(node.management_url) as management:
+        vhosts, users = ({str(each["name"]) for each in management.get(what)} for what in ("vhosts", "users"))
+    return vhosts, users
 
 
 def test_the_topology_is_applied_once_and_its_drift_told_in_words(broker_node: Node, tmp_path: Path) -> None:
