@@ -213,7 +213,10 @@ async def test_a_letter_sealed_anew_after_a_restore_is_settled_by_the_answer_to_
     async with opm.running():
         await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
         await until(lambda: not opm.mailbox.arrivals.counts().get("stored"))
-    assert opm.broker.published[-1].body != first, "it was sealed anew"
+    # It may have been given a copy of the first bytes since, and have sent those once more.
+    assert any(one.type == "letter" and one.body != first for one in opm.broker.published), (
+        "it was sealed anew"
+    )
     assert opm.mailbox.arrivals.quarantined() == []
     assert len(entries(bus, Kind.ACCEPTED)) == 1
 
