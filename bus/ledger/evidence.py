@@ -13,7 +13,7 @@ from bus.errors import Transient
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.checkpoint import published
 from bus.ledger.entry import Entry, Kind, canonical
-from bus.ledger.excerpts import excerpt, named_in
+from bus.ledger.excerpts import excerpt, named_in, records_shown
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Head, LetterRow
 from bus.ledger.state import LetterState
@@ -40,7 +40,7 @@ class Evidence:
     members: Mapping[str, bytes]
     """What goes into a pack, by name: documents, entries, proofs, the head and what matters of the directory."""
     directories: tuple[Directory, ...]
-    """The versions of the directory that go with it, the oldest first."""
+    """The versions of the directory that go with it, the oldest first, as far as the pack has them."""
 
 
 def gather(reader: Reader, letter: int) -> Evidence:
@@ -72,8 +72,9 @@ def gather(reader: Reader, letter: int) -> Evidence:
     for entry in directories:
         version = int(entry.body["version"])
         records = reader.directories.records(version)
-        versions.append(directory_of(version, records))
-        members[f"directories/{entry.seq}.json"] = excerpt(records, versions[-1], named)
+        member = excerpt(records, directory_of(version, records), named)
+        versions.append(directory_of(version, records_shown(member)))
+        members[f"directories/{entry.seq}.json"] = member
     return Evidence(
         row=row,
         state=reader.state_of(letter),

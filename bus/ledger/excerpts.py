@@ -5,6 +5,7 @@ That a version has no record of a name is shown by its two neighbours, between w
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
@@ -12,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from bus.directory import BUS, Directory, Records
 from bus.directory.lines import AGENCY, GROUP, TOPIC
 from bus.directory.model import EVERYONE
-from bus.directory.records import Tree
+from bus.directory.records import Tree, key_of
 from bus.documents.xml import parse
 from bus.errors import Refused
 from bus.identifiers import AgencyCode
@@ -51,6 +52,12 @@ def excerpt(records: Records, directory: Directory, named: Iterable[str]) -> byt
     lines = [line.decode() for line in tree.lines(places)]
     hashes = [b64encode(one).decode() for one in tree.proof(places)]
     return canonical({"records": list(zip(places, lines, strict=True)), "hashes": hashes}).encode()
+
+
+def records_shown(member: bytes) -> Records:
+    """Return the records that an excerpt has."""
+    lines = (line.encode() for _, line in json.loads(member)["records"])
+    return {key_of(line): line for line in lines}
 
 
 def _with_all_they_need(directory: Directory, named: Iterable[str]) -> set[str]:

@@ -6,8 +6,7 @@ their body, while what is on the way, which the broker's client copies, stays be
 
 from __future__ import annotations
 
-from collections import deque
-
+from bus.identifiers import AgencyCode
 from bus.router.couriers import Courier
 
 MOST_IN_MEMORY = 64 * 1024 * 1024
@@ -43,13 +42,13 @@ class OnTheWay:
 
     def __init__(self) -> None:
         self._size = 0
-        self._held_up: deque[Courier] = deque()
+        self._held_up: dict[AgencyCode, Courier] = {}
+        """In the order in which they came; a circular may hold up thousands."""
 
     def take(self, courier: Courier, size: int) -> bool:
         """Take so many bytes for a publish; False if they are too many now, and the courier's turn will come."""
         if self._size and self._size + size > MOST_ON_THE_WAY:
-            if courier not in self._held_up:
-                self._held_up.append(courier)
+            self._held_up.setdefault(courier.agency, courier)
             return False
         self._size += size
         return True
@@ -57,4 +56,4 @@ class OnTheWay:
     def give_back(self, size: int) -> Courier | None:
         """Give a publish's bytes back; return the courier whose turn it is, if any was held up."""
         self._size -= size
-        return self._held_up.popleft() if self._held_up else None
+        return self._held_up.pop(next(iter(self._held_up))) if self._held_up else None
