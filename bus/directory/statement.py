@@ -40,8 +40,8 @@ def write_statement(statement: Statement) -> bytes:
         key: line if line is None else json.loads(line.partition(b" ")[2])
         for key, line in (statement.changes or {}).items()
     }
-    if statement.changes is not None and len(written := canonical_json(changes)) <= MOST_CHANGES:
-        values["changes"] = json.loads(written)
+    if statement.changes is not None and len(canonical_json(changes)) <= MOST_CHANGES:
+        values["changes"] = changes
     return canonical_json(values)
 
 

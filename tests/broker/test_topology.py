@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.broker import admin
 from bus.broker.admin import Management, apply, drift
 from bus.broker.passwords import Passwords
 from bus.broker.topology import (
@@ -52,6 +53,31 @@ def test_applied_twice_the_second_time_does_nothing(bare: Vhost) -> None:
     assert f"added queue {INBOX}" in done
     assert f"added permission {USER}" in done
     assert apply(topology, bare.management, bare.passwords) == []
+    assert drift(topology, bare.management, bare.passwords) == []
+
+
+class _PowerCut(Exception):
+    """What ends an `apply` between two portions."""
+
+
+def test_what_was_interrupted_between_two_portions_is_taken_up_where_it_was_left(
+    bare: Vhost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin, "_PORTION", 5)
+    topology = topology_for([SENDER, NEIGHBOUR], vhost=bare.name)
+    seen: list[tuple[int, int]] = []
+
+    def cut(done: int, total: int) -> None:
+        seen.append((done, total))
+        if len(seen) == 2:
+            raise _PowerCut
+
+    with pytest.raises(_PowerCut):
+        apply(topology, bare.management, bare.passwords, cut)
+    (_, total) = seen[-1]
+    assert seen == [(5, total), (10, total)]
+    assert drift(topology, bare.management, bare.passwords) != []
+    assert len(apply(topology, bare.management, bare.passwords)) == total - 10
     assert drift(topology, bare.management, bare.passwords) == []
 
 

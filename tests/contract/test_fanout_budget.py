@@ -12,6 +12,7 @@ from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
 from bus.ledger.work import MOST_BYTES, Lease
 from bus.router import budget
+from bus.router import fanout as fanout_module
 from bus.router.alarms import Alarms
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
@@ -74,6 +75,23 @@ async def test_what_is_on_the_way_stays_below_its_limit_and_everybody_gets_a_tur
                 done += 1
             line.open.clear()
         await until(lambda: fanout.published == 6 * len(AGENCIES))
+
+
+async def test_what_does_not_fit_into_memory_waits_in_the_database_and_goes_out_all_the_same(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout_module, "MOST_IN_MEMORY", MIB)
+    monkeypatch.setattr(budget, "MOST_ON_THE_WAY", MIB)
+    line, most = Line(), 0
+    async with fanning(ledger, line, 0) as fanout:
+        consign(ledger, (OCS,), *(bytes([number]) * MIB for number in range(8)))
+        fanout.sweep_now()
+        for done in range(1, 9):
+            await until(lambda: line.open)
+            most = max(most, fanout._bodies.size)
+            line.open.pop()[1].set_result(None)
+            await until(lambda: fanout.published == done)  # noqa: B023
+    assert most <= 2 * MIB
 
 
 async def test_one_that_is_larger_than_the_limit_goes_alone(
