@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.errors import Misconfigured, Problem
 
 VHOST = "saraban-demo"

@@ -21,7 +21,8 @@ from urllib.parse import unquote, urlsplit
 from adapters.agent.witnessing import witness_name
 from bus import assets
 from bus.broker import topology
-from bus.broker.admin import Management, apply
+from bus.broker.admin import apply
+from bus.broker.management import Management
 from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
 from bus.directory import Directory, load_directory

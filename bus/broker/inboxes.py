@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.broker.topology import inbox_queue
 from bus.identifiers import AgencyCode
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bus.broker.admin import Management
 from bus.broker.inboxes import NEARLY_FULL, Inbox, inboxes
+from bus.broker.management import Management
 from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
 from bus.cli.finding import head_of
 from bus.cli.output import About, Column, Row, exported, iso, joined, listed

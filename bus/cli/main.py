@@ -13,8 +13,9 @@ import typer
 
 from bus import logs
 from bus.broker import topology
-from bus.broker.admin import Management, apply, drift
+from bus.broker.admin import apply, drift
 from bus.broker.inboxes import inboxes, warnings
+from bus.broker.management import Management
 from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
 from bus.cli import agencies as agencies_commands

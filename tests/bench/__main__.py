@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.calendar import load_calendar
 from bus.documents.letter import Receiver
 from bus.identifiers import AgencyCode

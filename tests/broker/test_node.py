@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.errors import Misconfigured
 from compose.node import LOOPBACK, Node, NodeFailed
 from tests.fixtures.broker import Vhost

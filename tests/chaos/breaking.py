@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from time import monotonic, sleep
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.broker.topology import inbox_queue
 from bus.errors import Transient
 from compose.cluster import PostgresCluster

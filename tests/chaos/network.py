@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import Node

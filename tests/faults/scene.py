@@ -20,7 +20,7 @@ from sqlalchemy import Engine, create_engine, func, select
 
 from adapters.mailbox import tables as mail
 from adapters.mailbox.entries import UNANSWERED
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import consignments, pending

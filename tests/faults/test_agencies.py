@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.ledger.entry import Kind
 from tests.faults.scene import DGA, OPM, SOC, Scene
 from tests.faults.waiting import eventually

@@ -11,7 +11,7 @@ from time import monotonic
 from sqlalchemy import select
 
 from adapters.mailbox import tables as mail
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.broker.topology import inbox_queue
 from compose.node import Node
 from tests.faults.evidence import gather

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.broker.topology import ROUTER, user_of
 from compose.process import Process
 from tests.faults.promises import promises_hold

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from bus.broker.admin import Management
 from bus.broker.link import Link
+from bus.broker.management import Management
 from bus.broker.messages import Nacked, Outgoing
 from bus.broker.topology import DELIVER, inbox_queue
 from bus.ledger.entry import Kind

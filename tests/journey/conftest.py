@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from compose.keys import write_seal
 from compose.local import LocalBus
 from compose.node import Node

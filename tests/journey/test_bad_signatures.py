@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bus.broker import topology
-from bus.broker.admin import Management
 from bus.broker.link import Link
+from bus.broker.management import Management
 from bus.broker.messages import Unconfirmed
 from bus.errors import RefusalCode
 from bus.ledger.entry import Kind

@@ -12,8 +12,8 @@ from contextlib import suppress
 import pytest
 
 from bus.broker import topology
-from bus.broker.admin import Management
 from bus.broker.link import Link
+from bus.broker.management import Management
 from bus.documents.letter import Receiver
 from bus.errors import Transient
 from bus.identifiers import AgencyCode

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.errors import Misconfigured
 from compose.borrowed import ExistingBroker
 from compose.local import LocalBus

@@ -8,7 +8,6 @@ LIMIT = 300
 LIMIT_WITH_A_REASON = 450
 LONGER = {
     "adapters/depot.py": "up, down and a sign of life share one client and what its failures mean",
-    "bus/broker/admin.py": "what must be, what is, and the difference, for each kind of thing that a broker has",
     "bus/broker/subscription.py": "one consumer of many queues: in hand, left out and begun again are one state",
     "bus/depot/app.py": "the HTTP interface, with its table of requests, in one place",
     "bus/depot/store.py": "presence, holds and grants are decided together, in one transaction each",

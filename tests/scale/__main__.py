@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bus.broker import topology
-from bus.broker.admin import Management, apply
+from bus.broker.admin import apply
+from bus.broker.management import Management
 from bus.documents.letter import Receiver
 from bus.identifiers import AgencyCode
 from compose.local import LocalBus

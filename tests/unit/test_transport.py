@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.depot import DepotClient
 from adapters.log import LogClient
-from bus.broker.admin import Management
+from bus.broker.management import Management
 from bus.depot.client import PresenceClient
 from bus.depot.presence import Check
 from bus.errors import Misconfigured, Transient
