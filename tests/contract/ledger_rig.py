@@ -109,6 +109,8 @@ def in_ledger(
         letterId=letter_id,
         digest=digest,
         acknowledgement="registration",
+        speed="001",
+        receivedAt=timestamp(factory.NOW),
         answer=answer,
         **body,
     )
