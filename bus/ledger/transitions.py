@@ -45,13 +45,11 @@ def _of_overdue(body: Mapping[str, Any], state: LetterState) -> str | None:
     answered = set(silent) - set(state.silent(Deadline(deadline)))
     if answered:
         return f"calls {', '.join(sorted(answered))} silent, who had answered"
-    if body["at"] < body["due"]:
-        return f"is older than {body['due']}, the time that had to pass"
     if deadline == Deadline.REGISTRATION:
         for code in silent:
             if (until := state.recipients[code].registration_due or "") > body["due"]:
                 return f"calls {code} silent at {body['due']}, whose registration was due at {until}"
-    return None
+    return f"is older than {body['due']}, which had to pass" if body["at"] < body["due"] else None
 
 
 def _of_extension(body: Mapping[str, Any], named: list[AgencyCode], state: LetterState) -> str | None:
