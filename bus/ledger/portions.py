@@ -8,12 +8,15 @@ from sqlalchemy import Connection, Select, func, select
 
 from bus.ledger.tables import entries
 
-_MOST_LETTERS, _MOST_ENTRIES = 250, 5_000
+_MOST_ENTRIES = 5_000
 
 
-def portion(connection: Connection, query: Select[Any]) -> list[int]:
-    """Return the first letters of a query for ledger numbers, as many as have not too many entries; at least one."""
-    some = list(connection.scalars(query.limit(_MOST_LETTERS)).all())
+def portion(connection: Connection, query: Select[Any], most: int) -> list[int]:
+    """Return the first letters of a query for ledger numbers: at most so many, and fewer if they have many entries.
+
+    At least one, as long as there is one.
+    """
+    some = list(connection.scalars(query.limit(most)).all())
     counts = (
         select(entries.c.letter, func.count()).where(entries.c.letter.in_(some)).group_by(entries.c.letter)
     )

@@ -20,6 +20,7 @@ from bus.ledger.state import LetterState, accepted, advance
 from bus.ledger.tables import consignments, entries, letters, recipients
 from bus.ledger.transitions import violation_of
 
+_AT_ONCE = 250
 _LISTED = {
     "sender": "agency",
     "letter_id": "letterId",
@@ -42,7 +43,7 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
     calendars = Calendars(connection)
     done, last = 0, 0
     while True:
-        some = portion(connection, touched.where(about > last).order_by(about))
+        some = portion(connection, touched.where(about > last).order_by(about), _AT_ONCE)
         if not some:
             break
         _check_some_letters(connection, some, calendars, report)

@@ -25,7 +25,7 @@ from bus.documents.lifecycle import Deadline
 from bus.documents.signing import sign
 from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode
-from bus.ledger import portions
+from bus.ledger import extending
 from bus.ledger.database import reading
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.extending import affected, extend, extended_by
@@ -39,6 +39,7 @@ from bus.router.activation import activate_calendar
 from bus.router.answers import Answers
 from bus.router.deadlines import Deadlines
 from bus.thai import now
+from bus.verifier.findings import Broken
 from bus.verifier.transitions import outcomes_of, require_permitted
 from tests.assets import factory, strategies
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
@@ -194,7 +195,7 @@ def test_a_letter_that_asks_for_no_registration_and_one_accepted_afterwards_are_
 def test_another_version_put_in_force_meanwhile_ends_the_extension_of_the_older_one(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portions, "_MOST_LETTERS", 1)
+    monkeypatch.setattr(extending, "_AT_ONCE", 1)
     before = rig.calendar()
     activate_calendar(ledger, before, operator="somying")
     with ledger.append() as writer:
@@ -212,7 +213,7 @@ def test_another_version_put_in_force_meanwhile_ends_the_extension_of_the_older_
 def test_what_was_interrupted_between_two_portions_goes_on_with_what_is_left(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(portions, "_MOST_LETTERS", 2)
+    monkeypatch.setattr(extending, "_AT_ONCE", 2)
     before = rig.calendar()
     activate_calendar(ledger, before, operator="somying")
     with ledger.append() as writer:
@@ -457,8 +458,34 @@ def test_an_extension_that_may_not_be_is_named_by_the_ledger_and_by_the_verifier
     assert violation_of(Entry(extension(group())), accepted(acceptance())) is None
     assert violation_of(Entry(said), state) is not None
     require_permitted([dict(acceptance().body), extension(group())])
-    with pytest.raises(Exception, match="entry 2"):
+    with pytest.raises(Broken, match="entry 2"):
         require_permitted([dict(entry.body), said])
+
+
+def test_who_was_silent_at_the_old_time_only_may_not_be_called_so_and_at_the_new_time_may() -> None:
+    entries = [dict(acceptance().body), extension(group(WAS, UNTIL, OCS))]
+    state = fold(map(Entry, entries))
+    told = {"seq": 3, "kind": "overdue", "at": "2026-11-27T10:00:00.000000+07:00", "letter": 1, "prior": 2}
+    told |= {"deadline": "registration", "due": WAS, "silent": [SOC]}
+    require_permitted([*entries, told])
+    assert violation_of(Entry(told), state) is None
+    for silent, at, permitted in (([OCS, SOC], WAS, False), ([OCS, SOC], UNTIL, True)):
+        said = told | {"silent": silent, "due": at}
+        assert (violation_of(Entry(said), state) is None) == permitted
+        if permitted:
+            require_permitted([*entries, said])
+        else:
+            with pytest.raises(Broken, match=f"calls {OCS} silent at {WAS[:10]}"):
+                require_permitted([*entries, said])
+    early = told | {"at": "2026-11-24T11:00:00.000000+07:00"}
+    assert "had to pass" in (violation_of(Entry(early), state) or "")
+    with pytest.raises(Broken, match="had to pass"):
+        require_permitted([*entries, early])
+    # Whose silence is recorded, and who has answered, is given no other time any more.
+    late = extension(group(WAS, UNTIL, SOC)) | {"seq": 4, "at": "2026-11-28T10:00:00.000000+07:00"}
+    assert violation_of(Entry(late), fold(map(Entry, [*entries, told]))) is not None
+    with pytest.raises(Broken, match="no registration was to come"):
+        require_permitted([*entries, told, late])
 
 
 def test_only_what_is_later_is_given_and_of_those_who_owe_a_registration() -> None:
