@@ -80,6 +80,10 @@ class Calendar:
         """
         return self.after_working(self.deadlines[speed].registration, start, agency)
 
+    def closes(self, agency: AgencyCode) -> bool:
+        """Whether it has closures of this agency: only then may the agency's due times be others than everybody's."""
+        return agency in self._closures_of
+
     def after_working(self, amount: timedelta, start: datetime, agency: AgencyCode | None) -> datetime:
         """The moment at which the agency has worked for `amount`, counted from `start`.
 

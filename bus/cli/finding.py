@@ -145,7 +145,7 @@ def _search(reader: Reader, settings: BusSettings, query: Asked, wanted: _Wanted
 
 def _show(result: _Result, names: Names, *, json: bool, as_csv: bool) -> None:
     if json:
-        letters = [{**row_of(row), **state_of(one)} for row, one in result.letters]
+        letters = [{**row_of(row, one), **state_of(one)} for row, one in result.letters]
         answer = {"query": result.asked, "count": len(letters), "head": result.head, "letters": letters}
         say(answer | {"unaccepted": result.others}, json=True, words=())
     elif as_csv:
@@ -153,7 +153,7 @@ def _show(result: _Result, names: Names, *, json: bool, as_csv: bool) -> None:
         rows = chain(by_recipient(result.letters), as_rows(result.others))
         exported(columns, rows, About(result.asked, result.head), names)
     else:
-        shown = ({**row_of(row), "recipients": summary_of(one)} for row, one in result.letters)
+        shown = ({**row_of(row, one), "recipients": summary_of(one)} for row, one in result.letters)
         listed(f"{len(result.letters)} letters", _COLUMNS, shown, names)
         print_listed(result.others, names)
 
@@ -239,6 +239,7 @@ COLUMNS_BY_RECIPIENT = (
     Column("answeredAt", "answered, ISO", "เจ้าหน้าที่ตอบเมื่อ ค.ศ.", iso, plain=True),
     Column("registration", "receiving number", "เลขรับ"),
     Column("acknowledged", "acknowledged", "ตอบรับแล้ว", lambda yes: "ใช่ (yes)" if yes else "ยัง (no)"),
+    Column("registrationDue", "registration due", "กำหนดลงทะเบียนรับ", moment),
     Column("overdue", "overdue", "พ้นกำหนด", joined),
 )
 """The columns of an export that has a row for each recipient of a letter."""
@@ -251,7 +252,7 @@ def by_recipient(found: Iterable[_Found]) -> Iterator[Row]:
         for code, one in state_of(state)["recipients"].items():
             registration = one.pop("number")
             yield {
-                **row_of(row),
+                **row_of(row, state),
                 **one,
                 "registration": registration,
                 "recipient": code,

@@ -102,7 +102,7 @@ def show(
         raise typer.Exit(NEGATIVE)
     if json:
         value = [
-            {**row_of(row), **state_of(state), "entries": [dict(e.body) for e in es]}
+            {**row_of(row, state), **state_of(state), "entries": [dict(e.body) for e in es]}
             for row, state, es in found
         ]
         say({"letters": value, "unaccepted": others}, json=True, words=())
@@ -207,6 +207,10 @@ def _line(entry: Entry) -> str:
     return line.rstrip()
 
 
+def _extended(groups: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{joined(one['recipients'])} until {one['due'][:16]}" for one in groups)
+
+
 def _said(entry: Entry) -> str:
     body = entry.body
     said: str = {
@@ -216,6 +220,7 @@ def _said(entry: Entry) -> str:
         Kind.SHARE_EXCEEDED: lambda: ", ".join(f"{what} {n} %" for what, n in body["percent"].items()),
         Kind.ACCEPTED: lambda: f"{body['letterId']} to {len(body['recipients'])}",
         Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
+        Kind.DEADLINE_EXTENDED: lambda: f"{body['deadline']}: {_extended(body['extended'])}",
         Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",
     }.get(entry.kind, lambda: "")()
     return said

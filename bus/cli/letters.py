@@ -87,8 +87,8 @@ def in_batches(
         yield from ((row, states[row.letter]) for row in rows)
 
 
-def row_of(row: LetterRow) -> dict[str, Any]:
-    """Return a letter's index as plain values."""
+def row_of(row: LetterRow, state: LetterState) -> dict[str, Any]:
+    """Return a letter's index as plain values, with the time at which its next registration is due by now."""
     return {
         "letter": row.letter,
         "letterId": row.letter_id,
@@ -100,7 +100,7 @@ def row_of(row: LetterRow) -> dict[str, Any]:
         "speed": row.speed,
         "acceptedAt": row.accepted_at,
         "receiptDue": row.receipt_due,
-        "registrationDue": row.registration_due,
+        "registrationDue": state.registration_due,
         "certificate": row.certificate,
     }
 
@@ -118,6 +118,7 @@ def state_of(state: LetterState) -> dict[str, Any]:
             "answeredAt": one.answer.at if one.answer else None,
             "number": one.answer.number if one.answer else None,
             "overdue": list(one.overdue),
+            "registrationDue": one.registration_due if state.asks_registration else None,
         }
         for code, one in state.recipients.items()
     }

@@ -1,4 +1,4 @@
-"""The command line's root: processes, topology, directory and calendar."""
+"""The command line's root: processes, topology and directory."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from bus.broker.admin import apply, drift
 from bus.broker.inboxes import inboxes, warnings
 from bus.broker.management import Management
 from bus.broker.passwords import Passwords
-from bus.calendar import load_calendar
 from bus.cli import agencies as agencies_commands
 from bus.cli import audit as audit_commands
+from bus.cli import calendar as calendar_commands
 from bus.cli import evidence as evidence_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
@@ -30,7 +30,7 @@ from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
 from bus.process import keep_private, run_until_stopped
-from bus.router.activation import activate_calendar, activate_directory
+from bus.router.activation import activate_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
 from bus.settings import BusSettings
@@ -42,10 +42,9 @@ _PRINTED = 50
 app = typer.Typer(name="saraban-bus", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 topology_app = typer.Typer(no_args_is_help=True, help="The broker's exchanges, queues, users and policies.")
 directory_app = typer.Typer(no_args_is_help=True, help="The directory of agencies.")
-calendar_app = typer.Typer(no_args_is_help=True, help="Working hours, holidays and deadlines.")
 app.add_typer(topology_app, name="topology")
 app.add_typer(directory_app, name="directory")
-app.add_typer(calendar_app, name="calendar")
+app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
@@ -134,17 +133,6 @@ def directory_check(config: Config = None, json: Json = False) -> None:
         json=json,
         words=[f"version {directory.version}: {agencies} agencies, nothing wrong"],
     )
-
-
-@calendar_app.command("apply")
-def calendar_apply(config: Config = None, json: Json = False) -> None:
-    """Put the calendar file in force: an entry in the ledger, taken up by every router at its next letter."""
-    settings = settings_of(config)
-    calendar = load_calendar(settings.calendar.file)
-    with opened(settings) as ledger:
-        entry = activate_calendar(ledger, calendar, operator=operator())
-    sentence = f"calendar version {calendar.version} is in force (entry {entry})"
-    say({"version": calendar.version, "entry": entry}, json=json, words=[sentence])
 
 
 def _first(found: list[str]) -> list[str]:

@@ -92,6 +92,20 @@ def _operators(reader: Reader, only: Only) -> Iterator[Row]:
         if only is None or entry.letter in only:
             named = ("kind", "operator", "version", "parked", "letter", "auditor", "until", "reason")
             yield _named(entry, *named)
+    yield from _extensions(reader, only)
+
+
+def _extensions(reader: Reader, only: Only) -> Iterator[Row]:
+    """The extensions of one operator by one calendar version are one act, which has an entry for each letter."""
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for entry in reader.every(Kind.DEADLINE_EXTENDED):
+        if only is None or entry.letter in only:
+            key = (entry.body["operator"], entry.body["calendar"])
+            act = found.setdefault(
+                key, {**_named(entry, "kind", "operator"), "version": key[1], "letters": 0}
+            )
+            act["letters"] += 1
+    yield from found.values()
 
 
 _OPERATORS = (
@@ -100,6 +114,7 @@ _OPERATORS = (
     Column("kind", "act", "การกระทำ"),
     Column("operator", "operator", "ผู้ปฏิบัติงาน"),
     Column("version", "version", "รุ่น", plain=True),
+    Column("letters", "letters", "จำนวนหนังสือ", plain=True),
     Column("parked", "parked entry", "ลำดับที่พักไว้", plain=True),
     _LETTER,
     Column("auditor", "auditor", "ผู้ตรวจสอบ"),
@@ -185,7 +200,7 @@ def _duplicates(reader: Reader, only: Only) -> Iterator[Row]:
             yield {
                 "group": number,
                 "same": list(group.same),
-                **row_of(row),
+                **row_of(row, states[letter]),
                 "recipients": summary_of(states[letter]),
                 "replaces": str(replaces.letter_id) if replaces else None,
                 "reason": replaces.reason if replaces else None,

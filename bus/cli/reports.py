@@ -123,7 +123,10 @@ def _outstanding(
         for row in wanted:
             silent = [code for code in states[row.letter].unacknowledged if agency in (None, code)]
             if silent:
-                yield row_of(row) | {"silent": silent, "missing": _missing(states[row.letter], silent)}
+                yield row_of(row, states[row.letter]) | {
+                    "silent": silent,
+                    "missing": _missing(states[row.letter], silent),
+                }
 
 
 def _missing(state: LetterState, silent: list[AgencyCode]) -> dict[str, list[AgencyCode]]:

@@ -51,7 +51,10 @@ def page(
             answer=answered(recipients, notices, names),
             letter=views.letter_view(letter, evidence, names),
             files=views.file_views(letter, files or {}),
-            recipients=[views.recipient_view(one, notices, names) for one in recipients[:MOST]],
+            recipients=[
+                views.recipient_view(one, notices, names, evidence.row.registration_due)
+                for one in recipients[:MOST]
+            ],
             silent=[names.full(code) for code in evidence.state.unacknowledged],
             registration=evidence.state.asks_registration,
             acts=acts[:MOST],

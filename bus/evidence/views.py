@@ -28,6 +28,7 @@ _KINDS = {
     Kind.RELEASED: ("ส่งต่อ เพราะผู้รับพ้นการพักใช้งาน", "Released, the recipient is no longer suspended"),
     Kind.GRANTED: ("อนุญาตให้เปิดอ่าน", "An auditor was allowed to open it"),
     Kind.READ: ("เปิดอ่าน", "An auditor opened it"),
+    Kind.DEADLINE_EXTENDED: ("เลื่อนกำหนดลงทะเบียนรับตามปฏิทิน", "Registration due later, by a calendar version"),
     Kind.OVERDUE: ("พ้นกำหนดโดยยังไม่ได้รับแจ้ง", "A deadline passed without a word of"),
 }
 _MARKS = dict.fromkeys(("delivered", "registered", "transferred", "settled"), "✓")
@@ -72,7 +73,20 @@ def letter_view(letter: Letter, evidence: Evidence, names: Names) -> View:
         "accepted": moment(row.accepted_at),
         "receipt_due": moment(row.receipt_due),
         "registration_due": moment(row.registration_due),
+        "extensions": [_extension(one) for one in evidence.entries if one.kind is Kind.DEADLINE_EXTENDED],
         "id": str(letter.letter_id),
+    }
+
+
+def _extension(entry: Entry) -> View:
+    """By which calendar version a registration was made due later, from when to when, for how many recipients."""
+    return {
+        "entry": entry.seq,
+        "calendar": entry.body["calendar"],
+        "groups": [
+            {"was": moment(one["was"]), "due": moment(one["due"]), "recipients": len(one["recipients"])}
+            for one in entry.body["extended"]
+        ],
     }
 
 
@@ -93,8 +107,13 @@ def _file(file: File, member: str | None, *, main: bool) -> View:
     }
 
 
-def recipient_view(one: RecipientState, notices: Mapping[int, Notice], names: Names) -> View:
-    """What became of the letter at one recipient, with what it said of it."""
+def recipient_view(
+    one: RecipientState, notices: Mapping[int, Notice], names: Names, due: str | None = None
+) -> View:
+    """What became of the letter at one recipient, with what it said of it.
+
+    `due`: by when all others have to register; a time of the recipient's own is shown beside its state.
+    """
     answer = one.progress.effective if one.progress.effective is not one.receipt else None
     notice = notices.get(answer.entry) if answer else None
     return {
@@ -109,6 +128,7 @@ def recipient_view(one: RecipientState, notices: Mapping[int, Notice], names: Na
         "registration": _registration(notice.registration if notice else None),
         "officer": notice.officer if notice else None,
         "reasons": _reasons(notice),
+        "due": moment(one.registration_due) if due and one.registration_due != due else None,
         "overdue": [DEADLINES.get(each, (each, each)) for each in one.overdue],
     }
 
@@ -181,12 +201,15 @@ def _members(entry: Entry) -> list[str]:
 
 def _step(entry: Entry, names: Names) -> View:
     body = entry.body
-    about = body.get("about") or list(body.get("recipients", ())) or body.get("silent") or []
+    extended = [code for group in body.get("extended", ()) for code in group["recipients"]]
+    about = body.get("about") or list(body.get("recipients", ())) or body.get("silent") or extended
     words = words_of(body["event"]) if entry.kind is Kind.NOTICE else None
     return {
         "entry": entry.seq,
         "at": moment(body["at"]),
-        "who": names.full(body["agency"]) if body.get("agency") else body.get("auditor"),
+        "who": names.full(body["agency"])
+        if body.get("agency")
+        else body.get("auditor") or body.get("operator"),
         "words": words or _KINDS.get(entry.kind, (str(entry.kind), str(entry.kind))),
         "deadline": DEADLINES.get(body.get("deadline", "")),
         "about": [names.full(code) for code in about if code != body.get("agency")],

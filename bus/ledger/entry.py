@@ -42,6 +42,7 @@ class Kind(StrEnum):
     CONSIGNMENT_FAILED = "consignment-failed"
     RELEASED = "released"
     OVERDUE = "overdue"
+    DEADLINE_EXTENDED = "deadline-extended"
     PARKED = "parked"
     REPLAY_REQUESTED = "replay-requested"
     REPLAYED = "replayed"

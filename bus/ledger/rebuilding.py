@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import Any
+
 from sqlalchemy import delete, select
 
 from bus.directory import directory_of
@@ -28,6 +31,9 @@ def rebuild(writer: Writer) -> None:
         (entry.body["letter"], entry.body["deadline"], entry.body["due"])
         for entry in writer.every(Kind.OVERDUE)
     }
+    extensions: dict[int, list[Any]] = defaultdict(list)
+    for entry in writer.every(Kind.DEADLINE_EXTENDED):
+        extensions[entry.body["letter"]].append(entry.body)
     given = connection.execute(select(consignments.c.agency, consignments.c.number)).all()
     left = [
         {"agency": row.agency, "number": row.number, "on_hold": False, "repeat": False}
@@ -37,7 +43,7 @@ def rebuild(writer: Writer) -> None:
     waiting = [
         {"letter": accepted.seq, "deadline": deadline, "at": at}
         for accepted in writer.every(Kind.ACCEPTED)
-        for deadline, at in deadlines_of(accepted.body)
+        for deadline, at in deadlines_of(accepted.body, extensions.get(accepted.seq, ()))
         if (accepted.seq, deadline, at) not in passed
     ]
     for table, rows in ((pending, left), (due, waiting)):

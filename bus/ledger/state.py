@@ -35,6 +35,7 @@ class RecipientState:
     addressed: AgencyCode
     consignment: int
     registration_due: str | None = None
+    """By when its clerk has to register: as frozen at the acceptance, or later by an extension."""
     consigned_at: str | None = None
     progress: Progress[Fact] = field(default_factory=Progress)
     events: tuple[Fact, ...] = field(default=(), repr=False)
@@ -70,6 +71,11 @@ class RecipientState:
         """The deadlines that passed in silence."""
         return self.progress.overdue
 
+    @property
+    def owes_registration(self) -> bool:
+        """Whether a registration is still to come whose deadline has not passed in silence."""
+        return self.progress.open(Deadline.REGISTRATION) and Deadline.REGISTRATION not in self.overdue
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterState:
@@ -79,6 +85,9 @@ class LetterState:
     sender: AgencyCode
     letter_id: LetterId
     digest: ContentDigest
+    speed: str
+    received_at: str
+    """The time from which due times are counted."""
     asks_registration: bool
     recipients: Mapping[AgencyCode, RecipientState]
 
@@ -107,6 +116,14 @@ class LetterState:
         """Return the recipients from whom the acknowledgement that the letter asks for has not come."""
         return self.silent(Deadline.REGISTRATION if self.asks_registration else Deadline.RECEIPT)
 
+    @property
+    def registration_due(self) -> str | None:
+        """When the first registration is due of those still to come, of all once none is; None if none is asked for."""
+        some = list(self.recipients.values())
+        owing = [one for one in some if one.owes_registration] or some
+        times = [one.registration_due for one in owing if one.registration_due]
+        return min(times, default=None) if self.asks_registration else None
+
 
 def fold(entries: Iterable[Entry]) -> LetterState:
     """Return the state of the letter whose entries these are, from its acceptance on, in order."""
@@ -120,17 +137,44 @@ def fold(entries: Iterable[Entry]) -> LetterState:
 
 def advance(recipients: dict[AgencyCode, RecipientState], entry: Entry) -> None:
     """Bring the states of those whom one more entry concerns up to date."""
+    if entry.body["kind"] == Kind.DEADLINE_EXTENDED:
+        _extend(recipients, entry.body)
+        return
     for code in _concerned(entry, recipients):
         recipients[code] = _step(recipients[code], entry)
 
 
-def deadlines_of(body: Mapping[str, Any]) -> list[tuple[Deadline, str]]:
-    """Return the (deadline, due time) pairs of an acceptance; an agency's closures give it a later time of its own."""
+def deadlines_of(
+    body: Mapping[str, Any], extensions: Iterable[Mapping[str, Any]] = ()
+) -> list[tuple[Deadline, str]]:
+    """Return the (deadline, due time) pairs of an acceptance, as they are after its letter's extensions, in order.
+
+    An agency's closures give it a later time of its own.
+    """
     found = [(Deadline.RECEIPT, body["receiptDue"])]
-    if body.get("registrationDue"):
-        later = {one["registrationDue"] for one in body["recipients"].values() if "registrationDue" in one}
-        found += [(Deadline.REGISTRATION, at) for at in sorted({body["registrationDue"], *later})]
+    if general := body.get("registrationDue"):
+        times = {code: one.get("registrationDue", general) for code, one in body["recipients"].items()}
+        listed = {general, *times.values()}
+        for extension in extensions:
+            gone, new = moved_by(extension, times)
+            listed = (listed - gone) | new
+        found += [(Deadline.REGISTRATION, at) for at in sorted(listed)]
     return found
+
+
+def moved_by(extension: Mapping[str, Any], times: dict[AgencyCode, str]) -> tuple[set[str], set[str]]:
+    """Return the due times at which an extension leaves nobody, and those that it gives.
+
+    `times` has each recipient's own and is brought up to date. A time at which somebody is left stays to be judged,
+    also if they have answered by now.
+    """
+    for group in extension["extended"]:
+        times.update(dict.fromkeys(group["recipients"], group["due"]))
+    left = set(times.values())
+    return (
+        {group["was"] for group in extension["extended"]} - left,
+        {group["due"] for group in extension["extended"]},
+    )
 
 
 def accepted(entry: Entry) -> LetterState:
@@ -152,9 +196,18 @@ def accepted(entry: Entry) -> LetterState:
         sender=body["agency"],
         letter_id=body["letterId"],
         digest=body["digest"],
+        speed=body["speed"],
+        received_at=body["receivedAt"],
         asks_registration=body["acknowledgement"] == Deadline.REGISTRATION,
         recipients=recipients,
     )
+
+
+def _extend(recipients: dict[AgencyCode, RecipientState], body: Mapping[str, Any]) -> None:
+    for group in body["extended"]:
+        for code in group["recipients"]:
+            if code in recipients:
+                recipients[code] = replace(recipients[code], registration_due=group["due"])
 
 
 def _concerned(entry: Entry, recipients: Mapping[AgencyCode, RecipientState]) -> list[AgencyCode]:

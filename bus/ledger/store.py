@@ -330,12 +330,12 @@ class Writer(Reader):
     def _prior(self, letter: int) -> int | None:
         """The newest entry about a letter, by this append or before it."""
         if letter not in self._priors:
-            self._prefetch_priors([letter])
+            self.prefetch_priors([letter])
         return self._priors.get(letter)
 
-    def _prefetch_priors(self, wanted: Collection[int]) -> None:
-        unknown = [letter for letter in wanted if letter not in self._priors]
-        for some in batched(unknown, AT_ONCE):
+    def prefetch_priors(self, wanted: Collection[int]) -> None:
+        """Look up in few questions the newest entry about each of many letters."""
+        for some in batched([letter for letter in wanted if letter not in self._priors], AT_ONCE):
             self._priors.update(self._before.newest_about(some))
 
     def directory_changes(self, version: int, changes: Changes) -> None:
@@ -411,7 +411,7 @@ class Writer(Reader):
                     again.append((row.agency, row.number))
                 if not row.repeat:
                     by_letter[found[row.agency, row.number].letter][row.agency].append(row.number)
-        self._prefetch_priors([letter for letter in by_letter if letter is not None])
+        self.prefetch_priors([letter for letter in by_letter if letter is not None])
         for letter, agencies in by_letter.items():
             self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
         for agency, number in again:

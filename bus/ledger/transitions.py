@@ -5,6 +5,9 @@ The router refuses what may not be said (router/transitions.py); here the ledger
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Violation
 from bus.identifiers import AgencyCode
@@ -22,7 +25,10 @@ def violation_of(entry: Entry, state: LetterState) -> str | None:
             # A notice is consigned to the sender too.
             return _strangers([code for code in body["recipients"] if code != state.sender], state)
         case Kind.OVERDUE:
-            return _strangers(body["silent"], state) or _of_overdue(body["deadline"], body["silent"], state)
+            return _strangers(body["silent"], state) or _of_overdue(body, state)
+        case Kind.DEADLINE_EXTENDED:
+            named = [code for group in body["extended"] for code in group["recipients"]]
+            return _strangers(named, state) or _of_extension(body, named, state)
         case _:
             return None
 
@@ -32,11 +38,37 @@ def _strangers(named: list[str], state: LetterState) -> str | None:
     return f"names {', '.join(strangers)}, who are no parties" if strangers else None
 
 
-def _of_overdue(deadline: str, silent: list[AgencyCode], state: LetterState) -> str | None:
+def _of_overdue(body: Mapping[str, Any], state: LetterState) -> str | None:
+    deadline, silent = body["deadline"], body["silent"]
     if deadline not in set(Deadline):
         return f"is about an unknown deadline: {deadline}"
     answered = set(silent) - set(state.silent(Deadline(deadline)))
-    return f"calls {', '.join(sorted(answered))} silent, who had answered" if answered else None
+    if answered:
+        return f"calls {', '.join(sorted(answered))} silent, who had answered"
+    if deadline == Deadline.REGISTRATION:
+        for code in silent:
+            if (until := state.recipients[code].registration_due or "") > body["due"]:
+                return f"calls {code} silent at {body['due']}, whose registration was due at {until}"
+    return f"is older than {body['due']}, which had to pass" if body["at"] < body["due"] else None
+
+
+def _of_extension(body: Mapping[str, Any], named: list[AgencyCode], state: LetterState) -> str | None:
+    if body["deadline"] != Deadline.REGISTRATION or not state.asks_registration:
+        return f"extends a deadline that its letter does not have: {body['deadline']}"
+    if not named or len(set(named)) != len(named):
+        return "names nobody, or somebody twice"
+    for group in body["extended"]:
+        if group["due"] <= group["was"]:
+            return f"makes {group['was']} earlier: {group['due']}"
+        for code in group["recipients"]:
+            one = state.recipients[code]
+            if one.registration_due != group["was"]:
+                return (
+                    f"extends {group['was']} for {code}, whose registration was due at {one.registration_due}"
+                )
+            if not one.owes_registration:
+                return f"extends the time of {code}, from whom no registration was to come"
+    return None
 
 
 def _of_notice(

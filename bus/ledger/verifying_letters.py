@@ -9,15 +9,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
+from bus.calendar import Calendar
+from bus.ledger.calendars import Calendars
 from bus.ledger.copies import COPY
 from bus.ledger.entry import Entry, Kind
+from bus.ledger.extending import extended_by
 from bus.ledger.findings import Progress, Report
-from bus.ledger.state import accepted, advance
+from bus.ledger.portions import portion
+from bus.ledger.state import LetterState, accepted, advance
 from bus.ledger.tables import consignments, entries, letters, recipients
 from bus.ledger.transitions import violation_of
 
-_MOST_LETTERS, _MOST_ENTRIES = 250, 5_000
-"""At a time: one letter may be a circular with thousands."""
+_AT_ONCE = 250
 _LISTED = {
     "sender": "agency",
     "letter_id": "letterId",
@@ -37,12 +40,13 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
     about = entries.c.letter
     touched = select(about).where(about.is_not(None), entries.c.seq > report.since).distinct()
     total = connection.scalar(select(func.count()).select_from(touched.subquery())) or 0
+    calendars = Calendars(connection)
     done, last = 0, 0
     while True:
-        some = _next(connection, touched.where(about > last).order_by(about).limit(_MOST_LETTERS))
+        some = portion(connection, touched.where(about > last).order_by(about), _AT_ONCE)
         if not some:
             break
-        _check_some_letters(connection, some, report)
+        _check_some_letters(connection, some, calendars, report)
         done, last = done + len(some), some[-1]
         progress("letters", done, total)
     indexed = connection.scalar(select(func.count()).select_from(letters)) or 0
@@ -52,21 +56,9 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
     report.counts["letters"] = done
 
 
-def _next(connection: Connection, query: Select[Any]) -> list[int]:
-    """The next letters, as many as do not have too many entries together; at least one."""
-    some = list(connection.scalars(query).all())
-    counts = (
-        select(entries.c.letter, func.count()).where(entries.c.letter.in_(some)).group_by(entries.c.letter)
-    )
-    total = 0
-    for place, (_, count) in enumerate(connection.execute(counts.order_by(entries.c.letter)).all()):
-        total += count
-        if total > _MOST_ENTRIES and place:
-            return some[:place]
-    return some
-
-
-def _check_some_letters(connection: Connection, some: list[int], report: Report) -> None:
+def _check_some_letters(
+    connection: Connection, some: list[int], calendars: Calendars, report: Report
+) -> None:
     query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
     rows = connection.execute(query.order_by(entries.c.letter, entries.c.seq)).all()
     listed = connection.execute(select(letters).where(letters.c.letter.in_(some))).all()
@@ -79,7 +71,7 @@ def _check_some_letters(connection: Connection, some: list[int], report: Report)
             found = [Entry(json.loads(row.body)) for row in group]
             _check_chain(letter, found, report)
             _check_index(found[0], index.get(letter), frozen.get(letter, []), given.get(letter, []), report)
-            _check_steps(found, report)
+            _check_steps(found, calendars, report)
         except Exception as error:
             report.unreadable(f"letter {letter}", error)
 
@@ -120,7 +112,7 @@ def _check_index(
         report.note("letter.consignments", where, "what was consigned is not what its entry says")
 
 
-def _check_steps(found: list[Entry], report: Report) -> None:
+def _check_steps(found: list[Entry], calendars: Calendars, report: Report) -> None:
     state = accepted(found[0])
     # One set of recipients, brought up to date in place: a circular has thousands of both.
     moving = dict(state.recipients)
@@ -128,7 +120,17 @@ def _check_steps(found: list[Entry], report: Report) -> None:
     for entry in found[1:]:
         if fault := violation_of(entry, state):
             report.note("letter.step", f"entry {entry.seq}", fault)
+        if entry.kind is Kind.DEADLINE_EXTENDED:
+            _check_extension(entry, calendars.before(entry.seq), state, report)
         advance(moving, entry)
+
+
+def _check_extension(entry: Entry, calendar: Calendar, state: LetterState, report: Report) -> None:
+    """It gives exactly those who owe a registration exactly the times that follow from the calendar in force then."""
+    body = entry.body
+    if (body["calendar"], body["extended"]) != (calendar.version, extended_by(calendar, state)):
+        said = f"its due times are not those that version {calendar.version} of the calendar gives"
+        report.note("letter.extension", f"entry {entry.seq}", said)
 
 
 def _grouped(

@@ -59,14 +59,19 @@ def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, oper
 
 def activate_calendar(ledger: Ledger, calendar: Calendar, *, operator: str) -> int:
     """Put a calendar version in force unless it is already; return its entry. Raises as for a directory."""
-    content = calendar_to_json(calendar)
     with ledger.append() as writer:
-        before = writer.latest(Kind.CALENDAR)
-        if before:
-            same = writer.document(RawDigest(str(before.document))) == content
-            if not _is_newer(before, calendar.version, same, "calendar.toml"):
-                return before.seq
-        return writer.entry(Kind.CALENDAR, document=content, version=calendar.version, operator=operator)
+        return calendar_entry(writer, calendar) or writer.entry(
+            Kind.CALENDAR, document=calendar_to_json(calendar), version=calendar.version, operator=operator
+        )
+
+
+def calendar_entry(reader: Reader, calendar: Calendar) -> int | None:
+    """Return the entry by which this version is in force, None if it is newer. Raises as for a directory."""
+    before = reader.latest(Kind.CALENDAR)
+    if before is None:
+        return None
+    same = reader.document(RawDigest(str(before.document))) == calendar_to_json(calendar)
+    return None if _is_newer(before, calendar.version, same, "calendar.toml") else before.seq
 
 
 @dataclass(frozen=True, slots=True)

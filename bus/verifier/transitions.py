@@ -11,11 +11,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from bus.verifier.deadlines import BOTH, RECEIPT, REGISTRATION, fault_of_extension, fault_of_overdue
 from bus.verifier.documents import Body, time_of
 from bus.verifier.findings import Broken
-
-RECEIPT, REGISTRATION = "receipt", "registration"
-_BOTH = (RECEIPT, REGISTRATION)
 
 
 class _Event(NamedTuple):
@@ -32,14 +30,14 @@ class _Event(NamedTuple):
 
 
 _EVENTS = {
-    "handover-failed": _Event(True, "failure", "handover-failed", 1, _BOTH, once=True),
+    "handover-failed": _Event(True, "failure", "handover-failed", 1, BOTH, once=True),
     "delivered": _Event(True, "receipt", "delivered", 2, (RECEIPT,), once=True),
-    "settled": _Event(False, "settlement", "settled", 3, _BOTH),
-    "registered": _Event(True, "answer", "registered", 4, _BOTH),
-    "refused": _Event(True, "answer", "refused", 4, _BOTH),
-    "misdirected": _Event(True, "answer", "misdirected", 4, _BOTH),
-    "transferred": _Event(True, "answer", "transferred", 4, _BOTH),
-    "withdrawal-granted": _Event(True, "withdrawal", "withdrawn", 5, _BOTH),
+    "settled": _Event(False, "settlement", "settled", 3, BOTH),
+    "registered": _Event(True, "answer", "registered", 4, BOTH),
+    "refused": _Event(True, "answer", "refused", 4, BOTH),
+    "misdirected": _Event(True, "answer", "misdirected", 4, BOTH),
+    "transferred": _Event(True, "answer", "transferred", 4, BOTH),
+    "withdrawal-granted": _Event(True, "withdrawal", "withdrawn", 5, BOTH),
     "withdrawal-declined": _Event(True, "withdrawal"),
     "withdrawal-requested": _Event(False, "withdrawal"),
     "number-disputed": _Event(False, "dispute"),
@@ -61,6 +59,8 @@ class _Recipient:
     consignment: int
     """The number under which the letter itself went into its inbox."""
     carried: str
+    due: str | None = None
+    """By when its clerk has to register."""
     consigned_at: str | None = None
     consigned_by: int | None = None
     newest: dict[str, Body] = field(default_factory=dict)
@@ -106,9 +106,14 @@ class Story:
             raise Broken(f"the first entry about the letter is {accepted['kind']}, not its acceptance")
         self.sender: str = accepted["agency"]
         self.recipients = {
-            code: _Recipient(one["consignment"], "on-hold" if one.get("onHold") else "accepted")
+            code: _Recipient(
+                one["consignment"],
+                "on-hold" if one.get("onHold") else "accepted",
+                one.get("registrationDue", accepted.get("registrationDue")),
+            )
             for code, one in accepted["recipients"].items()
         }
+        self._asks_registration = accepted["acknowledgement"] == REGISTRATION
         self._notices: set[tuple[str, str]] = set()
 
     def fault_of(self, body: Body) -> str | None:
@@ -117,7 +122,9 @@ class Story:
         if kind == "notice":
             return self._fault_of_notice(body)
         if kind == "overdue":
-            return self._fault_of_overdue(body)
+            return fault_of_overdue(body, self.recipients)
+        if kind == "deadline-extended":
+            return fault_of_extension(body, self.recipients) if self._asks_registration else "extends nothing"
         if kind == "consigned":
             # A notice is consigned to the sender too.
             strangers = [code for code in body["recipients"] if code not in {*self.recipients, self.sender}]
@@ -134,21 +141,15 @@ class Story:
         elif kind == "overdue":
             for code in body["silent"]:
                 self.recipients[code].overdue.append(body["deadline"])
+        elif kind == "deadline-extended":
+            for group in body["extended"]:
+                for code in group["recipients"]:
+                    self.recipients[code].due = group["due"]
         elif kind == "consigned":
             for code, numbers in body["recipients"].items():
                 one = self.recipients.get(code)
                 if one and one.consigned_at is None and one.consignment in numbers:
                     one.carried, one.consigned_at, one.consigned_by = "consigned", body["at"], body["seq"]
-
-    def _fault_of_overdue(self, body: Body) -> str | None:
-        if body["deadline"] not in _BOTH:
-            return f"is about an unknown deadline: {body['deadline']}"
-        for code in body["silent"]:
-            if code not in self.recipients:
-                return f"names {code}, who is no recipient"
-            if not self.recipients[code].is_open(body["deadline"]):
-                return f"calls {code} silent, who had answered"
-        return None
 
     def _fault_of_notice(self, body: Body) -> str | None:
         event, author, about = body["event"], body["agency"], body["about"]
@@ -254,6 +255,8 @@ def _told(one: _Recipient, asked: str) -> dict[str, Any]:
         facts["withdrawal"] = withdrawal["event"]
     if one.overdue:
         facts["overdue"] = one.overdue
+    if one.due and asked == REGISTRATION:
+        facts["registrationDue"] = one.due
     return facts
 
 

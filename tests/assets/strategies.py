@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from hypothesis import strategies as st
 
+from bus.calendar import Calendar, Closure, Deadline, Holiday
+from bus.calendar.model import Span
 from bus.documents.letter import (
     Contact,
     Content,
@@ -21,6 +24,7 @@ from bus.documents.letter import (
     Signer,
 )
 from bus.documents.notice import Event, Notice, Officer, OtherMeans, ReasonText, Registration, Terms
+from bus.identifiers import AgencyCode
 from bus.thai import BANGKOK
 
 BLANKS = (
@@ -204,3 +208,41 @@ notices = st.builds(Notice, letter_id=st.uuids(), letter_digest=digests, **_noti
     Notice, submission_digest=digests, **_notice
 )
 documents = letters | notices
+
+
+# Calendars --------------------------------------------------------------------------------------------------------
+
+
+def calendars(first: dt.date, some: Sequence[AgencyCode], *, version: int = 1) -> st.SearchStrategy[Calendar]:
+    """Calendars of a working week, with holidays and closures of these agencies within 20 days from `first` on.
+
+    A registration is due after eight to forty working hours.
+    """
+    days = st.integers(0, 19).map(lambda n: first + dt.timedelta(days=n))
+    closures = st.builds(
+        lambda agency, day, length: Closure(
+            agencies=(agency,),
+            first=day,
+            last=day + dt.timedelta(days=length),
+            reason_th="ย้าย",
+            reason_en="moving",
+        ),
+        st.sampled_from(some),
+        days,
+        st.integers(0, 9),
+    )
+    return st.builds(
+        lambda free, closed, hours: Calendar(
+            version=version,
+            hours=(*((Span(dt.time(8, 30), dt.time(16, 30)),),) * 5, (), ()),
+            holidays={day: Holiday(day=day, name_th="วันหยุด", name_en="holiday") for day in free},
+            closures=tuple(closed),
+            deadlines={
+                speed: Deadline(receipt=dt.timedelta(hours=4), registration=dt.timedelta(hours=hours))
+                for speed in ("001", "002", "003", "004")
+            },
+        ),
+        st.sets(days, max_size=8),
+        st.lists(closures, max_size=3),
+        st.sampled_from((8, 16, 40)),
+    )

@@ -187,6 +187,7 @@ def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
         digest=digest,
         acknowledgement="registration",
         speed="001",
+        receivedAt=at,
         answer=answer,
         acceptance=acceptance,
         **body,

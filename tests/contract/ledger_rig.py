@@ -79,11 +79,16 @@ def in_ledger(
     to: Sequence[AgencyCode] = (OCS,),
     on_hold: Sequence[str] = (),
     later: Mapping[str, str] | None = None,
+    due: str | None = None,
+    received: dt.datetime = factory.NOW,
     number: str = "นร 0105/1",
     subject: str | None = None,
     lease: Lease | None = None,
 ) -> int:
-    """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number."""
+    """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number.
+
+    `due`: when its registrations are due, in a day if left out; `later`: for some recipients another time.
+    """
     raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), as_letter_id(uuid4())
     numbers = writer.numbers(to)
     frozen = {
@@ -97,8 +102,8 @@ def in_ledger(
     }
     body: dict[str, Any] = {
         "recipients": frozen,
-        "receiptDue": timestamp(factory.NOW + dt.timedelta(hours=4)),
-        "registrationDue": timestamp(factory.NOW + factory.DAY),
+        "receiptDue": timestamp(received + dt.timedelta(hours=4)),
+        "registrationDue": due or timestamp(received + factory.DAY),
     }
     answer = writer.numbers([sender])[sender]
     digest = ContentDigest(f"{uuid4().hex}{uuid4().hex}")
@@ -109,6 +114,9 @@ def in_ledger(
         letterId=letter_id,
         digest=digest,
         acknowledgement="registration",
+        speed="001",
+        receivedAt=timestamp(received),
+        acceptance=writer.keep(b"<Notice/>"),
         answer=answer,
         **body,
     )
@@ -317,10 +325,10 @@ def entries_of_kind(ledger: Ledger, *kinds: Kind) -> list[Mapping[str, Any]]:
         return [entry.body for entry in reader.entries(limit=10_000) if entry.kind in kinds]
 
 
-def verified(ledger: Ledger, folder: Path) -> list[str]:
+def verified(ledger: Ledger, folder: Path, *, signatures: bool = True) -> list[str]:
     """What a verification of the whole ledger finds."""
     signer(ledger, folder).sign()
     key = log_key(folder / "log.key.pem", ORIGIN).verifier
     with reading(ledger.engine) as connection:
-        report = verify(connection, key, signatures=True)
+        report = verify(connection, key, signatures=signatures)
     return [str(finding) for finding in report.findings]

@@ -10,7 +10,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -373,6 +373,25 @@ def after_another_directory(lived: Lived) -> None:
     notice_entered(lived, Event.REGISTERED, SOC)
 
 
+def extended(lived: Lived, by: timedelta, *codes: AgencyCode, **lie: Any) -> None:
+    """Enter that the registrations of some are due later, or earlier."""
+    with lived.ledger.read() as reader:
+        was = reader.state_of(lived.letter).recipients[DGA].registration_due
+    assert was is not None
+    until = timestamp(datetime.fromisoformat(was) + by)
+    said = {"deadline": "registration", "calendar": 2, "operator": "somying"}
+    groups = [{"was": was, "due": until, "recipients": list(codes)}]
+    entered(lived, Kind.DEADLINE_EXTENDED, extended=groups, **said | lie)
+
+
+def silent_at_the_old_time(lived: Lived) -> None:
+    with lived.ledger.read() as reader:
+        was = reader.state_of(lived.letter).recipients[DGA].registration_due
+    extended(lived, DAY, DGA)
+    said = {"deadline": "registration", "due": was, "silent": [DGA]}
+    entered(lived, Kind.OVERDUE, document=b"<Notice/>", **said)
+
+
 LIES: dict[str, tuple[Callable[[Lived], None], str]] = {
     "an honest notice": (lambda lived: notice_entered(lived, Event.REGISTERED, SOC), ""),
     "another number": (
@@ -409,6 +428,15 @@ LIES: dict[str, tuple[Callable[[Lived], None], str]] = {
         ),
         "letter.lawful",
     ),
+    "an honest extension": (lambda lived: extended(lived, DAY, SOC, DGA), ""),
+    "a time made earlier": (lambda lived: extended(lived, -DAY, DGA), "letter.lawful"),
+    "a later time for who has registered": (lambda lived: extended(lived, DAY, OCS, DGA), "letter.lawful"),
+    "a later time for a stranger": (lambda lived: extended(lived, DAY, OPM), "letter.lawful"),
+    "a later time for receipts": (
+        lambda lived: extended(lived, DAY, DGA, deadline="receipt"),
+        "letter.lawful",
+    ),
+    "silence at a time that was extended": (silent_at_the_old_time, "letter.lawful"),
     "consigned to a stranger": (
         lambda lived: entered(lived, Kind.CONSIGNED, recipients={"9999999999": [1]}),
         "letter.lawful",
@@ -430,6 +458,33 @@ def test_a_lie_of_the_bus_itself_is_found_in_its_own_signed_ledger(
     lived.signer.sign()
     found = failed(judge(packed(lived, tmp_path / "lie.asice"), key_of(lived)))
     assert check in found if check else not found
+
+
+def test_a_pack_of_an_extended_letter_carries_the_entry_and_says_the_later_time(
+    lived: Lived, tmp_path: Path
+) -> None:
+    extended(lived, DAY, SOC, DGA)
+    lived.signer.sign()
+    pack = packed(lived, tmp_path / "extended.asice")
+    findings = judge(pack, key_of(lived))
+    assert findings.verdict is Result.PASS, findings.checks
+    told = {one["agency"]: one["registrationDue"] for one in findings.outcomes}
+    frozen = datetime.fromisoformat(told[OCS])
+    assert {code: datetime.fromisoformat(at) - frozen for code, at in told.items()} == {
+        OCS: timedelta(0),
+        SOC: DAY,
+        DGA: DAY,
+    }
+    members = members_of(pack)
+    (entry,) = [data for name, data in members.items() if b'"deadline-extended"' in data]
+    assert json.loads(entry)["calendar"] == 2
+    page = members["index.html"].decode()
+    until = (frozen + DAY).isoformat(timespec="seconds")
+    assert "เลื่อนเป็น" in page
+    assert f"extended from {frozen.isoformat(timespec='seconds')} by version 2 of the calendar, for 2" in page
+    assert "เลื่อนกำหนดลงทะเบียนรับตามปฏิทิน" in page
+    # Once for the letter, and beside each of the two whose time it is.
+    assert page.count(f'<time datetime="{until}">') == 3
 
 
 def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_signed_them(

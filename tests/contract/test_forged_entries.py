@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from bus.verifier.cli import report_of
 from bus.verifier.findings import Result
 from bus.verifier.printing import json_text
 from tests.assets import factory
+from tests.assets.factory import DGA, SOC
 from tests.contract.lived import live
-from tests.contract.test_evidence import Members, members_of, packed, repacked
+from tests.contract.test_evidence import Members, extended, members_of, packed, repacked
 
 VALUES: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from(
@@ -37,6 +39,8 @@ def honest(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> M
     folder = tmp_path_factory.mktemp("lived")
     shutil.copy(sqlite_template, folder / "ledger.db")
     lived = live(Ledger(f"sqlite:///{folder / 'ledger.db'}"), folder)
+    extended(lived, timedelta(days=1), SOC, DGA)
+    lived.signer.sign()
     members = members_of(packed(lived, folder / "pack.asice"))
     lived.ledger.close()
     return members

@@ -152,7 +152,8 @@ BUS: dict[Words, list[Run]] = {
     ("topology", "check"): [Run(NOWHERE)],
     ("directory", "apply"): [Run(())],
     ("directory", "check"): [Run(()), Run(("--json",)), Run(NOWHERE)],
-    ("calendar", "apply"): [Run(()), Run(("--json",))],
+    ("calendar", "apply"): [Run(()), Run(("--json",)), Run(("--extend",)), Run((EVIL,)), Run((BYTES,))],
+    ("calendar", "check"): [Run(()), Run(("--json",)), Run((EVIL,)), Run((BYTES,)), Run(NOWHERE)],
     ("ledger", "init"): [Run(()), Run(NOWHERE)],
     ("ledger", "rebuild"): [Run(())],
     ("ledger", "show"): [

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,18 +14,21 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
+from bus.calendar import Holiday
 from bus.ledger import schema
 from bus.ledger.checkpoint import Tampered
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind, canonical, columns
+from bus.ledger.extending import extended_by
 from bus.ledger.findings import Report
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.tables import entries
 from bus.ledger.verifying import verify
+from bus.router.activation import activate_calendar
 from bus.verifier.merkle import Unproven, require_consistency
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note
-from tests.assets.factory import DGA, OCS, OPM
+from tests.assets.factory import DGA, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
 from tests.contract.test_tree import unguarded
@@ -235,6 +239,86 @@ def test_a_delivery_that_took_a_forbidden_step_is_named(lived: Lived) -> None:
     report = verified(lived)
     (finding,) = report.findings
     assert (finding.code, "notice.already-answered" in finding.detail) == ("letter.step", True)
+
+
+def extended(lived: Lived, **lies: Any) -> dict[str, Any]:
+    """Enter an extension for SOC and DGA, who owe their registrations, as a new calendar gives it but for the lies."""
+    calendar = rig.calendar()
+    days = (NOW.date() + timedelta(days=n) for n in range(30))
+    holidays = {day: Holiday(day=day, name_th="วันหยุดพิเศษ", name_en="special") for day in days}
+    calendar = replace(calendar, version=2, holidays={**calendar.holidays, **holidays})
+    activate_calendar(lived.ledger, calendar, operator="somying")
+    with lived.ledger.append() as writer:
+        groups = extended_by(calendar, writer.state_of(lived.letter))
+        said: dict[str, Any] = {"deadline": "registration", "calendar": 2, "extended": groups} | lies
+        writer.entry(Kind.DEADLINE_EXTENDED, letter=lived.letter, operator="somying", **said)
+    lived.signer.sign()
+    return groups[0]
+
+
+def test_an_extension_that_follows_from_its_calendar_passes(lived: Lived) -> None:
+    assert extended(lived)["recipients"] == [SOC, DGA]
+    report = verified(lived, signatures=True)
+    assert report.passed, report.findings
+
+
+EARLIER, LATER = "2026-01-01T12:00:00.000000+07:00", "2999-01-01T12:00:00.000000+07:00"
+
+
+def _group(lived: Lived, until: str, *codes: str) -> list[dict[str, Any]]:
+    with lived.ledger.read() as reader:
+        was = reader.state_of(lived.letter).recipients[SOC].registration_due
+    return [{"was": was, "due": until, "recipients": list(codes)}]
+
+
+FAVOURS: dict[str, tuple[Callable[[Lived], dict[str, Any]], str, str]] = {
+    "a time made earlier": (lambda it: {"extended": _group(it, EARLIER, SOC, DGA)}, "letter.step", "earlier"),
+    "a time for who has registered": (
+        lambda it: {"extended": _group(it, LATER, OCS)},
+        "letter.step",
+        "no registration was to come",
+    ),
+    "a time for a stranger": (lambda it: {"extended": _group(it, LATER, OPM)}, "letter.step", "no parties"),
+    "another time than the calendar gives": (
+        lambda it: {"extended": _group(it, LATER, SOC, DGA)},
+        "letter.extension",
+        "version 2",
+    ),
+    "a calendar that was not in force": (lambda it: {"calendar": 1}, "letter.extension", "version 2"),
+    "a favour to one of two": (
+        lambda it: {"extended": _group(it, LATER, SOC)},
+        "letter.extension",
+        "version 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAVOURS)
+def test_an_extension_that_does_not_follow_from_the_calendar_is_named(lived: Lived, name: str) -> None:
+    lies, code, words = FAVOURS[name]
+    extended(lived, **lies(lived))
+    found = {one.code: one.detail for one in verified(lived).findings}
+    assert words in found[code]
+    assert set(found) <= {"letter.step", "letter.extension"}
+
+
+@pytest.mark.parametrize("due", ["was", "due"])
+def test_who_is_called_silent_before_the_extended_time_is_named(lived: Lived, due: str) -> None:
+    group = extended(lived)
+    with lived.ledger.append() as writer:
+        writer.entry(
+            Kind.OVERDUE,
+            letter=lived.letter,
+            deadline="registration",
+            due=group[due],
+            silent=[DGA],
+            document=b"<Notice/>",
+        )
+    lived.signer.sign()
+    (finding,) = verified(lived).findings
+    assert finding.code == "letter.step"
+    # By the old time it may not be said any more, and by the new one not yet.
+    assert ("whose registration was due at" if due == "was" else "had to pass") in finding.detail
 
 
 def test_a_word_that_nobody_signed_is_found_by_its_missing_document_or_its_missing_signature(

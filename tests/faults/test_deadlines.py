@@ -12,7 +12,7 @@ from sqlalchemy import select
 from adapters.mailbox import tables as mail
 from bus.broker import topology
 from bus.documents.notice import Event
-from bus.ledger.entry import Kind
+from bus.ledger.entry import Kind, timestamp
 from bus.ledger.tables import due
 from bus.thai import now
 from tests.faults.evidence import depths
@@ -27,13 +27,13 @@ _WEEK = "".join(
 )
 
 
-def calendar(receipt: str) -> str:
-    """A calendar by which machines have so long for their receipts, whatever the speed."""
+def calendar(receipt: str, registration: str = "PT4H", *, version: int = 1) -> str:
+    """A calendar by which machines have so long for their receipts and clerks for theirs, whatever the speed."""
     deadlines = "".join(
-        f'[deadline.{speed}]\nreceipt = "{receipt}"\nregistration = "PT4H"\n'
+        f'[deadline.{speed}]\nreceipt = "{receipt}"\nregistration = "{registration}"\n'
         for speed in ("001", "002", "003", "004")
     )
-    return f"version = 1\n[hours]\n{_WEEK}{deadlines}"
+    return f"version = {version}\n[hours]\n{_WEEK}{deadlines}"
 
 
 def _overdue(network: Scene) -> list[dict[str, object]]:
@@ -74,6 +74,47 @@ def test_p12_a_silent_recipient_is_reported_once_and_may_still_answer(stage: Cal
     promises_hold(network)
     assert _overdue(network) == [overdue]
     assert {*keys} <= network.received(DGA)
+
+
+def _announce(network: Scene, text: str, *more: str) -> None:
+    """Put another calendar in force, as an operator does: a longer time stands for a holiday, which takes a day."""
+    file = network.bus.folder / "announced.toml"
+    file.write_text(text, encoding="utf-8")
+    done = network.bus.run_bus("calendar", "apply", str(file), *more)
+    assert done.returncode == 0, done.stderr
+
+
+def test_p12_nobody_is_accused_on_a_holiday_that_was_announced_after_the_letter_was_accepted(
+    stage: Callable[..., Scene],
+) -> None:
+    network = stage(calendar=calendar("PT1H", "PT25S")).start(OPM, SOC)
+    keys = network.send(OPM, SOC, acknowledgement="registration")
+    eventually(lambda: network.accepted(OPM, keys), "accepted")
+    (accepted,) = network.entries(Kind.ACCEPTED)
+    _announce(network, calendar("PT1H", "PT40S", version=2), "--extend")
+    assert timestamp(now()) < accepted.body["registrationDue"], "the extension came in time"
+    (extension,) = network.entries(Kind.DEADLINE_EXTENDED)
+    ((group,),) = (extension.body["extended"],)
+    assert (group["was"], group["recipients"]) == (accepted.body["registrationDue"], [SOC])
+    eventually(lambda: _overdue(network), "the silence is recorded", within=120)
+    (overdue,) = _overdue(network)
+    assert (overdue["deadline"], overdue["due"], overdue["silent"]) == ("registration", group["due"], [SOC])
+    assert str(overdue["at"]) > group["due"] > group["was"]
+    promises_hold(network)
+    told = select(mail.notices.c.about).where(mail.notices.c.event == Event.OVERDUE_REGISTRATION)
+    assert [about for (about,) in network.rows(OPM, told)] == [SOC]
+
+
+def test_p12_without_an_extension_the_frozen_time_counts(stage: Callable[..., Scene]) -> None:
+    network = stage(calendar=calendar("PT1H", "PT8S")).start(OPM, SOC)
+    keys = network.send(OPM, SOC, acknowledgement="registration")
+    eventually(lambda: network.accepted(OPM, keys), "accepted")
+    _announce(network, calendar("PT1H", "PT4H", version=2))
+    eventually(lambda: _overdue(network), "the silence is recorded")
+    (accepted,) = network.entries(Kind.ACCEPTED)
+    (overdue,) = _overdue(network)
+    assert (overdue["due"], overdue["silent"]) == (accepted.body["registrationDue"], [SOC])
+    assert network.entries(Kind.DEADLINE_EXTENDED) == []
 
 
 def _due(network: Scene) -> bool:

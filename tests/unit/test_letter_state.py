@@ -16,6 +16,7 @@ from bus.ledger.state import LetterState, deadlines_of, fold
 from tests.assets.factory import DGA, OCS, OPM, SOC
 
 ANSWERS = frozenset(event for event, rule in RULES.items() if rule.slot is Slot.ANSWER)
+RECEIVED = "2026-11-22T10:00:00.000000+07:00"
 RECEIPT_DUE, DUE, LATER = "2026-11-23T12:00", "2026-11-24T12:00", "2026-12-24T12:00"
 
 
@@ -32,6 +33,8 @@ class Story:
             digest="ab" * 32,
             **{
                 "acknowledgement": "registration",
+                "speed": "001",
+                "receivedAt": RECEIVED,
                 "recipients": recipients,
                 "receiptDue": RECEIPT_DUE,
                 "registrationDue": DUE,

@@ -49,6 +49,8 @@ class History:
             "letterId": "11111111-1111-4111-8111-111111111111",
             "digest": "ab" * 32,
             "acknowledgement": asked,
+            "speed": "001",
+            "receivedAt": _at(1),
             "recipients": {code: {"role": "to", "consignment": 7} for code in codes},
             "receiptDue": _at(1),
         }

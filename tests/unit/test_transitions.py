@@ -48,6 +48,8 @@ def state(**ocs: Any) -> LetterState:
         sender=OPM,
         letter_id=LetterId("x"),
         digest=OTHER_CONTENT,
+        speed="001",
+        received_at="2026-11-22T10:00:00.000000+07:00",
         asks_registration=True,
         recipients=recipients,
     )
