@@ -1,0 +1,120 @@
+"""A cluster of private broker nodes on loopback, any of which can be frozen or cut off from the others.
+
+They share one cookie, one operator and one epmd, the first node's: while that node is down, none can join or come back.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from compose.node import LOOPBACK, Node, NodeFailed
+
+_SECRETS = ("operator.password", "home/.erlang.cookie")
+_TICK_SECONDS = 8
+"""Erlang's `net_ticktime`: after so long, give or take a quarter, the others count a frozen node as down."""
+
+
+class Nodes:
+    """So many nodes, one cluster; a context manager that leaves no process behind."""
+
+    def __init__(self, folder: Path, *, count: int = 3, settings: Mapping[str, object] | None = None) -> None:
+        names = [f"node{number}" for number in range(1, count + 1)]
+        formation = {
+            "cluster_formation.peer_discovery_backend": "classic_config",
+            **{
+                f"cluster_formation.classic_config.nodes.{number}": f"{name}@localhost"
+                for number, name in enumerate(names, start=1)
+            },
+            **(settings or {}),
+        }
+        self.all = [Node(folder / name, name=name, settings=formation) for name in names]
+        for node in self.all[1:]:
+            node.ports = replace(node.ports, epmd=self.all[0].ports.epmd)
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def url(self, vhost: str, user: str, password: str) -> str:
+        """The AMQP URL of a user in a vhost, with every node as a host."""
+        login = self.all[0].url(vhost, user, password)
+        here = f"@{LOOPBACK}:{self.all[0].ports.amqp}/"
+        return login.replace(here, f"@{self.hosts}/")
+
+    @property
+    def hosts(self) -> str:
+        """The nodes' hosts and ports, as they stand in a URL."""
+        return ",".join(host_of(node) for node in self.all)
+
+    def at(self, host: str | None) -> Node:
+        """The node at this host and port."""
+        return next(node for node in self.all if host_of(node) == host)
+
+    def kill(self) -> None:
+        """Stop all of them hard."""
+        for node in reversed(self.all):
+            node.kill()
+
+    def heal(self) -> None:
+        """Undo freezing, cutting off and alarms, and wait until all nodes see each other."""
+        for node in self.all:
+            node.recover()
+            self._let(node, "erlang:get_cookie()")
+        # On 3.10 a node that was cut off stays so, in its own eyes and the others', until it is started anew.
+        for node in self.all:
+            if len(self._running(node)) < len(self.all):
+                node.ctl("stop_app", timeout=60)
+                node.ctl("start_app", timeout=60)
+
+    def cut_off(self, node: Node) -> None:
+        """Break a node's connections to the others, and let none be made: clients notice nothing of it."""
+        self._let(node, "'another cookie'")
+        node.ctl("eval", "[erlang:disconnect_node(N) || N <- nodes()].")
+
+    @contextmanager
+    def without(self, node: Node) -> Iterator[None]:
+        """Cut off within the block, and in the cluster again after it."""
+        self.cut_off(node)
+        try:
+            yield
+        finally:
+            self.heal()
+
+    def _start(self) -> None:
+        first, *others = self.all
+        first.start()
+        for node in others:
+            for name in _SECRETS:
+                (node.folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(first.folder / name, node.folder / name)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(Node.start, others))
+        if len(self._running(first)) < len(self.all):
+            raise NodeFailed(f"no cluster: {first.nodename} sees {self._running(first)}")
+
+    def _let(self, node: Node, cookie: str) -> None:
+        """Have a node use this cookie (an Erlang term) with each of the others, in both directions."""
+        others = [f"'{each.nodename}'" for each in self.all if each is not node]
+        node.ctl("eval", f"[erlang:set_cookie(N, {cookie}) || N <- [{', '.join(others)}]].")
+
+    def _running(self, node: Node) -> list[str]:
+        return re.findall(r"\w+@localhost", node.ctl("eval", "rabbit_mnesia:cluster_nodes(running)."))
+
+
+def host_of(node: Node) -> str:
+    """A node's host and port for AMQP."""
+    return f"{LOOPBACK}:{node.ports.amqp}"
