@@ -17,8 +17,9 @@ from typing import Self
 from compose.node import LOOPBACK, Node, NodeFailed
 
 _SECRETS = ("operator.password", "home/.erlang.cookie")
-_TICK_SECONDS = 8
-"""Erlang's `net_ticktime`: after so long, give or take a quarter, the others count a frozen node as down."""
+_ADVANCED = "[{kernel, [{net_ticktime, 8}]}].\n"
+"""After so many seconds, give or take a quarter, the others count a frozen node as down. Until then they let nobody in
+who connects anew and leave its queues without a leader: for a minute, by Erlang's default."""
 
 
 class Nodes:
@@ -96,6 +97,9 @@ class Nodes:
 
     def _start(self) -> None:
         first, *others = self.all
+        for node in self.all:
+            node.folder.mkdir(parents=True, exist_ok=True)
+            (node.folder / "advanced.config").write_text(_ADVANCED)
         first.start()
         for node in others:
             for name in _SECRETS:

@@ -109,7 +109,10 @@ class Fanout:
     def _give_up(self, consignment: Consignment, why: str) -> None:
         """Enter what the broker can never take, once; to publish it would close the channel that others use."""
         agency, number, size = consignment.agency, consignment.number, len(consignment.body)
-        self._alarms.ring(f"consignment-{why}", agency=agency, consignment=number, bytes=size)
+        if why == "rejected":
+            self._alarms.ring("consignment-rejected", agency=agency, consignment=number, bytes=size)
+        else:
+            self._alarms.ring("consignment-too-large", agency=agency, consignment=number, bytes=size)
         given_up = self._appends.submit(lambda writer: record_given_up(writer, consignment, why))
         self._alarms.watch(given_up, "record what is given up")
 

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bus.broker.link import Link
-from bus.broker.messages import Nacked, Unconfirmed
+from bus.broker.messages import Nacked, Rejected, Unconfirmed
 from bus.broker.topology import (
     DEAD,
     DELIVER,
@@ -72,7 +72,7 @@ async def test_an_agency_writes_nowhere_else(vhost: Vhost, sender: Link, exchang
 
 
 async def test_an_agency_cannot_speak_as_another(sender: Link) -> None:
-    with pytest.raises(Unconfirmed, match="PRECONDITION_FAILED"):
+    with pytest.raises(Rejected, match="PRECONDITION_FAILED"):
         await sender.publish(message(exchange=submit_exchange(SENDER), user_id=user_of(NEIGHBOUR)))
 
 
