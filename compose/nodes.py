@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -36,6 +35,7 @@ class Nodes:
             **(settings or {}),
         }
         self.all = [Node(folder / name, name=name, settings=formation) for name in names]
+        self._parted: set[Node] = set()
         for node in self.all[1:]:
             node.ports = replace(node.ports, epmd=self.all[0].ports.epmd)
 
@@ -65,35 +65,44 @@ class Nodes:
         """The node at this host and port."""
         return next(node for node in self.all if host_of(node) == host)
 
+    @property
+    def amqp_url(self) -> str:
+        """Where AMQP is spoken, without a user: every node is a host."""
+        return f"amqp://{self.hosts}"
+
+    @property
+    def management_url(self) -> str:
+        """The HTTP API of the first node, with the operator's name and password in the URL."""
+        return self.all[0].management_url
+
     def kill(self) -> None:
         """Stop all of them hard."""
         for node in reversed(self.all):
             node.kill()
 
-    def heal(self) -> None:
-        """Undo freezing, cutting off and alarms, and wait until all nodes see each other."""
-        for node in self.all:
-            node.recover()
-            self._let(node, "erlang:get_cookie()")
-        # On 3.10 a node that was cut off stays so, in its own eyes and the others', until it is started anew.
-        for node in self.all:
-            if len(self._running(node)) < len(self.all):
-                node.ctl("stop_app", timeout=60)
-                node.ctl("start_app", timeout=60)
+    def freeze(self, node: Node) -> None:
+        """Suspend a node (SIGSTOP): its connections stay open and nothing answers, clients and nodes alike."""
+        self._parted.add(node)
+        node.freeze()
 
     def cut_off(self, node: Node) -> None:
-        """Break a node's connections to the others, and let none be made: clients notice nothing of it."""
+        """Break a node's connections to the others, and let none be made: its clients notice nothing of it."""
+        self._parted.add(node)
         self._let(node, "'another cookie'")
         node.ctl("eval", "[erlang:disconnect_node(N) || N <- nodes()].")
 
-    @contextmanager
-    def without(self, node: Node) -> Iterator[None]:
-        """Cut off within the block, and in the cluster again after it."""
-        self.cut_off(node)
-        try:
-            yield
-        finally:
-            self.heal()
+    def recover(self) -> None:
+        """Undo what the faults above have done, and wait until all nodes see each other."""
+        for node in self.all:
+            node.recover()
+        # What was parted stays so, in its own eyes and the others', until it is started anew.
+        while self._parted:
+            node = self._parted.pop()
+            self._let(node, "erlang:get_cookie()")
+            node.ctl("stop_app", timeout=60)
+            node.ctl("start_app", timeout=60)
+            if len(self._running(node)) < len(self.all):
+                raise NodeFailed(f"{node.nodename} sees only {self._running(node)}")
 
     def _start(self) -> None:
         first, *others = self.all

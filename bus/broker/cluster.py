@@ -30,7 +30,10 @@ def findings(management: Management, vhost: str) -> list[str]:
     if len(nodes) < 2:
         return []
     queues: list[Found] = [
-        each for each in management.get("queues", vhost, columns=_COLUMNS) if each.get("type") == "quorum"
+        each
+        for each in management.get("queues", vhost, columns=_COLUMNS)
+        # Of a queue that was declared a moment ago, RabbitMQ does not tell the members yet.
+        if each.get("type") == "quorum" and each.get("members") and "online" in each
     ]
     return [*_of_nodes(nodes), *_of_groups(queues, len(nodes)), *_of_leaders(queues, nodes)]
 
@@ -55,15 +58,13 @@ def _of_nodes(nodes: list[Found]) -> Iterable[str]:
 
 def _of_groups(queues: list[Found], nodes: int) -> Iterable[str]:
     wanted = min(_GROUP, nodes)
-    small = [each["name"] for each in queues if len(each.get("members") or ()) < wanted]
+    small = [each["name"] for each in queues if len(each["members"]) < wanted]
     if small:
         yield (
             f"{_named(small)} with fewer than {wanted} members, lost or stopped with a node:"
             " rabbitmq-queues grow NODE all, for each node that has none"
         )
-    stuck = [
-        each["name"] for each in queues if 2 * len(each.get("online") or ()) <= len(each.get("members") or ())
-    ]
+    stuck = [each["name"] for each in queues if 2 * len(each["online"]) <= len(each["members"])]
     if stuck:
         yield f"{_named(stuck)} without a majority, taking and giving nothing: start the nodes that are down"
 
