@@ -56,6 +56,7 @@ class RefusalCode(StrEnum):
     IDENTITY_SENDER_FOREIGN = "identity.sender-foreign"
 
     MESSAGE_PROPERTY = "message.property"
+    MESSAGE_REJECTED = "message.rejected"
     REFUSALS_TOO_MANY = "refusals.too-many"
 
     SECRECY_UNSEALED = "secrecy.unsealed"
@@ -109,6 +110,7 @@ _CIRCUMSTANTIAL = frozenset(
         RefusalCode.KEY_UNKNOWN,
         RefusalCode.KEY_NOT_YET_VALID,
         RefusalCode.REFUSALS_TOO_MANY,
+        RefusalCode.MESSAGE_REJECTED,
         RefusalCode.SECRECY_NOT_ENROLLED,
         RefusalCode.CODE_UNKNOWN,
         RefusalCode.DATE_OUT_OF_RANGE,

@@ -106,10 +106,14 @@ class Ports:
 class Node:
     """One private broker node; a context manager that leaves no process behind.
 
-    `folder` is the node's alone: data, logs, cookie, configuration and the operator's password live in it.
+    `folder` is the node's alone: data, logs, cookie, configuration and the operator's password live in it. `settings`
+    are lines of `rabbitmq.conf`.
     """
 
-    def __init__(self, folder: Path, *, name: str = "saraban") -> None:
+    def __init__(
+        self, folder: Path, *, name: str = "saraban", settings: Mapping[str, object] | None = None
+    ) -> None:
+        self._settings = settings or {}
         self.folder = folder.absolute()
         self.nodename = f"{name}@localhost"
         self.ports = Ports.free()
@@ -302,6 +306,7 @@ class Node:
             "load_definitions": self.folder / "definitions.json",
             "max_message_size": MAX_MESSAGE_BYTES,
             "log.file.level": "info",
+            **self._settings,
         }
         return "".join(f"{key} = {value}\n" for key, value in settings.items())
 

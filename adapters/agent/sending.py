@@ -25,6 +25,7 @@ from adapters.mailbox.keys import KeyState, key_state
 from adapters.mailbox.versions import Unread, version_for
 from adapters.refusals import FileUnavailable, NotTaken
 from bus.broker.messages import Outgoing as Submission
+from bus.broker.messages import Rejected
 from bus.broker.topology import submit_exchange, user_of
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign, sign_tree
@@ -56,7 +57,7 @@ class Publisher(Protocol):
     """Where documents are published; the broker's link."""
 
     async def publish(self, outgoing: Submission, *, deadline: float = 30.0) -> None:
-        """Return when the broker has confirmed; Transient when it is not known whether it has the message."""
+        """Return when the broker has confirmed; Transient when that is not known, Rejected when it never will."""
 
 
 class Uploads(Protocol):
@@ -211,6 +212,12 @@ class Sender:
             reached("adapter.after-publish")
         except Transient as exc:
             error = str(exc) or type(exc).__name__
+        except Rejected as exc:
+            _LOG.error(
+                "document-rejected", document=row.document_id, bytes=len(cast(bytes, row.raw)), reason=exc
+            )
+            error = RefusalCode.MESSAGE_REJECTED
+            refused = Receipted(state=OutboxState.REFUSED, refusal=error, refusal_detail=str(exc))
         except _FileNotTaken as exc:
             _LOG.error(
                 "file-not-taken",

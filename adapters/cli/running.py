@@ -25,20 +25,22 @@ from adapters.log import LogClient
 from adapters.mailbox import Mailbox
 from adapters.views import condition_lines
 from bus import logs
+from bus.broker.hosts import Hosts
 from bus.broker.link import Link
 from bus.broker.messages import Outgoing as Submission
-from bus.broker.topology import submit_exchange, user_of
+from bus.broker.topology import inbox_queue, submit_exchange, user_of
 from bus.documents.notes import witness_key
 from bus.documents.reports import TYPE
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
-from bus.metrics import exposition
+from bus.metrics import Counted, exposition
 from bus.process import run_until_stopped
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
 from bus.web import health_app, serving
 
+_INBOX_EVERY = 5.0
 _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
 """Few tries at a time: who waits longer than that gives its place to another letter, and comes again."""
 
@@ -61,8 +63,9 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         mailbox = stack.enter_context(Mailbox(settings.mailbox.folder, settings.agency))
         depot = await stack.enter_async_context(_depot(settings, seal))
-        outward = await stack.enter_async_context(_link(settings, "outward"))
-        inward = await stack.enter_async_context(_link(settings, "inward"))
+        hosts = Hosts(settings.broker.address())
+        outward = await stack.enter_async_context(_link(settings, hosts, "outward"))
+        inward = await stack.enter_async_context(_link(settings, hosts, "inward"))
         agent = Agent(
             mailbox,
             seal=seal,
@@ -78,6 +81,7 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         )
         registry = CollectorRegistry()
         registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links)))
+        registry.register(_given_up(hosts))
         readiness = Readiness("adapter", _causes(agent, outward, inward, mailbox), registry)
         if settings.metrics_port:
             app = health_app(
@@ -89,6 +93,8 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
         beside = [readiness.watch, *_connectors(settings, mailbox)]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
+        if len(hosts) > 1:
+            beside.append(_inbox_watch(inward, inbox_queue(settings.agency)))
         if settings.witness.log_key:
             client = LogClient(settings.depot.url, tls=settings.depot.tls())
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
@@ -96,11 +102,10 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
 
 
 def _causes(agent: Agent, outward: Link, inward: Link, mailbox: Mailbox) -> dict[str, Cause]:
-    connected = "there is no connection"
     blocked = "the broker blocks publishers: it has a memory or disk alarm"
     return {
         "adapter": lambda: None if agent.running else "it is starting or stopping",
-        "broker": lambda: None if outward.connected and inward.connected else connected,
+        "broker": lambda: outward.trouble or inward.trouble,
         "broker-blocked": lambda: blocked if outward.blocked else None,
         "conditions": lambda: ", ".join(mailbox.conditions.stopping()) or None,
     }
@@ -147,10 +152,25 @@ def _witness(
     return lambda stop: repeat("witness", witness.work, asyncio.Event(), stop)
 
 
-def _link(settings: AdapterSettings, way: str) -> Link:
+def _link(settings: AdapterSettings, hosts: Hosts, way: str) -> Link:
     broker = settings.broker
     name = f"adapter.{settings.agency}.{way}"
-    return Link(broker.address(), name=name, heartbeat=broker.heartbeat, tls=broker.tls())
+    return Link(hosts, name=name, heartbeat=broker.heartbeat, tls=broker.tls())
+
+
+def _inbox_watch(link: Link, queue: str) -> Companion:
+    """An adapter that sends nothing would not notice that nothing can come: its host may be cut off from the queue."""
+
+    async def look() -> float:
+        await link.look_for_consumers(queue)
+        return _INBOX_EVERY
+
+    return lambda stop: repeat("look at the inbox", look, asyncio.Event(), stop)
+
+
+def _given_up(hosts: Hosts) -> Counted:
+    sentence = "Times that this adapter left a broker host which only kept it waiting."
+    return Counted("saraban_adapter_broker_given_up", sentence, lambda: float(hosts.given_up.total()))
 
 
 def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:

@@ -1,7 +1,7 @@
 """One connection to the broker and one channel of it, as something to await. pika ends in this module.
 
 pika's connection lives in the event loop and speaks in callbacks. What is gone stays gone; `Link` replaces it. Nothing
-but `Transient` leaves it.
+but `Transient` and `Rejected` leaves it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from pika.exceptions import AMQPError, StreamLostError
 
 from bus.broker.awaiting import first, in_words, resolve
 from bus.broker.confirms import Confirms
+from bus.broker.liveness import Evidence
 from bus.broker.messages import Away, Depth, Incoming, Outgoing, Unconfirmed
 from bus.failpoints import reached
 
 _GENERATIONS = itertools.count(1)
 _PERSISTENT = 2
+_PRECONDITION_FAILED = 406
 _ASKING = ("expiration", "priority", "reply_to")
 _ANSWER_WITHIN = 30.0
 """Seconds for the broker to answer anything but a publish; a channel that takes longer is given up."""
@@ -37,8 +39,12 @@ class Connection:
         loop = asyncio.get_running_loop()
         self.gone: asyncio.Future[str] = loop.create_future()
         self.opened: asyncio.Future[Any] = loop.create_future()
+        self._closed: asyncio.Future[Any] = loop.create_future()
+        """Done when nothing of it is left; `gone` may be done before."""
         self.unblocked = asyncio.Event()
         self.unblocked.set()
+        self.evidence = Evidence()
+        self._asked: pika.channel.Channel | None = None
         self.pika = AsyncioConnection(
             parameters,
             on_open_callback=resolve(self.opened),
@@ -55,22 +61,42 @@ class Connection:
         if self.gone.done():
             raise Away(self.gone.result())
 
+    @property
+    def bytes_received(self) -> int:
+        """How many bytes have come over it."""
+        return int(self.pika.bytes_received)
+
+    def ask(self) -> None:
+        """Have the broker answer something, over a channel of its own, which no queue holds up."""
+        with suppress(AMQPError):
+            if self._asked is None or self._asked.is_closed:
+                self._asked = self.pika.channel(on_open_callback=lambda _: None)
+            elif self._asked.is_open:
+                self._asked.basic_qos(prefetch_count=1, callback=lambda _: None)
+
+    def abort(self, reason: str) -> None:
+        """Drop the socket, as whoever is there does not answer: closing in order would wait for it."""
+        if not self.gone.done():
+            self.gone.set_result(reason)
+        # What pika's own heartbeat does when the broker is silent; it has no public name. While a connection
+        # is being opened it is the only way out: there, close() of pika 1.4 fails in an assertion.
+        self.pika._terminate_stream(StreamLostError(reason))
+
     async def close(self, *, within: float) -> None:
         """Close in order, or after so many seconds by dropping the socket; nothing of it is left afterwards."""
         if self.opened.done():
             with suppress(AMQPError):
                 self.pika.close()
-            await asyncio.wait({self.gone}, timeout=within)
-        if not self.gone.done():
-            # What pika's own heartbeat does when the broker is silent; it has no public name. While a connection
-            # is being opened it is the only way out: there, close() of pika 1.4 fails in an assertion.
-            self.pika._terminate_stream(StreamLostError("given up"))
-            await asyncio.wait({self.gone}, timeout=within)
+            await asyncio.wait({self._closed}, timeout=within)
+        if not self._closed.done():
+            self.abort("given up")
+            await asyncio.wait({self._closed}, timeout=within)
 
     def _lost(self, _: AsyncioConnection, reason: BaseException | None) -> None:
         self.unblocked.set()  # whoever waits for that must now wait for another connection
         if not self.gone.done():
             self.gone.set_result(in_words(reason))
+        resolve(self._closed)(None)
 
 
 class Channel:
@@ -79,13 +105,13 @@ class Channel:
     def __init__(self, connection: Connection) -> None:
         self.generation = next(_GENERATIONS)
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.confirms = Confirms()
+        self.confirms = Confirms(connection.evidence)
         self._opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
             self._pika = connection.pika.channel(on_open_callback=resolve(self._opened))
         except AMQPError as exc:
             raise Away(in_words(exc)) from exc
-        self._pika.add_on_close_callback(lambda _, reason: self._lost(in_words(reason)))
+        self._pika.add_on_close_callback(lambda _, reason: self._closed(reason))
         self._pika.add_on_cancel_callback(self._consumer_cancelled)
         self._pika.add_on_return_callback(self._returned)
 
@@ -210,10 +236,15 @@ class Channel:
     def _consumer_cancelled(self, _: object) -> None:
         self.drop("the broker cancelled the consumer: its queue was deleted or has no leader")
 
-    def _lost(self, reason: str) -> None:
+    def _closed(self, reason: BaseException) -> None:
+        # The broker checks a message only for its size and its user; on a channel that publishes nothing else is a 406.
+        over_a_message = getattr(reason, "reply_code", None) == _PRECONDITION_FAILED
+        self._lost(in_words(reason), over_a_message=over_a_message)
+
+    def _lost(self, reason: str, *, over_a_message: bool = False) -> None:
         if not self.gone.done():
             self.gone.set_result(reason)
-        self.confirms.lost(reason)
+        self.confirms.lost(reason, over_a_message=over_a_message)
 
     def _incoming(self, method: Any, properties: Any, body: bytes) -> Incoming:
         return Incoming(
@@ -233,14 +264,15 @@ class Channel:
 
 
 def parameters_of(
-    url: str, name: str, heartbeat: int, connect_timeout: float, tls: ssl.SSLContext | None
+    url: str, name: str, heartbeat: int, tls: ssl.SSLContext | None, *, within: float
 ) -> pika.URLParameters:
+    """How to connect to this one host, everything up to the open connection taking so many seconds at most."""
     parameters = pika.URLParameters(url)
     parameters.client_properties = {"connection_name": name}
     parameters.heartbeat = heartbeat
     parameters.connection_attempts = 1
-    parameters.socket_timeout = connect_timeout
-    parameters.stack_timeout = connect_timeout * 2
+    parameters.socket_timeout = within
+    parameters.stack_timeout = within
     # A blocked publisher waits for its own deadline; dropping the connection would not unblock it.
     parameters.blocked_connection_timeout = None
     if tls is not None:

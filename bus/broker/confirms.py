@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from bus.broker.messages import Nacked, Outgoing, Returned, Unconfirmed
+from bus.broker.liveness import Evidence
+from bus.broker.messages import Nacked, Outgoing, Rejected, Returned, Suspected, Unconfirmed
 
 Identity = tuple[str, str, str]
 """Message id, exchange and routing key."""
@@ -26,6 +27,8 @@ class _Publish:
 class Confirms:
     """Matches answers to publishes; knows nothing of sockets."""
 
+    evidence: Evidence = field(default_factory=Evidence)
+    """Of the whole connection."""
     _last: int = 0
     _open: dict[int, _Publish] = field(default_factory=dict)
     """By number, ascending."""
@@ -42,6 +45,7 @@ class Confirms:
         self._last += 1
         self._open[self._last] = publish
         self._by_identity.setdefault(identity, []).append(publish)
+        self.evidence.sent()
         return publish.answer
 
     def returned(self, identity: Identity, reason: str) -> None:
@@ -55,8 +59,11 @@ class Confirms:
         """The broker answers for this publish, or for all up to it, favourably (or after handing it back)."""
         for publish in self._answered(number, multiple=multiple):
             if publish.returned:
+                self.evidence.returned()
                 _fail(publish.answer, Returned(publish.returned))
-            elif not publish.answer.done():
+                continue
+            self.evidence.confirmed()
+            if not publish.answer.done():
                 publish.answer.set_result(None)
 
     def nacked(self, number: int, *, multiple: bool) -> None:
@@ -64,10 +71,15 @@ class Confirms:
         for publish in self._answered(number, multiple=multiple):
             _fail(publish.answer, Nacked("the broker refused the message: a queue is full or failing"))
 
-    def lost(self, reason: str) -> None:
-        """No more answers will come on this channel: what is open may or may not have happened."""
-        for publish in self._answered(self._last, multiple=True):
-            _fail(publish.answer, Unconfirmed(reason))
+    def lost(self, reason: str, *, over_a_message: bool = False) -> None:
+        """No more answers will come on this channel: what is open may or may not have happened.
+
+        Where the broker closed it over one of the messages, a single one is found; among several it is not.
+        """
+        open_ones = self._answered(self._last, multiple=True)
+        error = Unconfirmed if not over_a_message else Rejected if len(open_ones) == 1 else Suspected
+        for publish in open_ones:
+            _fail(publish.answer, error(reason))
 
     async def settled(self) -> None:
         """Wait until every publish has its answer."""

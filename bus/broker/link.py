@@ -1,9 +1,10 @@
 """The lasting connection to the broker: publish with confirms, consume, reconnect for ever.
 
-`Link` replaces connections and channels (channel.py) that are gone, and is all that the rest of the project knows.
+`Link` replaces channels that are gone, as its connection is replaced (keeping.py), and is all that the rest of the
+project knows.
 
-Nothing but `Transient` leaves it. A connection that is away is not an error to a link, only a reason to wait; to
-a publisher it becomes one at its deadline.
+Nothing but `Transient` leaves it, and `Rejected` for what the broker will never take. A connection that is away is not
+an error to a link, only a reason to wait; to a publisher it becomes one at its deadline.
 """
 
 from __future__ import annotations
@@ -16,49 +17,49 @@ from types import TracebackType
 from typing import Self
 
 from bus import logs
-from bus.broker.channel import Channel, Connection, parameters_of
+from bus.broker.channel import Channel
 from bus.broker.confirms import expire
-from bus.broker.messages import Away, Closed, Depth, Outgoing, Returned, Unconfirmed
+from bus.broker.hosts import Hosts
+from bus.broker.keeping import Keeping
+from bus.broker.messages import Away, Depth, Outgoing, Returned, Suspected, Unconfirmed
 from bus.broker.order import Order
 from bus.broker.subscription import Subscription
 from bus.retry import AWAY
 
 _log = logs.get("broker")
-_NOBODY = "nobody"
+_ALONE = "alone"
+"""The lane on which one message at a time is sent, to learn which one the broker rejects."""
 
 
 class Link:
     """A lasting connection to one vhost as one user; an asynchronous context manager.
 
-    `url` carries user and password (`amqp://` or `amqps://`); `name` is what the broker's operators see.
+    `hosts` may be a URL with user and password; links of one process share theirs. `name` is what the broker's
+    operators see.
     Publish and consume over separate links: a broker in need blocks the connections that publish.
     """
 
     def __init__(
         self,
-        url: str,
+        hosts: Hosts | str,
         *,
         name: str,
         heartbeat: int = 30,
-        connect_timeout: float = 10.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
-        self._parameters = parameters_of(url, name, heartbeat, connect_timeout, tls)
-        self._connection: Connection | None = None
+        self.hosts = Hosts(hosts) if isinstance(hosts, str) else hosts
+        self._kept = Keeping(
+            self.hosts, name=name, heartbeat=heartbeat, tls=tls, lost=lambda: self._lanes.clear()
+        )
         self._lanes: dict[str, Channel] = {}
         self._opening: dict[str, asyncio.Lock] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._subscriptions: list[Subscription] = []
-        self._keeping: asyncio.Task[None] | None = None
-        self._connected = asyncio.Event()
-        self._connections = 0
-        self._closing = False
-        self.why: str | None = None
-        """Why there is no connection, by the last attempt or loss; None while there is one, or none was tried."""
+        self._judging = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        self._keeping = asyncio.create_task(self._keep(), name=f"link {self.name}")
+        self._kept.begin()
         return self
 
     async def __aexit__(
@@ -68,38 +69,65 @@ class Link:
 
     @property
     def connected(self) -> bool:
-        connection = self._connection
-        return connection is not None and not connection.gone.done() and not self._closing
+        return self._kept.connected
 
     @property
     def connections(self) -> int:
         """How many connections there have been: another number tells that one was lost meanwhile."""
-        return self._connections
+        return self._kept.connections
+
+    @property
+    def host(self) -> str | None:
+        """The host of the connection, or of the last attempt."""
+        return self._kept.host
+
+    @property
+    def why(self) -> str | None:
+        """Why there is no connection, by the last attempt or loss; None while there is one, or none was tried."""
+        return self._kept.why
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing gets through now, with the host and since when; None while something does."""
+        return self._kept.trouble
 
     @property
     def blocked(self) -> bool:
         """Whether the broker has stopped reading from this connection (memory or disk alarm)."""
-        return self._connection is not None and not self._connection.unblocked.is_set()
+        connection = self._kept.connection
+        return connection is not None and not connection.unblocked.is_set()
 
     async def wait_connected(self) -> None:
         """Return when there is a connection; raise Closed when there will be none."""
-        await self._connected.wait()
-        while not self.connected and not self._closing:
-            await asyncio.sleep(0)  # it has just been lost, and `_keep` is about to learn of it
-            await self._connected.wait()
-        if self._closing:
-            raise Closed(f"link {self.name} is closed")
+        await self._kept.wait_connected()
 
     async def publish(self, outgoing: Outgoing, *, deadline: float = 30.0, lane: str = "main") -> None:
-        """Return when the broker has the message for good; else raise Returned, Nacked or Unconfirmed.
+        """Return when the broker has the message for good; else raise Returned, Nacked, Unconfirmed or Rejected.
 
         `deadline` in seconds covers everything, also waiting for a connection. Publishes of one `lane` share a
-        channel: a queue that does not answer holds up its lane and no other.
+        channel: a queue that does not answer holds up its lane and no other. Where the broker closes it over one of
+        several messages, each of them is sent once more, alone.
         """
         loop = asyncio.get_running_loop()
         started = loop.time()
+        try:
+            await self._publish(outgoing, deadline, lane)
+        except Suspected:
+            await self._publish_alone(outgoing, max(0.0, deadline - (loop.time() - started)))
+
+    async def _publish_alone(self, outgoing: Outgoing, deadline: float) -> None:
+        try:
+            async with asyncio.timeout(deadline), self._judging:
+                await self._publish(outgoing, deadline, _ALONE)
+        except TimeoutError as exc:
+            self.renew(_ALONE)
+            raise Unconfirmed(f"no answer from the broker within {deadline:.1f} s, sent alone") from exc
+
+    async def _publish(self, outgoing: Outgoing, deadline: float, lane: str) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         channel = self._lanes.get(lane)
-        if channel is None or channel.gone.done() or self.blocked or self._closing:
+        if channel is None or channel.gone.done() or self.blocked or self._kept.closing:
             channel = await self._ready(lane, deadline)
         answer = channel.publish(outgoing)
         timer = expire(answer, max(0.0, deadline - (loop.time() - started)))
@@ -119,14 +147,15 @@ class Link:
             self._retiring.add(retiring)
             retiring.add_done_callback(self._retiring.discard)
 
-    async def probe(self, exchange: str, *, deadline: float) -> None:
-        """Raise Unconfirmed unless the broker takes publishes: one that no queue is bound for comes back.
+    async def probe(self, exchange: str, key: str, *, deadline: float) -> None:
+        """Raise Unconfirmed or Nacked unless the broker takes publishes: an empty one, on a lane of its own.
 
-        A broker with an alarm says so only to those that publish.
+        A broker with an alarm says so only to those that publish. Where no queue is bound by this key, it comes back:
+        then the broker answers, and of its queues nothing is known.
         """
-        nobody = Outgoing(exchange=exchange, routing_key=_NOBODY, body=b"", message_id=_NOBODY, type=_NOBODY)
+        probe = Outgoing(exchange=exchange, routing_key=key, body=b"", message_id=key, type=key)
         with suppress(Returned):
-            await self.publish(nobody, deadline=deadline, lane=_NOBODY)
+            await self.publish(probe, deadline=deadline, lane=key)
 
     def subscribe(
         self, *queues: str, prefetch: int, order: Order | None = None, careful: bool = False
@@ -152,6 +181,16 @@ class Link:
         finally:
             channel.drop("asked")
 
+    async def look_for_consumers(self, queue: str) -> None:
+        """Ask whether a queue that is consumed here has a consumer, as the host sees it; Away as for `depth`.
+
+        A host that is cut off from the queue sees none. That counts like a publish that no queue takes (liveness.py).
+        """
+        depth = await self.depth(queue)
+        if (connection := self._kept.connection) is not None:
+            note = connection.evidence.confirmed if depth.consumers else connection.evidence.sent
+            note()
+
     async def depths(self, queues: Iterable[str]) -> dict[str, Depth]:
         """The same for many queues, over one channel; without those that do not exist."""
         found: dict[str, Depth] = {}
@@ -169,12 +208,9 @@ class Link:
 
     async def close(self, *, within: float = 10.0) -> None:
         """Wait for outstanding confirms, at most `within` seconds, then close; no task is left behind."""
-        if self._closing:
+        if self._kept.closing:
             return
-        self._closing = True
-        self._connected.set()  # whoever waits for a connection learns that there will be none
-        if self._connection is not None:
-            self._connection.unblocked.set()
+        self._kept.announce_end()
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 for channel in list(self._lanes.values()):
@@ -184,49 +220,10 @@ class Link:
             retiring.cancel()
         for subscription in self._subscriptions:
             await subscription.end()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait({self._keeping})
-        if self._connection is not None:
-            await self._connection.close(within=min(within, 5.0))
-
-    async def _keep(self) -> None:
-        """Have a connection at all times."""
-        backoff = AWAY.backoff()
-        while True:
-            try:
-                connection = await self._connect()
-            except Away as away:
-                wait = next(backoff)
-                self.why = str(away)
-                _log.warning("broker-away", link=self.name, reason=away, pause=round(wait, 1))
-                await asyncio.sleep(wait)
-                continue
-            backoff = AWAY.backoff()
-            self._connection = connection
-            self._connections += 1
-            self.why = None
-            self._connected.set()
-            _log.info("broker-connected", link=self.name)
-            reason = await asyncio.shield(connection.gone)
-            self._connected.clear()
-            self.why = reason
-            self._connection = None
-            self._lanes.clear()
-            _log.warning("broker-lost", link=self.name, reason=reason)
-            await asyncio.sleep(next(backoff))
-
-    async def _connect(self) -> Connection:
-        connection = Connection(self._parameters)
-        try:
-            await connection.wait_open()
-        except asyncio.CancelledError:
-            await connection.close(within=1.0)
-            raise
-        return connection
+        await self._kept.end(within=min(within, 5.0))
 
     async def _open(self, *, confirming: bool = False) -> Channel:
-        connection = self._connection
+        connection = self._kept.connection
         if connection is None:
             raise Away(f"link {self.name} is not connected")
         return await Channel.open(connection, confirming=confirming)
@@ -244,11 +241,16 @@ class Link:
         backoff = AWAY.backoff()
         while True:
             await self.wait_connected()
-            connection = self._connection
+            connection = self._kept.connection
             if connection is not None:
                 await connection.unblocked.wait()
             channel = self._lanes.get(lane)
-            if channel is not None and not channel.gone.done() and not self.blocked and not self._closing:
+            if (
+                channel is not None
+                and not channel.gone.done()
+                and not self.blocked
+                and not self._kept.closing
+            ):
                 return channel
             try:
                 self._lanes[lane] = await self._open(confirming=True)

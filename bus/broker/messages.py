@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bus.errors import Transient
+from bus.errors import BusError, Transient
 
 MAX_SHORT_STRING = 255
 """Bytes that AMQP 0-9-1 allows in a name or a property (short string)."""
@@ -88,3 +88,13 @@ class Unconfirmed(Transient):
     def __init__(self, reason: str, *, sent: bool = True) -> None:
         super().__init__(reason)
         self.sent = sent
+
+
+class Suspected(Unconfirmed):
+    """The broker closed the channel over one of several unanswered publishes; which one, nobody has said."""
+
+
+class Rejected(BusError):
+    """The broker will never take this message (406): it is too large, or bears a user that is not the connection's."""
+
+    for_logs = True

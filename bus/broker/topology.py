@@ -9,6 +9,9 @@
 What an agency submits waits in an intake queue of its own, bounded for itself: a flood stands in nobody's way and
 fills nobody else's queue (docs/decisions/0013).
 
+Routers publish to `router.probe` through `deliver`, every few seconds; nobody reads it, and it keeps one message. A
+node that is cut off from its cluster cannot have it confirmed, which is how a router learns of it (liveness.py).
+
 Nobody may configure anything: the operator declares it all (`saraban-bus topology apply`). What RabbitMQ does not
 guard is a queue's length: any user of the vhost who knows its name can ask for it (a passive declaration).
 
@@ -28,6 +31,7 @@ from bus.identifiers import AgencyCode
 
 VHOST = "saraban"
 PARKED = "router.parked"
+PROBE = "router.probe"
 DEAD = "dead"
 DELIVER = "deliver"
 ROUTER = "bus.router"
@@ -158,11 +162,13 @@ def topology_for(
         ),
         queues=(
             Queue(name=PARKED),
+            Queue(name=PROBE),
             *(Queue(name=intake_queue(code)) for code in codes),
             *(Queue(name=inbox_queue(code)) for code in codes),
         ),
         bindings=(
             Binding(exchange=DEAD, queue=PARKED),
+            Binding(exchange=DELIVER, queue=PROBE, key=PROBE),
             *(Binding(exchange=submit_exchange(code), queue=intake_queue(code)) for code in codes),
             *(Binding(exchange=DELIVER, queue=inbox_queue(code), key=code) for code in codes),
         ),
@@ -186,8 +192,8 @@ def topology_for(
 def _policies(
     inbox_max_length: int | None, inbox_max_bytes: int | None, limits: Limits
 ) -> tuple[Policy, ...]:
-    # `reject-publish` everywhere: a full queue nacks, where the default would drop its oldest letter. Dead-lettering
-    # at least once depends on it as well: without it RabbitMQ silently falls back to at most once.
+    # `reject-publish` wherever letters are: a full queue nacks, where the default would drop its oldest letter.
+    # Dead-lettering at least once depends on it as well: without it RabbitMQ silently falls back to at most once.
     endless: dict[str, str | int] = {"overflow": "reject-publish", "delivery-limit": UNLIMITED_DELIVERIES}
     intake: dict[str, str | int] = {
         "overflow": "reject-publish",
@@ -201,6 +207,8 @@ def _policies(
         Policy(name="intake", pattern=r"^intake\.", definition=intake),
         Policy(name="parked", pattern=_only(PARKED), definition=endless),
         Policy(name="inbox", pattern=r"^inbox\.", definition=inbox),
+        # The one queue whose oldest message is dropped: it says nothing.
+        Policy(name="probe", pattern=_only(PROBE), definition={"max-length": 1, "overflow": "drop-head"}),
     )
 
 

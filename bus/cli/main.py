@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bus import logs
-from bus.broker import topology
+from bus.broker import cluster, topology
 from bus.broker.admin import apply, drift
 from bus.broker.inboxes import inboxes, warnings
 from bus.broker.management import Management
@@ -98,16 +98,25 @@ def topology_apply(config: Config = None, json: Json = False) -> None:
 
 @topology_app.command("check")
 def topology_check(config: Config = None, json: Json = False) -> None:
-    """Say where the broker differs from the topology; exit 1 if it does. Inboxes that are nearly full are warned of."""
+    """Say where the broker differs from the topology, and what is wrong with its cluster; exit 1 if anything is.
+
+    Inboxes that are nearly full are warned of.
+    """
     settings = settings_of(config)
     broker = settings.broker
     with _management(settings) as management:
         found = drift(_topology(settings), management, Passwords(broker.passwords_folder))
         there = inboxes(management, broker.vhost) if not found or "vhost" not in found[0] else {}
+        weak = cluster.findings(management, broker.vhost) if there else []
     nearly = warnings(there, broker.inbox_max_messages, broker.inbox_max_bytes)
-    words = [*(_first(found) or ["as it should be"]), *(f"warning: {one}" for one in nearly)]
-    say({"drift": found} | ({"warnings": nearly} if nearly else {}), json=json, words=words)
-    if found:
+    words = [
+        *(_first(found) or ["as it should be"]),
+        *(f"cluster: {one}" for one in weak),
+        *(f"warning: {one}" for one in nearly),
+    ]
+    more = {name: some for name, some in (("cluster", weak), ("warnings", nearly)) if some}
+    say({"drift": found} | more, json=json, words=words)
+    if found or weak:
         raise typer.Exit(NEGATIVE)
 
 

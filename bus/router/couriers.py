@@ -66,10 +66,10 @@ def message_of(consignment: Consignment, head: str | None) -> Outgoing:
     )
 
 
-def record_too_large(writer: Writer, consignment: Consignment) -> None:
+def record_given_up(writer: Writer, consignment: Consignment, reason: str) -> None:
     """Strike off what the broker can never take; entered once, also if it is asked for again."""
     if strike_off(writer.connection, consignment.agency, consignment.number):
-        record_failure(writer, consignment, "too-large")
+        record_failure(writer, consignment, reason)
 
 
 def record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:

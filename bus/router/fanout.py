@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 from bus import logs
 from bus.broker.link import Link
-from bus.broker.messages import Closed, Nacked, Returned, Unconfirmed
+from bus.broker.messages import Closed, Nacked, Rejected, Returned, Unconfirmed
 from bus.errors import Transient
 from bus.failpoints import reached
 from bus.identifiers import AgencyCode
@@ -28,7 +28,7 @@ from bus.retry import CONSIGN
 from bus.router.alarms import Alarms
 from bus.router.budget import MOST_IN_MEMORY, Bodies, OnTheWay
 from bus.router.confirmations import Confirmations
-from bus.router.couriers import LANES, OUTSTANDING, Courier, message_of, record_failure, record_too_large
+from bus.router.couriers import LANES, OUTSTANDING, Courier, message_of, record_failure, record_given_up
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
@@ -94,7 +94,7 @@ class Fanout:
         for consignment in consignments:
             courier = self._courier(consignment.agency)
             if len(consignment.body) > self._most_bytes:
-                self._give_up(consignment)
+                self._give_up(consignment, "too-large")
             elif len(courier.waiting) < _MOST_WAITING and self._fits():
                 courier.waiting.append(consignment)
                 self._waiting += 1
@@ -106,12 +106,15 @@ class Fanout:
     def _fits(self) -> bool:
         return self._waiting < _MOST_WAITING_IN_ALL and self._bodies.size < MOST_IN_MEMORY
 
-    def _give_up(self, consignment: Consignment) -> None:
+    def _give_up(self, consignment: Consignment, why: str) -> None:
         """Enter what the broker can never take, once; to publish it would close the channel that others use."""
         agency, number, size = consignment.agency, consignment.number, len(consignment.body)
-        self._alarms.ring("consignment-too-large", agency=agency, consignment=number, bytes=size)
-        given_up = self._appends.submit(lambda writer: record_too_large(writer, consignment))
-        self._alarms.watch(given_up, "record what is too large")
+        if why == "rejected":
+            self._alarms.ring("consignment-rejected", agency=agency, consignment=number, bytes=size)
+        else:
+            self._alarms.ring("consignment-too-large", agency=agency, consignment=number, bytes=size)
+        given_up = self._appends.submit(lambda writer: record_given_up(writer, consignment, why))
+        self._alarms.watch(given_up, "record what is given up")
 
     def sweep_now(self) -> None:
         """Look for pending consignments without waiting for the next sweep."""
@@ -213,6 +216,10 @@ class Fanout:
                 if isinstance(failure, Nacked):
                     self._link.renew(lane)
                 self._failed(courier, consignment, failure)
+            return
+        except Rejected:
+            self._give_up(consignment, "rejected")
+            asyncio.get_running_loop().call_soon(self._start, courier)
             return
         except Exception as bug:
             # Whether it went out is unknown: it stays pending, and this inbox pauses as it does for any failure.

@@ -76,7 +76,7 @@ class Watching:
         if not self._outlet.connected:
             return
         try:
-            await self._outlet.probe(topology.DELIVER, deadline=_ANSWER_WITHIN)
+            await self._outlet.probe(topology.DELIVER, topology.PROBE, deadline=_ANSWER_WITHIN)
             self._silent = None
         except Transient as silent:
             self._silent = logs.in_words(silent)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from bus import logs
+from bus.broker.hosts import Hosts
 from bus.broker.link import Link
 from bus.codes import load_codes
 from bus.depot.client import PresenceClient
@@ -151,7 +152,7 @@ class _Parts:
     def _causes(self) -> dict[str, Cause]:
         links = (self.intake_link, self.outlet)
         return {
-            "broker": lambda: None if all(link.connected for link in links) else "there is no connection",
+            "broker": lambda: next((link.trouble for link in links if link.trouble), None),
             "broker-blocked": lambda: self.watching.broker_away,
             "database": lambda: self.checkpoints.away,
             "ledger-halted": lambda: self.checkpoints.halt,
@@ -171,6 +172,11 @@ class _Parts:
             "ledger_halted",
             "1 while nothing is appended, because the ledger was found not to continue what was signed.",
             lambda: float(self.checkpoints.halt is not None),
+        )
+        counter(
+            "broker_given_up",
+            "Times that this router left a broker host which only kept it waiting.",
+            lambda: float(self.outlet.hosts.given_up.total()),
         )
         counter(
             "overdue_notices",
@@ -203,7 +209,7 @@ def _ledger(settings: BusSettings) -> Iterator[Ledger]:
 @asynccontextmanager
 async def _parts(settings: BusSettings, ledger: Ledger, seal: Seal) -> AsyncIterator[_Parts]:
     broker, name = settings.broker, settings.router.name
-    link = partial(Link, broker.address(), heartbeat=broker.heartbeat, tls=broker.tls())
+    link = partial(Link, Hosts(broker.address()), heartbeat=broker.heartbeat, tls=broker.tls())
     async with (
         link(name=f"{name} intake") as intake,
         link(name=f"{name} outlet") as outlet,

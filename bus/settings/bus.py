@@ -235,7 +235,7 @@ class Shares(Section):
     """The most bytes of one agency's waiting submissions (topology apply)."""
     connections: Annotated[int, Field(ge=2)] = 20
     """The most connections to the broker of one agency's user (topology apply)."""
-    channels: Annotated[int, Field(ge=4)] = 100
+    channels: Annotated[int, Field(ge=8)] = 100
     """The most channels of one agency's user (topology apply)."""
 
 

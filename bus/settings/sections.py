@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from bus.errors import Misconfigured, Problem
 from bus.platform.process import open_to_others
 from bus.settings.loading import Section
+from bus.settings.transport import each_host
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 _LONGEST_SECRET = 4096
@@ -21,35 +22,36 @@ PortOrOff = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
-def _bare_url(*schemes: str) -> AfterValidator:
+def _bare_url(value: str, *schemes: str) -> str:
     """A URL of one of these schemes, without user, password, query or fragment."""
-
-    def check(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not parts.hostname:
-            raise ValueError(
-                f"should be a URL that begins with {' or '.join(f'{each}://' for each in schemes)}"
-            )
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("should not carry a user or a password, which have settings of their own")
-        if parts.query or parts.fragment:
-            raise ValueError("should end before any ? or #")
-        _ = parts.port  # a port that is no number raises its own ValueError
-        return value.rstrip("/")
-
-    return AfterValidator(check)
+    parts = urlsplit(value)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"should be a URL that begins with {' or '.join(f'{each}://' for each in schemes)}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("should not carry a user or a password, which have settings of their own")
+    if parts.query or parts.fragment:
+        raise ValueError("should end before any ? or #")
+    _ = parts.port  # a port that is no number raises its own ValueError
+    return value.rstrip("/")
 
 
-HttpUrl = Annotated[str, _bare_url("http", "https")]
+def _http_url(value: str) -> str:
+    return _bare_url(value, "http", "https")
 
 
-def _host_only(value: str) -> str:
-    if urlsplit(value).path:
-        raise ValueError("should end after the host and port; the virtual host has a setting of its own")
-    return value
+def _broker_url(value: str) -> str:
+    """A URL of one host or of several, each of which would be right alone."""
+    hosts = each_host(value)
+    if len(hosts) <= urlsplit(value).netloc.count(","):
+        raise ValueError("should name each host once")
+    for one in hosts.values():
+        if urlsplit(_bare_url(one, "amqp", "amqps")).path:
+            raise ValueError("should end after host and port; the virtual host has a setting of its own")
+    return value.rstrip("/")
 
 
-BrokerUrl = Annotated[str, _bare_url("amqp", "amqps"), AfterValidator(_host_only)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+BrokerUrl = Annotated[str, AfterValidator(_broker_url)]
 
 
 def secret(key: str, value: SecretStr | None, file: Path | None) -> str | None:
@@ -120,7 +122,7 @@ class BrokerAccess(Section):
     """How a program reaches the broker."""
 
     url: BrokerUrl = "amqp://127.0.0.1:5672"
-    """Scheme (amqp or amqps), host and port of the broker, without user, password or virtual host."""
+    """Scheme (amqp or amqps) and `host:port` of the broker, of each node with a comma between, and nothing else."""
     vhost: Annotated[str, Field(min_length=1)] = "saraban"
     """The broker's virtual host."""
     user: str = ""

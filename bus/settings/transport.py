@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
@@ -40,7 +40,9 @@ def _fault(name: str, value: str) -> tuple[str, str] | None:
             return None
         return "serves unencrypted to other machines", "Listen on 127.0.0.1 with a TLS proxy before it"
     scheme = value.partition(":")[0]
-    if scheme in _PLAIN and not is_this_machine(urlsplit(value).hostname):
+    if scheme in _PLAIN and not all(
+        is_this_machine(urlsplit(one).hostname) for one in each_host(value).values()
+    ):
         return "goes unencrypted to another machine", f"Write {_PLAIN[scheme]}://"
     if scheme.startswith("postgresql"):
         parts = urlsplit(value)
@@ -54,6 +56,13 @@ def _fault(name: str, value: str) -> tuple[str, str] | None:
             wrong = "goes to another machine and does not verify that it is the right one"
             return wrong, "Add ?sslmode=verify-full to it (and &sslrootcert=FILE)"
     return None
+
+
+def each_host(url: str) -> dict[str, str]:
+    """By host (and port), the URL of that host alone: a URL may name several, with commas between them."""
+    parts = urlsplit(url)
+    login, at, hosts = parts.netloc.rpartition("@")
+    return {host: urlunsplit(parts._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")}
 
 
 def is_this_machine(host: str | None) -> bool:

@@ -108,10 +108,11 @@ async def test_a_memory_alarm_makes_publishers_wait_until_it_ends_or_their_deadl
     async with Link(vhost.url(), name="publish") as link, Link(vhost.url(), name="consume") as other:
         await link.publish(message("q"))
         await asyncio.to_thread(vhost.node.set_memory_alarm, True)
+        # The command returns before the alarm is in force: until then the broker goes on confirming.
         with pytest.raises(Unconfirmed) as caught:
-            await link.publish(message("q"), deadline=0.5)
+            await _publish_until_it_fails(link)
         assert caught.value.sent
-        assert link.blocked
+        await until(lambda: link.blocked)
         with pytest.raises(Unconfirmed, match="blocks publishers") as caught:
             await link.publish(message("q"), deadline=0.3)
         assert not caught.value.sent
@@ -122,6 +123,12 @@ async def test_a_memory_alarm_makes_publishers_wait_until_it_ends_or_their_deadl
         await asyncio.to_thread(vhost.node.set_memory_alarm, False)
         await waiting
         assert not link.blocked
+
+
+async def _publish_until_it_fails(link: Link) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            await link.publish(message("q"), deadline=0.5)
 
 
 async def test_without_a_broker_a_publish_waits_for_its_deadline_and_says_that_nothing_left() -> None:

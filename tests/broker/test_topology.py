@@ -118,9 +118,10 @@ def test_every_queue_obeys_its_policy_and_bears_no_more_than_its_type(bare: Vhos
     assert {each["name"]: each["policy"] for each in listed} == {
         INTAKE: "intake",
         "router.parked": "parked",
+        "router.probe": "probe",
         INBOX: "inbox",
     }
-    assert [each["arguments"] for each in listed] == [[["x-queue-type", "longstr", "quorum"]]] * 3
+    assert [each["arguments"] for each in listed] == [[["x-queue-type", "longstr", "quorum"]]] * 4
     endless = {"overflow": "reject-publish", "delivery-limit": 1_000_000}
     assert {policy.name: policy.definition for policy in topology.policies} == {
         "intake": {
@@ -133,6 +134,7 @@ def test_every_queue_obeys_its_policy_and_bears_no_more_than_its_type(bare: Vhos
         },
         "parked": endless,
         "inbox": endless,
+        "probe": {"max-length": 1, "overflow": "drop-head"},
     }
 
 

@@ -28,6 +28,7 @@ from bus.thai import now
 from compose.demo.office import Office
 from compose.local import LocalBus
 from compose.node import Node
+from compose.nodes import Nodes
 from compose.process import Process
 from tests.faults.waiting import nothing_left
 
@@ -243,7 +244,7 @@ def paper(key: str, size: int) -> bytes:
 
 
 @contextmanager
-def scene(node: Node, folder: Path, **options: Any) -> Iterator[Scene]:
+def scene(node: Node | Nodes, folder: Path, **options: Any) -> Iterator[Scene]:
     """A bus of the three agencies in a vhost of its own, nothing started yet."""
     node.recover()
     vhost = f"faults-{uuid4().hex[:8]}"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from bus import assets
 from bus.errors import Misconfigured, Problem
@@ -21,6 +22,8 @@ from bus.settings import (
     load_adapter_settings,
     load_bus_settings,
 )
+from bus.settings.sections import BrokerAccess
+from bus.settings.transport import each_host
 from tests.assets.described import describe
 
 EXAMPLES = [("bus.toml", BusSettings), ("adapter.toml", AdapterSettings)]
@@ -213,6 +216,21 @@ def test_a_passphrase_is_given_by_the_environment(monkeypatch: pytest.MonkeyPatc
     assert load_bus_settings().seal.passphrase_text() is None
     monkeypatch.setenv("SARABAN_BUS__SEAL__PASSPHRASE", "open sesame")
     assert load_bus_settings().seal.passphrase_text() == "open sesame"
+
+
+def test_a_broker_of_several_nodes_is_one_url_with_one_user_and_each_host_its_own_for_a_connection() -> None:
+    broker = BrokerAccess(url="amqps://a:1,[::1]:2/", user="u", password=SecretStr("p,@"))
+    assert broker.address() == "amqps://u:p%2C%40@a:1,[::1]:2/saraban"
+    assert each_host(broker.address()) == {
+        "a:1": "amqps://u:p%2C%40@a:1/saraban",
+        "[::1]:2": "amqps://u:p%2C%40@[::1]:2/saraban",
+    }
+
+
+@pytest.mark.parametrize("hosts", ["a:1,", ",a", "a,a", "a:x,b", "u@a,b", "a,u:p@b", "a,b/vhost", "a,b?x=1"])
+def test_each_of_several_hosts_is_held_to_what_a_single_one_is(hosts: str) -> None:
+    with pytest.raises(ValidationError):
+        BrokerAccess(url=f"amqps://{hosts}")
 
 
 def test_nobody_becomes_the_brokers_guest_by_leaving_the_user_out() -> None:

@@ -36,6 +36,7 @@ from tests.project import ROOT
 
 AWAY = {
     "broker": [("broker.url", "amqp://mq.example.go.th", "amqps://")],
+    "one of two brokers": [("broker.url", "amqp://127.0.0.1:5672,mq.example.go.th:5672", "amqps://")],
     "management": [("broker.management_url", "http://192.0.2.7:15672", "https://")],
     "depot": [("depot.url", "http://depot.example.go.th", "https://")],
     "ipv6": [("depot.url", "http://[2001:db8::1]:8470", "https://")],
@@ -59,6 +60,8 @@ HERE = [
     ("broker.url", "amqp://localhost"),
     ("broker.url", "amqp://[::1]"),
     ("broker.url", "amqps://mq.example.go.th"),
+    ("broker.url", "amqp://127.0.0.1:5672,[::1]:5673"),
+    ("broker.url", "amqps://mq1.example.go.th:5671,mq2.example.go.th"),
     ("depot.url", "https://depot.example.go.th"),
     ("depot.url", "http://127.8.9.10:8470"),
     ("depot.listen_host", "::1"),
