@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bus.broker.cluster import without_room
 from bus.broker.management import Management
 from bus.broker.passwords import HASHING, Passwords, hashed, matches
 from bus.broker.state import KINDS, Kind, State, actual, wanted
 from bus.broker.topology import Topology
+from bus.errors import Misconfigured
 
 _FIXED: frozenset[Kind] = frozenset({"exchange", "queue"})
 """What RabbitMQ cannot change once it is there."""
@@ -67,11 +69,16 @@ def apply(
 ) -> list[str]:
     """Declare what is missing and correct what differs; return what was done, in words (nothing: an empty list).
 
-    `progress` is told how many things are done, and of how many.
+    `progress` is told how many things are done, and of how many. Raises Misconfigured for more queues than a node has
+    file handles for, before any is declared.
     """
     done = _prepare(topology, management)
     state = wanted(topology)
     mended = [one for one in _differences(state, topology, management, passwords) if one.mendable]
+    if any(one.kind == "queue" for one in mended) and (
+        narrow := without_room(management, len(topology.queues))
+    ):
+        raise Misconfigured(*narrow)
     finished = 0
     for portion in _portions(mended):
         management.post("definitions", body=_definitions(state, topology.vhost, portion, passwords))
@@ -89,6 +96,7 @@ def drift(topology: Topology, management: Management, passwords: Passwords | Non
         return [f"vhost {topology.vhost} is missing"]
     found = _differences(wanted(topology), topology, management, passwords)
     differences = [str(each) for each in found]
+    differences += map(str, without_room(management, len(topology.queues)))
     if not _feature_ready(management):
         differences.append(f"feature flag {_FEATURE} is off: parked letters could be lost on their way")
     return differences

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bus.broker.management import Management
+from bus.errors import Problem
 
 _GROUP = 3
 """Members that a quorum queue should have: with three, any one may fail."""
@@ -17,6 +18,8 @@ _TICK = 15
 """Seconds: the longest `net_ticktime` with which a frozen node holds nobody up for much longer than that."""
 _COLUMNS = "name,type,leader,members,online"
 _FEW_QUEUES = 5
+_FILES_EACH, _FILES_BESIDE = 3, 1_000
+"""File handles that RabbitMQ 3.x counts for each quorum queue, whether it has a file open or not, and for the rest."""
 
 Found = Mapping[str, Any]
 
@@ -36,6 +39,28 @@ def findings(management: Management, vhost: str) -> list[str]:
         if each.get("type") == "quorum" and each.get("members") and "online" in each
     ]
     return [*_of_nodes(nodes), *_of_groups(queues, len(nodes)), *_of_leaders(queues, nodes)]
+
+
+def without_room(management: Management, queues: int) -> list[Problem]:
+    """Return the nodes that could not start any more with so many quorum queues, for want of file handles.
+
+    A node of 3.x that reaches its limit goes on, and when it is started the next time it waits for ever and says
+    nothing. 4.x keeps no such account.
+    """
+    if not str(management.get("overview", columns="rabbitmq_version")["rabbitmq_version"]).startswith("3."):
+        return []
+    needed = _FILES_EACH * queues + _FILES_BESIDE
+    nodes: list[Found] = management.get("nodes", columns="name,fd_total")
+    return [
+        Problem(
+            f"broker node {node['name']}",
+            "file handles",
+            f"has {node['fd_total']}, counts {needed} for {queues} queues, and would not start again",
+            f"Raise its limit to {needed} or more (LimitNOFILE in its unit), and start it anew",
+        )
+        for node in nodes
+        if 0 < int(node.get("fd_total") or 0) < needed
+    ]
 
 
 def _of_nodes(nodes: list[Found]) -> Iterable[str]:

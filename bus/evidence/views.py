@@ -31,6 +31,9 @@ _KINDS = {
     Kind.DEADLINE_EXTENDED: ("เลื่อนกำหนดลงทะเบียนรับตามปฏิทิน", "Registration due later, by a calendar version"),
     Kind.OVERDUE: ("พ้นกำหนดโดยยังไม่ได้รับแจ้ง", "A deadline passed without a word of"),
 }
+_GIVEN_UP = ("too-large", "rejected")
+"""Reasons for which a consignment is not tried again."""
+_STRUCK_OFF = ("ตู้หนังสือรับไม่ได้ แจ้งผู้ดูแลระบบแล้ว", "The broker can never take it; the operators were alarmed")
 _MARKS = dict.fromkeys(("delivered", "registered", "transferred", "settled"), "✓")
 _MARKS |= dict.fromkeys(("refused", "misdirected", "handover-failed", "withdrawn"), "✗") | {"disputed": "?"}
 _ACTS = frozenset({Kind.ACCEPTED, Kind.NOTICE, Kind.OVERDUE})
@@ -204,6 +207,8 @@ def _step(entry: Entry, names: Names) -> View:
     extended = [code for group in body.get("extended", ()) for code in group["recipients"]]
     about = body.get("about") or list(body.get("recipients", ())) or body.get("silent") or extended
     words = words_of(body["event"]) if entry.kind is Kind.NOTICE else None
+    if entry.kind is Kind.CONSIGNMENT_FAILED and body["reason"] in _GIVEN_UP:
+        words = _STRUCK_OFF
     return {
         "entry": entry.seq,
         "at": moment(body["at"]),

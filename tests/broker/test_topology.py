@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from bus.broker.topology import (
 )
 from bus.errors import Misconfigured, Transient
 from compose.node import Node
-from tests.broker.samples import NEIGHBOUR, SENDER
+from tests.broker.samples import NEIGHBOUR, SENDER, until
 from tests.fixtures.broker import TESTER, Vhost
 
 QUORUM = {"durable": True, "arguments": {"x-queue-type": "quorum"}}
@@ -346,6 +347,28 @@ def test_what_is_false_may_be_left_out_of_the_brokers_answer(
     assert any("internal" in one for one in real("exchanges", topology.vhost))
     monkeypatch.setattr(bare.management, "get", answer)
     assert drift(topology, bare.management) == []
+
+
+def test_no_queues_are_declared_with_which_a_node_would_not_start_again(
+    bare: Vhost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node counts three file handles for each quorum queue; here its answer is that it has few."""
+    topology = bare.apply([SENDER])
+    real = bare.management.get
+
+    def answer(*path: str, **query: str) -> object:
+        return [{"name": "a@b", "fd_total": 1_011}] if path == ("nodes",) else real(*path, **query)
+
+    # A node tells this of itself some seconds after its start.
+    asyncio.run(until(lambda: real("nodes", columns="name,fd_total")[0].get("fd_total", 0) > 1_011))
+    monkeypatch.setattr(bare.management, "get", answer)
+    (narrow,) = drift(topology, bare.management)
+    assert narrow.startswith("broker node a@b: file handles: has 1011, counts 1012 for 4 queues")
+    assert apply(topology, bare.management, bare.passwords) == []
+    with pytest.raises(Misconfigured, match="would not start again"):
+        apply(topology_for([SENDER, NEIGHBOUR], vhost=topology.vhost), bare.management, bare.passwords)
+    monkeypatch.undo()
+    assert not [each for each in drift(topology, bare.management) if NEIGHBOUR in each]
 
 
 def test_passwords_are_generated_once_and_kept_from_others(tmp_path: Path) -> None:
