@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from bus.identifiers import CLUSTER_NAME, MAIN
+from bus.settings.database import DatabaseUrl, database_address
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import (
     BrokerAccess,
@@ -21,30 +23,7 @@ from bus.settings.sections import (
     Seconds,
     secret,
     trusting,
-    with_credentials,
 )
-
-
-def _database_url(value: str) -> str:
-    scheme = value.partition(":")[0]
-    if scheme == "sqlite":
-        if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
-            raise ValueError("should be sqlite:/// followed by the path of a file")
-    elif scheme in ("postgresql", "postgresql+psycopg"):
-        if urlsplit(value).password is not None:
-            raise ValueError("should not carry a password, which has a setting of its own")
-    else:
-        raise ValueError("should begin with sqlite:/// or postgresql://")
-    return value
-
-
-def _database_address(url: str, password: str | None) -> str:
-    if password is None or url.startswith("sqlite:"):
-        return url
-    return with_credentials(url, unquote(urlsplit(url).username or ""), password)
-
-
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
 class Broker(BrokerAccess):
@@ -122,7 +101,7 @@ class Ledger(Section):
 
     def address(self) -> str:
         """The URL with its password: a secret, not to be logged."""
-        return _database_address(self.url, secret("ledger.password_file", self.password, self.password_file))
+        return database_address(self.url, secret("ledger.password_file", self.password, self.password_file))
 
 
 class Depot(Section):
@@ -162,7 +141,7 @@ class Depot(Section):
     def database_address(self) -> str:
         """The bookkeeping's URL with its password: a secret, not to be logged."""
         key = "depot.database_password_file"
-        return _database_address(
+        return database_address(
             self.database, secret(key, self.database_password, self.database_password_file)
         )
 
@@ -264,12 +243,25 @@ class Router(Section):
         return self
 
 
+def _further(name: str) -> str:
+    if not re.fullmatch(CLUSTER_NAME, name):
+        raise ValueError("should be called by small letters, digits and hyphens")
+    if name == MAIN:
+        raise ValueError("is the cluster of [broker], and is not stated twice")
+    return name
+
+
+ClusterName = Annotated[str, AfterValidator(_further)]
+
+
 class BusSettings(Settings):
     """Everything that `saraban-bus` can be told."""
 
     model_config = SettingsConfigDict(env_prefix="SARABAN_BUS__")
 
     broker: Broker = Broker()
+    clusters: dict[ClusterName, Broker] = Field(default_factory=dict)
+    """Broker clusters besides that of `[broker]`, each as a `[clusters.<name>]`, for what the directory puts there."""
     ledger: Ledger = Ledger()
     depot: Depot = Depot()
     seal: BusSeal = BusSeal()
@@ -280,6 +272,11 @@ class BusSettings(Settings):
     shares: Shares = Shares()
     router: Router = Router()
     log: Log = Log()
+
+    @property
+    def brokers(self) -> dict[str, Broker]:
+        """Every broker cluster by its name; `[broker]` is `main`."""
+        return {MAIN: self.broker, **self.clusters}
 
 
 def load_bus_settings(path: Path | None = None) -> BusSettings:
