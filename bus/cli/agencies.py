@@ -20,6 +20,7 @@ from bus.ledger.reading import Reader
 from bus.router.activation import directory_in_force
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
+from bus.settings.clusters import section_of
 from bus.settings.sections import with_credentials
 
 _WEIGHTS = {"no queue": 4, "no adapter": 3, "nearly full": 2, "suspended": 1}
@@ -97,15 +98,19 @@ def _queues(settings: BusSettings) -> tuple[dict[tuple[str, AgencyCode], Inbox],
     found: dict[tuple[str, AgencyCode], Inbox] = {}
     silent: dict[str, str] = {}
     for name, broker in settings.brokers.items():
-        url = with_credentials(broker.management_url, broker.monitor_user, broker.monitor_password_text())
         try:
-            with Management(url, tls=broker.management_tls()) as management:
+            with section_of(name), _monitoring(broker) as management:
                 there = inboxes(management, broker.vhost)
         except Transient as error:
             silent[name] = str(error)
         else:
             found |= {(name, code): inbox for code, inbox in there.items()}
     return found, silent
+
+
+def _monitoring(broker: Broker) -> Management:
+    url = with_credentials(broker.management_url, broker.monitor_user, broker.monitor_password_text())
+    return Management(url, tls=broker.management_tls())
 
 
 def _in_words(silent: Mapping[str, str], settings: BusSettings) -> str | None:

@@ -20,6 +20,7 @@ from bus.errors import Transient
 from bus.exits import NEGATIVE, NOT_NOW, complain
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
+from bus.settings.clusters import section_of
 from bus.settings.sections import with_credentials
 
 _PRINTED = 50
@@ -91,7 +92,8 @@ def _at_each(
     for name, broker in brokers.items():
         if only in (None, name):
             try:
-                answers[name] = work(name, broker, partial(_topology, settings, name, directory))
+                with section_of(name):
+                    answers[name] = work(name, broker, partial(_topology, settings, name, directory))
             except Transient as error:
                 if len(brokers) == 1:
                     raise

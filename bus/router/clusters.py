@@ -13,6 +13,7 @@ from functools import partial
 from bus.broker.link import Link
 from bus.identifiers import MAIN
 from bus.settings.bus import Broker
+from bus.settings.clusters import section_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ async def connected(router: str, brokers: dict[str, Broker]) -> AsyncIterator[li
     async with AsyncExitStack() as stack:
         found = []
         for name, broker in brokers.items():
-            link = partial(Link, broker.address(), heartbeat=broker.heartbeat, tls=broker.tls())
+            with section_of(name):
+                link = partial(Link, broker.address(), heartbeat=broker.heartbeat, tls=broker.tls())
             suffix = "" if name == MAIN else f" {name}"
             intake = await stack.enter_async_context(link(name=f"{router} intake{suffix}"))
             outlet = await stack.enter_async_context(link(name=f"{router} outlet{suffix}"))

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from bus.identifiers import CLUSTER_NAME, MAIN
+from bus.identifiers import MAIN
+from bus.settings.clusters import ClusterName
 from bus.settings.database import DatabaseUrl, database_address
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import (
@@ -241,17 +241,6 @@ class Router(Section):
         if self.prefetch < self.batch:
             raise ValueError("prefetch should be at least batch")
         return self
-
-
-def _further(name: str) -> str:
-    if not re.fullmatch(CLUSTER_NAME, name):
-        raise ValueError("should be called by small letters, digits and hyphens")
-    if name == MAIN:
-        raise ValueError("is the cluster of [broker], and is not stated twice")
-    return name
-
-
-ClusterName = Annotated[str, AfterValidator(_further)]
 
 
 class BusSettings(Settings):
