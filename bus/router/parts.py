@@ -118,6 +118,7 @@ class Parts:
         )
 
     def _deadlines(self, settings: BusSettings) -> Deadlines:
+        settle = timedelta(seconds=settings.router.settle_seconds)
         watermarks = {
             cluster.name: Watermark(
                 cluster.name,
@@ -127,6 +128,7 @@ class Parts:
                 router=self.name,
                 idle=self._idle_of,
                 directory=self.directory,
+                settle=settle,
             )
             for cluster in self.clusters
         }
@@ -138,7 +140,7 @@ class Parts:
             answers=self.answers,
             router=self.name,
             publish=self.fanouts.publish,
-            settle=timedelta(seconds=settings.router.settle_seconds),
+            settle=settle,
         )
 
     def _idle_of(self, agencies: Sequence[AgencyCode]) -> bool:

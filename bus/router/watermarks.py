@@ -2,7 +2,8 @@
 
 Each router that consumes on a cluster notes it in the `watermarks` table, afresh every few seconds while anything is
 due; the broker says how many consumers there are, and what all of them have seen is known. Each cluster is looked at by
-itself, so that one that is away, or does not answer, holds up only what its own agencies are parties to.
+itself, so that one that is away, or does not answer, holds up only what its own agencies are parties to. When it is
+back, receipts of its agencies are still on their way to it: what is seen to be empty counts only after a while.
 """
 
 from __future__ import annotations
@@ -40,8 +41,12 @@ class Watermark:
         router: str,
         idle: Callable[[Sequence[AgencyCode]], bool],
         directory: Callable[[], Directory],
+        settle: timedelta,
     ) -> None:
-        """`idle`: whether this router holds nothing unsettled of these agencies; `directory`: the one in force."""
+        """`idle`: whether this router holds nothing unsettled of these agencies; `directory`: the one in force.
+
+        `settle`: how long there has to have been a connection.
+        """
         self.cluster = cluster
         self._link = link
         self._ledger = ledger
@@ -49,6 +54,8 @@ class Watermark:
         self._router = router
         self._idle = idle
         self._directory = directory
+        self._settle = settle
+        self._connection, self._connected_at = 0, now()
         self.newest: datetime | None = None
         """The time up to which it was last known to have been empty."""
         self._of: Collection[AgencyCode] = ()
@@ -70,6 +77,10 @@ class Watermark:
     async def look(self) -> None:
         """Note this router's watermark if it can, and learn what all routers together have seen."""
         asked_at = now()
+        if self._connection != self._link.connections:
+            self._connection, self._connected_at = self._link.connections, asked_at
+        if asked_at - self._connected_at < self._settle:
+            return
         parties = await asyncio.to_thread(self._parties, asked_at)
         if not parties or not self._idle(parties):
             return

@@ -33,6 +33,7 @@ class Intake:
         self.away = False
         self.filled: set[str] = set()
         self.consumers = 1
+        self.connections = 1
         self.asked: set[str] = set()
 
     async def depths(self, queues: Iterable[str]) -> dict[str, Depth]:
@@ -46,7 +47,10 @@ class Intake:
 class Judging:
     """The deadlines of a router with two clusters: DGA is on the second one."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    later = timedelta(hours=5)
+    """How long after the letters were accepted it is."""
+
+    def __init__(self, ledger: Ledger, settle: timedelta) -> None:
         self.ledger = ledger
         self.directory: Directory = rig.directory(DGA=rig.agency(DGA, cluster="north"))
         self.intakes = {"main": Intake(), "north": Intake()}
@@ -60,6 +64,7 @@ class Judging:
                 router="router-1",
                 idle=lambda agencies: True,
                 directory=lambda: self.directory,
+                settle=settle,
             )
             for name, intake in self.intakes.items()
         }
@@ -91,11 +96,14 @@ class Judging:
 
 
 @pytest.fixture
-def judging(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Judging]:
-    """Five hours after the letters were accepted: their receipts are due."""
+def judging(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Judging]:
+    """Hours after the letters were accepted: their receipts are due."""
     for module in ("deadlines", "watermarks"):
-        monkeypatch.setattr(f"bus.router.{module}.now", lambda: now() + timedelta(hours=5))
-    found = Judging(ledger)
+        monkeypatch.setattr(f"bus.router.{module}.now", lambda: now() + Judging.later)
+    monkeypatch.setattr(Judging, "later", Judging.later)
+    found = Judging(ledger, getattr(request, "param", timedelta(0)))
     yield found
     found.appends.close()
 
@@ -174,3 +182,25 @@ async def test_who_has_left_the_directory_may_be_on_any_cluster_and_all_are_aske
     await judging.look()
     await judging.deadlines.examine()
     assert judging.judged == {letter: [DGA]}
+
+
+@pytest.mark.parametrize("judging", [timedelta(seconds=60)], indirect=True)
+async def test_nobody_is_silent_whose_broker_has_just_come_back(
+    judging: Judging, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (far,), (near,) = judging.letters(DGA), judging.letters(OCS)
+
+    async def judged_after(seconds: int) -> set[int]:
+        monkeypatch.setattr(Judging, "later", Judging.later + timedelta(seconds=seconds))
+        await judging.look()
+        await judging.deadlines.examine()
+        return set(judging.judged)
+
+    judging.intakes["north"].away = True
+    assert await judged_after(0) == set()
+    assert await judged_after(61) == {near}
+    judging.intakes["north"].away = False
+    judging.intakes["north"].connections += 1
+    assert await judged_after(1) == {near}
+    assert await judged_after(58) == {near}, "its receipt may be on its way to the broker"
+    assert await judged_after(2) == {near, far}
