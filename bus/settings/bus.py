@@ -232,7 +232,7 @@ class Router(Section):
     deadline_interval: Seconds = 60.0
     """Seconds between looks for deadlines that have passed."""
     settle_seconds: Annotated[float, Field(ge=0, le=86400)] = 60.0
-    """Seconds after a deadline, and after a broker is back, before anyone is called silent: receipts are on their way."""
+    """Seconds after a deadline, and after a broker is back, before anyone is called silent: receipts may be coming."""
     metrics_port: PortOrOff = 0
     """The port for Prometheus on this machine's own address; 0 is off."""
 
