@@ -175,9 +175,10 @@ def depths(bus: LocalBus) -> dict[str, int]:
 async def _depths(bus: LocalBus) -> dict[str, int]:
     found: Counter[str] = Counter()
     for broker in {id(one): one for one in map(bus.broker_of, AGENCIES)}.values():
+        there = [code for code in AGENCIES if bus.broker_of(code) is broker]
         async with Link(bus.amqp_url(topology.ROUTER, broker), name="auditor") as link:
             await asyncio.wait_for(link.wait_connected(), 30)
-            queues = (*map(topology.intake_queue, AGENCIES), topology.PARKED)
+            queues = (*map(topology.intake_queue, there), topology.PARKED)
             found.update({queue: depth.messages for queue, depth in (await link.depths(queues)).items()})
     for code in AGENCIES:
         url = bus.amqp_url(topology.user_of(code), bus.broker_of(code))
