@@ -33,8 +33,8 @@ from bus import logs
 from bus.framing import StrictConnection
 
 _log = logs.get("http")
-_BY_ANYBODY = ("Invalid HTTP request received.", "Unsupported upgrade request.")
-logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg not in _BY_ANYBODY)
+_BY_ANYONE = ("Invalid HTTP request received.", "Unsupported upgrade request.")
+logging.getLogger("uvicorn.error").addFilter(lambda record: record.msg not in _BY_ANYONE)
 """A line for each request that anybody sends would fill a disk; they are counted, and told by their number."""
 _REPORTED_AFTER = 1.0
 _REPORTED_EVERY = 60.0

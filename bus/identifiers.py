@@ -6,12 +6,17 @@ a table, a header or the ledger's JSON is read back, and nowhere between.
 
 from __future__ import annotations
 
-from typing import NewType
+from typing import Final, NewType
 from uuid import UUID
 
 AgencyCode = NewType("AgencyCode", str)
 """Ten digits that name a state agency, or `bus` where it is the bus that speaks. First trusted where a directory, the
 settings, a document or a token has been read, and where an exchange's or a user's name is taken apart."""
+
+MAIN: Final = "main"
+"""The broker cluster on which an agency's queues are unless the directory names another: the settings' `[broker]`."""
+CLUSTER_NAME: Final = "[a-z0-9][a-z0-9-]{0,49}"
+"""How a cluster may be called, as a regular expression."""
 
 LetterId = NewType("LetterId", str)
 """A letter's LetterID as text; its sender chose it, and another agency may have chosen the same. First trusted where a

@@ -6,11 +6,9 @@ folder; every process is its child, logs to a file of its own there, and is gone
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,6 +31,7 @@ from bus.ledger.store import Ledger
 from bus.router.activation import activate_calendar, activate_directory
 from compose.borrowed import VHOST as BORROWED
 from compose.borrowed import ExistingBroker, borrowed
+from compose.files import inboxes_in, toml_of
 from compose.keys import make_key_pair
 from compose.node import Node
 from compose.process import ROOT, Process
@@ -140,7 +139,7 @@ class LocalBus:
         for name in ("agencies", "calendar"):
             text = self._texts[name] or (config / f"{name}.toml").read_text(encoding="utf-8")
             (self.folder / f"{name}.toml").write_text(text, encoding="utf-8")
-        self.make_keys(["bus", *_inboxes(self.folder / "agencies.toml")])
+        self.make_keys(["bus", *inboxes_in(self.folder / "agencies.toml")])
         self._make_log_keys()
         self._write_bus_settings()
         self.apply_topology()
@@ -162,7 +161,7 @@ class LocalBus:
             make_key(self.log_key)
         log = log_key(self.log_key, ORIGIN).verifier
         (self.keys / "log.vkey").write_text(f"{log}\n", encoding="utf-8")
-        for code in _inboxes(self.folder / "agencies.toml"):
+        for code in inboxes_in(self.folder / "agencies.toml"):
             if self._witnesses and not self.witness_key(code).exists():
                 make_key(self.witness_key(code))
         self._name_witnesses()
@@ -171,7 +170,7 @@ class LocalBus:
         """Write into the directory file the witness of each agency that has a key for one."""
         log, file = log_key(self.log_key, ORIGIN).verifier, self.folder / "agencies.toml"
         text = file.read_text(encoding="utf-8")
-        for code in _inboxes(file) if self._witnesses else ():
+        for code in inboxes_in(file) if self._witnesses else ():
             key, line = self.witness_key(code), f'code = "{code}"\n'
             if key.exists() and "witness =" not in text.partition(line)[2].partition("[[agency]]")[0]:
                 witness = witness_key(key, witness_name(log, code)).verifier
@@ -231,9 +230,13 @@ class LocalBus:
         """Return the seal of `bus` or of an agency."""
         return Seal.from_files(self.keys / f"{name}.key.pem", self.keys / f"{name}.crt.pem")
 
-    def amqp_url(self, user: str) -> str:
-        """Return the broker's URL with a user's name, password and the vhost."""
-        parts = urlsplit(self.broker.amqp_url)
+    def broker_of(self, code: str) -> Broker:
+        """Return the broker that an agency's queues are on."""
+        return self.broker
+
+    def amqp_url(self, user: str, broker: Broker | None = None) -> str:
+        """Return the URL of a broker with a user's name, password and the vhost."""
+        parts = urlsplit((broker or self.broker).amqp_url)
         return f"{parts.scheme}://{user}:{self.passwords.of(user)}@{parts.netloc}/{self.vhost}"
 
     def mailbox(self, code: str) -> Path:
@@ -334,24 +337,8 @@ class LocalBus:
     # -- settings files --
 
     def _write_bus_settings(self) -> None:
-        parts = urlsplit(self.broker.management_url)
-        password = self.folder / "passwords" / "administrator"
-        password.parent.mkdir(mode=0o700, exist_ok=True)
-        password.touch(mode=0o600)
-        password.write_text(parts.password or "")
         settings = {
-            "broker": {
-                "url": self.broker.amqp_url,
-                "insecure_transport": isinstance(self.broker, ExistingBroker),
-                "vhost": self.vhost,
-                "password_file": self._password_file(topology.ROUTER),
-                "management_url": f"{parts.scheme}://{parts.hostname}:{parts.port}",
-                "management_user": parts.username or "",
-                "management_password_file": str(password),
-                "passwords_folder": str(self.folder / "passwords"),
-                "inbox_max_messages": self._inbox_limits["inbox_max_length"] or 0,
-                "inbox_max_bytes": self._inbox_limits["inbox_max_bytes"] or 0,
-            },
+            "broker": self._broker_settings(self.broker, "administrator"),
             "ledger": self._ledger_settings(),
             "depot": {
                 "url": self.depot_url,
@@ -371,7 +358,27 @@ class LocalBus:
             },
             "shares": self._shares,
         }
-        (self.folder / "bus.toml").write_text(_toml(settings), encoding="utf-8")
+        (self.folder / "bus.toml").write_text(toml_of(settings), encoding="utf-8")
+
+    def _broker_settings(self, broker: Broker, administrator: str) -> dict[str, Any]:
+        """Return a broker's section; its administrator's password goes into a file of this name."""
+        parts = urlsplit(broker.management_url)
+        password = self.folder / "passwords" / administrator
+        password.parent.mkdir(mode=0o700, exist_ok=True)
+        password.touch(mode=0o600)
+        password.write_text(parts.password or "")
+        return {
+            "url": broker.amqp_url,
+            "insecure_transport": isinstance(broker, ExistingBroker),
+            "vhost": self.vhost,
+            "password_file": self._password_file(topology.ROUTER),
+            "management_url": f"{parts.scheme}://{parts.hostname}:{parts.port}",
+            "management_user": parts.username or "",
+            "management_password_file": str(password),
+            "passwords_folder": str(self.folder / "passwords"),
+            "inbox_max_messages": self._inbox_limits["inbox_max_length"] or 0,
+            "inbox_max_bytes": self._inbox_limits["inbox_max_bytes"] or 0,
+        }
 
     def _ledger_settings(self) -> dict[str, Any]:
         """Return the ledger's URL without its password, which goes into a file of its own as in production."""
@@ -401,7 +408,7 @@ class LocalBus:
             "bus_certificate": str(self.keys / "bus.crt.pem"),
             "resend_after": 5.0,
             "broker": {
-                "url": self.broker.amqp_url,
+                "url": self.broker_of(code).amqp_url,
                 "insecure_transport": isinstance(self.broker, ExistingBroker),
                 "vhost": self.vhost,
                 "password_file": self._password_file(topology.user_of(code)),
@@ -422,25 +429,9 @@ class LocalBus:
                 "folder": {"enabled": True, "path": str(self.exchange_folder(code)), "poll": 0.2, "quiet": 0}
             },
         }
-        path.write_text(_toml(settings), encoding="utf-8")
+        path.write_text(toml_of(settings), encoding="utf-8")
         return path
 
     def _password_file(self, user: str) -> str:
         self.passwords.of(user)
         return str(self.folder / "passwords" / user)
-
-
-def _inboxes(path: Path) -> list[str]:
-    agencies = tomllib.loads(path.read_text(encoding="utf-8")).get("agency", [])
-    return [agency["code"] for agency in agencies if agency.get("inbox", True) and agency.get("certificates")]
-
-
-def _toml(settings: Mapping[str, Any], prefix: str = "") -> str:
-    """Return settings as TOML: values first, then tables. A JSON string is a TOML string."""
-    lines = [
-        f"{key} = {json.dumps(value)}" for key, value in settings.items() if not isinstance(value, Mapping)
-    ]
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            lines += ["", f"[{prefix}{key}]", _toml(value, f"{prefix}{key}.")]
-    return "\n".join(lines)

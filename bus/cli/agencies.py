@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,12 +13,14 @@ from bus.cli.finding import head_of
 from bus.cli.output import About, Column, Row, exported, iso, joined, listed
 from bus.directory import Agency
 from bus.errors import Transient
-from bus.identifiers import AgencyCode
+from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.agencies import AgencyActivity, activity_of, given_at
 from bus.ledger.database import reading
 from bus.ledger.reading import Reader
 from bus.router.activation import directory_in_force
 from bus.settings import BusSettings
+from bus.settings.bus import Broker
+from bus.settings.clusters import section_of
 from bus.settings.sections import with_credentials
 
 _WEIGHTS = {"no queue": 4, "no adapter": 3, "nearly full": 2, "suspended": 1}
@@ -56,27 +59,25 @@ class _Standing:
 def agencies(config: Config = None, json: Json = False, as_csv: AsCsv = False) -> None:
     """Show how each agency's adapter does: its queue, when it last sent something, and what has waited since when."""
     settings = settings_of(config)
-    try:
-        queues: dict[AgencyCode, Inbox] | None = _queues(settings)
-        away = None
-    except Transient as error:
-        queues, away = None, str(error)
+    queues, silent = _queues(settings)
+    away = _in_words(silent, settings)
     with opened(settings) as ledger, reading(ledger.engine) as connection:
         reader = Reader(connection)
         _, directory = directory_in_force(reader)
         head = head_of(reader)
         found = []
         for code in directory.inboxes:
-            activity, inbox = activity_of(connection, code), (queues or {}).get(code)
+            agency = directory.agencies[code]
+            activity, inbox = activity_of(connection, code), queues.get((agency.cluster, code))
             oldest = _oldest_waiting(activity, inbox)
             found.append(
                 _Standing(
-                    agency=directory.agencies[code],
+                    agency=agency,
                     inbox=inbox,
-                    asked=queues is not None,
+                    asked=agency.cluster in settings.brokers and agency.cluster not in silent,
                     activity=activity,
                     oldest_waiting=given_at(connection, code, oldest) if oldest else None,
-                    fill=_fill(settings, inbox),
+                    fill=_fill(settings.brokers.get(agency.cluster), inbox),
                 )
             )
     found.sort(key=lambda one: one.order)
@@ -92,11 +93,30 @@ def agencies(config: Config = None, json: Json = False, as_csv: AsCsv = False) -
     listed(f"{len(found)} agencies", _COLUMNS, map(_row, found))
 
 
-def _queues(settings: BusSettings) -> dict[AgencyCode, Inbox]:
-    broker = settings.broker
+def _queues(settings: BusSettings) -> tuple[dict[tuple[str, AgencyCode], Inbox], dict[str, str]]:
+    """Return every inbox by cluster and agency, and why a cluster could not be asked."""
+    found: dict[tuple[str, AgencyCode], Inbox] = {}
+    silent: dict[str, str] = {}
+    for name, broker in settings.brokers.items():
+        try:
+            with section_of(name), _monitoring(broker) as management:
+                there = inboxes(management, broker.vhost)
+        except Transient as error:
+            silent[name] = str(error)
+        else:
+            found |= {(name, code): inbox for code, inbox in there.items()}
+    return found, silent
+
+
+def _monitoring(broker: Broker) -> Management:
     url = with_credentials(broker.management_url, broker.monitor_user, broker.monitor_password_text())
-    with Management(url, tls=broker.management_tls()) as management:
-        return inboxes(management, broker.vhost)
+    return Management(url, tls=broker.management_tls())
+
+
+def _in_words(silent: Mapping[str, str], settings: BusSettings) -> str | None:
+    if len(settings.brokers) == 1:
+        return next(iter(silent.values()), None)
+    return "; ".join(f"cluster {name}: {reason}" for name, reason in silent.items()) or None
 
 
 def _oldest_waiting(activity: AgencyActivity, inbox: Inbox | None) -> int | None:
@@ -109,9 +129,8 @@ def _oldest_waiting(activity: AgencyActivity, inbox: Inbox | None) -> int | None
     return max(activity.last_consignment - waiting + 1, 1) if waiting and activity.last_consignment else None
 
 
-def _fill(settings: BusSettings, inbox: Inbox | None) -> float:
-    broker = settings.broker
-    return inbox.fill(broker.inbox_max_messages, broker.inbox_max_bytes) if inbox else 0.0
+def _fill(broker: Broker | None, inbox: Inbox | None) -> float:
+    return inbox.fill(broker.inbox_max_messages, broker.inbox_max_bytes) if broker and inbox else 0.0
 
 
 def _values(one: _Standing) -> dict[str, Any]:
@@ -120,6 +139,7 @@ def _values(one: _Standing) -> dict[str, Any]:
         "nameTh": one.agency.name_th,
         "nameEn": one.agency.name_en,
         "state": one.agency.state,
+        "cluster": one.agency.cluster,
         "trouble": one.trouble,
         "queue": asdict(one.inbox) | {"fill": round(one.fill, 3)} if one.inbox else None,
         "pending": one.activity.pending,
@@ -135,6 +155,7 @@ def _values(one: _Standing) -> dict[str, Any]:
 _COLUMNS = (
     Column("code", "agency", "หน่วยงาน"),
     Column("nameTh", "name", "ชื่อ"),
+    Column("elsewhere", "cluster", "กลุ่มเซิร์ฟเวอร์"),
     Column("trouble", "trouble", "สิ่งที่ควรดู", joined),
     Column("messages", "in its queue", "อยู่ในตู้หนังสือ", plain=True),
     Column("fill", "full", "เต็ม", "{:.0%}".format, plain=True),
@@ -153,6 +174,7 @@ def _row(one: _Standing) -> Row:
     return {
         **_values(one),
         **queue,
+        "elsewhere": one.agency.cluster if one.agency.cluster != MAIN else None,
         "fill": one.fill if one.inbox else None,
         "onHold": one.activity.on_hold or None,
     }

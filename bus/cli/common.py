@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from bus.directory import Directory, load_directory
+from bus.directory.clusters import require_known_clusters
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
@@ -41,6 +43,14 @@ def settings_of(config: Path | None) -> BusSettings:
     """Return the settings; a file named `bus.toml` in this folder serves when none is given."""
     here = Path("bus.toml")
     return load_bus_settings(config or (here if here.exists() else None))
+
+
+def directory_of(settings: BusSettings) -> Directory:
+    """Return the directory of the file that the settings name. Raises Misconfigured with all its mistakes."""
+    section = settings.directory
+    directory = load_directory(section.file, certificates=section.certificates)
+    require_known_clusters(directory, settings.brokers, str(section.file))
+    return directory
 
 
 @contextmanager

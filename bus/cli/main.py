@@ -12,20 +12,14 @@ from typing import Annotated
 import typer
 
 from bus import logs
-from bus.broker import cluster, topology
-from bus.broker.admin import apply, drift
-from bus.broker.inboxes import inboxes, warnings
-from bus.broker.management import Management
-from bus.broker.passwords import Passwords
 from bus.cli import agencies as agencies_commands
 from bus.cli import audit as audit_commands
+from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
 from bus.cli import evidence as evidence_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
-from bus.cli.common import Config, note, opened, operator, say, settings_of
-from bus.cli.progress import bars
-from bus.directory import load_directory
+from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
@@ -34,15 +28,10 @@ from bus.router.activation import activate_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
 from bus.settings import BusSettings
-from bus.settings.sections import with_credentials
-
-_PRINTED = 50
-"""Lines of what was done, or is wrong, that are printed for people."""
 
 app = typer.Typer(name="saraban-bus", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-topology_app = typer.Typer(no_args_is_help=True, help="The broker's exchanges, queues, users and policies.")
 directory_app = typer.Typer(no_args_is_help=True, help="The directory of agencies.")
-app.add_typer(topology_app, name="topology")
+app.add_typer(brokers_commands.app, name="topology")
 app.add_typer(directory_app, name="directory")
 app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(ledger_commands.app, name="ledger")
@@ -86,45 +75,11 @@ def serve(config: Config = None) -> None:
     _run("serve", config, run_depot)
 
 
-@topology_app.command("apply")
-def topology_apply(config: Config = None, json: Json = False) -> None:
-    """Declare what the broker lacks and correct what differs; nothing is deleted. Applying twice changes nothing."""
-    settings = settings_of(config)
-    with _management(settings) as management, bars(json) as progress:
-        passwords = Passwords(settings.broker.passwords_folder)
-        done = apply(_topology(settings), management, passwords, partial(progress, "topology"))
-    say({"done": done}, json=json, words=_first(done) or ["nothing to do"])
-
-
-@topology_app.command("check")
-def topology_check(config: Config = None, json: Json = False) -> None:
-    """Say where the broker differs from the topology, and what is wrong with its cluster; exit 1 if anything is.
-
-    Inboxes that are nearly full are warned of.
-    """
-    settings = settings_of(config)
-    broker = settings.broker
-    with _management(settings) as management:
-        found = drift(_topology(settings), management, Passwords(broker.passwords_folder))
-        there = inboxes(management, broker.vhost) if not found or "vhost" not in found[0] else {}
-        weak = cluster.findings(management, broker.vhost) if there else []
-    nearly = warnings(there, broker.inbox_max_messages, broker.inbox_max_bytes)
-    words = [
-        *(_first(found) or ["as it should be"]),
-        *(f"cluster: {one}" for one in weak),
-        *(f"warning: {one}" for one in nearly),
-    ]
-    more = {name: some for name, some in (("cluster", weak), ("warnings", nearly)) if some}
-    say({"drift": found} | more, json=json, words=words)
-    if found or weak:
-        raise typer.Exit(NEGATIVE)
-
-
 @directory_app.command("apply")
 def directory_apply(config: Config = None, json: Json = False) -> None:
     """Put the directory file in force: an entry in the ledger, and a consignment to every agency."""
     settings = settings_of(config)
-    directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
+    directory = directory_of(settings)
     with opened(settings) as ledger:
         entry = activate_directory(ledger, directory, bus_seal(settings), operator=operator())
     sentence = f"directory version {directory.version} is in force (entry {entry})"
@@ -135,43 +90,13 @@ def directory_apply(config: Config = None, json: Json = False) -> None:
 def directory_check(config: Config = None, json: Json = False) -> None:
     """Read the directory file and say everything that is wrong with it; exit 2 if anything is."""
     settings = settings_of(config)
-    directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
+    directory = directory_of(settings)
     agencies = len(directory.agencies)
     say(
         {"version": directory.version, "agencies": agencies},
         json=json,
         words=[f"version {directory.version}: {agencies} agencies, nothing wrong"],
     )
-
-
-def _first(found: list[str]) -> list[str]:
-    """Return what is worth printing of thousands of lines; `--json` has all of them."""
-    more = [f"… and {len(found) - _PRINTED} more (--json has all)"] if len(found) > _PRINTED else []
-    return found[:_PRINTED] + more
-
-
-def _topology(settings: BusSettings) -> topology.Topology:
-    directory = load_directory(settings.directory.file, certificates=settings.directory.certificates)
-    broker, shares = settings.broker, settings.shares
-    limits = topology.Limits(
-        intake_messages=shares.intake_messages,
-        intake_bytes=shares.intake_bytes,
-        connections=shares.connections,
-        channels=shares.channels,
-    )
-    return topology.topology_for(
-        directory.inboxes,
-        vhost=broker.vhost,
-        inbox_max_length=broker.inbox_max_messages or None,
-        inbox_max_bytes=broker.inbox_max_bytes or None,
-        limits=limits,
-    )
-
-
-def _management(settings: BusSettings) -> Management:
-    broker = settings.broker
-    url = with_credentials(broker.management_url, broker.management_user, broker.management_password_text())
-    return Management(url, tls=broker.management_tls())
 
 
 def _run(

@@ -12,7 +12,7 @@ from cryptography import x509
 from bus.directory.model import BUS, Agency, Directory, Group, PinnedCertificate, Topic
 from bus.directory.reading import read_agency, read_bus, read_group, read_topic
 from bus.directory.records import Changes, Records, unreadable
-from bus.identifiers import AgencyCode
+from bus.identifiers import MAIN, AgencyCode
 from bus.thai import BANGKOK
 from bus.toml import Table, canonical_json, read_json
 
@@ -137,6 +137,8 @@ def _parsed(line: bytes, read: Callable[[Table], T]) -> T:
 def _agency(agency: Agency) -> dict[str, Any]:
     shown = {each.name: getattr(agency, each.name) for each in fields(agency)}
     shown["certificates"] = _certificates(agency.certificates)
+    if agency.cluster == MAIN:
+        del shown["cluster"]
     return {name: value for name, value in shown.items() if value not in (None, "", (), [])}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +13,7 @@ from typing import Final, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bus.identifiers import AgencyCode
+from bus.identifiers import MAIN, AgencyCode
 from bus.thai import normalise_number
 
 EVERYONE: Final = AgencyCode("*")
@@ -66,6 +66,8 @@ class Agency:
     state: State = "active"
     inbox: bool = True
     """Whether it has an inbox of its own; without one, its letters go to its parent."""
+    cluster: str = MAIN
+    """The broker cluster that its inbox and its intake queue are on."""
     parent: AgencyCode | None = None
     successor: AgencyCode | None = None
     """The agency that took over its letters, by merger or renaming."""
@@ -119,6 +121,27 @@ class Directory:
     def inboxes(self) -> tuple[AgencyCode, ...]:
         """The codes of all agencies that have an inbox of their own, suspended ones included."""
         return tuple(code for code, agency in self.agencies.items() if agency.inbox)
+
+    @cached_property
+    def _by_cluster(self) -> Mapping[str, tuple[AgencyCode, ...]]:
+        found: dict[str, list[AgencyCode]] = {}
+        for code in self.inboxes:
+            found.setdefault(self.agencies[code].cluster, []).append(code)
+        return {cluster: tuple(codes) for cluster, codes in found.items()}
+
+    @property
+    def clusters(self) -> Collection[str]:
+        """The broker clusters that agencies are on."""
+        return self._by_cluster.keys()
+
+    def inboxes_on(self, cluster: str) -> tuple[AgencyCode, ...]:
+        """The codes of the agencies whose inboxes are on a broker cluster."""
+        return self._by_cluster.get(cluster, ())
+
+    def cluster_of(self, code: AgencyCode) -> str | None:
+        """The broker cluster that an agency's inbox is on; None for a stranger and for a unit without an inbox."""
+        agency = self.agencies.get(code)
+        return agency.cluster if agency is not None and agency.inbox else None
 
     def has_inbox(self, code: AgencyCode) -> bool:
         """Whether an agency has an inbox of its own; False for a stranger."""

@@ -28,7 +28,7 @@ from bus.directory.model import (
     State,
     Topic,
 )
-from bus.identifiers import AgencyCode
+from bus.identifiers import CLUSTER_NAME, MAIN, AgencyCode
 from bus.toml import STAND_IN, Mistakes, Table, read_toml
 from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
 
@@ -124,6 +124,7 @@ def _agency(table: Table, source: _Source) -> Agency:
         prefixes=table.texts("prefixes", meant="how a letter number begins, such as นร 05"),
         state=_state(table),
         inbox=table.flag("inbox", default=True),
+        cluster=_cluster(table),
         parent=_code(table, "parent"),
         successor=_code(table, "successor"),
         reads=table.texts("reads", like=_VERSION, meant="a version such as letter/1.0") or READS_BY_DEFAULT,
@@ -141,6 +142,14 @@ def _agency(table: Table, source: _Source) -> Agency:
 def _code(table: Table, name: str) -> AgencyCode | None:
     stated = table.optional_text(name, like=_CODE, meant=_CODE_MEANT)
     return None if stated is None else AgencyCode(stated)
+
+
+def _cluster(table: Table) -> str:
+    stated = table.optional_text("cluster", like=CLUSTER_NAME, meant=_ID_MEANT)
+    if stated is not None and table.values.get("inbox") is False:
+        fix = "Leave it out: its letters are where its parent's inbox is"
+        table.wrong("cluster", "is stated, but it has no inbox", fix)
+    return stated or MAIN
 
 
 def _witness(table: Table) -> str | None:

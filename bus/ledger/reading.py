@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Unpack
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from bus.documents.lifecycle import Deadline
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.ledger.agencies import waiting_by_agency
 from bus.ledger.bodies import with_bodies
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.directories import Directories
+from bus.ledger.due import Due
 from bus.ledger.duplicates import Group, duplicates
-from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.entry import Entry, Kind
 from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
 from bus.ledger.heads import Heads
 from bus.ledger.parked import Parked
@@ -28,14 +27,12 @@ from bus.ledger.state import LetterState, fold
 from bus.ledger.tables import (
     consignments,
     documents,
-    due,
     entries,
     letter_files,
     letters,
     pending,
     recipients,
     submissions,
-    watermarks,
 )
 from bus.ledger.tiles import Tree
 from bus.ledger.unaccepted import Unaccepted
@@ -273,22 +270,10 @@ class Reader:
         some = select(pending.c.number).where(pending.c.agency == agency).limit(most).subquery()
         return self._current().scalar(select(func.count()).select_from(some)) or 0
 
-    def due_before(self, moment: datetime, *, limit: int) -> list[tuple[int, Deadline, str]]:
-        """Return (letter, deadline, due time) of the deadlines that have passed and are not judged yet."""
-        query = select(due.c.letter, due.c.deadline, due.c.at).where(due.c.at < timestamp(moment))
-        rows = self._current().execute(query.order_by(due.c.at).limit(limit))
-        return [(row.letter, Deadline(row.deadline), row.at) for row in rows]
-
-    def parties_due(self, moment: datetime) -> list[AgencyCode]:
-        """Return the senders and recipients of the letters with a deadline that has passed and is not judged yet."""
-        some = select(due.c.letter).where(due.c.at < timestamp(moment))
-        senders = select(letters.c.sender).where(letters.c.letter.in_(some))
-        others = select(recipients.c.agency).where(recipients.c.letter.in_(some))
-        return list(self._current().scalars(senders.union(others)))
-
-    def watermarks(self) -> dict[str, str]:
-        """Return when each router last saw the intake empty."""
-        return {row.router: row.empty_at for row in self._current().execute(select(watermarks))}
+    @property
+    def due(self) -> Due:
+        """What is asked of the deadlines that have not been judged yet."""
+        return Due(self._current())
 
     def consignment(self, agency: AgencyCode, number: int) -> Consignment | None:
         """Return one consignment with its bytes."""

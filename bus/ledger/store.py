@@ -42,7 +42,7 @@ from bus.ledger.tables import (
     watermarks,
 )
 from bus.ledger.unaccepted import index_row
-from bus.ledger.work import AT_ONCE, Lease, batched, free, hold, lease_some
+from bus.ledger.work import ANYONE, AT_ONCE, Lease, Whose, batched, free, hold, lease_some
 from bus.thai import now
 
 T = TypeVar("T")
@@ -89,22 +89,20 @@ class Ledger:
         with reading(self.engine) as connection:
             yield Reader(connection)
 
-    def lease(
-        self, lease: Lease, *, limit: int, per_agency: int, without: Sequence[AgencyCode] = ()
-    ) -> list[Consignment]:
+    def lease(self, lease: Lease, *, limit: int, per_agency: int, whose: Whose = ANYONE) -> list[Consignment]:
         """Lease waiting consignments for a router and return them with their bytes, in order per agency.
 
-        At most `limit` in all and `per_agency` of one agency, none of the agencies `without`. Not an append: on
+        At most `limit` in all and `per_agency` of one agency, of the agencies `whose` alone. Not an append: on
         PostgreSQL it runs beside appends and passes over rows that another router is leasing (SKIP LOCKED). Raises
         Halted while nothing can be recorded: what is published then would be published again and again.
         """
         with reading(self.engine) as connection:
             # Mostly there is nothing, and SQLite's one write lock is left to the appends.
-            if connection.execute(select(pending.c.number).where(free(without)).limit(1)).first() is None:
+            if connection.execute(select(pending.c.number).where(free(whose)).limit(1)).first() is None:
                 return []
             halt.require_none(connection)
         with working(self.engine) as connection:
-            return lease_some(connection, lease, limit, per_agency, without)
+            return lease_some(connection, lease, limit, per_agency, whose)
 
     def release_leases(self, router: str | None, agency: AgencyCode | None = None) -> None:
         """Let go of what a router has leased, of one agency or of all; None means every router."""
@@ -430,10 +428,11 @@ class Writer(Reader):
         this = (due.c.letter == letter, due.c.deadline == deadline, due.c.at == at)
         return self._connection.execute(delete(due).where(*this)).rowcount > 0
 
-    def set_watermark(self, router: str, moment: datetime) -> None:
-        """Note that a router has seen the intake empty."""
-        self._connection.execute(delete(watermarks).where(watermarks.c.router == router))
-        self._connection.execute(watermarks.insert(), [{"router": router, "empty_at": timestamp(moment)}])
+    def set_watermark(self, router: str, cluster: str, at: datetime) -> None:
+        """Note that a router has seen a broker cluster's intake empty."""
+        self._connection.execute(delete(watermarks).filter_by(router=router, cluster=cluster))
+        row = {"router": router, "cluster": cluster, "empty_at": timestamp(at)}
+        self._connection.execute(watermarks.insert(), [row])
 
     # -- the transaction --
 

@@ -262,9 +262,10 @@ watermarks = Table(
     "watermarks",
     metadata,
     Column("router", String(80), primary_key=True),
+    Column("cluster", String(50), primary_key=True),
     Column("empty_at", String(40), nullable=False),
 )
-"""When each router last saw the intake empty and had settled everything (router/deadlines.py)."""
+"""When each router last saw a broker cluster's intake empty and had settled everything (router/watermarks.py)."""
 
 refusal_counts = Table(
     "refusal_counts",

@@ -6,7 +6,7 @@ published by another. On PostgreSQL a lease passes over rows that another router
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -38,26 +38,40 @@ class Lease:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Agencies whose consignments may be leased: those of `among`, or anybody where it is None, but not `without`."""
+
+    without: Collection[AgencyCode] = ()
+    among: Collection[AgencyCode] | None = None
+
+
+ANYONE = Whose()
+
+
 def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Yield a sequence in pieces of at most `size`."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def free(without: Sequence[AgencyCode]) -> ColumnElement[bool]:
-    """What may be leased: not held, not of these agencies, and leased by nobody or so long ago that it expired.
+def free(whose: Whose) -> ColumnElement[bool]:
+    """What may be leased: of these agencies, not held, and leased by nobody or so long ago that it expired.
 
     A lease that ends later than any may was made by a router whose clock was ahead, and has expired too.
     """
     until, at = pending.c.leased_until, now()
     expired = or_(until.is_(None), until < timestamp(at), until > timestamp(at + LONGEST_LEASE))
-    return and_(~pending.c.on_hold, pending.c.agency.not_in(without), expired)
+    theirs = [pending.c.agency.not_in(whose.without)]
+    if whose.among is not None:
+        theirs.append(pending.c.agency.in_(whose.among))
+    return and_(~pending.c.on_hold, *theirs, expired)
 
 
 def lease_some(
-    connection: Connection, lease: Lease, limit: int, per_agency: int, without: Sequence[AgencyCode]
+    connection: Connection, lease: Lease, limit: int, per_agency: int, whose: Whose
 ) -> list[Consignment]:
     """Lease what is free, from every agency before more from one, and return it with its bytes."""
-    unleased, key = free(without), (pending.c.agency, pending.c.number)
+    unleased, key = free(whose), (pending.c.agency, pending.c.number)
     place = func.row_number().over(partition_by=pending.c.agency, order_by=pending.c.number).label("place")
     ranked = select(pending.c.agency, pending.c.number, place).where(unleased).subquery()
     first = select(ranked.c.agency, ranked.c.number).where(ranked.c.place <= per_agency).limit(limit)

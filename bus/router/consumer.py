@@ -1,4 +1,4 @@
-"""The router's consumer: it takes submissions from the agencies' intake queues, in turn, and settles each.
+"""A router's consumer: it takes submissions from a cluster's intake queues, in turn, and settles each.
 
 Agencies take turns, and who exceeds its share waits until nobody else does (shares.py). What a router takes at once is
 bounded by the time that it has taken lately, for whoever comes next waits for it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bus import logs
@@ -20,7 +20,6 @@ from bus.errors import Transient
 from bus.failpoints import reached
 from bus.identifiers import AgencyCode
 from bus.process import pause, when
-from bus.retry import AWAY
 from bus.router import parking
 from bus.router.delivery import Delivery
 from bus.router.processing import Processor, Settlement
@@ -50,10 +49,15 @@ class Limits:
 
 
 class Consumer:
-    """Consumes every agency's intake queue and hands batches to the gates."""
+    """Consumes the intake queue of every agency on one broker cluster and hands batches to the gates."""
 
-    def __init__(self, intake: Processor, shares: Shares, limits: Limits) -> None:
+    def __init__(
+        self, intake: Processor, shares: Shares, limits: Limits, codes: Callable[[], Sequence[AgencyCode]]
+    ) -> None:
+        """`codes` returns the agencies that are on the cluster now."""
         self._intake = intake
+        self._codes = codes
+        self._outage = intake.outage_event()
         self._shares = shares
         self._limits = limits
         self._order = FairOrder(shares, limits.batch)
@@ -77,8 +81,8 @@ class Consumer:
         return self._subscription.missing if self._subscription else 0
 
     async def run(self, link: Link, stop: asyncio.Event) -> None:
-        """Consume every agency's intake until stopped; then finish and acknowledge what was taken."""
-        codes = self._intake.rules.directory.inboxes
+        """Consume these intakes until stopped; then finish and acknowledge what was taken."""
+        codes = self._codes()
         prefetch = max(1, min(self._limits.prefetch, _IN_HAND // max(1, len(codes))))
         subscription = self._subscription = link.subscribe(
             *map(topology.intake_queue, codes), prefetch=prefetch, order=self._order, careful=True
@@ -105,7 +109,6 @@ class Consumer:
             covering.cancel()
             await asyncio.gather(covering, *settling, return_exceptions=True)
             stopping.cancel()
-            self._intake.close()
 
     async def _cover(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Take up a new directory or calendar, and consume the queues of new agencies."""
@@ -116,7 +119,7 @@ class Consumer:
             except Transient as away:
                 _log.info("versions-not-read", reason=away)
                 continue
-            await subscription.cover(map(topology.intake_queue, self._intake.rules.directory.inboxes))
+            await subscription.cover(map(topology.intake_queue, self._codes()))
 
     async def _next(
         self, subscription: Subscription, settling: set[asyncio.Task[None]], stop: asyncio.Event
@@ -124,10 +127,10 @@ class Consumer:
         """Wait for the next batch; if something is found to be away meanwhile, wait for that first."""
         taking = asyncio.create_task(subscription.take(self._batch_size()))
         while not taking.done():
-            away = asyncio.create_task(self._intake.away.wait())
+            away = asyncio.create_task(self._outage.wait())
             await asyncio.wait({taking, away}, return_when=asyncio.FIRST_COMPLETED)
             away.cancel()
-            if self._intake.away.is_set():
+            if self._outage.is_set():
                 await asyncio.gather(*settling)
                 await self._wait_for_dependencies(subscription, stop)
         return taking.result()
@@ -164,13 +167,9 @@ class Consumer:
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Give everything unsettled back to the queue and take no more until ledger and depot answer."""
         await subscription.pause()
-        for seconds in AWAY.backoff():
-            if stop.is_set() or await self._intake.all_answer():
-                break
-            await pause(stop, seconds)
-        self._intake.away.clear()
+        self._outage.clear()
+        await self._intake.until_back(stop)
         await subscription.resume()
-        _log.info("dependencies-back")
 
 
 def _agency_of(incoming: Incoming) -> AgencyCode | None:

@@ -4,27 +4,28 @@ A receipt may be waiting in its agency's intake queue while its deadline passes.
 intake has been seen empty after it: every router that consumes has, later than the deadline, found no message ready in
 the queues of those whom it concerns, and holds none of theirs unsettled. These are the senders and recipients of every
 letter with a deadline before that time, so that what others send in the meantime, be it a flood, delays no judgement.
-Each router says so in the `watermarks` table, afresh every few seconds while anything is due; the broker says how many
-consumers there are. A router that is stopped with an unsettled receipt still counts as a consumer and says nothing,
-and when the broker gives it up its message is ready again: in both cases nobody is judged.
+Each router notes it for each broker cluster (watermarks.py). A router that is stopped with an unsettled receipt still
+counts as a consumer and notes nothing, and when the broker gives it up its message is ready again: in both cases nobody
+is judged. A letter waits for the clusters of its own parties, and for no other.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
 
 from bus import logs
-from bus.broker import topology
-from bus.broker.link import Link
+from bus.directory import Directory
 from bus.documents.lifecycle import Deadline
 from bus.documents.signing import Signed
 from bus.errors import Transient
 from bus.identifiers import AgencyCode
-from bus.ledger.entry import Kind
+from bus.ledger.due import Judgeable
+from bus.ledger.entry import Kind, timestamp
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment, LetterRow
 from bus.ledger.store import Ledger, Writer
@@ -32,108 +33,121 @@ from bus.ledger.work import Lease
 from bus.process import pause
 from bus.router.answers import Answers
 from bus.router.recording import LEASE_FOR
+from bus.router.watermarks import Watermark
 from bus.thai import now
 
-_FRESH = timedelta(seconds=15)
-"""How old a router's watermark may be; a router that died must not count for long."""
 _LOOK_EVERY = 5.0
-"""Seconds; several times within `_FRESH`, or routers with a longer interval would never be fresh together."""
-_MOST = 500
+"""Seconds; several times within `FRESH`, or routers with a longer interval would never be fresh together."""
+_MOST, _PAGES = 500, 20
+"""Deadlines that are looked at together, and how often in one look: many may wait for one cluster."""
 _log = logs.get("deadlines")
 
 
+class _Found(NamedTuple):
+    """A deadline that may be judged."""
+
+    letter: LetterRow
+    deadline: Deadline
+    at: str
+    silent: list[AgencyCode]
+    through: datetime
+
+
 class Deadlines:
-    """Watches the intake and judges what is due."""
+    """Judges what is due."""
 
     def __init__(
         self,
         *,
-        link: Link,
+        watermarks: Mapping[str, Watermark],
+        directory: Callable[[], Directory],
         ledger: Ledger,
         appends: GroupCommit,
         answers: Answers,
         router: str,
-        idle: Callable[[Sequence[AgencyCode]], bool],
         publish: Callable[[tuple[Consignment, ...]], None],
         settle: timedelta,
     ) -> None:
-        self._link = link
+        """`watermarks` by cluster; `directory` returns the one in force."""
+        self._watermarks = watermarks
+        self._directory = directory
         self._ledger = ledger
         self._appends = appends
         self._answers = answers
         self._router = router
-        self._idle = idle
         self._publish = publish
         self._settle = settle
+        self._after: Judgeable | None = None
+        """Where to go on, if the last look did not come to the end of the list."""
         self.overdue = 0
         """How many overdue notices this router has issued."""
 
     async def run(self, stop: asyncio.Event, *, interval: float) -> None:
-        """Observe the intake every few seconds and judge what has become due every `interval`, until stopped."""
+        """Observe the intakes every few seconds and judge what has become due every `interval`, until stopped."""
         clock = asyncio.get_running_loop().time
         examine_at = clock()
-        while not stop.is_set():
-            try:
-                if await self.look(examine=clock() >= examine_at):
-                    examine_at = clock() + interval
-            except Transient as away:
-                _log.info("deadlines-postponed", reason=away)
-            await pause(stop, min(interval, _LOOK_EVERY))
+        every = min(interval, _LOOK_EVERY)
+        async with asyncio.TaskGroup() as looking:
+            for watermark in self._watermarks.values():
+                looking.create_task(watermark.run(stop, every=every))
+            while not stop.is_set():
+                try:
+                    if clock() >= examine_at and await self.examine():
+                        examine_at = clock() + interval
+                except Transient as away:
+                    _log.info("deadlines-postponed", reason=away)
+                await pause(stop, every)
 
-    async def look(self, *, examine: bool = True) -> bool:
-        """Observe the intake once and judge the deadlines before the time of which it is known to have been empty.
+    async def examine(self) -> bool:
+        """Judge the deadlines before the times up to which their parties' intakes are known to have been empty.
 
-        Return whether there was such a time and no deadline before it is left to be judged.
+        Return whether there are such times and the list was looked through to its end. What has to wait is passed over.
         """
-        examined_through = await self._observe()
-        return bool(examine and examined_through and await self._examine(examined_through))
+        newest = max(filter(None, (one.newest for one in self._watermarks.values())), default=None)
+        if newest is None:
+            return False
+        for _ in range(_PAGES):
+            listed, judgeable = await asyncio.to_thread(self._look, newest)
+            for each in judgeable:
+                await self._judge(*each)
+            self._after = listed[-1] if len(listed) == _MOST else None
+            if self._after is None:
+                return True
+        return False
 
-    async def _observe(self) -> datetime | None:
-        """Set this router's watermark if it can; return the time of which the intake is known to have been empty."""
-        asked_at = now()
-        parties = await asyncio.to_thread(self._parties, asked_at)
-        if not parties or not self._idle(parties):
-            return None
-        depths = (await self._link.depths(map(topology.intake_queue, parties))).values()
-        if any(depth.messages for depth in depths) or not self._idle(parties):
-            return None
-        await asyncio.wrap_future(
-            self._appends.submit(lambda writer: writer.set_watermark(self._router, asked_at))
-        )
-        return await asyncio.to_thread(
-            self._seen_empty_by_all, max((depth.consumers for depth in depths), default=0)
-        )
-
-    def _parties(self, moment: datetime) -> list[AgencyCode]:
+    def _look(self, newest: datetime) -> tuple[list[Judgeable], list[_Found]]:
+        """Return a page of the list, and what of it may be judged."""
+        directory, found = self._directory(), []
         with self._ledger.read() as reader:
-            return reader.parties_due(moment)
+            listed = reader.due.before(newest - self._settle, limit=_MOST, after=self._after)
+            parties = reader.due.parties_of([one.letter for one in listed])
+            for one in listed:
+                through = self._examined_through(parties[one.letter], directory)
+                if through is None or one.at >= timestamp(through - self._settle):
+                    continue
+                if letter := reader.letter(one.letter):
+                    silent = reader.state_of(one.letter).silent(one.deadline, one.at)
+                    found.append(_Found(letter, one.deadline, one.at, silent, through))
+        return listed, found
 
-    def _seen_empty_by_all(self, consumers: int) -> datetime | None:
-        with self._ledger.read() as reader:
-            words = [datetime.fromisoformat(at) for at in reader.watermarks().values()]
-        # A watermark from the future is of a clock that was ahead: it stays fresh for ever and says nothing.
-        fresh = [at for at in words if abs(at - now()) < _FRESH]
-        return min(fresh) if fresh and len(fresh) >= consumers else None
+    def _examined_through(self, parties: Collection[AgencyCode], directory: Directory) -> datetime | None:
+        """Return the time up to which the intakes of all these are known to have been empty, if they are known."""
+        times: list[datetime | None] = []
+        for code in parties:
+            cluster = directory.cluster_of(code)
+            for name in [cluster] if cluster else self._watermarks:
+                times.append(self._watermarks[name].of(code) if name in self._watermarks else None)
+        known = [at for at in times if at is not None]
+        return min(known) if known and len(known) == len(times) else None
 
-    async def _examine(self, examined_through: datetime) -> bool:
-        """Judge the oldest deadlines; return whether these were all."""
-        due = await asyncio.to_thread(self._due, examined_through)
-        for letter, deadline, at, silent in due:
-            notice = await asyncio.to_thread(self._notice, letter, deadline, at, silent, examined_through)
-            record = partial(self._record, letter, deadline, at, silent, notice)
-            given = await asyncio.wrap_future(self._appends.submit(record))
-            self.overdue += len(given)
-            self._publish(given)
-        return len(due) < _MOST
-
-    def _due(self, examined_through: datetime) -> list[tuple[LetterRow, Deadline, str, list[AgencyCode]]]:
-        with self._ledger.read() as reader:
-            found = []
-            for number, deadline, at in reader.due_before(examined_through - self._settle, limit=_MOST):
-                letter = reader.letter(number)
-                if letter:
-                    found.append((letter, deadline, at, reader.state_of(number).silent(deadline, at)))
-            return found
+    async def _judge(
+        self, letter: LetterRow, deadline: Deadline, at: str, silent: list[AgencyCode], through: datetime
+    ) -> None:
+        notice = await asyncio.to_thread(self._notice, letter, deadline, at, silent, through)
+        record = partial(self._record, letter, deadline, at, silent, notice)
+        given = await asyncio.wrap_future(self._appends.submit(record))
+        self.overdue += len(given)
+        self._publish(given)
 
     def _notice(
         self,

@@ -1,4 +1,4 @@
-"""Fan-out: pending consignments to the inboxes, confirmed one by one, with one dead agency delaying nobody.
+"""Fan-out: pending consignments to one cluster's inboxes, confirmed one by one; one dead agency delays nobody.
 
 Each agency has a courier with at most `OUTSTANDING` publishes under way. The first publish of a channel to a quorum
 queue waits for the queue's answer, and everything else on that channel with it: for a minute, if the queue does not
@@ -12,17 +12,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from bus import logs
 from bus.broker.link import Link
 from bus.broker.messages import Closed, Nacked, Rejected, Returned, Unconfirmed
 from bus.errors import Transient
 from bus.failpoints import reached
-from bus.identifiers import AgencyCode
+from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Ledger
-from bus.ledger.work import Lease
+from bus.ledger.work import ANYONE, Lease, Whose
 from bus.process import either
 from bus.retry import CONSIGN
 from bus.router.alarms import Alarms
@@ -50,6 +51,8 @@ class Fanout:
         *,
         router: str,
         alarms: Alarms,
+        cluster: str = MAIN,
+        whose: Callable[[], Whose] = lambda: ANYONE,
         most_bytes: int = 2 * 1024 * 1024,
         head: Callable[[], str | None] = lambda: None,
         on_trouble: Callable[[AgencyCode, str], None] = lambda agency, reason: None,
@@ -59,6 +62,9 @@ class Fanout:
         self._appends = appends
         self._router = router
         self._alarms = alarms
+        self._cluster = cluster
+        self._whose = whose
+        """Returns the agencies that are on this cluster now."""
         self._most_bytes = most_bytes
         """What the broker takes in one message (its `max_message_size`)."""
         self._head = head
@@ -122,7 +128,6 @@ class Fanout:
 
     async def run(self, stop: asyncio.Event, *, interval: float) -> None:
         """Sweep for pending consignments and record confirmations until stopped; then finish what is under way."""
-        await asyncio.to_thread(self._ledger.release_leases, self._router)
         recorder = asyncio.create_task(self._confirmations.run(), name="record consigned")
         self._alarms.watch(recorder, "record consigned")
         try:
@@ -170,7 +175,9 @@ class Fanout:
             courier.behind = False
             self._ledger.release_leases(self._router, courier.agency)
         lease = Lease(self._router, now() + LEASE_FOR)
-        return self._ledger.lease(lease, limit=1000, per_agency=OUTSTANDING * 2, without=busy)
+        theirs = self._whose()
+        whose = replace(theirs, without=[*theirs.without, *busy])
+        return self._ledger.lease(lease, limit=1000, per_agency=OUTSTANDING * 2, whose=whose)
 
     def _drop(self, courier: Courier) -> None:
         """Keep no more of a courier's consignments in memory: they stay pending."""
@@ -262,7 +269,8 @@ class Fanout:
         courier.resume_at = float("inf")
         self._cut_off[courier.agency] = courier
         if self._returning is None or self._returning.done():
-            _log.warning("link-failed", reason="what was being consigned is consigned again when it is back")
+            reason = "what was being consigned is consigned again when it is back"
+            _log.warning("link-failed", cluster=self._cluster, reason=reason)
             self._returning = asyncio.create_task(self._when_back(), name="consign again")
             self._alarms.watch(self._returning, "consign again")
 
@@ -275,7 +283,7 @@ class Fanout:
         for courier in couriers.values():
             courier.resume_at = 0.0
             self._start(courier)
-        _log.info("link-back", agencies=len(couriers))
+        _log.info("link-back", cluster=self._cluster, agencies=len(couriers))
         self._kick.set()
 
     def _failed(self, courier: Courier, consignment: Consignment, failure: Exception) -> None:

@@ -42,6 +42,12 @@ class Metrics:
             ["agency"],
             registry=self.registry,
         )
+        self.connected = Gauge(
+            "saraban_router_cluster_connected",
+            "1 while there is a connection to the broker cluster, 0 otherwise.",
+            ["cluster"],
+            registry=self.registry,
+        )
         self.exceeded = Counter(
             "saraban_router_share_exceeded_total",
             "Windows in which an agency sent more than its share, by agency.",

@@ -1,7 +1,8 @@
 """A router looks after what it depends on also while nothing is to be done, and after the inboxes that it fills.
 
 A broker with a memory or disk alarm says so only to a connection that publishes, and a depot is asked only about files:
-an idle router would call itself ready until the first letter comes. So both are asked every few seconds.
+an idle router would call itself ready until the first letter comes. So both are asked every few seconds; each broker
+cluster by itself, for one that does not answer must not keep the others from being looked at.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from bus.broker import topology
 from bus.broker.inboxes import NEARLY_FULL
 from bus.broker.link import Link
 from bus.depot.client import PresenceClient
+from bus.directory import Directory
+from bus.directory.clusters import unknown_clusters
 from bus.errors import Transient
 from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.process import pause
+from bus.router.alarms import Alarms
 from bus.router.metrics import Metrics
 
 _EVERY = 2.0
@@ -27,59 +31,36 @@ _log = logs.get("watching")
 
 
 class Watching:
-    """What was last seen of the depot, the broker, the parked list and the inboxes."""
+    """What was last seen of the depot, the parked list and the directory's clusters."""
 
     def __init__(
         self,
         *,
-        outlet: Link,
         depot: PresenceClient,
         ledger: Ledger,
-        metrics: Metrics,
-        delivered_to: Callable[[], Collection[AgencyCode]],
-        limit: int | None,
+        alarms: Alarms,
+        directory: Callable[[], Directory],
+        clusters: Collection[str],
     ) -> None:
-        """`delivered_to` takes the agencies to whose inboxes something was delivered since it was called last."""
-        self._outlet = outlet
+        """`directory` returns the one in force; `clusters` are those that the settings have."""
         self._depot = depot
         self._ledger = ledger
-        self._metrics = metrics
-        self._delivered_to = delivered_to
-        self._limit = limit
-        self._warned: set[AgencyCode] = set()
+        self._alarms = alarms
+        self._directory = directory
+        self._clusters = clusters
+        self._looked_at: Directory | None = None
         self.parked = 0
         self.depot_away: str | None = None
-        self._silent: str | None = None
-
-    @property
-    def broker_away(self) -> str | None:
-        """Why nothing can be published now, None while it can."""
-        if self._outlet.blocked:
-            return "the broker blocks publishers: it has a memory or disk alarm"
-        return self._silent
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again, until stopped."""
-        clock = asyncio.get_running_loop().time
-        inboxes_at = 0.0
         while not stop.is_set():
-            await asyncio.gather(self._ask_depot(), self._ask_broker(), self._count_parked())
-            if clock() >= inboxes_at:
-                inboxes_at = clock() + _INBOXES_EVERY
-                await self._look_at_inboxes()
+            await asyncio.gather(self._ask_depot(), self._count_parked())
+            self.look_at_directory()
             await pause(stop, _EVERY)
 
     async def _ask_depot(self) -> None:
         self.depot_away = None if await self._depot.ready() else "the depot does not say that it is ready"
-
-    async def _ask_broker(self) -> None:
-        if not self._outlet.connected:
-            return
-        try:
-            await self._outlet.probe(topology.DELIVER, topology.PROBE, deadline=_ANSWER_WITHIN)
-            self._silent = None
-        except Transient as silent:
-            self._silent = logs.in_words(silent)
 
     async def _count_parked(self) -> None:
         try:
@@ -90,6 +71,63 @@ class Watching:
     def _parked(self) -> int:
         with self._ledger.read() as reader:
             return reader.parked.count()
+
+    def look_at_directory(self) -> None:
+        """Raise the alarm, once for each version, if it puts agencies on clusters that the settings do not have."""
+        directory = self._directory()
+        if directory is self._looked_at:
+            return
+        self._looked_at = directory
+        for cluster in unknown_clusters(directory, self._clusters):
+            count = len(directory.inboxes_on(cluster))
+            self._alarms.ring("cluster-unknown", cluster=cluster, agencies=count, version=directory.version)
+
+
+class WatchingBroker:
+    """What was last seen of one broker cluster and of its inboxes."""
+
+    def __init__(
+        self,
+        outlet: Link,
+        metrics: Metrics,
+        *,
+        delivered_to: Callable[[], Collection[AgencyCode]],
+        limit: int | None,
+    ) -> None:
+        """`delivered_to` takes the agencies to whose inboxes something was delivered since it was called last."""
+        self._outlet = outlet
+        self._metrics = metrics
+        self._delivered_to = delivered_to
+        self._limit = limit
+        self._warned: set[AgencyCode] = set()
+        self._silent: str | None = None
+
+    @property
+    def away(self) -> str | None:
+        """Why nothing can be published now, None while it can."""
+        if self._outlet.blocked:
+            return "the broker blocks publishers: it has a memory or disk alarm"
+        return self._silent
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again, until stopped."""
+        clock = asyncio.get_running_loop().time
+        inboxes_at = 0.0
+        while not stop.is_set():
+            await self._ask_broker()
+            if clock() >= inboxes_at:
+                inboxes_at = clock() + _INBOXES_EVERY
+                await self._look_at_inboxes()
+            await pause(stop, _EVERY)
+
+    async def _ask_broker(self) -> None:
+        if not self._outlet.connected:
+            return
+        try:
+            await self._outlet.probe(topology.DELIVER, topology.PROBE, deadline=_ANSWER_WITHIN)
+            self._silent = None
+        except Transient as silent:
+            self._silent = logs.in_words(silent)
 
     async def _look_at_inboxes(self) -> None:
         if self._limit is None:

@@ -30,12 +30,14 @@ from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
+from bus.process import pause
+from bus.retry import AWAY
 from bus.router import parking
 from bus.router.activation import Versions, calendar_in_force, directory_in_force, versions
 from bus.router.alarms import Alarms
 from bus.router.concluding import conclude, files_of
 from bus.router.delivery import Delivery, LetterChecked, Outcome, ReportAccepted
-from bus.router.fanout import Fanout
+from bus.router.fanouts import Fanouts
 from bus.router.gates import Rules, examine
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorded, Recorder, Stale
@@ -67,7 +69,7 @@ class Processor:
         depot: PresenceClient,
         appends: GroupCommit,
         recorder: Recorder,
-        fanout: Fanout,
+        fanouts: Fanouts,
         metrics: Metrics,
         shares: Shares,
         alarms: Alarms,
@@ -78,20 +80,36 @@ class Processor:
         self._depot = depot
         self._appends = appends
         self._recorder = recorder
-        self._fanout = fanout
+        self._fanouts = fanouts
         self._metrics = metrics
         self._taking_up = threading.Lock()
         self._gates: Executor = ThreadPoolExecutor(1, "gates")
         self._shares = shares
         self._alarms = alarms
-        self.away = asyncio.Event()
-        """Set when ledger or depot is found to be away; whoever hands in submissions clears it once they are back."""
-        self._away_because = ""
-
-    @property
-    def waits_for(self) -> str | None:
+        self.waits_for: str | None = None
         """Why nothing is taken now: the ledger or the depot is away."""
-        return self._away_because if self.away.is_set() else None
+        self._outage_events: list[asyncio.Event] = []
+        self._asking = asyncio.Lock()
+
+    def outage_event(self) -> asyncio.Event:
+        """Return an event that is set whenever ledger or depot is found to be away; only its owner clears it.
+
+        One for each consumer: what a consumer handed in and got back as RETRY_LATER it has to give back itself.
+        """
+        self._outage_events.append(event := asyncio.Event())
+        return event
+
+    async def until_back(self, stop: asyncio.Event) -> None:
+        """Return when ledger and depot answer, or when stopped; of several that wait, one asks."""
+        async with self._asking:
+            for seconds in AWAY.backoff():
+                if self.waits_for is None or stop.is_set():
+                    return
+                if await self.all_answer():
+                    self.waits_for = None
+                    _log.info("dependencies-back")
+                    return
+                await pause(stop, seconds)
 
     def close(self) -> None:
         """End the thread of the gates."""
@@ -209,9 +227,9 @@ class Processor:
             self._metrics.submissions.labels(outcome.outcome).inc()
             if outcome.outcome in _FRUITLESS and delivery.agency:
                 self.watch_share(delivery.agency, fruitless=1)
-            self._fanout.publish(outcome.consignments)
+            self._fanouts.publish(outcome.consignments)
             if outcome.left:
-                self._fanout.sweep_now()
+                self._fanouts.sweep_now()
             for alarm, fields in outcome.alarms:
                 self._alarms.ring(alarm, **fields)
             return Settlement.ACK
@@ -229,10 +247,11 @@ class Processor:
         return Settlement.PARK
 
     def _wait_because(self, away: Transient) -> None:
-        if not self.away.is_set():
+        if self.waits_for is None:
             _log.warning("dependency-away", reason=away)
-            self._away_because = logs.in_words(away)
-            self.away.set()
+            self.waits_for = logs.in_words(away)
+        for event in self._outage_events:
+            event.set()
 
     async def all_answer(self) -> bool:
         """Whether ledger and depot are there."""

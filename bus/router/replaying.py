@@ -21,7 +21,7 @@ from bus.router import parking
 from bus.router.alarms import Alarms
 from bus.router.consumer import delivery_of
 from bus.router.delivery import Delivery
-from bus.router.fanout import Fanout
+from bus.router.fanouts import Fanouts
 from bus.router.processing import Processor, Settlement
 from bus.thai import now
 
@@ -34,13 +34,13 @@ async def read_parked(
     link: Link,
     intake: Processor,
     appends: GroupCommit,
-    fanout: Fanout,
+    fanouts: Fanouts,
     stop: asyncio.Event,
     *,
     alarms: Alarms,
     on_parked: Callable[[], None] = lambda: None,
 ) -> None:
-    """Move what the broker parked into the ledger, tell its senders, and only then acknowledge.
+    """Move what one cluster's broker parked into the ledger, tell its senders, and only then acknowledge.
 
     What is there only because it expired met no fault: it is refused, as it would have been had it not expired.
     """
@@ -55,7 +55,7 @@ async def read_parked(
                 alarms.ring("parked", entry=entry, agency=delivery.user, raw_sha256=delivery.sha256)
                 on_parked()
             subscription.ack_all(taken)
-            fanout.sweep_now()
+            fanouts.sweep_now()
     except Closed:
         pass
     finally:

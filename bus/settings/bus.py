@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from bus.identifiers import MAIN
+from bus.settings.clusters import ClusterName
+from bus.settings.database import DatabaseUrl, database_address
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import (
     BrokerAccess,
@@ -21,30 +23,7 @@ from bus.settings.sections import (
     Seconds,
     secret,
     trusting,
-    with_credentials,
 )
-
-
-def _database_url(value: str) -> str:
-    scheme = value.partition(":")[0]
-    if scheme == "sqlite":
-        if not value.startswith("sqlite:///") or len(value) == len("sqlite:///"):
-            raise ValueError("should be sqlite:/// followed by the path of a file")
-    elif scheme in ("postgresql", "postgresql+psycopg"):
-        if urlsplit(value).password is not None:
-            raise ValueError("should not carry a password, which has a setting of its own")
-    else:
-        raise ValueError("should begin with sqlite:/// or postgresql://")
-    return value
-
-
-def _database_address(url: str, password: str | None) -> str:
-    if password is None or url.startswith("sqlite:"):
-        return url
-    return with_credentials(url, unquote(urlsplit(url).username or ""), password)
-
-
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
 class Broker(BrokerAccess):
@@ -122,7 +101,7 @@ class Ledger(Section):
 
     def address(self) -> str:
         """The URL with its password: a secret, not to be logged."""
-        return _database_address(self.url, secret("ledger.password_file", self.password, self.password_file))
+        return database_address(self.url, secret("ledger.password_file", self.password, self.password_file))
 
 
 class Depot(Section):
@@ -162,7 +141,7 @@ class Depot(Section):
     def database_address(self) -> str:
         """The bookkeeping's URL with its password: a secret, not to be logged."""
         key = "depot.database_password_file"
-        return _database_address(
+        return database_address(
             self.database, secret(key, self.database_password, self.database_password_file)
         )
 
@@ -253,7 +232,7 @@ class Router(Section):
     deadline_interval: Seconds = 60.0
     """Seconds between looks for deadlines that have passed."""
     settle_seconds: Annotated[float, Field(ge=0, le=86400)] = 60.0
-    """Seconds after a deadline during which a late entry may still be on its way, before anyone is called silent."""
+    """Seconds after a deadline, and after a broker is back, before anyone is called silent: receipts may be coming."""
     metrics_port: PortOrOff = 0
     """The port for Prometheus on this machine's own address; 0 is off."""
 
@@ -270,6 +249,8 @@ class BusSettings(Settings):
     model_config = SettingsConfigDict(env_prefix="SARABAN_BUS__")
 
     broker: Broker = Broker()
+    clusters: dict[ClusterName, Broker] = Field(default_factory=dict)
+    """Broker clusters besides that of `[broker]`, each as a `[clusters.<name>]`, for what the directory puts there."""
     ledger: Ledger = Ledger()
     depot: Depot = Depot()
     seal: BusSeal = BusSeal()
@@ -280,6 +261,11 @@ class BusSettings(Settings):
     shares: Shares = Shares()
     router: Router = Router()
     log: Log = Log()
+
+    @property
+    def brokers(self) -> dict[str, Broker]:
+        """Every broker cluster by its name; `[broker]` is `main`."""
+        return {MAIN: self.broker, **self.clusters}
 
 
 def load_bus_settings(path: Path | None = None) -> BusSettings:

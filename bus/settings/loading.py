@@ -6,7 +6,7 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -60,7 +60,16 @@ def load(model: type[_S], path: Path | None) -> _S:
     """The settings of a file (none: defaults) and the environment; Misconfigured with every mistake."""
     values = read_toml(path).values if path is not None else {}
     file = str(path) if path is not None else ENVIRONMENT
-    problems = [*_secrets_in_file(model, values, file), *_unknown_variables(model)]
+    secrets = [
+        Problem(
+            file,
+            ".".join(keys),
+            "is a secret, which has no place in this file",
+            f"Take it out, and set {_variable(model, keys)} or name a file of its own",
+        )
+        for keys in _secrets_in_file(model, values)
+    ]
+    problems = [*secrets, *_unknown_variables(model)]
     try:
         loaded = model(**values)
     except ValidationError as exc:
@@ -81,14 +90,20 @@ def _settings_of(
 ) -> Iterator[tuple[tuple[str, ...], FieldInfo]]:
     for name, info in model.model_fields.items():
         section = _section(info)
-        if section is None:
-            yield (*above, name), info
-        else:
+        if section is not None:
             yield from _settings_of(section, (*above, name))
+        elif _sections_by_name(info) is None:
+            yield (*above, name), info
 
 
 def _section(info: FieldInfo) -> type[BaseModel] | None:
     kind = info.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _sections_by_name(info: FieldInfo) -> type[BaseModel] | None:
+    """What each table is where they are any number, with names that are data (`[clusters.north]`)."""
+    kind = get_args(info.annotation)[1] if get_origin(info.annotation) is dict else None
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
@@ -108,14 +123,19 @@ def _variable(model: type[BaseModel], keys: tuple[str, ...]) -> str:
     return _prefix(model) + DELIMITER.join(keys).upper()
 
 
-def _secrets_in_file(model: type[Settings], values: Mapping[str, Any], file: str) -> Iterator[Problem]:
-    for keys, info in _settings_of(model):
-        found: Any = values
-        for key in keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
+def _secrets_in_file(
+    model: type[BaseModel], values: Any, above: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    """The keys of all secrets that a file states."""
+    for name, info in model.model_fields.items() if isinstance(values, Mapping) else ():
+        found, keys = values.get(name), (*above, name)
         if found is not None and _is_secret(info):
-            fix = f"Take it out, and set {_variable(model, keys)} or name a file of its own"
-            yield Problem(file, ".".join(keys), "is a secret, which has no place in this file", fix)
+            yield keys
+        elif section := _section(info):
+            yield from _secrets_in_file(section, found, keys)
+        elif (section := _sections_by_name(info)) and isinstance(found, Mapping):
+            for each, table in found.items():
+                yield from _secrets_in_file(section, table, (*keys, each))
 
 
 def _unknown_variables(model: type[Settings]) -> Iterator[Problem]:
@@ -137,7 +157,7 @@ def _exposed(model: type[Settings], file: str, loaded: Settings) -> Iterator[Pro
 
 
 def _problem(model: type[Settings], file: str, error: Any) -> Problem:
-    keys = tuple(map(str, error["loc"]))
+    keys = tuple(str(each) for each in error["loc"] if each != "[key]")
     key = ".".join(keys) or "(whole)"
     variable = _variable(model, keys)
     place = ENVIRONMENT if variable in map(str.upper, os.environ) else file
@@ -166,12 +186,16 @@ def _around(model: type[BaseModel], keys: tuple[str, ...]) -> tuple[list[str], F
     here: type[BaseModel] | None = model
     siblings: list[str] = []
     info: FieldInfo | None = None
-    for key in keys:
+    names = iter(keys)
+    for key in names:
         if here is None:
             break
         siblings = list(here.model_fields)
         info = here.model_fields.get(key)
         here = _section(info) if info else None
+        if info and (section := _sections_by_name(info)):
+            next(names, None)  # the name of the table, which is data
+            here = section
     return siblings, info
 
 
@@ -185,6 +209,8 @@ def _anchored(model: _M, base: Path) -> _M:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             changed[name] = _anchored(value, base)
+        elif isinstance(value, dict):
+            changed[name] = {key: _anchored(each, base) for key, each in value.items()}
         elif isinstance(value, Path):
             changed[name] = base.absolute() / value
         elif isinstance(value, str) and value.startswith(_SQLITE_FILE):

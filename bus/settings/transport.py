@@ -21,12 +21,12 @@ _VERIFIED: Final = frozenset({"verify-full", "verify-ca"})
 
 
 def unprotected(
-    settings: BaseModel, above: tuple[str, ...] = ()
+    settings: BaseModel | Mapping[str, Any], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], str, str]]:
     """Yield the keys, what is wrong and the fix of every address that would be reached without protection."""
     values: Mapping[str, Any] = dict(settings)
     for name, value in values.items():
-        if isinstance(value, BaseModel):
+        if isinstance(value, (BaseModel, Mapping)):
             yield from unprotected(value, (*above, name))
         elif isinstance(value, str) and not values.get(SETTING) and (found := _fault(name, value)):
             where = ".".join((*above, SETTING))

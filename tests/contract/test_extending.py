@@ -24,7 +24,7 @@ from bus.documents.letter import Receiver
 from bus.documents.lifecycle import Deadline
 from bus.documents.signing import sign
 from bus.errors import Misconfigured
-from bus.identifiers import AgencyCode
+from bus.identifiers import MAIN, AgencyCode
 from bus.ledger import extending
 from bus.ledger.database import reading
 from bus.ledger.entry import Entry, Kind, timestamp
@@ -236,16 +236,23 @@ def verified(ledger: Ledger, folder: Path) -> list[str]:
 # ---- a router that was about to judge ------------------------------------------------------------------------------
 
 
+class _SeenEmpty:
+    """An intake that is empty whenever it is asked about."""
+
+    def of(self, _: AgencyCode) -> dt.datetime:
+        return now()
+
+
 @pytest.fixture
 def deadlines(ledger: Ledger) -> Iterator[Deadlines]:
     appends = GroupCommit(ledger)
     yield Deadlines(
-        link=cast(Any, None),
+        watermarks={MAIN: cast(Any, _SeenEmpty())},
+        directory=rig.directory,
         ledger=ledger,
         appends=appends,
         answers=Answers(factory.seal("bus"), load_codes()),
         router="router-1",
-        idle=lambda _: True,
         publish=lambda _: None,
         settle=dt.timedelta(0),
     )
@@ -254,8 +261,8 @@ def deadlines(ledger: Ledger) -> Iterator[Deadlines]:
 
 def judge(deadlines: Deadlines, ledger: Ledger, *, meanwhile: Any = None) -> None:
     """Judge what has passed by now; `meanwhile` happens between a router's look and its entry."""
-    found = [one for one in deadlines._due(now()) if one[1] is Deadline.REGISTRATION]
-    words = [(*one, deadlines._notice(*one, now())) for one in found]
+    found = [one for one in deadlines._look(now())[1] if one.deadline is Deadline.REGISTRATION]
+    words = [(*one[:4], deadlines._notice(*one)) for one in found]
     if meanwhile:
         meanwhile()
     for word in words:
@@ -343,8 +350,8 @@ class Told:
         with self.ledger.append() as writer:
             letter = self.letters[which % len(self.letters)]
             state = writer.state_of(letter)
-            listed = writer.due_before(now() + 365 * DAY, limit=1000)
-            for at in (at for number, name, at in listed if (number, name) == (letter, "registration")):
+            listed = writer.due.before(now() + 365 * DAY, limit=1000)
+            for at in (one.at for one in listed if (one.letter, one.deadline) == (letter, "registration")):
                 if silent := state.silent(Deadline.REGISTRATION, at):
                     writer.deadline_done(letter, "registration", at)
                     writer.entry(

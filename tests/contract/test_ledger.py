@@ -32,7 +32,7 @@ from bus.ledger.rebuilding import rebuild as rebuild_work_lists
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import DISPOSABLE, REMEMBERED, due, entries, metadata, pending
 from bus.ledger.tiles import WIDTH
-from bus.ledger.work import Lease
+from bus.ledger.work import Lease, Whose
 from bus.thai import now
 from compose.cluster import PostgresCluster
 from tests.assets.digests import OTHER_BYTES, SOME_BYTES, SOME_CONTENT
@@ -263,7 +263,7 @@ def test_the_runtime_role_can_do_a_routers_work(router_role: tuple[str, str]) ->
     claim = Lease(role, now() + FAR)
     with ledger.append() as writer:
         letter = rig.in_ledger(writer)
-        writer.set_watermark(role, now())
+        writer.set_watermark(role, "main", now())
     claimed = ledger.lease(claim, limit=10, per_agency=10)
     with ledger.append() as writer:
         writer.confirmed(claimed)
@@ -645,7 +645,7 @@ def test_a_claim_by_a_clock_that_was_ahead_has_lapsed(ledger: Ledger) -> None:
 def test_a_claim_carries_the_bytes_and_headers_in_order_for_each_agency(ledger: Ledger) -> None:
     with ledger.append() as writer:
         letters = [rig.in_ledger(writer, to=(OCS,)) for _ in range(3)]
-    found = ledger.lease(Lease("one", now() + FAR), limit=100, per_agency=2, without=[OPM])
+    found = ledger.lease(Lease("one", now() + FAR), limit=100, per_agency=2, whose=Whose(without=[OPM]))
     assert [(one.agency, one.number, one.entry, one.letter) for one in found] == [
         (OCS, 1, letters[0], letters[0]),
         (OCS, 2, letters[1], letters[1]),
@@ -807,15 +807,17 @@ def test_an_agency_with_closures_has_a_deadline_of_its_own(ledger: Ledger) -> No
     with ledger.append() as writer:
         letter = rig.in_ledger(writer, to=(OCS, SOC), later={SOC: later})
     with ledger.read() as reader:
-        listed = reader.due_before(NOW + 60 * DAY, limit=10)
-        assert [(number, deadline) for number, deadline, _ in listed] == [
+        listed = reader.due.before(NOW + 60 * DAY, limit=10)
+        assert [(one.letter, one.deadline) for one in listed] == [
             (letter, "receipt"),
             (letter, "registration"),
             (letter, "registration"),
         ]
-        assert listed[-1][2] == later
-        assert reader.due_before(NOW, limit=10) == []
-        assert len(reader.due_before(NOW + 60 * DAY, limit=2)) == 2
+        assert listed[-1].at == later
+        assert reader.due.before(NOW, limit=10) == []
+        first = reader.due.before(NOW + 60 * DAY, limit=2)
+        assert first + reader.due.before(NOW + 60 * DAY, limit=2, after=first[-1]) == listed
+        assert reader.due.parties_of([letter]) == {letter: {OPM, OCS, SOC}}
 
 
 def test_a_deadline_is_judged_once(ledger: Ledger) -> None:
@@ -844,13 +846,16 @@ def test_what_a_suspended_agency_is_to_get_is_held_and_released_afterwards(ledge
     assert (SOC, 1) in claim(ledger, "one")
 
 
-def test_each_router_says_when_it_last_saw_the_intake_empty(ledger: Ledger) -> None:
+def test_each_router_says_when_it_last_saw_the_intake_of_each_cluster_empty(ledger: Ledger) -> None:
     with ledger.append() as writer:
-        writer.set_watermark("one", NOW)
-        writer.set_watermark("two", NOW)
-        writer.set_watermark("one", NOW + DAY)
+        writer.set_watermark("one", "main", NOW)
+        writer.set_watermark("two", "main", NOW)
+        writer.set_watermark("one", "north", NOW)
+        writer.set_watermark("one", "main", NOW + DAY)
     with ledger.read() as reader:
-        assert reader.watermarks() == {"one": timestamp(NOW + DAY), "two": timestamp(NOW)}
+        assert sorted(reader.due.watermarks("main")) == [timestamp(NOW), timestamp(NOW + DAY)]
+        assert reader.due.watermarks("north") == [timestamp(NOW)]
+        assert reader.due.watermarks("south") == []
 
 
 # ---- the schema ----------------------------------------------------------------------------------------------------

@@ -338,12 +338,12 @@ def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> No
     _, _, letter = letter_of(ledger)
     with ledger.read() as reader:
         state = reader.state_of(letter)
-        listed = reader.due_before(now() + 90 * factory.DAY, limit=10)
+        listed = reader.due.before(now() + 90 * factory.DAY, limit=10)
     general, own = state.recipients[OCS].registration_due, state.recipients[SOC].registration_due
     assert general is not None
     assert own is not None
     assert own > general
-    assert [(deadline, at) for _, deadline, at in listed[1:]] == [
+    assert [(one.deadline, one.at) for one in listed[1:]] == [
         ("registration", general),
         ("registration", own),
     ]

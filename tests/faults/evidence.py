@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -172,12 +173,16 @@ def depths(bus: LocalBus) -> dict[str, int]:
 
 
 async def _depths(bus: LocalBus) -> dict[str, int]:
-    async with Link(bus.amqp_url(topology.ROUTER), name="auditor") as link:
-        await asyncio.wait_for(link.wait_connected(), 30)
-        queues = (*map(topology.intake_queue, AGENCIES), topology.PARKED)
-        found = {queue: depth.messages for queue, depth in (await link.depths(queues)).items()}
+    found: Counter[str] = Counter()
+    for broker in {id(one): one for one in map(bus.broker_of, AGENCIES)}.values():
+        there = [code for code in AGENCIES if bus.broker_of(code) is broker]
+        async with Link(bus.amqp_url(topology.ROUTER, broker), name="auditor") as link:
+            await asyncio.wait_for(link.wait_connected(), 30)
+            queues = (*map(topology.intake_queue, there), topology.PARKED)
+            found.update({queue: depth.messages for queue, depth in (await link.depths(queues)).items()})
     for code in AGENCIES:
-        async with Link(bus.amqp_url(topology.user_of(code)), name="auditor") as link:
+        url = bus.amqp_url(topology.user_of(code), bus.broker_of(code))
+        async with Link(url, name="auditor") as link:
             await asyncio.wait_for(link.wait_connected(), 30)
             found[code] = (await link.depth(topology.inbox_queue(code))).messages
-    return found
+    return dict(found)

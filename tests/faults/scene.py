@@ -25,6 +25,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import consignments, pending
 from bus.thai import now
+from compose.clusters import ClusteredBus
 from compose.demo.office import Office
 from compose.local import LocalBus
 from compose.node import Node
@@ -43,16 +44,20 @@ def agencies(
     *,
     revoked: Mapping[str, str] | None = None,
     reads: Mapping[AgencyCode, Sequence[str]] | None = None,
+    clusters: Mapping[AgencyCode, str] | None = None,
 ) -> str:
     """The text of a directory of the three.
 
-    `revoked`: the time at which an agency's certificate ended; `reads`: the versions that its adapter understands.
+    `revoked`: the time at which an agency's certificate ended; `reads`: the versions that its adapter understands;
+    `clusters`: the broker cluster that it is on, if it is not `main`.
     """
+    on = clusters or {}
     ended, understood = {code: f", revoked_at = {at}" for code, at in (revoked or {}).items()}, reads or {}
     head = f'version = {version}\n[bus]\ncertificates = [{{ file = "bus.crt.pem" }}]\n'
     return head + "".join(
         f'[[agency]]\ncode = "{code}"\nname_th = "หน่วยงาน {code} (ตัวอย่าง)"\nname_en = "Agency {code} (sample)"\n'
         f'certificates = [{{ file = "{code}.crt.pem"{ended.get(code, "")} }}]\n'
+        + (f'cluster = "{on[code]}"\n' if code in on else "")
         + (f"reads = {json.dumps(list(understood[code]))}\n" if code in understood else "")
         for code in AGENCIES
     )
@@ -244,19 +249,34 @@ def paper(key: str, size: int) -> bytes:
 
 
 @contextmanager
-def scene(node: Node | Nodes, folder: Path, **options: Any) -> Iterator[Scene]:
-    """A bus of the three agencies in a vhost of its own, nothing started yet."""
+def scene(
+    node: Node | Nodes, folder: Path, *, clusters: Mapping[str, Node] | None = None, **options: Any
+) -> Iterator[Scene]:
+    """A bus of the three agencies in a vhost of its own, nothing started yet; `clusters` are other nodes by name."""
+    with ExitStack() as stack:
+        vhost = f"faults-{uuid4().hex[:8]}"
+        for each in (node, *(clusters or {}).values()):
+            stack.enter_context(_left_as_it_was(each, vhost))
+        router = {"sweep_interval": 0.5, "deadline_interval": 1.0, **options.pop("router", {})}
+        # Witnesses look once, at the start, and not in the middle of a fault.
+        settings = {"directory": agencies(), "router": router, "witness_poll": 600.0, **options}
+        settings |= {"broker": node, "vhost": vhost}
+        bus = (
+            ClusteredBus(folder, clusters=clusters, **settings) if clusters else LocalBus(folder, **settings)
+        )
+        with bus, Scene(bus) as found:
+            _with_short_heartbeat(bus.folder / "bus.toml")
+            yield found
+
+
+@contextmanager
+def _left_as_it_was(node: Node | Nodes, vhost: str) -> Iterator[None]:
+    """Take a vhost and every new user away from a node at the end of the block."""
     node.recover()
-    vhost = f"faults-{uuid4().hex[:8]}"
-    router = {"sweep_interval": 0.5, "deadline_interval": 1.0, **options.pop("router", {})}
-    # Witnesses look once, at the start, and not in the middle of a fault.
-    settings = {"directory": agencies(), "router": router, "witness_poll": 600.0, **options}
     with Management(node.management_url) as management:
         users = {each["name"] for each in management.get("users")}
     try:
-        with LocalBus(folder, broker=node, vhost=vhost, **settings) as bus, Scene(bus) as found:
-            _with_short_heartbeat(bus.folder / "bus.toml")
-            yield found
+        yield
     finally:
         node.recover()
         with Management(node.management_url) as management:

@@ -25,6 +25,7 @@ from bus.directory import (
     records_of,
     require_readable,
 )
+from bus.directory.clusters import require_known_clusters
 from bus.directory.records import content_of, digest_of, records_in
 from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode
@@ -265,6 +266,58 @@ def test_a_record_that_cannot_be_read_is_refused_before_it_is_in_force(key: str,
     line = f"{key} ".encode() + value
     with pytest.raises(Misconfigured):
         require_readable({key: line}, [key])
+
+
+# ── clusters ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_agency_is_on_main_unless_the_file_names_another_cluster(load: Loading) -> None:
+    directory = load(
+        _agency(OPM)
+        + _agency(SOC, cluster='"north-1"')
+        + _agency(DGA, cluster='"main"')
+        + _agency(UNIT, "", parent=f'"{SOC}"', inbox="false")
+    )
+    assert {code: directory.cluster_of(code) for code in (OPM, SOC, DGA, UNIT, STRANGER)} == {
+        OPM: "main",
+        SOC: "north-1",
+        DGA: "main",
+        UNIT: None,
+        STRANGER: None,
+    }
+    assert set(directory.clusters) == {"main", "north-1"}
+    assert directory.inboxes_on("main") == (OPM, DGA)
+    assert directory.inboxes_on("north-1") == (SOC,)
+    assert directory.inboxes_on("south") == ()
+
+
+def test_a_record_names_a_cluster_only_where_it_is_not_main(load: Loading) -> None:
+    directory = load(_agency(SOC, cluster='"north"') + _agency(DGA, cluster='"main"'))
+    records = records_of(directory)
+    require_readable(records, records)
+    assert [key for key, line in records.items() if b'"cluster"' in line] == [f"agency/{SOC}"]
+    assert directory_of(directory.version, records).cluster_of(SOC) == "north"
+
+
+def test_a_cluster_that_the_settings_do_not_have_is_named_with_its_agencies(load: Loading) -> None:
+    directory = load(_agency(OPM) + _agency(SOC, cluster='"north"') + _agency(DGA, cluster='"nroth"'))
+    require_known_clusters(directory, ("main", "north", "nroth", "south"), "agencies.toml")
+    with pytest.raises(Misconfigured) as caught:
+        require_known_clusters(directory, ("main", "north"), "agencies.toml")
+    (problem,) = caught.value.problems
+    assert (problem.key, problem.wrong) == (
+        f"agency[{DGA}].cluster",
+        "the settings have no broker cluster nroth",
+    )
+    assert "known: main, north" in problem.fix
+
+
+def test_a_cluster_without_an_inbox_or_with_another_kind_of_name_is_a_mistake(
+    wrong: Callable[..., dict[str, str]],
+) -> None:
+    unit = _agency(UNIT, "", parent=f'"{SOC}"', inbox="false", cluster='"main"')
+    said = wrong(_agency(SOC, cluster='"North"') + _agency(OPM, cluster='""') + unit)
+    assert set(said) == {f"agency[{code}].cluster" for code in (SOC, OPM, UNIT)}
 
 
 # ── mistakes ────────────────────────────────────────────────────────────────────────────────────────

@@ -22,6 +22,7 @@ from bus.settings import (
     load_adapter_settings,
     load_bus_settings,
 )
+from bus.settings.clusters import section_of
 from bus.settings.sections import BrokerAccess
 from bus.settings.transport import each_host
 from tests.assets.described import describe
@@ -72,8 +73,10 @@ def _with_comments_removed(name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     section = ""
     commented: dict[str, Any] = {}
     for line in text.splitlines():
-        if heading := re.fullmatch(r"\[(.+)\]", line):
+        if heading := re.fullmatch(r"(?:# )?\[([a-z_.]+)\]", line):
             section = f"{heading[1]}."
+        elif section.startswith("clusters."):
+            continue  # its name is an example, and its keys are those of [broker]
         elif setting := re.fullmatch(r"# ([a-z_]+) = (.+)", line):
             commented.setdefault(section + setting[1], tomllib.loads(f"value = {setting[2]}")["value"])
     return stated, commented
@@ -109,6 +112,24 @@ def test_the_examples_load() -> None:
     adapter = load_adapter_settings(assets.path("config/adapter.toml"))
     assert adapter.broker.user == "agency.1100700000"
     assert adapter.resend_after == 30
+
+
+def test_the_example_of_a_further_cluster_loads_once_it_is_made_real(tmp_path: Path) -> None:
+    text = assets.path("config/bus.toml").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^(# \[clusters\.north\]\n(?:# .+\n)+)", text, re.MULTILINE)
+    path = tmp_path / "bus.toml"
+    path.write_text(text.replace(example, example.replace("# ", "")), encoding="utf-8")
+    settings = load_bus_settings(path)
+    assert list(settings.brokers) == ["main", "north"]
+    assert settings.brokers["main"] is settings.broker
+    north = settings.brokers["north"]
+    assert north.url == "amqps://mq-north.example.go.th:5671"
+    assert north.passwords_folder == tmp_path / "passwords-north", (
+        "a relative path starts from the file here too"
+    )
+    assert (north.vhost, north.user) == (settings.broker.vhost, settings.broker.user)
+    with pytest.raises(Misconfigured, match=r"clusters\.north\.password_file"), section_of("north"):
+        north.address()
 
 
 @pytest.mark.parametrize("model", [BusSettings, AdapterSettings])
@@ -305,11 +326,27 @@ def test_all_mistakes_of_file_and_environment_are_told_at_once(
         "[depot]\nquota_bytes = 1",
         "[router]\nbatch = 64\nprefetch = 63",
         '[router]\nname = "Router One"',
+        "[clusters.main]",
+        "[clusters.North]",
+        "[clusters.north]\nhearbeat = 30",
+        '[clusters.north]\nurl = "amqp://mq-north.example.go.th"',
+        '[clusters.north]\npassword = "secret"',
     ],
 )
 def test_what_cannot_work_is_a_mistake(write: Write, text: str) -> None:
     problems = _problems(load_bus_settings, write(text))
     assert len(problems) == 1
+
+
+def test_a_cluster_is_set_by_the_environment_as_everything_else(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SARABAN_BUS__CLUSTERS__NORTH__PASSWORD", "from-environment")
+    settings = load_bus_settings(write('[clusters.north]\nurl = "amqp://127.0.0.1:5673"\n'))
+    address = settings.brokers["north"].address()
+    assert address == "amqp://bus.router:from-environment@127.0.0.1:5673/saraban"
+    misspelt = _problems(load_bus_settings, write("[clusters.north]\nhearbeat = 30"))
+    assert misspelt["clusters.north.hearbeat"].fix == "Write heartbeat"
 
 
 def test_a_whole_table_in_one_variable_must_be_json(monkeypatch: pytest.MonkeyPatch) -> None:

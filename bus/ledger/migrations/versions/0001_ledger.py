@@ -91,8 +91,9 @@ def upgrade() -> None:
     op.create_table(
         "watermarks",
         sa.Column("router", sa.String(length=80), nullable=False),
+        sa.Column("cluster", sa.String(length=50), nullable=False),
         sa.Column("empty_at", sa.String(length=40), nullable=False),
-        sa.PrimaryKeyConstraint("router", name="pk_watermarks"),
+        sa.PrimaryKeyConstraint("router", "cluster", name="pk_watermarks"),
     )
     op.create_table(
         "anchors",
