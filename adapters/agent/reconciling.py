@@ -2,6 +2,7 @@
 
 - Once a day, and when somebody asks.
 - When there is no directory, or a mailbox begins with a gap: it was made anew, or brought back from long ago.
+- When an acceptance waits for the list of its recipients, and something is missing.
 - When the bus has answered documents that are not here any more: it then gives copies of them.
 
 It does so when nothing has come in for a while: what is still in the broker's queue is not missing.
@@ -75,7 +76,8 @@ class Reconciler:
         # What is new is asked about at once; one report is under way at a time.
         if mailbox.outbox.reporting() or (not new and time.monotonic() < self._not_before):
             return False
-        return new or mailbox.directory() is None or (fresh and bool(mailbox.arrivals.gaps()))
+        gaps_matter = fresh or mailbox.list_awaited()
+        return new or mailbox.directory() is None or (gaps_matter and bool(mailbox.arrivals.gaps()))
 
     def _state(self, asked: str | None) -> None:
         mailbox = self._mailbox
