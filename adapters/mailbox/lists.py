@@ -6,7 +6,7 @@ signed names its digest. Whichever of the two comes first waits for the other.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, bindparam, literal_column, select, update
+from sqlalchemy import Connection, bindparam, func, literal_column, select, update
 
 from adapters.mailbox.arrivals import RECIPIENTS, VERDICT, conclude
 from adapters.mailbox.messages import Arrival, ArrivalState
@@ -56,6 +56,6 @@ def recipients_of(connection: Connection, terms: Terms) -> tuple[AgencyCode, ...
     return codes
 
 
-def awaited(connection: Connection) -> bool:
-    """Whether an acceptance waits for its list."""
-    return connection.execute(select(arrivals.c.id).where(*_WAITING).limit(1)).first() is not None
+def awaiting(connection: Connection) -> int:
+    """Return the row of the newest acceptance that waits for its list, 0 if none does."""
+    return connection.execute(select(func.max(arrivals.c.id)).where(*_WAITING)).scalar() or 0

@@ -20,7 +20,7 @@ from adapters.mailbox.files import FileStore
 from adapters.mailbox.heads import SeenHeads
 from adapters.mailbox.inbox import Inbox, InboxLetter
 from adapters.mailbox.keys import KeyState
-from adapters.mailbox.lists import awaited, recipients_of, take_list
+from adapters.mailbox.lists import awaiting, recipients_of, take_list
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import NoticeRow, Notices, record
@@ -112,10 +112,10 @@ class Mailbox:
         with self._database.reading() as connection:
             return recipients_of(connection, terms)
 
-    def list_awaited(self) -> bool:
-        """Whether an acceptance waits for its recipient set."""
+    def awaiting_list(self) -> int:
+        """The row of the newest acceptance that waits for its recipient set, 0 if none does."""
         with self._database.reading() as connection:
-            return awaited(connection)
+            return awaiting(connection)
 
     def note_entry(self, arrival: Arrival, stated: Entered) -> None:
         """Take the bus's unsigned word that a notice or report is in the ledger. Refused for a letter."""

@@ -38,7 +38,7 @@ def accepted_for(office: Office, row: OutboxEntry, codes: tuple[AgencyCode, ...]
 
 def awaited(office: Office) -> bool:
     """Whether everything that came is judged but an acceptance, which waits for its list."""
-    return office.mailbox.list_awaited() and office.mailbox.arrivals.counts()["stored"] == 1
+    return office.mailbox.awaiting_list() > 0 and office.mailbox.arrivals.counts()["stored"] == 1
 
 
 async def hears(office: Office, *messages: Message) -> None:
@@ -119,7 +119,7 @@ async def test_a_list_that_nobody_asked_for_changes_nothing(sender: Office, tmp_
     row = await sent(sender, tmp_path)
     await hears(sender, sender.bus.listing(MANY), sender.bus.acceptance(row, (OCS,)))
     assert accepted_for(sender, row, (OCS,))
-    assert not sender.mailbox.list_awaited()
+    assert not sender.mailbox.awaiting_list()
     assert sender.mailbox.arrivals.quarantined() == []
 
 
