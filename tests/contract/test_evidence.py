@@ -711,6 +711,11 @@ def entry_that_never_was(members: Members, folder: Path) -> None:
     members["entries/8.json"] = members["entries/8.json"].replace(b"registered", b"refused")
 
 
+def another_recipient_set(members: Members, folder: Path) -> None:
+    """One recipient's role is another than the bus entered and signed."""
+    members["recipients.json"] = members["recipients.json"].replace(b'"to"', b'"copy"', 1)
+
+
 def another_ledger(members: Members, folder: Path) -> None:
     members["checkpoint"] = members["checkpoint"].replace(b"\n", b".forged\n", 1)
 
@@ -721,6 +726,7 @@ def another_ledger(members: Members, folder: Path) -> None:
         (forged_letter, "python3 ../certificates.py"),
         (altered_receipt, "xmlsec1 --verify"),
         (receipt_for_another_letter, "python3 receipts.py"),
+        (another_recipient_set, "python3 recipients.py"),
         (entry_that_never_was, "python3 root.py"),
         (another_ledger, "pkeyutl -verify"),
     ],
