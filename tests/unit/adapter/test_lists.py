@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from bus.documents.notice import Event, Terms
 from bus.documents.recipients import MOST_NAMED
 from bus.identifiers import AgencyCode
 from tests.assets.factory import OCS, SOC, recipient_set
-from tests.unit.adapter.network import Office, settled, sha, until
+from tests.unit.adapter.network import QUICK, Office, settled, sha, until
 
 MANY = tuple(AgencyCode(f"{n:010}") for n in range(MOST_NAMED + 50))
 OTHERS = MANY[1:]
@@ -71,6 +72,17 @@ async def test_whichever_comes_first_waits_also_over_a_restart(
     assert state_of(sender, row) is OutboxState.SENT
     async with sender.running():
         sender.hear(second)
+        await until(lambda: accepted_for(sender, row))
+
+
+async def test_a_list_wakes_the_acceptance_that_waits_for_it(sender: Office, tmp_path: Path) -> None:
+    """Not when its next attempt would fall due, which here is in an hour."""
+    row = await sent(sender, tmp_path)
+    async with sender.running(replace(QUICK, retry_after=3600.0, longest_pause=3600.0)):
+        sender.hear(sender.bus.acceptance(row, MANY))
+        await until(lambda: awaited(sender))
+        assert await until(sender.mailbox.arrivals.next_due) > time.time() + 600
+        sender.hear(sender.bus.listing(MANY))
         await until(lambda: accepted_for(sender, row))
 
 
