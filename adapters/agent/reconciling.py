@@ -2,6 +2,7 @@
 
 - Once a day, and when somebody asks.
 - When there is no directory, or a mailbox begins with a gap: it was made anew, or brought back from long ago.
+- When an acceptance waits for the list of its recipients, and something is missing.
 - When the bus has answered documents that are not here any more: it then gives copies of them.
 
 It does so when nothing has come in for a while: what is still in the broker's queue is not missing.
@@ -43,6 +44,8 @@ class Reconciler:
         self._due_since: float | None = None
         self._unplaced = 0
         """The newest answer without a document that was asked about."""
+        self._awaiting = 0
+        """The newest acceptance without its list that was asked about."""
 
     def work(self) -> float:
         """State it if that is due and nothing comes in; give the seconds until the next look."""
@@ -71,11 +74,18 @@ class Reconciler:
         """Whether there is a reason to ask that nobody has to think of; more and more seldom while it stays."""
         mailbox = self._mailbox
         unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
-        new = unplaced > self._unplaced
+        awaiting = self._awaiting_list()
+        new = unplaced > self._unplaced or awaiting > self._awaiting
         # What is new is asked about at once; one report is under way at a time.
         if mailbox.outbox.reporting() or (not new and time.monotonic() < self._not_before):
             return False
-        return new or mailbox.directory() is None or (fresh and bool(mailbox.arrivals.gaps()))
+        lacks = new or awaiting > 0 or mailbox.directory() is None
+        return lacks or (fresh and bool(mailbox.arrivals.gaps()))
+
+    def _awaiting_list(self) -> int:
+        """The newest acceptance that waits for a list which may be among what is missing; 0 for none."""
+        awaiting = self._mailbox.awaiting_list()
+        return awaiting if awaiting and self._mailbox.arrivals.gaps() else 0
 
     def _state(self, asked: str | None) -> None:
         mailbox = self._mailbox
@@ -86,6 +96,7 @@ class Reconciler:
             if asked is not None:
                 mailbox.properties.set(RECONCILE_DONE_FOR, asked)
             self._unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
+            self._awaiting = self._awaiting_list()
         self._not_before = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, _ASK_AGAIN_LAST)
         _LOG.info(

@@ -10,7 +10,7 @@ from bus.documents.notice import Event, Notice
 from bus.documents.signing import Verified
 from bus.documents.xml import open_envelope
 from bus.errors import BusError, RefusalCode, Refused
-from bus.identifiers import ContentDigest, LetterId
+from bus.identifiers import AgencyCode, ContentDigest, LetterId
 
 
 class Unreadable(BusError):
@@ -23,13 +23,14 @@ def the_notice(verified: Verified[Letter | Notice]) -> Notice:
     return verified.document
 
 
-def receipted(arrival: Arrival, notice: Notice) -> Receipted:
+def receipted(arrival: Arrival, notice: Notice, recipients: tuple[AgencyCode, ...] = ()) -> Receipted:
+    """What the bus answered; `recipients` are those of an acceptance."""
     if notice.event == Event.ACCEPTED and notice.terms:
         return Receipted(
             state=OutboxState.ACCEPTED,
             verdict=arrival.body,
             entry=arrival.number("entry"),
-            recipients=notice.terms.recipients,
+            recipients=recipients,
             flags=arrival.header("flags") or None,
         )
     texts = " / ".join(text.value for text in notice.reason_texts)

@@ -4,6 +4,7 @@
 2. A letter counts if the agency that the bus names as its sender sealed it with a certificate that was good when the
    bus accepted it; another agency's notice likewise.
 3. A verdict counts if the bus sealed it, and it names the very document that this mailbox sent.
+   Where it names many recipients by the digest of their list, it waits until that list is here.
 4. An unsigned answer counts for a notice only, and only for one that was sent.
 5. A copy of a document of this agency's own counts if this agency sealed it.
 
@@ -27,13 +28,15 @@ from adapters.mailbox import Arrival, Mailbox, arrivals
 from adapters.mailbox.answering import Entered
 from adapters.mailbox.directories import Taken
 from adapters.mailbox.keys import KeyState, key_state
+from adapters.mailbox.lists import AWAITED
 from adapters.mailbox.receipts import failure
 from bus.directory import BUS, PinnedCertificate
 from bus.directory.statement import Statement, read_statement
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.lifecycle import PASSED
-from bus.documents.notice import Notice
+from bus.documents.notice import Event, Notice, Terms
+from bus.documents.recipients import NoRecipientSet, RecipientSet
 from bus.documents.signing import Verified, verify
 from bus.documents.tokens import Denied, open_signed_json
 from bus.documents.xml import open_envelope
@@ -84,6 +87,7 @@ class Verifier:
             arrivals.VERDICT: self._verdict,
             arrivals.ENTRY: self._entry,
             arrivals.COPY: self._copy,
+            arrivals.RECIPIENTS: self._recipients,
         }
 
     def work(self, limit: int = 100) -> int:
@@ -134,7 +138,7 @@ class Verifier:
                 self._disbelieve(arrival, reason)
             case Denied():
                 self._quarantine(arrival, reason.doubt, reason.detail)
-            case stated.Unreadable() | Misconfigured():
+            case stated.Unreadable() | Misconfigured() | NoRecipientSet():
                 self._quarantine(arrival, _UNREADABLE, str(reason))
             case _:
                 _LOG.error("verifying-failed", consignment=arrival.consignment, exc_info=reason)
@@ -194,7 +198,21 @@ class Verifier:
                 raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "about a letter that was not sent from here")
             return partial(self._mailbox.file_notice, arrival, notice)
         key = self._key()
+        if notice.event == Event.ACCEPTED and notice.terms:
+            return partial(self._accepted, arrival, notice, notice.terms, key)
         return partial(self._mailbox.answer, arrival, stated.receipted(arrival, notice), notice, key)
+
+    def _accepted(self, arrival: Arrival, notice: Notice, terms: Terms, key: KeyState | None) -> None:
+        """Take an acceptance once its recipients are known: their list may be written just before it."""
+        recipients = self._mailbox.recipients_of(terms)
+        if recipients is None:
+            self._postpone(arrival, AWAITED)
+        else:
+            self._mailbox.answer(arrival, stated.receipted(arrival, notice, recipients), notice, key)
+
+    def _recipients(self, arrival: Arrival) -> _Act:
+        RecipientSet.read(arrival.body)
+        return partial(self._mailbox.take_list, arrival)
 
     def _key(self) -> KeyState | None:
         if self._own is None:

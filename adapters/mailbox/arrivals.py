@@ -18,11 +18,14 @@ from adapters.mailbox.database import Database
 from adapters.mailbox.entries import LONGEST_PAUSE
 from adapters.mailbox.messages import Arrival, ArrivalState, Gap, Message, number_of
 from adapters.mailbox.tables import arrivals, news
+from bus.documents import recipients
 from bus.thai import now
 
 LETTER, NOTICE, VERDICT, ENTRY, DIRECTORY = "letter", "notice", "verdict", "entry", "directory"
 COPY = "copy"
 """A document of this agency's own that the bus gives back."""
+RECIPIENTS = recipients.TYPE
+"""The recipient set of a letter of this agency (lists.py)."""
 LOST = "answer.document-lost"
 """Why an answer is unplaced: it is about a document that this mailbox had and has lost."""
 

@@ -20,6 +20,7 @@ from adapters.mailbox.files import FileStore
 from adapters.mailbox.heads import SeenHeads
 from adapters.mailbox.inbox import Inbox, InboxLetter
 from adapters.mailbox.keys import KeyState
+from adapters.mailbox.lists import awaiting, recipients_of, take_list
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import NoticeRow, Notices, record
@@ -29,7 +30,7 @@ from adapters.mailbox.states import RecipientState, fold, views_of
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.lifecycle import Progress
-from bus.documents.notice import BUS, Notice
+from bus.documents.notice import BUS, Notice, Terms
 from bus.documents.signing import Verified
 from bus.identifiers import AgencyCode, ContentDigest, LetterId
 
@@ -100,6 +101,21 @@ class Mailbox:
         """Take the bus's verdict, whose signature has been verified. Refused if it contradicts an acceptance."""
         with self._database.writing() as connection:
             take_verdict(connection, arrival, receipted, notice, key)
+
+    def take_list(self, arrival: Arrival) -> None:
+        """Keep a recipient set, which has been read, for the acceptance that names it."""
+        with self._database.writing() as connection:
+            take_list(connection, arrival)
+
+    def recipients_of(self, terms: Terms) -> tuple[AgencyCode, ...] | None:
+        """Whom an acceptance names, itself or by a set; None until that has come. Refused if it contradicts itself."""
+        with self._database.reading() as connection:
+            return recipients_of(connection, terms)
+
+    def awaiting_list(self) -> int:
+        """The row of the newest acceptance that waits for its recipient set, 0 if none does."""
+        with self._database.reading() as connection:
+            return awaiting(connection)
 
     def note_entry(self, arrival: Arrival, stated: Entered) -> None:
         """Take the bus's unsigned word that a notice or report is in the ledger. Refused for a letter."""

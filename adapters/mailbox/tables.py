@@ -20,6 +20,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from bus.documents import recipients
+
 metadata = MetaData()
 
 properties = Table(
@@ -109,6 +111,7 @@ arrivals = Table(
 """Every message that the bus consigned, exactly as it came; `consignment` is 0 where the message bore none."""
 
 Index("arrivals_waiting", arrivals.c.state, arrivals.c.next_attempt_at)
+Index("arrivals_lists", arrivals.c.sha256, sqlite_where=arrivals.c.type == recipients.TYPE)
 
 inbox = Table(
     "inbox",

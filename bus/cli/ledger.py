@@ -218,7 +218,7 @@ def _said(entry: Entry) -> str:
         Kind.REFUSED: lambda: f"{body['code']} {body.get('where', '')}".strip(),
         Kind.REFUSALS_COUNTED: lambda: ", ".join(f"{n} × {code}" for code, n in body["codes"].items()),
         Kind.SHARE_EXCEEDED: lambda: ", ".join(f"{what} {n} %" for what, n in body["percent"].items()),
-        Kind.ACCEPTED: lambda: f"{body['letterId']} to {len(body['recipients'])}",
+        Kind.ACCEPTED: lambda: f"{body['letterId']} to {len(body['consignments'])}",
         Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
         Kind.DEADLINE_EXTENDED: lambda: f"{body['deadline']}: {_extended(body['extended'])}",
         Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",

@@ -77,7 +77,11 @@ class Officer:
 class Terms:
     """What the bus froze when it accepted a letter."""
 
-    recipients: tuple[AgencyCode, ...] = element("RecipientID")
+    recipients_digest: RawDigest = element("RecipientsDigest")
+    """Names the recipient set (recipients.py): with each recipient its role, the code addressed, hold and due time."""
+    recipient_count: int = element("RecipientCount")
+    recipients: tuple[AgencyCode, ...] = element("RecipientID", default=())
+    """Each of them, where they are few; nobody where they are many."""
     directory_version: int = element("DirectoryVersion")
     calendar_version: int = element("CalendarVersion")
     receipt_due_by: datetime | None = element("ReceiptDueBy", default=None)

@@ -30,7 +30,7 @@ MAX_BYTES = 1_048_576
 MAX_DEPTH = 32
 """Elements within elements; a signed letter has ten."""
 MAX_ELEMENTS = 25_000
-"""An acceptance that names 20,000 recipients fits in."""
+"""A notice of the bus that names 20,000 silent recipients fits in."""
 MAX_ATTRIBUTES = 64
 """Of one element."""
 MAX_NAMESPACES = 48

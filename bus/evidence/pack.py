@@ -3,6 +3,7 @@
 mimetype                    says what kind of container it is
 index.html                  what happened, in words, for people; no check reads it
 letter.xml  acceptance.xml  the letter and the bus's acceptance, as they were signed
+recipients.json             the recipient set, by whose digest entry and acceptance name it
 notices/N.xml               every notice about the letter as it was signed, by the number of its entry
 entries/N.json              every entry about the letter, and those of the directory's versions
 proofs.json                 for each entry, the hashes that lead from it to the root of the checkpoint

@@ -177,7 +177,7 @@ def acts(evidence: Evidence, notices: Mapping[int, Notice], names: Names) -> Ite
             notice = notices.get(entry.seq)
             body = entry.body
             yield {
-                **_step(entry, names),
+                **_step(entry, evidence, names),
                 "stated": moment(body.get("eventTime")),
                 "received": moment(body.get("receivedAt")),
                 "registration": _registration(notice.registration if notice else None),
@@ -193,19 +193,21 @@ def carriage(evidence: Evidence, names: Names) -> Iterator[View]:
     """How the bus carried it: the entries that nobody signed but the log."""
     for entry in evidence.entries:
         if entry.kind not in _ACTS:
-            yield _step(entry, names)
+            yield _step(entry, evidence, names)
 
 
 def _members(entry: Entry) -> list[str]:
     if entry.kind is Kind.ACCEPTED:
-        return ["letter.xml", "acceptance.xml"]
+        return ["letter.xml", "acceptance.xml", "recipients.json"]
     return [f"notices/{entry.seq}.xml"]
 
 
-def _step(entry: Entry, names: Names) -> View:
+def _step(entry: Entry, evidence: Evidence, names: Names) -> View:
     body = entry.body
+    # An acceptance names its recipients by the digest of their set.
+    recipients = evidence.state.recipients if entry.kind is Kind.ACCEPTED else body.get("recipients", ())
     extended = [code for group in body.get("extended", ()) for code in group["recipients"]]
-    about = body.get("about") or list(body.get("recipients", ())) or body.get("silent") or extended
+    about = body.get("about") or list(recipients) or body.get("silent") or extended
     words = words_of(body["event"]) if entry.kind is Kind.NOTICE else None
     if entry.kind is Kind.CONSIGNMENT_FAILED and body["reason"] in _GIVEN_UP:
         words = _STRUCK_OFF

@@ -58,6 +58,7 @@ def gather(reader: Reader, letter: int) -> Evidence:
     members = {
         "letter.xml": reader.must_document(entries[0]),
         "acceptance.xml": _must(reader, RawDigest(entries[0].body["acceptance"])),
+        "recipients.json": _must(reader, RawDigest(entries[0].body["recipients"])),
         "checkpoint": published(head, [line for _, line in cosignatures]).encode(),
         "proofs.json": _proofs(reader, [*entries, *directories], head.size),
     }
@@ -67,7 +68,9 @@ def gather(reader: Reader, letter: int) -> Evidence:
         if entry.kind in _SIGNED:
             members[f"notices/{entry.seq}.xml"] = reader.must_document(entry)
     documents = (data for name, data in members.items() if name.endswith(".xml"))
-    named = named_in(documents) | {f"{AGENCY}{code}" for code in _agencies(entries, cosignatures)}
+    state = reader.state_of(letter)
+    codes = {*state.recipients, *_agencies(entries, cosignatures)}
+    named = named_in(documents) | {f"{AGENCY}{code}" for code in codes}
     versions = []
     for entry in directories:
         version = int(entry.body["version"])
@@ -77,7 +80,7 @@ def gather(reader: Reader, letter: int) -> Evidence:
         members[f"directories/{entry.seq}.json"] = member
     return Evidence(
         row=row,
-        state=reader.state_of(letter),
+        state=state,
         entries=tuple(entries),
         head=head,
         cosigned=tuple(agency for agency, _ in cosignatures),
@@ -91,7 +94,8 @@ def _agencies(entries: Iterable[Entry], cosignatures: Iterable[tuple[str, str]])
     for entry in entries:
         if "agency" in entry.body:
             yield str(entry.body["agency"])
-        yield from entry.body.get("recipients", ())
+        if entry.kind is Kind.CONSIGNED:
+            yield from entry.body["recipients"]
     yield from (agency for agency, _ in cosignatures)
 
 

@@ -21,6 +21,7 @@ from bus.ledger.entry import Entry, Kind
 from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
 from bus.ledger.heads import Heads
 from bus.ledger.parked import Parked
+from bus.ledger.recipient_sets import RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState, fold
@@ -55,6 +56,7 @@ class Reader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.recipient_sets = RecipientSets(connection)
         self._foreseen: dict[tuple[AgencyCode, str, str], Verdict | None] = {}
         self._numbers: dict[tuple[AgencyCode, str, str], bool] = {}
 
@@ -86,9 +88,8 @@ class Reader:
 
     def latest(self, kind: Kind) -> Entry | None:
         """Return the newest entry of a kind."""
-        return self._entry(
-            select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc())
-        )
+        query = select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc())
+        return self._entry(query)
 
     def _entry(self, query: Select[Any]) -> Entry | None:
         text = self._current().scalar(query.limit(1))
@@ -102,8 +103,7 @@ class Reader:
     def entries(self, *, after: int = 0, kind: Kind | None = None, limit: int = 1000) -> list[Entry]:
         """Return up to `limit` entries numbered above `after`, in order."""
         query = select(entries.c.body).where(entries.c.seq > after).order_by(entries.c.seq).limit(limit)
-        if kind:
-            query = query.where(entries.c.kind == kind)
+        query = query.where(entries.c.kind == kind) if kind else query
         return [Entry(json.loads(text)) for text in self._current().scalars(query)]
 
     def entries_of(self, letter: int) -> list[Entry]:
@@ -137,14 +137,14 @@ class Reader:
 
     def state_of(self, letter: int) -> LetterState:
         """Return a letter's state: the fold over its entries."""
-        return fold(self.entries_of(letter))
+        return fold(map(self.recipient_sets.expanded, self.entries_of(letter)))
 
     def states_of(self, some: Sequence[int]) -> dict[int, LetterState]:
         """Return the states of several letters, by ledger number."""
         query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
         rows = self._current().execute(query.order_by(entries.c.letter, entries.c.seq))
         return {
-            letter: fold(Entry(json.loads(row.body)) for row in group)
+            letter: fold(self.recipient_sets.expanded(Entry(json.loads(row.body))) for row in group)
             for letter, group in groupby(rows, key=lambda row: row.letter)
         }
 

@@ -43,7 +43,9 @@ def rebuild(writer: Writer) -> None:
     waiting = [
         {"letter": accepted.seq, "deadline": deadline, "at": at}
         for accepted in writer.every(Kind.ACCEPTED)
-        for deadline, at in deadlines_of(accepted.body, extensions.get(accepted.seq, ()))
+        for deadline, at in deadlines_of(
+            writer.recipient_sets.expanded(accepted).body, extensions.get(accepted.seq, ())
+        )
         if (accepted.seq, deadline, at) not in passed
     ]
     for table, rows in ((pending, left), (due, waiting)):

@@ -15,7 +15,7 @@ from bus.ledger.unaccepted import index_row
 from bus.ledger.work import AT_ONCE, batched
 
 _BATCH = 1_000
-_KEPT = ("acceptance", "refusal")
+_KEPT = ("acceptance", "refusal", "recipients")
 """Fields of an entry that hold the SHA-256 of a document beside the one that has a column of its own."""
 _WITH_DOCUMENT = frozenset(
     {
@@ -95,7 +95,7 @@ def _check(row: Row[Any], report: Report, batch: _Batch) -> None:
 
 def _expect(body: Mapping[str, Any], batch: _Batch) -> None:
     seq = body["seq"]
-    batch.documents.update((body[name], seq) for name in _KEPT if name in body)
+    batch.documents.update((body[name], seq) for name in _KEPT if isinstance(body.get(name), str))
     if body["kind"] in _ANSWERED and body.get("agency") and "answer" in body:
         batch.answers[seq] = (body["agency"], body["answer"])
     if body["kind"] == Kind.CONSIGNED:

@@ -10,12 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from bus.calendar import Calendar
+from bus.identifiers import RawDigest
 from bus.ledger.calendars import Calendars
 from bus.ledger.copies import COPY
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.extending import extended_by
 from bus.ledger.findings import Progress, Report
 from bus.ledger.portions import portion
+from bus.ledger.recipient_sets import Lost, RecipientSets
 from bus.ledger.state import LetterState, accepted, advance
 from bus.ledger.tables import consignments, entries, letters, recipients
 from bus.ledger.transitions import violation_of
@@ -40,13 +42,13 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
     about = entries.c.letter
     touched = select(about).where(about.is_not(None), entries.c.seq > report.since).distinct()
     total = connection.scalar(select(func.count()).select_from(touched.subquery())) or 0
-    calendars = Calendars(connection)
+    calendars, sets = Calendars(connection), RecipientSets(connection)
     done, last = 0, 0
     while True:
         some = portion(connection, touched.where(about > last).order_by(about), _AT_ONCE)
         if not some:
             break
-        _check_some_letters(connection, some, calendars, report)
+        _check_some_letters(connection, some, calendars, sets, report)
         done, last = done + len(some), some[-1]
         progress("letters", done, total)
     indexed = connection.scalar(select(func.count()).select_from(letters)) or 0
@@ -57,7 +59,7 @@ def check_letters(connection: Connection, report: Report, progress: Progress) ->
 
 
 def _check_some_letters(
-    connection: Connection, some: list[int], calendars: Calendars, report: Report
+    connection: Connection, some: list[int], calendars: Calendars, sets: RecipientSets, report: Report
 ) -> None:
     query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
     rows = connection.execute(query.order_by(entries.c.letter, entries.c.seq)).all()
@@ -70,8 +72,12 @@ def _check_some_letters(
         try:
             found = [Entry(json.loads(row.body)) for row in group]
             _check_chain(letter, found, report)
-            _check_index(found[0], index.get(letter), frozen.get(letter, []), given.get(letter, []), report)
-            _check_steps(found, calendars, report)
+            first = sets.expanded(found[0])
+            _check_index(first, index.get(letter), frozen.get(letter, []), report)
+            _check_consignments(first, found[0].body["recipients"], given.get(letter, []), report)
+            _check_steps([first, *found[1:]], calendars, report)
+        except Lost as error:
+            report.note("letter.recipients", f"letter {letter}", str(error))
         except Exception as error:
             report.unreadable(f"letter {letter}", error)
 
@@ -87,9 +93,7 @@ def _check_chain(letter: int, found: list[Entry], report: Report) -> None:
         report.note("letter.chain", f"letter {letter}", "it does not begin with its acceptance")
 
 
-def _check_index(
-    entry: Entry, row: Row[Any] | None, frozen: list[Row[Any]], given: list[Row[Any]], report: Report
-) -> None:
+def _check_index(entry: Entry, row: Row[Any] | None, frozen: list[Row[Any]], report: Report) -> None:
     where, body = f"letter {entry.seq}", entry.body
     if row is None:
         report.note("letter.index", where, "it is not listed among the letters")
@@ -102,12 +106,20 @@ def _check_index(
         (code, one["role"], one.get("addressed", code)) for code, one in body["recipients"].items()
     }:
         report.note("letter.recipients", where, "the listed recipients are not those of its entry")
+
+
+def _check_consignments(
+    entry: Entry, recipient_set: RawDigest, given: list[Row[Any]], report: Report
+) -> None:
+    where, body = f"letter {entry.seq}", entry.body
     copies = {(one.agency, bytes(one.document).hex()) for one in given if one.type == COPY}
     if copies - {(body["agency"], body["document"])}:
         report.note("letter.copies", where, "a copy of it was given to somebody else than its sender")
     sent = {(one.agency, one.number, bytes(one.document).hex()) for one in given if one.type != COPY}
     wanted = {(code, one["consignment"], body["document"]) for code, one in body["recipients"].items()}
     wanted.add((body["agency"], body["answer"], body["acceptance"]))
+    if "listed" in body:
+        wanted.add((body["agency"], body["listed"], recipient_set))
     if sent != wanted:
         report.note("letter.consignments", where, "what was consigned is not what its entry says")
 

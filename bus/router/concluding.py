@@ -62,7 +62,9 @@ def _accepted(one: LetterChecked, rules: Rules) -> LetterAccepted:
     registers = letter.acknowledgement == "registration"
     registration_due = rules.calendar.registration_due(letter.speed, at, None) if registers else None
     terms = Terms(
-        recipients=tuple(recipient.agency for recipient in one.recipients),
+        recipients_digest=one.recipients.digest,
+        recipient_count=len(one.recipients.recipients),
+        recipients=one.recipients.named,
         directory_version=one.directory.version,
         calendar_version=rules.calendar.version,
         receipt_due_by=receipt_due,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from bus.broker import topology
 from bus.broker.messages import Outgoing
+from bus.documents import recipients
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
@@ -16,7 +17,11 @@ from bus.ledger.work import strike_off
 from bus.retry import CONSIGN
 
 OUTSTANDING = 32
-_CONTENT_TYPES = {"entry": "application/json", "directory": "application/jose"}
+_CONTENT_TYPES = {
+    "entry": "application/json",
+    "directory": "application/jose",
+    recipients.TYPE: "application/json",
+}
 LANES = 256
 """Channels for closed circuits, and as many for open ones; a broker allows 2047 on a connection."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
+from bus.documents.recipients import RecipientSet
 from bus.documents.reports import Report
 from bus.documents.signing import Signed, Verified
 from bus.errors import RefusalCode, Refused
@@ -44,20 +45,6 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient:
-    """One member of a letter's frozen recipient set."""
-
-    agency: AgencyCode
-    """Whose inbox takes the letter."""
-    addressed: AgencyCode
-    """The code that the letter names: the agency itself, or a sub-unit without an inbox of its own."""
-    role: str
-    on_hold: bool
-    registration_due: str | None = None
-    """Only where the agency's own closures make it later than the letter's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LetterAccepted:
     """A letter that passed gates 1 to 7, with the acceptance that its sender will get."""
 
@@ -65,7 +52,7 @@ class LetterAccepted:
     agency: AgencyCode
     letter: Verified[Letter]
     directory: Directory
-    recipients: tuple[Recipient, ...]
+    recipients: RecipientSet
     calendar_version: int
     receipt_due: str
     registration_due: str | None
@@ -124,7 +111,7 @@ class LetterChecked:
     agency: AgencyCode
     letter: Verified[Letter]
     directory: Directory
-    recipients: tuple[Recipient, ...]
+    recipients: RecipientSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,13 @@ from bus.depot.presence import Presence
 from bus.directory import Directory
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
+from bus.documents.recipients import NoRecipientSet, Recipient, RecipientSet
 from bus.documents.signing import Verified
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.router import transitions
-from bus.router.delivery import Recipient
 from bus.thai import LAST_GREGORIAN_YEAR
 
 MOST_EXPLICIT = 500
@@ -44,12 +44,12 @@ def check_letter(
     calendar: Calendar,
     codes: Codes,
     at: datetime,
-) -> tuple[Recipient, ...]:
-    """Return the frozen recipient set of an agency's letter. Raises Refused; its files are not looked for yet."""
+) -> RecipientSet:
+    """Return the recipient set of an agency's letter. Raises Refused; its files are not looked for yet."""
     letter = verified.document
     letter_rules(letter, codes, at)
-    recipients = resolve(letter, agency, directory, calendar, at)
-    read_by_all(verified.version, (one.agency for one in recipients), directory)
+    recipients = frozen(resolve(letter, agency, directory, calendar, at))
+    read_by_all(verified.version, recipients.codes, directory)
     return recipients
 
 
@@ -119,7 +119,7 @@ def notice_rules(notice: Notice, codes: Codes, now: datetime) -> None:
 def resolve(
     letter: Letter, sender: AgencyCode, directory: Directory, calendar: Calendar, at: datetime
 ) -> tuple[Recipient, ...]:
-    """Return the frozen recipient set: every addressee's inbox once, `to` before `copy`, in code order.
+    """Return whom a letter goes to: every addressee's inbox once, `to` before `copy`, in code order.
 
     Groups and topics are resolved against this directory version; a sub-unit without an inbox goes to its parent.
     Raises Refused that names all unknown addressees at once.
@@ -156,6 +156,14 @@ def resolve(
         )
         for agency, (code, role) in sorted(addressed.items())
     )
+
+
+def frozen(recipients: tuple[Recipient, ...]) -> RecipientSet:
+    """Return the set of these recipients. Raises Refused when they are too many for one letter, or for one message."""
+    try:
+        return RecipientSet.of(recipients)
+    except NoRecipientSet as error:
+        raise Refused(RefusalCode.RECIPIENT_TOO_MANY, str(error), where="ReceiverParty") from error
 
 
 def read_by_all(version: str, listeners: Iterable[AgencyCode], directory: Directory) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bus.verifier.directory import Directory
 from bus.verifier.documents import Body, time_of
 from bus.verifier.findings import Broken
+from bus.verifier.recipients import MOST_NAMED
 from bus.verifier.signature_form import XML_BLANKS
 from bus.verifier.transitions import OF_ITSELF
 from bus.verifier.xmlsig import Signed
@@ -90,7 +91,10 @@ def acceptance_agrees(stated: Signed, accepted: Body) -> None:
     _about_the_letter(stated, accepted)
     _same("Author", stated.text("Author"), "bus")
     _same("EventCode", stated.text("EventCode"), "accepted")
-    if sorted(stated.texts("Terms/RecipientID")) != sorted(accepted["recipients"]):
+    codes, named = list(accepted["recipients"]), stated.texts("Terms/RecipientID")
+    _same("Terms/RecipientsDigest", stated.text("Terms/RecipientsDigest"), accepted["recipientsDigest"])
+    _same("Terms/RecipientCount", stated.text("Terms/RecipientCount"), str(len(codes)))
+    if named != (codes if len(codes) <= MOST_NAMED else []):
         raise Broken("its recipients are not those of the entry")
     _same("Terms/DirectoryVersion", stated.text("Terms/DirectoryVersion"), str(accepted["directory"]))
     _same_time("Terms/ReceiptDueBy", stated.text("Terms/ReceiptDueBy"), accepted.get("receiptDue"))

@@ -3,13 +3,14 @@
 1. The container is sound, the bus's signature over it covers every member and no other, and none is a stranger.
 2. The checkpoint, the signed head of the ledger, is signed by the log's key that the auditor brought along.
 3. Every entry is in the tree of that checkpoint: its inclusion proof leads from its own octets to the signed root.
-4. The entries about the letter are a chain without a gap, from its acceptance on, each such as may follow.
+4. The entries about the letter are a chain without a gap, from its acceptance on, each such as may follow; the set of
+   its recipients is the one that its acceptance names.
 5. Every version of the directory is the one that its entry names, and each newer than the one before.
 6. The letter is the one that was accepted, was signed with a certificate that spoke for its sender at that time, and
    is addressed to the recipients that the entry names.
 7. So is every notice about it, with its author; and what the bus said itself, with the bus's certificate. Each says
    what its entry says.
-8. The recipients and terms that the bus named in its signed acceptance are those of the entry.
+8. The recipient set and the terms that the bus named in its signed acceptance are those of the entry.
 9. The letter's files, where the pack has them, are those that the letter names, with the extensions of their names.
 10. Who of the witnesses has cosigned the checkpoint; a witness whose key the auditor brought along must have.
 
@@ -30,10 +31,21 @@ from bus.verifier.documents import Body, Documents
 from bus.verifier.findings import BadPack, Broken, Findings, Result, Unknown
 from bus.verifier.notes import Note, Unsigned, VerifierKey, require_signed
 from bus.verifier.proving import SIGNED_BY_AGENCY, SIGNED_BY_BUS, Proven
+from bus.verifier.recipients import RECIPIENTS, expanded
 from bus.verifier.signature_form import XML_BLANKS
 from bus.verifier.transitions import outcomes_of, require_permitted
 from bus.verifier.xmlsig import Signed
 
+_NEEDED = (
+    "agency",
+    "letterId",
+    "digest",
+    "document",
+    "certificate",
+    "directory",
+    "recipients",
+    "consignments",
+)
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}")
 
 
@@ -71,6 +83,7 @@ class _Judge:
     def run(self) -> None:
         """Make every check that what went before allows."""
         accepted = self._accepted()
+        accepted = self._recipients(accepted) if accepted else None
         if accepted is None:
             return
         self._chain(accepted)
@@ -95,8 +108,7 @@ class _Judge:
         with self._check("letter.acceptance", "entries"):
             if len(found) != 1:
                 raise Broken(f"{len(found)} proven acceptances instead of one")
-            needed = ("agency", "letterId", "digest", "document", "certificate", "recipients", "directory")
-            if missing := [name for name in needed if name not in found[0]]:
+            if missing := [name for name in _NEEDED if name not in found[0]]:
                 raise Broken(f"the acceptance lacks {', '.join(missing)}")
             strangers = [
                 seq
@@ -106,6 +118,14 @@ class _Judge:
             if strangers:
                 raise Broken(f"entries about something else: {strangers}")
             return found[0]
+        return None
+
+    def _recipients(self, accepted: Body) -> Body | None:
+        """The acceptance with its recipients in the place of their digest, as every later check reads it."""
+        with self._check("letter.recipients", RECIPIENTS):
+            found = expanded(accepted, self._pack.read(RECIPIENTS))
+            self._entries[accepted["seq"]] = found
+            return found
         return None
 
     def _chain(self, accepted: Body) -> None:

@@ -16,7 +16,14 @@ from bus.verifier.findings import BadPack
 from bus.verifier.layout import DEFLATED, STORED, Member, members_of
 
 MIMETYPE = "application/vnd.etsi.asic-e+zip"
-_LARGEST = {"entries": 4, "notices": 8, "letter.xml": 8, "acceptance.xml": 8, "checkpoint": 2}
+_LARGEST = {
+    "entries": 4,
+    "notices": 8,
+    "letter.xml": 8,
+    "acceptance.xml": 8,
+    "checkpoint": 2,
+    "recipients.json": 4,
+}
 """MiB of a member that is read whole; files of the letter are only hashed, and may be larger."""
 _LARGEST_ELSE = 32
 _MOST_READ = 512

@@ -24,10 +24,11 @@ from bus.verifier.notes import (
     read_note,
     require_signed,
 )
+from bus.verifier.recipients import RECIPIENTS
 from bus.verifier.xmlsig import sealed_members
 
 _SIGNATURES = "META-INF/signatures.xml"
-_ALWAYS = frozenset({_SIGNATURES, "letter.xml", "acceptance.xml", "checkpoint", "proofs.json"})
+_ALWAYS = frozenset({_SIGNATURES, "letter.xml", "acceptance.xml", RECIPIENTS, "checkpoint", "proofs.json"})
 _UNREAD = frozenset({"index.html", "checkpoint.tsr"})
 """The page for people, and the time stamp, for which an auditor has openssl."""
 SIGNED_BY_AGENCY, SIGNED_BY_BUS = "notice", "overdue"

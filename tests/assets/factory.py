@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -24,6 +25,7 @@ from bus.documents.letter import (
     Signer,
 )
 from bus.documents.notice import BUS, Event, Notice, Officer, OtherMeans, ReasonText, Registration, Terms
+from bus.documents.recipients import Recipient, RecipientSet
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
 from bus.identifiers import AgencyCode, RawDigest
@@ -270,13 +272,21 @@ def registration(number: str = "๑๒๓/๒๕๖๙") -> Registration:
 
 
 def terms(recipients: tuple[AgencyCode, ...] = (OCS, SOC)) -> Terms:
+    frozen = recipient_set(recipients)
     return Terms(
-        recipients=recipients,
+        recipients_digest=frozen.digest,
+        recipient_count=len(frozen.recipients),
+        recipients=frozen.named,
         directory_version=3,
         calendar_version=1,
         receipt_due_by=NOW + DAY,
         registration_due_by=NOW + 2 * DAY,
     )
+
+
+def recipient_set(codes: Iterable[AgencyCode]) -> RecipientSet:
+    """The set of these agencies, each addressed by its own code."""
+    return RecipientSet.of(Recipient(agency=code, addressed=code, role="to") for code in codes)
 
 
 def notices() -> dict[str, Notice]:

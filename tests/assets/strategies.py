@@ -175,7 +175,9 @@ registrations = st.builds(
 )
 terms = st.builds(
     Terms,
-    recipients=st.lists(agencies, min_size=1, max_size=5).map(tuple),
+    recipients_digest=digests,
+    recipient_count=st.integers(1, 20_000),
+    recipients=st.lists(agencies, max_size=5).map(tuple),
     directory_version=st.integers(0, 2**31 - 1),
     calendar_version=st.integers(0, 2**31 - 1),
     receipt_due_by=maybe(moments),

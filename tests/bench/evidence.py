@@ -173,7 +173,8 @@ def _letter(writer: Writer, number: int, raw: bytes) -> tuple[int, int]:
     answer = writer.numbers([OPM])[OPM]
     at = timestamp(writer.at)
     body: dict[str, Any] = {
-        "recipients": {OCS: {"role": "to", "consignment": numbers[OCS]}},
+        "recipients": writer.keep(factory.recipient_set([OCS]).octets),
+        "consignments": [numbers[OCS]],
         "receiptDue": at,
         "registrationDue": at,
     }

@@ -22,6 +22,7 @@ from bus.directory import Agency, Directory, Group, PinnedCertificate
 from bus.documents import xml
 from bus.documents.notes import log_key, make_key
 from bus.documents.notice import Notice
+from bus.documents.recipients import Recipient, RecipientSet
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest, as_letter_id
 from bus.ledger.checkpoint import Signer
 from bus.ledger.database import reading
@@ -91,17 +92,17 @@ def in_ledger(
     """
     raw, letter_id = f"<Letter>{uuid4()}</Letter>".encode(), as_letter_id(uuid4())
     numbers = writer.numbers(to)
-    frozen = {
-        code: {
-            "role": "to",
-            "consignment": numbers[code],
-            **({"on_hold": True} if code in on_hold else {}),
-            **({"registrationDue": later[code]} if later and code in later else {}),
-        }
+    frozen = RecipientSet.of(
+        Recipient(
+            agency=code,
+            addressed=code,
+            role="to",
+            on_hold=code in on_hold,
+            registration_due=later.get(code) if later else None,
+        )
         for code in to
-    }
+    )
     body: dict[str, Any] = {
-        "recipients": frozen,
         "receiptDue": timestamp(received + dt.timedelta(hours=4)),
         "registrationDue": due or timestamp(received + factory.DAY),
     }
@@ -118,6 +119,8 @@ def in_ledger(
         receivedAt=timestamp(received),
         acceptance=writer.keep(b"<Notice/>"),
         answer=answer,
+        recipients=writer.keep(frozen.octets, frozen.digest),
+        consignments=[numbers[code] for code in frozen.codes],
         **body,
     )
     writer.letter_accepted(
@@ -138,7 +141,7 @@ def in_ledger(
         ),
         frozen=[{"agency": code, "addressed": code, "role": "to"} for code in to],
         files={SOME_BYTES: 50_123},
-        deadlines=deadlines_of(body),
+        deadlines=deadlines_of({**body, "recipients": {one.agency: one.terms for one in frozen.recipients}}),
     )
     writer.submission(
         entry=seq,

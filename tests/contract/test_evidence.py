@@ -22,7 +22,8 @@ from bus.directory import PinnedCertificate
 from bus.documents.container import seal_members
 from bus.documents.letter import Receiver
 from bus.documents.notes import make_key, witness_key
-from bus.documents.notice import Event, Notice, Registration
+from bus.documents.notice import Event, Notice, Registration, Terms
+from bus.documents.recipients import RecipientSet
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.xml import open_envelope, read
@@ -266,9 +267,20 @@ def proof_of_another(members: Members) -> None:
     members["proofs.json"] = json.dumps(proofs).encode()
 
 
-def recipient_left_out(members: Members) -> None:
+def frozen(change: Callable[[dict[str, Any]], object]) -> Callable[[Members], None]:
+    """Change the recipient set, in its canonical form."""
+
+    def act(members: Members) -> None:
+        recipients = json.loads(members["recipients.json"])
+        change(recipients)
+        members["recipients.json"] = json.dumps(recipients, sort_keys=True, separators=(",", ":")).encode()
+
+    return act
+
+
+def number_left_out(members: Members) -> None:
     body = json.loads(members["entries/3.json"])
-    del body["recipients"][DGA]
+    body["consignments"].pop()
     members["entries/3.json"] = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -293,7 +305,21 @@ CRIMES: dict[str, tuple[Callable[[Members], None], str]] = {
     "an entry altered": (altered("entries/8.json", b"registered", b"refused"), "entry.inclusion"),
     "an entry under another number": (entry_under_another_number, "entry.inclusion"),
     "a proof of another entry": (proof_of_another, "entry.inclusion"),
-    "a recipient left out of the set": (recipient_left_out, "entry.inclusion"),
+    "a consignment number left out": (number_left_out, "entry.inclusion"),
+    "a recipient left out of the set": (frozen(lambda found: found.pop(DGA)), "letter.recipients"),
+    "a recipient put into the set": (
+        frozen(lambda found: found.update({"0100000000": {"role": "to"}})),
+        "letter.recipients",
+    ),
+    "the role of a recipient changed": (
+        frozen(lambda found: found[DGA].update(role="copy")),
+        "letter.recipients",
+    ),
+    "the recipient set of another form": (
+        altered("recipients.json", b',"', b', "'),
+        "letter.recipients",
+    ),
+    "the recipient set taken out": (without("recipients.json"), "letter.recipients"),
     "the acceptance exchanged": (
         altered("acceptance.xml", DGA.encode(), b"1100700000"),
         "acceptance.recipients",
@@ -487,9 +513,10 @@ def test_a_pack_of_an_extended_letter_carries_the_entry_and_says_the_later_time(
     assert page.count(f'<time datetime="{until}">') == 3
 
 
-def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_signed_them(
-    lived: Lived, tmp_path: Path
+def accept_otherwise(
+    lived: Lived, stated: Callable[[Terms], Terms], more: RecipientSet | None = None
 ) -> None:
+    """Enter a letter to OCS with other terms in its acceptance, signed by the bus, and perhaps with another set."""
     letter = factory.letter(sender=factory.sender(OPM), receivers=(Receiver(agency=OCS),), number="นร 0105/9")
     signed = sign(letter, factory.seal(OPM))
     assert lived.router.take(rig.delivery(signed.raw)).outcome == "accepted"
@@ -498,22 +525,46 @@ def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_sign
         accepted = dict(reader.entries_of(row.letter)[0].body)
         raw = reader.document(RawDigest(accepted["acceptance"]))
     assert raw is not None
-    stated = read(open_envelope(raw).root)
-    assert isinstance(stated, Notice)
-    assert stated.terms
-    terms = replace(stated.terms, recipients=(*stated.terms.recipients, DGA))
-    forged = sign(replace(stated, terms=terms), factory.seal("bus"))
-    accepted["recipients"] = accepted["recipients"] | {DGA: {"role": "to", "consignment": 1}}
+    notice = read(open_envelope(raw).root)
+    assert isinstance(notice, Notice)
+    assert notice.terms
+    forged = sign(replace(notice, terms=stated(notice.terms)), factory.seal("bus"))
     for name in ("v", "seq", "at", "kind", "letter", "acceptance", "document"):
         accepted.pop(name, None)
     with lived.ledger.append() as writer:
+        if more is not None:
+            accepted |= {"recipients": writer.keep(more.octets), "consignments": [1] * len(more.codes)}
         acceptance = writer.keep(forged.raw)
         again = writer.entry(Kind.ACCEPTED, document=signed.raw, acceptance=acceptance, **accepted)
         again_row = replace(row, letter=again, letter_id=as_letter_id(uuid4()))
         writer.letter_accepted(again_row, frozen=[], files={}, deadlines=[])
     lived.signer.sign()
     lived.letter = again
+
+
+def test_recipients_that_the_letter_does_not_name_are_found_even_if_the_bus_signed_them(
+    lived: Lived, tmp_path: Path
+) -> None:
+    more = factory.recipient_set((OCS, DGA))
+    named: dict[str, Any] = {"recipients_digest": more.digest, "recipient_count": 2, "recipients": more.named}
+    accept_otherwise(lived, lambda terms: replace(terms, **named), more)
     assert failed(judge(packed(lived, tmp_path / "more.asice"), key_of(lived))) == {"letter.signature"}
+
+
+ACCEPTANCES: dict[str, dict[str, Any]] = {
+    "another set": {"recipients_digest": factory.recipient_set((OCS, DGA)).digest},
+    "another number of recipients": {"recipient_count": 2},
+    "another recipient": {"recipients": (DGA,)},
+    "no recipient": {"recipients": ()},
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTANCES)
+def test_an_acceptance_that_names_another_set_than_its_entry_is_found_even_if_the_bus_signed_it(
+    lived: Lived, tmp_path: Path, name: str
+) -> None:
+    accept_otherwise(lived, lambda terms: replace(terms, **ACCEPTANCES[name]))
+    assert failed(judge(packed(lived, tmp_path / "other.asice"), key_of(lived))) == {"acceptance.recipients"}
 
 
 def test_a_witness_that_the_auditor_trusts_must_have_cosigned(
@@ -715,6 +766,11 @@ def entry_that_never_was(members: Members, folder: Path) -> None:
     members["entries/8.json"] = members["entries/8.json"].replace(b"registered", b"refused")
 
 
+def another_recipient_set(members: Members, folder: Path) -> None:
+    """One recipient's role is another than the bus entered and signed."""
+    members["recipients.json"] = members["recipients.json"].replace(b'"to"', b'"copy"', 1)
+
+
 def another_ledger(members: Members, folder: Path) -> None:
     members["checkpoint"] = members["checkpoint"].replace(b"\n", b".forged\n", 1)
 
@@ -725,6 +781,7 @@ def another_ledger(members: Members, folder: Path) -> None:
         (forged_letter, "python3 ../certificates.py"),
         (altered_receipt, "xmlsec1 --verify"),
         (receipt_for_another_letter, "python3 receipts.py"),
+        (another_recipient_set, "python3 recipients.py"),
         (entry_that_never_was, "python3 root.py"),
         (another_ledger, "pkeyutl -verify"),
     ],

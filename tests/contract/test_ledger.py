@@ -312,7 +312,7 @@ def test_a_letter_is_in_the_ledger_with_everything_that_belongs_to_it(ledger: Le
     with ledger.append() as writer:
         rig.in_ledger(writer, to=(OCS, SOC))
     assert rig.counts(ledger) == {
-        "documents": 2,
+        "documents": 3,  # the letter, its recipient set, the answer
         "entries": 1,
         "letters": 1,
         "recipients": 2,

@@ -24,11 +24,13 @@ from adapters.mailbox import Mailbox, Message, OutboxEntry, OutboxState, tables
 from adapters.mailbox.acts import Act, Verb, perform
 from adapters.mailbox.lookup import LetterKey
 from adapters.mailbox.mistakes import Mistaken
+from adapters.mailbox.properties import RECONCILE_ASKED_AT
 from bus.broker.messages import Outgoing as Submission
-from bus.directory import PinnedCertificate
+from bus.directory import Directory, Group, PinnedCertificate
 from bus.directory.model import READS_BY_DEFAULT
-from bus.documents.letter import Letter
+from bus.documents.letter import Letter, Receiver
 from bus.documents.notice import BUS, Event
+from bus.documents.recipients import MOST_NAMED
 from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.versions import VERSIONS
@@ -38,6 +40,7 @@ from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
+from bus.router.activation import directory_in_force
 from bus.thai import now
 from compose.keys import new_seal
 from tests.assets import factory
@@ -287,6 +290,76 @@ async def test_a_restored_adapter_makes_its_receipt_anew_and_it_is_a_duplicate(
 def consignment(bus: Bus, code: AgencyCode, number: int) -> Any:
     with bus.router.ledger.read() as reader:
         return reader.consignment(code, number)
+
+
+# ---- the list of many recipients ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", ["recipients", "verdict"])
+async def test_a_list_or_an_acceptance_that_was_lost_is_asked_for_without_anybodys_doing(
+    bus: Bus, opm: Office, lost: str
+) -> None:
+    bus.router.activate(to_many(bus))
+    put = opm.broker.deliveries.put
+    dropped: list[str] = []
+
+    def put_but_once(message: Message) -> None:
+        if message.type == lost and not dropped:
+            dropped.append(lost)
+        else:
+            put(message)
+
+    opm.broker.deliveries.put = put_but_once  # type: ignore[method-assign]
+    async with opm.running():
+        bus.give_out()
+        await until(opm.mailbox.directory)
+        row = opm.put(letter(receivers=(Receiver(group="many"),)))
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
+    assert dropped == [lost]
+    states = opm.mailbox.states_of_sent(opm.mailbox.outbox.get(row.id))
+    assert [each.agency for each in states] == list(MANY)
+    assert opm.mailbox.arrivals.gaps() == []
+    assert len(entries(bus, Kind.ACCEPTED)) == 1
+
+
+async def test_a_mailbox_brought_back_from_before_a_circular_gets_its_list_and_its_acceptance_again(
+    bus: Bus, opm: Office
+) -> None:
+    bus.router.activate(to_many(bus))
+    async with opm.running():
+        bus.give_out()
+        await until(opm.mailbox.directory)
+    backup = opm.copied()
+    row = opm.put(letter(receivers=(Receiver(group="many"),)))
+    async with opm.running():
+        await until(lambda: state(opm, row) == OutboxState.ACCEPTED)
+    opm.brought_back(backup)
+    opm.mailbox.properties.set(RECONCILE_ASKED_AT, now().isoformat())
+    async with opm.running():
+        await until(
+            lambda: (found := opm.mailbox.outbox.letters()) and found[0].state == OutboxState.ACCEPTED
+        )
+    assert opm.mailbox.outbox.letters()[0].recipients == MANY
+    assert opm.mailbox.arrivals.quarantined() == []
+
+
+MANY = tuple(AgencyCode(f"20{n:03}00000") for n in range(MOST_NAMED + 20))
+
+
+def to_many(bus: Bus) -> Directory:
+    """The directory in force with as many agencies more as no acceptance names, and a group of all these."""
+    with bus.router.ledger.read() as reader:
+        _, before = directory_in_force(reader)
+    reads = before.agencies[OPM].reads
+    pin = factory.pin(factory.seal(OPM))
+    more = {code: rig.agency(code, pin, reads=reads) for code in MANY}
+    group = Group(id="many", name_th="ส่วนราชการ", name_en="Many", members=(OPM, *MANY))
+    return Directory(
+        version=before.version + 1,
+        agencies={**before.agencies, **more},
+        groups={**before.groups, group.id: group},
+        bus_certificates=before.bus_certificates,
+    )
 
 
 # ---- from before an acceptance -------------------------------------------------------------------------------------

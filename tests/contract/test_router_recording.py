@@ -377,7 +377,9 @@ def test_a_directory_that_changes_between_gates_and_lock_makes_the_submission_st
     assert router.take(one).outcome == "accepted"
     (accepted,) = rig.entries_of_kind(ledger, Kind.ACCEPTED)
     assert accepted["directory"] == 2
-    assert accepted["recipients"][OCS]["onHold"] is True
+    with ledger.read() as reader:
+        recipients = reader.recipient_sets.named(accepted["recipients"]).recipients
+    assert {one.agency: one.on_hold for one in recipients} == {OCS: True}
 
 
 def test_of_two_routers_with_the_same_submission_the_slower_repeats_the_answer_of_the_faster(

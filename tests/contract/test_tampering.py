@@ -28,6 +28,8 @@ from bus.ledger.verifying import verify
 from bus.router.activation import activate_calendar
 from bus.verifier.merkle import Unproven, require_consistency
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note
+from tests.assets import factory
+from tests.assets.digests import raw_digest
 from tests.assets.factory import DGA, NOW, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
@@ -82,6 +84,8 @@ class Crime:
     where: str
 
 
+FROZEN = factory.recipient_set((OCS, SOC, DGA))
+THE_SET = f"sha256 = x'{FROZEN.digest}'"
 CRIMES = {
     "a field of an entry changed": Crime(
         ("UPDATE entries SET body = REPLACE(body, 'registration', 'receipt') WHERE kind = 'accepted'",),
@@ -111,6 +115,15 @@ CRIMES = {
         ("DELETE FROM documents WHERE sha256 = (SELECT document FROM entries WHERE seq = 3)",),
         "document.missing",
         "entry 3",
+    ),
+    "the recipient set's bytes replaced": Crime(
+        (f"UPDATE documents SET bytes = x'00' WHERE {THE_SET}",), "letter.recipients", "letter 3"
+    ),
+    "the recipient set's bytes altered": Crime(
+        (f"UPDATE documents SET bytes = x'00' WHERE {THE_SET}",), "document.bytes", "document"
+    ),
+    "the recipient set removed": Crime(
+        (f"DELETE FROM documents WHERE {THE_SET}",), "document.missing", "entry 3"
     ),
     "a recipient removed": Crime(
         (f"DELETE FROM recipients WHERE agency = '{OCS}'",), "letter.recipients", "letter 3"
@@ -188,14 +201,16 @@ CRIMES = {
 @pytest.mark.parametrize("name", CRIMES)
 def test_each_crime_is_found_and_named(lived: Lived, name: str) -> None:
     crime = CRIMES[name]
-    statements = crime.statements
-    if lived.ledger.engine.dialect.name == "postgresql":
-        statements = tuple(re.sub(r"x'([0-9a-f]{2})'", r"'\\x\1'", each) for each in statements)
-    unguarded(lived.ledger, *statements)
+    unguarded(lived.ledger, *(in_its_dialect(lived, each) for each in crime.statements))
     report = verified(lived)
     assert not report.passed
     where = [finding.where for finding in report.findings if finding.code == crime.code]
     assert any(each.startswith(crime.where) for each in where), report.findings
+
+
+def in_its_dialect(lived: Lived, statement: str) -> str:
+    postgresql = lived.ledger.engine.dialect.name == "postgresql"
+    return re.sub(r"x'((?:[0-9a-f]{2})+)'", r"'\\x\1'", statement) if postgresql else statement
 
 
 def rewrite(lived: Lived, seq: int, change: Callable[[dict[str, object]], None]) -> None:
@@ -205,9 +220,7 @@ def rewrite(lived: Lived, seq: int, change: Callable[[dict[str, object]], None])
     change(body)
     row = columns(canonical(body))
     quoted = row["body"].replace("'", "''")
-    leaf = f"x'{row['leaf'].hex()}'"
-    if lived.ledger.engine.dialect.name == "postgresql":
-        leaf = f"'\\x{row['leaf'].hex()}'"
+    leaf = in_its_dialect(lived, f"x'{row['leaf'].hex()}'")
     unguarded(lived.ledger, f"UPDATE entries SET body = '{quoted}', leaf = {leaf} WHERE seq = {seq}")
 
 
@@ -217,6 +230,38 @@ def test_an_entry_rewritten_with_its_hash_is_found_by_the_heads(lived: Lived) ->
     assert "tree.root" in codes(report)
     assert "entry.hash" not in codes(report)
     assert {one.where for one in report.findings if one.code == "tree.root"} >= {"checkpoint 3"}
+
+
+OTHER_SETS = {
+    "another set": factory.recipient_set((OCS, SOC, OPM)).octets,
+    "one code removed": factory.recipient_set((OCS, SOC)).octets,
+    "one code put in": factory.recipient_set((OCS, SOC, DGA, OPM)).octets,
+    "a role changed": FROZEN.octets.replace(b'"to"', b'"copy"', 1),
+    "not in canonical form": FROZEN.octets.replace(b":", b": "),
+    "nothing at all": b"{}",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_SETS)
+def test_an_entry_that_names_another_recipient_set_is_found_by_the_lists_beside_it(
+    lived: Lived, name: str
+) -> None:
+    """The set is put in under its own digest, and the entry's row made anew: no hash of theirs is wrong."""
+    assert factory.recipient_set(reversed(FROZEN.codes)) == FROZEN
+    octets = OTHER_SETS[name]
+    digest = raw_digest(octets)
+    insert = f"INSERT INTO documents (sha256, bytes) VALUES (x'{digest}', x'{octets.hex()}')"
+    unguarded(lived.ledger, in_its_dialect(lived, insert))
+    rewrite(lived, 3, lambda body: body.update(recipients=digest))
+    found = codes(verified(lived))
+    assert found >= {"letter.recipients", "tree.root"}
+    assert not found & {"entry.hash", "document.bytes", "document.missing"}
+
+
+def test_an_acceptance_with_a_consignment_number_too_few_is_found(lived: Lived) -> None:
+    rewrite(lived, 3, lambda body: body.update(consignments=[1, 2]))
+    (finding,) = [one for one in verified(lived).findings if one.code == "letter.recipients"]
+    assert (finding.where, "3 members" in finding.detail) == ("letter 3", True)
 
 
 def test_a_delivery_that_took_a_forbidden_step_is_named(lived: Lived) -> None:

@@ -6,15 +6,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
+import tomli_w
 
 from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.management import Management
 from bus.documents.letter import Receiver
+from bus.documents.notes import make_key
 from bus.errors import Transient
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
@@ -24,6 +29,7 @@ from compose.process import Process
 from tests.bench import letters, throughput
 from tests.scale import figures
 from tests.scale.country import GROUP, codes_of, directory_text
+from tests.unit.adapter.test_folder import LETTER
 
 MANY = 1500
 CODES = [AgencyCode(code) for code in codes_of(MANY)]
@@ -81,6 +87,12 @@ def given_and_confirmed(bus: LocalBus, entry: object) -> tuple[set[str], set[str
     return set(given), {code for code, number in given.items() if (code, number) in confirmed}
 
 
+def frozen(bus: LocalBus, entry: Entry) -> set[str]:
+    """The recipient set that an acceptance names."""
+    with bus.open_ledger().read() as reader:
+        return set(reader.recipient_sets.named(entry.body["recipients"]).codes)
+
+
 async def test_the_first_version_reaches_everybody_and_is_no_message(country: LocalBus) -> None:
     process = router(country)
     await settled(lambda: not figures.pending(country))
@@ -132,7 +144,7 @@ async def test_a_circular_reaches_all_but_the_dead_one_over_a_router_that_dies_a
     first, _ = accepted(country)
     given, confirmed = given_and_confirmed(country, first.seq)
     assert given == set(CODES)  # the sender's answer is one of them
-    assert set(first.body["recipients"]) == set(CODES) - {SENDER}
+    assert frozen(country, first) == set(CODES) - {SENDER}
     assert confirmed == set(CODES) - {DEAD}
     assert throughput.peak_rss_mb(process) <= 300
     process.stop()
@@ -146,6 +158,41 @@ async def test_every_inbox_has_what_the_ledger_says(country: LocalBus) -> None:
     }
     numbers = {code: {number for _, number in found} for code, found in seen.items()}
     assert numbers == {CODES[1]: {1, 2, 3, 4}, CODES[700]: {1, 2, 3}, CODES[-2]: {1, 2, 3}}
+
+
+@pytest.mark.parametrize("step", ["router.after-commit:submissions", "router.before-publish"])
+async def test_the_sender_of_a_circular_sees_every_recipient_although_the_router_died_over_it(
+    country: LocalBus, tmp_path: Path, step: str
+) -> None:
+    """Its own adapter sends it, and is told list and acceptance by the router that comes after."""
+    if not country.witness_key(SENDER).exists():
+        make_key(country.witness_key(SENDER))
+    before = len(accepted(country))
+    dying = country.start_router("router-3", failpoints=f"{step}=kill", wait=False)
+    adapter = country.start_adapter(SENDER)
+    (tmp_path / "หนังสือ.pdf").write_bytes(b"%PDF-1.7\n" + letters.PAPER + b"%%EOF\n")
+    wanted = LETTER | {"number": f"นร 0105/ว {before}", "to": [f"group:{GROUP}"], "copy": []}
+    (tmp_path / "letter.toml").write_text(tomli_w.dumps(wanted), encoding="utf-8")
+    sent = country.run_adapter(SENDER, "send", str(tmp_path / "letter.toml"), "--json")
+    assert sent.returncode == 0, sent.stderr
+    await settled(lambda: not dying.running)
+    dying.kill()
+    assert step.partition(":")[0] in country.failpoints_reached("router-3")
+    process = router(country)
+
+    def shown() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            country.run_adapter(SENDER, "show", json.loads(sent.stdout)["id"], "--json").stdout
+        )
+        return found
+
+    await settled(lambda: shown()["state"] == "accepted")
+    *_, newest_one = accepted(country)
+    assert {one["agency"]["code"] for one in shown()["recipients"]} == frozen(country, newest_one)
+    assert frozen(country, newest_one) == set(CODES) - {SENDER}
+    assert len(accepted(country)) == before + 1
+    assert adapter.stop() == 0, adapter.last_words()
+    process.stop()
 
 
 async def held(bus: LocalBus, code: AgencyCode) -> list[tuple[str | None, object]]:

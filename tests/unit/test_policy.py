@@ -13,10 +13,10 @@ from bus.codes import load_codes
 from bus.directory import Agency, Directory, Topic
 from bus.documents.letter import Content, Extension, Letter, Receiver, Reference, SealedContent
 from bus.documents.notice import Event
+from bus.documents.recipients import Recipient
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
-from bus.router.delivery import Recipient
 from bus.router.policy import letter_rules, notice_rules, resolve
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC

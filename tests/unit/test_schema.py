@@ -7,7 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xmlschema
@@ -17,6 +19,7 @@ from bus import assets
 from bus.documents import schema
 from bus.documents.letter import Receiver
 from bus.documents.notice import Event
+from bus.documents.recipients import MOST, MOST_NAMED
 from bus.documents.versions import VERSIONS, DocumentVersion, version_of
 from bus.documents.xml import Document, build, open_envelope, to_bytes
 from bus.errors import RefusalCode, Refused
@@ -424,10 +427,21 @@ def test_more_than_500_addressees_are_refused() -> None:
     assert caught.value.code == RefusalCode.SCHEMA_ELEMENT
 
 
-def test_an_acceptance_may_name_ten_thousand_recipients() -> None:
-    terms = factory.terms(tuple(AgencyCode(f"{n:010}") for n in range(10_000)))
-    raw = to_bytes(build(factory.notice(Event.ACCEPTED, terms=terms)))
-    schema.check(open_envelope(raw))
+def acceptance_of(count: int, **changes: Any) -> bytes:
+    codes = tuple(AgencyCode(f"{n:010}") for n in range(count))
+    terms = replace(factory.terms(codes), **changes)
+    return to_bytes(build(factory.notice(Event.ACCEPTED, terms=terms)))
+
+
+def test_an_acceptance_names_as_many_recipients_as_the_program_does_and_not_one_more() -> None:
+    for count in (1, MOST_NAMED, MOST):
+        schema.check(open_envelope(acceptance_of(count)))
+    named = tuple(AgencyCode(f"{n:010}") for n in range(MOST_NAMED + 1))
+    with pytest.raises(Refused, match=RefusalCode.SCHEMA_ELEMENT):
+        schema.check(open_envelope(acceptance_of(MOST_NAMED + 1, recipients=named)))
+    for count in (0, MOST + 1):
+        with pytest.raises(Refused):
+            schema.check(open_envelope(acceptance_of(1, recipient_count=count)))
 
 
 def test_a_signature_is_let_in_last_whatever_it_holds() -> None:

@@ -75,6 +75,14 @@ def test_what_was_signed_is_what_comes_out(name: str, seal: Seal) -> None:
 def test_an_acceptance_of_twenty_thousand_recipients_goes_through_all_gates() -> None:
     terms = factory.terms(tuple(AgencyCode(f"{n:010}") for n in range(20_000)))
     notice = factory.notice(Event.ACCEPTED, author="bus", terms=terms)
+    signed = sign(notice, factory.seal())
+    assert verified(signed.raw).document == notice
+    assert len(signed.raw) < 10_000
+
+
+def test_a_notice_that_calls_twenty_thousand_recipients_silent_goes_through_all_gates() -> None:
+    silent = tuple(AgencyCode(f"{n:010}") for n in range(20_000))
+    notice = factory.notice(Event.OVERDUE_RECEIPT, author="bus", about=silent)
     assert verified(sign(notice, factory.seal()).raw).document == notice
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypedDict
 
+from bus.documents import recipients
 from bus.errors import RefusalCode
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger.rows import Consignment
@@ -17,6 +18,7 @@ from bus.thai import now
 LEASE_FOR = timedelta(seconds=30)
 EXCEEDING = "share-exceeded"
 """The flag by which an agency is told that it sends more than its share, and that all others go before it."""
+_ANSWERS = frozenset({"verdict", "entry", recipients.TYPE})
 _LEASED_AT_ONCE = 64
 """How many consignments of one letter the router that accepted it publishes by itself; the rest it leases in turn."""
 
@@ -52,7 +54,7 @@ class Consigner:
         kept: RawDigest | None = None,
     ) -> None:
         # The answer to the submitting agency does not wait for the sweep behind a circular.
-        leased = not on_hold and (len(self.consigned) < _LEASED_AT_ONCE or type in ("verdict", "entry"))
+        leased = not on_hold and (len(self.consigned) < _LEASED_AT_ONCE or type in _ANSWERS)
         full = self.writer.consign(
             agency,
             number,

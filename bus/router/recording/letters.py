@@ -1,9 +1,10 @@
-"""Gate 8 for a letter: its entry, its frozen recipients, their consignments and the sender's acceptance."""
+"""Gate 8 for a letter: its entry, its recipient set, their consignments, the sender's list and its acceptance."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from bus.documents import recipients
 from bus.identifiers import AgencyCode, as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
@@ -23,14 +24,26 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
     still_unanswered(writer, found.agency, "letter", str(letter.letter_id), found.letter.digest)
     flags = _flags(writer, found)
     # Whose letter waits is in the frozen set and the directory version: a list of thousands fits into no header.
-    flagged = [*flags, ON_HOLD] if any(one.on_hold for one in found.recipients) else flags
-    numbers = writer.numbers(one.agency for one in found.recipients)
-    # A letter to oneself (kind test) is consigned before its acceptance is answered; numbers follow that order.
+    frozen = found.recipients
+    flagged = [*flags, ON_HOLD] if any(one.on_hold for one in frozen.recipients) else flags
+    numbers = writer.numbers(frozen.codes)
+    # A letter to oneself (kind test) is consigned before its acceptance is answered; numbers follow that order. So does
+    # the list of the recipients, where they are too many for the acceptance to name them.
+    listed = None if frozen.named else consigner.number(found.agency)
     answer = consigner.number(found.agency)
-    terms = _terms(found, numbers)
-    entry = _enter(writer, found, terms, flagged, answer)
-    _index(writer, found, entry, terms, answer)
+    entry = _enter(writer, found, [numbers[code] for code in frozen.codes], flagged, answer, listed)
+    _index(writer, found, entry, answer)
     _consign_letter(consigner, found, entry, numbers, flags)
+    if listed is not None:
+        consigner.consign(
+            found.agency,
+            listed,
+            type=recipients.TYPE,
+            entry=entry,
+            body=frozen.octets,
+            kept=frozen.digest,
+            headers={"about": str(letter.letter_id)},
+        )
     consigner.consign(
         found.agency,
         answer,
@@ -64,29 +77,13 @@ def _flags(writer: Writer, found: LetterAccepted) -> list[str]:
     return flags
 
 
-def _terms(found: LetterAccepted, numbers: dict[AgencyCode, int]) -> dict[str, Any]:
-    """What is frozen with the letter: its recipients and its due times, and what they follow from."""
-    frozen = {
-        one.agency: {
-            "role": one.role,
-            "consignment": numbers[one.agency],
-            **({"addressed": one.addressed} if one.addressed != one.agency else {}),
-            **({"onHold": True} if one.on_hold else {}),
-            **({"registrationDue": one.registration_due} if one.registration_due else {}),
-        }
-        for one in found.recipients
-    }
-    return {
-        "recipients": frozen,
-        "receiptDue": found.receipt_due,
-        "registrationDue": found.registration_due,
-        "directory": found.directory.version,
-        "calendar": found.calendar_version,
-    }
-
-
 def _enter(
-    writer: Writer, found: LetterAccepted, terms: dict[str, Any], flags: list[str], answer: int
+    writer: Writer,
+    found: LetterAccepted,
+    numbers: list[int],
+    flags: list[str],
+    answer: int,
+    listed: int | None,
 ) -> int:
     letter = found.letter.document
     return writer.entry(
@@ -101,14 +98,20 @@ def _enter(
         acknowledgement=letter.acknowledgement,
         speed=letter.speed,
         secrecy=letter.secrecy,
+        recipients=writer.keep(found.recipients.octets, found.recipients.digest),
+        consignments=numbers,
+        receiptDue=found.receipt_due,
+        registrationDue=found.registration_due,
+        directory=found.directory.version,
+        calendar=found.calendar_version,
         acceptance=writer.keep(found.acceptance.raw),
+        listed=listed,
         answer=answer,
         flags=flags or None,
-        **terms,
     )
 
 
-def _index(writer: Writer, found: LetterAccepted, entry: int, terms: dict[str, Any], answer: int) -> None:
+def _index(writer: Writer, found: LetterAccepted, entry: int, answer: int) -> None:
     """Make the letter findable, its deadlines known, and its id bound to its content."""
     letter = found.letter.document
     writer.letter_accepted(
@@ -129,10 +132,11 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, terms: dict[str, A
             certificate=found.letter.fingerprint,
         ),
         frozen=[
-            {"agency": one.agency, "addressed": one.addressed, "role": one.role} for one in found.recipients
+            {"agency": one.agency, "addressed": one.addressed, "role": one.role}
+            for one in found.recipients.recipients
         ],
         files={file.digest: file.size for file in letter.all_files},
-        deadlines=deadlines_of(terms),
+        deadlines=deadlines_of(_terms(found)),
     )
     writer.submission(
         entry=entry,
@@ -143,6 +147,15 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, terms: dict[str, A
         raw=found.delivery.sha256,
         answer=answer,
     )
+
+
+def _terms(found: LetterAccepted) -> dict[str, Any]:
+    """What the deadlines of the letter follow from."""
+    return {
+        "recipients": {one.agency: one.terms for one in found.recipients.recipients},
+        "receiptDue": found.receipt_due,
+        "registrationDue": found.registration_due,
+    }
 
 
 def _consign_letter(
@@ -156,7 +169,7 @@ def _consign_letter(
         "digest": found.letter.digest,
         **({"flags": ",".join(flags)} if flags else {}),
     }
-    for one in found.recipients:
+    for one in found.recipients.recipients:
         consigner.consign(
             one.agency,
             numbers[one.agency],

@@ -24,7 +24,7 @@ from bus.documents.xml import open_envelope, read
 from bus.errors import Transient
 from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import now
-from tests.assets.factory import DGA, NAMES, NOW, OCS, OPM, SOC, letter, pin, seal
+from tests.assets.factory import DGA, NAMES, NOW, OCS, OPM, SOC, letter, pin, recipient_set, seal
 from tests.assets.statements import signed_statement
 
 TOWN = (OPM, OCS, SOC, DGA)
@@ -97,13 +97,24 @@ class Bus:
         self, row: OutboxEntry, recipients: Sequence[AgencyCode] = (OCS,), **fields: Any
     ) -> Message:
         assert row.raw is not None
-        terms = Terms(recipients=tuple(recipients), directory_version=1, calendar_version=1)
+        frozen = recipient_set(recipients)
+        terms = Terms(
+            recipients_digest=frozen.digest,
+            recipient_count=len(frozen.recipients),
+            recipients=frozen.named,
+            directory_version=1,
+            calendar_version=1,
+        )
         stated: dict[str, Any] = {
             "letter_id": UUID(row.document_id),
             "letter_digest": row.digest,
             "terms": terms,
         }
         return self.verdict(row.raw, Event.ACCEPTED, **{**stated, **fields})
+
+    def listing(self, recipients: Sequence[AgencyCode]) -> Message:
+        """The list of a letter's recipients."""
+        return self.message("recipients", recipient_set(recipients).octets)
 
     def refusal(self, row: OutboxEntry, code: str = "recipient.unknown") -> Message:
         assert row.raw is not None
