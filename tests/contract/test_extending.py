@@ -378,7 +378,7 @@ class Told:
 
     def entries(self, letter: int) -> list[Entry]:
         with self.ledger.read() as reader:
-            return reader.entries_of(letter)
+            return [reader.recipient_sets.expanded(entry) for entry in reader.entries_of(letter)]
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
