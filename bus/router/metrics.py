@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from bus.identifiers import AgencyCode
 from bus.metrics import Counted, exposition
 
 
 class Metrics:
-    """A router's metrics in a registry of their own."""
+    """A router's metrics in a registry of their own.
 
-    def __init__(self) -> None:
+    The label `agency` is empty unless `named`: of thousands of agencies, each would be a series of its own.
+    """
+
+    def __init__(self, *, named: bool = False) -> None:
+        self.named = named
         self.registry = CollectorRegistry()
         self.submissions = Counter(
             "saraban_router_submissions_total",
@@ -38,7 +43,7 @@ class Metrics:
         )
         self.inbox_fill = Gauge(
             "saraban_router_inbox_fill_ratio",
-            "Messages ready in an inbox, as a share of its limit, for inboxes to which this router delivers.",
+            "Messages ready in the fullest inbox that this router delivers to (or in each), as a share of its limit.",
             ["agency"],
             registry=self.registry,
         )
@@ -54,6 +59,19 @@ class Metrics:
             ["agency"],
             registry=self.registry,
         )
+
+    def note_unconfirmed(self, agency: AgencyCode, reason: str) -> None:
+        """Count a consignment that the broker did not confirm."""
+        self.trouble.labels(agency if self.named else "", reason).inc()
+
+    def note_exceeded(self, agency: AgencyCode) -> None:
+        """Count a window in which an agency sent more than its share."""
+        self.exceeded.labels(agency if self.named else "").inc()
+
+    def note_fills(self, fills: Mapping[AgencyCode, float]) -> None:
+        """Show how full inboxes are."""
+        for agency, fill in fills.items() if self.named else [("", max(fills.values(), default=0.0))]:
+            self.inbox_fill.labels(agency).set(fill)
 
     def gauge(self, name: str, sentence: str, value: Callable[[], float]) -> None:
         """Add a gauge that is read when the metrics are asked for."""

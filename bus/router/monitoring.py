@@ -132,15 +132,17 @@ class WatchingBroker:
     async def _look_at_inboxes(self) -> None:
         if self._limit is None:
             return
-        for agency in sorted({*self._delivered_to(), *self._warned}):
-            try:
-                depth = await self._outlet.depth(topology.inbox_queue(agency))
-            except Transient:
-                continue
-            self._note(agency, depth.messages / self._limit)
+        of_queue = {topology.inbox_queue(code): code for code in {*self._delivered_to(), *self._warned}}
+        try:
+            depths = await self._outlet.depths(sorted(of_queue))
+        except Transient:
+            return
+        fills = {of_queue[queue]: depth.messages / self._limit for queue, depth in depths.items()}
+        self._metrics.note_fills(fills)
+        for agency, fill in fills.items():
+            self._note(agency, fill)
 
     def _note(self, agency: AgencyCode, fill: float) -> None:
-        self._metrics.inbox_fill.labels(agency).set(fill)
         if fill >= NEARLY_FULL and agency not in self._warned:
             self._warned.add(agency)
             _log.warning("inbox-nearly-full", agency=agency, percent=round(fill * 100))

@@ -49,7 +49,7 @@ class Parts:
         depot: PresenceClient,
     ) -> None:
         self.name, self.ledger, self.clusters = settings.router.name, ledger, clusters
-        self.metrics = Metrics()
+        self.metrics = Metrics(named=settings.router.metrics_by_agency)
         self.alarms = Alarms(self.metrics.registry)
         self.checkpoints = Checkpoints(signer, self.alarms)
         self.appends = GroupCommit(ledger)
@@ -83,7 +83,7 @@ class Parts:
             whose=lambda: whose_on(cluster.name, self.directory()),
             most_bytes=cluster.broker.max_message_bytes,
             head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
-            on_trouble=lambda agency, reason: self.metrics.trouble.labels(agency, reason).inc(),
+            on_trouble=self.metrics.note_unconfirmed,
         )
 
     def _consumer(self, cluster: str, settings: BusSettings) -> Consumer:

@@ -190,7 +190,7 @@ class Processor:
         if not self._shares.to_be_informed(agency):
             return
         used = self._shares.used(agency)
-        self._metrics.exceeded.labels(agency).inc()
+        self._metrics.note_exceeded(agency)
         self._alarms.ring("share-exceeded", agency=agency, percent=used)
         entering = self._appends.submit(
             lambda writer: writer.entry(Kind.SHARE_EXCEEDED, agency=agency, percent=used)

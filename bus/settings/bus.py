@@ -235,6 +235,8 @@ class Router(Section):
     """Seconds after a deadline, and after a broker is back, before anyone is called silent: receipts may be coming."""
     metrics_port: PortOrOff = 0
     """The port for Prometheus on this machine's own address; 0 is off."""
+    metrics_by_agency: bool = False
+    """Whether metrics name agencies: with thousands of them, that is thousands of series."""
 
     @model_validator(mode="after")
     def _a_batch_can_fill(self) -> Self:
