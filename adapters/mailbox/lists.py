@@ -24,14 +24,10 @@ _WAITING = (
     arrivals.c.reason == AWAITED,
 )
 _LIST = (
-    select(arrivals.c.body)
-    .where(
-        arrivals.c.sha256 == bindparam("digest"),
-        # Not as a parameter: SQLite finds a partial index only by what stands in the query itself.
-        arrivals.c.type == literal_column(f"'{RECIPIENTS}'"),
-        arrivals.c.state == ArrivalState.DONE,
-    )
-    .limit(1)
+    select(arrivals.c.state, arrivals.c.body)
+    # The type is no parameter: SQLite finds a partial index only by what stands in the query itself. The state does not
+    # stand there: SQLite would rather go by that one's index, through everything that ever came.
+    .where(arrivals.c.sha256 == bindparam("digest"), arrivals.c.type == literal_column(f"'{RECIPIENTS}'"))
 )
 
 
@@ -48,7 +44,8 @@ def recipients_of(connection: Connection, terms: Terms) -> tuple[AgencyCode, ...
     """
     codes: tuple[AgencyCode, ...] | None = terms.recipients
     if terms.recipient_count > MOST_NAMED and not codes:
-        found = connection.execute(_LIST, {"digest": terms.recipients_digest}).scalar()
+        rows = connection.execute(_LIST, {"digest": terms.recipients_digest})
+        found = next((row.body for row in rows if row.state == ArrivalState.DONE), None)
         codes = None if found is None else RecipientSet.read(found).codes
     if codes is not None and len(codes) != terms.recipient_count:
         said = f"{len(codes)} recipients, and {terms.recipient_count} are stated"

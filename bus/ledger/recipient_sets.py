@@ -48,17 +48,8 @@ class RecipientSets:
 
         Raises Lost, also unless there are as many consignment numbers as recipients.
         """
-        if entry.body["kind"] != Kind.ACCEPTED:
-            return entry
-        recipients = self.named(entry.body["recipients"]).recipients
-        numbers = entry.body["consignments"]
-        if len(numbers) != len(recipients):
-            raise Lost(f"its recipient set has {len(recipients)} members, and it has {len(numbers)} numbers")
-        expanded = {
-            one.agency: {**one.terms, "consignment": number}
-            for one, number in zip(recipients, numbers, strict=True)
-        }
-        return Entry({**entry.body, "recipients": expanded})
+        accepted = entry.body["kind"] == Kind.ACCEPTED
+        return with_recipients(entry, self.named(entry.body["recipients"])) if accepted else entry
 
     def _look_up(self, digest: RawDigest) -> RecipientSet:
         query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(digest))
@@ -72,3 +63,17 @@ class RecipientSets:
         if found.digest != digest:
             raise Lost(f"the bytes of its recipient set {digest} are others")
         return found
+
+
+def with_recipients(accepted: Entry, found: RecipientSet) -> Entry:
+    """Return an acceptance with the members of its set in the place of their digest, each with its number."""
+    numbers = accepted.body["consignments"]
+    if len(numbers) != len(found.recipients):
+        raise Lost(
+            f"its recipient set has {len(found.recipients)} members, and it has {len(numbers)} numbers"
+        )
+    expanded = {
+        one.agency: {**one.terms, "consignment": number}
+        for one, number in zip(found.recipients, numbers, strict=True)
+    }
+    return Entry({**accepted.body, "recipients": expanded})

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from bus.directory import Directory, Group
+from bus.directory import Directory, Group, Names
 from bus.documents.letter import Receiver
 from bus.documents.recipients import MOST_NAMED, RecipientSet
 from bus.documents.signing import sign
 from bus.errors import RefusalCode
+from bus.evidence import views
 from bus.evidence.pack import write_pack
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, canonical
@@ -179,6 +180,9 @@ def test_a_pack_about_a_letter_to_many_has_its_set_and_passes(
     findings = judge(tmp_path / "many.asice", signer._key.verifier)
     assert findings.verdict is Result.PASS, findings.checks
     assert [one["agency"] for one in findings.outcomes] == list(MANY)
+    names = Names(directory.agencies.values() for directory in evidence.directories)
+    (act,) = views.acts(evidence, {}, names)
+    assert act["about"] == [names.full(code) for code in MANY], "the page says whom it was accepted for"
 
 
 def test_a_letter_to_more_than_the_set_may_have_is_refused_and_told_so(

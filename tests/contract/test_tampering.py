@@ -85,6 +85,7 @@ class Crime:
 
 
 FROZEN = factory.recipient_set((OCS, SOC, DGA))
+HELD = FROZEN.octets.replace(b'{"role"', b'{"onHold":true,"role"', 1)
 THE_SET = f"sha256 = x'{FROZEN.digest}'"
 CRIMES = {
     "a field of an entry changed": Crime(
@@ -121,6 +122,9 @@ CRIMES = {
     ),
     "the recipient set's bytes altered": Crime(
         (f"UPDATE documents SET bytes = x'00' WHERE {THE_SET}",), "document.bytes", "document"
+    ),
+    "a hold put into the recipient set": Crime(
+        (f"UPDATE documents SET bytes = x'{HELD.hex()}' WHERE {THE_SET}",), "letter.recipients", "letter 3"
     ),
     "the recipient set removed": Crime(
         (f"DELETE FROM documents WHERE {THE_SET}",), "document.missing", "entry 3"

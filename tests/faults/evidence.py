@@ -18,8 +18,10 @@ from adapters.mailbox import tables as mail
 from bus.broker import topology
 from bus.broker.link import Link
 from bus.directory import Directory
+from bus.documents.recipients import RecipientSet
 from bus.ledger import tables as books
 from bus.ledger.entry import Entry, Kind
+from bus.ledger.recipient_sets import with_recipients
 from bus.ledger.state import LetterState, fold
 from compose.local import LocalBus
 from tests.faults.scene import AGENCIES, Scene
@@ -97,7 +99,9 @@ class Evidence:
     def state(self, letter: int, *, before: int | None = None) -> LetterState:
         """A letter's state now, or as it was before an entry."""
         about = [body for body in self.bodies if body.get("letter") == letter]
-        return fold(Entry(body) for body in about if before is None or body["seq"] < before)
+        first, *later = (Entry(body) for body in about if before is None or body["seq"] < before)
+        frozen = RecipientSet.read(self.documents[first.body["recipients"]])
+        return fold([with_recipients(first, frozen), *later])
 
     @cached_property
     def frozen(self) -> Mapping[int, set[str]]:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from adapters.agent.reconciling import Reconciler
+from adapters.agent.verifying import Verifier
 from adapters.mailbox import Message, OutboxEntry, OutboxState
 from adapters.mailbox.lists import AWAITED
-from bus.documents.notice import Event, Terms
+from adapters.mailbox.properties import RECONCILE_ASKED_AT
+from bus.documents.notice import BUS, Event, Terms
 from bus.documents.recipients import MOST_NAMED
 from bus.identifiers import AgencyCode
-from tests.assets.factory import OCS, SOC, recipient_set
-from tests.unit.adapter.network import QUICK, Office, settled, sha, until
+from tests.assets.factory import OCS, SOC, recipient_set, seal
+from tests.unit.adapter.network import QUICK, Office, directory, settled, sha, until
 
 MANY = tuple(AgencyCode(f"{n:010}") for n in range(MOST_NAMED + 50))
 OTHERS = MANY[1:]
@@ -146,6 +149,44 @@ async def test_a_list_and_an_acceptance_that_come_again_are_the_same(sender: Off
         await until(lambda: sender.mailbox.arrivals.counts() == {"done": 2, "duplicate": 1})
     assert accepted_for(sender, row)
     assert len([each for each in sender.mailbox.news.after(0, 100) if each.kind == "answer"]) == 1
+
+
+def test_what_an_acceptance_lacks_is_asked_for_at_once_if_something_is_missing(
+    sender: Office, tmp_path: Path
+) -> None:
+    """Whatever was asked about before: the next question of that kind would be due in a minute."""
+    mailbox, row = sender.mailbox, sender.put(tmp_path)
+    row = mailbox.outbox.seal(row, b"<Letter/>", sha(b"<Letter/>"))
+    reconciler = Reconciler(mailbox, lambda: 0.0, replace(QUICK, quiet=0.0))
+    verifier = Verifier(mailbox, seal(BUS).certificate, QUICK)
+    mailbox.arrivals.store([sender.bus.directory()])
+    verifier.work()
+    mailbox.properties.set(RECONCILE_ASKED_AT, "now")
+    reconciler.work()
+    mailbox.arrivals.store([report_answered(sender)])
+    verifier.work()
+    assert (reports(sender), mailbox.outbox.reporting()) == (1, False)
+    mailbox.arrivals.store([sender.bus.acceptance(row, MANY)])
+    verifier.work()
+    reconciler.work()
+    assert (reports(sender), awaited(sender)) == (1, True), "nothing is missing that could be asked for"
+    sender.bus.listing(MANY)  # lost on its way
+    mailbox.arrivals.store([sender.bus.directory(directory(version=2))])
+    verifier.work()
+    reconciler.work()
+    assert reports(sender) == 2
+    reconciler.work()
+    assert reports(sender) == 2
+
+
+def reports(office: Office) -> int:
+    return sum(office.mailbox.outbox.counts()["report"].values())
+
+
+def report_answered(office: Office) -> Message:
+    """The bus's answer to the report that is on its way."""
+    (report,) = office.mailbox.outbox.due(time.time() + 1, 10, but=[office.mailbox.outbox.letters()[0].id])
+    return office.bus.entry(office.mailbox.outbox.seal(report, b"{}", sha(b"{}")))
 
 
 CONTRADICTIONS = {
