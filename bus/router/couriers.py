@@ -11,10 +11,12 @@ from bus.broker.messages import Outgoing
 from bus.documents import recipients
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
+from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
 from bus.ledger.work import strike_off
 from bus.retry import CONSIGN
+from bus.router.alarms import Alarms
 
 OUTSTANDING = 32
 _CONTENT_TYPES = {
@@ -71,10 +73,20 @@ def message_of(consignment: Consignment, head: str | None) -> Outgoing:
     )
 
 
-def record_given_up(writer: Writer, consignment: Consignment, reason: str) -> None:
-    """Strike off what the broker can never take; entered once, also if it is asked for again."""
-    if strike_off(writer.connection, consignment.agency, consignment.number):
-        record_failure(writer, consignment, reason)
+def give_up(consignment: Consignment, why: str, appends: GroupCommit, alarms: Alarms) -> None:
+    """Strike off what the broker can never take, and enter that; to go on publishing it would hold up others."""
+    agency, number, size = consignment.agency, consignment.number, len(consignment.body)
+    if why == "rejected":
+        alarms.ring("consignment-rejected", agency=agency, consignment=number, bytes=size)
+    else:
+        alarms.ring("consignment-too-large", agency=agency, consignment=number, bytes=size)
+
+    def record(writer: Writer) -> None:
+        # Entered once, also if it is asked for again.
+        if strike_off(writer.connection, agency, number):
+            record_failure(writer, consignment, why)
+
+    alarms.watch(appends.submit(record), "record what is given up")
 
 
 def record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:

@@ -29,7 +29,7 @@ from bus.retry import CONSIGN
 from bus.router.alarms import Alarms
 from bus.router.budget import MOST_IN_MEMORY, Bodies, OnTheWay
 from bus.router.confirmations import Confirmations
-from bus.router.couriers import LANES, OUTSTANDING, Courier, message_of, record_failure, record_given_up
+from bus.router.couriers import LANES, OUTSTANDING, Courier, give_up, message_of, record_failure
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
@@ -100,7 +100,7 @@ class Fanout:
         for consignment in consignments:
             courier = self._courier(consignment.agency)
             if len(consignment.body) > self._most_bytes:
-                self._give_up(consignment, "too-large")
+                give_up(consignment, "too-large", self._appends, self._alarms)
             elif len(courier.waiting) < _MOST_WAITING and self._fits():
                 courier.waiting.append(consignment)
                 self._waiting += 1
@@ -111,16 +111,6 @@ class Fanout:
 
     def _fits(self) -> bool:
         return self._waiting < _MOST_WAITING_IN_ALL and self._bodies.size < MOST_IN_MEMORY
-
-    def _give_up(self, consignment: Consignment, why: str) -> None:
-        """Enter what the broker can never take, once; to publish it would close the channel that others use."""
-        agency, number, size = consignment.agency, consignment.number, len(consignment.body)
-        if why == "rejected":
-            self._alarms.ring("consignment-rejected", agency=agency, consignment=number, bytes=size)
-        else:
-            self._alarms.ring("consignment-too-large", agency=agency, consignment=number, bytes=size)
-        given_up = self._appends.submit(lambda writer: record_given_up(writer, consignment, why))
-        self._alarms.watch(given_up, "record what is given up")
 
     def sweep_now(self) -> None:
         """Look for pending consignments without waiting for the next sweep."""
@@ -225,7 +215,7 @@ class Fanout:
                 self._failed(courier, consignment, failure)
             return
         except Rejected:
-            self._give_up(consignment, "rejected")
+            give_up(consignment, "rejected", self._appends, self._alarms)
             asyncio.get_running_loop().call_soon(self._start, courier)
             return
         except Exception as bug:
