@@ -17,7 +17,7 @@ from typing import Any
 from bus.broker.cluster import without_room
 from bus.broker.management import Management
 from bus.broker.passwords import HASHING, Passwords, hashed, matches
-from bus.broker.state import KINDS, Kind, State, actual, wanted
+from bus.broker.state import KINDS, Kind, State, actual, named, wanted
 from bus.broker.topology import Topology
 from bus.errors import Misconfigured
 
@@ -66,18 +66,21 @@ def apply(
     management: Management,
     passwords: Passwords,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    by_name: bool = False,
 ) -> list[str]:
     """Declare what is missing and correct what differs; return what was done, in words (nothing: an empty list).
 
-    `progress` is told how many things are done, and of how many. Raises Misconfigured for more queues than a node has
-    file handles for, before any is declared.
+    `progress` is told how many things are done, and of how many. `by_name`: ask for each thing by itself, which is
+    quick for a few among many. Raises Misconfigured for more queues than a node has file handles for, before any is
+    declared.
     """
     done = _prepare(topology, management)
     state = wanted(topology)
-    mended = [one for one in _differences(state, topology, management, passwords) if one.mendable]
-    if any(one.kind == "queue" for one in mended) and (
-        narrow := without_room(management, len(topology.queues))
-    ):
+    there = (named if by_name else actual)(topology, management)
+    mended = [one for one in _differences(state, there, passwords) if one.mendable]
+    more = sum(one.kind == "queue" for one in mended)
+    if more and (narrow := without_room(management, more)):
         raise Misconfigured(*narrow)
     finished = 0
     for portion in _portions(mended):
@@ -94,9 +97,9 @@ def drift(topology: Topology, management: Management, passwords: Passwords | Non
     """Say in words where the broker differs from the topology; without passwords, these are not compared."""
     if topology.vhost not in {each["name"] for each in management.get("vhosts")}:
         return [f"vhost {topology.vhost} is missing"]
-    found = _differences(wanted(topology), topology, management, passwords)
+    found = _differences(wanted(topology), actual(topology, management), passwords)
     differences = [str(each) for each in found]
-    differences += map(str, without_room(management, len(topology.queues)))
+    differences += map(str, without_room(management))
     if not _feature_ready(management):
         differences.append(f"feature flag {_FEATURE} is off: parked letters could be lost on their way")
     return differences
@@ -119,11 +122,8 @@ def _feature_ready(management: Management) -> bool:
     return bool(states.get(_FEATURE, "enabled") == "enabled")
 
 
-def _differences(
-    state: State, topology: Topology, management: Management, passwords: Passwords | None
-) -> list[Difference]:
+def _differences(state: State, there: State, passwords: Passwords | None) -> list[Difference]:
     """Everything wanted that is missing or different, and everything there that is not wanted, in a fixed order."""
-    there = actual(topology, management)
     differences = []
     for kind in KINDS:
         for name in sorted(state[kind].keys() | there[kind].keys()):

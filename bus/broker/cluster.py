@@ -41,14 +41,16 @@ def findings(management: Management, vhost: str) -> list[str]:
     return [*_of_nodes(nodes), *_of_groups(queues, len(nodes)), *_of_leaders(queues, nodes)]
 
 
-def without_room(management: Management, queues: int) -> list[Problem]:
-    """Return the nodes that could not start any more with so many quorum queues, for want of file handles.
+def without_room(management: Management, more: int = 0) -> list[Problem]:
+    """Return the nodes that could not start any more with so many more quorum queues, for want of file handles.
 
     A node of 3.x that reaches its limit goes on, and when it is started the next time it waits for ever and says
     nothing. 4.x keeps no such account.
     """
-    if not str(management.get("overview", columns="rabbitmq_version")["rabbitmq_version"]).startswith("3."):
+    overview: Found = management.get("overview", columns="rabbitmq_version,object_totals.queues")
+    if not str(overview["rabbitmq_version"]).startswith("3."):
         return []
+    queues = overview["object_totals"]["queues"] + more
     needed = _FILES_EACH * queues + _FILES_BESIDE
     nodes: list[Found] = management.get("nodes", columns="name,fd_total")
     return [

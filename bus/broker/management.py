@@ -45,6 +45,11 @@ class Management:
         """The JSON at this path of names."""
         return self._request("GET", path, query=query).json()
 
+    def find(self, *path: str) -> Any | None:
+        """The same; None where there is nothing."""
+        response = self._request("GET", path, missing_is_well=True)
+        return None if response.status_code == httpx.codes.NOT_FOUND else response.json()
+
     def put(self, *path: str, body: object = None) -> None:
         self._request("PUT", path, body or {})
 
@@ -55,7 +60,13 @@ class Management:
         self._request("DELETE", path)
 
     def _request(
-        self, method: str, path: Iterable[str], body: object = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: Iterable[str],
+        body: object = None,
+        query: Mapping[str, str] | None = None,
+        *,
+        missing_is_well: bool = False,
     ) -> httpx.Response:
         address = "/" + "/".join(quote(name, safe="") for name in path)
         try:
@@ -71,6 +82,7 @@ class Management:
                     "Use its present password; `topology` needs the administrator tag, `agencies` the monitoring tag",
                 )
             )
-        if response.is_error:
+        missing = response.status_code == httpx.codes.NOT_FOUND
+        if response.is_error and not (missing and missing_is_well):
             raise Transient(f"the broker's management answered {response.status_code} to {method} {address}")
         return response

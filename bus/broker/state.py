@@ -104,19 +104,49 @@ def actual(topology: Topology, management: Management) -> State:
     }
 
 
+def named(topology: Topology, management: Management) -> State:
+    """Return what the broker has of that which has to be there, and of nothing else, each asked for by its name.
+
+    A few things are had in a moment in this way, however many others there are.
+    """
+    vhost, found = topology.vhost, {kind: dict[str, dict[str, Any]]() for kind in KINDS}
+    for kind, things in wanted(topology).items():
+        for name, thing in things.items():
+            if kind == "binding":
+                ends = ("e", thing["source"], "q", thing["destination"])
+                there = management.find("bindings", vhost, *ends) or []
+                one = next((each for each in there if _name_of_binding(each) == name), None)
+            else:
+                place = () if kind == "user" else (vhost,)
+                one = management.find(KINDS[kind], *place, name)
+            if one is not None:
+                found[kind][name] = _whole(kind, one)
+    return found
+
+
 def _found(kind: Kind, vhost: str, management: Management) -> list[dict[str, Any]]:
     columns = {"columns": _COLUMNS[kind]} if kind in _COLUMNS else {}
     match kind:
         case "user":
             found = management.get("users")
-            return [{**each, "tags": _tags(each), "limits": dict(each.get("limits") or {})} for each in found]
         case "permission":
-            return list(management.get("vhosts", vhost, "permissions"))
+            found = management.get("vhosts", vhost, "permissions")
         case "queue":
-            columns["disable_stats"] = "true"
-    # What is false, 4.x may leave out.
-    missing = dict.fromkeys(_FLAGS, False) if kind in ("exchange", "queue") else {}
-    return [{**missing, **each} for each in management.get(KINDS[kind], vhost, **columns)]
+            found = management.get("queues", vhost, disable_stats="true", **columns)
+        case _:
+            found = management.get(KINDS[kind], vhost, **columns)
+    return [_whole(kind, each) for each in found]
+
+
+def _whole(kind: Kind, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer with what 4.x may leave out, as it is false or empty."""
+    match kind:
+        case "user":
+            return {**found, "tags": _tags(found), "limits": dict(found.get("limits") or {})}
+        case "exchange" | "queue":
+            return {**dict.fromkeys(_FLAGS, False), **found}
+        case _:
+            return dict(found)
 
 
 def _by(found: Iterable[dict[str, Any]], name: Callable[[dict[str, Any]], str]) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache, partial
 from typing import Annotated, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from bus.cli.progress import bars
 from bus.directory import Directory
 from bus.errors import Transient
 from bus.exits import NEGATIVE, NOT_NOW, complain
+from bus.identifiers import AgencyCode
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
 from bus.settings.clusters import section_of
@@ -31,9 +32,12 @@ app = typer.Typer(no_args_is_help=True, help="The brokers' exchanges, queues, us
 OnlyCluster = Annotated[
     str | None, typer.Option("--cluster", help="One broker cluster (main is that of [broker]); else each.")
 ]
-
-
-_Wanted = Callable[[], topology.Topology]
+OnlyAgencies = Annotated[
+    list[str] | None,
+    typer.Option("--agency", help="Only what this agency needs: a moment, however many others there are."),
+]
+_Wanted = Callable[[Collection[str]], topology.Topology]
+"""Gives a cluster's topology, for all its agencies or for some."""
 
 
 class _Answer(NamedTuple):
@@ -45,15 +49,18 @@ class _Answer(NamedTuple):
 
 
 @app.command("apply")
-def topology_apply(config: Config = None, cluster: OnlyCluster = None, json: Json = False) -> None:
+def topology_apply(
+    agency: OnlyAgencies = None, config: Config = None, cluster: OnlyCluster = None, json: Json = False
+) -> None:
     """Declare what the broker lacks and correct what differs; nothing is deleted. Applying twice changes nothing."""
-    settings = settings_of(config)
+    settings, only = settings_of(config), agency or []
     with bars(json) as progress:
 
         def work(name: str, broker: Broker, wanted: _Wanted) -> _Answer:
+            shape, bar = wanted(only), partial(progress, f"topology of {name}")
             with _management(broker) as management:
                 passwords = Passwords(broker.passwords_folder)
-                done = apply(wanted(), management, passwords, partial(progress, f"topology of {name}"))
+                done = apply(shape, management, passwords, bar, by_name=bool(only))
             return _Answer({"done": done}, _first(done) or ["nothing to do"])
 
         answers, away = _at_each(settings, cluster, work)
@@ -73,7 +80,7 @@ def topology_check(config: Config = None, cluster: OnlyCluster = None, json: Jso
 
 def _compared(name: str, broker: Broker, wanted: _Wanted) -> _Answer:
     with _management(broker) as management:
-        found = drift(wanted(), management, Passwords(broker.passwords_folder))
+        found = drift(wanted(()), management, Passwords(broker.passwords_folder))
         there = inboxes(management, broker.vhost) if not found or "vhost" not in found[0] else {}
         weak = findings(management, broker.vhost) if there else []
     nearly = warnings(there, broker.inbox_max_messages, broker.inbox_max_bytes)
@@ -136,7 +143,14 @@ def _first(found: list[str]) -> list[str]:
     return found[:_PRINTED] + more
 
 
-def _topology(settings: BusSettings, cluster: str, directory: Callable[[], Directory]) -> topology.Topology:
+def _topology(
+    settings: BusSettings, cluster: str, directory: Callable[[], Directory], only: Collection[str]
+) -> topology.Topology:
+    if strangers := [code for code in only if not directory().has_inbox(AgencyCode(code))]:
+        raise typer.BadParameter(
+            f"the directory has no inbox for {', '.join(strangers)}", param_hint="--agency"
+        )
+    codes = directory().inboxes_on(cluster)
     broker, shares = settings.brokers[cluster], settings.shares
     limits = topology.Limits(
         intake_messages=shares.intake_messages,
@@ -145,7 +159,7 @@ def _topology(settings: BusSettings, cluster: str, directory: Callable[[], Direc
         channels=shares.channels,
     )
     return topology.topology_for(
-        directory().inboxes_on(cluster),
+        [code for code in codes if code in only] if only else codes,
         vhost=broker.vhost,
         inbox_max_length=broker.inbox_max_messages or None,
         inbox_max_bytes=broker.inbox_max_bytes or None,

@@ -54,6 +54,11 @@ def _vhosts_and_users(node: Node) -> tuple[set[str], set[str]]:
 def test_the_topology_is_applied_once_and_its_drift_told_in_words(broker_node: Node, tmp_path: Path) -> None:
     with running_bus(broker_node, tmp_path) as bus:
         assert json.loads(bus.run_bus("topology", "apply", "--json").stdout) == {"done": []}
+        some = bus.run_bus("topology", "apply", "--agency", "0100500000", "--json")
+        assert json.loads(some.stdout) == {"done": []}
+        stranger = bus.run_bus("topology", "apply", "--agency", "9999900000")
+        assert stranger.returncode == 2
+        assert "the directory has no inbox for 9999900000" in stranger.stderr
         broker_node.ctl("delete_queue", "-p", bus.vhost, f"inbox.{factory.OCS}")
         checked = bus.run_bus("topology", "check")
         assert checked.returncode == 1

@@ -85,12 +85,19 @@ def _run(node: Node, folder: Path, found: dict[str, Any]) -> None:
 
 
 def _topology(bus: LocalBus, codes: list[str], found: dict[str, Any]) -> None:
-    more = [*codes, f"{int(codes[-1]) + 100_000:010}"]
+    last = int(codes[-1])
+    named, unnamed = ([f"{last + more * 100_000:010}"] for more in (1, 2))
     with Management(bus.broker.management_url) as management:
-        for name, wanted in (("again_s", codes), ("one-more_s", more), ("after_s", more)):
+        for name, wanted, by_name in (
+            ("again", codes, False),
+            ("one-more", named, True),
+            ("one-more-not-named", [*codes, *named, *unnamed], False),
+            ("after", [*codes, *named, *unnamed], False),
+        ):
             shape = topology.topology_for(map(AgencyCode, wanted), vhost=VHOST)
-            with _timed(found, f"topology.{name}"):
-                found[f"topology.{name}_done"] = len(apply(shape, management, bus.passwords))
+            with _timed(found, f"topology.{name}_s"):
+                done = apply(shape, management, bus.passwords, by_name=by_name)
+            found[f"topology.{name}_done"] = len(done)
 
 
 def _start(bus: LocalBus, found: dict[str, Any]) -> Process:
