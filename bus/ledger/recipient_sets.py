@@ -11,6 +11,7 @@ from collections import OrderedDict
 from sqlalchemy import Connection, select
 
 from bus.documents.recipients import NoRecipientSet, RecipientSet
+from bus.errors import BusError
 from bus.identifiers import RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import documents
@@ -19,8 +20,8 @@ _MOST_IN_MEMORY = 50_000
 """Recipients of the sets that stay in memory, all together: sets never change, and lists of letters share few."""
 
 
-class Lost(LookupError):
-    """A recipient set that an acceptance names is not in the ledger, or not as it was kept."""
+class Lost(BusError, LookupError):
+    """A recipient set that an acceptance names is not in the ledger, or not as it was kept; verify finds it."""
 
 
 class RecipientSets:

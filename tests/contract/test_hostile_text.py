@@ -240,7 +240,7 @@ def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         (refused,) = reader.unaccepted.find(code="recipient.unknown")
     monkeypatch.setenv("SARABAN_BUS__BROKER__MONITOR_PASSWORD", EVIL)
     with ledger.append() as writer:
-        forged = rig.in_ledger(writer, number=EVIL, subject=EVIL, to=(OCS, AgencyCode(EVIL[:10])))
+        forged = rig.in_ledger(writer, number=EVIL, subject=EVIL, to=(OCS, factory.NOBODY))
         parked = writer.entry(
             Kind.PARKED, agency=AgencyCode(EVIL[:10]), document=b"<x/>", rawSha256=EVIL, reason=EVIL
         )

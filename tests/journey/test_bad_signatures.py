@@ -11,7 +11,7 @@ import pytest
 from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.management import Management
-from bus.broker.messages import Unconfirmed
+from bus.broker.messages import Rejected, Unconfirmed
 from bus.errors import RefusalCode
 from bus.ledger.entry import Kind
 from bus.router.recording.refusals import KEPT_BYTES
@@ -113,7 +113,7 @@ def writing_anywhere(offices: Offices, user: str) -> Iterator[None]:
 async def test_the_broker_refuses_the_user_id_of_another(offices: Offices, user: str) -> None:
     before, head = offices.last_numbers(), offices.head()
     agency = offices[factory.OPM]
-    with pytest.raises(Unconfirmed, match="PRECONDITION_FAILED"):
+    with pytest.raises(Rejected, match="PRECONDITION_FAILED"):
         await agency.submit(agency.seal(agency.letter()).raw, user=user)
     assert not offices.said_since(head)
     await the_next_letters_pass(offices, factory.OPM, before, expected=[])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bus.broker.messages import Unconfirmed
+from bus.broker.messages import Rejected
 from bus.errors import RefusalCode
 from tests.assets import factory
 from tests.assets.bad_inputs import SCHEMA, XML
@@ -37,7 +37,7 @@ async def test_the_type_that_the_message_claims_does_not_matter(offices: Offices
 
 async def test_what_is_larger_than_any_message_may_be_does_not_pass_the_broker(offices: Offices) -> None:
     before, head = offices.last_numbers(), offices.head()
-    with pytest.raises(Unconfirmed, match="PRECONDITION_FAILED"):
+    with pytest.raises(Rejected, match="PRECONDITION_FAILED"):
         await offices[factory.OPM].submit(b" " * (MAX_MESSAGE + 1))
     assert not offices.said_since(head)
     await the_next_letters_pass(offices, factory.OPM, before, expected=[])

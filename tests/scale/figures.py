@@ -48,7 +48,7 @@ def forget_peak(process: Process) -> None:
 
 def broker_mb(node: Node) -> int:
     """Return the resident memory of the broker."""
-    used = node.ctl("eval", "rabbit_vm:memory() , erlang:memory(total).")
+    used = node.ctl("eval", "erlang:memory(total).", timeout=120.0)
     return int(used.strip()) // 1024**2
 
 
