@@ -57,10 +57,10 @@ def topology_apply(
     with bars(json) as progress:
 
         def work(name: str, broker: Broker, wanted: _Wanted) -> _Answer:
-            shape, bar = wanted(only), partial(progress, f"topology of {name}")
+            bar = partial(progress, f"topology of {name}")
             with _management(broker) as management:
                 passwords = Passwords(broker.passwords_folder)
-                done = apply(shape, management, passwords, bar, by_name=bool(only))
+                done = apply(wanted(only), management, passwords, bar, by_name=bool(only))
             return _Answer({"done": done}, _first(done) or ["nothing to do"])
 
         answers, away = _at_each(settings, cluster, work)
