@@ -2,9 +2,10 @@
 
 PYTHON ?= python3
 RUN := .venv/bin/python -m
+NODES := tests/faults/test_nodes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chaos fuzz check bench scale lock clean
+.PHONY: help setup demo test nodes chaos fuzz check bench scale lock clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,8 +15,11 @@ setup: .setup-test  ## set up everything that the others need, and stop there
 demo: .setup-demo  ## seven agencies exchange letters over a real broker; KEEP=1 leaves them running
 	@KEEP=$(KEEP) $(RUN) compose.demo
 
-test: .setup-test  ## run all tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
-	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
+test: .setup-test  ## run the tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
+	@$(RUN) pytest -n 2 --dist loadfile $(or $(ARGS),--ignore $(NODES))
+
+nodes: .setup-test  ## three broker nodes as a cluster, of which one is frozen or cut off (four minutes)
+	@$(RUN) pytest $(NODES)
 
 chaos: .setup-test  ## random faults by seeds, for minutes; SEED=… SECONDS=… DATABASE=… repeat a run, PLAN=show prints it
 	@SEED=$(SEED) SECONDS=$(SECONDS) DATABASE=$(DATABASE) KNOWN=$(KNOWN) PLAN=$(PLAN) $(RUN) tests.chaos
