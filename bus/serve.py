@@ -15,6 +15,7 @@ from bus.connections import Limits as ConnectionLimits
 from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
 from bus.directory import Directory, PinnedCertificate
+from bus.enrolment.routes import enrolment_routes
 from bus.errors import Misconfigured, Problem, Transient
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger import schema
@@ -47,9 +48,9 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
         watched = Watched(depot, ledger)
         causes = {"database": lambda: watched.database_away, "ledger": lambda: watched.ledger_away}
         readiness = Readiness("depot", causes, registry)
-        app = build_app(
-            depot, access, beside=log_routes(ledger), reasons=readiness.reasons, registry=registry
-        )
+        enrolment = enrolment_routes(ledger, in_force.pins, settings.enrolment.renewal)
+        beside = [*log_routes(ledger), *enrolment]
+        app = build_app(depot, access, beside=beside, reasons=readiness.reasons, registry=registry)
         section = settings.depot
         limits = ConnectionLimits(
             most=section.max_connections,
@@ -58,15 +59,15 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
         )
         host, port = section.listen_host, section.listen_port
         async with serving(app, host, port, setting="depot.listen_port", limits=limits):
-            beside = [
+            tasks = [
                 asyncio.create_task(collect_for_ever(depot)),
                 asyncio.create_task(watched.run(stop)),
                 asyncio.create_task(readiness.watch(stop)),
             ]
             await stop.wait()
-            for task in beside:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         depot.close()
         ledger.close()

@@ -12,18 +12,17 @@ from bus.broker import topology
 from bus.broker.admin import apply, drift
 from bus.broker.cluster import findings
 from bus.broker.inboxes import inboxes, warnings
-from bus.broker.management import Management
 from bus.broker.passwords import Passwords
-from bus.cli.common import Config, Json, directory_of, say, settings_of
+from bus.cli.common import Config, Json, newest_directory, say, settings_of
 from bus.cli.progress import bars
 from bus.directory import Directory
+from bus.enrolment.brokers import management_of, topology_of
 from bus.errors import Transient
 from bus.exits import NEGATIVE, NOT_NOW, complain
 from bus.identifiers import AgencyCode
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
 from bus.settings.clusters import section_of
-from bus.settings.sections import with_credentials
 
 _PRINTED = 50
 """Lines of what was done, or is wrong, that are printed for people."""
@@ -58,7 +57,7 @@ def topology_apply(
 
         def work(name: str, broker: Broker, wanted: _Wanted) -> _Answer:
             bar = partial(progress, f"topology of {name}")
-            with _management(broker) as management:
+            with management_of(broker) as management:
                 passwords = Passwords(broker.passwords_folder)
                 done = apply(wanted(only), management, passwords, bar, by_name=bool(only))
             return _Answer({"done": done}, _first(done) or ["nothing to do"])
@@ -79,7 +78,7 @@ def topology_check(config: Config = None, cluster: OnlyCluster = None, json: Jso
 
 
 def _compared(name: str, broker: Broker, wanted: _Wanted) -> _Answer:
-    with _management(broker) as management:
+    with management_of(broker) as management:
         found = drift(wanted(()), management, Passwords(broker.passwords_folder))
         there = inboxes(management, broker.vhost) if not found or "vhost" not in found[0] else {}
         weak = findings(management, broker.vhost) if there else []
@@ -103,7 +102,7 @@ def _at_each(
     brokers = settings.brokers
     if only is not None and only not in brokers:
         raise typer.BadParameter(f"the settings have no cluster {only}, but {', '.join(sorted(brokers))}")
-    directory = cache(lambda: directory_of(settings))  # read once, and after the passwords
+    directory = cache(lambda: newest_directory(settings))  # read once, and after the passwords
     answers: dict[str, _Answer] = {}
     away: dict[str, str] = {}
     for name, broker in brokers.items():
@@ -151,22 +150,4 @@ def _topology(
             f"the directory has no inbox for {', '.join(strangers)}", param_hint="--agency"
         )
     codes = directory().inboxes_on(cluster)
-    broker, shares = settings.brokers[cluster], settings.shares
-    limits = topology.Limits(
-        intake_messages=shares.intake_messages,
-        intake_bytes=shares.intake_bytes,
-        connections=shares.connections,
-        channels=shares.channels,
-    )
-    return topology.topology_for(
-        [code for code in codes if code in only] if only else codes,
-        vhost=broker.vhost,
-        inbox_max_length=broker.inbox_max_messages or None,
-        inbox_max_bytes=broker.inbox_max_bytes or None,
-        limits=limits,
-    )
-
-
-def _management(broker: Broker) -> Management:
-    url = with_credentials(broker.management_url, broker.management_user, broker.management_password_text())
-    return Management(url, tls=broker.management_tls())
+    return topology_of(settings, cluster, [code for code in codes if code in only] if only else codes)

@@ -17,6 +17,7 @@ from bus.directory.clusters import require_known_clusters
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
+from bus.router.activation import directory_in_force
 from bus.settings import BusSettings, load_bus_settings
 from bus.text import print_json, printable
 
@@ -51,6 +52,21 @@ def directory_of(settings: BusSettings) -> Directory:
     directory = load_directory(section.file, certificates=section.certificates)
     require_known_clusters(directory, settings.brokers, str(section.file))
     return directory
+
+
+def newest_directory(settings: BusSettings) -> Directory:
+    """Return the directory in force, or that of the file where it is newer, or where there is none in force yet.
+
+    So that what was approved by command and stands in no file is there, and what a file adds can be made ready before
+    it is put in force.
+    """
+    with opened(settings) as ledger, ledger.read() as reader:
+        entry = reader.latest(Kind.DIRECTORY)
+        in_force = directory_in_force(reader)[1] if entry else None
+    if in_force is not None and not settings.directory.file.exists():
+        return in_force
+    stated = directory_of(settings)
+    return in_force if in_force is not None and in_force.version >= stated.version else stated
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import typer
 
 from bus import logs
 from bus.cli import agencies as agencies_commands
+from bus.cli import agency as agency_commands
 from bus.cli import audit as audit_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
@@ -20,6 +21,7 @@ from bus.cli import evidence as evidence_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
 from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
+from bus.enrolment.process import run_enrolment
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
@@ -37,6 +39,7 @@ app.add_typer(calendar_commands.app, name="calendar")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(agency_commands.app, name="agency")
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 
@@ -73,6 +76,12 @@ def router(config: Config = None) -> None:
 def serve(config: Config = None) -> None:
     """Serve the depot over HTTP."""
     _run("serve", config, run_depot)
+
+
+@app.command()
+def enrol(config: Config = None) -> None:
+    """Approve the requests of agencies that need no person: for trials, and renewals where the settings say so."""
+    _run("enrol", config, run_enrolment)
 
 
 @directory_app.command("apply")

@@ -101,9 +101,19 @@ def _read(table: Table, source: _Source) -> Directory:
         topics=MappingProxyType({topic.id: topic for topic in topics}),
         bus_certificates=bus_certificates,
     )
-    _cross_check(directory, agencies, groups, topics, table.mistakes)
+    _once(table.mistakes, "agency", (agency.code for agency in agencies))
+    _once(table.mistakes, "group", (group.id for group in groups))
+    _once(table.mistakes, "topic", (topic.id for topic in topics))
+    _cross_check(directory, table.mistakes)
     table.mistakes.raise_any()
     return directory
+
+
+def require_sound(directory: Directory) -> None:
+    """Raise Misconfigured unless what its parts say of each other holds."""
+    mistakes = Mistakes("directory")
+    _cross_check(directory, mistakes)
+    mistakes.raise_any()
 
 
 def _bus(table: Table, source: _Source) -> tuple[PinnedCertificate, ...]:
@@ -219,23 +229,18 @@ def _certificate_file(entry: Table, path: Path) -> PinnedCertificate | None:
     return None
 
 
-def _cross_check(
-    directory: Directory, agencies: list[Agency], groups: list[Group], topics: list[Topic], mistakes: Mistakes
-) -> None:
-    """Note what no single table shows: repetitions, strangers, circles, and one certificate for two."""
-    _once(mistakes, "agency", (agency.code for agency in agencies))
-    _once(mistakes, "group", (group.id for group in groups))
-    _once(mistakes, "topic", (topic.id for topic in topics))
-    for agency in agencies:
+def _cross_check(directory: Directory, mistakes: Mistakes) -> None:
+    """Note what no single table shows: strangers, circles, and one certificate for two."""
+    for agency in directory.agencies.values():
         _relatives(mistakes, directory, agency)
         if BUS_WRITES not in agency.reads:
             wrong = f"lacks {BUS_WRITES}, in which the bus answers everybody"
             mistakes.note(f"agency[{agency.code}].reads", wrong, f"Add {BUS_WRITES}")
-    for group in groups:
+    for group in directory.groups.values():
         _known(mistakes, directory, f"group[{group.id}].members", group.members)
-    for topic in topics:
+    for topic in directory.topics.values():
         _known(mistakes, directory, f"topic[{topic.id}].subscribers", topic.subscribers)
-    _one_holder_each(mistakes, directory, agencies)
+    _one_holder_each(mistakes, directory)
 
 
 def _relatives(mistakes: Mistakes, directory: Directory, agency: Agency) -> None:
@@ -267,10 +272,10 @@ def _known(mistakes: Mistakes, directory: Directory, key: str, codes: Iterable[A
             mistakes.note(key, f"{code} is no agency of this directory", "Add the agency, or mend the code")
 
 
-def _one_holder_each(mistakes: Mistakes, directory: Directory, agencies: Iterable[Agency]) -> None:
+def _one_holder_each(mistakes: Mistakes, directory: Directory) -> None:
     """One key for two holders would let either speak as the other."""
     holder_of = {pin.fingerprint: BUS for pin in directory.bus_certificates}
-    for agency in agencies:
+    for agency in directory.agencies.values():
         for pin in agency.certificates:
             holder = holder_of.setdefault(pin.fingerprint, agency.code)
             if holder != agency.code:

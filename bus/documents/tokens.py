@@ -42,7 +42,7 @@ LEEWAY = 10
 """Seconds by which two clocks may differ."""
 
 _REQUEST_TYPE = "saraban-request+jwt"
-_JSON_TYPE = "saraban-json+jws"
+JSON_TYPE = "saraban-json+jws"
 _MAX_TOKEN = 4096
 _HEADER = frozenset({"alg", "kid", "typ"})
 _ISSUER = re.compile(r"\d{10}|bus", re.ASCII)
@@ -132,16 +132,21 @@ def open_request_token(
     )
 
 
-def signed_json(payload: bytes, seal: Seal) -> str:
-    """Sign canonical JSON; the octets travel inside and come back unchanged."""
-    return _sign(payload, seal, _JSON_TYPE)
+def signed_json(payload: bytes, seal: Seal, kind: str = JSON_TYPE) -> str:
+    """Sign canonical JSON as a document of this type; the octets travel inside and come back unchanged."""
+    return _sign(payload, seal, kind)
 
 
-def open_signed_json(token: str, certificates: Iterable[x509.Certificate]) -> bytes:
+def open_signed_json(token: str, certificates: Iterable[x509.Certificate], kind: str = JSON_TYPE) -> bytes:
     """Return the octets that one of these certificates' keys signed; raises Denied."""
-    header, payload = _unverified(token, _JSON_TYPE)
+    header, payload = _unverified(token, kind)
     _verify(token, _exactly_one(header["kid"], certificates, fingerprint_of))
     return payload
+
+
+def unverified_json(token: str, kind: str) -> bytes:
+    """Return the octets of a document that brings its own certificate, to be verified with that; raises Denied."""
+    return _unverified(token, kind)[1]
 
 
 def _sign(payload: bytes, seal: Seal, kind: str) -> str:

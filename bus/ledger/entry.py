@@ -47,6 +47,10 @@ class Kind(StrEnum):
     REPLAY_REQUESTED = "replay-requested"
     REPLAYED = "replayed"
     RECONCILED = "reconciled"
+    INVITED = "invited"
+    ENROLMENT_REQUESTED = "enrolment-requested"
+    ENROLMENT_REFUSED = "enrolment-refused"
+    ENROLMENT_ANSWERED = "enrolment-answered"
     GRANTED = "granted"
     READ = "read"
 

@@ -17,6 +17,7 @@ from bus.ledger.counting import RefusalCounts
 from bus.ledger.directories import Directories
 from bus.ledger.due import Due
 from bus.ledger.duplicates import Group, duplicates
+from bus.ledger.enrolments import Enrolments
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
 from bus.ledger.heads import Heads
@@ -124,6 +125,11 @@ class Reader:
     def directories(self) -> Directories:
         """What is asked of the directory's versions."""
         return Directories(self._current())
+
+    @property
+    def enrolments(self) -> Enrolments:
+        """What is asked of agencies that join and renew."""
+        return Enrolments(self._current())
 
     @property
     def heads(self) -> Heads:

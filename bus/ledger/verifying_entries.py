@@ -27,6 +27,8 @@ _WITH_DOCUMENT = frozenset(
         Kind.OVERDUE,
         Kind.PARKED,
         Kind.RECONCILED,
+        Kind.ENROLMENT_REQUESTED,
+        Kind.ENROLMENT_ANSWERED,
     }
 )
 """What nobody can say without a document that shows it."""

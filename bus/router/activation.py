@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bus.calendar import Calendar
 from bus.calendar import from_json as calendar_from_json
 from bus.calendar import to_json as calendar_to_json
-from bus.directory import Directory, directory_of, records_of
+from bus.directory import Directory, Records, directory_of, records_of
 from bus.directory.records import changes_between
 from bus.directory.statement import Statement, write_statement
 from bus.documents.seal import Seal
@@ -17,7 +17,7 @@ from bus.identifiers import RawDigest
 from bus.ledger.directories import Contents
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
-from bus.ledger.store import Ledger
+from bus.ledger.store import Ledger, Writer
 
 
 def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, operator: str) -> int:
@@ -27,34 +27,58 @@ def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, oper
     for agencies that it suspends are held from then on, those for reinstated ones released. Raises Misconfigured for a
     version that is older than the one in force, or the same with other content.
     """
-    version, records = directory.version, records_of(directory)
-    contents = Contents.of(records)
+    prepared = Prepared.of(directory)
     with ledger.append() as writer:
-        before = writer.latest(Kind.DIRECTORY)
-        if before and not _is_newer(before, version, contents == Contents.stated(before), "agencies.toml"):
-            return before.seq
-        since = int(before.body["version"]) if before else 0
-        changes = changes_between(writer.directories.records(since), records)
-        statement = Statement(
-            version=version, digest=contents.digest, size=contents.size, since=since, changes=changes
-        )
-        writer.directory_changes(version, changes)
-        entry = writer.entry(
-            Kind.DIRECTORY,
-            version=version,
-            digest=contents.digest,
-            size=contents.size,
-            records=contents.records,
-            root=contents.root,
-            changed=len(changes),
-            operator=operator,
-        )
-        kept = writer.keep(signed_json(write_statement(statement), seal).encode())
-        for agency, number in writer.numbers(directory.inboxes).items():
-            headers = {"version": version}
-            writer.consign(agency, number, type="directory", entry=entry, document=kept, headers=headers)
-        writer.hold(code for code, agency in directory.agencies.items() if not agency.active)
-        return entry
+        return directory_entry(writer, prepared, seal, operator=operator)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A version of the directory with what takes time to compute of it, before others have to wait for an append."""
+
+    directory: Directory
+    records: Records
+    contents: Contents
+
+    @classmethod
+    def of(cls, directory: Directory) -> Prepared:
+        """Prepare a version."""
+        records = records_of(directory)
+        return cls(directory, records, Contents.of(records))
+
+
+def directory_entry(
+    writer: Writer, prepared: Prepared, seal: Seal, *, operator: str, reason: str | None = None
+) -> int:
+    """Put a version in force as `activate_directory` does, in this append, with the reason for it."""
+    directory, records, contents = prepared.directory, prepared.records, prepared.contents
+    version = directory.version
+    before = writer.latest(Kind.DIRECTORY)
+    if before and not _is_newer(before, version, contents == Contents.stated(before), "agencies.toml"):
+        return before.seq
+    since = int(before.body["version"]) if before else 0
+    changes = changes_between(writer.directories.records(since), records)
+    statement = Statement(
+        version=version, digest=contents.digest, size=contents.size, since=since, changes=changes
+    )
+    writer.directory_changes(version, changes)
+    entry = writer.entry(
+        Kind.DIRECTORY,
+        version=version,
+        digest=contents.digest,
+        size=contents.size,
+        records=contents.records,
+        root=contents.root,
+        changed=len(changes),
+        operator=operator,
+        reason=reason,
+    )
+    kept = writer.keep(signed_json(write_statement(statement), seal).encode())
+    for agency, number in writer.numbers(directory.inboxes).items():
+        headers = {"version": version}
+        writer.consign(agency, number, type="directory", entry=entry, document=kept, headers=headers)
+    writer.hold(code for code, agency in directory.agencies.items() if not agency.active)
+    return entry
 
 
 def activate_calendar(ledger: Ledger, calendar: Calendar, *, operator: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -15,6 +15,7 @@ from bus.settings.database import DatabaseUrl, database_address
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import (
     BrokerAccess,
+    BrokerUrl,
     HttpUrl,
     Log,
     Port,
@@ -218,6 +219,17 @@ class Shares(Section):
     """The most channels of one agency's user (topology apply)."""
 
 
+class Enrolment(Section):
+    """How agencies join, and renew their keys."""
+
+    centre: HttpUrl | None = None
+    """Where agencies reach the centre (depot, log, enrolment), for invitations; when not set, `depot.url`."""
+    broker: BrokerUrl | None = None
+    """Where agencies reach the broker, for invitations; when not set, `broker.url`, or that of the agency's cluster."""
+    renewal: Literal["auto", "ask", "off"] = "ask"
+    """What becomes of an agency's request to renew its key: approved by itself, by an operator, or refused."""
+
+
 class Router(Section):
     """How a router works."""
 
@@ -261,6 +273,7 @@ class BusSettings(Settings):
     codes: CodeLists = CodeLists()
     evidence: EvidenceSettings = EvidenceSettings()
     shares: Shares = Shares()
+    enrolment: Enrolment = Enrolment()
     router: Router = Router()
     log: Log = Log()
 

@@ -1,0 +1,292 @@
+"""`saraban-bus agency`: who is invited and approved, and what of an agency changes in the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.directory import Agency, Directory
+from bus.documents.enrolment import write_invitation
+from bus.documents.notes import log_key
+from bus.enrolment.brokers import broker_made_ready
+from bus.enrolment.deciding import (
+    Centre,
+    Waiting,
+    approve,
+    change_directory,
+    decline,
+    invite,
+    waiting,
+    with_agency,
+)
+from bus.errors import Misconfigured, Problem
+from bus.identifiers import MAIN, AgencyCode
+from bus.ledger.reading import Reader
+from bus.platform.folders import write_private
+from bus.router.process import bus_seal
+from bus.settings import BusSettings
+from bus.thai import now
+
+app = typer.Typer(no_args_is_help=True, help="Agencies: invited, approved, suspended, renamed, merged.")
+
+Code = Annotated[str, typer.Argument(help="The agency's code of ten digits.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the ledger with your name.")]
+
+
+@app.command("invite")
+def agency_invite(
+    code: Code,
+    name_th: Annotated[str, typer.Option("--name", help="Its name in Thai.")],
+    name_en: Annotated[str, typer.Option("--name-en", help="Its name in English.")] = "",
+    days: Annotated[int, typer.Option(min=1, max=90, help="How long the invitation serves.")] = 7,
+    cluster: Annotated[str, typer.Option(help="The broker cluster of its inbox.")] = MAIN,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="For trials: `saraban-bus enrol` approves it by itself.")
+    ] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where it is written.")] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write the one file that an agency needs to join. Hand it over as you would a password."""
+    settings, agency = settings_of(config), _code(code)
+    target = output or Path(f"invitation-{agency}.saraban")
+    if target.exists():
+        raise Misconfigured(
+            Problem(str(target), "--output", "is there already", "Name another file, or remove it")
+        )
+    if cluster not in settings.brokers:
+        raise typer.BadParameter(f"the settings have no cluster {cluster}", param_hint="--cluster")
+    seal = bus_seal(settings)
+    with opened(settings) as ledger:
+        invitation = invite(
+            ledger,
+            _centre(settings, cluster),
+            agency,
+            name_th=name_th,
+            name_en=name_en or name_th,
+            lasts=timedelta(days=days),
+            operator=operator(),
+            auto=auto,
+            cluster=cluster,
+        )
+    write_private(target, write_invitation(invitation, seal).encode())
+    say(
+        {"agency": agency, "file": str(target), "until": invitation.until.isoformat()},
+        json=json,
+        words=[
+            f"wrote {target}: it serves once, until {invitation.until:%Y-%m-%d %H:%M}",
+            "hand it to the agency; there: saraban-adapter init FILE",
+            f"then here: saraban-bus agency approve {agency}",
+        ],
+    )
+
+
+@app.command("waiting")
+def agency_waiting(config: Config = None, json: Json = False) -> None:
+    """List the requests that nobody has answered: to join, and to renew a key."""
+    with opened(settings_of(config)) as ledger, ledger.read() as reader:
+        found = waiting(reader)
+    values = [
+        {
+            "agency": one.request.agency,
+            "kind": "enrolment" if one.invitation else "renewal",
+            "fingerprint": one.request.fingerprint,
+            "since": one.entry.body["at"],
+        }
+        for one in found
+    ]
+    words = [f"{one['agency']}: {one['kind']} since {one['since']}, {one['fingerprint']}" for one in values]
+    say(values, json=json, words=words or ["nobody waits"])
+
+
+@app.command("approve")
+def agency_approve(
+    code: Code,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option("--fingerprint", help="What the agency read out, instead of being asked for it."),
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Pin an agency's key and make its inbox, exchange and user, once its fingerprint was compared by telephone."""
+    settings = settings_of(config)
+    seal = bus_seal(settings)
+    with opened(settings) as ledger:
+        with ledger.read() as reader:
+            asked = _newest_of(reader, _code(code))
+        _compare(asked, fingerprint)
+        version = approve(ledger, asked, seal, broker_made_ready(settings), operator=operator())
+    say(
+        {"agency": asked.request.agency, "directory": version},
+        json=json,
+        words=[f"{asked.request.agency} is in the directory (version {version}), and its inbox is there"],
+    )
+
+
+@app.command("decline")
+def agency_decline(code: Code, reason: Reason, config: Config = None, json: Json = False) -> None:
+    """Answer an agency's request with no; it is told the reason."""
+    settings = settings_of(config)
+    seal = bus_seal(settings)
+    with opened(settings) as ledger:
+        with ledger.read() as reader:
+            asked = _newest_of(reader, _code(code))
+        decline(ledger, asked, seal, operator=operator(), reason=reason)
+    say({"agency": code, "declined": asked.name}, json=json, words=[f"the request of {code} was declined"])
+
+
+@app.command("suspend")
+def agency_suspend(code: Code, reason: Reason, config: Config = None, json: Json = False) -> None:
+    """Take nothing more from an agency, and hold what it is to get."""
+    _change(config, code, lambda _, agency: replace(agency, state="suspended"), reason, json=json)
+
+
+@app.command("resume")
+def agency_resume(code: Code, reason: Reason, config: Config = None, json: Json = False) -> None:
+    """Let a suspended agency send again, and release what was held for it."""
+    _change(config, code, lambda _, agency: replace(agency, state="active"), reason, json=json)
+
+
+@app.command("rename")
+def agency_rename(
+    code: Code,
+    name_th: Annotated[str, typer.Option("--name", help="Its new name in Thai.")],
+    reason: Reason,
+    name_en: Annotated[str | None, typer.Option("--name-en", help="Its new name in English.")] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Give an agency another name; its code stays."""
+
+    def renamed(_: Directory, agency: Agency) -> Agency:
+        return replace(agency, name_th=name_th, name_en=name_en or agency.name_en)
+
+    _change(config, code, renamed, reason, json=json)
+
+
+@app.command("merge")
+def agency_merge(
+    code: Code,
+    into: Annotated[str, typer.Option("--into", help="The code of the agency that takes over.")],
+    reason: Reason,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Have letters for an agency go to the inbox of the one that took over; what it sent stays verifiable."""
+    successor = _code(into)
+
+    def merged(directory: Directory, agency: Agency) -> Agency:
+        if not directory.has_inbox(successor):
+            raise typer.BadParameter(f"{successor} has no inbox", param_hint="--into")
+        return replace(agency, inbox=False, cluster=MAIN, parent=successor, successor=successor)
+
+    _change(config, code, merged, reason, json=json)
+
+
+@app.command("revoke")
+def agency_revoke(
+    code: Code,
+    fingerprint: Annotated[str, typer.Argument(help="The certificate's fingerprint, or how it begins.")],
+    reason: Reason,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Believe nothing more that is signed with a key from now on; what was signed before stands."""
+    moment = now()
+
+    def revoked(_: Directory, agency: Agency) -> Agency:
+        found = [pin for pin in agency.certificates if pin.fingerprint.startswith(fingerprint.lower())]
+        if len(found) != 1 or len(fingerprint) < 8:
+            known = ", ".join(pin.fingerprint[:16] for pin in agency.certificates) or "none"
+            raise typer.BadParameter(
+                f"names {len(found)} certificates of {agency.code}; pinned: {known}", param_hint="FINGERPRINT"
+            )
+        pins = tuple(
+            replace(pin, revoked_at=pin.revoked_at or moment) if pin in found else pin
+            for pin in agency.certificates
+        )
+        return replace(agency, certificates=pins)
+
+    _change(config, code, revoked, reason, json=json)
+
+
+def _change(
+    config: Path | None,
+    code: str,
+    change: Callable[[Directory, Agency], Agency],
+    reason: str,
+    *,
+    json: bool,
+) -> None:
+    settings, wanted = settings_of(config), _code(code)
+    seal = bus_seal(settings)
+
+    def changed(directory: Directory) -> Directory:
+        agency = directory.agencies.get(wanted)
+        if agency is None:
+            raise typer.BadParameter(f"the directory has no agency {wanted}", param_hint="CODE")
+        return with_agency(directory, change(directory, agency))
+
+    with opened(settings) as ledger:
+        version = change_directory(ledger, changed, seal, operator=operator(), reason=reason)
+    say(
+        {"agency": wanted, "directory": version},
+        json=json,
+        words=[f"directory version {version} is in force"],
+    )
+
+
+def _newest_of(reader: Reader, code: AgencyCode) -> Waiting:
+    found = [one for one in waiting(reader) if one.request.agency == code]
+    if not found:
+        raise Misconfigured(
+            Problem(
+                "the ledger", "request", f"no request of {code} waits", "Run `saraban-bus agency waiting`"
+            )
+        )
+    return found[-1]
+
+
+def _compare(asked: Waiting, stated: str | None) -> None:
+    """Have the fingerprint compared with what the agency reads out: it is what tells it from a thief of its file."""
+    shown = asked.request.fingerprint
+    if stated is None:
+        typer.echo(
+            f"{asked.request.agency}: ask by telephone for the fingerprint that saraban-adapter showed."
+        )
+        typer.echo(f"  {shown}")
+        typer.confirm("Is it the same?", abort=True)
+    elif len(stated) < 16 or not shown.startswith(stated.lower()):
+        raise Misconfigured(
+            Problem(
+                "--fingerprint",
+                "(whole)",
+                f"is not that of the request, {shown}",
+                "Decline it if the agency has another",
+            )
+        )
+
+
+def _centre(settings: BusSettings, cluster: str) -> Centre:
+    section, broker, ledger = settings.enrolment, settings.brokers[cluster], settings.ledger
+    return Centre(
+        centre=section.centre or settings.depot.url,
+        broker=section.broker if section.broker and cluster == MAIN else broker.url,
+        vhost=broker.vhost,
+        bus=settings.seal.certificate.read_text(encoding="ascii"),
+        log_key=str(log_key(ledger.key, ledger.origin, ledger.passphrase_text()).verifier),
+        authority=broker.ca_file.read_text(encoding="ascii") if broker.ca_file else "",
+    )
+
+
+def _code(text: str) -> AgencyCode:
+    if len(text) != 10 or not (text.isascii() and text.isdigit()):
+        raise typer.BadParameter("an agency's code has ten digits", param_hint="CODE")
+    return AgencyCode(text)

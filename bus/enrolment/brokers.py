@@ -1,0 +1,52 @@
+"""What a broker cluster needs for agencies, by the settings, and having it made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bus.broker import topology
+from bus.broker.admin import apply
+from bus.broker.management import Management
+from bus.broker.passwords import Passwords
+from bus.directory import Agency
+from bus.identifiers import AgencyCode
+from bus.settings import BusSettings
+from bus.settings.bus import Broker
+from bus.settings.sections import with_credentials
+
+
+def topology_of(settings: BusSettings, cluster: str, codes: Iterable[AgencyCode]) -> topology.Topology:
+    """Return what a broker cluster needs for these agencies."""
+    broker, shares = settings.brokers[cluster], settings.shares
+    limits = topology.Limits(
+        intake_messages=shares.intake_messages,
+        intake_bytes=shares.intake_bytes,
+        connections=shares.connections,
+        channels=shares.channels,
+    )
+    return topology.topology_for(
+        codes,
+        vhost=broker.vhost,
+        inbox_max_length=broker.inbox_max_messages or None,
+        inbox_max_bytes=broker.inbox_max_bytes or None,
+        limits=limits,
+    )
+
+
+def management_of(broker: Broker) -> Management:
+    """Return the management interface of a broker cluster, as its administrator."""
+    url = with_credentials(broker.management_url, broker.management_user, broker.management_password_text())
+    return Management(url, tls=broker.management_tls())
+
+
+def broker_made_ready(settings: BusSettings) -> Callable[[Agency], str]:
+    """Return what declares an agency's queues, exchange and user, and returns the user's password."""
+
+    def ready(agency: Agency) -> str:
+        broker = settings.brokers[agency.cluster]
+        passwords = Passwords(broker.passwords_folder)
+        with management_of(broker) as management:
+            apply(topology_of(settings, agency.cluster, [agency.code]), management, passwords, by_name=True)
+        return passwords.of(topology.user_of(agency.code))
+
+    return ready

@@ -1,0 +1,251 @@
+"""What an operator decides: who is invited, whose request is approved or declined, and changes of the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from cryptography import x509
+
+from bus.directory import Agency, Directory, PinnedCertificate
+from bus.directory.reading import require_sound
+from bus.documents.enrolment import (
+    Answer,
+    Invitation,
+    Outcome,
+    Request,
+    digest_of,
+    new_secret,
+    read_request,
+    sealed,
+    sign_answer,
+)
+from bus.documents.seal import Seal
+from bus.enrolment.receiving import unfit
+from bus.errors import Misconfigured, Problem, Transient
+from bus.identifiers import MAIN, AgencyCode, RawDigest
+from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.reading import Reader
+from bus.ledger.store import Ledger, Writer
+from bus.router.activation import Prepared, directory_entry, directory_in_force
+from bus.thai import now
+
+_ATTEMPTS: Final = 3
+"""How often a change of the directory is tried when others change it at the same time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Centre:
+    """What the centre says of itself in every invitation."""
+
+    centre: str
+    broker: str
+    vhost: str
+    bus: str
+    log_key: str
+    authority: str = ""
+
+
+def invite(
+    ledger: Ledger,
+    centre: Centre,
+    agency: AgencyCode,
+    *,
+    name_th: str,
+    name_en: str,
+    lasts: timedelta,
+    operator: str,
+    auto: bool = False,
+    cluster: str = MAIN,
+) -> Invitation:
+    """Enter an invitation and return it; it replaces an earlier one of the agency. The secret is nowhere else.
+
+    `auto` has its request approved without a person, for trials.
+    """
+    moment = now()
+    invitation = Invitation(
+        agency=agency,
+        name_th=name_th,
+        name_en=name_en,
+        until=moment + lasts,
+        secret=new_secret(),
+        centre=centre.centre,
+        broker=centre.broker,
+        vhost=centre.vhost,
+        bus=centre.bus,
+        log_key=centre.log_key,
+        authority=centre.authority,
+    )
+    with ledger.append() as writer:
+        writer.entry(
+            Kind.INVITED,
+            agency=agency,
+            name_th=name_th,
+            name_en=name_en,
+            cluster=None if cluster == MAIN else cluster,
+            secret=digest_of(invitation.secret),
+            until=timestamp(invitation.until),
+            auto=auto or None,
+            operator=operator,
+        )
+    return invitation
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that nobody has answered yet."""
+
+    entry: Entry
+    request: Request
+    signed: str
+    invitation: Entry | None
+    """None of a renewal."""
+
+    @property
+    def name(self) -> RawDigest:
+        """The name under which it is asked about."""
+        return RawDigest(str(self.entry.document))
+
+    @property
+    def approves_itself(self) -> bool:
+        """Whether its invitation says that no person need look."""
+        return self.invitation is not None and bool(self.invitation.body.get("auto"))
+
+
+def waiting(reader: Reader) -> list[Waiting]:
+    """Return the requests without an answer, in order."""
+    return [_waiting(reader, entry) for entry in reader.enrolments.waiting()]
+
+
+def approve(
+    ledger: Ledger,
+    asked: Waiting,
+    seal: Seal,
+    ready: Callable[[Agency], str],
+    *,
+    operator: str,
+) -> int:
+    """Put a version of the directory in force that pins the request's certificate, and answer; return the version.
+
+    `ready` makes the broker ready for an agency and returns its password; that is done first, so that nothing is
+    published to a queue that is not there. Raises Misconfigured for a certificate that may no longer be pinned.
+    """
+    certificate = x509.load_pem_x509_certificate(asked.request.certificate.encode())
+    if why := unfit(certificate, now()):
+        raise Misconfigured(
+            Problem("the request", "certificate", why, "Decline it, and invite the agency again")
+        )
+    pin = PinnedCertificate.of(certificate)
+    with ledger.read() as reader:
+        password = ready(_with_pin(directory_in_force(reader)[1], asked, pin))
+
+    def pinned(directory: Directory) -> Directory:
+        return with_agency(directory, _with_pin(directory, asked, pin))
+
+    def answered(writer: Writer, version: int) -> None:
+        secret = sealed(password, asked.request, asked.signed)
+        _answer(writer, asked, seal, operator, outcome="approved", directory=version, password=secret)
+
+    reason = "an agency joins" if asked.invitation else "an agency renews its key"
+    return change_directory(ledger, pinned, seal, operator=operator, reason=reason, also=answered)
+
+
+def decline(ledger: Ledger, asked: Waiting, seal: Seal, *, operator: str, reason: str) -> None:
+    """Answer a request with no."""
+    with ledger.append() as writer:
+        _answer(writer, asked, seal, operator, outcome="declined", reason=reason)
+
+
+def change_directory(
+    ledger: Ledger,
+    change: Callable[[Directory], Directory],
+    seal: Seal,
+    *,
+    operator: str,
+    reason: str,
+    also: Callable[[Writer, int], None] = lambda writer, version: None,
+) -> int:
+    """Put the directory in force as changed, as its next version, and return that; `also` enters more with it.
+
+    Raises Misconfigured for a change after which the directory is not sound, and Transient where others change it all
+    the time.
+    """
+    for _ in range(_ATTEMPTS):
+        with ledger.read() as reader:
+            before, directory = directory_in_force(reader)
+        changed = replace(change(directory), version=directory.version + 1)
+        require_sound(changed)
+        prepared = Prepared.of(changed)
+        with ledger.append() as writer:
+            if writer.latest_seq(Kind.DIRECTORY) == before:
+                directory_entry(writer, prepared, seal, operator=operator, reason=reason)
+                also(writer, changed.version)
+                return changed.version
+    raise Transient("the directory was changed by others at the same time")
+
+
+def with_agency(directory: Directory, agency: Agency) -> Directory:
+    """Return the directory with this agency in the place of the one with its code, if there is one."""
+    return replace(directory, agencies={**directory.agencies, agency.code: agency})
+
+
+def _with_pin(directory: Directory, asked: Waiting, pin: PinnedCertificate) -> Agency:
+    """Return the agency as it is once the request is approved; the certificates that it has stay pinned beside."""
+    code = asked.request.agency
+    agency = directory.agencies.get(code)
+    if agency is None:
+        if asked.invitation is None:
+            fix = "Decline it; a new agency needs an invitation"
+            raise Misconfigured(Problem("the request", "agency", f"{code} is not in the directory", fix))
+        said = asked.invitation.body
+        agency = Agency(
+            code=code,
+            name_th=said["name_th"],
+            name_en=said["name_en"],
+            cluster=said.get("cluster", MAIN),
+        )
+    if all(one.fingerprint != pin.fingerprint for one in agency.certificates):
+        agency = replace(agency, certificates=(*agency.certificates, pin))
+    return replace(agency, witness=asked.request.witness, inbox=True)
+
+
+def _waiting(reader: Reader, entry: Entry) -> Waiting:
+    signed = reader.must_document(entry).decode()
+    invitation = entry.body.get("invitation")
+    return Waiting(entry, read_request(signed), signed, reader.entry_at(invitation) if invitation else None)
+
+
+def _answer(
+    writer: Writer,
+    asked: Waiting,
+    seal: Seal,
+    operator: str,
+    *,
+    outcome: Outcome,
+    directory: int = 0,
+    password: str = "",
+    reason: str = "",
+) -> None:
+    if writer.enrolments.answer_to(asked.name) is not None:
+        fix = "Look at `saraban-bus agency waiting`"
+        raise Misconfigured(Problem("the request", "(whole)", "has been answered already", fix))
+    answer = Answer(
+        agency=asked.request.agency,
+        request=asked.name,
+        outcome=outcome,
+        directory=directory,
+        password=password,
+        reason=reason,
+    )
+    writer.entry(
+        Kind.ENROLMENT_ANSWERED,
+        agency=asked.request.agency,
+        document=sign_answer(answer, seal).encode(),
+        request=asked.name,
+        outcome=outcome,
+        directory=directory or None,
+        operator=operator,
+        reason=reason or None,
+    )

@@ -1,0 +1,62 @@
+"""`saraban-bus enrol`: approves what needs no person, which is what invitations for trials and the settings say."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bus import logs
+from bus.documents.seal import Seal
+from bus.enrolment.brokers import broker_made_ready
+from bus.enrolment.deciding import Waiting, approve, waiting
+from bus.errors import Misconfigured, Transient
+from bus.identifiers import RawDigest
+from bus.ledger import schema
+from bus.ledger.store import Ledger
+from bus.process import pause
+from bus.router.process import bus_seal
+from bus.settings import BusSettings
+
+_EVERY = 1.0
+_OPERATOR = "saraban-bus enrol"
+_log = logs.get("enrolment")
+
+
+async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
+    """Approve requests until stopped. Raises Misconfigured when the ledger has no schema."""
+    schema.check(settings.ledger.address())
+    approver = _Approver(settings, bus_seal(settings))
+    with Ledger(settings.ledger.address()) as ledger:
+        while not stop.is_set():
+            await asyncio.to_thread(approver.round, ledger)
+            await pause(stop, _EVERY)
+
+
+class _Approver:
+    def __init__(self, settings: BusSettings, seal: Seal) -> None:
+        self._ready = broker_made_ready(settings)
+        self._renewals = settings.enrolment.renewal == "auto"
+        self._seal = seal
+        self._left: set[RawDigest] = set()
+        """Requests that cannot be approved as they are: they are an operator's."""
+
+    def round(self, ledger: Ledger) -> None:
+        """Approve each request that needs no person, and has not failed before."""
+        try:
+            with ledger.read() as reader:
+                found = waiting(reader)
+            for asked in found:
+                if asked.name not in self._left and self._needs_nobody(asked):
+                    self._approve(ledger, asked)
+        except Transient as away:
+            _log.warning("enrolment-waits", reason=away)
+
+    def _needs_nobody(self, asked: Waiting) -> bool:
+        return asked.approves_itself if asked.invitation else self._renewals
+
+    def _approve(self, ledger: Ledger, asked: Waiting) -> None:
+        try:
+            version = approve(ledger, asked, self._seal, self._ready, operator=_OPERATOR)
+            _log.info("enrolment-approved", agency=asked.request.agency, version=version)
+        except Misconfigured as wrong:
+            self._left.add(asked.name)
+            _log.error("enrolment-left", agency=asked.request.agency, reason=wrong)

@@ -1,0 +1,128 @@
+"""Taking requests in: each is judged in the append that enters it, so that of two with one secret, one is taken.
+
+What is said without the secret of an invitation leaves no entry: anybody can say it. With the secret, each refusal is
+an entry, up to a number for each invitation.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+
+from cryptography import x509
+
+from bus.directory import PinnedCertificate
+from bus.documents.certificates import objection
+from bus.documents.enrolment import Request, digest_of, read_request, request_digest
+from bus.documents.methods import weakness_of
+from bus.enrolment.refusals import EnrolmentRefused, Refusal
+from bus.errors import Misconfigured
+from bus.identifiers import AgencyCode, RawDigest
+from bus.ledger.enrolments import Standing
+from bus.ledger.entry import Kind
+from bus.ledger.reading import Reader
+from bus.ledger.store import Ledger, Writer
+from bus.thai import now
+from bus.toml import canonical_json
+
+Policy = Literal["auto", "ask", "off"]
+"""What becomes of a request to renew: approved by itself, by an operator, or not at all."""
+_MOST_REFUSED: Final = 20
+"""Entries about refused requests with one invitation's secret."""
+
+
+def take_request(ledger: Ledger, secret: str, signed: str) -> RawDigest:
+    """Enter the request of an agency that was invited; return the name under which it is asked about.
+
+    The same request again is the same one. Raises EnrolmentRefused, which is entered too where the secret is genuine,
+    and Transient.
+    """
+    request = _readable(signed)
+    hashed, name = digest_of(secret), request_digest(signed)
+    if request.invitation != hashed:
+        raise EnrolmentRefused(Refusal.UNKNOWN, "it was made for another secret")
+    with ledger.read() as reader:
+        if reader.enrolments.with_secret(request.agency, hashed) is None:
+            raise EnrolmentRefused(Refusal.UNKNOWN)
+    with ledger.append() as writer:
+        standing = writer.enrolments.with_secret(request.agency, hashed)
+        if standing is None:
+            raise EnrolmentRefused(Refusal.UNKNOWN)
+        if standing.request is not None and standing.request.document == name:
+            return name
+        refused = _invitation_refused(writer, standing) or _key_refused(writer, request)
+        if refused is None:
+            _enter(writer, request, signed, invitation=standing.invitation.seq)
+        elif standing.refused < _MOST_REFUSED:
+            invitation = standing.invitation.seq
+            writer.entry(
+                Kind.ENROLMENT_REFUSED, agency=request.agency, code=refused.refusal, invitation=invitation
+            )
+    if refused is not None:
+        raise refused
+    return name
+
+
+def take_renewal(ledger: Ledger, agency: AgencyCode, signed: str, policy: Policy) -> RawDigest:
+    """Enter the request of an agency that has shown by its old key who it is; raises as `take_request`."""
+    request, name = _readable(signed), request_digest(signed)
+    if policy == "off":
+        raise EnrolmentRefused(Refusal.RENEWAL_OFF)
+    if request.agency != agency or request.invitation is not None:
+        raise EnrolmentRefused(Refusal.UNREADABLE, "it is not the caller's")
+    with ledger.append() as writer:
+        if writer.enrolments.requested(name) is None:
+            if refused := _key_refused(writer, request):
+                raise refused
+            _enter(writer, request, signed)
+    return name
+
+
+def answer_to(reader: Reader, name: RawDigest) -> str | None:
+    """Return the signed answer to a request, None while there is none. Raises EnrolmentRefused for no such request."""
+    if reader.enrolments.requested(name) is None:
+        raise EnrolmentRefused(Refusal.NO_REQUEST)
+    entry = reader.enrolments.answer_to(name)
+    return reader.must_document(entry).decode() if entry else None
+
+
+def unfit(certificate: x509.Certificate, at: datetime) -> str | None:
+    """Say why a certificate may not be pinned; None if it may."""
+    found = objection(certificate, (), at)
+    return found.detail if found else weakness_of(certificate.public_key())
+
+
+def _enter(writer: Writer, request: Request, signed: str, invitation: int | None = None) -> None:
+    writer.entry(
+        Kind.ENROLMENT_REQUESTED,
+        agency=request.agency,
+        document=signed.encode(),
+        invitation=invitation,
+        fingerprint=request.fingerprint,
+    )
+
+
+def _readable(signed: str) -> Request:
+    try:
+        return read_request(signed)
+    except Misconfigured as wrong:
+        raise EnrolmentRefused(Refusal.UNREADABLE, str(wrong)) from wrong
+
+
+def _invitation_refused(writer: Writer, standing: Standing) -> EnrolmentRefused | None:
+    newest = writer.enrolments.newest(AgencyCode(standing.invitation.body["agency"]))
+    if newest is not None and newest.invitation.seq != standing.invitation.seq:
+        return EnrolmentRefused(Refusal.REPLACED)
+    if standing.request is not None:
+        return EnrolmentRefused(Refusal.USED)
+    return EnrolmentRefused(Refusal.EXPIRED) if standing.ended(now()) else None
+
+
+def _key_refused(writer: Writer, request: Request) -> EnrolmentRefused | None:
+    certificate = x509.load_pem_x509_certificate(request.certificate.encode())
+    if why := unfit(certificate, now()):
+        return EnrolmentRefused(Refusal.KEY, why)
+    version = writer.latest(Kind.DIRECTORY)
+    records = writer.directories.records(int(version.body["version"])) if version else {}
+    pinned = canonical_json(PinnedCertificate.of(certificate).pem)
+    return EnrolmentRefused(Refusal.KEY_TAKEN) if any(pinned in line for line in records.values()) else None
