@@ -24,6 +24,7 @@ from bus.broker.management import Management
 from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
 from bus.directory import Directory, load_directory
+from bus.documents.making import new_seal, write_seal
 from bus.documents.notes import log_key, make_key, witness_key
 from bus.documents.seal import Seal
 from bus.ledger import schema
@@ -32,7 +33,6 @@ from bus.router.activation import activate_calendar, activate_directory
 from compose.borrowed import VHOST as BORROWED
 from compose.borrowed import ExistingBroker, borrowed
 from compose.files import inboxes_in, toml_of
-from compose.keys import make_key_pair
 from compose.node import Node
 from compose.process import ROOT, Process
 
@@ -153,7 +153,7 @@ class LocalBus:
         """Generate the keys that are not there yet."""
         for name in names:
             if not (self.keys / f"{name}.key.pem").exists():
-                make_key_pair(self.keys, name)
+                write_seal(new_seal(name), self.keys, name)
 
     def _make_log_keys(self) -> None:
         """Generate the log's key, and one for each agency's witness, which the directory then names."""

@@ -15,9 +15,9 @@ from pathlib import Path
 from bus import assets
 from bus.broker.passwords import Passwords
 from bus.broker.topology import topology_for
+from bus.documents.making import new_seal, write_seal
 from bus.documents.notes import make_key
 from bus.process import keep_private
-from compose.keys import new_seal, write_seal
 
 HERE = Path(__file__).resolve().parent
 OPERATOR = "bus.admin"

@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, log, running
+from adapters.cli import acts, keys, log, running
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -35,6 +35,7 @@ from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 acts.add_to(app)
+app.add_typer(keys.app, name="key")
 app.add_typer(log.app, name="log")
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 
-from cryptography import x509
 from prometheus_client import CollectorRegistry
 
 from adapters.agent import Agent, Companion, Tuning
@@ -31,8 +29,7 @@ from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import inbox_queue, submit_exchange, user_of
 from bus.documents.notes import witness_key
 from bus.documents.reports import TYPE
-from bus.documents.seal import Seal
-from bus.errors import Misconfigured, Problem
+from bus.documents.seal import Seal, read_certificate
 from bus.metrics import Counted, exposition
 from bus.process import run_until_stopped
 from bus.readiness import Cause, Readiness
@@ -54,7 +51,7 @@ def run(settings: AdapterSettings) -> None:
 async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     """Run the agent of these settings and its connectors until `stop` is set."""
     seal = Seal.from_files(settings.seal.key, settings.seal.certificate, settings.seal.passphrase_text())
-    bus_certificate = _certificate(settings.bus_certificate)
+    bus_certificate = read_certificate(settings.bus_certificate, "bus_certificate")
     tuning = Tuning(
         resend_after=settings.resend_after,
         prefetch=settings.prefetch,
@@ -175,11 +172,3 @@ def _given_up(hosts: Hosts) -> Counted:
 
 def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:
     return DepotClient(settings.depot.url, settings.agency, seal, tls=settings.depot.tls(), policy=_DEPOT)
-
-
-def _certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError, x509.InvalidVersion) as exc:
-        fix = "Name the PEM file with the bus's certificate."
-        raise Misconfigured(Problem(str(path), "bus_certificate", "cannot be read", fix)) from exc

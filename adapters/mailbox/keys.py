@@ -8,7 +8,7 @@ from datetime import datetime
 from cryptography import x509
 
 from bus.directory import Directory
-from bus.documents.certificates import objection
+from bus.directory.certificates import objection
 from bus.documents.seal import fingerprint_of
 from bus.identifiers import AgencyCode
 

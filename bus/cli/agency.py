@@ -13,6 +13,7 @@ import typer
 from bus.cli.common import Config, Json, opened, operator, say, settings_of
 from bus.directory import Agency, Directory
 from bus.documents.enrolment import write_invitation
+from bus.documents.keys import write_private
 from bus.documents.notes import log_key
 from bus.enrolment.brokers import broker_made_ready
 from bus.enrolment.deciding import (
@@ -28,7 +29,6 @@ from bus.enrolment.deciding import (
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.reading import Reader
-from bus.platform.folders import write_private
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
 from bus.thai import now
@@ -56,10 +56,6 @@ def agency_invite(
     """Write the one file that an agency needs to join. Hand it over as you would a password."""
     settings, agency = settings_of(config), _code(code)
     target = output or Path(f"invitation-{agency}.saraban")
-    if target.exists():
-        raise Misconfigured(
-            Problem(str(target), "--output", "is there already", "Name another file, or remove it")
-        )
     if cluster not in settings.brokers:
         raise typer.BadParameter(f"the settings have no cluster {cluster}", param_hint="--cluster")
     seal = bus_seal(settings)

@@ -18,9 +18,11 @@ from bus.cli import audit as audit_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
 from bus.cli import evidence as evidence_commands
+from bus.cli import keys as keys_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
 from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
+from bus.directory.speaking import Speaking, speaking
 from bus.enrolment.process import run_enrolment
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
@@ -30,12 +32,14 @@ from bus.router.activation import activate_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
 from bus.settings import BusSettings
+from bus.thai import now
 
 app = typer.Typer(name="saraban-bus", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 directory_app = typer.Typer(no_args_is_help=True, help="The directory of agencies.")
 app.add_typer(brokers_commands.app, name="topology")
 app.add_typer(directory_app, name="directory")
 app.add_typer(calendar_commands.app, name="calendar")
+app.add_typer(keys_commands.app, name="key")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
@@ -91,21 +95,37 @@ def directory_apply(config: Config = None, json: Json = False) -> None:
     directory = directory_of(settings)
     with opened(settings) as ledger:
         entry = activate_directory(ledger, directory, bus_seal(settings), operator=operator())
+    found = speaking(directory, now())
     sentence = f"directory version {directory.version} is in force (entry {entry})"
-    say({"version": directory.version, "entry": entry}, json=json, words=[sentence])
+    value = {"version": directory.version, "entry": entry, **_of_certificates(found)}
+    say(value, json=json, words=[sentence, *(f"warning: {one}" for one in found.silent + found.warnings)])
 
 
 @directory_app.command("check")
 def directory_check(config: Config = None, json: Json = False) -> None:
-    """Read the directory file and say everything that is wrong with it; exit 2 if anything is."""
+    """Read the directory file and say everything that is wrong with it; exit 2 if it cannot be put in force.
+
+    Exit 1 if it can, but the bus or an agency has no certificate that may sign now. Single certificates that have
+    expired, or were revoked, are warned of.
+    """
     settings = settings_of(config)
     directory = directory_of(settings)
-    agencies = len(directory.agencies)
+    agencies, found = len(directory.agencies), speaking(directory, now())
+    verdict = "nothing wrong" if not found.silent else f"{len(found.silent)} cannot sign"
+    words = [f"version {directory.version}: {agencies} agencies, {verdict}", *found.silent]
     say(
-        {"version": directory.version, "agencies": agencies},
+        {"version": directory.version, "agencies": agencies, **_of_certificates(found)},
         json=json,
-        words=[f"version {directory.version}: {agencies} agencies, nothing wrong"],
+        words=[*words, *(f"warning: {one}" for one in found.warnings)],
     )
+    if found.silent:
+        raise typer.Exit(NEGATIVE)
+
+
+def _of_certificates(found: Speaking) -> dict[str, list[str]]:
+    """Return what is to be said of certificates, for programs; nothing where there is nothing."""
+    said = {"findings": list(found.silent), "warnings": list(found.warnings)}
+    return {name: sentences for name, sentences in said.items() if sentences}
 
 
 def _run(

@@ -16,6 +16,7 @@ from typing import Final
 
 from cryptography import x509
 
+from bus.directory.certificates import ANOTHER, unfitness
 from bus.directory.model import (
     BUS,
     EVERYONE,
@@ -48,7 +49,8 @@ def load_directory(path: Path, *, certificates: Path | None = None) -> Directory
     """The directory of a TOML file; Misconfigured with all its mistakes.
 
     Certificate files are looked for in `certificates`, else in the file's own `certificates_folder`, which is
-    relative to the file. Weak or expired certificates are no mistake here: the gates judge them by the time.
+    relative to the file. A certificate that can never sign is a mistake, unless its line says that it has ended; one
+    that has expired is none, as what it signed goes on being verified (speaking.py).
     """
     table = read_toml(path)
     stated = table.optional_text("certificates_folder", meant="a folder") or "."
@@ -56,7 +58,11 @@ def load_directory(path: Path, *, certificates: Path | None = None) -> Directory
 
     def from_file(entry: Table) -> PinnedCertificate | None:
         name = entry.text("file", meant="the name of a certificate file")
-        return _certificate_file(entry, folder / name) if "file" in entry.values else None
+        pin = _certificate_file(entry, folder / name) if "file" in entry.values else None
+        if pin and "revoked_at" not in entry.values and (found := unfitness(pin.certificate)):
+            wrong = f"{folder / name}: {found.detail} (key.{found.doubt}), and nothing signed with it would be taken"
+            entry.wrong("file", wrong, ANOTHER)
+        return pin
 
     return _read(table, from_file)
 

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
-from bus.documents.methods import method_for
 from bus.documents.seal import Seal
 from bus.documents.xml import DS_NAMESPACE
 from bus.identifiers import RawDigest
+from bus.methods import method_for
 
 _ASIC = "http://uri.etsi.org/02918/v1.2.1#"
 _XADES = "http://uri.etsi.org/01903/v1.3.2#"

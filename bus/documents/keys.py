@@ -1,13 +1,21 @@
-"""Reading private keys from PEM files, which nobody but their owner may read."""
+"""Private keys in PEM files, which nobody but their owner may read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from bus.errors import Misconfigured, Problem
 from bus.platform.process import open_to_others
@@ -40,3 +48,30 @@ def read_private_key(
     except (ValueError, UnsupportedAlgorithm):
         wrong, fix = "is no private key, or has another passphrase", "Give a PEM key and its own passphrase."
     raise Misconfigured(Problem(str(path), "key", wrong, fix))
+
+
+def write_private_key(path: Path, key: PrivateKeyTypes, passphrase: str | None = None) -> None:
+    """Write a key that was not there. Raises Misconfigured for a file that is there: a key is never written over."""
+    encryption: KeySerializationEncryption = (
+        BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    )
+    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that was not there, for its owner only, in a folder likewise if there is none yet. Raises as above.
+
+    It has its rights when it is created, and is given none afterwards: at no moment can others read it.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError as exc:
+        fix = "Choose another name, or move it away first: what it opens or signed stays bound to it."
+        raise Misconfigured(Problem(str(path), "file", "is there, and is never written over", fix)) from exc
+    except OSError as exc:
+        wrong = f"cannot be written: {(exc.strerror or type(exc).__name__).lower()}"
+        raise Misconfigured(Problem(str(path), "file", wrong, "Mend the path or its rights.")) from exc

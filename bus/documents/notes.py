@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    KeySerializationEncryption,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bus.documents.keys import read_private_key
+from bus.documents.keys import read_private_key, write_private_key
 from bus.errors import Misconfigured, Problem
 from bus.verifier.notes import (
     LOG,
@@ -71,16 +63,8 @@ def witness_key(path: Path, name: str, passphrase: str | None = None) -> NoteKey
 
 
 def make_key(path: Path, passphrase: str | None = None) -> None:
-    """Write a new key, readable by its owner only. Raises FileExistsError: a key is never written over."""
-    encryption: KeySerializationEncryption = (
-        BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
-    )
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a new key, readable by its owner only. Raises Misconfigured if there is one: none is written over."""
+    write_private_key(path, Ed25519PrivateKey.generate(), passphrase)
 
 
 def _read(path: Path, passphrase: str | None) -> Ed25519PrivateKey:

@@ -22,11 +22,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lxml import etree
 
 from bus.documents import profile
-from bus.documents.methods import METHODS, method_for
 from bus.documents.profile import Claim
 from bus.documents.seal import Seal
 from bus.documents.xml import Envelope, canonical, canonical_part, hardened_parser
 from bus.errors import RefusalCode, Refused
+from bus.methods import METHODS, method_for
 
 _OUR_FORM = """\
 <ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#" xmlns:xades="http://uri.etsi.org/01903/v1.3.2#" \

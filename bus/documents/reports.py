@@ -18,7 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from bus.directory import PinnedCertificate
-from bus.documents.certificates import objection
+from bus.directory.certificates import objection
 from bus.documents.seal import Seal
 from bus.documents.tokens import Denied, Doubt, open_signed_json, signed_json
 from bus.errors import RefusalCode, Refused

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from bus.directory.certificates import ANOTHER, objection, unfitness
 from bus.documents.keys import read_private_key
-from bus.documents.methods import SealKey, weakness_of
 from bus.errors import Misconfigured, Problem
+from bus.methods import SealKey, weakness_of
+
+_RENEW: Final = (
+    f"Set this machine's clock if it is wrong. Otherwise pin another certificate beside it. {ANOTHER}"
+)
 
 
 def fingerprint_of(certificate: x509.Certificate) -> str:
@@ -32,18 +39,46 @@ class Seal:
 
     @classmethod
     def from_files(cls, key: Path, certificate: Path, passphrase: str | None = None) -> Seal:
-        """Read both from PEM files; raises Misconfigured with the mistakes of both."""
-        problems: list[Problem] = []
-        private_key = _key(key, passphrase, problems)
-        loaded = _certificate(certificate, problems)
-        if private_key is None or loaded is None:
-            raise Misconfigured(*problems)
-        if private_key.public_key() != loaded.public_key():
-            wrong = f"the certificate does not belong to the key in {key}"
-            raise Misconfigured(
-                Problem(str(certificate), "certificate", wrong, "Give the pair made together.")
-            )
-        return cls(private_key, loaded)
+        """Read both from PEM files; raises Misconfigured with the mistakes of both, and for what can never sign."""
+        seal = read_pair(key, certificate, passphrase)
+        _require_fit(seal.certificate, str(certificate), "certificate")
+        return seal
+
+    def require_in_force(self, certificate: Path, at: datetime) -> None:
+        """Raise Misconfigured if the certificate is not valid at a time; `certificate` is where it lies."""
+        if found := objection(self.certificate, (), at):
+            raise Misconfigured(Problem(str(certificate), "certificate", found.detail, _RENEW))
+
+
+def read_pair(key: Path, certificate: Path, passphrase: str | None = None) -> Seal:
+    """Read a key and its certificate, whatever that is for; raises Misconfigured with the mistakes of both."""
+    problems: list[Problem] = []
+    private_key = _key(key, passphrase, problems)
+    loaded = _certificate(certificate, "certificate", problems)
+    if private_key is None or loaded is None:
+        raise Misconfigured(*problems)
+    if private_key.public_key() != loaded.public_key():
+        wrong = f"the certificate does not belong to the key in {key}"
+        raise Misconfigured(Problem(str(certificate), "certificate", wrong, "Give the pair made together."))
+    return Seal(private_key, loaded)
+
+
+def read_certificate(path: Path, setting: str) -> x509.Certificate:
+    """Read the certificate that a setting names; raises Misconfigured for what is none, and for one that cannot sign.
+
+    Whether it is valid now is not asked: somebody else's certificate may be replaced by what comes from there.
+    """
+    problems: list[Problem] = []
+    found = _certificate(path, setting, problems)
+    if found is None:
+        raise Misconfigured(*problems)
+    _require_fit(found, str(path), setting)
+    return found
+
+
+def _require_fit(certificate: x509.Certificate, place: str, key: str) -> None:
+    if found := unfitness(certificate):
+        raise Misconfigured(Problem(place, key, f"{found.detail} (key.{found.doubt})", ANOTHER))
 
 
 def _key(path: Path, passphrase: str | None, problems: list[Problem]) -> SealKey | None:
@@ -59,14 +94,12 @@ def _key(path: Path, passphrase: str | None, problems: list[Problem]) -> SealKey
     return key
 
 
-def _certificate(path: Path, problems: list[Problem]) -> x509.Certificate | None:
+def _certificate(path: Path, key: str, problems: list[Problem]) -> x509.Certificate | None:
     try:
         return x509.load_pem_x509_certificate(path.read_bytes())
     except OSError as exc:
         wrong = f"cannot be read ({exc.strerror})"
     except (ValueError, x509.InvalidVersion):
         wrong = "is no certificate"
-    problems.append(
-        Problem(str(path), "certificate", wrong, "Give the path of one X.509 certificate, as PEM.")
-    )
+    problems.append(Problem(str(path), key, wrong, "Give the path of one X.509 certificate, as PEM."))
     return None

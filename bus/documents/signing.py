@@ -26,10 +26,9 @@ from signxml.verifier import VerifyResult
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
 from bus.directory import PinnedCertificate
+from bus.directory.certificates import KeyDoubt, objection, weakness_in
 from bus.documents import profile, schema
-from bus.documents.certificates import KeyDoubt, objection
 from bus.documents.letter import Letter
-from bus.documents.methods import METHODS, weakness_of
 from bus.documents.notice import Notice
 from bus.documents.octets import check_octets, seal_octets
 from bus.documents.seal import Seal
@@ -46,6 +45,7 @@ from bus.documents.xml import (
 )
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import ContentDigest
+from bus.methods import METHODS
 from bus.thai import now
 
 DocumentT_co = TypeVar("DocumentT_co", bound=Document, covariant=True)
@@ -159,15 +159,10 @@ def _pin_of(claim: profile.Claim, pins: Sequence[PinnedCertificate]) -> PinnedCe
 
 
 def _require_fit(certificate: x509.Certificate, method: str) -> None:
-    try:
-        key = certificate.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
-        raise Refused(RefusalCode.KEY_WEAK, "a key of a kind that is not supported") from exc
-    if METHODS[method].fits(key):
-        return
-    if weakness := weakness_of(key):
+    if weakness := weakness_in(certificate):
         raise Refused(RefusalCode.KEY_WEAK, weakness)
-    raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
+    if not METHODS[method].fits(certificate.public_key()):
+        raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
 
 
 def _loaded(der: bytes) -> x509.Certificate:
@@ -191,6 +186,7 @@ _CODES = {
     KeyDoubt.EXPIRED: RefusalCode.KEY_EXPIRED,
     KeyDoubt.REVOKED: RefusalCode.KEY_REVOKED,
     KeyDoubt.USAGE: RefusalCode.KEY_USAGE,
+    KeyDoubt.WEAK: RefusalCode.KEY_WEAK,
 }
 
 

@@ -29,11 +29,11 @@ from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
 from bus.directory import PinnedCertificate
-from bus.documents.certificates import objection
-from bus.documents.methods import SealPublicKey, method_for, weakness_of
+from bus.directory.certificates import objection
 from bus.documents.seal import Seal, fingerprint_of
 from bus.errors import BusError
 from bus.identifiers import AgencyCode
+from bus.methods import SealPublicKey, method_for, weakness_of
 
 AUDIENCE = "saraban-depot"
 MAX_LIFETIME = 60

@@ -10,6 +10,7 @@ from typing import Final
 from cryptography import x509
 
 from bus.directory import Agency, Directory, PinnedCertificate
+from bus.directory.certificates import objection
 from bus.directory.reading import require_sound
 from bus.documents.enrolment import (
     Answer,
@@ -23,7 +24,6 @@ from bus.documents.enrolment import (
     sign_answer,
 )
 from bus.documents.seal import Seal
-from bus.enrolment.receiving import unfit
 from bus.errors import Misconfigured, Problem, Transient
 from bus.identifiers import MAIN, AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
@@ -133,9 +133,9 @@ def approve(
     published to a queue that is not there. Raises Misconfigured for a certificate that may no longer be pinned.
     """
     certificate = x509.load_pem_x509_certificate(asked.request.certificate.encode())
-    if why := unfit(certificate, now()):
+    if found := objection(certificate, (), now()):
         raise Misconfigured(
-            Problem("the request", "certificate", why, "Decline it, and invite the agency again")
+            Problem("the request", "certificate", found.detail, "Decline it, and invite the agency again")
         )
     pin = PinnedCertificate.of(certificate)
     with ledger.read() as reader:

@@ -6,15 +6,13 @@ an entry, up to a number for each invitation.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final, Literal
 
 from cryptography import x509
 
 from bus.directory import PinnedCertificate
-from bus.documents.certificates import objection
+from bus.directory.certificates import objection
 from bus.documents.enrolment import Request, digest_of, read_request, request_digest
-from bus.documents.methods import weakness_of
 from bus.enrolment.refusals import EnrolmentRefused, Refusal
 from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode, RawDigest
@@ -86,12 +84,6 @@ def answer_to(reader: Reader, name: RawDigest) -> str | None:
     return reader.must_document(entry).decode() if entry else None
 
 
-def unfit(certificate: x509.Certificate, at: datetime) -> str | None:
-    """Say why a certificate may not be pinned; None if it may."""
-    found = objection(certificate, (), at)
-    return found.detail if found else weakness_of(certificate.public_key())
-
-
 def _enter(writer: Writer, request: Request, signed: str, invitation: int | None = None) -> None:
     writer.entry(
         Kind.ENROLMENT_REQUESTED,
@@ -120,8 +112,8 @@ def _invitation_refused(writer: Writer, standing: Standing) -> EnrolmentRefused 
 
 def _key_refused(writer: Writer, request: Request) -> EnrolmentRefused | None:
     certificate = x509.load_pem_x509_certificate(request.certificate.encode())
-    if why := unfit(certificate, now()):
-        return EnrolmentRefused(Refusal.KEY, why)
+    if found := objection(certificate, (), now()):
+        return EnrolmentRefused(Refusal.KEY, found.detail)
     version = writer.latest(Kind.DIRECTORY)
     records = writer.directories.records(int(version.body["version"])) if version else {}
     pinned = canonical_json(PinnedCertificate.of(certificate).pem)

@@ -211,16 +211,6 @@ def is_link(found: os.stat_result) -> bool:
     return stat.S_ISLNK(found.st_mode) or bool(getattr(found, "st_reparse_tag", 0) & _SURROGATE)
 
 
-def write_private(path: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read, from its first moment on. Raises FileExistsError."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
-
-
 def sync_folder(folder: Path) -> None:
     """Make a folder's names durable: an fsync of a file says nothing of the name that leads to it.
 

@@ -21,6 +21,7 @@ from bus.router.parts import Parts
 from bus.router.refusing import enter_counts
 from bus.router.replaying import carry_out_replays, read_parked
 from bus.settings import BusSettings
+from bus.thai import now
 from bus.web import health_app, serving
 
 _log = logs.get("router")
@@ -29,8 +30,14 @@ _COUNTS_EVERY = 10.0
 
 
 def bus_seal(settings: BusSettings) -> Seal:
-    """Return the bus's own seal. Raises Misconfigured for a key that is missing, weak or readable by others."""
-    return Seal.from_files(settings.seal.key, settings.seal.certificate, settings.seal.passphrase_text())
+    """Return the bus's own seal. Raises Misconfigured for a key that is missing, weak or readable by others,
+
+    and for a certificate that may not sign now: everything sealed with it would lie in quarantine at the agencies.
+    """
+    section = settings.seal
+    seal = Seal.from_files(section.key, section.certificate, section.passphrase_text())
+    seal.require_in_force(section.certificate, now())
+    return seal
 
 
 def ledger_signer(settings: BusSettings, ledger: Ledger) -> Signer:

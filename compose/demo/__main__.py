@@ -16,13 +16,13 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from bus import assets
+from bus.documents.making import new_seal, write_seal
 from bus.process import keep_private
 from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
 from compose.demo.intruder import bad_submissions, submit
 from compose.demo.play import Play
 from compose.demo.story import DGA, LATE
-from compose.keys import new_seal, write_seal
 from compose.local import LocalBus
 
 BUILD = Path(__file__).parents[2] / "build"

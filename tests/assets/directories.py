@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 
 from bus import assets
+from bus.documents.making import new_seal
 from bus.documents.seal import Seal
 from bus.identifiers import AgencyCode
-from compose.keys import new_seal
 from tests.assets import factory
 
 NOBODY, UNHEARD = "nobody", "unheard"
@@ -52,6 +52,8 @@ FAULTY: dict[str, Callable[[], Seal]] = {
     "revoked": revoked_seal,
 }
 """What OPM has pinned besides its good keys, by the name of the file."""
+UNFIT = ("not-for-signatures", "without-usage", "rsa1024")
+"""Those of them that can never sign."""
 SEALS: dict[str, Callable[[], Seal]] = {
     **{code: partial(factory.seal, code) for code in factory.NAMES},
     # The factory's letters are sealed by `seal()`, and a cache knows that from `seal(OPM)`.
@@ -75,7 +77,10 @@ def text(version: int = 1, *, suspended: Iterable[str] = (), more: str = "") -> 
 
 
 def _revoked(name: str) -> str:
-    return f", revoked_at = {(factory.NOW - factory.DAY / 2).isoformat()}" if name == "revoked" else ""
+    """A pin that can never sign is in a directory only as one that ends; those here end long after the test."""
+    if name == "revoked":
+        return f", revoked_at = {(factory.NOW - factory.DAY / 2).isoformat()}"
+    return f", revoked_at = {(factory.NOW + 365 * factory.DAY).isoformat()}" if name in UNFIT else ""
 
 
 def _replaced(text: str, old: str, new: str) -> str:

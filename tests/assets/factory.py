@@ -24,14 +24,15 @@ from bus.documents.letter import (
     Sender,
     Signer,
 )
+from bus.documents.making import new_seal
 from bus.documents.notice import BUS, Event, Notice, Officer, OtherMeans, ReasonText, Registration, Terms
 from bus.documents.recipients import Recipient, RecipientSet
 from bus.documents.seal import Seal
 from bus.documents.signing import Signed, sign
 from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import BANGKOK
-from compose.keys import new_key, new_seal
 from tests.assets.digests import SOME_BYTES, SOME_CONTENT
+from tests.assets.keys import new_key, unfit_seal
 
 OPM, OCS, SOC = map(AgencyCode, ("0100100000", "0100900000", "0100500000"))
 OCSC, OPDC, DGA, ETDA = map(AgencyCode, ("0101100000", "0102100000", "1100800000", "1100700000"))
@@ -71,7 +72,7 @@ def rsa_seal() -> Seal:
 
 @cache
 def rsa_1024_seal() -> Seal:
-    return new_seal("rsa1024", key=new_key("rsa1024"))
+    return unfit_seal("rsa1024", new_key("rsa1024"))
 
 
 @cache
@@ -86,12 +87,12 @@ def rsa_3072_seal() -> Seal:
 
 @cache
 def secp256k1_seal() -> Seal:
-    return new_seal("secp256k1", key=new_key("secp256k1"))
+    return unfit_seal("secp256k1", new_key("secp256k1"))
 
 
 @cache
 def p521_seal() -> Seal:
-    return new_seal("p521", key=new_key("p521"))
+    return unfit_seal("p521", new_key("p521"))
 
 
 @cache
@@ -106,12 +107,12 @@ def future_seal() -> Seal:
 
 @cache
 def seal_not_for_signatures() -> Seal:
-    return new_seal("not-for-signatures", digital_signature=False)
+    return unfit_seal("not-for-signatures", digital_signature=False)
 
 
 @cache
 def seal_without_usage() -> Seal:
-    return new_seal("without-usage", digital_signature=None)
+    return unfit_seal("without-usage", digital_signature=None)
 
 
 def pin(of: Seal | None = None, *, revoked_at: dt.datetime | None = None) -> PinnedCertificate:

@@ -22,6 +22,7 @@ from bus.cli.main import main
 from bus.codes import load_codes
 from bus.depot.presence import Presence
 from bus.documents.letter import Receiver
+from bus.documents.making import write_seal
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
 from bus.documents.signing import sign
@@ -35,7 +36,6 @@ from bus.thai import now, thai_date
 from bus.verifier.checking import judge
 from bus.verifier.merkle import require_inclusion
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note, require_signed
-from compose.keys import write_seal
 from tests.assets import factory
 from tests.assets.digests import NO_BYTES
 from tests.assets.factory import DAY, NOW, OCS, OPM, SOC

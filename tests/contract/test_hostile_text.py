@@ -152,6 +152,14 @@ BUS: dict[Words, list[Run]] = {
     ("topology", "check"): [Run(NOWHERE)],
     ("directory", "apply"): [Run(())],
     ("directory", "check"): [Run(()), Run(("--json",)), Run(NOWHERE)],
+    ("key", "make"): [
+        Run(("one {nonce}", "--json")),
+        Run((EVIL,)),
+        Run((BYTES,)),
+        Run(("bus",)),
+        Run(("a", "--folder", BYTES)),
+        Run(("a", "--days", EVIL)),
+    ],
     ("calendar", "apply"): [Run(()), Run(("--json",)), Run(("--extend",)), Run((EVIL,)), Run((BYTES,))],
     ("calendar", "check"): [Run(()), Run(("--json",)), Run((EVIL,)), Run((BYTES,)), Run(NOWHERE)],
     ("ledger", "init"): [Run(()), Run(NOWHERE)],
@@ -326,6 +334,7 @@ ADAPTER: dict[Words, list[Run]] = {
         Run((BYTES,)),
     ],
     ("status",): [Run(()), Run(("--json",)), Run(NOWHERE)],
+    ("key", "make"): [Run(()), Run(("--json",)), Run(("--days", EVIL)), Run(NOWHERE)],
     ("log", "status"): [Run(()), Run(("--json",))],
     ("log", "key"): [Run(())],
     **{

@@ -17,9 +17,9 @@ import tomli_w
 
 from adapters.cli import main as adapter_main
 from adapters.connectors.folder.sharing import share
+from bus.documents.making import write_seal
 from bus.errors import Misconfigured
 from bus.process import keep_private
-from compose.keys import write_seal
 from compose.local import free_port
 from tests.assets import factory
 from tests.assets.factory import OPM

@@ -29,6 +29,7 @@ from bus.broker.messages import Outgoing as Submission
 from bus.directory import Directory, Group, PinnedCertificate
 from bus.directory.model import READS_BY_DEFAULT
 from bus.documents.letter import Letter, Receiver
+from bus.documents.making import new_seal
 from bus.documents.notice import BUS, Event
 from bus.documents.recipients import MOST_NAMED
 from bus.documents.seal import Seal
@@ -42,7 +43,6 @@ from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
 from bus.router.activation import directory_in_force
 from bus.thai import now
-from compose.keys import new_seal
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig

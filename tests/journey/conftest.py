@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from bus.broker.management import Management
-from compose.keys import write_seal
+from bus.documents.making import write_seal
 from compose.local import LocalBus
 from compose.node import Node
 from tests.assets import directories

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from compose.keys import make_key_pair
+from bus.documents.making import new_seal, write_seal
 
 GROUP = "everyone"
 FIRST = 10_000
@@ -19,7 +19,7 @@ def codes_of(count: int) -> list[str]:
 def make_keys(folder: Path, names: Sequence[str]) -> None:
     """Make a key pair for each."""
     for name in names:
-        make_key_pair(folder, name)
+        write_seal(new_seal(name), folder, name)
 
 
 def directory_text(codes: Sequence[str], version: int = 1, **abbreviations: str) -> str:

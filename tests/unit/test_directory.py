@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,10 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from bus import assets
 from bus.directory import (
@@ -27,9 +25,12 @@ from bus.directory import (
 )
 from bus.directory.clusters import require_known_clusters
 from bus.directory.records import content_of, digest_of, records_in
+from bus.directory.speaking import speaking
+from bus.documents.making import new_seal, write_seal
 from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode
-from tests.assets.factory import DGA, ETDA, OCS, OCSC, OPDC, OPM, SOC
+from tests.assets import directories
+from tests.assets.factory import DGA, ETDA, NOW, OCS, OCSC, OPDC, OPM, SOC
 
 SEVEN = (OPM, OCS, SOC, OCSC, OPDC, DGA, ETDA)
 UNIT, STRANGER = AgencyCode("0100500001"), AgencyCode("9999900000")
@@ -50,21 +51,14 @@ certificates = [{ file = "0100500000.crt.pem" }]
 """
 
 
-def _certificate(name: str) -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-    signed = builder.not_valid_before(start).not_valid_after(start + timedelta(days=365)).sign(key, SHA256())
-    return signed.public_bytes(Encoding.PEM)
-
-
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a certificate for each of the seven agencies, for the bus, and one to spare."""
     folder = tmp_path_factory.mktemp("keys")
     for name in (*SEVEN, "bus", "new"):
-        (folder / f"{name}.crt.pem").write_bytes(_certificate(name))
+        write_seal(new_seal(name), folder, name)
+    for name, seal in directories.FAULTY.items():
+        write_seal(seal(), folder, name)
     return folder
 
 
@@ -318,6 +312,81 @@ def test_a_cluster_without_an_inbox_or_with_another_kind_of_name_is_a_mistake(
     unit = _agency(UNIT, "", parent=f'"{SOC}"', inbox="false", cluster='"main"')
     said = wrong(_agency(SOC, cluster='"North"') + _agency(OPM, cluster='""') + unit)
     assert set(said) == {f"agency[{code}].cluster" for code in (SOC, OPM, UNIT)}
+
+
+# ── certificates that cannot speak ──────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", directories.UNFIT)
+def test_a_certificate_that_can_never_sign_is_a_mistake_with_the_command_that_makes_a_good_one(
+    load: Loading, keys: Path, name: str
+) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(ONE + _agency(OPM, name))
+    (problem,) = caught.value.problems
+    assert problem.key == f"agency[{OPM}].certificates[1].file"
+    assert str(keys / f"{name}.crt.pem") in problem.wrong
+    assert f"key.{'weak' if name == 'rsa1024' else 'usage'}" in problem.wrong
+    assert "saraban-adapter key make" in problem.fix
+    with pytest.raises(Misconfigured, match=r"bus\.certificates\[1\]\.file"):
+        load(f'version = 1\n[bus]\ncertificates = [{{ file = "{name}.crt.pem" }}]\n', whole=True)
+
+
+def test_a_certificate_that_openssl_makes_by_default_is_refused_before_any_letter(
+    wrong: Callable[..., dict[str, str]], keys: Path, tmp_path: Path
+) -> None:
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    files = ["-keyout", tmp_path / "o.key.pem", "-out", keys / "openssl.crt.pem", "-subj", "/CN=SOC"]
+    subprocess.run([*made, *files], check=True, capture_output=True)
+    said = wrong(_agency(SOC, "openssl"))
+    assert set(said) == {f"agency[{SOC}].certificates[1].file"}
+    assert "openssl.crt.pem: the certificate is not for digital signatures (key.usage)" in said.popitem()[1]
+
+
+def test_what_has_ended_stays_pinned_whatever_it_was(load: Loading) -> None:
+    pins = ", ".join(
+        f'{{ file = "{name}.crt.pem", revoked_at = 2026-01-01T00:00:00+07:00 }}' for name in directories.UNFIT
+    )
+    agency = _agency(SOC).replace("certificates = [", f"certificates = [{pins}, ")
+    directory = load(agency)
+    assert len(directory.pins(SOC)) == 4
+    found = speaking(directory, NOW)
+    assert found.silent == ()
+    assert [one.partition(",")[0] for one in found.warnings] == [
+        f"agency[{SOC}].certificates[{place}]: revoked" for place in (1, 2, 3)
+    ]
+
+
+@pytest.mark.parametrize("name", ["expired", "future"])
+def test_one_certificate_out_of_force_is_a_warning_and_none_in_force_a_finding(
+    load: Loading, name: str
+) -> None:
+    doubt = {"expired": "expired", "future": "not-yet-valid"}[name]
+    beside = _agency(SOC).replace("certificates = [", f'certificates = [{{ file = "{name}.crt.pem" }}, ')
+    found = speaking(load(beside), NOW)
+    assert found.silent == ()
+    (warning,) = found.warnings
+    assert warning.startswith(f"agency[{SOC}].certificates[1]: {doubt}, valid ")
+
+    found = speaking(load(ONE + _agency(OPM, name)), NOW)
+    assert found.warnings == ()
+    (silent,) = found.silent
+    assert silent.startswith(f"agency[{OPM}]: none of its certificates may sign now")
+    assert doubt in silent
+    assert "key make" in silent
+
+
+def test_who_is_suspended_or_has_no_certificate_is_not_missed(load: Loading) -> None:
+    suspended = _agency(OPM, "expired", state='"suspended"')
+    unit = _agency(UNIT, "", parent=f'"{SOC}"', inbox="false")
+    found = speaking(load(ONE + suspended + unit), NOW)
+    assert (found.silent, found.warnings) == ((), ())
+
+
+def test_a_bus_without_a_certificate_in_force_is_a_finding(load: Loading) -> None:
+    text = f'version = 1\n[bus]\ncertificates = [{{ file = "expired.crt.pem" }}]\n{ONE}'
+    (silent,) = speaking(load(text, whole=True), NOW).silent
+    assert silent.startswith("bus: none of its certificates may sign now")
 
 
 # ── mistakes ────────────────────────────────────────────────────────────────────────────────────────

@@ -14,11 +14,11 @@ from lxml import etree
 from signxml.algorithms import SignatureMethod
 
 from bus.documents import container
-from bus.documents.methods import METHODS, Method, method_for, weakness_of
 from bus.documents.seal import Seal
 from bus.documents.signing import verify
 from bus.documents.xml import build, open_envelope
 from bus.errors import RefusalCode, Refused
+from bus.methods import METHODS, Method, method_for, weakness_of
 from bus.verifier import xmlsig
 from bus.verifier.findings import Broken
 from tests.assets import factory

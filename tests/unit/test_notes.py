@@ -146,7 +146,7 @@ def test_no_text_does_worse_than_being_unreadable(text: str) -> None:
 def test_a_key_that_others_can_read_or_of_another_kind_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "log.pem"
     make_key(path)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(Misconfigured):
         make_key(path)
     assert path.stat().st_mode & 0o777 == 0o600
     path.chmod(0o640)

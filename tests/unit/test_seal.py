@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bus.documents.making import KeyFiles, write_seal
 from bus.documents.seal import Seal, fingerprint_of
 from bus.errors import Misconfigured
-from compose.keys import KeyFiles, make_key_pair, new_key, write_seal
 from tests.assets import factory
 
 
@@ -27,23 +26,6 @@ def test_a_seal_is_read_back_from_its_files(
     assert loaded.private_key.public_key() == seal().private_key.public_key()
     assert loaded.fingerprint == fingerprint_of(seal().certificate)
     assert len(loaded.fingerprint) == 64
-
-
-def test_a_key_pair_that_is_made_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
-    files = make_key_pair(tmp_path / "keys", "opm")
-    assert stat.S_IMODE(files.key.stat().st_mode) == 0o600
-    assert (
-        Seal.from_files(files.key, files.certificate)
-        .certificate.subject.rfc4514_string()
-        .startswith("CN=opm")
-    )
-
-
-def test_a_key_pair_made_again_is_another_one(tmp_path: Path) -> None:
-    first = make_key_pair(tmp_path, "opm")
-    before = first.key.read_bytes()
-    assert make_key_pair(tmp_path, "opm") == first
-    assert first.key.read_bytes() != before
 
 
 def test_the_key_appears_in_no_representation() -> None:
@@ -95,11 +77,11 @@ def certificate_of_another_key(folder: Path) -> KeyFiles:
 
 
 def rsa_1024(folder: Path) -> KeyFiles:
-    return make_key_pair(folder, "weak", key=new_key("rsa1024"))
+    return write_seal(factory.rsa_1024_seal(), folder, "weak")
 
 
 def secp256k1(folder: Path) -> KeyFiles:
-    return make_key_pair(folder, "weak", key=new_key("secp256k1"))
+    return write_seal(factory.secp256k1_seal(), folder, "weak")
 
 
 def ed25519_key(folder: Path) -> KeyFiles:
@@ -109,8 +91,16 @@ def ed25519_key(folder: Path) -> KeyFiles:
     return files
 
 
+def without_key_usage(folder: Path) -> KeyFiles:
+    return write_seal(factory.seal_without_usage(), folder, "opm")
+
+
+def for_certificates_only(folder: Path) -> KeyFiles:
+    return write_seal(factory.seal_not_for_signatures(), folder, "opm")
+
+
 def encrypted(folder: Path) -> KeyFiles:
-    return make_key_pair(folder, "opm", passphrase="secret")
+    return write_seal(factory.seal(), folder, "opm", passphrase="secret")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +117,8 @@ def encrypted(folder: Path) -> KeyFiles:
         (secp256k1, "key", "secp256k1"),
         (ed25519_key, "key", "neither ECDSA nor RSA"),
         (encrypted, "key", "no passphrase is given"),
+        (without_key_usage, "certificate", "not for digital signatures (key.usage)"),
+        (for_certificates_only, "certificate", "saraban-adapter key make"),
     ],
 )
 def test_what_cannot_be_used_is_refused_in_words(

@@ -17,15 +17,16 @@ from lxml import etree
 from bus.directory import PinnedCertificate
 from bus.documents import schema
 from bus.documents.letter import Content, Reference
+from bus.documents.making import new_seal
 from bus.documents.notice import Event
 from bus.documents.seal import Seal
 from bus.documents.signing import Verified, is_letter, is_notice, sign, verify
 from bus.documents.xml import MAX_BYTES, Document, build, content_digest, open_envelope, to_bytes
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode
-from compose.keys import new_key, new_seal
 from tests.assets import factory
 from tests.assets.defects import DEFECTS, DS, LETTER, only, sealed_otherwise, xades
+from tests.assets.keys import new_key, unfit_seal
 
 NOW, DAY = factory.NOW, factory.DAY
 SEALS = {
@@ -185,7 +186,7 @@ def test_a_certificate_that_is_not_pinned_is_unknown_however_good_it_is() -> Non
 
 
 def test_a_weak_key_is_called_weak_even_when_nobody_pinned_it() -> None:
-    weak = new_seal("stranger", key=new_key("rsa1024"))
+    weak = unfit_seal("stranger", new_key("rsa1024"))
     assert refusal_of(sign(factory.letter(), weak).raw) == RefusalCode.KEY_WEAK
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from lxml import etree
 
 from bus import assets
-from bus.documents.methods import METHODS
 from bus.documents.schema import SIGNATURE
 from bus.documents.versions import VERSIONS
+from bus.methods import METHODS
 from bus.verifier import documents, methods
 
 

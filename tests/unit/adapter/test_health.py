@@ -23,10 +23,10 @@ from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.views import condition_lines
 from bus.codes import load_codes
 from bus.directory import BUS
+from bus.documents.making import new_seal
 from bus.errors import Transient
 from bus.identifiers import AgencyCode
 from bus.web import health_app
-from compose.keys import new_seal
 from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OCS, OPM, seal
 from tests.unit.adapter.network import QUICK, Office

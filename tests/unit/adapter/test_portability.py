@@ -27,6 +27,7 @@ from adapters.connectors.folder.folders import Folder
 from adapters.connectors.folder.parsing import read_manifest
 from adapters.connectors.folder.sharing import share
 from adapters.mailbox.mistakes import Mistaken
+from bus.documents.making import write_seal
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured
 from bus.platform import process
@@ -34,7 +35,6 @@ from bus.platform.folders import DescriptorFolder, PathFolder, is_link
 from bus.process import run_until_stopped
 from bus.settings import load_adapter_settings
 from bus.settings.sections import read_secret
-from compose.keys import write_seal
 from compose.local import free_port
 from tests.assets import factory
 from tests.assets.factory import OPM

@@ -1,4 +1,4 @@
-"""Whether a pinned certificate may speak at a time: the one rule for letters, reports, tokens and an adapter's own."""
+"""Whether a certificate may speak at a time: the one rule for whatever is sealed, pinned, configured or made."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 
-from bus.directory import PinnedCertificate
+from bus.directory.model import PinnedCertificate
+from bus.methods import weakness_of
 
 
 class KeyDoubt(StrEnum):
@@ -19,6 +22,14 @@ class KeyDoubt(StrEnum):
     EXPIRED = "expired"
     REVOKED = "revoked"
     USAGE = "usage"
+    WEAK = "weak"
+
+
+ANOTHER: Final = (
+    "Make another pair, by `saraban-adapter key make` at an agency or `saraban-bus key make NAME` for the bus, and name"
+    " its certificate"
+)
+"""What to do about a certificate that can never speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +54,24 @@ def objection(
     for pin in pins:
         if pin.certificate == certificate and pin.revoked_at and pin.revoked_at <= at:
             return Objection(KeyDoubt.REVOKED, f"revoked at {pin.revoked_at}")
+    return unfitness(certificate)
+
+
+def unfitness(certificate: x509.Certificate) -> Objection | None:
+    """Return what keeps a certificate from speaking at any time: how it was made; None if nothing does."""
     if not _may_sign(certificate):
         return Objection(KeyDoubt.USAGE, "the certificate is not for digital signatures")
+    if weakness := weakness_in(certificate):
+        return Objection(KeyDoubt.WEAK, f"the certificate has {weakness}")
     return None
+
+
+def weakness_in(certificate: x509.Certificate) -> str | None:
+    """Say in words what makes the key of a certificate unfit to sign with; None if it is fit."""
+    try:
+        return weakness_of(certificate.public_key())
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "a key of a kind that is not supported"
 
 
 def _may_sign(certificate: x509.Certificate) -> bool:
