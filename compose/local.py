@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import unquote, urlsplit
 
-from adapters.agent.witnessing import witness_name
 from bus import assets
 from bus.broker import topology
 from bus.broker.admin import apply
@@ -25,7 +24,7 @@ from bus.broker.passwords import Passwords
 from bus.calendar import load_calendar
 from bus.directory import Directory, load_directory
 from bus.documents.making import new_seal, write_seal
-from bus.documents.notes import log_key, make_key, witness_key
+from bus.documents.notes import log_key, make_key, witness_key, witness_name
 from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger

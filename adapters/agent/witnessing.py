@@ -53,11 +53,6 @@ class WitnessKeys:
     """None for an agency that watches and does not cosign."""
 
 
-def witness_name(log: VerifierKey, agency: str) -> str:
-    """The name under which an agency's witness signs: below that of the log."""
-    return f"{log.name}/{agency}"
-
-
 class Witness:
     """Looks at what came, asks the log, cosigns what it is asked for."""
 

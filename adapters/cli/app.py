@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, keys, log, running
+from adapters.cli import acts, enrolling, keys, log, running
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -47,6 +47,9 @@ def settings(config: Config = None) -> None:
 
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")]
 LetterArgument = Annotated[str, typer.Argument(help="LetterID, reference, or letter number (ที่).")]
+
+
+app.command()(enrolling.init)
 
 
 @app.command()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import typer
 
 from adapters import views
-from adapters.agent.witnessing import COSIGNED_SIZE, NOT_PINNED_DO, NOT_PINNED_SINCE, witness_name
+from adapters.agent.witnessing import COSIGNED_SIZE, NOT_PINNED_DO, NOT_PINNED_SINCE
 from adapters.cli.output import AsJson, Config, bilingual, opened, say, settings_of
 from adapters.mailbox import Mailbox
-from bus.documents.notes import make_key, witness_key
+from bus.documents.notes import make_key, witness_key, witness_name
 from bus.errors import Misconfigured, Problem
 from bus.exits import NEGATIVE
 from bus.logs import in_words

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from adapters.agent import Agent, Companion, Tuning
 from adapters.agent.health import Health
 from adapters.agent.tuning import repeat
-from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
+from adapters.agent.witnessing import Witness, WitnessKeys
 from adapters.cli.log import log_key_of
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import serve
@@ -27,7 +27,7 @@ from bus.broker.hosts import Hosts
 from bus.broker.link import Link
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import inbox_queue, submit_exchange, user_of
-from bus.documents.notes import witness_key
+from bus.documents.notes import witness_key, witness_name
 from bus.documents.reports import TYPE
 from bus.documents.seal import Seal, read_certificate
 from bus.metrics import Counted, exposition

@@ -158,10 +158,9 @@ def read_answer(signed: str, bus: x509.Certificate) -> Answer:
     return _read(open_signed_json(signed, [bus], _ANSWER), "answer", _answer)
 
 
-def sealing_key() -> tuple[X25519PrivateKey, str]:
-    """Return a key for which a password can be sealed, and its public half as a request has it."""
-    key = X25519PrivateKey.generate()
-    return key, b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+def public_sealing_key(key: X25519PrivateKey) -> str:
+    """Return the public half of a key for which a password can be sealed, as a request has it."""
+    return b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
 
 
 def sealed(password: str, request: Request, signed: str) -> str:

@@ -57,6 +57,11 @@ def log_key(path: Path, name: str, passphrase: str | None = None) -> NoteKey:
     return NoteKey(name, LOG, _read(path, passphrase))
 
 
+def witness_name(log: VerifierKey, agency: str) -> str:
+    """Return the name under which an agency's witness signs: below that of the log."""
+    return f"{log.name}/{agency}"
+
+
 def witness_key(path: Path, name: str, passphrase: str | None = None) -> NoteKey:
     """Read a witness's key; raises as for a log's."""
     return NoteKey(name, WITNESS, _read(path, passphrase))

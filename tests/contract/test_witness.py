@@ -16,14 +16,14 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
+from adapters.agent.witnessing import Witness, WitnessKeys
 from adapters.cli.app import status_view
 from adapters.cli.log import witness_trouble
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox, Message
 from adapters.mailbox.directories import Taken
 from bus.directory import Directory
-from bus.documents.notes import NoteKey, make_key, witness_key
+from bus.documents.notes import NoteKey, make_key, witness_key, witness_name
 from bus.documents.reports import Cosigned, open_report, sealed
 from bus.errors import RefusalCode, Transient
 from bus.ledger.rows import Head

@@ -12,12 +12,11 @@ import pytest
 import tomli_w
 
 from adapters.agent.verifying import Verifier
-from adapters.agent.witnessing import witness_name
 from adapters.cli import main
 from adapters.cli.acts import _COMMANDS as COMMANDS
 from adapters.mailbox.acts import Verb
 from bus.directory import BUS
-from bus.documents.notes import log_key, make_key
+from bus.documents.notes import log_key, make_key, witness_name
 from bus.verifier.notes import VerifierKey
 from tests.assets.factory import OCS, OPM, seal
 from tests.unit.adapter.network import QUICK, Office

@@ -1,0 +1,234 @@
+"""How this agency joins: keys are made here, the centre is asked by HTTPS, its answer makes the adapter ready to run.
+
+Everything lies in one folder, and each step looks first whether it was done: a command that was interrupted, or that
+waited for an operator in vain, is simply run again, and asks with the same keys for the same thing.
+
+| In the folder | What |
+|---|---|
+| adapter.toml | the settings, with a sentence for each |
+| keys/ | the agency's key and certificate, its witness's key, and what the centre handed over |
+| passwords/broker | the broker's password, once the centre has approved |
+| enrolment/ | the request as it was signed, and the key that its answer is sealed for |
+"""
+
+from __future__ import annotations
+
+import ssl
+from base64 import b64decode, b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import httpx
+from cryptography import x509
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bus import assets
+from bus.documents.enrolment import (
+    Invitation,
+    Request,
+    digest_of,
+    public_sealing_key,
+    read_answer,
+    request_digest,
+    sign_request,
+    unsealed,
+)
+from bus.documents.keys import write_private
+from bus.documents.making import KeyFiles, new_seal, write_pair
+from bus.documents.notes import make_key, witness_key, witness_name
+from bus.documents.seal import Seal, fingerprint_of
+from bus.documents.tokens import Denied, Doubt
+from bus.errors import BusError, Misconfigured, Problem, Transient
+from bus.settings.sections import trusting
+from bus.settings.writing import filled
+from bus.verifier.notes import VerifierKey
+
+_WITHIN: Final = 20.0
+
+
+class Declined(BusError):
+    """The centre said no: to the request when it came, or by its operator."""
+
+    def __init__(self, code: str, th: str, en: str) -> None:
+        super().__init__(f"{code}: {th} · {en}" if th else f"{code}: {en}")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """An agency's folder on its way into the bus."""
+
+    folder: Path
+    invitation: Invitation
+
+    @property
+    def settings(self) -> Path:
+        """The settings file."""
+        return self.folder / "adapter.toml"
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing is left to be done."""
+        return self._password.exists() and self.settings.exists()
+
+    @property
+    def bus_fingerprint(self) -> str:
+        """Of the bus's certificate, to be compared with what the centre reads out."""
+        return fingerprint_of(x509.load_pem_x509_certificate(self.invitation.bus.encode()))
+
+    @property
+    def _password(self) -> Path:
+        return self.folder / "passwords" / "broker"
+
+    @property
+    def _request_file(self) -> Path:
+        """Each invitation has a request of its own; the same one each time, as the centre takes one only."""
+        return self.folder / "enrolment" / f"{digest_of(self.invitation.secret)[:16]}.jws"
+
+    def prepare(self) -> Seal:
+        """Make keys and settings where they are not there yet; return the agency's seal.
+
+        Raises Misconfigured for a folder that is another agency's, and for an invitation that has ended.
+        """
+        self._require_own_folder()
+        keys = self.folder / "keys"
+        files = KeyFiles(keys / "agency.key.pem", keys / "agency.crt.pem")
+        if not files.key.exists():
+            seal = new_seal(self.invitation.agency)
+            write_pair(seal.private_key, seal.certificate, files)
+        if not (keys / "witness.key.pem").exists():
+            make_key(keys / "witness.key.pem")
+        for name, text in self._handed_over().items():
+            if text and not (keys / name).exists():
+                write_private(keys / name, text.encode())
+        if not self.settings.exists():
+            write_private(self.settings, self._settings_text().encode())
+        return Seal.from_files(files.key, files.certificate)
+
+    def ask(self) -> str:
+        """Send the request, if it was not answered yet; return the name under which it is asked about.
+
+        Raises Declined, and Transient while the centre cannot be reached.
+        """
+        seal = self.prepare()
+        signed = self._request(seal)
+        body = {"secret": self.invitation.secret, "request": signed}
+        with self._client() as client:
+            response = _answered(lambda: client.post("/enrolments", json=body))
+        _require_taken(response)
+        return request_digest(signed)
+
+    def finish(self, name: str) -> bool:
+        """Fetch the answer, and keep what it brings; False while there is none. Raises Declined and Transient."""
+        with self._client() as client:
+            response = _answered(lambda: client.get(f"/enrolments/{name}"))
+        if response.status_code == 202:
+            return False
+        _require_taken(response)
+        try:
+            answer = read_answer(
+                response.text.strip(), x509.load_pem_x509_certificate(self.invitation.bus.encode())
+            )
+            if answer.request != name:
+                raise Denied(Doubt.OTHER_REQUEST, "made for another request")
+            if answer.outcome == "declined":
+                raise Declined("enrolment.declined", "", answer.reason)
+            password = unsealed(answer, self._sealing_key())
+        except (Denied, InvalidTag) as wrong:
+            raise Misconfigured(
+                Problem(
+                    self.invitation.centre,
+                    "(answer)",
+                    "is not the bus's answer to this request",
+                    "Call the centre",
+                )
+            ) from wrong
+        write_private(self._password, f"{password}\n".encode())
+        return True
+
+    def _require_own_folder(self) -> None:
+        if datetime.now(UTC) > self.invitation.until and not self._request_file.exists():
+            raise Misconfigured(
+                Problem("the invitation", "until", "is over", "Ask the centre for another invitation")
+            )
+        if self.settings.exists() and f'agency = "{self.invitation.agency}"' not in self.settings.read_text(
+            "utf-8"
+        ):
+            fix = "Name another folder with --folder"
+            raise Misconfigured(Problem(str(self.settings), "agency", "is another agency's", fix))
+
+    def _handed_over(self) -> dict[str, str]:
+        said = self.invitation
+        return {
+            "bus.crt.pem": said.bus,
+            "log.vkey": f"{said.log_key}\n",
+            "authority.crt.pem": said.authority,
+        }
+
+    def _sealing_key(self) -> X25519PrivateKey:
+        path = self.folder / "enrolment" / "sealing.key"
+        if not path.exists():
+            key = X25519PrivateKey.generate()
+            write_private(path, b64encode(key.private_bytes_raw()))
+        return X25519PrivateKey.from_private_bytes(b64decode(path.read_bytes()))
+
+    def _request(self, seal: Seal) -> str:
+        path = self._request_file
+        if not path.exists():
+            name = witness_name(VerifierKey.parse(self.invitation.log_key), self.invitation.agency)
+            request = Request(
+                agency=self.invitation.agency,
+                certificate=seal.certificate.public_bytes(Encoding.PEM).decode(),
+                witness=str(witness_key(self.folder / "keys" / "witness.key.pem", name).verifier),
+                sealing=public_sealing_key(self._sealing_key()),
+                invitation=digest_of(self.invitation.secret),
+            )
+            write_private(path, sign_request(request, seal).encode())
+        return path.read_text("ascii")
+
+    def _settings_text(self) -> str:
+        said = self.invitation
+        authority = {"ca_file": "keys/authority.crt.pem"} if said.authority else {}
+        example = assets.path("config/adapter.toml").read_text("utf-8")
+        return filled(
+            example,
+            {
+                "": {"agency": said.agency},
+                "broker": {"url": said.broker, "vhost": said.vhost, **authority},
+                "depot": {"url": said.centre, **authority},
+                "witness": {"log_key": "keys/log.vkey"},
+            },
+        )
+
+    def _client(self) -> httpx.Client:
+        authority = self.folder / "keys" / "authority.crt.pem"
+        tls: ssl.SSLContext = trusting(
+            authority if authority.exists() else None, "the invitation's authority"
+        )
+        return httpx.Client(base_url=self.invitation.centre, verify=tls, timeout=_WITHIN, trust_env=False)
+
+
+def _answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    try:
+        response = ask()
+    except httpx.HTTPError as away:
+        raise Transient(f"the centre cannot be reached: {str(away) or type(away).__name__}") from away
+    if response.status_code >= 500:
+        raise Transient(f"the centre answered {response.status_code}")
+    return response
+
+
+def _require_taken(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    try:
+        said = response.json()
+        refused = Declined(str(said["code"]), str(said["th"]), str(said["en"]))
+    except (ValueError, KeyError, TypeError):
+        refused = Declined(f"HTTP {response.status_code}", "", "the centre's address answers like no centre")
+    raise refused
