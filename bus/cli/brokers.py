@@ -158,12 +158,19 @@ def _topology(
         connections=shares.connections,
         channels=shares.channels,
     )
+    agencies = directory().agencies
+    by_certificate = {
+        topology.user_of(code) for code in codes if agencies[code].broker_login == "certificate"
+    }
+    if broker.certificate is not None:
+        by_certificate.add(topology.ROUTER)
     return topology.topology_for(
         [code for code in codes if code in only] if only else codes,
         vhost=broker.vhost,
         inbox_max_length=broker.inbox_max_messages or None,
         inbox_max_bytes=broker.inbox_max_bytes or None,
         limits=limits,
+        by_certificate=by_certificate,
     )
 
 
