@@ -1,16 +1,24 @@
-"""A private node that also speaks TLS, for AMQP and for its management, by an authority of its own."""
+"""A private node that also speaks TLS, by an authority of its own, and a local bus that speaks nothing else."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.x509 import Certificate
 
+from bus import assets
+from bus.broker.admin import apply
+from bus.broker.management import Management
+from bus.broker.topology import ROUTER, topology_for, user_of
 from bus.documents.authority import Authority
 from bus.documents.making import KeyFiles, new_key, write_pair
+from bus.settings.tls import trusting
+from compose.local import Broker, LocalBus
 from compose.node import LOOPBACK, Node, free_ports
+from compose.process import Process
 
 
 class EncryptedNode(Node):
@@ -61,3 +69,64 @@ class EncryptedNode(Node):
     def client(self, user: str) -> KeyFiles:
         """Return the files with which a user of the broker logs in."""
         return self.issued(user, lambda public: self.authority.client(public, user))
+
+
+class EncryptedBus(LocalBus):
+    """As a `LocalBus`, with TLS between all its parts; routers and the agencies named log in by certificate."""
+
+    def __init__(self, folder: Path, *, by_certificate: Collection[str] = (), **options: Any) -> None:
+        node = EncryptedNode(folder / "broker")
+        depot = node.issued("depot", lambda public: node.authority.server(public, [LOOPBACK]))
+        shown = {"certificate": str(depot.certificate), "key": str(depot.key), "ca_file": str(node.ca_file)}
+        directory = options.pop("directory", None) or assets.path("config/agencies.toml").read_text("utf-8")
+        for code in by_certificate:
+            line = f'code = "{code}"\n'
+            directory = directory.replace(line, f'{line}broker_login = "certificate"\n')
+        super().__init__(folder, depot=shown, directory=directory, **options)
+        self.node = node
+        self._by_certificate = by_certificate
+
+    @property
+    def depot_url(self) -> str:
+        return super().depot_url.replace("http://", "https://")
+
+    def start_depot(self) -> Process:
+        """Start `saraban-bus serve`, which serves HTTPS."""
+        arguments = ["serve", "-c", str(self.folder / "bus.toml")]
+        process = self._start("serve", "bus", arguments, self.depot_url, wait=False)
+        process.tls = trusting(self.node.ca_file, "depot.ca_file")
+        process.wait_ready()
+        return process
+
+    def apply_topology(self) -> None:
+        """Declare everything; who logs in by certificate gets no password."""
+        users = {user_of(code) for code in self._by_certificate} | {ROUTER}
+        wanted = topology_for(self.directory.inboxes, vhost=self.vhost, by_certificate=users)
+        with Management(self.broker.management_url) as management:
+            apply(wanted, management, self.passwords)
+
+    def _borrowed(self) -> None:
+        return None
+
+    def _own(self) -> EncryptedNode:
+        return self._stack.enter_context(self.node)
+
+    def _broker_settings(self, broker: Broker, administrator: str) -> dict[str, Any]:
+        settings = super()._broker_settings(broker, administrator)
+        return self._encrypted(settings, ROUTER) | {"management_url": self.node.https_url}
+
+    def _adapter_broker(self, code: str) -> dict[str, Any]:
+        user = user_of(code) if code in self._by_certificate else ""
+        return self._encrypted(super()._adapter_broker(code), user)
+
+    def _adapter_depot(self) -> dict[str, Any]:
+        return super()._adapter_depot() | {"ca_file": str(self.node.ca_file)}
+
+    def _encrypted(self, settings: dict[str, Any], user: str) -> dict[str, Any]:
+        """A broker's section with TLS, and with a user's certificate in the place of the password where it has one."""
+        settings |= {"url": self.node.amqps_url, "ca_file": str(self.node.ca_file)}
+        if user:
+            files = self.node.client(user)
+            settings |= {"certificate": str(files.certificate), "key": str(files.key)}
+            del settings["password_file"]
+        return settings
