@@ -126,14 +126,44 @@ async def test_a_handshake_that_is_not_finished_has_the_patience_of_a_head(
         assert 1.0 < time.monotonic() - began < 15
 
 
-async def test_handshakes_that_are_not_finished_hold_nobody(authority: Path) -> None:
-    """Three times as many as there are places, with all the patience there is."""
+async def test_handshakes_that_are_not_finished_give_way_and_hold_nobody(authority: Path) -> None:
+    """Three times as many as there are places, with all the patience there is: the oldest are closed."""
     async with face(authority, replace(QUICK, head_seconds=60.0)) as port:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * QUICK.most)]
         tls = trusting(authority / "ca.crt.pem", "depot.ca_file")
         assert (await answer(port, tls)).startswith(b"HTTP/1.1 200")
+        for reader, _ in silent[: 2 * QUICK.most]:
+            with suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 20) == b""
         for _, writer in silent:
             writer.close()
+
+
+async def test_an_address_has_no_more_handshakes_than_connections(
+    authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("handshakes", "connections"):
+        monkeypatch.setattr(f"bus.{module}.counted_address", lambda _: "198.51.100.7")
+    async with face(authority, replace(QUICK, head_seconds=60.0, most_per_address=3)) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+        began = time.monotonic()
+        assert await answer(port, None, b"") == b""
+        assert time.monotonic() - began < 30
+        silent[0][1].close()
+        tls = trusting(authority / "ca.crt.pem", "depot.ca_file")
+        async with asyncio.timeout(20):
+            while not await tried(port, tls):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        for _, writer in silent:
+            writer.close()
+
+
+async def tried(port: int, tls: ssl.SSLContext) -> bool:
+    """Whether there was an answer."""
+    try:
+        return (await answer(port, tls)).startswith(b"HTTP/1.1 200")
+    except (ConnectionError, ssl.SSLError):
+        return False
 
 
 async def test_what_comes_right_behind_the_handshake_is_not_lost(authority: Path) -> None:

@@ -22,6 +22,7 @@ from bus.settings import (
     Settings,
     load_adapter_settings,
     load_bus_settings,
+    tls,
 )
 from bus.settings.clusters import section_of
 from bus.settings.sections import BrokerAccess
@@ -399,14 +400,19 @@ def test_a_certificate_that_would_not_be_used_is_a_mistake(write: Write, text: s
     assert said in problem.wrong
 
 
-def test_every_context_asks_for_tls_1_2_at_least(write: Write, tmp_path: Path) -> None:
+def test_every_context_asks_for_tls_1_2_at_least(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ssl.TLSVersion.TLSv1_2 == tls.LEAST
+    # Python asks for that by itself since 3.10; that ours is set is seen by setting another.
+    monkeypatch.setattr(tls, "LEAST", ssl.TLSVersion.TLSv1_3)
     files = write_seal(factory.seal(), tmp_path, "depot")
     shown = f'certificate = "{files.certificate.name}"\nkey = "{files.key.name}"\n'
     bus = load_bus_settings(write(f"[broker]\n{AMQPS}{shown}[depot]\n{shown}"))
     contexts = [bus.broker.tls(), bus.broker.management_tls(), bus.depot.tls(), bus.depot.serving_tls()]
     for context in contexts:
         assert context is not None
-        assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_3
 
 
 def test_every_context_is_made_in_one_place() -> None:
