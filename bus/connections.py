@@ -64,6 +64,8 @@ class Guard:
     """Those without a whole request, the longest first."""
     open: int = 0
     by_address: Counter[str] = field(default_factory=Counter)
+    handshakes: dict[int, Callable[[str], None]] = field(default_factory=dict)
+    """Of those whose TLS handshake is not done, what ends each, the oldest first."""
     refused: Counter[str] = field(default_factory=Counter)
     _reported_at: float = -_REPORTED_EVERY
     _reporting: asyncio.TimerHandle | None = None
@@ -75,6 +77,12 @@ class Guard:
             loop = asyncio.get_running_loop()
             wait = max(_REPORTED_AFTER, self._reported_at + _REPORTED_EVERY - loop.time())
             self._reporting = loop.call_later(wait, self._report)
+
+    def forget(self, address: str) -> None:
+        """Count one connection less from an address."""
+        self.by_address[address] -= 1
+        if not self.by_address[address]:
+            del self.by_address[address]
 
     def _report(self) -> None:
         self._reporting, self._reported_at = None, asyncio.get_running_loop().time()
@@ -111,7 +119,7 @@ class GuardedProtocol(H11Protocol):
         """Take the connection, or refuse it."""
         super().connection_made(transport)
         guard, most_per_address = self._guard, self._limits.most_per_address
-        self._address = _counted_address(self.client)
+        self._address = counted_address(self.client)
         if self._address and 0 < most_per_address <= guard.by_address[self._address]:
             return self._turn_away(503, "too many connections from one address")
         if guard.open >= self._limits.most and guard.waiting:
@@ -227,13 +235,11 @@ class GuardedProtocol(H11Protocol):
         if self._admitted:
             self._admitted = False
             self._guard.open -= 1
-            self._guard.by_address[self._address] -= 1
-            if not self._guard.by_address[self._address]:
-                del self._guard.by_address[self._address]
+            self._guard.forget(self._address)
 
 
-def _counted_address(client: tuple[str, int] | None) -> str:
+def counted_address(client: tuple[Any, ...] | None) -> str:
     """The address that a connection counts for; none for this machine's own."""
     if client is None or ipaddress.ip_address(client[0].partition("%")[0]).is_loopback:
         return ""
-    return client[0]
+    return str(client[0])

@@ -58,7 +58,8 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
             most_body=None,  # the depot judges a body by its path, its token and the room that is left
         )
         host, port = section.listen_host, section.listen_port
-        async with serving(app, host, port, setting="depot.listen_port", limits=limits):
+        tls = section.serving_tls()
+        async with serving(app, host, port, setting="depot.listen_port", limits=limits, tls=tls):
             tasks = [
                 asyncio.create_task(collect_for_ever(depot)),
                 asyncio.create_task(watched.run(stop)),

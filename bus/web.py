@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from starlette.routing import Route
 
 from bus.connections import Guard, GuardedProtocol, Limits
 from bus.errors import Misconfigured, Problem
+from bus.handshakes import Handshake
 from bus.platform.process import OWN_ADDRESS
 
 HEALTH_LIMITS: Final = Limits(most=100)
@@ -43,14 +45,21 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    app: Starlette, host: str, port: int, *, setting: str, limits: Limits = HEALTH_LIMITS
+    app: Starlette,
+    host: str,
+    port: int,
+    *,
+    setting: str,
+    limits: Limits = HEALTH_LIMITS,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[None]:
     """Serve an application until the end of the block; requests under way are finished, if they do in ten seconds.
 
+    With `tls` it is served over https, and over nothing else.
     Raises Misconfigured, naming `setting`, when the address cannot be had.
     """
     sockets = _listening(host, port, setting)
-    server = _Server(server_config(app, limits))
+    server = _Server(server_config(app, limits, tls))
     running = asyncio.create_task(server.serve(sockets), name=f"serving {port}")
     try:
         started = asyncio.create_task(server.ready.wait())
@@ -67,12 +76,21 @@ async def serving(
             each.close()
 
 
-def server_config(app: Starlette, limits: Limits) -> uvicorn.Config:
-    """Return how uvicorn is to serve: guarded, and without what nobody here asked for."""
+def server_config(app: Starlette, limits: Limits, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """Return how uvicorn is to serve: guarded, and without what nobody here asked for.
+
+    Of `tls` uvicorn learns nothing: the handshake is done before its protocol begins.
+    """
+    guard = Guard(limits)
+
+    def protocol(**given: Any) -> asyncio.Protocol:
+        plain = partial(GuardedProtocol, guard=guard, **given)
+        return plain() if tls is None else Handshake(tls, guard, plain)
+
     return uvicorn.Config(
         app,
         # uvicorn calls it as a class, and types it as one.
-        http=cast("type[asyncio.Protocol]", partial(GuardedProtocol, guard=Guard(limits))),
+        http=cast("type[asyncio.Protocol]", protocol),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -406,13 +406,8 @@ class LocalBus:
             "agency": code,
             "bus_certificate": str(self.keys / "bus.crt.pem"),
             "resend_after": 5.0,
-            "broker": {
-                "url": self.broker_of(code).amqp_url,
-                "insecure_transport": isinstance(self.broker, ExistingBroker),
-                "vhost": self.vhost,
-                "password_file": self._password_file(topology.user_of(code)),
-            },
-            "depot": {"url": self.depot_url},
+            "broker": self._adapter_broker(code),
+            "depot": self._adapter_depot(),
             "seal": {
                 "key": str(self.keys / f"{code}.key.pem"),
                 "certificate": str(self.keys / f"{code}.crt.pem"),
@@ -430,6 +425,17 @@ class LocalBus:
         }
         path.write_text(toml_of(settings), encoding="utf-8")
         return path
+
+    def _adapter_broker(self, code: str) -> dict[str, Any]:
+        return {
+            "url": self.broker_of(code).amqp_url,
+            "insecure_transport": isinstance(self.broker, ExistingBroker),
+            "vhost": self.vhost,
+            "password_file": self._password_file(topology.user_of(code)),
+        }
+
+    def _adapter_depot(self) -> dict[str, Any]:
+        return {"url": self.depot_url}
 
     def _password_file(self, user: str) -> str:
         self.passwords.of(user)

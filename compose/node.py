@@ -89,18 +89,22 @@ class Ports:
 
     @classmethod
     def free(cls) -> Self:
-        """Four ports nobody listens on, below the range that the system hands to outgoing connections.
+        return cls(*free_ports(4))
 
-        A node that is killed and started again must find its ports free, so ephemeral ones will not do.
-        """
-        found: list[int] = []
-        for port in random.sample(range(20_000, 30_000), 400):
-            with socket.socket() as probe, suppress(OSError):
-                probe.bind((LOOPBACK, port))
-                found.append(port)
-            if len(found) == 4:
-                return cls(*found)
-        raise NodeFailed(f"no four free ports between 20000 and 30000 on {LOOPBACK}")
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on, below the range that the system hands to outgoing connections.
+
+    A node that is killed and started again must find its ports free, so ephemeral ones will not do.
+    """
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 400):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise NodeFailed(f"no {count} free ports between 20000 and 30000 on {LOOPBACK}")
 
 
 class Node:
@@ -109,6 +113,8 @@ class Node:
     `folder` is the node's alone: data, logs, cookie, configuration and the operator's password live in it. `settings`
     are lines of `rabbitmq.conf`.
     """
+
+    plugins: tuple[str, ...] = ("rabbitmq_management",)
 
     def __init__(
         self, folder: Path, *, name: str = "saraban", settings: Mapping[str, object] | None = None
@@ -293,7 +299,7 @@ class Node:
         cookie = self.folder / "home" / ".erlang.cookie"
         if not cookie.exists():
             _write_private(cookie, secrets.token_hex(24), mode=0o400)
-        (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (self.folder / "enabled_plugins").write_text(f"[{','.join(self.plugins)}].\n")
         (self.folder / "rabbitmq-env.conf").touch()
         (self.folder / "definitions.json").write_text(json.dumps(_definitions(self.operator_password)))
         (self.folder / "rabbitmq.conf").write_text(self._configuration())

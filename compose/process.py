@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import urllib.error
 import urllib.request
@@ -17,7 +18,7 @@ from compose.leash import Leash
 
 ROOT = Path(__file__).parents[1]
 _READY_WITHIN = 60.0
-_STRAIGHT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+_NO_PROXY = urllib.request.ProxyHandler({})
 """A proxy that the environment names has no part in what stays on this machine."""
 
 
@@ -34,6 +35,8 @@ class Process:
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     health: str | None = None
+    tls: ssl.SSLContext | None = None
+    """With which it is asked for its health, where that is over https."""
     _process: subprocess.Popen[bytes] | None = None
     _leash: Leash | None = None
 
@@ -120,7 +123,8 @@ class Process:
 
     def _ready(self) -> bool:
         try:
-            with _STRAIGHT.open(f"{self.health}/readyz", timeout=2) as answer:
+            straight = urllib.request.build_opener(_NO_PROXY, urllib.request.HTTPSHandler(context=self.tls))
+            with straight.open(f"{self.health}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

@@ -28,6 +28,8 @@ _CLOCKS_MAY_DIFFER = 30.0
 _SOON = timedelta(days=30)
 _REFUSED = "ACCESS_REFUSED"
 """The broker's reply to a wrong user or password (AMQP 0-9-1, 403)."""
+_UNBELIEVED = ("CERTIFICATE", "UNKNOWN_CA")
+"""In OpenSSL's names of the alerts by which a broker refuses the certificate that it was shown."""
 _CERTIFICATE = "CERTIFICATE_VERIFY_FAILED"
 """OpenSSL's word for a certificate that is expired, of another name or of an unknown authority."""
 
@@ -92,7 +94,7 @@ class Health:
         reasons = [link.why for link in self._links if not link.connected and link.why is not None]
         if reasons:
             reason = reasons[0]
-            if _REFUSED in reason:
+            if _REFUSED in reason or ("_ALERT_" in reason and any(each in reason for each in _UNBELIEVED)):
                 return [Finding(ConditionCode.BROKER_REFUSES)]
             if _CERTIFICATE in reason:
                 return [Finding(ConditionCode.BROKER_CERTIFICATE, "", reason, reason)]

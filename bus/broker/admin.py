@@ -16,7 +16,7 @@ from typing import Any
 
 from bus.broker.cluster import without_room
 from bus.broker.management import Management
-from bus.broker.passwords import HASHING, Passwords, hashed, matches
+from bus.broker.passwords import HASHING, NO_PASSWORD, Passwords, hashed, matches
 from bus.broker.state import KINDS, Kind, State, actual, named, wanted
 from bus.broker.topology import Topology
 from bus.errors import Misconfigured
@@ -130,11 +130,16 @@ def _differences(state: State, there: State, passwords: Passwords | None) -> lis
             want, have = state[kind].get(name), there[kind].get(name)
             if want is None or have is None or any(have.get(key) != value for key, value in want.items()):
                 differences.append(Difference(kind, name, want, have))
-            elif kind == "user" and passwords and not matches(passwords.of(name), have["password_hash"]):
+            elif kind == "user" and passwords and not _let_in(name, want, have, passwords):
                 differences.append(
                     Difference(kind, name, {"password": "that of its file"}, {"password": "another"})
                 )
     return differences
+
+
+def _let_in(user: str, want: Mapping[str, Any], have: Mapping[str, Any], passwords: Passwords) -> bool:
+    """Whether the broker lets a user in by what it has: the password of its file, or a certificate."""
+    return want["login"] == "certificate" or matches(passwords.of(user), have["password_hash"])
 
 
 def _portions(mended: Iterable[Difference]) -> Iterator[list[Difference]]:
@@ -159,11 +164,9 @@ def _definitions(
         kind, name = difference.kind, difference.name
         entry: dict[str, Any] = dict(state[kind][name])
         if kind == "user":
-            entry |= {
-                "name": name,
-                "password_hash": hashed(passwords.of(name)),
-                "hashing_algorithm": HASHING,
-            }
+            by_password = entry.pop("login") == "password"
+            stored = hashed(passwords.of(name)) if by_password else NO_PASSWORD
+            entry |= {"name": name, "password_hash": stored, "hashing_algorithm": HASHING}
         elif kind == "permission":
             entry |= {"user": name, "vhost": vhost}
         elif kind == "binding":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,9 @@ _REPLIES = {
 
 _PROBABLY = {"ProbableAuthenticationError": 403, "ProbableAccessDeniedError": 530}
 """pika's own words for a connection that the broker closed without saying why."""
+
+
+_OPENSSL = re.compile(r"\[SSL: ([A-Z0-9_]+)\]")
 
 
 def resolve(answer: asyncio.Future[Any]) -> Callable[[Any], None]:
@@ -54,6 +58,9 @@ def in_words(reason: BaseException | None) -> str:
     inner = [each for each in behind if isinstance(each, BaseException)]
     if inner:
         return in_words(inner[-1])
-    # OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED, and no word of the other side's.
+    # OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED, and no word of the other side's. Where pika has made a
+    # text of the error, it is looked for there: a broker refuses a certificate only after the handshake (TLS 1.3).
     named = reason.reason if isinstance(reason, ssl.SSLError) else None
-    return f"{logs.in_words(reason)}: {named}" if named else logs.in_words(reason)
+    if found := named or next(iter(_OPENSSL.findall(str(reason))), None):
+        return f"{logs.in_words(reason)}: {found}"
+    return logs.in_words(reason)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Self
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
@@ -267,7 +268,9 @@ def parameters_of(
     url: str, name: str, heartbeat: int, tls: ssl.SSLContext | None, *, within: float
 ) -> pika.URLParameters:
     """How to connect to this one host, everything up to the open connection taking so many seconds at most."""
-    parameters = pika.URLParameters(url)
+    parts = urlsplit(url)
+    parameters = pika.URLParameters(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
+    parameters.credentials = _credentials(parts)
     parameters.client_properties = {"connection_name": name}
     parameters.heartbeat = heartbeat
     parameters.connection_attempts = 1
@@ -278,6 +281,13 @@ def parameters_of(
     if tls is not None:
         parameters.ssl_options = pika.SSLOptions(tls, parameters.host)
     return parameters
+
+
+def _credentials(parts: SplitResult) -> Any:
+    """Of a URL with a user and no password: whoever the certificate says that is shown (SASL EXTERNAL)."""
+    if parts.password is None:
+        return pika.credentials.ExternalCredentials()
+    return pika.PlainCredentials(unquote(parts.username or ""), unquote(parts.password))
 
 
 def _asked(properties: Any) -> tuple[str, ...]:

@@ -12,6 +12,8 @@ from pathlib import Path
 from bus.settings.sections import read_secret
 
 HASHING = "rabbit_password_hashing_sha256"
+NO_PASSWORD = ""
+"""The hash of a user whom no password lets in."""
 _SALT_BYTES = 4
 
 

@@ -41,7 +41,12 @@ def wanted(topology: Topology) -> State:
     exchange = {"durable": True, "auto_delete": False, "internal": False, "arguments": {}}
     return {
         "user": {
-            each.name: {"tags": sorted(each.tags), "limits": dict(each.limits)} for each in topology.users
+            each.name: {
+                "tags": sorted(each.tags),
+                "limits": dict(each.limits),
+                "login": each.login,
+            }
+            for each in topology.users
         },
         "permission": {
             each.name: {"configure": each.configure, "write": each.write, "read": each.read}
@@ -142,7 +147,9 @@ def _whole(kind: Kind, found: Mapping[str, Any]) -> dict[str, Any]:
     """Return an answer with what 4.x may leave out, as it is false or empty."""
     match kind:
         case "user":
-            return {**found, "tags": _tags(found), "limits": dict(found.get("limits") or {})}
+            limits = dict(found.get("limits") or {})
+            login = "password" if found["password_hash"] else "certificate"
+            return {**found, "tags": _tags(found), "limits": limits, "login": login}
         case "exchange" | "queue":
             return {**dict.fromkeys(_FLAGS, False), **found}
         case _:

@@ -12,6 +12,8 @@ fills nobody else's queue (docs/decisions/0013).
 Routers publish to `router.probe` through `deliver`, every few seconds; nobody reads it, and it keeps one message. A
 node that is cut off from its cluster cannot have it confirmed, which is how a router learns of it (liveness.py).
 
+A user logs in by a password or, where the directory or the settings say so, by a certificate alone.
+
 Nobody may configure anything: the operator declares it all (`saraban-bus topology apply`). What RabbitMQ does not
 guard is a queue's length: any user of the vhost who knows its name can ask for it (a passive declaration).
 
@@ -22,7 +24,7 @@ RabbitMQ has a default, for the defaults differ from 3.10 to 4.x.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -118,6 +120,8 @@ class User:
     tags: tuple[str, ...] = ()
     limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """The most connections and channels, by RabbitMQ's names; none for the bus's own users."""
+    login: Literal["password", "certificate"] = "password"
+    """Who logs in by certificate has no password, and none lets it in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,8 +154,12 @@ def topology_for(
     inbox_max_length: int | None = None,
     inbox_max_bytes: int | None = None,
     limits: Limits = Limits(),
+    by_certificate: Collection[str] = (),
 ) -> Topology:
-    """The topology for these agencies; with a limit in messages or bytes an inbox refuses what is too much."""
+    """The topology for these agencies; with a limit in messages or bytes an inbox refuses what is too much.
+
+    `by_certificate` are the users that log in so.
+    """
     codes = sorted(set(agency_codes))
     return Topology(
         vhost=vhost,
@@ -174,7 +182,12 @@ def topology_for(
         ),
         policies=_policies(inbox_max_length, inbox_max_bytes, limits),
         users=(
-            User(name=ROUTER, write=_only(DELIVER), read=rf"^(intake\..+|{re.escape(PARKED)})$"),
+            User(
+                name=ROUTER,
+                write=_only(DELIVER),
+                read=rf"^(intake\..+|{re.escape(PARKED)})$",
+                login="certificate" if ROUTER in by_certificate else "password",
+            ),
             User(name=MONITOR, write=NOTHING, read=NOTHING, tags=("monitoring",)),
             *(
                 User(
@@ -182,6 +195,7 @@ def topology_for(
                     write=_only(submit_exchange(code)),
                     read=_only(inbox_queue(code)),
                     limits=_given({"max-connections": limits.connections, "max-channels": limits.channels}),
+                    login="certificate" if user_of(code) in by_certificate else "password",
                 )
                 for code in codes
             ),

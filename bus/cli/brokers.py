@@ -149,5 +149,5 @@ def _topology(
         raise typer.BadParameter(
             f"the directory has no inbox for {', '.join(strangers)}", param_hint="--agency"
         )
-    codes = directory().inboxes_on(cluster)
-    return topology_of(settings, cluster, [code for code in codes if code in only] if only else codes)
+    codes = [code for code in directory().inboxes_on(cluster) if code in only or not only]
+    return topology_of(settings, cluster, [directory().agencies[code] for code in codes])

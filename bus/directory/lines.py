@@ -139,6 +139,8 @@ def _agency(agency: Agency) -> dict[str, Any]:
     shown["certificates"] = _certificates(agency.certificates)
     if agency.cluster == MAIN:
         del shown["cluster"]
+    if agency.broker_login == "password":
+        del shown["broker_login"]
     return {name: value for name, value in shown.items() if value not in (None, "", (), [])}
 
 

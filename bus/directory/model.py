@@ -24,6 +24,7 @@ READS_BY_DEFAULT: Final = ("letter/1.0", "notice/1.0")
 
 State = Literal["active", "suspended"]
 Relation = Literal["parent", "successor"]
+Login = Literal["password", "certificate"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,8 @@ class Agency:
     sealed: bool = False
     """Whether it is enrolled for letters sealed end to end (secrecy 002 and 003)."""
     certificates: tuple[PinnedCertificate, ...] = ()
+    broker_login: Login = "password"
+    """How its adapter logs in to the broker; by certificate, its user there has no password at all."""
     witness: str | None = None
     """The public key with which its adapter cosigns the ledger's heads (`bus.verifier.notes`)."""
 

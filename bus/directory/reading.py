@@ -24,6 +24,7 @@ from bus.directory.model import (
     Agency,
     Directory,
     Group,
+    Login,
     PinnedCertificate,
     Relation,
     State,
@@ -146,6 +147,7 @@ def _agency(table: Table, source: _Source) -> Agency:
         reads=table.texts("reads", like=_VERSION, meant="a version such as letter/1.0") or READS_BY_DEFAULT,
         sealed=table.flag("sealed", default=False),
         certificates=_certificates(table, source),
+        broker_login=_login(table),
         witness=_witness(table),
     )
     if agency.inbox and agency.active and not table.values.get("certificates"):
@@ -182,6 +184,12 @@ def _witness(table: Table) -> str | None:
 def _state(table: Table) -> State:
     stated = table.optional_text("state", like="active|suspended", meant="active or suspended")
     return "suspended" if stated == "suspended" else "active"
+
+
+def _login(table: Table) -> Login:
+    meant = "password or certificate"
+    stated = table.optional_text("broker_login", like="password|certificate", meant=meant)
+    return "certificate" if stated == "certificate" else "password"
 
 
 def _names(table: Table) -> dict[str, str]:

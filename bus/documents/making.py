@@ -24,7 +24,7 @@ SLACK: Final = timedelta(days=1)
 SEAL_DAYS: Final = 730
 LONGEST_DAYS: Final = 3650
 _LONGEST_NAME = 64
-"""Characters of a common name (RFC 5280, ub-common-name)."""
+"""Octets of a common name: RFC 5280 (ub-common-name) counts characters, the library UTF-8, in which Thai has three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ def write_seal(seal: Seal, folder: Path, name: str, *, passphrase: str | None = 
 
 def named(name: str) -> x509.Name:
     """Return the distinguished name of somebody in Thailand. Raises Misconfigured for a name that it cannot hold."""
-    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
-        fix = f"Write a name of 1 to {_LONGEST_NAME} characters, on one line."
+    if not name.isprintable() or not 0 < len(name.encode()) <= _LONGEST_NAME:
+        fix = f"Write a name of 1 to {_LONGEST_NAME} characters (Thai: {_LONGEST_NAME // 3}), on one line."
         raise Misconfigured(Problem("certificate", "name", "cannot stand in a certificate", fix))
     return x509.Name(
         [x509.NameAttribute(NameOID.COUNTRY_NAME, "TH"), x509.NameAttribute(NameOID.COMMON_NAME, name)]

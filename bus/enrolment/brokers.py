@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from bus.broker import topology
 from bus.broker.admin import apply
 from bus.broker.management import Management
 from bus.broker.passwords import Passwords
 from bus.directory import Agency
-from bus.identifiers import AgencyCode
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
 from bus.settings.sections import with_credentials
 
 
-def topology_of(settings: BusSettings, cluster: str, codes: Iterable[AgencyCode]) -> topology.Topology:
+def topology_of(settings: BusSettings, cluster: str, agencies: Collection[Agency]) -> topology.Topology:
     """Return what a broker cluster needs for these agencies."""
     broker, shares = settings.brokers[cluster], settings.shares
     limits = topology.Limits(
@@ -24,12 +23,16 @@ def topology_of(settings: BusSettings, cluster: str, codes: Iterable[AgencyCode]
         connections=shares.connections,
         channels=shares.channels,
     )
+    by_certificate = {topology.user_of(one.code) for one in agencies if one.broker_login == "certificate"}
+    if broker.certificate is not None:
+        by_certificate.add(topology.ROUTER)
     return topology.topology_for(
-        codes,
+        [one.code for one in agencies],
         vhost=broker.vhost,
         inbox_max_length=broker.inbox_max_messages or None,
         inbox_max_bytes=broker.inbox_max_bytes or None,
         limits=limits,
+        by_certificate=by_certificate,
     )
 
 
@@ -46,7 +49,7 @@ def broker_made_ready(settings: BusSettings) -> Callable[[Agency], str]:
         broker = settings.brokers[agency.cluster]
         passwords = Passwords(broker.passwords_folder)
         with management_of(broker) as management:
-            apply(topology_of(settings, agency.cluster, [agency.code]), management, passwords, by_name=True)
+            apply(topology_of(settings, agency.cluster, [agency]), management, passwords, by_name=True)
         return passwords.of(topology.user_of(agency.code))
 
     return ready

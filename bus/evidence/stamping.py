@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from rfc3161_client.errors import VerificationError
 
 from bus.errors import Misconfigured, Problem, Transient
 from bus.settings import EvidenceSettings
+from bus.settings.tls import trusting
 
 _WITHIN = 30.0
 _LARGEST = 1024 * 1024
@@ -55,7 +55,7 @@ def _asked(url: str, query: bytes) -> bytes:
             content=query,
             headers={"Content-Type": _QUERY},
             timeout=_WITHIN,
-            verify=ssl.create_default_context(),
+            verify=trusting(None, ""),
             trust_env=False,
         )
     except httpx.HTTPError as error:

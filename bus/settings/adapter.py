@@ -11,7 +11,8 @@ from pydantic_settings import SettingsConfigDict
 
 from bus.identifiers import AgencyCode
 from bus.settings.loading import Section, Settings, load
-from bus.settings.sections import BrokerAccess, HttpUrl, Log, PortOrOff, Seal, Seconds, trusting
+from bus.settings.sections import BrokerAccess, HttpUrl, Log, PortOrOff, Seal, Seconds
+from bus.settings.tls import trusting
 
 
 class DepotAccess(Section):

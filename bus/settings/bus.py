@@ -23,8 +23,8 @@ from bus.settings.sections import (
     Seal,
     Seconds,
     secret,
-    trusting,
 )
+from bus.settings.tls import require_both, serving, trusting
 
 
 class Broker(BrokerAccess):
@@ -115,9 +115,15 @@ class Depot(Section):
     insecure_transport: bool = False
     """Whether depot and database may be reached unencrypted beyond this machine, as in a network that is protected."""
     listen_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """The address to listen on; put a TLS proxy before it when it is not this machine's own."""
+    """The address to listen on; other machines are served over https only: by `certificate`, or by a proxy here."""
     listen_port: Port = 8470
     """The port to listen on."""
+    certificate: Path | None = None
+    """The certificate with which the depot serves https itself, with the chain behind it, a PEM file."""
+    key: Path | None = None
+    """Its key, a PEM file readable by its owner only."""
+    passphrase: SecretStr | None = None
+    """That key's passphrase, by the environment only."""
     folder: Path = Path("var/depot")
     """Where files are kept."""
     database: DatabaseUrl = "sqlite:///var/depot.db"
@@ -139,6 +145,12 @@ class Depot(Section):
         """The context for https, with verification of name and chain."""
         return trusting(self.ca_file, "depot.ca_file")
 
+    def serving_tls(self) -> ssl.SSLContext | None:
+        """The context with which the depot serves https; None where it serves http."""
+        if self.certificate is None or self.key is None:
+            return None
+        return serving(self.certificate, self.key, self.passphrase, "depot")
+
     def database_address(self) -> str:
         """The bookkeeping's URL with its password: a secret, not to be logged."""
         key = "depot.database_password_file"
@@ -150,6 +162,11 @@ class Depot(Section):
     def _a_quota_fits_a_file(self) -> Self:
         if self.quota_bytes < self.max_file_bytes:
             raise ValueError("quota_bytes should be at least max_file_bytes")
+        return self
+
+    @model_validator(mode="after")
+    def _a_certificate_has_a_key(self) -> Self:
+        require_both(self.certificate, self.key)
         return self
 
 

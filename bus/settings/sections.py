@@ -6,14 +6,15 @@ import codecs
 import os
 import ssl
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bus.errors import Misconfigured, Problem
 from bus.platform.process import open_to_others
 from bus.settings.loading import Section
+from bus.settings.tls import require_both, show, trusting
 from bus.settings.transport import each_host
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -106,18 +107,6 @@ def with_credentials(url: str, user: str | None, password: str | None, *, path: 
     return urlunsplit(parts._replace(netloc=host, path=parts.path if path is None else path))
 
 
-def trusting(ca_file: Path | None, key: str) -> ssl.SSLContext:
-    """A context that verifies name and chain against the authorities of a file, or against the system's."""
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as exc:
-        wrong, fix = (
-            "holds no certificates that can be read",
-            "Name a PEM file with the authority's certificate",
-        )
-        raise Misconfigured(Problem(str(ca_file), key, wrong, fix)) from exc
-
-
 class BrokerAccess(Section):
     """How a program reaches the broker."""
 
@@ -131,6 +120,12 @@ class BrokerAccess(Section):
     """That user's password, by the environment only."""
     password_file: Path | None = None
     """A file with that user's password, readable by its owner only; used when the password is not set."""
+    certificate: Path | None = None
+    """A certificate to log in with instead of a password (SASL EXTERNAL): its common name is the user; for amqps."""
+    key: Path | None = None
+    """Its key, a PEM file readable by its owner only."""
+    passphrase: SecretStr | None = None
+    """That key's passphrase, by the environment only."""
     ca_file: Path | None = None
     """Certificates of the authority that signed the broker's own, for amqps and https; when not set, the system's."""
     insecure_transport: bool = False
@@ -138,20 +133,42 @@ class BrokerAccess(Section):
     heartbeat: Annotated[int, Field(ge=5, le=600)] = 30
     """Seconds after which a silent connection counts as lost."""
 
+    @model_validator(mode="after")
+    def _one_way_to_log_in(self) -> Self:
+        require_both(self.certificate, self.key)
+        if self.certificate is None:
+            return self
+        if self.password is not None or self.password_file is not None:
+            raise ValueError("certificate and password are two ways to log in: keep one of them")
+        if not self.url.startswith("amqps:"):
+            raise ValueError("certificate needs a url that begins with amqps://")
+        return self
+
     def address(self) -> str:
-        """The URL with user, password and virtual host: a secret, not to be logged."""
+        """The URL with user, password and virtual host: a secret, not to be logged.
+
+        Without a password it is that of somebody who logs in by certificate.
+        """
         if not self.user:
             # A library's own fallback would be the broker's guest.
             raise Misconfigured(Problem("settings", "broker.user", "is empty", "Name the broker's user"))
+        path = "/" + quote(self.vhost, safe="")
+        if self.certificate is not None:
+            return with_credentials(self.url, self.user, None, path=path)
         password = secret("broker.password_file", self.password, self.password_file)
         if password is None:
             fix = "Name a file with it, or set the variable that ends in __BROKER__PASSWORD"
             raise Misconfigured(Problem("settings", "broker.password_file", "no password is set", fix))
-        return with_credentials(self.url, self.user, password, path="/" + quote(self.vhost, safe=""))
+        return with_credentials(self.url, self.user, password, path=path)
 
     def tls(self) -> ssl.SSLContext | None:
         """The context for amqps, with verification of name and chain; None for amqp."""
-        return trusting(self.ca_file, "broker.ca_file") if self.url.startswith("amqps:") else None
+        if not self.url.startswith("amqps:"):
+            return None
+        context = trusting(self.ca_file, "broker.ca_file")
+        if self.certificate is not None and self.key is not None:
+            show(context, self.certificate, self.key, self.passphrase, "broker")
+        return context
 
 
 class Seal(Section):

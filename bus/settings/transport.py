@@ -28,17 +28,18 @@ def unprotected(
     for name, value in values.items():
         if isinstance(value, (BaseModel, Mapping)):
             yield from unprotected(value, (*above, name))
-        elif isinstance(value, str) and not values.get(SETTING) and (found := _fault(name, value)):
+        elif isinstance(value, str) and not values.get(SETTING) and (found := _fault(name, value, values)):
             where = ".".join((*above, SETTING))
             anyway = f"or set {where} = true where the network is protected by other means"
             yield (*above, name), found[0], f"{found[1]}, {anyway}"
 
 
-def _fault(name: str, value: str) -> tuple[str, str] | None:
+def _fault(name: str, value: str, beside: Mapping[str, Any]) -> tuple[str, str] | None:
     if name == "listen_host":
-        if is_this_machine(value):
+        if is_this_machine(value) or beside.get("certificate"):
             return None
-        return "serves unencrypted to other machines", "Listen on 127.0.0.1 with a TLS proxy before it"
+        fix = "Name certificate and key, or listen on 127.0.0.1 with a TLS proxy before it"
+        return "serves unencrypted to other machines", fix
     scheme = value.partition(":")[0]
     if scheme in _PLAIN and not all(
         is_this_machine(urlsplit(one).hostname) for one in each_host(value).values()

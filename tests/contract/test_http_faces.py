@@ -160,7 +160,7 @@ async def test_requests_under_way_are_not_pushed_out_by_newcomers() -> None:
 
 
 async def test_one_address_has_its_share_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_counted_address", lambda client: client[0])
+    monkeypatch.setattr(connections, "counted_address", lambda client: client[0])
     async with face(replace(QUICK, most_per_address=3, head_seconds=30.0)) as port:
         lines = [await connect(port) for _ in range(3)]
         assert await status(port) == b"HTTP/1.1 503 Service Unavailable"
@@ -171,8 +171,8 @@ async def test_one_address_has_its_share_and_no_more(monkeypatch: pytest.MonkeyP
 
 
 def test_this_machine_has_no_share_for_a_proxy_stands_there() -> None:
-    assert connections._counted_address(("127.0.0.1", 1)) == connections._counted_address(("::1", 1)) == ""
-    assert connections._counted_address(("192.0.2.1", 1)) == "192.0.2.1"
+    assert connections.counted_address(("127.0.0.1", 1)) == connections.counted_address(("::1", 1)) == ""
+    assert connections.counted_address(("192.0.2.1", 1)) == "192.0.2.1"
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 100000", b"Transfer-Encoding: chunked"])

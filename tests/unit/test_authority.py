@@ -67,7 +67,7 @@ def test_no_seal_is_made_of_a_weak_key() -> None:
         new_seal("weak", key=key_of_kind("rsa1024"))
 
 
-@pytest.mark.parametrize("name", ["", "x" * 65, "two\nlines", "\u202eright to left"])
+@pytest.mark.parametrize("name", ["", "x" * 65, "ก" * 22, "\udcff", "two\nlines", "\u202eright to left"])
 def test_a_name_that_no_certificate_can_bear_is_refused(name: str) -> None:
     with pytest.raises(Misconfigured, match="cannot stand in a certificate"):
         new_seal(name)

@@ -336,7 +336,7 @@ def test_a_certificate_that_openssl_makes_by_default_is_refused_before_any_lette
     wrong: Callable[..., dict[str, str]], keys: Path, tmp_path: Path
 ) -> None:
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    files = ["-keyout", tmp_path / "o.key.pem", "-out", keys / "openssl.crt.pem", "-subj", "/CN=SOC"]
+    files = ["-keyout", f"{tmp_path}/o.key.pem", "-out", f"{keys}/openssl.crt.pem", "-subj", "/CN=SOC"]
     subprocess.run([*made, *files], check=True, capture_output=True)
     said = wrong(_agency(SOC, "openssl"))
     assert set(said) == {f"agency[{SOC}].certificates[1].file"}

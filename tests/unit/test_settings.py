@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from bus import assets
+from bus.documents.making import write_seal
 from bus.errors import Misconfigured, Problem
 from bus.settings import (
     AdapterSettings,
@@ -21,11 +22,14 @@ from bus.settings import (
     Settings,
     load_adapter_settings,
     load_bus_settings,
+    tls,
 )
 from bus.settings.clusters import section_of
 from bus.settings.sections import BrokerAccess
 from bus.settings.transport import each_host
+from tests.assets import factory
 from tests.assets.described import describe
+from tests.project import ROOT
 
 EXAMPLES = [("bus.toml", BusSettings), ("adapter.toml", AdapterSettings)]
 Write = Callable[[str], Path]
@@ -357,3 +361,67 @@ def test_a_whole_table_in_one_variable_must_be_json(monkeypatch: pytest.MonkeyPa
 def test_a_file_that_is_no_toml_says_where(write: Write) -> None:
     problems = _problems(load_bus_settings, write("[broker]\nurl = amqp"))
     assert "line 2" in problems["(file)"].wrong
+
+
+# ── certificates of a connection ────────────────────────────────────────────────────────────────────
+
+SHOWN = 'certificate = "c.pem"\nkey = "k.pem"\n'
+AMQPS = 'url = "amqps://mq.example.go.th"\n'
+
+
+def test_who_logs_in_by_certificate_has_an_address_without_a_password(write: Write, tmp_path: Path) -> None:
+    files = write_seal(factory.seal(), tmp_path, "router")
+    certificate, key = files.certificate.name, files.key.name
+    broker = load_bus_settings(
+        write(f'[broker]\n{AMQPS}certificate = "{certificate}"\nkey = "{key}"\n')
+    ).broker
+    assert broker.address() == "amqps://bus.router@mq.example.go.th/saraban"
+    context = broker.tls()
+    assert context is not None
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    files.key.chmod(0o644)
+    with pytest.raises(Misconfigured, match=r"broker\.key: can be read by others"):
+        broker.tls()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f'[broker]\n{AMQPS}certificate = "c.pem"\n', "name both, or neither"),
+        (f'[broker]\n{AMQPS}key = "k.pem"\n', "name both, or neither"),
+        (f'[broker]\n{AMQPS}{SHOWN}password_file = "p"\n', "two ways to log in"),
+        (f"[broker]\n{SHOWN}", "amqps://"),
+        ('[depot]\ncertificate = "c.pem"\n', "name both, or neither"),
+        ('[depot]\nkey = "k.pem"\n', "name both, or neither"),
+    ],
+)
+def test_a_certificate_that_would_not_be_used_is_a_mistake(write: Write, text: str, said: str) -> None:
+    (problem,) = _problems(load_bus_settings, write(text)).values()
+    assert said in problem.wrong
+
+
+def test_every_context_asks_for_tls_1_2_at_least(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ssl.TLSVersion.TLSv1_2 == tls.LEAST
+    # Python asks for that by itself since 3.10; that ours is set is seen by setting another.
+    monkeypatch.setattr(tls, "LEAST", ssl.TLSVersion.TLSv1_3)
+    files = write_seal(factory.seal(), tmp_path, "depot")
+    shown = f'certificate = "{files.certificate.name}"\nkey = "{files.key.name}"\n'
+    bus = load_bus_settings(write(f"[broker]\n{AMQPS}{shown}[depot]\n{shown}"))
+    contexts = [bus.broker.tls(), bus.broker.management_tls(), bus.depot.tls(), bus.depot.serving_tls()]
+    for context in contexts:
+        assert context is not None
+        assert context.minimum_version == ssl.TLSVersion.TLSv1_3
+
+
+def test_every_context_is_made_in_one_place() -> None:
+    made = [
+        path.relative_to(ROOT).as_posix()
+        for room in ("bus", "adapters")
+        for path in (ROOT / room).rglob("*.py")
+        if re.search(
+            r"SSLContext\(|create_default_context|PROTOCOL_TLS|verify=True|verify=False", path.read_text()
+        )
+    ]
+    assert made == ["bus/settings/tls.py"]

@@ -99,6 +99,15 @@ def test_what_stays_here_or_is_protected_passes(tmp_path: Path, key: str, value:
     load_bus_settings(written(tmp_path, key, value))
 
 
+def test_a_depot_with_a_certificate_may_listen_to_other_machines_and_goes_on_to_be_asked_over_https(
+    tmp_path: Path,
+) -> None:
+    shown = 'certificate = "c.pem"\nkey = "k.pem"\n'
+    load_bus_settings(written(tmp_path, "depot.listen_host", "0.0.0.0", shown))  # noqa: S104
+    with pytest.raises(Misconfigured, match="goes unencrypted to another machine"):
+        load_bus_settings(written(tmp_path, "depot.url", "http://depot.example.go.th", shown))
+
+
 @pytest.mark.parametrize("key", ["broker.url", "depot.url"])
 def test_an_adapters_addresses_are_held_to_the_same(tmp_path: Path, key: str) -> None:
     scheme = "amqp" if key.startswith("broker") else "http"
