@@ -44,7 +44,7 @@ from bus.documents.notes import make_key, witness_key, witness_name
 from bus.documents.seal import Seal, fingerprint_of
 from bus.documents.tokens import Denied, Doubt
 from bus.errors import BusError, Misconfigured, Problem, Transient
-from bus.settings.sections import trusting
+from bus.settings.tls import trusting
 from bus.settings.writing import filled
 from bus.verifier.notes import VerifierKey
 
@@ -105,7 +105,7 @@ class Joining:
             make_key(keys / "witness.key.pem")
         for name, text in self._handed_over().items():
             if text and not (keys / name).exists():
-                write_private(keys / name, text.encode())
+                write_private(keys / name, f"{text}\n".encode())
         if not self.settings.exists():
             write_private(self.settings, self._settings_text().encode())
         return Seal.from_files(files.key, files.certificate)
@@ -166,7 +166,7 @@ class Joining:
         said = self.invitation
         return {
             "bus.crt.pem": said.bus,
-            "log.vkey": f"{said.log_key}\n",
+            "log.vkey": said.log_key,
             "authority.crt.pem": said.authority,
         }
 
@@ -183,7 +183,7 @@ class Joining:
             name = witness_name(VerifierKey.parse(self.invitation.log_key), self.invitation.agency)
             request = Request(
                 agency=self.invitation.agency,
-                certificate=seal.certificate.public_bytes(Encoding.PEM).decode(),
+                certificate=seal.certificate.public_bytes(Encoding.PEM).decode().strip(),
                 witness=str(witness_key(self.folder / "keys" / "witness.key.pem", name).verifier),
                 sealing=public_sealing_key(self._sealing_key()),
                 invitation=digest_of(self.invitation.secret),

@@ -272,13 +272,16 @@ def _compare(asked: Waiting, stated: str | None) -> None:
 
 def _centre(settings: BusSettings, cluster: str) -> Centre:
     section, broker, ledger = settings.enrolment, settings.brokers[cluster], settings.ledger
+    authorities = (broker.ca_file, settings.depot.ca_file)
     return Centre(
         centre=section.centre or settings.depot.url,
         broker=section.broker if section.broker and cluster == MAIN else broker.url,
         vhost=broker.vhost,
-        bus=settings.seal.certificate.read_text(encoding="ascii"),
+        bus=settings.seal.certificate.read_text(encoding="ascii").strip(),
         log_key=str(log_key(ledger.key, ledger.origin, ledger.passphrase_text()).verifier),
-        authority=broker.ca_file.read_text(encoding="ascii") if broker.ca_file else "",
+        authority="".join(
+            dict.fromkeys(file.read_text(encoding="ascii") for file in authorities if file)
+        ).strip(),
     )
 
 

@@ -31,7 +31,7 @@ from tests.assets import factory
 from tests.assets.described import describe
 from tests.project import ROOT
 
-EXAMPLES = [("bus.toml", BusSettings), ("adapter.toml", AdapterSettings)]
+EXAMPLES: list[tuple[str, type[Settings]]] = [("bus.toml", BusSettings), ("adapter.toml", AdapterSettings)]
 Write = Callable[[str], Path]
 
 
