@@ -180,6 +180,8 @@ def _report(
     verdict = reader.verdict_on(agency, TYPE, str(found.report.id))
     if verdict and verdict.digest == found.digest and _stands(verdict):
         return Duplicate(delivery=delivery, agency=agency, answer=verdict.answer)
+    if verdict and verdict.binds_other(found.digest):
+        raise Refused(RefusalCode.ID_CONFLICT, f"entry {verdict.entry}", where="id")
     return found
 
 

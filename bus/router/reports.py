@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bus.directory import Directory
 from bus.documents import reports
-from bus.documents.reports import Cosigned, Reconciliation
+from bus.documents.reports import Cosigned, Reconciliation, octets
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode, ContentDigest
 from bus.ledger.reading import Reader
@@ -29,7 +29,8 @@ def examine_report(
         raise Refused(RefusalCode.DATE_OUT_OF_RANGE, report.at.isoformat(), where="at")
     if isinstance(report, Cosigned):
         _require_witness(report, directory, reader)
-    digest = ContentDigest(hashlib.sha256(delivery.raw).hexdigest())
+    # Of what it says and not of its bytes: one that is sealed anew, as after a restart, is the same report.
+    digest = ContentDigest(hashlib.sha256(octets(report)).hexdigest())
     return ReportAccepted(delivery=delivery, agency=agency, report=report, digest=digest)
 
 

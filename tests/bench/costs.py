@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from time import process_time
 from typing import TypeVar
@@ -31,7 +33,7 @@ from bus.router.gates import Rules, examine
 from bus.router.recording import Recorder
 from bus.thai import now
 
-_BATCH = 64
+BATCH = 64
 T = TypeVar("T")
 
 
@@ -71,61 +73,73 @@ def split_us(
     }
 
 
-def in_process_us(
-    letters: Sequence[bytes],
-    directory: Directory,
-    calendar: Calendar,
-    bus_seal: Seal,
-    agency: AgencyCode,
-    before: Callable[[Ledger], object] = lambda ledger: None,
-) -> dict[str, float]:
-    """Return the CPU per letter of all gates, of signing the acceptance, and of the ledger, in batches of 64.
+class InProcess:
+    """All gates, the signing of acceptances, and a ledger of its own, through which letters pass in one process.
 
     `before` is what the ledger has been through by then.
     """
-    with TemporaryDirectory() as folder:
-        url = f"sqlite:///{Path(folder) / 'ledger.db'}"
-        ledger_schema.upgrade(url)
-        ledger = Ledger(url)
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        directory: Directory,
+        calendar: Calendar,
+        bus_seal: Seal,
+        before: Callable[[Ledger], object] = lambda ledger: None,
+    ) -> None:
         before(ledger)
         activate_directory(ledger, directory, bus_seal, operator="bench")
         activate_calendar(ledger, calendar, operator="bench")
-        rules = Rules(directory, calendar, load_codes(), Answers(bus_seal, load_codes()))
-        recorder = Recorder("bench")
-        spent = {"gates": 0.0, "signing": 0.0, "ledger": 0.0}
-        for start in range(0, len(letters), _BATCH):
-            batch = letters[start : start + _BATCH]
-            _one_batch(batch, agency, rules, ledger, recorder, spent)
-        ledger.close()
-    return {name: seconds / len(letters) * 1e6 for name, seconds in spent.items()}
+        self._ledger = ledger
+        self._rules = Rules(directory, calendar, load_codes(), Answers(bus_seal, load_codes()))
+        self._recorder = Recorder("bench")
+
+    def cost_us(self, letters: Sequence[bytes], agency: AgencyCode) -> dict[str, float]:
+        """Accept these letters of one agency together; return the CPU per letter of each part, in microseconds."""
+        moment: datetime = now()
+        deliveries = [Delivery(raw=raw, agency=agency, user=agency, received_at=moment) for raw in letters]
+        began = process_time()
+        with self._ledger.read() as reader:
+            examined_under = versions(reader)
+            passed = examine(deliveries, self._rules, reader)
+        examined = process_time()
+        found = conclude(passed, [Presence.OK] * len(files_of(passed)), self._rules)
+        concluded = process_time()
+        with self._ledger.append() as writer:
+            for one in found:
+                if not isinstance(one, LetterAccepted):
+                    raise TypeError(f"a benchmark letter was not accepted: {one}")
+                self._recorder.record(writer, one, examined_under)
+        recorded = process_time()
+        spent = {"gates": examined - began, "signing": concluded - examined, "ledger": recorded - concluded}
+        return {part: seconds / len(letters) * 1e6 for part, seconds in spent.items()}
 
 
-def _one_batch(
-    batch: Sequence[bytes],
-    agency: AgencyCode,
-    rules: Rules,
-    ledger: Ledger,
-    recorder: Recorder,
-    spent: dict[str, float],
-) -> None:
-    moment: datetime = now()
-    deliveries = [Delivery(raw=raw, agency=agency, user=agency, received_at=moment) for raw in batch]
-    began = process_time()
-    with ledger.read() as reader:
-        examined_under = versions(reader)
-        passed = examine(deliveries, rules, reader)
-    examined = process_time()
-    found = conclude(passed, [Presence.OK] * len(files_of(passed)), rules)
-    concluded = process_time()
-    with ledger.append() as writer:
-        for one in found:
-            if not isinstance(one, LetterAccepted):
-                raise TypeError(f"a benchmark letter was not accepted: {one}")
-            recorder.record(writer, one, examined_under)
-    recorded = process_time()
-    spent["gates"] += examined - began
-    spent["signing"] += concluded - examined
-    spent["ledger"] += recorded - concluded
+def new_ledger(folder: Path) -> Ledger:
+    """Return a new ledger in a file of this folder."""
+    url = f"sqlite:///{folder / 'ledger.db'}"
+    ledger_schema.upgrade(url)
+    return Ledger(url)
+
+
+def batches(letters: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    """Yield the letters in batches of 64, as a router takes them."""
+    return (letters[start : start + BATCH] for start in range(0, len(letters), BATCH))
+
+
+def medians(costs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Return the median of each part, and of all parts together as "all"."""
+    found = {part: median(one[part] for one in costs) for part in costs[0]}
+    return found | {"all": median(sum(one.values()) for one in costs)}
+
+
+def in_process_us(
+    letters: Sequence[bytes], directory: Directory, calendar: Calendar, bus_seal: Seal, agency: AgencyCode
+) -> dict[str, float]:
+    """Return the CPU per letter of each part in microseconds: the median of batches of 64, with a new ledger."""
+    with TemporaryDirectory() as folder, closing(new_ledger(Path(folder))) as ledger:
+        process = InProcess(ledger, directory, calendar, bus_seal)
+        return medians([process.cost_us(batch, agency) for batch in batches(letters)])
 
 
 def _per_letter(act: Callable[[T], object], things: Sequence[T]) -> float:

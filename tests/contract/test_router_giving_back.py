@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ import pytest
 from bus.documents.notice import Event
 from bus.documents.reports import Reconciliation, sealed
 from bus.documents.signing import Signed, sign
+from bus.errors import RefusalCode
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.rows import Consignment
@@ -66,6 +68,23 @@ def answer_of(recorded: Recorded, agency: AgencyCode) -> int:
         if one.agency == agency and one.type in ("verdict", "entry")
     ]
     return number
+
+
+def test_a_report_that_was_sealed_anew_is_the_same_one_and_another_under_its_id_is_refused(
+    router: Router, ledger: Ledger, tmp_path: Path
+) -> None:
+    """A mailbox that is restarted or restored seals what it had not sent, and ECDSA gives other bytes each time."""
+    report = Reconciliation(id=uuid4(), agency=OPM, at=now(), contiguous=1, highest=1)
+    first, anew = (sealed(report, factory.seal(OPM)) for _ in range(2))
+    assert first != anew
+    assert router.take(delivery(first, OPM)).outcome == "reconciled"
+    assert router.take(delivery(anew, OPM)).outcome == "repeated"
+    other = sealed(replace(report, highest=0, contiguous=0), factory.seal(OPM))
+    assert router.take(delivery(other, OPM)).outcome == "refused"
+    (conflict,) = rig.entries_of_kind(ledger, Kind.CONFLICT)
+    assert conflict["code"] == RefusalCode.ID_CONFLICT
+    assert len(rig.entries_of_kind(ledger, Kind.RECONCILED)) == 1
+    assert rig.verified(ledger, tmp_path) == []
 
 
 def test_the_letters_and_notices_that_unplaced_answers_are_about_are_given_back(

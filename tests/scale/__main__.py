@@ -32,6 +32,7 @@ from compose.process import Process
 from tests.bench import letters, throughput
 from tests.bench.raw import raw_circular
 from tests.scale import figures
+from tests.scale.cost import cost
 from tests.scale.country import GROUP, codes_of, directory_text
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -62,7 +63,7 @@ def main() -> int:
     (node.folder / "advanced.config").write_text(_NODE.format(3 * (2 * AGENCIES + 1) + 4_000))
     with node, patch("bus.broker.admin.without_room", return_value=[]):
         _run(node, folder, found)
-    found |= {f"cost.{name}": value for name, value in figures.cost(folder, AGENCIES).items()}
+    found |= {f"cost.{name}": value for name, value in cost(folder / "cost", AGENCIES).items()}
     (BUILD / "scale.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     return _print(found)
 

@@ -1,4 +1,4 @@
-"""What is read from outside of a running country: work lists, sizes, memory, and the cost of one letter."""
+"""What is read from outside of a running country: work lists, sizes and memory."""
 
 from __future__ import annotations
 
@@ -6,19 +6,11 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from bus import assets
-from bus.calendar import load_calendar
-from bus.directory import directory_of, load_directory, records_of
-from bus.documents.letter import Receiver
-from bus.documents.seal import Seal
-from bus.identifiers import AgencyCode
 from bus.ledger.tables import consignments, documents
 from bus.ledger.tables import pending as waiting
 from compose.local import LocalBus
 from compose.node import Node
 from compose.process import Process
-from tests.bench import costs, evidence, letters
-from tests.scale.country import codes_of, directory_text, make_keys
 
 
 def pending(bus: LocalBus) -> dict[str, int]:
@@ -50,34 +42,6 @@ def broker_mb(node: Node) -> int:
     """Return the resident memory of the broker."""
     used = node.ctl("eval", "erlang:memory(total).", timeout=120.0)
     return int(used.strip()) // 1024**2
-
-
-def cost(folder: Path, count: int, entries: int = 1_000_000) -> dict[str, float]:
-    """Return the CPU of a letter among so many agencies and entries, and among seven and ten thousand, in µs."""
-    folder = folder / "cost"
-    small = _cost(folder / "small", 7, 10_000)
-    large = _cost(folder / "large", count, entries)
-    return {"small_us": round(small), "large_us": round(large), "ratio": round(large / small, 2)}
-
-
-def _cost(folder: Path, count: int, entries: int) -> float:
-    codes = codes_of(count)
-    folder.mkdir(parents=True)
-    keys = folder / "keys"
-    make_keys(keys, ["bus", *codes])
-    file = folder / "agencies.toml"
-    file.write_text(directory_text(codes), encoding="utf-8")
-    sender, other = map(AgencyCode, (codes[0], codes[-1]))
-    seal = Seal.from_files(keys / "bus.key.pem", keys / "bus.crt.pem")
-    spent = costs.in_process_us(
-        letters.signed(keys, sender, [Receiver(agency=other)], 640),
-        directory_of(1, records_of(load_directory(file, certificates=keys))),
-        load_calendar(assets.path("config/calendar.toml")),
-        seal,
-        sender,
-        before=lambda ledger: evidence.fill(ledger, entries),
-    )
-    return sum(spent.values())
 
 
 def consigned_with(bus: LocalBus, entry: object) -> list[tuple[str, int]]:
