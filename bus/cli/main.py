@@ -14,6 +14,7 @@ import typer
 from bus import logs
 from bus.cli import agencies as agencies_commands
 from bus.cli import audit as audit_commands
+from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
 from bus.cli import evidence as evidence_commands
@@ -39,6 +40,8 @@ app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
+app.command("backup")(backup_commands.backup)
+app.command("restore")(backup_commands.bring_back)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
