@@ -41,6 +41,8 @@ class Restored:
     """Settings and keys."""
     left: list[Path] = field(default_factory=list)
     """Settings and keys that are there already, and are others."""
+    newest: int | None = None
+    """Of how many entries the newest head is that was known; None if none was."""
     missing: str | None = None
     """Which entries the ledger lacks, by a newer head; it is halted then."""
 
@@ -52,8 +54,20 @@ def checked(folder: Path) -> Manifest:
         raise BadBackup(
             f"{folder} has a ledger of schema {manifest.schema}, which is newer than this program"
         )
-    require_whole(folder, manifest.files(folder))
+    listed = manifest.files(folder)
+    _require_complete(folder, manifest, listed)
+    require_whole(folder, listed)
     return manifest
+
+
+def _require_complete(folder: Path, manifest: Manifest, listed: Sequence[tuple[str, str]]) -> None:
+    """Raise BadBackup unless each file that the manifest speaks of is in the list, and the depot's have their names."""
+    books = [DEPOT_BOOKS] if manifest.depot_database else []
+    wanted = {LEDGER, *books, *manifest.settings, *(one["file"] for one in manifest.keys if "file" in one)}
+    depot = {name: digest for digest, name in listed if name not in wanted}
+    right = all(name == f"{DEPOT_FILES}/{digest[:2]}/{digest}" for name, digest in depot.items())
+    if wanted - {name for _, name in listed} or not right or len(depot) != manifest.depot_files:
+        raise BadBackup(f"{folder}: the manifest and the list of files do not speak of the same")
 
 
 def settings_for(folder: Path, manifest: Manifest, config: Path | None) -> BusSettings:
@@ -179,6 +193,7 @@ def _put_books(copy: Path, manifest: Manifest, settings: BusSettings) -> None:
 def _require_newest(address: str, entries: int, heads: Sequence[Head], done: Restored) -> None:
     """Halt the ledger, and say what is missing, if it is shorter than a head that was signed."""
     newest = max(heads, key=lambda head: head.size, default=None)
+    done.newest = newest.size if newest else None
     if newest is None or newest.size <= entries:
         return
     done.missing = missing(entries, newest)

@@ -30,10 +30,11 @@ def backup(
     ] = False,
 ) -> None:
     """Put a backup of ledger, depot and settings into a new folder, while routers and depot go on."""
-    settings = settings_of(config)
+    place = _config(config)
+    settings = settings_of(place)
     schema.check(settings.ledger.address())
     with bars(json) as step:
-        made = make(settings, _config(config), folder, with_keys=with_keys, step=step)
+        made = make(settings, place, folder, with_keys=with_keys, step=step)
     say({"backup": str(folder), **_account(made.manifest)}, json=json, words=_words(folder, made))
     if made.manifest.lacking:
         raise typer.Exit(NEGATIVE)
@@ -55,7 +56,7 @@ def bring_back(
 ) -> None:
     """Bring a backup back where there is no ledger; exit 1, with the ledger halted, if it is not the newest."""
     known = [head_in(each, "--head") for each in head or ()]
-    place = _config(config) or Path("bus.toml")
+    place = _config(config) or Path("bus.toml").absolute()
     if not check and place.exists():
         require_no_ledger(settings_of(place))
     with bars(json) as step:
@@ -120,6 +121,15 @@ def _words(folder: Path, made: Made) -> Iterator[str]:
     yield f"the backup is in {folder}; `saraban-bus restore {folder} --check` reads all of it"
 
 
+def _compared(done: Restored) -> str:
+    ask = "ask the other routers (`ledger.kept_head`) and a witness for theirs, and see `--head`"
+    if done.newest is None:
+        return (
+            f"no signed head is known here, so that nobody can say whether this is the newest ledger; {ask}"
+        )
+    return f"nothing is missing by the newest head that is known here, of {done.newest} entries; {ask}"
+
+
 def _told(done: Restored) -> Iterator[str]:
     yield from _of(done.manifest)
     yield f"brought back: the ledger, {done.files} files of the depot, {len(done.written)} settings and keys"
@@ -129,7 +139,7 @@ def _told(done: Restored) -> Iterator[str]:
     for one in absent:
         yield f"bring the key for {one['setting']} from the safe: {one['path']} ({one['purpose']})"
     if done.missing is None:
-        yield "no newer head is known here; ask the other routers (`ledger.kept_head`) and a witness before you go on"
+        yield _compared(done)
         yield "next: `saraban-bus ledger verify`, start depot and routers, `saraban-adapter reconcile` at the agencies"
         return
     yield f"MISSING: {done.missing}"

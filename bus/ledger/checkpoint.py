@@ -128,7 +128,8 @@ def missing(size: int, head: Head) -> str:
     """Say which entries a ledger of `size` lacks of those under a larger signed head."""
     span = f"entry {head.size} is" if head.size == size + 1 else f"entries {size + 1} to {head.size} are"
     signed = f"a head of {head.size} entries with the root {head.root.hex()} was signed"
-    return f"{span} missing ({head.size - size}): {signed}, and the ledger has only {size} entries"
+    has = "1 entry" if size == 1 else f"{size} entries"
+    return f"{span} missing ({head.size - size}): {signed}, and the ledger has only {has}"
 
 
 def _root(tree: Tree, size: int) -> bytes:

@@ -333,6 +333,11 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a manifest with more": (_manifest(more=1), "does not say what"),
     "wrong types": (_manifest(entries="6"), "does not say what"),
     "another database": (_manifest(database="oracle"), "does not say what"),
+    "a file of the machine's own": (
+        _manifest(settings={"../../agencies.toml": "directory.file"}),
+        "do not speak of the same",
+    ),
+    "fewer files": (_manifest(depot_files=1), "do not speak of the same"),
     "a newer schema": (_manifest(schema="9999"), "newer than this program"),
 }
 
