@@ -1,6 +1,6 @@
 """Writes what a release leaves behind: a ledger of its schema and a mailbox of its layout, filled, as SQL of SQLite.
 
-    python -m tests.assets.build_released [folder]
+    python -m tests.assets.build_released SCHEMA [FOLDER]
 
 Run it once for a release, keep the files, and never make them anew: later programs have to bring them forward. Their
 keys are made for the run and forgotten, but for the public half of the log's.
@@ -34,7 +34,6 @@ from tests.unit.adapter.network import Bus, Office
 from tests.unit.adapter.test_ledger_order import hear, received, sent
 
 FOLDER = Path(__file__).parent / "released"
-LOG_KEY = "log.vkey"
 
 
 def build(folder: Path, revision: str) -> None:
@@ -47,7 +46,7 @@ def build(folder: Path, revision: str) -> None:
         ledger.close()
         write(scratch / "ledger.db", folder / f"ledger-{revision}.sql")
         key = log_key(scratch / "log.key.pem", rig.ORIGIN).verifier
-        (folder / LOG_KEY).write_text(f"{key}\n", encoding="utf-8")
+        (folder / f"ledger-{revision}.vkey").write_text(f"{key}\n", encoding="utf-8")
         for agency in (OPM, OCS):
             _mailbox(scratch, agency)
             write(
@@ -100,4 +99,4 @@ def read_back(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER, max(schema._known()))
+    build(Path(sys.argv[2]) if len(sys.argv) > 2 else FOLDER, sys.argv[1])

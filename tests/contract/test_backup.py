@@ -500,7 +500,7 @@ def test_verify_says_the_same_of_a_ledger_that_was_brought_back_by_other_means(l
 def on_postgres(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Settings of a bus with ledger and books on PostgreSQL, filled, and with a signed head."""
     url = make_url(postgres_url)
-    bare_url = url.set(password=None, drivername="postgresql").render_as_string()
+    bare_url = databases._without_password(url)
     monkeypatch.setenv("SARABAN_BUS__LEDGER__PASSWORD", str(url.password))
     (tmp_path / "bus.toml").write_text(f'[ledger]\nurl = "{bare_url}"\n')
     schema.upgrade(postgres_url)

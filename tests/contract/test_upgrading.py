@@ -26,7 +26,7 @@ from bus.ledger.store import Ledger
 from bus.ledger.tables import metadata
 from bus.ledger.verifying import verify
 from bus.verifier.notes import VerifierKey
-from tests.assets.build_released import FOLDER, LOG_KEY, begun, read_back
+from tests.assets.build_released import FOLDER, begun, read_back
 from tests.assets.factory import OCS, OPM
 from tests.contract import ledger_rig as rig
 
@@ -144,7 +144,7 @@ def test_a_ledger_that_an_earlier_version_has_filled_is_brought_forward_verifies
         with ledger.engine.connect() as connection:
             known = {"include_name": lambda name, *_: name != "ix_letters_subject"}
             assert compare_metadata(MigrationContext.configure(connection, opts=known), metadata) == []
-        key = VerifierKey.parse((FOLDER / LOG_KEY).read_text(encoding="utf-8").strip())
+        key = VerifierKey.parse((FOLDER / f"ledger-{revision}.vkey").read_text(encoding="utf-8").strip())
         with reading(ledger.engine) as connection:
             report = verify(connection, key, signatures=True)
         assert report.passed, report.findings
