@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bus.backup import databases, sources
 from bus.backup.files import digest_of, put_bytes, put_copy, put_unchanging, sums
-from bus.backup.ledgers import copy_ledger, names_of
+from bus.backup.ledgers import copy_ledger
 from bus.backup.manifest import DEPOT_BOOKS, DEPOT_FILES, LEDGER, SUMS, Manifest
 from bus.depot.contents import LocalStore
 from bus.depot.store import local_contents
@@ -67,7 +67,7 @@ def make(
         head_size=facts.head.size if facts.head else 0,
         depot_files=files,
         depot_bytes=size,
-        lacking=sorted(sha256 for sha256 in names_of(facts.named) if kept.size(sha256) is None),
+        lacking=sorted(sha256 for sha256 in facts.files() if kept.size(sha256) is None),
         settings={name: one.setting for name, one in written.items()},
         keys=[
             {"setting": one.setting, "path": str(one.path), "purpose": one.purpose}

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from bus.backup import databases, sources
 from bus.backup.files import BadBackup, digest_of, put_copy, put_unchanging, require_whole
-from bus.backup.ledgers import facts_at
 from bus.backup.manifest import DEPOT_BOOKS, DEPOT_FILES, LEDGER, Manifest
 from bus.depot.contents import LocalStore
 from bus.depot.store import local_contents
@@ -23,8 +22,9 @@ from bus.errors import Misconfigured, Problem
 from bus.identifiers import RawDigest
 from bus.ledger import halt, schema
 from bus.ledger.checkpoint import missing
-from bus.ledger.database import open_engine
+from bus.ledger.facts import facts_at
 from bus.ledger.rows import Head
+from bus.ledger.store import Ledger
 from bus.settings import BusSettings, load_bus_settings
 
 Step = Callable[[str, int, int], None]
@@ -197,8 +197,5 @@ def _require_newest(address: str, entries: int, heads: Sequence[Head], done: Res
     if newest is None or newest.size <= entries:
         return
     done.missing = missing(entries, newest)
-    engine = open_engine(address)
-    try:
-        halt.set_halted(engine, True, operator="restore", reason=done.missing)
-    finally:
-        engine.dispose()
+    with Ledger(address) as ledger:
+        halt.set_halted(ledger.engine, True, operator="restore", reason=done.missing)

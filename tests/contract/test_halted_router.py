@@ -19,14 +19,17 @@ async def test_a_router_is_not_ready_before_the_ledger_has_answered_nor_while_it
     with ledger.append() as writer:
         writer.entry(Kind.RELEASED)
     checkpoints = Checkpoints(rig.signer(ledger, tmp_path), Alarms())
-    assert checkpoints.away == "the ledger has not been asked yet"
+    assert _standing(checkpoints) == ("the ledger has not been asked yet", None)
     halt.set_halted(ledger.engine, True, operator="a test", reason="entries 2 to 9 are missing (8)")
     await checkpoints.sign()
-    assert checkpoints.away is None
-    assert checkpoints.halt == "the ledger is halted: entries 2 to 9 are missing (8)"
+    assert _standing(checkpoints) == (None, "the ledger is halted: entries 2 to 9 are missing (8)")
     halt.set_halted(ledger.engine, False, operator="a test", reason="they are back")
     await checkpoints.sign()
-    assert (checkpoints.away, checkpoints.halt) == (None, None)
+    assert _standing(checkpoints) == (None, None)
+
+
+def _standing(checkpoints: Checkpoints) -> tuple[str | None, str | None]:
+    return checkpoints.away, checkpoints.halt
 
 
 async def test_a_router_that_finds_its_own_newer_head_halts_the_ledger_and_says_what_is_missing(
