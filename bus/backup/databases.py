@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import subprocess
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, inspect, make_url
@@ -40,9 +40,9 @@ def file_of(address: str) -> Path:
 
 
 def is_there(address: str, table: str) -> bool:
-    """Whether there is a database with that table, or of SQLite any file at all, whatever it holds."""
+    """Whether there is a database with that table; of SQLite any file of it at all, be it a log that was left alone."""
     if kind_of(address) == "sqlite":
-        return file_of(address).exists()
+        return any(file.exists() for file in _files(file_of(address)))
     engine = create_engine(address, connect_args={"connect_timeout": 10})
     hint = "See that it runs."
     try:
@@ -77,15 +77,19 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 def put_sqlite(copy: Path, target: Path) -> None:
-    """Put a copy into its place in one step. What an interrupted run or a lost database has left beside is removed."""
+    """Put a copy into its empty place in one step; what an interrupted run has left beside it is removed."""
     beside = target.with_name(f".{target.name}.part")
-    beside.unlink(missing_ok=True)
+    for file in _files(beside):
+        # Its log too: SQLite would take that for the log of the next one.
+        file.unlink(missing_ok=True)
     copy_sqlite(copy, beside)
-    for side in _SIDES:
-        # A log without its database: SQLite would take it for that of the copy.
-        target.with_name(target.name + side).unlink(missing_ok=True)
     beside.replace(target)
     sync_folder(target.parent)
+
+
+def _files(database: Path) -> list[Path]:
+    """The file of a SQLite database, and those that SQLite may have beside it."""
+    return [database, *(database.with_name(database.name + side) for side in _SIDES)]
 
 
 def seal_copy(copy: Path) -> None:
@@ -150,10 +154,3 @@ def _without_password(url: URL) -> str:
         query=url.query,
     )
     return bare.render_as_string(hide_password=False)
-
-
-def forget(file: Path) -> None:
-    """Remove a file and what SQLite has beside it, as far as it is there."""
-    for name in (file.name, *(file.name + side for side in _SIDES)):
-        with suppress(FileNotFoundError):
-            file.with_name(name).unlink()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import create_engine, make_url, text
 
 from bus.backup import databases, making, restoring
@@ -36,8 +37,9 @@ from tests.assets.digests import SOME_BYTES, raw_digest
 from tests.assets.factory import OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.test_bus_cli import Shell, bare, shell, signed_heads, told
+from tests.contract.test_ledger import router_role
 
-__all__ = ["bare", "shell", "signed_heads", "told"]
+__all__ = ["bare", "router_role", "shell", "signed_heads", "told"]
 
 CONTENT = b"%PDF of a letter"
 NAMED = raw_digest(CONTENT)
@@ -252,6 +254,34 @@ def test_a_ledger_that_is_there_is_never_written_over(lived: Shell) -> None:
     assert "there is a ledger already" in lived.err
     assert f"move {lived.folder / 'ledger.db'} and what begins with its name away, and keep it" in lived.err
     assert tree(lived.folder) == before
+
+
+@pytest.mark.parametrize("side", ["-wal", "-shm", "-journal"])
+def test_a_log_whose_ledger_is_gone_is_left_alone_too(lived: Shell, side: str) -> None:
+    """It may hold what was committed last; and beside a ledger that is brought back it would change that."""
+    lived("backup", "kept", code=1)
+    destroyed(lived.folder)
+    (lived.folder / f"ledger.db{side}").write_bytes(b"what was committed last")
+    before = tree(lived.folder)
+    lived("restore", "kept", code=2)
+    assert "there is a ledger already" in lived.err
+    assert tree(lived.folder) == before
+
+
+def test_what_an_interrupted_copy_has_left_is_no_part_of_the_next_one(lived: Shell) -> None:
+    before = all_of(lived)
+    lived("backup", "kept", code=1)
+    ledger = lived.ledger()
+    with ledger.append() as writer:
+        writer.entry(Kind.RELEASED)
+    log = (lived.folder / "ledger.db-wal").read_bytes()
+    assert log, "what is committed and not in the file yet"
+    ledger.close()
+    destroyed(lived.folder)
+    (lived.folder / ".ledger.db.part-wal").write_bytes(log)
+    lived("restore", "kept")
+    assert all_of(lived) == before
+    assert not list(lived.folder.glob(".ledger.db.part*"))
 
 
 def test_a_backup_goes_into_a_new_folder_only(lived: Shell) -> None:
@@ -520,6 +550,7 @@ def _emptied(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("DROP SCHEMA public CASCADE"))
         connection.execute(text("CREATE SCHEMA public"))
+        connection.execute(text("GRANT USAGE ON SCHEMA public TO PUBLIC"))  # as in every new database
     engine.dispose()
 
 
@@ -563,6 +594,26 @@ def test_postgresql_is_dumped_under_one_snapshot_and_comes_back_with_its_guards(
     assert {one.code for one in report.findings} <= {"submission.missing", "letter.index", "document.missing"}
     with pytest.raises(Exception, match="the ledger only grows"), ledger.engine.begin() as connection:
         connection.execute(text("DELETE FROM entries"))
+    ledger.close()
+
+
+def test_the_routers_role_may_make_a_backup_and_init_gives_it_its_rights_again(
+    on_postgres: Path, postgres_url: str, router_role: tuple[str, str], tmp_path: Path
+) -> None:
+    role, theirs = router_role
+    owners = load_bus_settings(on_postgres)
+    section = owners.ledger.model_copy(
+        update={"url": databases._without_password(make_url(theirs)), "password": SecretStr("sample")}
+    )
+    made = making.make(owners.model_copy(update={"ledger": section}), on_postgres, tmp_path / "kept")
+    before = _rows_at(postgres_url)
+    _emptied(postgres_url)
+    restoring.restore(tmp_path / "kept", made.manifest, owners, on_postgres)
+    schema.upgrade(postgres_url, runtime_role=role)
+    assert _rows_at(theirs) == before
+    ledger = Ledger(theirs)
+    with ledger.append() as writer:
+        writer.entry(Kind.RELEASED)
     ledger.close()
 
 
