@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Executable, RowMapping, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, Executable, RowMapping, create_engine, event, select
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
-from adapters.mailbox.tables import metadata, properties
+from adapters.mailbox import upgrading
+from adapters.mailbox.tables import properties
 from bus.errors import BusError, Misconfigured, Problem, Transient
 from bus.faults import usable
 from bus.identifiers import AgencyCode
@@ -29,7 +30,6 @@ from bus.thai import comparable
 T = TypeVar("T")
 Values = Mapping[str, Any] | None
 """Of the parameters of a statement."""
-LAYOUT = "1"
 _BUSY_SECONDS = 20
 _LOCK_SECONDS = 0.25
 
@@ -200,22 +200,28 @@ class Database:
 
     def _prepare(self) -> None:
         with self.writing() as connection:
-            metadata.create_all(connection)
-            known = {
-                name: value
-                for name, value in connection.execute(select(properties.c.name, properties.c.value))
-            }
-            if not known:
-                rows = [{"name": "layout", "value": LAYOUT}, {"name": "agency", "value": self.agency}]
-                connection.execute(insert(properties), rows)
+            layout = upgrading.layout_of(connection)
+            if layout is None:
+                upgrading.make(connection, self.agency)
                 return
-        where = str(self.folder)
-        if known["layout"] != LAYOUT:
-            wrong = f"has layout {known['layout']}, this version reads {LAYOUT}"
-            raise Misconfigured(Problem(where, "mailbox", wrong, "Install the version that made it."))
-        if known["agency"] != self.agency:
-            wrong = f"belongs to agency {known['agency']}, not to {self.agency}"
-            raise Misconfigured(Problem(where, "mailbox", wrong, "Give each agency a folder of its own."))
+            upgrading.require_not_newer(connection, layout)
+            query = select(properties.c.value).where(properties.c.name == upgrading.AGENCY)
+            owner = connection.scalar(query)
+        if owner != self.agency:
+            wrong = f"belongs to agency {owner}, not to {self.agency}"
+            fix = "Give each agency a folder of its own."
+            raise Misconfigured(Problem(str(self.folder), "mailbox", wrong, fix))
+        if layout < upgrading.newest():
+            self._upgrade()
+
+    def _upgrade(self) -> None:
+        """Bring an older layout to this one, while no other program runs; AlreadyRunning if one does."""
+        try:
+            lock = self._lock().acquire(timeout=_LOCK_SECONDS)
+        except Timeout as exc:
+            raise AlreadyRunning(f"an older version runs on {self.folder}; stop it first") from exc
+        with lock, self.writing() as connection:
+            upgrading.upgrade(connection)
 
 
 def _engine(file: Path) -> Engine:

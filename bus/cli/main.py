@@ -15,6 +15,7 @@ from bus import logs
 from bus.cli import agencies as agencies_commands
 from bus.cli import agency as agency_commands
 from bus.cli import audit as audit_commands
+from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
 from bus.cli import evidence as evidence_commands
@@ -46,6 +47,8 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(agency_commands.app, name="agency")
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
+app.command("backup")(backup_commands.backup)
+app.command("restore")(backup_commands.bring_back)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.cli.heads import head_in
 from bus.cli.letters import ledger_number
 from bus.cli.progress import bars
 from bus.documents.notes import log_key
-from bus.errors import Misconfigured, Problem
 from bus.exits import NEGATIVE
 from bus.identifiers import LetterId
 from bus.ledger import halt
 from bus.ledger.database import reading
 from bus.ledger.findings import Report
 from bus.ledger.reading import Reader
-from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
-from bus.ledger.verifying import NO_HEAD, verify
-from bus.logs import in_words
+from bus.ledger.verifying import CUT_OFF, NO_HEAD, verify
 from bus.process import collect_rarely
 from bus.router.process import ledger_signer
 from bus.settings import BusSettings
-from bus.thai import normalise_number, now
-from bus.verifier.notes import Unreadable, VerifierKey, read_checkpoint, read_note
-
-_FIRST_HEAD_WITHIN = timedelta(minutes=5)
+from bus.thai import normalise_number
+from bus.verifier.notes import Unreadable, VerifierKey
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,26 +55,20 @@ def check(
     collect_rarely()
     settings = settings_of(config)
     verifier = _verifier(settings, log)
-    trusted = _checkpoint(since) if since else None
+    trusted = head_in(since, "--since") if since else None
     with opened(settings) as ledger, reading(ledger.engine) as connection, bars(json) as progress:
         known = () if log else tuple(filter(None, [ledger_signer(settings, ledger).remembered()]))
         report = verify(
             connection, verifier, since=trusted, known=known, signatures=signatures, progress=progress
         )
-        young = {one.code for one in report.findings} == {NO_HEAD} and _is_young(Reader(connection))
-    # Whoever brings a key along looks from outside; whoever has the log's own is its operator, and halts it.
-    halting = not report.passed and log is None and not young
+    # Whoever brings a key along looks from outside; whoever has the log's own is its operator, and halts it. That no
+    # head was signed yet is no contradiction to one: a new bus goes on.
+    halting = log is None and any(one.code != NO_HEAD for one in report.findings)
     say({**report.as_json(), "halting": halting}, json=json, words=_words(report, halting))
     if halting:
         _halt(settings, report)
     if not report.passed:
         raise typer.Exit(NEGATIVE)
-
-
-def _is_young(reader: Reader) -> bool:
-    """Whether the first router may still be on its way to its first signed head."""
-    newest = reader.newest()
-    return newest is None or newest.at > now() - _FIRST_HEAD_WITHIN
 
 
 def prove(
@@ -140,18 +129,6 @@ def _verifier(settings: BusSettings, text: str | None) -> VerifierKey:
         raise typer.BadParameter(str(error)) from error
 
 
-def _checkpoint(file: Path) -> Head:
-    try:
-        text = file.read_text(encoding="utf-8")
-        checkpoint = read_checkpoint(read_note(text))
-    except (OSError, UnicodeDecodeError, Unreadable) as error:
-        fix = "Give a file with a signed head, as /log/checkpoint has it."
-        raise Misconfigured(
-            Problem(str(file), "--since", f"is no checkpoint ({in_words(error)})", fix)
-        ) from error
-    return Head(checkpoint.size, "", checkpoint.root, text)
-
-
 def _proofs(reader: Reader, what: str) -> dict[str, Any]:
     if (number := ledger_number(what)) is not None:
         seqs = [number]
@@ -190,5 +167,9 @@ def _words(report: Report, halting: bool) -> Iterator[str]:
     if (tail := report.size - report.signed) > 0:
         yield f"the newest {tail} entries are in no signed head yet"
     yield "pass: the ledger is what was signed" if report.passed else f"FAIL: {report.found} findings"
+    if {one.code for one in report.findings} == {NO_HEAD}:
+        yield "nothing else was found, and the ledger goes on: a router signs the first head within seconds"
+    if any(one.code == CUT_OFF for one in report.findings):
+        yield "bring the missing entries back: a later backup, the standby, the write-ahead log (docs/operating.md)"
     if halting:
         yield "the ledger is halted over this; `saraban-bus ledger resume` lifts that when it is whole again"

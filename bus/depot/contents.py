@@ -9,6 +9,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from bus.platform.folders import sync_folder
 BLOCK = 256 * 1024
 """Bytes that are read or written at a time."""
 
+_ADDRESS = re.compile(r"[0-9a-f]{64}")
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -51,13 +53,13 @@ class LocalStore:
     def size(self, sha256: RawDigest) -> int | None:
         """Bytes; None when it is not there."""
         try:
-            return self._path(sha256).stat().st_size
+            return self.path(sha256).stat().st_size
         except FileNotFoundError:
             return None
 
     def put(self, source: Path, sha256: RawDigest) -> None:
         """Rename; the old name and the new one are synced before this returns."""
-        target = self._path(sha256)
+        target = self.path(sha256)
         with disk_full_is_refused():
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True, mode=0o700)
@@ -68,16 +70,28 @@ class LocalStore:
 
     def open(self, sha256: RawDigest, start: int = 0) -> BinaryIO:
         """Open for reading from `start`; raises FileNotFoundError."""
-        file = self._path(sha256).open("rb", buffering=0)
+        file = self.path(sha256).open("rb", buffering=0)
         file.seek(start)
         return file
 
     def remove(self, sha256: RawDigest) -> None:
         """Unlink; a reader that has it open reads on."""
-        self._path(sha256).unlink(missing_ok=True)
+        self.path(sha256).unlink(missing_ok=True)
 
-    def _path(self, sha256: RawDigest) -> Path:
+    def path(self, sha256: RawDigest) -> Path:
+        """Where a file is, or would be; it is never changed there."""
         return self._folder / sha256[:2] / sha256
+
+    def every(self) -> Iterator[RawDigest]:
+        """Yield every file that is there, in the order of their SHA-256."""
+        for place in sorted(self._folder.iterdir()):
+            names = sorted(each.name for each in place.iterdir()) if place.is_dir() else []
+            yield from (RawDigest(name) for name in names if _ADDRESS.fullmatch(name))
+
+    def sync(self) -> None:
+        """Make the names of all files durable, where many were put beside each other."""
+        for place in (*(each for each in self._folder.iterdir() if each.is_dir()), self._folder):
+            sync_folder(place)
 
 
 class Incoming:

@@ -96,15 +96,7 @@ class Signer:
 
     def remembered(self) -> Head | None:
         """Return the newest head that this signer has signed, by its own file. Raises Tampered for another file."""
-        try:
-            note = self._kept.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        try:
-            checkpoint = read_checkpoint(read_note(note))
-        except Unreadable as error:
-            raise Tampered(f"{self._kept} does not hold the head that was signed last") from error
-        return Head(checkpoint.size, "", checkpoint.root, note)
+        return read_kept(self._kept)
 
     def _remember(self, head: Head) -> None:
         beside = self._kept.with_name(f".{self._kept.name}.part")
@@ -119,6 +111,27 @@ class Signer:
             raise Transient(f"{self._kept} cannot be written ({error.strerror})") from error
 
 
+def read_kept(file: Path) -> Head | None:
+    """Return the head that a signer keeps in its file, None before the first. Raises Tampered for another file."""
+    try:
+        note = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        checkpoint = read_checkpoint(read_note(note))
+    except Unreadable as error:
+        raise Tampered(f"{file} does not hold the head that was signed last") from error
+    return Head(checkpoint.size, "", checkpoint.root, note)
+
+
+def missing(size: int, head: Head) -> str:
+    """Say which entries a ledger of `size` lacks of those under a larger signed head."""
+    span = f"entry {head.size} is" if head.size == size + 1 else f"entries {size + 1} to {head.size} are"
+    signed = f"a head of {head.size} entries with the root {head.root.hex()} was signed"
+    has = "1 entry" if size == 1 else f"{size} entries"
+    return f"{span} missing ({head.size - size}): {signed}, and the ledger has only {has}"
+
+
 def _root(tree: Tree, size: int) -> bytes:
     try:
         return tree.root(size)
@@ -130,7 +143,7 @@ def require_continues(tree: Tree, size: int, known: Head, key: VerifierKey) -> N
     """Raise Tampered unless a head was signed by the log and is the beginning of the tree of `size` entries."""
     require_signed_head(known, key)
     if known.size > size:
-        raise Tampered(f"a head of {known.size} entries was signed, and the ledger has {size}")
+        raise Tampered(missing(size, known))
     if _root(tree, known.size) != known.root:
         raise Tampered(f"the first {known.size} entries are not those whose head was signed")
 

@@ -4,49 +4,122 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Column, Connection, Engine, String, Table, func, inspect, select, text
 
 from bus.errors import Misconfigured, Problem
 from bus.faults import usable
-from bus.ledger.database import open_engine, translated
-from bus.ledger.tables import DISPOSABLE, REMEMBERED
+from bus.ledger.database import appending, open_engine, translated
+from bus.ledger.tables import DISPOSABLE, REMEMBERED, metadata
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+
+schema_versions = Table(
+    "schema_versions",
+    metadata,
+    Column("version", String(32), primary_key=True),
+    Column("compatible_from", String(32), nullable=False),
+)
+"""What was migrated to, and the schema of the oldest program that works with it; migrations/env.py writes it."""
 
 
 def upgrade(url: str, *, runtime_role: str | None = None) -> None:
     """Create or upgrade the ledger's tables; on PostgreSQL give `runtime_role` what a router needs and no more.
 
-    Raises Transient when the database is away.
+    Routers may go on meanwhile: all steps are one transaction, under the append lock. Raises Transient when the
+    database is away, and Misconfigured when its schema is newer than this program's.
     """
-    with _opened(url) as engine, engine.connect() as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        if runtime_role:
-            _grant(connection, runtime_role)
-        connection.commit()
+    with _opened(url) as engine:
+        newer = _Standing.of(engine).newer
+        if newer:
+            raise Misconfigured(newer)
+        with appending(engine) as connection:
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            if runtime_role:
+                _grant(connection, runtime_role)
 
 
 def check(url: str) -> None:
-    """Raise Misconfigured unless the database has the newest schema; Transient when it is away."""
-    with _opened(url) as engine, engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
-    if found != wanted:
-        raise Misconfigured(
-            Problem(
-                "bus.toml",
-                "ledger.url",
-                f"the ledger's schema is {found or 'not there'}, expected {wanted}",
-                "Run `saraban-bus ledger init`.",
-            )
+    """Raise Misconfigured unless this program works with the database's schema; Transient when it is away.
+
+    It works with its own schema, and with each newer one that says so: every migration states, as `compatible_from`,
+    the schema of the oldest program that can go on, and the database keeps that (`schema_versions`).
+    """
+    with _opened(url) as engine:
+        standing = _Standing.of(engine)
+    if standing.works:
+        return
+    raise Misconfigured(
+        standing.newer
+        or Problem(
+            "bus.toml",
+            "ledger.url",
+            f"the ledger's schema is {standing.found or 'not there'}, expected {standing.own}",
+            "Run `saraban-bus ledger init`.",
+        )
+    )
+
+
+def version_of(connection: Connection) -> str | None:
+    """Return the schema that a database has, None for none."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def knows(version: str) -> bool:
+    """Whether this program can bring a database of that schema to its own."""
+    return version in _known()
+
+
+def _known() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """A database's schema beside that of this program; schemas are numbered in order, with four digits."""
+
+    own: str
+    known: frozenset[str]
+    found: str | None
+    oldest: str | None
+    """The oldest program that works with a database of a schema that is not known here; None if it does not say."""
+
+    @classmethod
+    def of(cls, engine: Engine) -> _Standing:
+        known = _known()
+        own = max(known)
+        with engine.connect() as connection:
+            found = version_of(connection)
+            oldest = None
+            if found not in known and inspect(connection).has_table(schema_versions.name):
+                # Of all steps: a later one does not mend what an earlier one has broken for an older program.
+                oldest = connection.scalar(select(func.max(schema_versions.c.compatible_from)))
+        return cls(own, known, found, oldest)
+
+    @property
+    def works(self) -> bool:
+        return self.found == self.own or (self.oldest is not None and self.own >= self.oldest)
+
+    @property
+    def newer(self) -> Problem | None:
+        """What to say of a schema that this program does not know; None if it knows it."""
+        if self.found is None or self.found in self.known:
+            return None
+        since = f"{self.oldest} and newer" if self.oldest else "that schema"
+        return Problem(
+            "bus.toml",
+            "ledger.url",
+            f"the ledger is of schema {self.found}, for programs of {since}; this one is of {self.own}",
+            "Upgrade this program first.",
         )
 
 
@@ -76,4 +149,5 @@ def _grant(connection: Connection, role: str) -> None:
         execute(text(f"GRANT SELECT, INSERT ON {table.name} TO {quoted}"))
     for table in DISPOSABLE:
         execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {quoted}"))
-    execute(text(f"GRANT SELECT ON alembic_version TO {quoted}"))
+    for name in ("alembic_version", schema_versions.name):
+        execute(text(f"GRANT SELECT ON {name} TO {quoted}"))

@@ -22,7 +22,7 @@ from sqlalchemy import Connection, func, select
 
 from bus.ledger import merkle
 from bus.ledger import tiles as tiling
-from bus.ledger.checkpoint import Tampered, require_signed_head
+from bus.ledger.checkpoint import Tampered, missing, require_signed_head
 from bus.ledger.entry import Kind
 from bus.ledger.findings import Progress, Report, guarded
 from bus.ledger.heads import Heads
@@ -36,7 +36,7 @@ from bus.ledger.verifying_letters import check_letters
 from bus.ledger.verifying_signatures import check_signatures
 from bus.verifier.notes import VerifierKey
 
-NO_HEAD = "checkpoint.none"
+NO_HEAD, CUT_OFF = "checkpoint.none", "entry.cut-off"
 _HASH = 32
 _BEFORE_ANY_ROUTER = (
     Kind.DIRECTORY,
@@ -84,7 +84,7 @@ def verify(
         report.note(
             NO_HEAD,
             "checkpoints",
-            "no head was ever signed, so that nothing can be held against it",
+            "no head is signed yet, so that these entries can be held against none",
         )
     _check_tiles(connection, report, progress)
     _check_documents(connection, report, progress)
@@ -104,7 +104,7 @@ def _begun(connection: Connection, since: Head | None, key: VerifierKey, report:
     try:
         frontier = Frontier(since.size, Tree(connection).complete)
     except LookupError:
-        report.note("entry.cut-off", where, f"the ledger has only {report.size} entries")
+        report.note(CUT_OFF, where, missing(report.size, since))
         return Frontier()
     if frontier.root() != since.root:
         report.note("tree.root", where, "the entries before it are not those that were signed")
@@ -157,9 +157,7 @@ class _Heads:
         """Note the heads of more entries than there are."""
         while self._waiting or self._known:
             head = (self._waiting or self._known).pop()
-            self._report.note(
-                "entry.cut-off", f"checkpoint {head.size}", f"the ledger has only {size} entries"
-            )
+            self._report.note(CUT_OFF, f"checkpoint {head.size}", missing(size, head))
             if not self._waiting:
                 self._load(max(head.size, size))
 

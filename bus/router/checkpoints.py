@@ -27,7 +27,7 @@ class Checkpoints:
         self._signer = signer
         self._alarms = alarms
         self._asked_at: float | None = None
-        self._away: str | None = None
+        self._away: str | None = "the ledger has not been asked yet"
         self.newest: Head | None = None
         self.halt: str | None = None
         """Why nothing may be appended, whoever found out that the ledger does not continue what was signed."""

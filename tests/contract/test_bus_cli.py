@@ -577,10 +577,17 @@ def test_a_fresh_ledger_is_verified_and_goes_on(bare: Shell) -> None:
     bare("ledger", "verify", "--log-key", bare("ledger", "key").strip())
 
 
-def test_a_ledger_whose_first_head_is_still_to_come_is_not_halted(told: dict[str, str], shell: Shell) -> None:
+def test_what_verify_finds_before_the_first_head_is_a_sentence_and_halts_nothing(
+    told: dict[str, str], shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long ago the first entries were made.
+    monkeypatch.setattr("bus.cli.proving.now", lambda: now() + DAY, raising=False)
     report = shell.json("ledger", "verify", code=1)
     assert [one["code"] for one in report["findings"]] == ["checkpoint.none"]
     assert report["halting"] is False
+    said = shell("ledger", "verify", code=1)
+    assert "no head is signed yet" in said
+    assert "the ledger goes on: a router signs the first head within seconds" in said
     with shell.ledger().append():
         pass
 

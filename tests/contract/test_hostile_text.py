@@ -148,6 +148,12 @@ BUS: dict[Words, list[Run]] = {
         Run(("--range", EVIL)),
         Run(("--date", EVIL)),
     ],
+    ("backup",): [
+        Run((f"kept {READABLE.replace('/', '-')} {{nonce}}",)),
+        Run(("kept {nonce}", "--json", "--with-keys")),
+        Run((BYTES,)),
+    ],
+    ("restore",): [Run((EVIL,)), Run((BYTES, "--check")), Run(("x", "--head", EVIL)), Run(("x", "--head", BYTES))],
     ("topology", "apply"): [Run(NOWHERE)],
     ("topology", "check"): [Run(NOWHERE)],
     ("directory", "apply"): [Run(())],

@@ -300,6 +300,7 @@ def test_the_runtime_role_cannot_touch_what_is_remembered_nor_its_guards(
         "CREATE OR REPLACE FUNCTION ledger_only_grows() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
         "SET session_replication_role = replica",
         "UPDATE alembic_version SET version_num = '0'",
+        "UPDATE schema_versions SET compatible_from = '0'",
     ):
         assert refuses(ledger, statement), statement
     ledger.close()
@@ -903,7 +904,8 @@ def test_every_remembered_table_has_its_guards(ledger: Ledger) -> None:
     if sqlite:  # and one against INSERT OR REPLACE, but for documents, where the same bytes are no mistake
         wanted += [table.name for table in REMEMBERED if table.name != "documents"]
     assert guarded == sorted(wanted)
-    assert {table.name for table in (*REMEMBERED, *DISPOSABLE)} == set(metadata.tables)
+    named = {table.name for table in (*REMEMBERED, *DISPOSABLE, schema.schema_versions)}
+    assert named == set(metadata.tables)
 
 
 # ---- canonical encoding --------------------------------------------------------------------------------------------

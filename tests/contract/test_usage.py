@@ -164,6 +164,8 @@ def test_settings_that_cannot_be_read_are_named_by_every_command(
         config.write_bytes(content)
     assert len(every) > 15
     for command in every:
+        if str(command) == "restore" and bad == "missing":
+            continue  # it brings the settings back too
         given, at = command.given(), len(command.words)
         status, said = run(main, *given[:at], "--config", str(config), *given[at:])
         sensible(status, said, MENDED_BY_A_PERSON)
@@ -341,7 +343,8 @@ def test_what_is_no_ledger_is_named_by_every_command(
     make(bare.folder / "ledger.db")
     looked = 0
     for command in BUS:
-        if str(command) not in (*ELSEWHERE, "directory check", "key make", "ledger key", "ledger verify"):
+        elsewhere = (*ELSEWHERE, "directory check", "key make", "ledger key", "ledger verify", "restore")
+        if str(command) not in elsewhere:
             status, said = run(bus_main, *command.given())
             sensible(status, said, 1, MENDED_BY_A_PERSON)
             if (

@@ -1,0 +1,68 @@
+"""The mailbox's layout: its version, and the steps that bring an older one to it.
+
+A layout that was released is never changed: what is to be otherwise is one more step. A new mailbox is made by the
+tables as they stand (`tables.py`); an older one takes every step after its own, all in one transaction, and has to come
+out with the same tables. Only one program may run on a mailbox then, for an older one would not know what it finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sqlalchemy import Connection, insert, inspect, select, update
+
+from adapters.mailbox.tables import metadata, properties
+from bus.errors import Misconfigured, Problem
+from bus.identifiers import AgencyCode
+
+Step = Callable[[Connection], None]
+
+STEPS: Final[Sequence[Step]] = ()
+"""Step `n`, counted from 1, makes layout `n + 1` of layout `n`."""
+
+LAYOUT, AGENCY = "layout", "agency"
+
+
+def newest() -> int:
+    """The layout that this program works with."""
+    return len(STEPS) + 1
+
+
+def layout_of(connection: Connection) -> int | None:
+    """Return the layout of a mailbox, None for a file without one. Raises Misconfigured for what is no number."""
+    if not inspect(connection).has_table(properties.name):
+        return None
+    stated = connection.scalar(select(properties.c.value).where(properties.c.name == LAYOUT))
+    if stated is None or not (stated.isascii() and stated.isdecimal() and int(stated) >= 1):
+        raise Misconfigured(_problem(connection, f"has layout {stated}, which no version makes"))
+    return int(stated)
+
+
+def make(connection: Connection, agency: AgencyCode) -> None:
+    """Make the tables of a new mailbox."""
+    metadata.create_all(connection)
+    rows = [{"name": LAYOUT, "value": str(newest())}, {"name": AGENCY, "value": agency}]
+    connection.execute(insert(properties), rows)
+
+
+def require_not_newer(connection: Connection, layout: int) -> None:
+    """Raise Misconfigured for a layout that this program does not know: it would write what nobody expects."""
+    if layout > newest():
+        wrong = f"has layout {layout}, this program works with layouts 1 to {newest()}"
+        raise Misconfigured(_problem(connection, wrong))
+
+
+def upgrade(connection: Connection) -> None:
+    """Take every step that is still to take; part of a writing transaction, so that all are taken or none."""
+    layout = layout_of(connection) or 1
+    require_not_newer(connection, layout)
+    for number, step in enumerate(STEPS[layout - 1 :], start=layout + 1):
+        step(connection)
+        now = update(properties).where(properties.c.name == LAYOUT).values(value=str(number))
+        connection.execute(now)
+
+
+def _problem(connection: Connection, wrong: str) -> Problem:
+    place = str(connection.engine.url.database)
+    return Problem(place, "mailbox", wrong, "Upgrade this program first.")
