@@ -5,22 +5,20 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 
-from cryptography import x509
 from prometheus_client import CollectorRegistry
 
 from adapters.agent import Agent, Companion, Tuning
 from adapters.agent.health import Health
 from adapters.agent.tuning import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys, witness_name
-from adapters.cli.log import log_key_of
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import serve
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
 from adapters.depot import DepotClient
+from adapters.doctor.configuration import certificate_in, log_key_of, require_right, seal_of
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
 from adapters.views import condition_lines
@@ -32,7 +30,6 @@ from bus.broker.topology import inbox_queue, submit_exchange, user_of
 from bus.documents.notes import witness_key
 from bus.documents.reports import TYPE
 from bus.documents.seal import Seal
-from bus.errors import Misconfigured, Problem
 from bus.metrics import Counted, exposition
 from bus.process import run_until_stopped
 from bus.readiness import Cause, Readiness
@@ -46,15 +43,16 @@ _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
 
 
 def run(settings: AdapterSettings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. Raises Misconfigured with every mistake before anything is made or connected."""
+    require_right(settings)
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
     run_until_stopped(partial(work, settings))
 
 
 async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     """Run the agent of these settings and its connectors until `stop` is set."""
-    seal = Seal.from_files(settings.seal.key, settings.seal.certificate, settings.seal.passphrase_text())
-    bus_certificate = _certificate(settings.bus_certificate)
+    seal = seal_of(settings)
+    bus_certificate = certificate_in(settings.bus_certificate, "bus_certificate")
     tuning = Tuning(
         resend_after=settings.resend_after,
         prefetch=settings.prefetch,
@@ -77,7 +75,12 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         )
         links = (outward, inward)
         health = Health(
-            mailbox, certificate=seal.certificate, bus_certificate=bus_certificate, links=links, depot=depot
+            mailbox,
+            certificate=seal.certificate,
+            bus_certificate=bus_certificate,
+            links=links,
+            depot=depot,
+            account=f"{settings.broker.user} at {settings.broker.url}",
         )
         registry = CollectorRegistry()
         registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links)))
@@ -175,11 +178,3 @@ def _given_up(hosts: Hosts) -> Counted:
 
 def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:
     return DepotClient(settings.depot.url, settings.agency, seal, tls=settings.depot.tls(), policy=_DEPOT)
-
-
-def _certificate(path: Path) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
-    except (OSError, ValueError, x509.InvalidVersion) as exc:
-        fix = "Name the PEM file with the bus's certificate."
-        raise Misconfigured(Problem(str(path), "bus_certificate", "cannot be read", fix)) from exc
