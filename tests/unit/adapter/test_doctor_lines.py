@@ -122,8 +122,8 @@ def test_a_disk_that_changes_names_or_takes_no_long_ones_is_a_warning(
             raise OSError(errno.ENAMETOOLONG, "File name too long")
         return really(path, *rest, **more)
 
-    monkeypatch.setattr(office.os, "listdir", listed)
-    monkeypatch.setattr(office.os, "open", short)
+    monkeypatch.setattr("adapters.doctor.office.os.listdir", listed)
+    monkeypatch.setattr("adapters.doctor.office.os.open", short)
     found = list(office._look(exchange))
     assert [each.level.name for each in found] == ["OK", "WARN", "WARN"]
     assert "UTF-8" in found[1].fix
@@ -135,7 +135,7 @@ def test_a_disk_that_takes_nothing_is_a_fail(exchange: Path, monkeypatch: pytest
     def full(*_: Any, **__: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(office.os, "open", full)
+    monkeypatch.setattr("adapters.doctor.office.os.open", full)
     (found,) = office._look(exchange)
     assert found.level is Level.FAIL
     assert "No space left" in found.sentence
