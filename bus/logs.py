@@ -40,9 +40,9 @@ _OFFICE_FILES: Final = frozenset({"file", "filename", "files", "folder", "manife
 """What an office calls its files says what its letters are about; how many there are says nothing."""
 _OURS: Final = ("bus", "adapters", "compose", "tests", "__main__")
 _LEVELS: Final = {
-    **dict.fromkeys(("pika", "httpx", "httpcore", "uvicorn", "asyncio", "sqlalchemy", "alembic"), "WARNING"),
-    # Seven lines for each attempt to connect, of which the link says in one how it ended.
-    **dict.fromkeys(("pika.adapters.utils", "pika.adapters.base_connection"), "CRITICAL"),
+    **dict.fromkeys(("httpx", "httpcore", "uvicorn", "asyncio", "sqlalchemy", "alembic"), "WARNING"),
+    # Seven lines for each attempt to connect; bus/broker says in one a minute how it ended and what to do.
+    "pika": "CRITICAL",
 }
 _PLAIN_SPOKEN: Final = ("pika", "uvicorn", "asyncio")
 """Libraries that begin what they say with words of their own; of others only the place is written."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from asyncio import to_thread
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from cryptography import x509
@@ -66,12 +66,15 @@ class Health:
         bus_certificate: x509.Certificate,
         links: Collection[Link],
         depot: Probed,
+        account: str = "",
     ) -> None:
+        """`account`: as whom it connects to which broker, for people; no secret."""
         self._mailbox = mailbox
         self._certificate = certificate
         self._bus_certificate = bus_certificate
         self._links = links
         self._depot = depot
+        self._account = account
         self._of_depot: list[Finding] = []
         self._probe_at = 0.0
 
@@ -81,7 +84,8 @@ class Health:
             self._of_depot = _of_depot(await self._depot.probe())
             every = _DEPOT_IN_TROUBLE_EVERY if self._of_depot else _DEPOT_EVERY
             self._probe_at = time.monotonic() + every
-        found = [*self._of_broker(), *self._of_depot, *self._of_certificates()]
+        certificates = of_certificates(self._certificate, self._bus_certificate, now())
+        found = [*self._of_broker(), *self._of_depot, *certificates]
         await to_thread(self._report, found)
         return _EVERY
 
@@ -93,34 +97,37 @@ class Health:
     def _of_broker(self) -> list[Finding]:
         reasons = [link.why for link in self._links if not link.connected and link.why is not None]
         if reasons:
-            reason = reasons[0]
+            reason, code = reasons[0], ConditionCode.BROKER_AWAY
             if _REFUSED in reason or ("_ALERT_" in reason and any(each in reason for each in _UNBELIEVED)):
-                return [Finding(ConditionCode.BROKER_REFUSES)]
-            if _CERTIFICATE in reason:
-                return [Finding(ConditionCode.BROKER_CERTIFICATE, "", reason, reason)]
-            return [Finding(ConditionCode.BROKER_AWAY, "", reason, reason)]
+                code = ConditionCode.BROKER_REFUSES
+            elif _CERTIFICATE in reason:
+                code = ConditionCode.BROKER_CERTIFICATE
+            detail = f"{self._account}: {reason}" if self._account else reason
+            return [Finding(code, "", detail, detail)]
         if any(link.blocked for link in self._links):
             return [Finding(ConditionCode.BROKER_BLOCKED)]
         return []
 
-    def _of_certificates(self) -> list[Finding]:
-        found = []
-        at, own = now(), self._certificate
-        day = own.not_valid_after_utc
-        until = (f"ถึงวันที่ {thai_date(day)}", f"until {day:%Y-%m-%d %H:%M} UTC")
-        if at < own.not_valid_before_utc:
-            day = own.not_valid_before_utc
-            since = (f"ตั้งแต่วันที่ {thai_date(day)}", f"from {day:%Y-%m-%d %H:%M} UTC on")
-            found.append(Finding(ConditionCode.CERTIFICATE_EARLY, "", *since))
-        elif at > day:
-            found.append(Finding(ConditionCode.CERTIFICATE_EXPIRED, "", *until))
-        elif at > day - _SOON:
-            found.append(Finding(ConditionCode.CERTIFICATE_EXPIRES, "", *until))
-        day = self._bus_certificate.not_valid_after_utc
-        if at > day:
-            until = (f"ถึงวันที่ {thai_date(day)}", f"until {day:%Y-%m-%d %H:%M} UTC")
-            found.append(Finding(ConditionCode.BUS_CERTIFICATE_EXPIRED, "", *until))
-        return found
+
+def of_certificates(own: x509.Certificate, bus: x509.Certificate, at: datetime) -> list[Finding]:
+    """What is wrong, or soon will be, with the certificates that are configured here, at a time."""
+    found = []
+    day = own.not_valid_after_utc
+    if at < own.not_valid_before_utc:
+        day = own.not_valid_before_utc
+        since = (f"ตั้งแต่วันที่ {thai_date(day)}", f"from {day:%Y-%m-%d %H:%M} UTC on")
+        found.append(Finding(ConditionCode.CERTIFICATE_EARLY, "", *since))
+    elif at > day:
+        found.append(Finding(ConditionCode.CERTIFICATE_EXPIRED, "", *_until(day)))
+    elif at > day - _SOON:
+        found.append(Finding(ConditionCode.CERTIFICATE_EXPIRES, "", *_until(day)))
+    if at > bus.not_valid_after_utc:
+        found.append(Finding(ConditionCode.BUS_CERTIFICATE_EXPIRED, "", *_until(bus.not_valid_after_utc)))
+    return found
+
+
+def _until(day: datetime) -> tuple[str, str]:
+    return f"ถึงวันที่ {thai_date(day)}", f"until {day:%Y-%m-%d %H:%M} UTC"
 
 
 def _of_depot(probe: Probe) -> list[Finding]:

@@ -38,6 +38,8 @@ from bus.logs import get, in_words
 from bus.thai import now
 
 _LOG = get(__name__)
+_HELD_EVERY = 5.0
+"""Seconds between looks at a certificate that is not in force."""
 _SURELY_HELD = 3 * 24 * 3600.0
 """Seconds: the depot holds for seven days what no letter names; what was last shown longer ago is shown anew."""
 
@@ -91,6 +93,8 @@ class Sender:
         self._under_way: dict[int, asyncio.Task[None]] = {}
         self._attempts: dict[int, Attempt] = {}
         """What came of those that have ended, until it is stored; till then their rows stay under way."""
+        self._holding = False
+        """Whether nothing is sealed or sent now, as the certificate is not in force."""
         self._not_taken = ""
         """Why the depot did not take the last file that it answered about."""
         self.wake = asyncio.Event()
@@ -98,6 +102,8 @@ class Sender:
 
     async def work(self) -> float | None:
         """Start what is due; give the seconds until more falls due."""
+        if self._holds():
+            return _HELD_EVERY
         free = self._tuning.sending - len(self._under_way)
         if free <= 0:
             return None
@@ -112,6 +118,16 @@ class Sender:
         if len(taken.ready) == free or taken.next_due is None:
             return None
         return taken.next_due - time.time()
+
+    def _holds(self) -> bool:
+        """Whether the certificate is not in force: what it sealed would be refused, so that everything waits."""
+        certificate = self._seal.certificate
+        since, until = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        holding = not since <= now() <= until
+        if holding and not self._holding:
+            _LOG.error("certificate-not-in-force", since=since.isoformat(), until=until.isoformat())
+        self._holding = holding
+        return holding
 
     async def record(self) -> float | None:
         """Store what came of those that have ended, all at once."""

@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, enrolling, keys, log, running
+from adapters.cli import acts, enrolling, examining, keys, log, running, status
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -17,9 +17,11 @@ from adapters.cli.output import (
     config_before_command,
     listing,
     opened,
+    reading,
     say,
     settings_of,
 )
+from adapters.cli.ping import ping
 from adapters.connectors.folder import letters
 from adapters.connectors.folder.contents import manifest_among, stem_of
 from adapters.connectors.folder.folders import Folder
@@ -36,6 +38,8 @@ from bus.thai import now
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 acts.add_to(app)
 app.add_typer(keys.app, name="key")
+for command in (status.status, examining.check, examining.doctor, ping):
+    app.command()(command)
 app.add_typer(log.app, name="log")
 
 
@@ -102,6 +106,26 @@ def verify_again(config: Config = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def dismiss(
+    arrival: Annotated[int, typer.Argument(min=1, max=2**63 - 1, help="Its number, as `status` shows it.")],
+    reason: Annotated[str, typer.Option(help="Why it needs no more attention; it is kept with it.")],
+    config: Config = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a message out of the quarantine, with a reason; it stays in the mailbox as it came."""
+    if not reason.strip():
+        raise typer.BadParameter("say why", param_hint="--reason")
+    with opened(config) as mailbox:
+        if not mailbox.arrivals.dismiss(arrival, printable(" ".join(reason.split()))[:1000]):
+            th, en = (
+                "ไม่มีรายการนี้ในรายการที่กักไว้",
+                "there is no such message in the quarantine; `status` lists them",
+            )
+            raise Mistaken(Mistake(str(arrival), th, en))
+        say(as_json, {"arrival": arrival, "state": "dismissed"}, f"{arrival} dismissed")
+
+
+@app.command()
 def reconcile(config: Config = None, as_json: AsJson = False) -> None:
     """Have the bus compare what it gave with what has arrived, and consign again what is missing; `run` asks it."""
     with opened(config) as mailbox:
@@ -115,7 +139,7 @@ def reconcile(config: Config = None, as_json: AsJson = False) -> None:
 @app.command()
 def outbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -> None:
     """Letters sent, newest first, each with its recipients' states."""
-    with opened(config) as mailbox:
+    with reading(config) as (_, mailbox):
         rows = mailbox.outbox.letters(limit=limit)
         if as_json:
             print_json([views.sent(mailbox, row) for row in rows])
@@ -137,7 +161,7 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -
 @app.command()
 def inbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -> None:
     """Letters received, newest first."""
-    with opened(config) as mailbox:
+    with reading(config) as (_, mailbox):
         rows = mailbox.inbox.letters(limit=limit)
         if as_json:
             print_json([views.received(mailbox, row) for row in rows])
@@ -159,55 +183,13 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) ->
 @app.command()
 def show(letter: LetterArgument, config: Config = None, as_json: AsJson = False) -> None:
     """A letter, sent or received, with everything that was said about it."""
-    with opened(config) as mailbox:
+    with reading(config) as (_, mailbox):
         found = mailbox.outbox.find(letter) or mailbox.outbox.letter(reference=letter)
         if found is not None and found.type == "letter":
             view = _sent_in_full(mailbox, found)
         else:
             view = _found_in_full(mailbox, letter)
         print_json(view) if as_json else say(False, None, bilingual(view))
-
-
-@app.command()
-def status(config: Config = None, as_json: AsJson = False) -> None:
-    """Whether it runs, what waits and why, what is missing, and what is in quarantine."""
-    with opened(config) as mailbox:
-        view = status_view(mailbox)
-        print_json(view) if as_json else say(False, None, bilingual(view))
-
-
-def status_view(mailbox: Mailbox) -> views.View:
-    """The state of the whole mailbox."""
-    directory = mailbox.directory()
-    return {
-        "agency": views.agency(mailbox, mailbox.agency),
-        "running": mailbox.running(),
-        "directory_version": directory.version if directory else None,
-        "conditions": [views.condition(each) for each in mailbox.conditions.all()],
-        "outbox": mailbox.outbox.counts(),
-        "inbox": mailbox.inbox.counts(),
-        "arrivals": mailbox.arrivals.counts(),
-        "missing_consignments": [{"first": gap.first, "last": gap.last} for gap in mailbox.arrivals.gaps()],
-        "trouble": [
-            {
-                "type": row.type,
-                "id": row.document_id,
-                "reference": row.reference,
-                "state": str(row.state),
-                "attempts": row.attempts,
-                "why": row.last_error,
-                "refusal": views.refusal(row),
-            }
-            for row in mailbox.outbox.troubled()
-        ],
-        "waiting_for_files": [
-            {"letter_id": row.letter_id, "number": row.number, "why": row.last_error}
-            for row in mailbox.inbox.troubled()
-        ],
-        "ledger_alarms": len(mailbox.heads.alarms()),
-        "witness_key": log.witness_trouble(mailbox),
-        "quarantine": [views.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
-    }
 
 
 def _sent_in_full(mailbox: Mailbox, row: OutboxEntry) -> views.View:

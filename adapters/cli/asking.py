@@ -9,6 +9,7 @@ import typer
 
 from bus.codes import load_codes
 from bus.directory import Directory, Names
+from bus.identifiers import AgencyCode
 from bus.naming import meant, near
 
 _AGENCY = {"suggested_receiver": "--suggest", "letter_sender": "--sender"}
@@ -27,6 +28,11 @@ def understood(given: Mapping[str, Any], directory: Directory | None) -> dict[st
     if found.get("reason_code"):
         found["reason_code"] = _reason(found["reason_code"])
     return found
+
+
+def one_agency(text: str, directory: Directory) -> AgencyCode:
+    """The agency that a person names. Raises BadParameter with the nearest names."""
+    return AgencyCode(_agency(Names([directory.agencies.values()]), text, "AGENCY"))
 
 
 def _agency(names: Names, text: str, option: str) -> str:

@@ -6,15 +6,12 @@ import typer
 
 from adapters import views
 from adapters.agent.witnessing import COSIGNED_SIZE, NOT_PINNED_DO, NOT_PINNED_SINCE
-from adapters.cli.output import AsJson, Config, bilingual, opened, say, settings_of
+from adapters.cli.output import AsJson, Config, bilingual, reading, say, settings_of
+from adapters.doctor.configuration import log_key_of
 from adapters.mailbox import Mailbox
 from bus.documents.notes import make_key, witness_key, witness_name
-from bus.errors import Misconfigured, Problem
 from bus.exits import NEGATIVE
-from bus.logs import in_words
-from bus.settings import AdapterSettings
 from bus.text import print_json
-from bus.verifier.notes import Unreadable, VerifierKey
 
 app = typer.Typer(no_args_is_help=True, help="The ledger of the bus, as a witness sees it.")
 
@@ -22,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="The ledger of the bus, as a witnes
 @app.command()
 def status(config: Config = None, as_json: AsJson = False) -> None:
     """The newest head that is believed, what was cosigned, and every head that contradicts what was believed."""
-    with opened(config) as mailbox:
+    with reading(config) as (_, mailbox):
         view = status_view(mailbox)
         print_json(view) if as_json else say(False, None, bilingual(view))
     if view["alarms"]:
@@ -70,17 +67,3 @@ def witness_trouble(mailbox: Mailbox) -> views.View | None:
         "since": views.when(since),
         "do": NOT_PINNED_DO,
     }
-
-
-def log_key_of(settings: AdapterSettings) -> VerifierKey:
-    """The public key of the bus's log. Raises Misconfigured when it is not set or cannot be read."""
-    file = settings.witness.log_key
-    fix = "Name the file with the key that `saraban-bus ledger key` prints."
-    if file is None:
-        raise Misconfigured(Problem("adapter.toml", "witness.log_key", "is not set", fix))
-    try:
-        return VerifierKey.parse(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, Unreadable) as error:
-        raise Misconfigured(
-            Problem(str(file), "witness.log_key", f"cannot be read ({in_words(error)})", fix)
-        ) from error

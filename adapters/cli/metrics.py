@@ -16,7 +16,7 @@ from adapters.mailbox.messages import ArrivalState
 from bus.thai import now
 
 _NAME = "saraban_adapter_"
-_JUDGED = (ArrivalState.DONE, ArrivalState.DUPLICATE)
+_JUDGED = (ArrivalState.DONE, ArrivalState.DUPLICATE, ArrivalState.DISMISSED)
 
 
 class MailboxMetrics(Collector):

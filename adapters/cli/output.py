@@ -44,10 +44,18 @@ def settings_of(config: Path | None) -> AdapterSettings:
 
 @contextmanager
 def opened(config: Path | None) -> Iterator[Mailbox]:
-    """The mailbox of the settings."""
+    """The mailbox of the settings, made if there is none."""
     settings = settings_of(config)
     with Mailbox(settings.mailbox.folder, settings.agency) as mailbox:
         yield mailbox
+
+
+@contextmanager
+def reading(config: Path | None) -> Iterator[tuple[AdapterSettings, Mailbox]]:
+    """The settings and their mailbox, of which nothing is made or changed; Misconfigured when there is none."""
+    settings = settings_of(config)
+    with Mailbox(settings.mailbox.folder, settings.agency, only_reading=True) as mailbox:
+        yield settings, mailbox
 
 
 def say(as_json: bool, view: Any, words: str | Table) -> None:

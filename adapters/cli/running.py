@@ -12,13 +12,13 @@ from adapters.agent import Agent, Companion, Tuning
 from adapters.agent.health import Health
 from adapters.agent.tuning import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys
-from adapters.cli.log import log_key_of
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import serve
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
 from adapters.depot import DepotClient
+from adapters.doctor.configuration import log_key_of, require_right, seal_of
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
 from adapters.views import condition_lines
@@ -43,14 +43,15 @@ _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
 
 
 def run(settings: AdapterSettings) -> None:
-    """Run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT. Raises Misconfigured with every mistake before anything is made or connected."""
+    require_right(settings)
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
     run_until_stopped(partial(work, settings))
 
 
 async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     """Run the agent of these settings and its connectors until `stop` is set."""
-    seal = Seal.from_files(settings.seal.key, settings.seal.certificate, settings.seal.passphrase_text())
+    seal = seal_of(settings)
     bus_certificate = read_certificate(settings.bus_certificate, "bus_certificate")
     tuning = Tuning(
         resend_after=settings.resend_after,
@@ -74,7 +75,12 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         )
         links = (outward, inward)
         health = Health(
-            mailbox, certificate=seal.certificate, bus_certificate=bus_certificate, links=links, depot=depot
+            mailbox,
+            certificate=seal.certificate,
+            bus_certificate=bus_certificate,
+            links=links,
+            depot=depot,
+            account=f"{settings.broker.user} at {settings.broker.url}",
         )
         registry = CollectorRegistry()
         registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links)))

@@ -88,6 +88,14 @@ class Arrivals:
             self._database.added()
         return changed.rowcount
 
+    def dismiss(self, arrival: int, reason: str) -> bool:
+        """Take one out of the quarantine, for a reason that stays with it; False if it is not in there."""
+        dismissed = f"dismissed {now().isoformat(timespec='seconds')}: {reason}"
+        detail = func.coalesce(arrivals.c.detail + " — ", "") + dismissed
+        this = arrivals.c.id == arrival, arrivals.c.state == ArrivalState.QUARANTINED
+        values = {"state": ArrivalState.DISMISSED, "detail": detail}
+        return self._database.execute(update(arrivals).where(*this).values(**values)) == 1
+
     def unplaced(self) -> list[tuple[int, int]]:
         """The consignments, and their rows, that answer documents which this mailbox has lost, ascending."""
         with self._database.reading() as connection:

@@ -14,24 +14,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Executable, RowMapping, create_engine, event, select
+from sqlalchemy import Connection, Executable, RowMapping
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox import upgrading
-from adapters.mailbox.tables import properties
-from bus.errors import BusError, Misconfigured, Problem, Transient
+from adapters.mailbox.opening import KEY, driver, engine_for, known, require_owner, require_tables
+from bus.errors import BusError, Transient
 from bus.faults import usable
 from bus.identifiers import AgencyCode
-from bus.thai import comparable
 
 T = TypeVar("T")
 Values = Mapping[str, Any] | None
 """Of the parameters of a statement."""
-_BUSY_SECONDS = 20
-_LOCK_SECONDS = 0.25
+_LOCK, _LOCK_SECONDS = "run.lock", 0.25
 
 
 class AlreadyRunning(BusError):
@@ -52,11 +50,12 @@ class _Current(threading.local):
 class Database:
     """One mailbox folder: the database, the files beside it and the lock."""
 
-    def __init__(self, folder: Path, agency: AgencyCode) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    def __init__(self, folder: Path, agency: AgencyCode, *, only_reading: bool = False) -> None:
+        """`only_reading`: nothing is made or changed. Misconfigured when there is no mailbox of this agency to read."""
         self.folder = folder
         self.agency = agency
-        self.engine = _engine(folder / "mailbox.sqlite")
+        self._only_reading = only_reading
+        self.engine = engine_for(folder / "mailbox.sqlite", only_reading=only_reading)
         self._turn = threading.Lock()
         self._current = _Current()
         self._version = 0
@@ -66,9 +65,9 @@ class Database:
         """Which run of this process on the mailbox it is, 0 while it does not run on it."""
         try:
             hint = "See that its disk is there and has room."
-            with usable(str(folder / "mailbox.sqlite"), "mailbox.folder", hint):
-                with _translated():
-                    self._writer = self.engine.connect().execution_options(writes=True)
+            with usable(str(folder / "mailbox.sqlite"), KEY, hint):
+                with _translated(self.folder):
+                    self._writer = self.engine.connect().execution_options(writes=not only_reading)
                 self._prepare()
         except BaseException:
             self.engine.dispose()
@@ -88,10 +87,10 @@ class Database:
         """
         current = self._current
         if current.writing is not None:
-            with _translated(), _part(_driver(current.writing)):
+            with _translated(self.folder), _part(driver(current.writing)):
                 yield current.writing
             return
-        with _translated(), self._turn, self._writer.begin():
+        with _translated(self.folder), self._turn, self._writer.begin():
             current.writing, current.added = self._writer, False
             try:
                 yield self._writer
@@ -106,10 +105,10 @@ class Database:
         current = self._current
         outer = current.reading if current.writing is None else current.writing
         if outer is not None:
-            with _translated():
+            with _translated(self.folder):
                 yield outer
             return
-        with _translated(), self.engine.connect() as connection, connection.begin():
+        with _translated(self.folder), self.engine.connect() as connection, connection.begin():
             current.reading = connection
             try:
                 yield connection
@@ -145,8 +144,8 @@ class Database:
         """
         if self._turn.acquire(blocking=False):
             try:
-                with _translated():
-                    found = _driver(self._writer).execute("PRAGMA data_version").fetchone()
+                with _translated(self.folder):
+                    found = driver(self._writer).execute("PRAGMA data_version").fetchone()
                     self._version = int(found[0])
             finally:
                 self._turn.release()
@@ -182,6 +181,8 @@ class Database:
 
     def running(self) -> bool:
         """Whether some process holds the lock."""
+        if not (self.folder / _LOCK).exists():
+            return False  # and asking makes no file
         try:
             with self._lock().acquire(timeout=0):
                 return False
@@ -191,7 +192,7 @@ class Database:
     def _lock(self) -> FileLock:
         # The system's own lock, which ends with its process; `fallback_to_soft` would leave one behind.
         return FileLock(
-            self.folder / "run.lock",
+            self.folder / _LOCK,
             mode=0o600,
             thread_local=False,
             fallback_to_soft=False,
@@ -199,18 +200,18 @@ class Database:
         )
 
     def _prepare(self) -> None:
+        if self._only_reading:
+            with self.reading() as connection:
+                require_tables(connection, self.folder)
+                require_owner(known(connection), self.folder, self.agency)
+            return
         with self.writing() as connection:
             layout = upgrading.layout_of(connection)
             if layout is None:
                 upgrading.make(connection, self.agency)
                 return
             upgrading.require_not_newer(connection, layout)
-            query = select(properties.c.value).where(properties.c.name == upgrading.AGENCY)
-            owner = connection.scalar(query)
-        if owner != self.agency:
-            wrong = f"belongs to agency {owner}, not to {self.agency}"
-            fix = "Give each agency a folder of its own."
-            raise Misconfigured(Problem(str(self.folder), "mailbox", wrong, fix))
+            require_owner(known(connection), self.folder, self.agency)
         if layout < upgrading.newest():
             self._upgrade()
 
@@ -224,58 +225,36 @@ class Database:
             upgrading.upgrade(connection)
 
 
-def _engine(file: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", connect_args={"timeout": _BUSY_SECONDS}, pool_size=12)
-    event.listen(engine, "connect", _connected)
-    event.listen(engine, "begin", _begun)
-    return engine
-
-
-def _connected(connection: sqlite3.Connection, _record: Any) -> None:
-    # The driver's own transactions are switched off: they would begin late, and without the write lock.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    connection.create_function("comparable", 1, comparable, deterministic=True)
-
-
-def _begun(connection: Connection) -> None:
-    # On the driver's connection: nothing of it is for SQLAlchemy to see, and it happens all the time.
-    mode = "IMMEDIATE" if connection.get_execution_options().get("writes") else "DEFERRED"
-    _driver(connection).execute(f"BEGIN {mode}")
-
-
-def _driver(connection: Connection) -> sqlite3.Connection:
-    return cast(sqlite3.Connection, connection.connection.driver_connection)
-
-
 @contextmanager
-def _part(driver: sqlite3.Connection) -> Iterator[None]:
-    driver.execute("SAVEPOINT part")
+def _part(part: sqlite3.Connection) -> Iterator[None]:
+    part.execute("SAVEPOINT part")
     try:
         yield
     except BaseException as exc:
-        if not driver.in_transaction:
+        if not part.in_transaction:
             # On a full disk SQLite undoes all of it by itself.
             raise Transient("the mailbox's database has undone the transaction") from exc
-        driver.execute("ROLLBACK TO part")
-        driver.execute("RELEASE part")
+        part.execute("ROLLBACK TO part")
+        part.execute("RELEASE part")
         raise
-    driver.execute("RELEASE part")
+    part.execute("RELEASE part")
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as exc:
-        raise Transient(f"the mailbox's database does not answer ({_why(exc.orig)})") from exc
+        raise Transient(_not_answering(folder, exc.orig)) from exc
     except (sqlite3.OperationalError, sqlite3.InterfaceError) as exc:
-        raise Transient(f"the mailbox's database does not answer ({_why(exc)})") from exc
+        raise Transient(_not_answering(folder, exc)) from exc
     except TimeoutError as exc:
         raise Transient("the mailbox's database has no free connection") from exc
 
 
-def _why(error: BaseException | None) -> str:
-    """SQLite's name for what is wrong: its sentences, and SQLAlchemy's, may quote a statement and so a letter."""
-    return getattr(error, "sqlite_errorname", None) or type(error).__name__
+def _not_answering(folder: Path, error: BaseException | None) -> str:
+    """What SQLite calls it: its sentences, and SQLAlchemy's, may quote a statement and so a letter."""
+    if not folder.exists():
+        return "the folder of `mailbox.folder` is not there any more: mount its disk, or bring it back"
+    why = getattr(error, "sqlite_errorname", None) or type(error).__name__
+    return f"the mailbox's database does not answer ({why}): look at its disk, its room and its rights"

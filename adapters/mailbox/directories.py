@@ -88,6 +88,11 @@ class Directories:
                 self._looked = run
             return self._latest
 
+    def came_at(self) -> str | None:
+        """When the version in force came (ISO 8601), None before the first."""
+        query = select(directories.c.arrived_at).order_by(directories.c.version.desc()).limit(1)
+        return self._database.scalar(query)
+
     def _read(self, connection: Connection) -> Directory | None:
         held = _held(connection)
         if held == 0 or (self._latest is not None and self._latest.version == held):

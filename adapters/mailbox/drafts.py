@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 
 from adapters.mailbox.entries import REPORT, OutboxState
+from adapters.mailbox.pings import summary_of
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
@@ -37,7 +38,7 @@ def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
         "number_normal": normalise_number(letter.number) if letter.number else None,
         "date": letter.date.isoformat(),
         "subject": letter.content.subject if letter.content else None,
-        "summary": letter.kind,
+        "summary": summary_of(letter),
     }
 
 

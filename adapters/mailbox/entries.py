@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
 
+from adapters.mailbox.pings import answers_ping
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
 from bus.errors import BusError, RefusalCode
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
@@ -184,7 +185,7 @@ def answer(
     if void:
         show_anew(connection, row.id)
     connection.execute(_ANSWERED_NOTICE, {"row": row.id, "to_void": void, "to_entry": receipted.entry})
-    if row.type != REPORT and not told:
+    if row.type != REPORT and not told and not answers_ping(connection, row.id):
         # What the machines say to each other is no news for an office.
         connection.execute(_NEWS, {"kind": "answer", "outbox": row.id, "arrival": arrival, "at": at})
 

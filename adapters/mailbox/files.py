@@ -44,10 +44,11 @@ def fingerprint(path: Path) -> Fingerprint:
 class FileStore:
     """Files by content; the same content is kept once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, only_reading: bool = False) -> None:
         self.folder = folder
         self.partial = folder / "partial"
-        self.partial.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not only_reading:
+            self.partial.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def path(self, sha256: RawDigest) -> Path:
         """Where the file is, or would be."""

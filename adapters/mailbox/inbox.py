@@ -17,6 +17,7 @@ from adapters.mailbox.database import Database
 from adapters.mailbox.entries import LONGEST_PAUSE
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.notices import say
+from adapters.mailbox.pings import received_ping
 from adapters.mailbox.tables import inbox, inbox_files, news
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
@@ -244,7 +245,7 @@ def _finish(connection: Connection, row: int, state: InboxState, *, error: str |
     delivered = at if state is InboxState.DELIVERED else None
     values = {"row": row, "to_state": state, "at": delivered, "error": error}
     changed = connection.execute(_FINISH, values)
-    if changed.rowcount:
+    if changed.rowcount and not received_ping(connection, row):
         connection.execute(_NEWS, {"kind": "letter", "inbox": row, "at": at})
     return bool(changed.rowcount)
 

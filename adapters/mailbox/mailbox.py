@@ -25,6 +25,7 @@ from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.newsfeed import Newsfeed
 from adapters.mailbox.notices import NoticeRow, Notices, record
 from adapters.mailbox.outbox import Outbox
+from adapters.mailbox.pings import about_ping
 from adapters.mailbox.properties import Properties
 from adapters.mailbox.states import RecipientState, fold, views_of
 from bus.directory import Directory
@@ -38,10 +39,11 @@ from bus.identifiers import AgencyCode, ContentDigest, LetterId
 class Mailbox:
     """An agency's mailbox in a folder of its own; several processes may open it, one may run on it."""
 
-    def __init__(self, folder: Path, agency: AgencyCode) -> None:
+    def __init__(self, folder: Path, agency: AgencyCode, *, only_reading: bool = False) -> None:
+        """`only_reading`: nothing is made or changed. Misconfigured when there is no mailbox of this agency to read."""
         self.agency = agency
-        self._database = Database(folder, agency)
-        self.store = FileStore(folder / "files")
+        self._database = Database(folder, agency, only_reading=only_reading)
+        self.store = FileStore(folder / "files", only_reading=only_reading)
         self.outbox = Outbox(self._database, self.store)
         self.arrivals = Arrivals(self._database)
         self.inbox = Inbox(self._database)
@@ -138,7 +140,9 @@ class Mailbox:
     def file_notice(self, arrival: Arrival, notice: Notice) -> bool:
         """Keep a verified notice about a letter; False if the same was said before."""
         with self._database.writing() as connection:
-            new = record(connection, notice, arrival=arrival.id, entry=arrival.number("entry"), is_news=True)
+            of_ping = about_ping(connection, str(notice.letter_id), notice.letter_digest)
+            entry = arrival.number("entry")
+            new = record(connection, notice, arrival=arrival.id, entry=entry, is_news=not of_ping)
             conclude(connection, arrival.id, ArrivalState.DUPLICATE if new is None else ArrivalState.DONE)
         return new is not None
 

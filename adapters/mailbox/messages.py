@@ -17,6 +17,8 @@ class ArrivalState(StrEnum):
     DONE = "done"
     DUPLICATE = "duplicate"
     QUARANTINED = "quarantined"
+    DISMISSED = "dismissed"
+    """It was in quarantine, and a person has said why it needs no more attention."""
     UNPLACED = "unplaced"
     """An answer of the bus to something that is not here, or not here any more."""
 

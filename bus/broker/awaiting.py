@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,17 @@ _PROBABLY = {"ProbableAuthenticationError": 403, "ProbableAccessDeniedError": 53
 
 
 _OPENSSL = re.compile(r"\[SSL: ([A-Z0-9_]+)\]")
+_UNKNOWN_NAME = "no address is known for its name (DNS)"
+_ADVICE = {
+    "(403)": "check broker.user and broker.password_file, or get a new password from whoever runs the broker",
+    "(530)": "check broker.vhost, and with whoever runs the broker what this user may",
+    "CERTIFICATE_VERIFY_FAILED": "check broker.ca_file and this machine's clock",
+    "SSL": "check broker.url: amqps:// for a port with TLS, amqp:// for one without",
+    _UNKNOWN_NAME: "check the name in broker.url, and this machine's DNS",
+}
+_ADVICE_OTHERWISE = (
+    "check host and port in broker.url, the network and the firewall; it is tried again and again"
+)
 
 
 def resolve(answer: asyncio.Future[Any]) -> Callable[[Any], None]:
@@ -58,9 +70,16 @@ def in_words(reason: BaseException | None) -> str:
     inner = [each for each in behind if isinstance(each, BaseException)]
     if inner:
         return in_words(inner[-1])
+    if isinstance(reason, socket.gaierror):
+        return _UNKNOWN_NAME
     # OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED, and no word of the other side's. Where pika has made a
     # text of the error, it is looked for there: a broker refuses a certificate only after the handshake (TLS 1.3).
     named = reason.reason if isinstance(reason, ssl.SSLError) else None
     if found := named or next(iter(_OPENSSL.findall(str(reason))), None):
         return f"{logs.in_words(reason)}: {found}"
     return logs.in_words(reason)
+
+
+def advice(reason: str) -> str:
+    """What to do about a connection that `in_words` gives this reason for."""
+    return next((do for word, do in _ADVICE.items() if word in reason), _ADVICE_OTHERWISE)

@@ -67,6 +67,12 @@ class Connection:
         """How many bytes have come over it."""
         return int(self.pika.bytes_received)
 
+    @property
+    def product(self) -> str:
+        """What the broker calls itself, with its version."""
+        said = self.pika.server_properties or {}
+        return " ".join(str(said.get(name, "")) for name in ("product", "version")).strip() or "unknown"
+
     def ask(self) -> None:
         """Have the broker answer something, over a channel of its own, which no queue holds up."""
         with suppress(AMQPError):

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from urllib.parse import unquote, urlsplit
 
 from bus.settings.transport import each_host
+
+_SAY_EVERY = 60.0
+"""Seconds between two lines about hosts that cannot be reached, whichever link of the process finds it."""
 
 
 class Hosts:
@@ -20,6 +24,9 @@ class Hosts:
         self._order = random.sample(list(self._urls), len(self._urls))
         self.given_up: Counter[str] = Counter()
         """How often each was left, though a connection to it was open."""
+        self.away: dict[str, str] = {}
+        """Why each could not be reached that was tried in vain last."""
+        self._said_at: float | None = None
 
     def __len__(self) -> int:
         return len(self._order)
@@ -28,6 +35,18 @@ class Hosts:
     def first(self) -> str:
         """Whom to try next."""
         return self._order[0]
+
+    @property
+    def user(self) -> str:
+        """As whom they are connected to."""
+        return unquote(urlsplit(self._urls[self.first]).username or "")
+
+    def to_be_said(self, at: float) -> bool:
+        """Whether it is time for a line about those that are away (monotonic seconds), which then counts as said."""
+        if not self.away or (self._said_at is not None and at - self._said_at < _SAY_EVERY):
+            return False
+        self._said_at = at
+        return True
 
     def url(self, host: str) -> str:
         """The URL of one host."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from bus import logs
+from bus.broker.awaiting import advice
 from bus.broker.channel import Connection, parameters_of
 from bus.broker.hosts import Hosts
 from bus.broker.liveness import LOOK_EVERY, MOST_PATIENCE, SILENT_FOR, Liveness
@@ -113,16 +115,29 @@ class Keeping:
         while True:
             host = self.host = self._hosts.first
             try:
-                return await self._connect(host, within)
+                connection = await self._connect(host, within)
             except Away as away:
                 failed += 1
                 self._hosts.put_last(host)
+                self._hosts.away[host] = self.why = str(away)
                 pause = 0.0
                 if failed % len(self._hosts) == 0:
                     pause, within = next(backoff), min(2 * within, _LONGEST_HANDSHAKE)
-                self.why = str(away)
-                _log.warning("broker-away", link=self._name, host=host, reason=away, pause=round(pause, 1))
+                    self._say_away()
                 await asyncio.sleep(pause)
+            else:
+                self._hosts.away.pop(host, None)
+                self._say_away()
+                self._hosts.away.clear()  # who is away next time is found anew
+                return connection
+
+    def _say_away(self) -> None:
+        """Say who cannot be reached, as whom and what to do: one line a minute, and the attempts go on."""
+        if self._hosts.to_be_said(time.monotonic()):
+            away = dict(self._hosts.away)
+            reason = "; ".join(f"{host}: {why}" for host, why in away.items())
+            do = "; ".join(dict.fromkeys(map(advice, away.values())))
+            _log.warning("broker-away", hosts=", ".join(away), user=self._hosts.user, reason=reason, do=do)
 
     async def _connect(self, host: str, within: float) -> Connection:
         parameters = parameters_of(

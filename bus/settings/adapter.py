@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -13,6 +13,9 @@ from bus.identifiers import AgencyCode
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import BrokerAccess, HttpUrl, Log, PortOrOff, Seal, Seconds
 from bus.settings.tls import trusting
+
+NOBODY: Final = AgencyCode("0000000000")
+"""The code in the sample configuration: no ministry has 00."""
 
 
 class DepotAccess(Section):

@@ -19,6 +19,8 @@ from bus.toml import read_toml
 DELIMITER: Final = "__"
 _SQLITE_FILE: Final = "sqlite:///"
 ENVIRONMENT: Final = "environment"
+_SHOWN: Final = 20
+"""Letters of a value that is wrong; what is longer may be anything."""
 
 
 class Section(BaseModel):
@@ -73,7 +75,7 @@ def load(model: type[_S], path: Path | None) -> _S:
     try:
         loaded = model(**values)
     except ValidationError as exc:
-        problems.extend(_problem(model, file, error) for error in exc.errors(include_input=False))
+        problems.extend(_problem(model, file, error) for error in exc.errors())
         raise Misconfigured(*problems) from exc
     except SettingsError as exc:
         fix = f"Set single values, such as {_variable(model, ('log', 'level'))}=INFO"
@@ -176,9 +178,16 @@ def _problem(model: type[Settings], file: str, error: Any) -> Problem:
         return Problem(place, shown, "is not a known key", fix)
     sentence = _sentence(info) if info else ""
     wrong = error["msg"].removeprefix("Value error, ").rstrip(".")
-    return Problem(
-        place, shown, wrong[:1].lower() + wrong[1:], f"It is meant so: {sentence}" if sentence else "Mend it"
-    )
+    wrong = f"{_value(info, error['input'])}{wrong[:1].lower()}{wrong[1:]}"
+    return Problem(place, shown, wrong, f"It is meant so: {sentence}" if sentence else "Mend it")
+
+
+def _value(info: FieldInfo | None, value: Any) -> str:
+    """The value that is wrong, where it can be shown: somebody may have written a password into a URL."""
+    short = isinstance(value, str) and len(value) <= _SHOWN and value.replace("-", "").isalnum()
+    if info is None or _is_secret(info) or not (short or isinstance(value, bool | int | float)):
+        return ""
+    return f"is {value!r}: "
 
 
 def _around(model: type[BaseModel], keys: tuple[str, ...]) -> tuple[list[str], FieldInfo | None]:

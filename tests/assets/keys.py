@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bus.documents.making import SEAL_DAYS, SLACK, certificate_for, named, usage
+from bus.documents.making import SEAL_DAYS, SLACK, certificate_for, named, usage, write_seal
 from bus.documents.seal import Seal
 from bus.methods import SealKey
 
@@ -35,3 +36,10 @@ def unfit_seal(name: str, key: SealKey | None = None, *, digital_signature: bool
         purpose = usage(digital_signature=digital_signature, authority=not digital_signature)
         builder = builder.add_extension(purpose, critical=True)
     return Seal(key, builder.sign(key, hashes.SHA256()))
+
+
+def replaced(seal: Seal, folder: Path, name: str) -> None:
+    """Write a seal's files in the place of those that are there, which the product never does."""
+    for file in (f"{name}.key.pem", f"{name}.crt.pem"):
+        (folder / file).unlink(missing_ok=True)
+    write_seal(seal, folder, name)

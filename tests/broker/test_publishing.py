@@ -207,7 +207,7 @@ async def test_a_broker_that_is_not_there_is_said_in_one_line_with_the_systems_w
     with capture_logs() as lines:
         async with Link(f"amqp://user:s3cret@127.0.0.1:{free_port()}/v", name="test"):
             await until(lambda: bool(lines))
-    assert (lines[0]["event"], lines[0]["link"]) == ("broker-away", "test")
+    assert (lines[0]["event"], lines[0]["user"]) == ("broker-away", "user")
     assert "ConnectionRefusedError: Connection refused" in str(lines[0]["reason"])
     assert "s3cret" not in str(lines)
 

@@ -70,7 +70,7 @@ def test_nothing_that_a_command_of_the_adapter_writes_is_for_others(
     (tmp_path / "letter.toml").write_text(tomli_w.dumps(LETTER), encoding="utf-8")
     before = set(tmp_path.rglob("*"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["saraban-adapter", "status"])
+    monkeypatch.setattr(sys, "argv", ["saraban-adapter", "verify-again"])
     with pytest.raises(SystemExit):
         adapter_main()
     assert (tmp_path / "mailbox" / "mailbox.sqlite").exists()

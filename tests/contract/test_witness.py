@@ -17,8 +17,8 @@ import pytest
 from starlette.applications import Starlette
 
 from adapters.agent.witnessing import Witness, WitnessKeys
-from adapters.cli.app import status_view
 from adapters.cli.log import witness_trouble
+from adapters.cli.status import status_view
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox, Message
 from adapters.mailbox.directories import Taken

@@ -24,6 +24,7 @@ from bus.settings import (
     load_bus_settings,
     tls,
 )
+from bus.settings.adapter import NOBODY
 from bus.settings.clusters import section_of
 from bus.settings.sections import BrokerAccess
 from bus.settings.transport import each_host
@@ -114,7 +115,8 @@ def test_the_examples_load() -> None:
     assert bus.calendar.file.is_file()
     assert bus.depot.max_file_bytes == 512 * 1024 * 1024
     adapter = load_adapter_settings(assets.path("config/adapter.toml"))
-    assert adapter.broker.user == "agency.1100700000"
+    assert adapter.agency == NOBODY
+    assert adapter.broker.user == f"agency.{NOBODY}"
     assert adapter.resend_after == 30
 
 

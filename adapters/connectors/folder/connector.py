@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters.connectors.folder.attachments import MOST_BYTES
-from adapters.connectors.folder.exchange import Exchange
+from adapters.connectors.folder.exchange import NAME, Exchange
 from adapters.connectors.folder.exporting import Exporter
 from adapters.connectors.folder.importing import Importer
 from adapters.mailbox import Mailbox
@@ -49,7 +49,7 @@ class FolderConnector:
         patience: float = 60.0,
         quiet: float = 0.0,
         largest_file: int = MOST_BYTES,
-        name: str = "folder",
+        name: str = NAME,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`quiet`: seconds without a change after which a thing counts as complete; 0 if the office always renames.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -28,6 +28,7 @@ class Folders:
     receipts: Folder
 
 
+NAME = "folder"
 FOLDERS = tuple(field.name for field in fields(Folders))
 
 
@@ -41,16 +42,14 @@ class Exchange:
     def __init__(self, mailbox: Mailbox, path: Path, name: str) -> None:
         self.path = path
         self._mailbox = mailbox
-        self._fact = f"exchange:{name}"
         self._name = name
         self._used = False
 
     def prepare(self) -> None:
         """Make the folders; OSError when that cannot be, or the share is away."""
-        shown = printable(self.path.absolute())
-        self._used = self._used or self._mailbox.properties.get(self._fact) == shown
+        self._used = self._used or self._mailbox.properties.get(_fact(self._name)) == _shown(self.path)
         if not self._used:
-            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(exist_ok=True)  # of those above it none: a share may not be mounted
         with Folder.at(self.path) as root:
             missing = set(FOLDERS).difference(root.names())
             if self._used and len(missing) == len(FOLDERS):
@@ -58,7 +57,7 @@ class Exchange:
             for name in missing:
                 root.make(name)
         if not self._used:
-            self._mailbox.properties.set(self._fact, shown)
+            self._mailbox.properties.set(_fact(self._name), _shown(self.path))
             self._used = True
 
     @contextmanager
@@ -74,3 +73,16 @@ class Exchange:
                 finding = Finding(ConditionCode.FOLDER_AWAY, str(self.path), reason, reason)
                 self._mailbox.conditions.report(f"{self._name}.{verb}", [finding])
                 raise Transient(f"the exchange folder cannot be used ({reason})") from exc
+
+
+def used_before(properties: Mapping[str, str], path: Path, name: str = NAME) -> bool:
+    """Whether the folders at this path were made already for the mailbox that has these properties."""
+    return properties.get(_fact(name)) == _shown(path)
+
+
+def _fact(name: str) -> str:
+    return f"exchange:{name}"
+
+
+def _shown(path: Path) -> str:
+    return printable(path.absolute())

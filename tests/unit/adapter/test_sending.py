@@ -14,7 +14,7 @@ import pytest
 
 from adapters import views
 from adapters.agent import Tuning
-from adapters.cli.app import status_view
+from adapters.cli.status import status_view
 from adapters.mailbox import OutboxEntry, OutboxState
 from adapters.refusals import FileUnavailable, NotTaken
 from bus.documents.notice import Event

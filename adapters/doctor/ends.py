@@ -1,0 +1,20 @@
+"""What follows from the day on which a certificate ends."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bus.doctor import Found, fail, ok, warn
+
+_SOON = timedelta(days=30)
+
+
+def ending(whose: str, until: datetime, at: datetime, anew: str) -> Found:
+    """What follows from the end of a certificate."""
+    shown = f"{until:%Y-%m-%d %H:%M} UTC"
+    if at > until:
+        return fail(f"{whose} has expired, on {shown}", anew)
+    days = (until - at).days
+    if until - at < _SOON:
+        return warn(f"{whose} expires in {days} days, on {shown}", anew)
+    return ok(f"{whose} is valid until {shown}, {days} days")

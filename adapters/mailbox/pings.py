@@ -1,0 +1,46 @@
+"""Letters by which this adapter tries the way through the bus: nobody at the office is told of them.
+
+Only of this agency's own: what another agency calls a test is shown to the office as the test letter that it is, for
+its receipt says that this agency has it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, bindparam, select
+
+from adapters.mailbox.tables import inbox, notices, outbox
+from bus.documents.letter import Letter
+
+PING = "ping"
+"""The sub-kind of such a letter, whose kind is `test`, and the summary of its row."""
+KIND = "test"
+
+
+def summary_of(letter: Letter) -> str:
+    """What a letter's row says that it is."""
+    return PING if (letter.kind, letter.sub_kind) == (KIND, PING) else letter.kind
+
+
+def received_ping(connection: Connection, row: int) -> bool:
+    """Whether the letter of this row of the inbox is one of this agency's own that came back."""
+    return connection.execute(_RECEIVED, {"row": row}).first() is not None
+
+
+def answers_ping(connection: Connection, row: int) -> bool:
+    """Whether this row of the outbox is such a letter, or what this agency says of one."""
+    return connection.execute(_OWN, {"row": row}).first() is not None
+
+
+def about_ping(connection: Connection, letter_id: str, digest: str | None) -> bool:
+    """Whether the letter of this id and content is such a one of this agency."""
+    return connection.execute(_ABOUT, {"letter": letter_id, "digest": digest}).first() is not None
+
+
+_PINGS = select(outbox.c.id).where(outbox.c.type == "letter", outbox.c.summary == PING).limit(1)
+_ABOUT = _PINGS.where(outbox.c.document_id == bindparam("letter"), outbox.c.digest == bindparam("digest"))
+_RECEIVED = _PINGS.join(
+    inbox, (inbox.c.letter_id == outbox.c.document_id) & (inbox.c.digest == outbox.c.digest)
+).where(inbox.c.id == bindparam("row"))
+_OWN = _PINGS.outerjoin(
+    notices, (notices.c.letter_id == outbox.c.document_id) & (notices.c.letter_digest == outbox.c.digest)
+).where((outbox.c.id == bindparam("row")) | (notices.c.outbox == bindparam("row")))
