@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-from sqlalchemy import Engine, create_engine, func, select
+from sqlalchemy import Engine, NullPool, create_engine, func, select
 
 from adapters.mailbox import tables as mail
 from adapters.mailbox.entries import UNANSWERED
@@ -155,7 +155,10 @@ class Scene:
         """An agency's mailbox, opened for looking at it."""
         if code not in self._engines:
             file = self.bus.mailbox(code) / "mailbox.sqlite"
-            self._engines[code] = create_engine(f"sqlite:///file:{file}?mode=ro&uri=true")
+            # Opened for each look: whoever copies the file in this process drops its locks, and a connection that is
+            # kept would read a log that others have removed since.
+            url = f"sqlite:///file:{file}?mode=ro&uri=true"
+            self._engines[code] = create_engine(url, poolclass=NullPool)
             self._stack.callback(self._engines[code].dispose)
         return self._engines[code]
 
