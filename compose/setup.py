@@ -1,8 +1,8 @@
 """Makes a fresh checkout ready for `make demo`, `make test`, `make check` or `make bench`; does nothing when it is.
 
 Two things are seen to: the system packages whose programs the purpose needs (RabbitMQ; for tests and benchmarks also
-PostgreSQL and xmlsec1), and a virtual environment with exactly the packages of requirements.lock, each checked by its
-hash. Except for system packages, nothing outside the checkout is written.
+PostgreSQL, xmlsec1 and SoftHSM), and a virtual environment with exactly the packages of requirements.lock, each checked
+by its hash. Except for system packages, nothing outside the checkout is written.
 
 It runs under the system's python3 before anything is installed: standard library only, and readable by a Python that
 is older than the project's.
@@ -34,10 +34,11 @@ POLICY = "/usr/sbin/policy-rc.d"
 # program, Debian's package, Homebrew's formula
 _RABBITMQ = ("rabbitmq-server", "rabbitmq-server", "rabbitmq")
 _POSTGRESQL = ("initdb", "postgresql", "postgresql@17")
+_SOFTHSM = ("softhsm2-util", "softhsm2", "softhsm")
 _XMLSEC = ("xmlsec1", "xmlsec1", "libxmlsec1")
 NEEDS = {
     "demo": (_RABBITMQ,),
-    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC),
+    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC, _SOFTHSM),
     "bench": (_RABBITMQ, _POSTGRESQL),
     "check": (),
 }

@@ -59,7 +59,7 @@ def seal_of(settings: AdapterSettings) -> Seal:
     """This agency's seal. Raises Misconfigured for one that cannot be read, or that nobody would believe."""
     section = settings.seal
     try:
-        seal = Seal.from_files(section.key, section.certificate, section.passphrase_text())
+        seal = Seal.from_settings(section)
     except Misconfigured as exc:
         raise Misconfigured(*(replace(each, key=f"seal.{each.key}") for each in exc.problems)) from exc
     return seal

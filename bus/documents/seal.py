@@ -11,9 +11,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from bus.directory.certificates import ANOTHER, objection, unfitness
+from bus.documents.devices import key_in_device
 from bus.documents.keys import read_private_key
 from bus.errors import Misconfigured, Problem
-from bus.methods import SealKey, weakness_of
+from bus.methods import SealKey, SealPublicKey, weakness_of
+from bus.settings import sections as settings
 
 _RENEW: Final = (
     f"Set this machine's clock if it is wrong. Otherwise pin another certificate beside it. {ANOTHER}"
@@ -43,6 +45,17 @@ class Seal:
         seal = read_pair(key, certificate, passphrase)
         _require_fit(seal.certificate, str(certificate), "certificate")
         return seal
+
+    @classmethod
+    def from_settings(cls, section: settings.Seal) -> Seal:
+        """Read it as the settings say, from files or from a device; raises as `from_files`."""
+        if section.pkcs11 is None:
+            return cls.from_files(section.key, section.certificate, section.passphrase_text())
+        certificate = read_certificate(section.certificate, "certificate")
+        public = certificate.public_key()
+        if not isinstance(public, SealPublicKey):
+            raise TypeError(type(public))
+        return cls(key_in_device(section.pkcs11, public, section.passphrase_text()), certificate)
 
     def require_in_force(self, certificate: Path, at: datetime) -> None:
         """Raise Misconfigured if the certificate is not valid at a time; `certificate` is where it lies."""

@@ -35,7 +35,7 @@ def bus_seal(settings: BusSettings) -> Seal:
     and for a certificate that may not sign now: everything sealed with it would lie in quarantine at the agencies.
     """
     section = settings.seal
-    seal = Seal.from_files(section.key, section.certificate, section.passphrase_text())
+    seal = Seal.from_settings(section)
     seal.require_in_force(section.certificate, now())
     return seal
 
