@@ -71,7 +71,7 @@ class Device:
         except (pkcs11.PKCS11Error, RuntimeError, OSError) as error:
             wrong = f"the key cannot be used ({type(error).__name__})"
             fix = "Compare token, object and module-path with what the device's own tool lists, and the PIN"
-            raise Misconfigured(Problem("settings", "seal.pkcs11", wrong, fix)) from error
+            raise Misconfigured(Problem("settings", "seal.device", wrong, fix)) from error
 
     def _open(self) -> Any:
         token = pkcs11.lib(str(self._module)).get_token(token_label=self._token)
@@ -177,7 +177,7 @@ def key_in_device(uri: str, public: SealPublicKey, pin: str | None) -> SealKey:
     """
     if not _INSTALLED:
         fix = "Install the extra: saraban-bus[pkcs11]"
-        raise Misconfigured(Problem("settings", "seal.pkcs11", "python-pkcs11 is not installed", fix))
+        raise Misconfigured(Problem("settings", "seal.device", "python-pkcs11 is not installed", fix))
     device = Device(*_named(uri), pin)
     device.require()
     key: SealKey = (
@@ -188,7 +188,7 @@ def key_in_device(uri: str, public: SealPublicKey, pin: str | None) -> SealKey:
     except InvalidSignature as error:
         wrong = "the key in the device is not that of the certificate"
         raise Misconfigured(
-            Problem("settings", "seal.pkcs11", wrong, "Name the pair made together")
+            Problem("settings", "seal.device", wrong, "Name the pair made together")
         ) from error
     return key
 
@@ -201,7 +201,7 @@ def _named(uri: str) -> tuple[Path, str, str]:
     asked = dict(parse_qsl(query))
     if scheme != "pkcs11" or {*stated} - {"type"} != {"token", "object"} or {*asked} != {"module-path"}:
         raise Misconfigured(
-            Problem("settings", "seal.pkcs11", "is no URI of a key that is known here", f"Write {_EXAMPLE}")
+            Problem("settings", "seal.device", "is no URI of a key that is known here", f"Write {_EXAMPLE}")
         )
     return Path(asked["module-path"]), stated["token"], stated["object"]
 

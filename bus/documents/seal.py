@@ -49,13 +49,13 @@ class Seal:
     @classmethod
     def from_settings(cls, section: settings.Seal) -> Seal:
         """Read it as the settings say, from files or from a device; raises as `from_files`."""
-        if section.pkcs11 is None:
+        if section.device is None:
             return cls.from_files(section.key, section.certificate, section.passphrase_text())
         certificate = read_certificate(section.certificate, "certificate")
         public = certificate.public_key()
         if not isinstance(public, SealPublicKey):
             raise TypeError(type(public))
-        return cls(key_in_device(section.pkcs11, public, section.passphrase_text()), certificate)
+        return cls(key_in_device(section.device, public, section.passphrase_text()), certificate)
 
     def require_in_force(self, certificate: Path, at: datetime) -> None:
         """Raise Misconfigured if the certificate is not valid at a time; `certificate` is where it lies."""

@@ -178,7 +178,7 @@ class Seal(Section):
     """The private key, a PEM file readable by its owner only."""
     certificate: Path
     """Its certificate, a PEM file; the same as the directory pins."""
-    pkcs11: str | None = None
+    device: str | None = None
     """A key in a device instead of the file: `pkcs11:token=…;object=…?module-path=…` (RFC 7512), without the PIN."""
     passphrase: SecretStr | None = None
     """The key's passphrase, or the device's PIN, by the environment only."""

@@ -27,7 +27,7 @@ def test_a_letter_is_sealed_and_accepted_by_keys_that_no_file_has(
         for program, name in (("BUS", "bus"), ("ADAPTER", SOC)):
             token.take(bus.seal(name), name)
             (bus.keys / f"{name}.key.pem").unlink()
-            monkeypatch.setenv(f"SARABAN_{program}__SEAL__PKCS11", token.uri(name))
+            monkeypatch.setenv(f"SARABAN_{program}__SEAL__DEVICE", token.uri(name))
             monkeypatch.setenv(f"SARABAN_{program}__SEAL__PASSPHRASE", PIN)
         bus.start_router()
         bus.start_adapter(SOC)

@@ -40,6 +40,7 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
             "jwt",
             "lxml",
             "pika",
+            "pkcs11",
             "signxml",
             "sqlalchemy",
             "structlog",

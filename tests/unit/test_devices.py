@@ -68,7 +68,7 @@ def test_the_settings_name_a_device_and_the_file_of_the_key_is_not_looked_for(
     files = write_seal(seal, tmp_path, "bus")
     files.key.unlink()
     section = Settings(
-        key=files.key, certificate=files.certificate, pkcs11=token.uri("settings"), passphrase=SecretStr(PIN)
+        key=files.key, certificate=files.certificate, device=token.uri("settings"), passphrase=SecretStr(PIN)
     )
     assert Seal.from_settings(section).fingerprint == seal.fingerprint
 
