@@ -1,8 +1,8 @@
 """Makes a fresh checkout ready for `make demo`, `make test`, `make check` or `make bench`; does nothing when it is.
 
 Two things are seen to: the system packages whose programs the purpose needs (RabbitMQ; for tests and benchmarks also
-PostgreSQL, xmlsec1 and SoftHSM), and a virtual environment with exactly the packages of requirements.lock, each checked
-by its hash. Except for system packages, nothing outside the checkout is written.
+PostgreSQL; for tests xmlsec1, SoftHSM and nginx), and a virtual environment with exactly the packages of
+requirements.lock, each checked by its hash. Except for system packages, nothing outside the checkout is written.
 
 It runs under the system's python3 before anything is installed: standard library only, and readable by a Python that
 is older than the project's.
@@ -34,11 +34,12 @@ POLICY = "/usr/sbin/policy-rc.d"
 # program, Debian's package, Homebrew's formula
 _RABBITMQ = ("rabbitmq-server", "rabbitmq-server", "rabbitmq")
 _POSTGRESQL = ("initdb", "postgresql", "postgresql@17")
+_NGINX = ("nginx", "nginx-light", "nginx")
 _SOFTHSM = ("softhsm2-util", "softhsm2", "softhsm")
 _XMLSEC = ("xmlsec1", "xmlsec1", "libxmlsec1")
 NEEDS = {
     "demo": (_RABBITMQ,),
-    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC, _SOFTHSM),
+    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC, _SOFTHSM, _NGINX),
     "bench": (_RABBITMQ, _POSTGRESQL),
     "check": (),
 }
@@ -58,7 +59,7 @@ fi
 apt-get update -qq
 new=
 if [ -d /run/systemd/system ]; then
-    for unit in rabbitmq-server.service epmd.service epmd.socket postgresql.service; do
+    for unit in rabbitmq-server.service epmd.service epmd.socket postgresql.service nginx.service; do
         systemctl cat "$unit" >/dev/null 2>&1 || new="$new $unit"
     done
 fi
