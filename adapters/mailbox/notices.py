@@ -118,7 +118,13 @@ def identity_of(notice: Notice) -> str:
 def say(
     connection: Connection, notice: Notice, reference: str, content_key: str | None = None
 ) -> OutboxEntry:
-    """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there."""
+    """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there.
+
+    `content_key`: of a machine's notice, whose id is made of what it says. The one that the bus has given back, after a
+    restore, may differ in its time and is the same.
+    """
+    if content_key and (given_back := entries.by_document(connection, str(notice.notice_id))):
+        return given_back
     values = notice_values(notice, reference, content_key)
     if known := entries.same(connection, values):
         return known

@@ -451,6 +451,30 @@ async def test_an_adapter_learns_its_own_letters_and_acts_again_by_itself(
     assert entries(bus, Kind.CONFLICT, Kind.REFUSED) == []
 
 
+async def test_a_letter_whose_receipt_is_given_back_before_its_files_have_come_is_delivered(
+    bus: Bus, opm: Office, ocs: Office
+) -> None:
+    """Its own receipt of then has another time than the one that is made now, and is the same receipt."""
+    async with opm.running(), ocs.running():
+        bus.give_out()
+        await until(lambda: opm.mailbox.directory() and ocs.mailbox.directory())
+    backup = ocs.copied()
+    opm.put(letter())
+    async with opm.running(), ocs.running():
+        await until(lambda: ocs.mailbox.outbox.counts()["notice"].get("accepted") == 1)
+    ocs.brought_back(backup)
+    ocs.depot.away.add(file_of(b"%PDF sample").digest)
+    ocs.mailbox.properties.set(RECONCILE_ASKED_AT, now().isoformat())
+    async with ocs.running():
+        await until(lambda: ocs.mailbox.outbox.counts()["notice"].get("accepted") == 1)
+        assert not ocs.mailbox.inbox.counts().get("delivered")
+        ocs.depot.away.clear()
+        await until(lambda: ocs.mailbox.inbox.counts().get("delivered"))
+        await until(lambda: not unsettled(ocs))
+    assert len(entries(bus, Kind.NOTICE)) == 1
+    assert entries(bus, Kind.CONFLICT, Kind.REFUSED) == []
+
+
 def unsettled(office: Office) -> int:
     counts = office.mailbox.arrivals.counts()
     return counts.get("stored", 0) + len(office.mailbox.arrivals.unplaced())
