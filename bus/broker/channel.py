@@ -280,8 +280,7 @@ def parameters_of(
     parameters.client_properties = {"connection_name": name}
     parameters.heartbeat = heartbeat
     parameters.connection_attempts = 1
-    parameters.socket_timeout = within
-    parameters.stack_timeout = within
+    parameters.socket_timeout = parameters.stack_timeout = within
     # A blocked publisher waits for its own deadline; dropping the connection would not unblock it.
     parameters.blocked_connection_timeout = None
     if tls is not None:

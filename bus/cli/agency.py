@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.cli.reports import unacknowledged
 from bus.directory import Agency, Directory
 from bus.documents.enrolment import write_invitation
 from bus.documents.keys import write_private
@@ -28,6 +29,7 @@ from bus.enrolment.deciding import (
 )
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import MAIN, AgencyCode
+from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
@@ -175,8 +177,13 @@ def agency_merge(
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Have letters for an agency go to the inbox of the one that took over; what it sent stays verifiable."""
-    successor = _code(into)
+    """Have letters for an agency go to the inbox of the one that took over; what it sent stays verifiable.
+
+    It has to have acknowledged everything before: afterwards it sends and acknowledges nothing more.
+    """
+    successor, settings = _code(into), settings_of(config)
+    with opened(settings) as ledger, ledger.read() as reader:
+        _require_idle(reader, _code(code))
 
     def merged(directory: Directory, agency: Agency) -> Agency:
         if not directory.has_inbox(successor):
@@ -237,6 +244,18 @@ def _change(
         json=json,
         words=[f"directory version {version} is in force"],
     )
+
+
+def _require_idle(reader: Reader, agency: AgencyCode) -> None:
+    """Raise Misconfigured while anything is on its way to an agency, or waits for its acknowledgement."""
+    if reader.waiting_for(agency, 1):
+        wrong, fix = "consignments wait for it", "Let its adapter take them first"
+    elif next(unacknowledged(reader, agency, None, timestamp(now())), None):
+        wrong = "letters to it are not acknowledged"
+        fix = f"Have that done first: saraban-bus ledger outstanding --agency {agency}"
+    else:
+        return
+    raise Misconfigured(Problem("the ledger", str(agency), wrong, fix))
 
 
 def _newest_of(reader: Reader, code: AgencyCode) -> Waiting:

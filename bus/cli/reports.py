@@ -72,7 +72,7 @@ def outstanding(
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
         names = asking.names_of(reader)
         code = asking.agency(names, agency, "--agency")
-        found = list(_outstanding(reader, code, wanted_speed, accepted_by))
+        found = list(unacknowledged(reader, code, wanted_speed, accepted_by))
         head, about = reader.head(), head_of(reader)
     query = {"agency": code, "speed": wanted_speed, "acceptedBy": accepted_by}
     query = {name: value for name, value in query.items() if value is not None}
@@ -112,7 +112,7 @@ def _by_missing(names: Names, missing: Mapping[str, list[AgencyCode]]) -> str:
     return "; ".join(f"{_MISSING[what][1]}: {joined(map(names.short, who))}" for what, who in missing.items())
 
 
-def _outstanding(
+def unacknowledged(
     reader: Reader, agency: AgencyCode | None, speed: str | None, accepted_by: str
 ) -> Iterator[dict[str, Any]]:
     before = None
