@@ -60,12 +60,15 @@ def agency_invite(
     target = output or Path(f"invitation-{agency}.saraban")
     if cluster not in settings.brokers:
         raise typer.BadParameter(f"the settings have no cluster {cluster}", param_hint="--cluster")
+    if target.exists():
+        raise typer.BadParameter(f"{target} is there, and is never written over", param_hint="--output")
     seal = bus_seal(settings)
     with opened(settings) as ledger:
         invitation = invite(
             ledger,
             _centre(settings, cluster),
             agency,
+            seal,
             name_th=name_th,
             name_en=name_en or name_th,
             lasts=timedelta(days=days),

@@ -46,10 +46,15 @@ class PinnedCertificate:
         """The certificate. Raises ValueError for what is none; `reading.py` has looked before."""
         return x509.load_pem_x509_certificate(self.pem.encode())
 
+    @property
+    def der(self) -> bytes:
+        """Its DER form."""
+        return b64decode("".join(self.pem.splitlines()[1:-1]))
+
     @cached_property
     def fingerprint(self) -> str:
         """Lower-case hexadecimal SHA-256 of its DER form."""
-        return hashlib.sha256(b64decode("".join(self.pem.splitlines()[1:-1]))).hexdigest()
+        return hashlib.sha256(self.der).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, TypeVar
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -33,6 +34,7 @@ from bus.documents.tokens import Denied, Doubt, open_signed_json, signed_json, u
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import AgencyCode, RawDigest
 from bus.toml import Table, canonical_json, read_json
+from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
 
 MOST_BYTES: Final = 32 * 1024
 """Of each of them."""
@@ -198,7 +200,7 @@ def _self_certified(
             raise Denied(Doubt.MALFORMED, "longer than such a document can be")
         document = _read(unverified_json(signed, kind), name, read)
         open_signed_json(signed, [x509.load_pem_x509_certificate(certificate(document).encode())], kind)
-    except (Denied, ValueError, x509.InvalidVersion) as wrong:
+    except (Denied, ValueError, RecursionError, UnsupportedAlgorithm, x509.InvalidVersion) as wrong:
         raise _unreadable(name) from wrong
     return document
 
@@ -232,8 +234,8 @@ def _request(table: Table) -> Request:
     return Request(
         agency=_code(table),
         certificate=table.text("certificate", like=_PEM, meant="a certificate"),
-        witness=table.text("witness", meant="a witness's key"),
-        sealing=table.text("sealing", like="[A-Za-z0-9+/]{43}=", meant="an X25519 key"),
+        witness=_witness(table),
+        sealing=_sealing(table),
         invitation=None if stated is None else RawDigest(stated),
     )
 
@@ -249,6 +251,27 @@ def _answer(table: Table) -> Answer:
         password=table.optional_text("password", like=_BASE64, meant="base64") or "",
         reason=table.optional_text("reason") or "",
     )
+
+
+def _witness(table: Table) -> str:
+    stated, meant = table.text("witness", meant="a witness's key"), "is no witness's public key"
+    try:
+        if VerifierKey.parse(stated).kind == WITNESS:
+            return stated
+    except Unreadable:
+        pass
+    table.wrong("witness", meant, "Make the request anew")
+    return stated
+
+
+def _sealing(table: Table) -> str:
+    stated = table.text("sealing", like="[A-Za-z0-9+/]{43}=", meant="an X25519 key")
+    try:
+        # A point of small order has no secret with anybody, and would fail only when the answer is sealed.
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(b64decode(stated)))
+    except ValueError:
+        table.wrong("sealing", "is no X25519 key", "Make the request anew")
+    return stated
 
 
 def _code(table: Table) -> AgencyCode:

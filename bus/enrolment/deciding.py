@@ -9,9 +9,10 @@ from typing import Final
 
 from cryptography import x509
 
-from bus.directory import Agency, Directory, PinnedCertificate
+from bus.directory import Agency, Directory, PinnedCertificate, Records, records_of, require_readable
 from bus.directory.certificates import objection
 from bus.directory.reading import require_sound
+from bus.directory.records import changes_between
 from bus.documents.enrolment import (
     Answer,
     Invitation,
@@ -52,6 +53,7 @@ def invite(
     ledger: Ledger,
     centre: Centre,
     agency: AgencyCode,
+    seal: Seal,
     *,
     name_th: str,
     name_en: str,
@@ -60,9 +62,10 @@ def invite(
     auto: bool = False,
     cluster: str = MAIN,
 ) -> Invitation:
-    """Enter an invitation and return it; it replaces an earlier one of the agency. The secret is nowhere else.
+    """Enter an invitation and return it. The secret is nowhere else.
 
-    `auto` has its request approved without a person, for trials.
+    It replaces an earlier one of the agency: a request made with that is declined, lest a thief's be approved. `auto`
+    has its request approved without a person, for trials.
     """
     moment = now()
     invitation = Invitation(
@@ -79,6 +82,8 @@ def invite(
         authority=centre.authority,
     )
     with ledger.append() as writer:
+        replaced = "a newer invitation has replaced the one that it was made with"
+        decline_waiting(writer, agency, seal, operator=operator, reason=replaced, renewals=False)
         writer.entry(
             Kind.INVITED,
             agency=agency,
@@ -139,7 +144,8 @@ def approve(
         )
     pin = PinnedCertificate.of(certificate)
     with ledger.read() as reader:
-        password = ready(_with_pin(directory_in_force(reader)[1], asked, pin))
+        joining = _with_pin(directory_in_force(reader)[1], asked, pin)
+    password = ready(joining)
 
     def pinned(directory: Directory) -> Directory:
         return with_agency(directory, _with_pin(directory, asked, pin))
@@ -156,6 +162,15 @@ def decline(ledger: Ledger, asked: Waiting, seal: Seal, *, operator: str, reason
     """Answer a request with no."""
     with ledger.append() as writer:
         _answer(writer, asked, seal, operator, outcome="declined", reason=reason)
+
+
+def decline_waiting(
+    writer: Writer, agency: AgencyCode, seal: Seal, *, operator: str, reason: str, renewals: bool
+) -> None:
+    """Answer what an agency asked and nobody has answered with no: its renewals, or its requests to join."""
+    for asked in waiting(writer):
+        if asked.request.agency == agency and (asked.invitation is None) == renewals:
+            _answer(writer, asked, seal, operator, outcome="declined", reason=reason)
 
 
 def change_directory(
@@ -178,6 +193,7 @@ def change_directory(
         changed = replace(change(directory), version=directory.version + 1)
         require_sound(changed)
         prepared = Prepared.of(changed)
+        _require_readable(records_of(directory), prepared.records)
         with ledger.append() as writer:
             if writer.latest_seq(Kind.DIRECTORY) == before:
                 directory_entry(writer, prepared, seal, operator=operator, reason=reason)
@@ -208,7 +224,12 @@ def _with_pin(directory: Directory, asked: Waiting, pin: PinnedCertificate) -> A
         )
     if all(one.fingerprint != pin.fingerprint for one in agency.certificates):
         agency = replace(agency, certificates=(*agency.certificates, pin))
-    return replace(agency, witness=asked.request.witness, inbox=True)
+    return replace(agency, witness=asked.request.witness, inbox=agency.inbox or asked.invitation is not None)
+
+
+def _require_readable(old: Records, new: Records) -> None:
+    """Raise Misconfigured for a record that no router could read once it is in force."""
+    require_readable(new, [key for key, line in changes_between(old, new).items() if line is not None])
 
 
 def _waiting(reader: Reader, entry: Entry) -> Waiting:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final, Literal
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bus.directory import PinnedCertificate
+from bus.directory import BUS, Directory
 from bus.directory.certificates import objection
 from bus.documents.enrolment import Request, digest_of, read_request, request_digest
 from bus.enrolment.refusals import EnrolmentRefused, Refusal
@@ -20,8 +21,8 @@ from bus.ledger.enrolments import Standing
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger, Writer
+from bus.router.activation import directory_in_force
 from bus.thai import now
-from bus.toml import canonical_json
 
 Policy = Literal["auto", "ask", "off"]
 """What becomes of a request to renew: approved by itself, by an operator, or not at all."""
@@ -98,7 +99,8 @@ def _readable(signed: str) -> Request:
     try:
         return read_request(signed)
     except Misconfigured as wrong:
-        raise EnrolmentRefused(Refusal.UNREADABLE, str(wrong)) from wrong
+        # What is wrong with it would be in a stranger's words.
+        raise EnrolmentRefused(Refusal.UNREADABLE, "it is no request that its own key signed") from wrong
 
 
 def _invitation_refused(writer: Writer, standing: Standing) -> EnrolmentRefused | None:
@@ -114,7 +116,21 @@ def _key_refused(writer: Writer, request: Request) -> EnrolmentRefused | None:
     certificate = x509.load_pem_x509_certificate(request.certificate.encode())
     if found := objection(certificate, (), now()):
         return EnrolmentRefused(Refusal.KEY, found.detail)
-    version = writer.latest(Kind.DIRECTORY)
-    records = writer.directories.records(int(version.body["version"])) if version else {}
-    pinned = canonical_json(PinnedCertificate.of(certificate).pem)
-    return EnrolmentRefused(Refusal.KEY_TAKEN) if any(pinned in line for line in records.values()) else None
+    if writer.latest_seq(Kind.DIRECTORY) and _taken(directory_in_force(writer)[1], certificate, request):
+        return EnrolmentRefused(Refusal.KEY_TAKEN)
+    return None
+
+
+def _taken(directory: Directory, certificate: x509.Certificate, request: Request) -> bool:
+    """Whether the certificate is pinned, or its key speaks for another or was revoked, under whatever certificate.
+
+    An agency that renews may keep its key.
+    """
+    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    renews = request.invitation is None
+    for code in (BUS, *directory.agencies):
+        for pin in directory.pins(code):
+            own = renews and code == request.agency and not pin.revoked_at
+            if pin.fingerprint == request.fingerprint or (key in pin.der and not own):
+                return True
+    return False

@@ -25,8 +25,9 @@ class Refusal(StrEnum):
 WORDS: dict[Refusal, Words] = {
     Refusal.UNREADABLE: Words(
         400,
-        "อ่านคำขอเข้าร่วมไม่ได้ หรือลายมือชื่อในคำขอไม่ถูกต้อง",
-        "The request cannot be read, or is not signed with its own key. Make it anew with saraban-adapter init.",
+        "อ่านคำขอเข้าร่วมไม่ได้ หรือลายมือชื่อในคำขอไม่ถูกต้อง หรือกุญแจใช้ลงลายมือชื่อไม่ได้",
+        "The request cannot be read, or is not signed with its own key, or that key may not sign."
+        " Make it anew with saraban-adapter init.",
     ),
     Refusal.UNKNOWN: Words(
         403,

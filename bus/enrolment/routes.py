@@ -17,11 +17,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from anyio.to_thread import run_sync
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bus import logs
+from bus.depot.refusals import WORDS as DEPOT_WORDS
+from bus.depot.refusals import Words
 from bus.directory import PinnedCertificate
 from bus.documents.enrolment import MOST_BYTES, request_digest
 from bus.documents.tokens import Denied, open_request_token
@@ -63,10 +65,12 @@ class _Desk:
                 return await endpoint(request)
             except EnrolmentRefused as refused:
                 _log.warning("enrolment-refused", code=refused.refusal, detail=refused.detail)
-                return _refusal(refused.refusal)
+                return _refusal(refused.refusal, WORDS[refused.refusal])
             except Denied as denied:
                 _log.warning("enrolment-refused", code=denied.doubt, detail=denied.detail)
-                return JSONResponse({"code": denied.doubt}, 401, {"WWW-Authenticate": "Bearer"})
+                said = _refusal(denied.doubt, DEPOT_WORDS[denied.doubt])
+                said.headers["WWW-Authenticate"] = "Bearer"
+                return said
             except Transient as away:
                 _log.warning("ledger-away", reason=away)
                 return PlainTextResponse("not now\n", 503)
@@ -106,10 +110,13 @@ class _Desk:
 
 async def _body(request: Request) -> bytes:
     raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > 2 * MOST_BYTES:
-            raise EnrolmentRefused(Refusal.UNREADABLE, "too large")
+    try:
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > 2 * MOST_BYTES:
+                raise EnrolmentRefused(Refusal.UNREADABLE, "too large")
+    except ClientDisconnect as gone:
+        raise EnrolmentRefused(Refusal.UNREADABLE, "cut off") from gone
     return raw
 
 
@@ -120,7 +127,7 @@ def _secret_and_request(raw: bytes) -> tuple[str, str]:
         raise EnrolmentRefused(Refusal.UNREADABLE, "no JSON") from wrong
     found = [body.get(name) for name in ("secret", "request")] if isinstance(body, dict) else []
     secret, signed = found if len(found) == 2 else (None, None)
-    if not isinstance(secret, str) or not isinstance(signed, str) or not signed.isascii():
+    if not (isinstance(secret, str) and secret.isascii() and isinstance(signed, str) and signed.isascii()):
         raise EnrolmentRefused(Refusal.UNREADABLE, "no secret and request")
     return secret, signed
 
@@ -129,7 +136,6 @@ def _taken(name: RawDigest) -> Response:
     return JSONResponse({"request": name}, 202, _FRESH)
 
 
-def _refusal(refusal: Refusal) -> Response:
-    words = WORDS[refusal]
-    value = {"code": refusal.value, "th": words.th, "en": words.en}
-    return JSONResponse(value, words.status, {"Saraban-Code": refusal.value})
+def _refusal(code: str, words: Words) -> Response:
+    value = {"code": code, "th": words.th, "en": words.en}
+    return JSONResponse(value, words.status, {"Saraban-Code": code})
