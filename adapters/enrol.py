@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import ssl
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.centre import Declined, answered, require_taken
 from bus import assets
 from bus.documents.enrolment import (
     Invitation,
@@ -43,20 +43,12 @@ from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.documents.notes import make_key, witness_key, witness_name
 from bus.documents.seal import Seal, fingerprint_of
 from bus.documents.tokens import Denied, Doubt
-from bus.errors import BusError, Misconfigured, Problem, Transient
+from bus.errors import Misconfigured, Problem
 from bus.settings.tls import trusting
 from bus.settings.writing import filled
 from bus.verifier.notes import VerifierKey
 
 _WITHIN: Final = 20.0
-
-
-class Declined(BusError):
-    """The centre said no: to the request when it came, or by its operator."""
-
-    def __init__(self, code: str, th: str, en: str) -> None:
-        super().__init__(f"{code}: {th} · {en}" if th else f"{code}: {en}")
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +111,17 @@ class Joining:
         signed = self._request(seal)
         body = {"secret": self.invitation.secret, "request": signed}
         with self._client() as client:
-            response = _answered(lambda: client.post("/enrolments", json=body))
-        _require_taken(response)
+            response = answered(lambda: client.post("/enrolments", json=body))
+        require_taken(response)
         return request_digest(signed)
 
     def finish(self, name: str) -> bool:
         """Fetch the answer, and keep what it brings; False while there is none. Raises Declined and Transient."""
         with self._client() as client:
-            response = _answered(lambda: client.get(f"/enrolments/{name}"))
+            response = answered(lambda: client.get(f"/enrolments/{name}"))
         if response.status_code == 202:
             return False
-        _require_taken(response)
+        require_taken(response)
         try:
             answer = read_answer(
                 response.text.strip(), x509.load_pem_x509_certificate(self.invitation.bus.encode())
@@ -211,24 +203,3 @@ class Joining:
             authority if authority.exists() else None, "the invitation's authority"
         )
         return httpx.Client(base_url=self.invitation.centre, verify=tls, timeout=_WITHIN, trust_env=False)
-
-
-def _answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    try:
-        response = ask()
-    except httpx.HTTPError as away:
-        raise Transient(f"the centre cannot be reached: {str(away) or type(away).__name__}") from away
-    if response.status_code >= 500:
-        raise Transient(f"the centre answered {response.status_code}")
-    return response
-
-
-def _require_taken(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    try:
-        said = response.json()
-        refused = Declined(str(said["code"]), str(said["th"]), str(said["en"]))
-    except (ValueError, KeyError, TypeError):
-        refused = Declined(f"HTTP {response.status_code}", "", "the centre's address answers like no centre")
-    raise refused

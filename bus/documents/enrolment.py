@@ -79,10 +79,10 @@ class Request:
     agency: AgencyCode
     certificate: str
     """Of its new key, as PEM."""
-    witness: str
-    """The public key with which it will cosign heads."""
-    sealing: str
-    """An X25519 key in base64, for which the answer's password is sealed."""
+    witness: str = ""
+    """The public key with which it will cosign heads; of a renewal it counts for nothing, and may be empty."""
+    sealing: str = ""
+    """An X25519 key in base64, for which the answer's password is sealed; it may be empty likewise."""
     invitation: RawDigest | None = None
     """SHA-256 of the invitation's secret; None of an agency that renews its key."""
 
@@ -229,11 +229,12 @@ def _invitation(table: Table) -> Invitation:
 
 def _request(table: Table) -> Request:
     stated = table.optional_text("invitation", like=_DIGEST, meant="a SHA-256")
+    text = table.optional_text if stated is None else table.text
     return Request(
         agency=_code(table),
         certificate=table.text("certificate", like=_PEM, meant="a certificate"),
-        witness=table.text("witness", meant="a witness's key"),
-        sealing=table.text("sealing", like="[A-Za-z0-9+/]{43}=", meant="an X25519 key"),
+        witness=text("witness", meant="a witness's key") or "",
+        sealing=text("sealing", like="[A-Za-z0-9+/]{43}=", meant="an X25519 key") or "",
         invitation=None if stated is None else RawDigest(stated),
     )
 
