@@ -7,12 +7,14 @@ waited for an operator in vain, is simply run again, and asks with the same keys
 |---|---|
 | adapter.toml | the settings, with a sentence for each |
 | keys/ | the agency's key and certificate, its witness's key, and what the centre handed over |
+| keys/agency.<8 digits>.… | a pair for an earlier invitation, by its fingerprint: kept, and used no more |
 | passwords/broker | the broker's password, once the centre has approved |
 | enrolment/ | the request as it was signed, and the key that its answer is sealed for |
 """
 
 from __future__ import annotations
 
+import os
 import ssl
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
@@ -38,7 +40,7 @@ from bus.documents.enrolment import (
     sign_request,
     unsealed,
 )
-from bus.documents.keys import write_private
+from bus.documents.keys import replace_private, write_private
 from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.documents.notes import make_key, witness_key, witness_name
 from bus.documents.seal import Seal, fingerprint_of
@@ -66,7 +68,7 @@ class Joining:
     @property
     def ready(self) -> bool:
         """Whether nothing is left to be done."""
-        return self._password.exists() and self.settings.exists()
+        return self._answer_file.exists() and self.settings.exists()
 
     @property
     def bus_fingerprint(self) -> str:
@@ -82,6 +84,11 @@ class Joining:
         """Each invitation has a request of its own; the same one each time, as the centre takes one only."""
         return self.folder / "enrolment" / f"{digest_of(self.invitation.secret)[:16]}.jws"
 
+    @property
+    def _answer_file(self) -> Path:
+        """What the centre answered to it; kept last, when nothing else is left to be done."""
+        return self._request_file.with_suffix(".answer")
+
     def prepare(self) -> Seal:
         """Make keys and settings where they are not there yet; return the agency's seal.
 
@@ -90,6 +97,8 @@ class Joining:
         self._require_own_folder()
         keys = self.folder / "keys"
         files = KeyFiles(keys / "agency.key.pem", keys / "agency.crt.pem")
+        if not self._request_file.exists() and any(self._request_file.parent.glob("*.jws")):
+            put_aside(files)
         if not files.key.exists():
             seal = new_seal(self.invitation.agency)
             write_pair(seal.private_key, seal.certificate, files)
@@ -140,7 +149,8 @@ class Joining:
                     "Call the centre",
                 )
             ) from wrong
-        write_private(self._password, f"{password}\n".encode())
+        replace_private(self._password, f"{password}\n".encode())
+        replace_private(self._answer_file, response.text.strip().encode())
         return True
 
     def _require_own_folder(self) -> None:
@@ -203,3 +213,14 @@ class Joining:
             authority if authority.exists() else None, "the invitation's authority"
         )
         return httpx.Client(base_url=self.invitation.centre, verify=tls, timeout=_WITHIN, trust_env=False)
+
+
+def put_aside(files: KeyFiles) -> None:
+    """Keep a pair under the name of its fingerprint: another invitation is for another key."""
+    if not files.certificate.exists():
+        return
+    name = fingerprint_of(x509.load_pem_x509_certificate(files.certificate.read_bytes()))[:8]
+    for path in (files.key, files.certificate):  # its certificate last: until then, this can be done again
+        if path.exists():
+            stem, end = path.name.split(".", 1)
+            os.replace(path, path.with_name(f"{stem}.{name}.{end}"))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
+from cryptography import x509
 from prometheus_client import CollectorRegistry
 
 from adapters.agent import Agent, Companion, Tuning
@@ -102,7 +103,10 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             account=f"{settings.broker.user} at {settings.broker.url}",
         )
         registry = CollectorRegistry()
-        registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links)))
+        ends = {"seal": seal.certificate.not_valid_after_utc, "bus": bus_certificate.not_valid_after_utc}
+        if (login := settings.broker.certificate) is not None:
+            ends["broker"] = x509.load_pem_x509_certificate(login.read_bytes()).not_valid_after_utc
+        registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links), ends))
         registry.register(_given_up(hosts))
         readiness = Readiness("adapter", _causes(agent, outward, inward, mailbox), registry)
         if settings.metrics_port:

@@ -181,7 +181,7 @@ def request_digest(signed: str) -> RawDigest:
 
 def _octets(document: Invitation | Request | Answer) -> bytes:
     return canonical_json(
-        {name: value for name, value in asdict(document).items() if value not in (None, "")}
+        {name: value for name, value in asdict(document).items() if value not in (None, "", 0)}
     )
 
 
