@@ -7,15 +7,16 @@ waited for an operator in vain, is simply run again, and asks with the same keys
 |---|---|
 | adapter.toml | the settings, with a sentence for each |
 | keys/ | the agency's key and certificate, its witness's key, and what the centre handed over |
+| keys/agency.<8 digits>.… | a pair for an earlier invitation, by its fingerprint: kept, and used no more |
 | passwords/broker | the broker's password, once the centre has approved |
 | enrolment/ | the request as it was signed, and the key that its answer is sealed for |
 """
 
 from __future__ import annotations
 
+import os
 import ssl
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from adapters.centre import Declined, answered, require_taken
 from bus import assets
 from bus.documents.enrolment import (
     Invitation,
@@ -38,26 +40,17 @@ from bus.documents.enrolment import (
     sign_request,
     unsealed,
 )
-from bus.documents.keys import write_private
+from bus.documents.keys import replace_private, write_private
 from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.documents.notes import make_key, witness_key, witness_name
 from bus.documents.seal import Seal, fingerprint_of
 from bus.documents.tokens import Denied, Doubt
-from bus.errors import BusError, Misconfigured, Problem, Transient
-from bus.logs import in_words
+from bus.errors import Misconfigured, Problem
 from bus.settings.tls import trusting
 from bus.settings.writing import filled
 from bus.verifier.notes import VerifierKey
 
 _WITHIN: Final = 20.0
-
-
-class Declined(BusError):
-    """The centre said no: to the request when it came, or by its operator."""
-
-    def __init__(self, code: str, th: str, en: str) -> None:
-        super().__init__(f"{code}: {th} · {en}" if th else f"{code}: {en}")
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class Joining:
     @property
     def ready(self) -> bool:
         """Whether nothing is left to be done."""
-        return self._password.exists() and self.settings.exists()
+        return self._answer_file.exists() and self.settings.exists()
 
     @property
     def bus_fingerprint(self) -> str:
@@ -91,6 +84,11 @@ class Joining:
         """Each invitation has a request of its own; the same one each time, as the centre takes one only."""
         return self.folder / "enrolment" / f"{digest_of(self.invitation.secret)[:16]}.jws"
 
+    @property
+    def _answer_file(self) -> Path:
+        """What the centre answered to it; kept last, when nothing else is left to be done."""
+        return self._request_file.with_suffix(".answer")
+
     def prepare(self) -> Seal:
         """Make keys and settings where they are not there yet; return the agency's seal.
 
@@ -99,6 +97,8 @@ class Joining:
         self._require_own_folder()
         keys = self.folder / "keys"
         files = KeyFiles(keys / "agency.key.pem", keys / "agency.crt.pem")
+        if not self._request_file.exists() and any(self._request_file.parent.glob("*.jws")):
+            put_aside(files)
         if not files.key.exists():
             seal = new_seal(self.invitation.agency)
             write_pair(seal.private_key, seal.certificate, files)
@@ -120,17 +120,17 @@ class Joining:
         signed = self._request(seal)
         body = {"secret": self.invitation.secret, "request": signed}
         with self._client() as client:
-            response = _answered(lambda: client.post("/enrolments", json=body))
-        _require_taken(response)
+            response = answered(lambda: client.post("/enrolments", json=body))
+        require_taken(response)
         return request_digest(signed)
 
     def finish(self, name: str) -> bool:
         """Fetch the answer, and keep what it brings; False while there is none. Raises Declined and Transient."""
         with self._client() as client:
-            response = _answered(lambda: client.get(f"/enrolments/{name}"))
+            response = answered(lambda: client.get(f"/enrolments/{name}"))
         if response.status_code == 202:
             return False
-        _require_taken(response)
+        require_taken(response)
         try:
             answer = read_answer(
                 response.text.strip(), x509.load_pem_x509_certificate(self.invitation.bus.encode())
@@ -149,7 +149,8 @@ class Joining:
                     "Call the centre",
                 )
             ) from wrong
-        write_private(self._password, f"{password}\n".encode())
+        replace_private(self._password, f"{password}\n".encode())
+        replace_private(self._answer_file, response.text.strip().encode())
         return True
 
     def _require_own_folder(self) -> None:
@@ -214,22 +215,12 @@ class Joining:
         return httpx.Client(base_url=self.invitation.centre, verify=tls, timeout=_WITHIN, trust_env=False)
 
 
-def _answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    try:
-        response = ask()
-    except httpx.HTTPError as away:
-        raise Transient(f"the centre cannot be reached: {in_words(away)}") from away
-    if response.status_code >= 500:
-        raise Transient(f"the centre answered {response.status_code}")
-    return response
-
-
-def _require_taken(response: httpx.Response) -> None:
-    if response.is_success:
+def put_aside(files: KeyFiles) -> None:
+    """Keep a pair under the name of its fingerprint: another invitation is for another key."""
+    if not files.certificate.exists():
         return
-    try:
-        said = response.json()
-        refused = Declined(str(said["code"]), str(said["th"]), str(said["en"]))
-    except (ValueError, KeyError, TypeError):
-        refused = Declined(f"HTTP {response.status_code}", "", "the centre's address answers like no centre")
-    raise refused
+    name = fingerprint_of(x509.load_pem_x509_certificate(files.certificate.read_bytes()))[:8]
+    for path in (files.key, files.certificate):  # its certificate last: until then, this can be done again
+        if path.exists():
+            stem, end = path.name.split(".", 1)
+            os.replace(path, path.with_name(f"{stem}.{name}.{end}"))

@@ -17,8 +17,10 @@ from cryptography import x509
 from adapters.depot import Probe
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode, Finding
+from bus.logs import get
 from bus.thai import now, thai_date
 
+_LOG = get(__name__)
 SOURCE = "adapter"
 _EVERY = 5.0
 _DEPOT_EVERY = 60.0
@@ -26,6 +28,7 @@ _DEPOT_IN_TROUBLE_EVERY = 10.0
 _CLOCKS_MAY_DIFFER = 30.0
 """Seconds. The depot refuses tokens from 10 s on ahead; deadlines and letters' times suffer from minutes."""
 _SOON = timedelta(days=30)
+_SAID_FROM, _SAY_EVERY = timedelta(days=60), timedelta(days=1)
 _REFUSED = "ACCESS_REFUSED"
 """The broker's reply to a wrong user or password (AMQP 0-9-1, 403)."""
 _UNBELIEVED = ("CERTIFICATE", "UNKNOWN_CA")
@@ -77,6 +80,7 @@ class Health:
         self._account = account
         self._of_depot: list[Finding] = []
         self._probe_at = 0.0
+        self._said_at: datetime | None = None
 
     async def work(self) -> float:
         """Look once; give the seconds until the next look."""
@@ -84,10 +88,21 @@ class Health:
             self._of_depot = _of_depot(await self._depot.probe())
             every = _DEPOT_IN_TROUBLE_EVERY if self._of_depot else _DEPOT_EVERY
             self._probe_at = time.monotonic() + every
+        self._say_ends(now())
         certificates = of_certificates(self._certificate, self._bus_certificate, now())
         found = [*self._of_broker(), *self._of_depot, *certificates]
         await to_thread(self._report, found)
         return _EVERY
+
+    def _say_ends(self, at: datetime) -> None:
+        """Log, once a day, which certificates end within 60 days, or have ended."""
+        if self._said_at is not None and at < self._said_at + _SAY_EVERY:
+            return
+        self._said_at = at
+        for name, certificate in (("seal", self._certificate), ("bus", self._bus_certificate)):
+            left = certificate.not_valid_after_utc - at
+            if left < _SAID_FROM:
+                _LOG.warning("certificate-ends", certificate=name, days=left.days)
 
     def _report(self, found: list[Finding]) -> None:
         if self._mailbox.arrivals.disbelieved():

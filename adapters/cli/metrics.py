@@ -22,14 +22,17 @@ _JUDGED = (ArrivalState.DONE, ArrivalState.DUPLICATE, ArrivalState.DISMISSED)
 class MailboxMetrics(Collector):
     """A mailbox as metrics: what waits is a gauge, what is done and stays so a counter."""
 
-    def __init__(self, mailbox: Mailbox, connected: Callable[[], bool]) -> None:
+    def __init__(self, mailbox: Mailbox, connected: Callable[[], bool], ends: Mapping[str, datetime]) -> None:
+        """`ends`: when each certificate ends, by what it is for."""
         self._mailbox = mailbox
+        self._ends = ends
         self._connected = connected
 
     def collect(self) -> Iterator[Metric]:
         """Read the mailbox."""
         mailbox = self._mailbox
         yield _gauge("connected", "1 while there is a connection to the broker.", self._connected())
+        yield self._certificates()
         yield from self._outbox(mailbox.outbox.counts())
         inbox = dict.fromkeys(map(str, InboxState), 0) | mailbox.inbox.counts()
         yield _counter(
@@ -63,6 +66,13 @@ class MailboxMetrics(Collector):
             ),
         ):
             yield _gauge(name, sentence, _age(mailbox.outbox.oldest(states)))
+
+    def _certificates(self) -> Metric:
+        sentence = "Whole days until a certificate ends; negative once it has ended."
+        family = GaugeMetricFamily(f"{_NAME}certificate_days_left", sentence, labels=["certificate"])
+        for certificate, end in self._ends.items():
+            family.add_metric([certificate], (end - now()).days)
+        return family
 
     def _conditions(self) -> Metric:
         sentence = "What keeps the adapter from working now, or may soon, by code."

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 
+from cryptography import x509
 from prometheus_client import CollectorRegistry
 
 from adapters.agent import Agent, Companion, Tuning
 from adapters.agent.health import Health
 from adapters.agent.tuning import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys
+from adapters.centre import RenewalDesk
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import serve
 from adapters.connectors.folder.connector import FolderConnector
@@ -21,12 +24,14 @@ from adapters.depot import DepotClient
 from adapters.doctor.configuration import log_key_of, require_right, seal_of
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
+from adapters.renewal import Renewing, Successor
 from adapters.views import condition_lines
 from bus import logs
 from bus.broker.hosts import Hosts
 from bus.broker.link import Link
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.topology import inbox_queue, submit_exchange, user_of
+from bus.documents.making import KeyFiles
 from bus.documents.notes import witness_key, witness_name
 from bus.documents.reports import TYPE
 from bus.documents.seal import Seal, read_certificate
@@ -50,7 +55,22 @@ def run(settings: AdapterSettings) -> None:
 
 
 async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
-    """Run the agent of these settings and its connectors until `stop` is set."""
+    """Run the agent of these settings and its connectors until `stop` is set; anew, whenever its seal was renewed."""
+    while not stop.is_set():
+        ended = asyncio.Event()
+        relay = asyncio.create_task(_relay(stop, ended))
+        try:
+            await _at_work(settings, ended)
+        finally:
+            relay.cancel()
+
+
+async def _relay(stop: asyncio.Event, ended: asyncio.Event) -> None:
+    await stop.wait()
+    ended.set()
+
+
+async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     seal = seal_of(settings)
     bus_certificate = read_certificate(settings.bus_certificate, "bus_certificate")
     tuning = Tuning(
@@ -83,7 +103,10 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             account=f"{settings.broker.user} at {settings.broker.url}",
         )
         registry = CollectorRegistry()
-        registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links)))
+        ends = {"seal": seal.certificate.not_valid_after_utc, "bus": bus_certificate.not_valid_after_utc}
+        if (login := settings.broker.certificate) is not None:
+            ends["broker"] = x509.load_pem_x509_certificate(login.read_bytes()).not_valid_after_utc
+        registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links), ends))
         registry.register(_given_up(hosts))
         readiness = Readiness("adapter", _causes(agent, outward, inward, mailbox), registry)
         if settings.metrics_port:
@@ -96,12 +119,38 @@ async def work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
         beside = [readiness.watch, *_connectors(settings, mailbox)]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
+        desk = RenewalDesk(settings.depot.url, settings.agency, bus_certificate, settings.depot.tls())
+        stack.callback(desk.close)
+        beside.append(_renewal(settings, mailbox, seal, desk, stop.set))
         if len(hosts) > 1:
             beside.append(_inbox_watch(inward, inbox_queue(settings.agency)))
         if settings.witness.log_key:
             client = LogClient(settings.depot.url, tls=settings.depot.tls())
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         await agent.run(stop, beside=beside)
+
+
+def _renewal(
+    settings: AdapterSettings, mailbox: Mailbox, seal: Seal, desk: RenewalDesk, renewed: Callable[[], None]
+) -> Companion:
+    """Renew the seal; once that is done, everything begins anew with the new one."""
+    section, loop = settings.seal, asyncio.get_running_loop()
+    successor = Successor(
+        settings.agency, KeyFiles(section.key, section.certificate), section.passphrase_text()
+    )
+    renewing = Renewing(
+        mailbox,
+        seal,
+        successor,
+        desk,
+        days=section.renew_days,
+        renewed=lambda: loop.call_soon_threadsafe(renewed),
+    )
+
+    async def step() -> float:
+        return await asyncio.to_thread(renewing.step)
+
+    return lambda stop: repeat("renew", step, asyncio.Event(), stop)
 
 
 def _causes(agent: Agent, outward: Link, inward: Link, mailbox: Mailbox) -> dict[str, Cause]:

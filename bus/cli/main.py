@@ -14,6 +14,7 @@ import typer
 from bus import logs
 from bus.cli import agencies as agencies_commands
 from bus.cli import agency as agency_commands
+from bus.cli import agency_listing
 from bus.cli import audit as audit_commands
 from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
@@ -45,6 +46,8 @@ app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(agency_commands.app, name="agency")
+agency_commands.app.command("list")(agency_listing.agency_list)
+agency_commands.app.command("show")(agency_listing.agency_show)
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 app.command("backup")(backup_commands.backup)

@@ -81,10 +81,10 @@ class Request:
     agency: AgencyCode
     certificate: str
     """Of its new key, as PEM."""
-    witness: str
-    """The public key with which it will cosign heads."""
-    sealing: str
-    """An X25519 key in base64, for which the answer's password is sealed."""
+    witness: str = ""
+    """The public key with which it will cosign heads; of a renewal it counts for nothing, and may be empty."""
+    sealing: str = ""
+    """An X25519 key in base64, for which the answer's password is sealed; it may be empty likewise."""
     invitation: RawDigest | None = None
     """SHA-256 of the invitation's secret; None of an agency that renews its key."""
 
@@ -231,11 +231,12 @@ def _invitation(table: Table) -> Invitation:
 
 def _request(table: Table) -> Request:
     stated = table.optional_text("invitation", like=_DIGEST, meant="a SHA-256")
+    joins = stated is not None
     return Request(
         agency=_code(table),
         certificate=table.text("certificate", like=_PEM, meant="a certificate"),
-        witness=_witness(table),
-        sealing=_sealing(table),
+        witness=_witness(table) if joins or "witness" in table.values else "",
+        sealing=_sealing(table) if joins or "sealing" in table.values else "",
         invitation=None if stated is None else RawDigest(stated),
     )
 

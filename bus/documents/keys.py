@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bus.errors import Misconfigured, Problem
+from bus.platform.folders import sync_folder
 from bus.platform.process import open_to_others
 
 
@@ -56,6 +57,18 @@ def write_private_key(path: Path, key: PrivateKeyTypes, passphrase: str | None =
         BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
     )
     write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Put a file in the place of another, for its owner only: at every moment there is the old one or the new one.
+
+    Raises Misconfigured. What a kill leaves beside it is written over the next time.
+    """
+    beside = path.with_name(f".{path.name}.new")
+    beside.unlink(missing_ok=True)
+    write_private(beside, content)
+    os.replace(beside, path)
+    sync_folder(path.parent)
 
 
 def write_private(path: Path, content: bytes) -> None:

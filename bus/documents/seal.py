@@ -64,16 +64,22 @@ class Seal:
 
 
 def read_pair(key: Path, certificate: Path, passphrase: str | None = None) -> Seal:
-    """Read a key and its certificate, whatever that is for; raises Misconfigured with the mistakes of both."""
+    """Read a key and its certificate, whatever that is for; raises Misconfigured with the mistakes of both.
+
+    Of several certificates in the file, the key's own is meant: while a key is replaced by its successor, both have
+    theirs there.
+    """
     problems: list[Problem] = []
     private_key = _key(key, passphrase, problems)
-    loaded = _certificate(certificate, "certificate", problems)
-    if private_key is None or loaded is None:
+    loaded = _certificates(certificate, "certificate", problems)
+    if private_key is None or not loaded:
         raise Misconfigured(*problems)
-    if private_key.public_key() != loaded.public_key():
+    public = private_key.public_key()
+    own = next((one for one in loaded if one.public_key() == public), None)
+    if own is None:
         wrong = f"the certificate does not belong to the key in {key}"
         raise Misconfigured(Problem(str(certificate), "certificate", wrong, "Give the pair made together."))
-    return Seal(private_key, loaded)
+    return Seal(private_key, own)
 
 
 def read_certificate(path: Path, setting: str) -> x509.Certificate:
@@ -82,11 +88,11 @@ def read_certificate(path: Path, setting: str) -> x509.Certificate:
     Whether it is valid now is not asked: somebody else's certificate may be replaced by what comes from there.
     """
     problems: list[Problem] = []
-    found = _certificate(path, setting, problems)
-    if found is None:
+    found = _certificates(path, setting, problems)
+    if not found:
         raise Misconfigured(*problems)
-    _require_fit(found, str(path), setting)
-    return found
+    _require_fit(found[0], str(path), setting)
+    return found[0]
 
 
 def _require_fit(certificate: x509.Certificate, place: str, key: str) -> None:
@@ -107,12 +113,12 @@ def _key(path: Path, passphrase: str | None, problems: list[Problem]) -> SealKey
     return key
 
 
-def _certificate(path: Path, key: str, problems: list[Problem]) -> x509.Certificate | None:
+def _certificates(path: Path, key: str, problems: list[Problem]) -> list[x509.Certificate]:
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes())
+        return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as exc:
         wrong = f"cannot be read ({exc.strerror})"
     except (ValueError, x509.InvalidVersion):
         wrong = "is no certificate"
     problems.append(Problem(str(path), key, wrong, "Give the path of one X.509 certificate, as PEM."))
-    return None
+    return []

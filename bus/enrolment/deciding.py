@@ -134,8 +134,9 @@ def approve(
 ) -> int:
     """Put a version of the directory in force that pins the request's certificate, and answer; return the version.
 
-    `ready` makes the broker ready for an agency and returns its password; that is done first, so that nothing is
-    published to a queue that is not there. Raises Misconfigured for a certificate that may no longer be pinned.
+    `ready` makes the broker ready for an agency that joins and returns its password; that is done first, so that
+    nothing is published to a queue that is not there. Of an agency that renews its key, nothing but that key changes.
+    Raises Misconfigured for a certificate that may no longer be pinned.
     """
     certificate = x509.load_pem_x509_certificate(asked.request.certificate.encode())
     if found := objection(certificate, (), now()):
@@ -143,15 +144,17 @@ def approve(
             Problem("the request", "certificate", found.detail, "Decline it, and invite the agency again")
         )
     pin = PinnedCertificate.of(certificate)
-    with ledger.read() as reader:
-        joining = _with_pin(directory_in_force(reader)[1], asked, pin)
-    password = ready(joining)
+    password = ""
+    if asked.invitation is not None:
+        with ledger.read() as reader:
+            joining = _with_pin(directory_in_force(reader)[1], asked, pin)
+        password = ready(joining)
 
     def pinned(directory: Directory) -> Directory:
         return with_agency(directory, _with_pin(directory, asked, pin))
 
     def answered(writer: Writer, version: int) -> None:
-        secret = sealed(password, asked.request, asked.signed)
+        secret = sealed(password, asked.request, asked.signed) if password else ""
         _answer(writer, asked, seal, operator, outcome="approved", directory=version, password=secret)
 
     reason = "an agency joins" if asked.invitation else "an agency renews its key"
@@ -224,7 +227,7 @@ def _with_pin(directory: Directory, asked: Waiting, pin: PinnedCertificate) -> A
         )
     if all(one.fingerprint != pin.fingerprint for one in agency.certificates):
         agency = replace(agency, certificates=(*agency.certificates, pin))
-    return replace(agency, witness=asked.request.witness, inbox=agency.inbox or asked.invitation is not None)
+    return replace(agency, witness=asked.request.witness, inbox=True) if asked.invitation else agency
 
 
 def _require_readable(old: Records, new: Records) -> None:

@@ -11,8 +11,10 @@ from bus.enrolment.deciding import Waiting, approve, waiting
 from bus.errors import Misconfigured, Transient
 from bus.identifiers import RawDigest
 from bus.ledger import schema
+from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.process import pause
+from bus.router.activation import directory_in_force
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
 
@@ -43,15 +45,20 @@ class _Approver:
         """Approve each request that needs no person, and has not failed before."""
         try:
             with ledger.read() as reader:
-                found = waiting(reader)
+                left = [one for one in waiting(reader) if one.name not in self._left]
+                found = [one for one in left if self._needs_nobody(reader, one)]
             for asked in found:
-                if asked.name not in self._left and self._needs_nobody(asked):
-                    self._approve(ledger, asked)
+                self._approve(ledger, asked)
         except Transient as away:
             _log.warning("enrolment-waits", reason=away)
 
-    def _needs_nobody(self, asked: Waiting) -> bool:
-        return asked.approves_itself if asked.invitation else self._renewals
+    def _needs_nobody(self, reader: Reader, asked: Waiting) -> bool:
+        if asked.invitation:
+            return asked.approves_itself
+        if not self._renewals:
+            return False
+        agency = directory_in_force(reader)[1].agencies.get(asked.request.agency)
+        return agency is not None and agency.active
 
     def _approve(self, ledger: Ledger, asked: Waiting) -> None:
         try:

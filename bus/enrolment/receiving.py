@@ -6,6 +6,7 @@ an entry, up to a number for each invitation.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final, Literal
 
 from cryptography import x509
@@ -28,6 +29,9 @@ Policy = Literal["auto", "ask", "off"]
 """What becomes of a request to renew: approved by itself, by an operator, or not at all."""
 _MOST_REFUSED: Final = 20
 """Entries about refused requests with one invitation's secret."""
+_MOST_RENEWALS: Final = 3
+_RENEWALS_WITHIN: Final = timedelta(days=1)
+"""An adapter asks once in two years: who asks more often makes versions of the directory for everybody."""
 
 
 def take_request(ledger: Ledger, secret: str, signed: str) -> RawDigest:
@@ -71,7 +75,7 @@ def take_renewal(ledger: Ledger, agency: AgencyCode, signed: str, policy: Policy
         raise EnrolmentRefused(Refusal.UNREADABLE, "it is not the caller's")
     with ledger.append() as writer:
         if writer.enrolments.requested(name) is None:
-            if refused := _key_refused(writer, request):
+            if refused := _often(writer, agency) or _key_refused(writer, request):
                 raise refused
             _enter(writer, request, signed)
     return name
@@ -110,6 +114,11 @@ def _invitation_refused(writer: Writer, standing: Standing) -> EnrolmentRefused 
     if standing.request is not None:
         return EnrolmentRefused(Refusal.USED)
     return EnrolmentRefused(Refusal.EXPIRED) if standing.ended(now()) else None
+
+
+def _often(writer: Writer, agency: AgencyCode) -> EnrolmentRefused | None:
+    lately = writer.enrolments.renewals_since(agency, now() - _RENEWALS_WITHIN)
+    return EnrolmentRefused(Refusal.RENEWALS) if lately >= _MOST_RENEWALS else None
 
 
 def _key_refused(writer: Writer, request: Request) -> EnrolmentRefused | None:

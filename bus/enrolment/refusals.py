@@ -19,6 +19,7 @@ class Refusal(StrEnum):
     KEY = "enrolment.key"
     KEY_TAKEN = "enrolment.key-taken"
     RENEWAL_OFF = "enrolment.renewal-off"
+    RENEWALS = "enrolment.renewals"
     NO_REQUEST = "enrolment.no-request"
 
 
@@ -61,6 +62,11 @@ WORDS: dict[Refusal, Words] = {
         403,
         "ศูนย์กลางไม่รับการต่ออายุกุญแจทางระบบ โปรดขอคำเชิญใหม่",
         "The centre does not take renewals. Ask its operator for an invitation.",
+    ),
+    Refusal.RENEWALS: Words(
+        429,
+        "หน่วยงานนี้ขอต่ออายุกุญแจบ่อยเกินไป ระบบจะขอใหม่เองในวันถัดไป",
+        "This agency has asked for too many new keys within a day. Its adapter asks again after a day.",
     ),
     Refusal.NO_REQUEST: Words(404, "ไม่มีคำขอนี้", "There is no such request."),
 }

@@ -61,6 +61,13 @@ class Enrolments:
         )
         return next(answers, None)
 
+    def renewals_since(self, agency: AgencyCode, since: datetime) -> int:
+        """Return how many requests an agency has made since then without an invitation."""
+        return sum(
+            one.kind is Kind.ENROLMENT_REQUESTED and one.body.get("invitation") is None and one.at >= since
+            for one in self._of(agency)
+        )
+
     def waiting(self) -> list[Entry]:
         """Return the requests that nobody has answered, in order."""
         answered = {one.body["request"] for one in self._every(Kind.ENROLMENT_ANSWERED)}

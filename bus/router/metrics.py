@@ -53,6 +53,12 @@ class Metrics:
             ["cluster"],
             registry=self.registry,
         )
+        self.certificate = Gauge(
+            "saraban_router_certificate_days_left",
+            "Whole days until a certificate of the bus's own ends; negative once it has ended.",
+            ["certificate"],
+            registry=self.registry,
+        )
         self.exceeded = Counter(
             "saraban_router_share_exceeded_total",
             "Windows in which an agency sent more than its share, by agency.",

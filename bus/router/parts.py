@@ -19,6 +19,7 @@ from bus.readiness import Cause, Readiness
 from bus.router.activation import calendar_in_force, directory_in_force, versions
 from bus.router.alarms import Alarms
 from bus.router.answers import Answers
+from bus.router.certificates import WatchingCertificates, days_left
 from bus.router.checkpoints import Checkpoints
 from bus.router.clusters import Cluster, of_each
 from bus.router.consumer import Consumer, Limits
@@ -64,6 +65,10 @@ class Parts:
         self.watching = Watching(
             depot=depot, ledger=ledger, alarms=self.alarms, directory=self.directory, clusters=fanouts
         )
+        own = {"seal": seal.certificate.not_valid_after_utc}
+        self.certificates = WatchingCertificates(own, self.directory)
+        for name, end in own.items():
+            self.metrics.certificate.labels(name).set_function(partial(days_left, end))
         self.brokers = {cluster.name: self._watching(cluster) for cluster in clusters}
         self._add_metrics()
         self.readiness = Readiness("router", self._causes(), self.metrics.registry)
@@ -158,6 +163,11 @@ class Parts:
 
     def _add_metrics(self) -> None:
         gauge, counter = self.metrics.gauge, self.metrics.counter
+        gauge(
+            "agency_certificates_ending",
+            "Agencies whose last certificate ends within 30 days, or has ended.",
+            lambda: self.certificates.agencies,
+        )
         gauge("exceeding", "Agencies that send more than their share now.", lambda: self.shares.exceeding)
         gauge("intakes_missing", "Intake queues that are not consumed now.", self._missing)
         gauge("circuits_open", "Inboxes that failed at the last attempt.", self._open_circuits)

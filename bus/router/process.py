@@ -105,6 +105,7 @@ async def _run(parts: Parts, settings: BusSettings, stop: asyncio.Event) -> None
             asyncio.create_task(enter_counts(parts.ledger, parts.appends, stop, interval=_COUNTS_EVERY)),
             asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
             asyncio.create_task(parts.watching.run(stop)),
+            asyncio.create_task(parts.certificates.run(stop)),
             asyncio.create_task(parts.readiness.watch(stop)),
             asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]

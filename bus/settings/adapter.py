@@ -40,6 +40,8 @@ class AgencySeal(Seal):
     """The private key, a PEM file readable by its owner only."""
     certificate: Path = Path("keys/agency.crt.pem")
     """Its certificate, a PEM file; the same as the directory pins."""
+    renew_days: Annotated[int, Field(ge=0, le=365)] = 30
+    """Days before the certificate's end from which on the adapter asks the centre for its next one; 0 for never."""
 
 
 class Mailbox(Section):

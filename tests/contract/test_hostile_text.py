@@ -209,6 +209,8 @@ BUS: dict[Words, list[Run]] = {
     ("ledger", "key"): [Run(())],
     ("ledger", "halt"): [Run(("--reason", EVIL)), Run(("--reason", BYTES))],
     ("ledger", "resume"): [Run(("--reason", EVIL))],
+    ("agency", "list"): [Run(()), Run(("--json",)), Run(("--csv",))],
+    ("agency", "show"): [Run((OPM,)), Run((OPM, "--json")), Run((EVIL,))],
     ("ledger", "outstanding"): [Run(()), Run(("--json",)), Run(("--agency", EVIL)), Run(("--speed", EVIL))],
     ("ledger", "report"): [run for name in REPORTS for run in (Run((name,)), Run((name, "--json")))],
     ("parked", "list"): [Run(()), Run(("--json",))],

@@ -15,6 +15,7 @@ from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.messages import Outgoing
 from bus.documents.letter import Content, Letter
+from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.documents.xml import open_envelope, read
 from compose.local import LocalBus
@@ -27,9 +28,14 @@ def submit(bus: LocalBus, agency: str, *submissions: bytes) -> None:
 
 def under_another_id(bus: LocalBus, agency: str, raw: bytes) -> bytes:
     """A new letter with the content of this one, sealed by its agency."""
+    return resealed(raw, bus.seal(agency))
+
+
+def resealed(raw: bytes, seal: Seal) -> bytes:
+    """A new letter with the content of this one, sealed with a key of one's own."""
     letter = read(open_envelope(raw).root)
     assert isinstance(letter, Letter)
-    return sign(replace(letter, letter_id=uuid4()), bus.seal(agency)).raw
+    return sign(replace(letter, letter_id=uuid4()), seal).raw
 
 
 def with_another_subject(bus: LocalBus, agency: str, raw: bytes) -> bytes:

@@ -1,0 +1,113 @@
+"""The pair that is to take the place of the seal's: made beside it, and put there without a moment between.
+
+| File, for `agency.key.pem` | What |
+|---|---|
+| `agency.next.key.pem`, `agency.next.crt.pem` | the next key and its certificate |
+| `agency.next.jws` | the request for it, as it was signed; written last, so that what lacks it was never asked for |
+| `agency.<8 digits>.key.pem`, `….crt.pem` | a pair that was in use, by its fingerprint: kept |
+
+A kill may come between any two steps. The certificates of both keys stand in the one file when the key is replaced, by
+a rename, so that whatever reads the configured files finds a key with its certificate (`bus.documents.seal.read_pair`).
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bus.documents.enrolment import Request, sign_request
+from bus.documents.keys import replace_private
+from bus.documents.making import KeyFiles, new_seal, write_pair
+from bus.documents.seal import Seal, read_pair
+from bus.failpoints import reached
+from bus.identifiers import AgencyCode
+from bus.platform.folders import sync_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Successor:
+    """The next pair of an agency, and where it lies."""
+
+    agency: AgencyCode
+    files: KeyFiles
+    """Where the seal lies, by the settings."""
+    passphrase: str | None = field(default=None, repr=False)
+    """The key's, and kept for the next one."""
+
+    @property
+    def next(self) -> KeyFiles:
+        """Where the next pair lies until it is in place."""
+        return KeyFiles.named(self.files.key.parent, f"{self._name}.next")
+
+    def kept(self, fingerprint: str) -> KeyFiles:
+        """Where a pair that was in use is kept."""
+        return KeyFiles.named(self.files.key.parent, f"{self._name}.{fingerprint[:8]}")
+
+    @property
+    def _name(self) -> str:
+        return self.files.key.name.removesuffix(".pem").removesuffix(".key")
+
+    @property
+    def _request(self) -> Path:
+        return self.files.key.with_name(f"{self._name}.next.jws")
+
+    def request(self) -> str:
+        """Return the signed request for the next pair, made with it if there is none; always the same until discarded.
+
+        Raises Misconfigured and OSError where the folder cannot be written.
+        """
+        if not self.asked:
+            self.discard()
+            seal = new_seal(self.agency)
+            write_pair(seal.private_key, seal.certificate, self.next, passphrase=self.passphrase)
+            sync_folder(self.next.key.parent)
+            reached("renewal.pair-made")
+            certificate = _pem(seal.certificate).decode().strip()
+            signed = sign_request(Request(agency=self.agency, certificate=certificate), seal)
+            replace_private(self._request, signed.encode())
+        return self._request.read_text("ascii")
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is a next pair that may have been asked for."""
+        return self._request.exists()
+
+    def seal(self) -> Seal:
+        """Return the next pair. Raises Misconfigured for one that cannot be read."""
+        return read_pair(self.next.key, self.next.certificate, self.passphrase)
+
+    def discard(self) -> None:
+        """Forget the next pair: it is asked for no more, and another one is made when it is time."""
+        for path in (self._request, self.next.key, self.next.certificate):
+            path.unlink(missing_ok=True)
+
+    def put_in_place(self, before: Seal) -> None:
+        """Make the next pair the configured one, and keep the one before it; this may be begun anew after a kill."""
+        after, kept = self.seal(), self.kept(before.fingerprint)
+        with suppress(FileExistsError):
+            os.link(self.files.key, kept.key)
+        replace_private(kept.certificate, _pem(before.certificate))
+        reached("renewal.old-kept")
+        replace_private(self.files.certificate, _pem(after.certificate) + _pem(before.certificate))
+        reached("renewal.certificates-written")
+        os.replace(self.next.key, self.files.key)
+        sync_folder(self.files.key.parent)
+        reached("renewal.key-in-place")
+
+    def tidy(self, seal: Seal) -> None:
+        """Once the next key is in place, and read as the seal, leave its certificate alone in its file.
+
+        Not at once: whoever read the key before it was replaced may be about to read its certificate.
+        """
+        if self.asked and not self.next.key.exists():
+            replace_private(self.files.certificate, _pem(seal.certificate))
+            self.discard()
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.PEM)

@@ -1,0 +1,62 @@
+"""Certificates that end: the bus's own, and how many agencies have one that ends; looked at once an hour."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from bus import logs
+from bus.directory import Directory
+from bus.directory.ends import SOON, ending
+from bus.process import pause
+from bus.thai import now
+
+_EVERY = 60.0
+_AGAIN_AFTER = timedelta(hours=1)
+_SAY_EVERY = timedelta(days=1)
+_WARNED_FROM = timedelta(days=60)
+_log = logs.get("certificates")
+
+
+class WatchingCertificates:
+    """What was last seen of them."""
+
+    def __init__(self, own: Mapping[str, datetime], directory: Callable[[], Directory]) -> None:
+        """`own`: when each of the bus's own certificates ends, by what it is for; `directory` is the one in force."""
+        self._own = own
+        self._directory = directory
+        self._version = -1
+        self._looked_at = self._said_at = datetime.min.replace(tzinfo=now().tzinfo)
+        self.agencies = 0
+        """Agencies whose last certificate ends within 30 days, or has ended."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Look again and again, until stopped."""
+        while not stop.is_set():
+            await self.look(now())
+            await pause(stop, _EVERY)
+
+    async def look(self, at: datetime) -> None:
+        """Look, if an hour has passed or the directory is another; log what ends once a day."""
+        directory = self._directory()
+        if directory.version == self._version and at < self._looked_at + _AGAIN_AFTER:
+            return
+        ends = await asyncio.to_thread(
+            lambda: list(ending(directory, at))
+        )  # thousands are read the first time
+        self.agencies, self._version, self._looked_at = len(ends), directory.version, at
+        if at < self._said_at + _SAY_EVERY:
+            return
+        self._said_at = at
+        for certificate, end in self._own.items():
+            if end < at + _WARNED_FROM:
+                _log.warning("certificate-ends", certificate=certificate, days=(end - at).days)
+        if ends:
+            past = sum(end < at for end in ends)
+            _log.warning("agency-certificates-end", agencies=len(ends), within_days=SOON.days, ended=past)
+
+
+def days_left(end: datetime) -> float:
+    """Return the whole days until the end of a certificate; negative once it has ended."""
+    return (end - now()).days
