@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +9,6 @@ from typing import Annotated
 import typer
 
 from bus.cli.common import Config, Json, opened, operator, say, settings_of
-from bus.cli.reports import unacknowledged
-from bus.directory import Agency, Directory
 from bus.documents.enrolment import write_invitation
 from bus.documents.keys import write_private
 from bus.documents.notes import log_key
@@ -21,19 +17,15 @@ from bus.enrolment.deciding import (
     Centre,
     Waiting,
     approve,
-    change_directory,
     decline,
     invite,
     waiting,
-    with_agency,
 )
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import MAIN, AgencyCode
-from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
-from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, help="Agencies: invited, approved, suspended, renamed, merged.")
 
@@ -56,7 +48,7 @@ def agency_invite(
     json: Json = False,
 ) -> None:
     """Write the one file that an agency needs to join. Hand it over as you would a password."""
-    settings, agency = settings_of(config), _code(code)
+    settings, agency = settings_of(config), code_of(code)
     target = output or Path(f"invitation-{agency}.saraban")
     if cluster not in settings.brokers:
         raise typer.BadParameter(f"the settings have no cluster {cluster}", param_hint="--cluster")
@@ -121,7 +113,7 @@ def agency_approve(
     seal = bus_seal(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
-            asked = _newest_of(reader, _code(code))
+            asked = _newest_of(reader, code_of(code))
         _compare(asked, fingerprint)
         version = approve(ledger, asked, seal, broker_made_ready(settings), operator=operator())
     say(
@@ -138,127 +130,9 @@ def agency_decline(code: Code, reason: Reason, config: Config = None, json: Json
     seal = bus_seal(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
-            asked = _newest_of(reader, _code(code))
+            asked = _newest_of(reader, code_of(code))
         decline(ledger, asked, seal, operator=operator(), reason=reason)
     say({"agency": code, "declined": asked.name}, json=json, words=[f"the request of {code} was declined"])
-
-
-@app.command("suspend")
-def agency_suspend(code: Code, reason: Reason, config: Config = None, json: Json = False) -> None:
-    """Take nothing more from an agency, and hold what it is to get."""
-    _change(config, code, lambda _, agency: replace(agency, state="suspended"), reason, json=json)
-
-
-@app.command("resume")
-def agency_resume(code: Code, reason: Reason, config: Config = None, json: Json = False) -> None:
-    """Let a suspended agency send again, and release what was held for it."""
-    _change(config, code, lambda _, agency: replace(agency, state="active"), reason, json=json)
-
-
-@app.command("rename")
-def agency_rename(
-    code: Code,
-    name_th: Annotated[str, typer.Option("--name", help="Its new name in Thai.")],
-    reason: Reason,
-    name_en: Annotated[str | None, typer.Option("--name-en", help="Its new name in English.")] = None,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Give an agency another name; its code stays."""
-
-    def renamed(_: Directory, agency: Agency) -> Agency:
-        return replace(agency, name_th=name_th, name_en=name_en or agency.name_en)
-
-    _change(config, code, renamed, reason, json=json)
-
-
-@app.command("merge")
-def agency_merge(
-    code: Code,
-    into: Annotated[str, typer.Option("--into", help="The code of the agency that takes over.")],
-    reason: Reason,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Have letters for an agency go to the inbox of the one that took over; what it sent stays verifiable.
-
-    It has to have acknowledged everything before: afterwards it sends and acknowledges nothing more.
-    """
-    successor, settings = _code(into), settings_of(config)
-    with opened(settings) as ledger, ledger.read() as reader:
-        _require_idle(reader, _code(code))
-
-    def merged(directory: Directory, agency: Agency) -> Agency:
-        if not directory.has_inbox(successor):
-            raise typer.BadParameter(f"{successor} has no inbox", param_hint="--into")
-        return replace(agency, inbox=False, cluster=MAIN, parent=successor, successor=successor)
-
-    _change(config, code, merged, reason, json=json)
-
-
-@app.command("revoke")
-def agency_revoke(
-    code: Code,
-    fingerprint: Annotated[str, typer.Argument(help="The certificate's fingerprint, or how it begins.")],
-    reason: Reason,
-    config: Config = None,
-    json: Json = False,
-) -> None:
-    """Believe nothing more that is signed with a key from now on; what was signed before stands."""
-    moment = now()
-
-    def revoked(_: Directory, agency: Agency) -> Agency:
-        found = [pin for pin in agency.certificates if pin.fingerprint.startswith(fingerprint.lower())]
-        if len(found) != 1 or len(fingerprint) < 8:
-            known = ", ".join(pin.fingerprint[:16] for pin in agency.certificates) or "none"
-            raise typer.BadParameter(
-                f"names {len(found)} certificates of {agency.code}; pinned: {known}", param_hint="FINGERPRINT"
-            )
-        pins = tuple(
-            replace(pin, revoked_at=pin.revoked_at or moment) if pin in found else pin
-            for pin in agency.certificates
-        )
-        return replace(agency, certificates=pins)
-
-    _change(config, code, revoked, reason, json=json)
-
-
-def _change(
-    config: Path | None,
-    code: str,
-    change: Callable[[Directory, Agency], Agency],
-    reason: str,
-    *,
-    json: bool,
-) -> None:
-    settings, wanted = settings_of(config), _code(code)
-    seal = bus_seal(settings)
-
-    def changed(directory: Directory) -> Directory:
-        agency = directory.agencies.get(wanted)
-        if agency is None:
-            raise typer.BadParameter(f"the directory has no agency {wanted}", param_hint="CODE")
-        return with_agency(directory, change(directory, agency))
-
-    with opened(settings) as ledger:
-        version = change_directory(ledger, changed, seal, operator=operator(), reason=reason)
-    say(
-        {"agency": wanted, "directory": version},
-        json=json,
-        words=[f"directory version {version} is in force"],
-    )
-
-
-def _require_idle(reader: Reader, agency: AgencyCode) -> None:
-    """Raise Misconfigured while anything is on its way to an agency, or waits for its acknowledgement."""
-    if reader.waiting_for(agency, 1):
-        wrong, fix = "consignments wait for it", "Let its adapter take them first"
-    elif next(unacknowledged(reader, agency, None, timestamp(now())), None):
-        wrong = "letters to it are not acknowledged"
-        fix = f"Have that done first: saraban-bus ledger outstanding --agency {agency}"
-    else:
-        return
-    raise Misconfigured(Problem("the ledger", str(agency), wrong, fix))
 
 
 def _newest_of(reader: Reader, code: AgencyCode) -> Waiting:
@@ -307,7 +181,8 @@ def _centre(settings: BusSettings, cluster: str) -> Centre:
     )
 
 
-def _code(text: str) -> AgencyCode:
+def code_of(text: str) -> AgencyCode:
+    """Return an agency's code. Raises typer.BadParameter for what is none."""
     if len(text) != 10 or not (text.isascii() and text.isdigit()):
         raise typer.BadParameter("an agency's code has ten digits", param_hint="CODE")
     return AgencyCode(text)

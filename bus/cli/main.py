@@ -14,7 +14,7 @@ import typer
 from bus import logs
 from bus.cli import agencies as agencies_commands
 from bus.cli import agency as agency_commands
-from bus.cli import agency_listing
+from bus.cli import agency_changes, agency_listing
 from bus.cli import audit as audit_commands
 from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
@@ -25,12 +25,13 @@ from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
 from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
 from bus.directory.speaking import Speaking, speaking
+from bus.directory.writing import write_directory
 from bus.enrolment.process import run_enrolment
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
 from bus.process import keep_private, run_until_stopped
-from bus.router.activation import activate_directory
+from bus.router.activation import activate_directory, directory_in_force
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
 from bus.settings import BusSettings
@@ -48,6 +49,7 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(agency_commands.app, name="agency")
 agency_commands.app.command("list")(agency_listing.agency_list)
 agency_commands.app.command("show")(agency_listing.agency_show)
+agency_changes.register(agency_commands.app)
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 app.command("backup")(backup_commands.backup)
@@ -105,6 +107,20 @@ def directory_apply(config: Config = None, json: Json = False) -> None:
     sentence = f"directory version {directory.version} is in force (entry {entry})"
     value = {"version": directory.version, "entry": entry, **_of_certificates(found)}
     say(value, json=json, words=[sentence, *(f"warning: {one}" for one in found.silent + found.warnings)])
+
+
+@directory_app.command("export")
+def directory_export(
+    folder: Annotated[Path, typer.Argument(help="A new folder, or an empty one.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Write the directory in force as a file with its certificates, to be changed and applied, or kept."""
+    with opened(settings_of(config)) as ledger, ledger.read() as reader:
+        _, directory = directory_in_force(reader)
+        file = write_directory(directory, folder)
+    said = f"wrote version {directory.version} to {file}; changed, it is version {directory.version + 1}"
+    say({"file": str(file), "version": directory.version}, json=json, words=[said])
 
 
 @directory_app.command("check")

@@ -124,6 +124,8 @@ class Directory:
     groups: Mapping[str, Group] = field(default_factory=dict)
     topics: Mapping[str, Topic] = field(default_factory=dict)
     bus_certificates: tuple[PinnedCertificate, ...] = ()
+    follows: int | None = field(default=None, compare=False)
+    """The version that its file was made from, where the file says so; no part of what it holds."""
 
     @cached_property
     def inboxes(self) -> tuple[AgencyCode, ...]:

@@ -96,6 +96,7 @@ def _from_pem(entry: Table) -> PinnedCertificate | None:
 
 def _read(table: Table, source: _Source) -> Directory:
     version = table.positive("version")
+    follows = table.positive("follows") if "follows" in table.values else None
     bus_certificates = _bus(table.table(BUS), source)
     agencies = [_agency(each, source) for each in table.tables("agency", "code")]
     groups = [read_group(each) for each in table.tables("group", "id")]
@@ -107,6 +108,7 @@ def _read(table: Table, source: _Source) -> Directory:
         groups=MappingProxyType({group.id: group for group in groups}),
         topics=MappingProxyType({topic.id: topic for topic in topics}),
         bus_certificates=bus_certificates,
+        follows=follows,
     )
     _once(table.mistakes, "agency", (agency.code for agency in agencies))
     _once(table.mistakes, "group", (group.id for group in groups))

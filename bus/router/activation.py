@@ -56,6 +56,8 @@ def directory_entry(
     before = writer.latest(Kind.DIRECTORY)
     if before and not _is_newer(before, version, contents == Contents.stated(before), "agencies.toml"):
         return before.seq
+    if before and reason is None:
+        _require_follows(before, directory)
     since = int(before.body["version"]) if before else 0
     changes = changes_between(writer.directories.records(since), records)
     statement = Statement(
@@ -79,6 +81,22 @@ def directory_entry(
         writer.consign(agency, number, type="directory", entry=entry, document=kept, headers=headers)
     writer.hold(code for code, agency in directory.agencies.items() if not agency.active)
     return entry
+
+
+def _require_follows(before: Entry, directory: Directory) -> None:
+    """Raise Misconfigured for a file that was made from another version, or that does not know of a command's.
+
+    Whatever was approved, suspended, renamed or revoked by a command since would be undone without a word.
+    """
+    in_force, why = int(before.body["version"]), before.body.get("reason")
+    if directory.follows == in_force or (directory.follows is None and why is None):
+        return
+    made = f"version {in_force} is in force" + (f", made by a command ({why})" if why else "")
+    stated = "does not say so" if directory.follows is None else f"was made from version {directory.follows}"
+    fix = "Run `saraban-bus directory export FOLDER`, change that file, and apply it"
+    raise Misconfigured(
+        Problem("agencies.toml", "follows", f"{made}; this file {stated}, and would undo it", fix)
+    )
 
 
 def activate_calendar(ledger: Ledger, calendar: Calendar, *, operator: str) -> int:

@@ -1,124 +1,213 @@
-"""`saraban-bus agency`: each change is a version of the directory with its operator and its reason."""
+"""`saraban-bus agency` and `directory export`: what an operator changes is a version with a reason, and not undone."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from bus.directory import Agency
+from bus.cli import agency_changes
+from bus.directory import Agency, Directory, Group, Topic, load_directory, records_of
+from bus.directory.writing import write_directory
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
-from bus.router.activation import directory_in_force
-from compose.local import LocalBus
-from tests.assets.factory import OCS, OPM
-from tests.fixtures.broker import Vhost
+from tests.assets import factory
+from tests.assets.factory import DGA, OCS, OPM, SOC
+from tests.contract import ledger_rig as rig
+from tests.contract.test_bus_cli import Shell, bare, shell
+
+__all__ = ["bare", "shell"]
+NOBODY = "9999999999"
+
+
+def newest(shell: Shell) -> tuple[Directory, dict[str, Any]]:
+    with shell.ledger() as ledger, ledger.read() as reader:
+        entry = reader.latest(Kind.DIRECTORY)
+        assert entry
+        return rig.directory_in_force(reader)[1], dict(entry.body)
+
+
+CHANGES: dict[str, tuple[tuple[str, ...], Callable[[Agency], bool]]] = {
+    "suspend": ((), lambda one: not one.active),
+    "rename": (("--name", "ชื่อใหม่"), lambda one: (one.name_th, one.name_en) == ("ชื่อใหม่", f"Agency {OCS}")),
+    "revoke": ((factory.seal(OCS).fingerprint[:16],), lambda one: one.certificates[0].revoked_at is not None),
+}
+
+
+@pytest.mark.parametrize("command", CHANGES)
+def test_a_change_is_a_version_with_operator_and_reason_and_is_made_once(shell: Shell, command: str) -> None:
+    words, holds = CHANGES[command]
+    assert shell.json("agency", command, OCS, *words, "--reason", "เหตุผล") == {"agency": OCS, "directory": 2}
+    directory, entry = newest(shell)
+    assert holds(directory.agencies[OCS])
+    assert (entry["version"], entry["operator"], entry["reason"]) == (2, "somying", "เหตุผล")
+    shell("agency", command, OCS, *words, "--reason", "again", code=2)
+    assert "is so already" in shell.err
+    assert newest(shell)[0].version == 2
+
+
+def test_what_was_suspended_is_resumed(shell: Shell) -> None:
+    shell("agency", "suspend", OCS, "--reason", "key lost")
+    shell("agency", "resume", OCS, "--reason", "key found")
+    directory, entry = newest(shell)
+    assert (directory.version, directory.agencies[OCS].active, entry["reason"]) == (3, True, "key found")
+
+
+NONSENSE = {
+    "a stranger": ("suspend", NOBODY, "--reason", "x"),
+    "no code": ("suspend", "12", "--reason", "x"),
+    "Thai digits": ("suspend", "๐๑๐๐๙๐๐๐๐๐", "--reason", "x"),
+    "no reason": ("suspend", OCS, "--reason", " "),
+    "no name": ("rename", OCS, "--name", "", "--reason", "x"),
+    "two lines for a name": ("rename", OCS, "--name", "a\nb", "--reason", "x"),
+    "a certificate that is none": ("revoke", OCS, "ab" * 32, "--reason", "x"),
+    "too few digits": ("revoke", OCS, factory.seal(OCS).fingerprint[:7], "--reason", "x"),
+    "another's certificate": ("revoke", OCS, factory.seal(SOC).fingerprint, "--reason", "x"),
+    "nobody asked": ("approve", OCS),
+    "nobody to decline": ("decline", OCS, "--reason", "x"),
+}
+
+
+@pytest.mark.parametrize("words", NONSENSE.values(), ids=NONSENSE.keys())
+def test_nonsense_is_refused_and_changes_nothing(shell: Shell, words: tuple[str, ...]) -> None:
+    shell("agency", *words, code=2)
+    assert newest(shell)[0].version == 1
+
+
+# ── merging ─────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.fixture
-def bus(tmp_path: Path, vhost: Vhost) -> Iterator[LocalBus]:
-    with LocalBus(
-        tmp_path / "bus", broker=vhost.node, vhost=f"{vhost.name}-agency", witnesses=False
-    ) as started:
-        yield started
+def drained(monkeypatch: pytest.MonkeyPatch) -> list[AgencyCode]:
+    """A broker whose queues are empty; gives whose user was removed."""
+    removed: list[AgencyCode] = []
+    monkeypatch.setattr(agency_changes, "require_drained", lambda settings, agency: None)
+    monkeypatch.setattr(agency_changes, "lock_out", lambda settings, agency: removed.append(agency.code))
+    return removed
 
 
-def done(bus: LocalBus, *words: str) -> subprocess.CompletedProcess[str]:
-    found = bus.run_bus("agency", *words)
-    assert found.returncode == 0, found.stderr
-    return found
+def test_letters_for_a_merged_agency_go_to_the_one_that_took_over(
+    shell: Shell, drained: list[AgencyCode]
+) -> None:
+    with shell.ledger() as ledger, ledger.append() as writer:
+        writer.confirmed(writer.consignments([(OCS, 1)]))
+    shell("agency", "merge", OCS, "--into", SOC, "--reason", "พ.ร.บ. โอนภารกิจ")
+    directory, _ = newest(shell)
+    assert (directory.inbox_of(OCS), directory.has_inbox(OCS)) == (SOC, False)
+    assert directory.speaks_for(SOC, OCS)
+    assert [pin.fingerprint for pin in directory.pins(OCS)] == [factory.seal(OCS).fingerprint]
+    assert drained == [OCS]
+    shell("agency", "merge", OCS, "--into", OPM, "--reason", "again", code=2)
+    assert "has no inbox of its own" in shell.err
 
 
-def agency(bus: LocalBus, code: str) -> Agency:
-    with bus.open_ledger().read() as reader:
-        return directory_in_force(reader)[1].agencies[code]  # type: ignore[index]
+def test_an_agency_to_which_something_waits_is_not_merged(shell: Shell, drained: list[AgencyCode]) -> None:
+    shell("agency", "merge", OCS, "--into", SOC, "--reason", "x", code=2)
+    assert "consignments wait to be published to it" in shell.err
+    assert (newest(shell)[0].version, drained) == (1, [])
 
 
-def newest(bus: LocalBus) -> Any:
-    with bus.open_ledger().read() as reader:
-        entry = reader.latest(Kind.DIRECTORY)
-    assert entry is not None
-    return entry.body
+@pytest.mark.parametrize("into", [OCS, NOBODY, "x"])
+def test_an_agency_is_merged_into_no_stranger_and_not_into_itself(
+    shell: Shell, drained: list[AgencyCode], into: str
+) -> None:
+    shell("agency", "merge", OCS, "--into", into, "--reason", "x", code=2)
+    assert (newest(shell)[0].version, drained) == (1, [])
 
 
-def test_each_command_changes_what_it_says_and_stands_in_the_ledger_with_its_reason(bus: LocalBus) -> None:
-    begun = newest(bus)["version"]
-    done(bus, "suspend", OCS, "--reason", "no adapter for a week")
-    assert not agency(bus, OCS).active
-    assert newest(bus)["reason"] == "no adapter for a week"
-    assert newest(bus)["operator"]
-    done(bus, "resume", OCS, "--reason", "it is back")
-    assert agency(bus, OCS).active
-    done(bus, "rename", OCS, "--name", "สำนักงานใหม่", "--reason", "by a royal decree (sample)")
-    assert agency(bus, OCS).name_th == "สำนักงานใหม่"
-    pin = agency(bus, OCS).certificates[0]
-    before = datetime.now(UTC)
-    done(bus, "revoke", OCS, pin.fingerprint[:12], "--reason", "the key was lost")
-    (revoked,) = agency(bus, OCS).certificates
-    assert revoked.fingerprint == pin.fingerprint
-    assert revoked.revoked_at is not None
-    assert before <= revoked.revoked_at <= datetime.now(UTC)
-    assert newest(bus)["version"] == begun + 4
-    assert newest(bus)["changed"] == 1
-    # What was changed by commands is what the broker's topology is held against, not the older file.
-    assert json.loads(bus.run_bus("topology", "check", "--json").stdout) == {"drift": []}
+# ── export, and what may be applied after a command ─────────────────────────────────────────────
 
 
-MISTAKES = [
-    ("suspend", "0000000009", "--reason", "x"),
-    ("suspend", "12", "--reason", "x"),
-    ("suspend", OCS),
-    ("revoke", OCS, "00000000", "--reason", "x"),
-    ("revoke", OCS, "", "--reason", "x"),
-    ("merge", OCS, "--into", "0000000009", "--reason", "x"),
-    ("merge", OCS, "--into", OCS, "--reason", "x"),
-    ("approve", OCS, "--fingerprint", "0" * 64),
-    ("decline", OCS, "--reason", "x"),
-    ("invite", OCS, "--name", "ก", "--cluster", "nowhere"),
-    ("invite", OCS, "--name", "ก", "--days", "0"),
-]
+def test_a_file_that_does_not_know_of_a_command_is_not_applied(shell: Shell) -> None:
+    shell("agency", "suspend", OCS, "--reason", "key lost")
+    shell.write_directory(3, OPM, OCS, SOC)
+    shell("directory", "apply", code=2)
+    assert "version 2 is in force, made by a command (key lost)" in shell.err
+    assert "directory export" in shell.err
+    shell("directory", "export", "out")
+    (shell.folder / "agencies.toml").write_bytes((shell.folder / "out/agencies.toml").read_bytes())
+    for file in (shell.folder / "out").glob("*.pem"):
+        (shell.folder / "keys" / file.name).write_bytes(file.read_bytes())
+    shell("agency", "rename", SOC, "--name", "ชื่อใหม่", "--reason", "decree")
+    text = (shell.folder / "agencies.toml").read_text("utf-8")
+    (shell.folder / "agencies.toml").write_text(text.replace("version = 3", "version = 4"), "utf-8")
+    shell("directory", "apply", code=2)
+    assert "this file was made from version 2" in shell.err
+    assert newest(shell)[0].version == 3
 
 
-def test_what_cannot_be_meant_is_a_mistake_and_changes_nothing(bus: LocalBus) -> None:
-    before = newest(bus)
-    for words in MISTAKES:
-        found = bus.run_bus("agency", *words)
-        assert found.returncode == 2, (words, found.stderr)
-        assert "Traceback" not in found.stderr
-        assert newest(bus) == before
+def test_an_export_is_applied_while_its_version_is_in_force(shell: Shell) -> None:
+    shell("agency", "suspend", OCS, "--reason", "key lost")
+    before, _ = newest(shell)
+    shell("directory", "export", "out")
+    shell("directory", "export", "out", code=2)
+    assert "nothing is written over" in shell.err
+    config = shell.folder / "bus.toml"
+    text = config.read_text().replace('certificates = "keys"', 'file = "out/agencies.toml"')
+    config.write_text(text)
+    shell("directory", "check")
+    shell("directory", "apply")
+    after, entry = newest(shell)
+    assert (after.version, records_of(after)) == (3, records_of(before))
+    assert entry["changed"] == 0
+    shell("directory", "apply")
+    assert newest(shell)[0].version == 3
 
 
-def test_an_agency_is_merged_only_when_it_has_taken_everything_and_its_letters_go_on(bus: LocalBus) -> None:
-    waits = bus.run_bus("agency", "merge", OCS, "--into", OPM, "--reason", "x")
-    assert waits.returncode == 2
-    assert "consignments wait for it" in waits.stderr
-    bus.start_all([OCS])
-    _until_taken(bus)
-    done(bus, "merge", OCS, "--into", OPM, "--reason", "it was dissolved (sample)")
-    merged = agency(bus, OCS)
-    assert (merged.inbox, merged.parent, merged.successor) == (False, OPM, OPM)
-    with bus.open_ledger().read() as reader:
-        assert directory_in_force(reader)[1].inbox_of(OCS) == OPM
-    assert bus.run_bus("ledger", "verify").returncode == 0
+TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\n"), min_size=1, max_size=20)
+TIMES = st.none() | st.datetimes(
+    min_value=(factory.NOW - timedelta(days=900)).replace(tzinfo=None),
+    max_value=factory.NOW.replace(tzinfo=None),
+    timezones=st.just(factory.NOW.tzinfo),
+)
 
 
-def _until_taken(bus: LocalBus) -> None:
-    end = datetime.now(UTC).timestamp() + 60
-    while True:
-        with bus.open_ledger().read() as reader:
-            if not reader.waiting_for(OCS, 1):
-                return
-        assert datetime.now(UTC).timestamp() < end
+@st.composite
+def directories(draw: st.DrawFn) -> Directory:
+    """Directories of four agencies with names of any kind, groups, topics and certificates revoked at any time."""
+
+    def some(code: AgencyCode, **more: Any) -> Agency:
+        pin = factory.pin(factory.seal(code), revoked_at=draw(TIMES))
+        agency = (
+            rig.agency(code, pin, name_th=draw(TEXT), name_en=draw(TEXT)) if False else rig.agency(code, pin)
+        )
+        prefixes = tuple(draw(st.lists(TEXT, max_size=2, unique=True)))
+        state = draw(st.sampled_from(("active", "suspended")))
+        return replace(
+            agency,
+            name_th=draw(TEXT),
+            name_en=draw(TEXT),
+            abbrev_th=draw(st.just("") | TEXT),
+            prefixes=prefixes,
+            state=state,
+            sealed=draw(st.booleans()),
+            **more,
+        )
+
+    agencies = [some(OPM), some(OCS, cluster="north"), some(SOC, broker_login="certificate")]
+    agencies.append(some(DGA, inbox=False, parent=OCS, successor=OCS))
+    group = Group(id="all", name_th=draw(TEXT), name_en=draw(TEXT), members=(AgencyCode("*"),))
+    topic = Topic(id="news", name_th=draw(TEXT), name_en=draw(TEXT), subscribers=(OPM, SOC))
+    return Directory(
+        version=draw(st.integers(1, 10**6)),
+        agencies={one.code: one for one in agencies},
+        groups={group.id: group},
+        topics={topic.id: topic},
+        bus_certificates=(factory.pin(factory.seal("bus")),),
+    )
 
 
-def test_an_invitation_is_written_once_and_for_its_owner_only(bus: LocalBus, tmp_path: Path) -> None:
-    file = tmp_path / "one.saraban"
-    done(bus, "invite", OCS, "--name", "ก", "-o", str(file))
-    assert file.stat().st_mode & 0o777 == 0o600
-    again = bus.run_bus("agency", "invite", OCS, "--name", "ก", "-o", str(file))
-    assert again.returncode == 2
-    assert "is there" in again.stderr
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(directory=directories())
+def test_an_export_that_is_read_has_the_same_records(
+    tmp_path_factory: pytest.TempPathFactory, directory: Directory
+) -> None:
+    file = write_directory(directory, tmp_path_factory.mktemp("out"))
+    again = load_directory(file)
+    assert records_of(again) == records_of(directory)
+    assert (again.version, again.follows) == (directory.version + 1, directory.version)

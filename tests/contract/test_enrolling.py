@@ -259,6 +259,7 @@ def changed_requests(desk: Desk, invitation: Invitation) -> dict[str, str]:
     }
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_a_request_that_its_own_key_did_not_sign_as_it_is_is_refused(desk: Desk) -> None:
     invitation = desk.invited()
     before = desk.kinds()
