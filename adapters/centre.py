@@ -13,6 +13,7 @@ from bus.documents.seal import Seal
 from bus.documents.tokens import Denied, request_token
 from bus.errors import BusError, Transient
 from bus.identifiers import AgencyCode
+from bus.logs import in_words
 
 _WITHIN = 20.0
 
@@ -73,7 +74,7 @@ def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
     try:
         response = ask()
     except httpx.HTTPError as away:
-        raise Transient(f"the centre cannot be reached: {str(away) or type(away).__name__}") from away
+        raise Transient(f"the centre cannot be reached: {in_words(away)}") from away
     if response.status_code >= 500:
         raise Transient(f"the centre answered {response.status_code}")
     return response
