@@ -70,8 +70,10 @@ class Health:
         links: Collection[Link],
         depot: Probed,
         account: str = "",
+        login: x509.Certificate | None = None,
     ) -> None:
-        """`account`: as whom it connects to which broker, for people; no secret."""
+        """`account`: as whom it connects to which broker, for people; no secret. `login`: its certificate for that."""
+        self._login = login
         self._mailbox = mailbox
         self._certificate = certificate
         self._bus_certificate = bus_certificate
@@ -90,7 +92,7 @@ class Health:
             self._probe_at = time.monotonic() + every
         self._say_ends(now())
         certificates = of_certificates(self._certificate, self._bus_certificate, now())
-        found = [*self._of_broker(), *self._of_depot, *certificates]
+        found = [*self._of_broker(), *self._of_depot, *certificates, *of_login(self._login, now())]
         await to_thread(self._report, found)
         return _EVERY
 
@@ -99,8 +101,9 @@ class Health:
         if self._said_at is not None and at < self._said_at + _SAY_EVERY:
             return
         self._said_at = at
-        for name, certificate in (("seal", self._certificate), ("bus", self._bus_certificate)):
-            left = certificate.not_valid_after_utc - at
+        named = {"seal": self._certificate, "bus": self._bus_certificate, "broker": self._login}
+        for name, certificate in named.items():
+            left = certificate.not_valid_after_utc - at if certificate else _SAID_FROM
             if left < _SAID_FROM:
                 _LOG.warning("certificate-ends", certificate=name, days=left.days)
 
@@ -139,6 +142,13 @@ def of_certificates(own: x509.Certificate, bus: x509.Certificate, at: datetime) 
     if at > bus.not_valid_after_utc:
         found.append(Finding(ConditionCode.BUS_CERTIFICATE_EXPIRED, "", *_until(bus.not_valid_after_utc)))
     return found
+
+
+def of_login(login: x509.Certificate | None, at: datetime) -> list[Finding]:
+    """What is to be said of the certificate with which the adapter logs in to the broker, if it does by one."""
+    if login is None or at < login.not_valid_after_utc - _SOON:
+        return []
+    return [Finding(ConditionCode.BROKER_LOGIN_ENDS, "", *_until(login.not_valid_after_utc))]
 
 
 def _until(day: datetime) -> tuple[str, str]:

@@ -73,6 +73,8 @@ async def _relay(stop: asyncio.Event, ended: asyncio.Event) -> None:
 async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     seal = seal_of(settings)
     bus_certificate = read_certificate(settings.bus_certificate, "bus_certificate")
+    file = settings.broker.certificate
+    login = None if file is None else x509.load_pem_x509_certificate(file.read_bytes())
     tuning = Tuning(
         resend_after=settings.resend_after,
         prefetch=settings.prefetch,
@@ -101,11 +103,12 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             links=links,
             depot=depot,
             account=f"{settings.broker.user} at {settings.broker.url}",
+            login=login,
         )
         registry = CollectorRegistry()
         ends = {"seal": seal.certificate.not_valid_after_utc, "bus": bus_certificate.not_valid_after_utc}
-        if (login := settings.broker.certificate) is not None:
-            ends["broker"] = x509.load_pem_x509_certificate(login.read_bytes()).not_valid_after_utc
+        if login is not None:
+            ends["broker"] = login.not_valid_after_utc
         registry.register(MailboxMetrics(mailbox, lambda: all(link.connected for link in links), ends))
         registry.register(_given_up(hosts))
         readiness = Readiness("adapter", _causes(agent, outward, inward, mailbox), registry)

@@ -29,6 +29,7 @@ class ConditionCode(StrEnum):
     BROKER_REFUSES = "broker.refuses"
     BROKER_CERTIFICATE = "broker.certificate"
     BROKER_BLOCKED = "broker.blocked"
+    BROKER_LOGIN_ENDS = "broker.login-ends"
     DEPOT_AWAY = "depot.away"
     DEPOT_CERTIFICATE = "depot.certificate"
     CLOCK_WRONG = "clock.wrong"

@@ -65,6 +65,8 @@ def test_an_agency_joins_by_one_file_and_its_letter_arrives(bus: EncryptedBus, t
     adapter = [sys.executable, "-m", "adapters", "--config", str(office / "adapter.toml")]
     running = subprocess.Popen([*adapter, "run"], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
+        # Before that, `status` says that there is none.
+        _until((office / "mailbox" / "mailbox.sqlite").exists)
         _until(lambda: _said(adapter, "status")["directory_version"])
         sent = subprocess.run(
             [*adapter, "send", str(office / "a.letter.toml")], cwd=ROOT, capture_output=True, text=True

@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 from cryptography import x509
+from structlog.testing import capture_logs
 
-from adapters.agent.health import Health
+from adapters.agent.health import Health, of_login
 from adapters.agent.verifying import Verifier
 from adapters.depot import DepotClient, Probe
 from adapters.mailbox import Mailbox
@@ -335,3 +336,25 @@ def test_every_condition_has_its_words_and_no_words_are_without_a_condition() ->
         assert any("ก" <= letter <= "ฮ" for letter in words.advice_th)
         assert words.en.endswith(".")
         assert words.advice_en.endswith(".")
+
+
+@pytest.mark.parametrize(("days", "found"), [(31, 0), (29, 1), (-1, 1)])
+def test_a_certificate_for_the_brokers_login_is_a_condition_from_thirty_days_before_its_end(
+    days: int, found: int
+) -> None:
+    login = new_seal("agency.0100100000", not_before=NOW - 9 * DAY, not_after=NOW + days * DAY).certificate
+    assert [each.code for each in of_login(login, NOW)] == [ConditionCode.BROKER_LOGIN_ENDS] * found
+
+
+async def test_certificates_that_end_within_sixty_days_are_logged_once_a_day(
+    sender: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = health(sender, own=new_seal(OPM, not_after=NOW + 59.5 * DAY).certificate)
+    later = NOW
+    monkeypatch.setattr("adapters.agent.health.now", lambda: later)
+    with capture_logs() as lines:
+        for hours in (0, 1, 23, 25):
+            later = NOW + dt.timedelta(hours=hours)
+            await looking.work()
+    said = [one for one in lines if one["event"] == "certificate-ends" and one["certificate"] == "seal"]
+    assert [one["days"] for one in said] == [59, 58]

@@ -1,0 +1,91 @@
+"""What the centre makes of requests to renew a key: one pin more, and nothing else; and not without end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from bus.directory import BUS, Agency, Directory
+from bus.directory.model import State
+from bus.documents.enrolment import Request, sign_request
+from bus.documents.making import new_seal
+from bus.documents.notes import make_key, witness_key
+from bus.documents.seal import Seal
+from bus.enrolment.deciding import approve, waiting
+from bus.enrolment.process import _Approver
+from bus.enrolment.receiving import take_renewal
+from bus.enrolment.refusals import EnrolmentRefused, Refusal
+from bus.ledger.store import Ledger
+from bus.router.activation import activate_directory, directory_in_force
+from tests.assets.factory import DGA, OPM, seal
+from tests.contract import ledger_rig as rig
+
+
+def in_force(ledger: Ledger) -> Directory:
+    with ledger.read() as reader:
+        return directory_in_force(reader)[1]
+
+
+def never(agency: Agency) -> str:
+    raise AssertionError(f"the broker is no part of this ({agency.code})")
+
+
+def request(made: Seal, *, witness: str = "", sealing: str = "") -> str:
+    certificate = made.certificate.public_bytes(Encoding.PEM).decode().strip()
+    return sign_request(Request(agency=OPM, certificate=certificate, witness=witness, sealing=sealing), made)
+
+
+def approver(ledger: Ledger) -> _Approver:
+    made = _Approver.__new__(_Approver)
+    made._ready, made._renewals, made._seal, made._left = never, True, seal(BUS), set()
+    return made
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_renewal_adds_a_pin_and_changes_nothing_else(ledger: Ledger, merged: bool, tmp_path: Path) -> None:
+    make_key(tmp_path / "witness.pem")
+    witness = str(witness_key(tmp_path / "witness.pem", "saraban.example/witness").verifier)
+    before = rig.agency(OPM, witness=witness)
+    if merged:
+        before = replace(before, inbox=False, parent=DGA, successor=DGA)
+    activate_directory(ledger, rig.directory(OPM=before), seal(BUS), operator="test")
+    known = in_force(ledger).agencies[OPM]
+    made = new_seal(OPM)
+    take_renewal(ledger, OPM, request(made, witness="another", sealing="A" * 43 + "="), "ask")
+    with ledger.read() as reader:
+        (asked,) = waiting(reader)
+    version = approve(ledger, asked, seal(BUS), never, operator="test")
+    now = in_force(ledger)
+    assert now.version == version
+    agency = now.agencies[OPM]
+    assert [pin.certificate for pin in agency.certificates] == [
+        *(pin.certificate for pin in known.certificates),
+        made.certificate,
+    ]
+    assert replace(agency, certificates=known.certificates) == known
+
+
+def test_an_agency_asks_three_times_a_day_and_the_same_thing_as_often_as_it_likes(ledger: Ledger) -> None:
+    activate_directory(ledger, rig.directory(), seal(BUS), operator="test")
+    requests = [request(new_seal(OPM)) for _ in range(4)]
+    for one in requests[:3]:
+        for _ in range(3):
+            take_renewal(ledger, OPM, one, "auto")
+    with pytest.raises(EnrolmentRefused) as refused:
+        take_renewal(ledger, OPM, requests[3], "auto")
+    assert refused.value.refusal is Refusal.RENEWALS
+    with ledger.read() as reader:
+        assert len(waiting(reader)) == 3
+
+
+@pytest.mark.parametrize(("state", "left"), [("active", 0), ("suspended", 1)])
+def test_what_a_suspended_agency_asks_is_left_to_a_person(ledger: Ledger, state: State, left: int) -> None:
+    agency = replace(rig.agency(OPM), state=state)
+    activate_directory(ledger, rig.directory(OPM=agency), seal(BUS), operator="test")
+    take_renewal(ledger, OPM, request(new_seal(OPM)), "auto")
+    approver(ledger).round(ledger)
+    with ledger.read() as reader:
+        assert len(waiting(reader)) == left
