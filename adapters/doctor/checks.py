@@ -11,10 +11,10 @@ from importlib.metadata import version
 
 from adapters.doctor import broker, depot, mailbox, office
 from adapters.doctor.configuration import mistakes, seal_of
-from adapters.doctor.ends import ending
 from bus.directory.certificates import objection
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.documents.seal import Seal, read_certificate
+from bus.ends import ending
 from bus.errors import Misconfigured
 from bus.settings import AdapterSettings
 from bus.thai import now

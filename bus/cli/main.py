@@ -19,6 +19,7 @@ from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
 from bus.cli import evidence as evidence_commands
+from bus.cli import init as init_command
 from bus.cli import keys as keys_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
@@ -45,6 +46,7 @@ app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(agency_commands.app, name="agency")
+app.command("init")(init_command.init)
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 app.command("backup")(backup_commands.backup)

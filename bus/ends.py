@@ -1,4 +1,4 @@
-"""What follows from the day on which a certificate ends."""
+"""What follows from the day on which a certificate ends: one rule for every doctor."""
 
 from __future__ import annotations
 
