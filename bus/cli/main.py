@@ -18,6 +18,7 @@ from bus.cli import audit as audit_commands
 from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
+from bus.cli import doctor as doctor_command
 from bus.cli import evidence as evidence_commands
 from bus.cli import init as init_command
 from bus.cli import keys as keys_commands
@@ -47,6 +48,7 @@ app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
 app.add_typer(agency_commands.app, name="agency")
 app.command("init")(init_command.init)
+app.command("doctor")(doctor_command.doctor)
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 app.command("backup")(backup_commands.backup)
