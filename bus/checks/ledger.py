@@ -97,7 +97,7 @@ def _read(settings: BusSettings, look: Callable[[BusSettings, Reader], Iterable[
 
 
 def in_force(settings: BusSettings) -> Directory:
-    """Return the directory in force. Raises Misconfigured where there is none, and Transient while it cannot be asked."""
+    """Return the directory in force. Raises Misconfigured where there is none, and Transient while nobody can say."""
     if absent := _absent(settings):
         raise Misconfigured(Problem("bus.toml", "ledger.url", absent.sentence, absent.fix))
     with snapshot(settings.ledger.address()) as reader:
@@ -166,7 +166,7 @@ def _kept(settings: BusSettings) -> Head | None:
     return read_kept(settings.ledger.kept_head)
 
 
-def _agencies(_: BusSettings, reader: Reader) -> Iterator[Found]:
+def _agencies(_settings: BusSettings, reader: Reader) -> Iterator[Found]:
     """Each agency's certificate, and how many have cosigned."""
     if not reader.latest_seq(Kind.DIRECTORY):
         yield fail("no directory is in force", "Run `saraban-bus directory apply`.")
@@ -216,7 +216,7 @@ def _witnesses(directory: Directory, reader: Reader) -> Iterator[Found]:
         yield ok(sentence)
 
 
-def _waiting(_: BusSettings, reader: Reader) -> Iterator[Found]:
+def _waiting(_settings: BusSettings, reader: Reader) -> Iterator[Found]:
     if parked := reader.parked.count():
         fix = "`saraban-bus parked list`, and docs/operating.md, `Parked submissions`."
         yield warn(f"{parked} parked submissions wait for an operator", fix)

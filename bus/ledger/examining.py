@@ -1,4 +1,4 @@
-"""The ledger's database as whoever runs a router has it: what it is, what this role may do there, how safe a commit is."""
+"""The ledger's database as a router has it: what it is, what its role may do there, and how safe a commit is."""
 
 from __future__ import annotations
 
