@@ -6,7 +6,6 @@ import os
 import platform
 import ssl
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from cryptography import x509
@@ -17,6 +16,7 @@ from bus.documents.seal import Seal
 from bus.ends import ending
 from bus.errors import Misconfigured
 from bus.installing.ledgers import key_of
+from bus.release import release
 from bus.settings import BusSettings
 from bus.thai import now
 
@@ -39,7 +39,7 @@ def checks(settings: BusSettings) -> list[Check]:
 def versions() -> dict[str, str]:
     """Return what runs here."""
     return {
-        "saraban-bus": version("saraban-bus"),
+        "saraban-bus": release(),
         "python": platform.python_version(),
         "openssl": ssl.OPENSSL_VERSION,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",

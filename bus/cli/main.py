@@ -24,6 +24,7 @@ from bus.cli import init as init_command
 from bus.cli import keys as keys_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
+from bus.cli import units as units_command
 from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
 from bus.directory.speaking import Speaking, speaking
 from bus.enrolment.process import run_enrolment
@@ -31,6 +32,7 @@ from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
 from bus.process import keep_private, run_until_stopped
+from bus.release import Version
 from bus.router.activation import activate_directory
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
@@ -49,6 +51,7 @@ app.add_typer(audit_commands.app, name="audit")
 app.add_typer(agency_commands.app, name="agency")
 app.command("init")(init_command.init)
 app.command("doctor")(doctor_command.doctor)
+app.command("units")(units_command.units)
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 app.command("backup")(backup_commands.backup)
@@ -75,6 +78,11 @@ def _explained(error: Exception) -> int:
         complain(error)
         return NEGATIVE
     return unexpected(error)
+
+
+@app.callback()
+def saraban_bus(version: Version = False) -> None:
+    """The bus, run and spoken to from a command line."""
 
 
 @app.command()

@@ -12,7 +12,7 @@ from bus.errors import Misconfigured, Transient
 from bus.identifiers import RawDigest
 from bus.ledger import schema
 from bus.ledger.store import Ledger
-from bus.process import pause
+from bus.process import pause, ready
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
 
@@ -26,6 +26,7 @@ async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
     schema.check(settings.ledger.address())
     approver = _Approver(settings, bus_seal(settings))
     with Ledger(settings.ledger.address()) as ledger:
+        ready()
         while not stop.is_set():
             await asyncio.to_thread(approver.round, ledger)
             await pause(stop, _EVERY)
