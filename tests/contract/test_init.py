@@ -243,7 +243,7 @@ def test_on_postgresql_one_role_owns_the_tables_and_another_appends(
         postgres_server.drop_database(name)
         with psycopg.connect(plain, autocommit=True) as administrator:
             for role in (name, f"{name}_owner"):
-                administrator.execute(f'DROP ROLE IF EXISTS "{role}"')  # type: ignore[arg-type]
+                administrator.execute(f'DROP ROLE IF EXISTS "{role}"')
 
 
 def test_an_owner_that_is_the_router_is_a_mistake(tmp_path: Path) -> None:
