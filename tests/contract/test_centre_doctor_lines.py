@@ -9,6 +9,7 @@ import pytest
 
 from bus.checks import clocks, ledger
 from bus.directory import Agency, PinnedCertificate
+from bus.directory.model import State
 from bus.doctor import Found, Level
 from bus.documents.making import new_seal
 from bus.enrolment.deciding import change_directory, with_agency
@@ -36,7 +37,7 @@ def settings(tmp_path: Path) -> BusSettings:
     with Ledger(settings.ledger.address()) as opened:
         for code, end in ends.items():
             pin = PinnedCertificate.of(new_seal(code, not_after=at + end).certificate)
-            state = "suspended" if code == SUSPENDED else "active"
+            state: State = "suspended" if code == SUSPENDED else "active"
             agency = Agency(code=code, name_th="ตัวอย่าง", name_en="Sample", certificates=(pin,), state=state)
             change_directory(
                 opened,
