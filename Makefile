@@ -5,10 +5,10 @@ RUN := .venv/bin/python -m
 NODES := tests/faults/test_nodes.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test nodes chaos fuzz check bench scale lock clean
+.PHONY: help setup demo test nodes chaos fuzz check bench scale wheelhouse lock clean
 
 help:  ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .setup-test  ## set up everything that the others need, and stop there
 
@@ -39,6 +39,12 @@ fuzz: .setup-test  ## ask all checkers of a signature about some 80,000 changed 
 
 scale: .setup-bench  ## a country of agencies on a private broker, measured; AGENCIES=1500 makes it smaller
 	@AGENCIES=$(or $(AGENCIES),8000) $(RUN) tests.scale
+
+wheelhouse: .setup-test  ## the wheel and every locked package in build/wheelhouse, to install without internet
+	@rm -rf build/wheelhouse
+	@$(RUN) pip --quiet download --require-hashes --only-binary :all: --dest build/wheelhouse -r requirements.lock
+	@$(RUN) hatchling build --target wheel --directory build/wheelhouse
+	@echo "pip install --no-index --find-links build/wheelhouse saraban-bus"
 
 lock:  ## renew requirements.lock from pyproject.toml (needs uv)
 	@uv pip compile --universal --python-version 3.11 --all-extras --upgrade --generate-hashes --no-header \

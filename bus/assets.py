@@ -6,7 +6,7 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 _ROOTS = (_PACKAGE / "_assets", _PACKAGE.parent)
-"""A wheel carries `xsd/` and `config/` inside the package; in a checkout they stand beside it."""
+"""A wheel carries `xsd/`, `config/` and `docs/` inside the package; in a checkout they stand beside it."""
 
 
 def path(relative: str) -> Path:

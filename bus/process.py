@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from bus.platform.process import on_end
+from bus.platform.process import notify, on_end
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a busy thread hands the interpreter on. Heartbeats and confirms run in the event loop beside
@@ -52,8 +52,18 @@ def collect_rarely() -> None:
 
 async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     stop = asyncio.Event()
-    on_end(stop.set)
+
+    def end() -> None:
+        stop.set()
+        notify("STOPPING=1")
+
+    on_end(end)
     await work(stop)
+
+
+def ready() -> None:
+    """Let the service manager know that everything is there, and goes on by itself from here."""
+    notify("READY=1")
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

@@ -22,7 +22,7 @@ from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.logs import in_words
-from bus.process import pause
+from bus.process import pause, ready
 from bus.readiness import Readiness
 from bus.router.activation import directory_in_force, versions
 from bus.settings import BusSettings
@@ -65,6 +65,7 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
                 asyncio.create_task(watched.run(stop)),
                 asyncio.create_task(readiness.watch(stop)),
             ]
+            ready()
             await stop.wait()
             for task in tasks:
                 task.cancel()

@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, enrolling, examining, keys, log, running, status
+from adapters.cli import acts, enrolling, examining, keys, log, running, status, units
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -32,19 +32,20 @@ from adapters.mailbox.files import FileChanged
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from adapters.mailbox.properties import RECONCILE_ASKED_AT
+from bus.release import Version
 from bus.text import print_json, printable
 from bus.thai import now
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 acts.add_to(app)
 app.add_typer(keys.app, name="key")
-for command in (status.status, examining.check, examining.doctor, ping):
+for command in (status.status, examining.check, examining.doctor, ping, units.unit):
     app.command()(command)
 app.add_typer(log.app, name="log")
 
 
 @app.callback()
-def settings(config: Config = None) -> None:
+def settings(config: Config = None, version: Version = False) -> None:
     """An agency's adapter, run and spoken to from a command line."""
     config_before_command.set(config)
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
-from adapters.doctor.ends import ending
 from bus.broker.awaiting import advice
 from bus.broker.examining import look_at
 from bus.broker.hosts import Hosts
 from bus.broker.messages import Away
 from bus.broker.topology import inbox_queue
 from bus.doctor import Check, Found, fail, ok, warn
+from bus.ends import ending
 from bus.errors import Misconfigured
 from bus.peers import valid_until, why_not
 from bus.settings import AdapterSettings

@@ -7,15 +7,15 @@ import sqlite3
 import ssl
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
 
 from adapters.doctor import broker, depot, mailbox, office
 from adapters.doctor.configuration import mistakes, seal_of
-from adapters.doctor.ends import ending
 from bus.directory.certificates import objection
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.documents.seal import Seal, read_certificate
+from bus.ends import ending
 from bus.errors import Misconfigured
+from bus.release import release
 from bus.settings import AdapterSettings
 from bus.thai import now
 
@@ -38,7 +38,7 @@ def checks(settings: AdapterSettings) -> list[Check]:
 def versions() -> dict[str, str]:
     """What runs here."""
     return {
-        "saraban-bus": version("saraban-bus"),
+        "saraban-bus": release(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "openssl": ssl.OPENSSL_VERSION,

@@ -14,9 +14,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from adapters.depot import DepotClient
-from adapters.doctor.ends import ending
 from bus.doctor import Check, Found, fail, ok, warn
 from bus.documents.seal import Seal
+from bus.ends import ending
 from bus.errors import BusError
 from bus.identifiers import RawDigest
 from bus.peers import valid_until, why_not

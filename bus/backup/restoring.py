@@ -133,7 +133,9 @@ def restore(
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         databases.put_sqlite(folder / LEDGER, target)
     else:
-        databases.load_postgresql(folder / LEDGER, address)
+        databases.load_postgresql(folder / LEDGER, settings.ledger.owner_address())
+        if role := settings.ledger.runtime_role:
+            schema.upgrade(settings.ledger.owner_address(), runtime_role=role)
     facts = facts_at(address)
     if facts.entries != manifest.entries:
         raise BadBackup(f"the ledger has {facts.entries} entries, the backup says {manifest.entries}")

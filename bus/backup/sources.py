@@ -14,6 +14,7 @@ CONFIG, DIRECTORY, CALENDAR = "bus.toml", "directory.file", "calendar.file"
 CERTIFICATE = "certificate "
 """Begins the setting of each certificate that the directory names."""
 _SEAL = "signs acceptances, refusals and overdue notices: the bus's seal"
+_AUTHORITY = "vouches for the bus's servers, and for who logs in to the broker: the private authority"
 _LOG = "signs the heads of the ledger: whoever has it can sign another ledger"
 
 
@@ -39,6 +40,8 @@ def _settings_files(settings: BusSettings, config: Path | None) -> Iterator[Sour
     yield Source(DIRECTORY, settings.directory.file)
     yield Source(CALENDAR, settings.calendar.file)
     yield Source("seal.certificate", settings.seal.certificate)
+    if settings.authority.certificate:
+        yield Source("authority.certificate", settings.authority.certificate)
     authorities = {
         **{f"{section}.ca_file": broker.ca_file for section, broker in _brokers(settings)},
         "depot.ca_file": settings.depot.ca_file,
@@ -87,6 +90,8 @@ def keys(settings: BusSettings) -> Iterator[Source]:
 def _keys(settings: BusSettings) -> Iterator[Source]:
     yield Source("seal.key", settings.seal.key, _SEAL)
     yield Source("ledger.key", settings.ledger.key, _LOG)
+    if settings.authority.key:
+        yield Source("authority.key", settings.authority.key, _AUTHORITY)
     for section, broker in _brokers(settings):
         files = {
             "password_file": (broker.password_file, "the routers' password at the broker"),
@@ -107,6 +112,7 @@ def _keys(settings: BusSettings) -> Iterator[Source]:
             yield Source(f"{section}.passwords_folder/{path.name}", path, f"the broker's user {path.name}")
     databases = {
         "ledger.password_file": settings.ledger.password_file,
+        "ledger.owner_password_file": settings.ledger.owner_password_file,
         "depot.database_password_file": settings.depot.database_password_file,
     }
     yield from (Source(setting, path, "the database's user") for setting, path in databases.items() if path)

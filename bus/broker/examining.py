@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 
 from bus.broker.channel import Channel, Connection, parameters_of
 from bus.broker.hosts import Hosts
-from bus.broker.messages import Depth
+from bus.broker.messages import Away, Depth, Outgoing, Rejected, Returned
 
 _WITHIN = 10.0
+_NOBODY = "doctor.nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +20,45 @@ class Seen:
 
     product: str
     depth: Depth
+    takes: bool | None = None
+    """Whether it takes a message of the size that was asked about; None where none was."""
 
 
 async def look_at(
-    hosts: Hosts, host: str, *, queue: str, name: str, tls: ssl.SSLContext | None, heartbeat: int = 30
+    hosts: Hosts,
+    host: str,
+    *,
+    queue: str,
+    name: str,
+    tls: ssl.SSLContext | None,
+    heartbeat: int = 30,
+    largest: tuple[str, int] | None = None,
 ) -> Seen:
-    """Connect to this host and ask for a queue. Raises Away with the reason, the queue's too."""
+    """Connect to this host and ask for a queue. Raises Away with the reason, the queue's too.
+
+    `largest` is an exchange and a size: a message of so many bytes is sent there for nobody, and comes back.
+    """
     connection = Connection(parameters_of(hosts.url(host), name, heartbeat, tls, within=_WITHIN))
     try:
         await connection.wait_open()
         channel = await Channel.open(connection)
         depth = await channel.depth(queue)
-        return Seen(connection.product, depth)
+        takes = await _takes(connection, *largest) if largest else None
+        return Seen(connection.product, depth, takes)
     finally:
         await connection.close(within=2.0)
+
+
+async def _takes(connection: Connection, exchange: str, size: int) -> bool:
+    """Whether a message of this size is taken: the broker looks at that first, and gives back what is for nobody."""
+    channel = await Channel.open(connection, confirming=True)
+    sent = Outgoing(
+        exchange=exchange, routing_key=_NOBODY, body=bytes(size), message_id=_NOBODY, type=_NOBODY
+    )
+    try:
+        await asyncio.wait_for(channel.publish(sent), _WITHIN)
+    except Returned:
+        return True
+    except Rejected:
+        return False
+    raise Away("what is for nobody was taken by some queue")

@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,11 +17,9 @@ from bus.cli.letters import MOST_NUMBER, letters_named, row_of, state_of
 from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
 from bus.cli.unaccepted import EXPORT_COLUMNS, all_values, as_rows, print_in_full, unaccepted_named
 from bus.directory import Names
-from bus.documents.notes import log_key, make_key
-from bus.errors import Misconfigured, Problem
 from bus.evidence.words import words_of
 from bus.exits import NEGATIVE
-from bus.ledger import schema
+from bus.installing.ledgers import key_of, make_ledger, make_log_key
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.rebuilding import rebuild as rebuild_work_lists
 from bus.ledger.rows import LetterRow
@@ -38,7 +35,6 @@ app.command("find")(find)
 
 _TAIL_EVERY = 0.5
 _PAGE = 500
-_SQLITE_FILE = "sqlite:///"
 
 
 @app.command()
@@ -49,25 +45,11 @@ def init(
     ] = None,
 ) -> None:
     """Create the ledger's tables, or bring them to the newest schema, and the key that signs its heads."""
-    section = settings_of(config).ledger
-    if section.url.startswith(_SQLITE_FILE):
-        Path(section.url.removeprefix(_SQLITE_FILE)).parent.mkdir(parents=True, exist_ok=True)
-    schema.upgrade(section.address(), runtime_role=role)
-    if not section.key.exists():
-        _require_no_heads(section.address(), section.key)
-        make_key(section.key, section.passphrase_text())
-    signer = log_key(section.key, section.origin, section.passphrase_text())
-    say({}, json=False, words=["the ledger is ready; the public key of its log:", str(signer.verifier)])
-
-
-def _require_no_heads(url: str, key: Path) -> None:
-    """Raise Misconfigured where heads were signed with a key that is not here: another one would never be believed."""
-    with Ledger(url) as ledger, ledger.read() as reader:
-        signed = reader.heads.newest() is not None
-    if signed:
-        wrong = "is missing, and this ledger has heads that were signed with it"
-        fix = "Bring the key to this machine; a new one would not be believed."
-        raise Misconfigured(Problem(str(key), "ledger.key", wrong, fix))
+    settings = settings_of(config)
+    make_ledger(settings, role=role)
+    make_log_key(settings)
+    key = str(key_of(settings).verifier)
+    say({}, json=False, words=["the ledger is ready; the public key of its log:", key])
 
 
 @app.command()

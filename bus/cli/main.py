@@ -19,10 +19,13 @@ from bus.cli import audit as audit_commands
 from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
+from bus.cli import doctor as doctor_command
 from bus.cli import evidence as evidence_commands
+from bus.cli import init as init_command
 from bus.cli import keys as keys_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
+from bus.cli import units as units_command
 from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
 from bus.directory.speaking import Speaking, speaking
 from bus.directory.writing import write_directory
@@ -31,6 +34,7 @@ from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
 from bus.process import keep_private, run_until_stopped
+from bus.release import Version
 from bus.router.activation import activate_directory, directory_in_force
 from bus.router.process import bus_seal, run_router
 from bus.serve import run_depot
@@ -50,6 +54,9 @@ app.add_typer(agency_commands.app, name="agency")
 agency_commands.app.command("list")(agency_listing.agency_list)
 agency_commands.app.command("show")(agency_listing.agency_show)
 agency_changes.register(agency_commands.app)
+app.command("init")(init_command.init)
+app.command("doctor")(doctor_command.doctor)
+app.command("units")(units_command.units)
 app.command("agencies")(agencies_commands.agencies)
 app.command("evidence")(evidence_commands.evidence)
 app.command("backup")(backup_commands.backup)
@@ -76,6 +83,11 @@ def _explained(error: Exception) -> int:
         complain(error)
         return NEGATIVE
     return unexpected(error)
+
+
+@app.callback()
+def saraban_bus(version: Version = False) -> None:
+    """The bus, run and spoken to from a command line."""
 
 
 @app.command()

@@ -63,3 +63,12 @@ class PresenceClient:
 
     async def __aexit__(self, *_: object) -> None:
         await self._http.aclose()
+
+
+async def reached(url: str, tls: ssl.SSLContext | bool, *, timeout: float = 10.0) -> int:
+    """Return the status with which a depot says whether it can work. Raises Transient when it cannot be reached."""
+    async with httpx.AsyncClient(base_url=url, verify=tls, timeout=timeout, trust_env=False) as client:
+        try:
+            return (await client.get("/readyz")).status_code
+        except httpx.HTTPError as exc:
+            raise Transient(f"the depot is away ({type(exc).__name__})") from exc

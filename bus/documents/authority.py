@@ -65,7 +65,7 @@ class Authority:
         self, public: SealPublicKey, hosts: Iterable[str], *, days: int = ISSUED_DAYS
     ) -> x509.Certificate:
         """Issue a server's certificate, for these names and addresses and no others. Raises Misconfigured."""
-        names = [_host(host) for host in hosts]
+        names = [as_host(host) for host in hosts]
         if not names:
             fix = "Name each host by which it is reached."
             raise Misconfigured(Problem("certificate", "hosts", "a server has to have a name", fix))
@@ -122,7 +122,8 @@ def _unusable(wrong: str) -> Misconfigured:
     return Misconfigured(Problem("certificate request", "key", wrong, fix))
 
 
-def _host(host: str) -> x509.DNSName | x509.IPAddress:
+def as_host(host: str) -> x509.DNSName | x509.IPAddress:
+    """Return a host as a certificate names it. Raises Misconfigured for what is none."""
     try:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:

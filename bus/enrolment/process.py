@@ -13,7 +13,7 @@ from bus.identifiers import RawDigest
 from bus.ledger import schema
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
-from bus.process import pause
+from bus.process import pause, ready
 from bus.router.activation import directory_in_force
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
@@ -28,6 +28,7 @@ async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
     schema.check(settings.ledger.address())
     approver = _Approver(settings, bus_seal(settings))
     with Ledger(settings.ledger.address()) as ledger:
+        ready()
         while not stop.is_set():
             await asyncio.to_thread(approver.round, ledger)
             await pause(stop, _EVERY)

@@ -29,6 +29,12 @@ def require_none(connection: Connection) -> None:
         raise Halted(f"the ledger is halted: {row.reason}")
 
 
+def reason_of(connection: Connection) -> str | None:
+    """Return why the ledger is halted; None if it is not."""
+    row = connection.execute(_NEWEST).first()
+    return str(row.reason) if row is not None and row.halted else None
+
+
 def set_halted(engine: Engine, halted: bool, *, operator: str, reason: str) -> None:
     """Halt the ledger, or lift the halt; nothing happens if it is so already."""
     with appending(engine) as connection:

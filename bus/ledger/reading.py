@@ -20,6 +20,7 @@ from bus.ledger.duplicates import Group, duplicates
 from bus.ledger.enrolments import Enrolments
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
+from bus.ledger.halt import reason_of
 from bus.ledger.heads import Heads
 from bus.ledger.parked import Parked
 from bus.ledger.recipient_sets import RecipientSets
@@ -79,6 +80,10 @@ class Reader:
     def head(self) -> int:
         """Return the number of the newest entry, 0 in an empty ledger."""
         return self._current().scalar(select(func.max(entries.c.seq))) or 0
+
+    def halted(self) -> str | None:
+        """Return why the ledger is halted, None if it is not."""
+        return reason_of(self._current())
 
     def newest(self) -> Entry | None:
         """Return the newest entry, None in an empty ledger."""

@@ -31,6 +31,7 @@ KILL: Final[signal.Signals] = getattr(signal, "SIGKILL", signal.SIGTERM)
 """What `os.kill` ends a process with that has no say in it; on Windows that is what it does with SIGTERM."""
 FREEZE: Final[signal.Signals] = getattr(signal, "SIGSTOP", KILL)
 """What stops a process where it stands; Windows has nothing of the kind, and it ends."""
+_UNIX: Final[int] = getattr(socket, "AF_UNIX", -1)
 OWN_ADDRESS: Final[int] = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
 """The option of a socket that listens again at once after a restart, and on a port that nobody else can take over:
 SO_REUSEADDR would allow just that on Windows."""
@@ -52,6 +53,16 @@ def on_end(act: Callable[[], object]) -> None:
             loop.add_signal_handler(number, act)
         except NotImplementedError:
             signal.signal(number, on_signal)
+
+
+def notify(state: str) -> None:
+    """Say something to the service manager that started this program, if one did that listens (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    with suppress(OSError), socket.socket(_UNIX, socket.SOCK_DGRAM) as spoken:
+        spoken.connect(f"\0{address[1:]}" if address.startswith("@") else address)
+        spoken.send(state.encode())
 
 
 def open_to_others(descriptor: int) -> bool:

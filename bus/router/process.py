@@ -16,6 +16,7 @@ from bus.errors import Transient
 from bus.ledger import schema
 from bus.ledger.checkpoint import Signer
 from bus.ledger.store import Ledger
+from bus.process import ready
 from bus.router.clusters import Cluster, connected
 from bus.router.parts import Parts
 from bus.router.refusing import enter_counts
@@ -110,6 +111,7 @@ async def _run(parts: Parts, settings: BusSettings, stop: asyncio.Event) -> None
             asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]
         _log.info("router-started", router=parts.name)
+        ready()
         try:
             await _first_failure([*work, *outgoing], stop)
         finally:

@@ -12,6 +12,7 @@ from pydantic_settings import SettingsConfigDict
 from bus.identifiers import MAIN
 from bus.settings.clusters import ClusterName
 from bus.settings.database import DatabaseUrl, database_address
+from bus.settings.ledger import Ledger
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import (
     BrokerAccess,
@@ -70,39 +71,6 @@ class Broker(BrokerAccess):
         return secret(
             "broker.management_password_file", self.management_password, self.management_password_file
         )
-
-
-class Ledger(Section):
-    """The ledger's database."""
-
-    url: DatabaseUrl = "sqlite:///var/ledger.db"
-    """`sqlite:///` and a file (one router), or `postgresql://user@host/database` (any number of routers)."""
-    password: SecretStr | None = None
-    """The database user's password, by the environment only."""
-    password_file: Path | None = None
-    """A file with that password, readable by its owner only; used when the password is not set."""
-    insecure_transport: bool = False
-    """Whether the database may be reached unencrypted beyond this machine, where other means protect the network."""
-    origin: Annotated[str, Field(pattern=r"^[^\s+]{1,100}$")] = "saraban.example/ledger"
-    """The ledger's name in its signed heads, without blanks and plus signs; never changed afterwards."""
-    key: Path = Path("keys/log.key.pem")
-    """The Ed25519 key that signs the heads, a PEM file readable by its owner only; `ledger init` makes it."""
-    passphrase: SecretStr | None = None
-    """That key's passphrase, by the environment only."""
-    kept_head: Path = Path("var/log.head")
-    """The file in which a signer keeps the newest head that it has signed: away from the database and its backups."""
-    checkpoint_interval: Seconds = 2.0
-    """Seconds between signed heads, as long as anything is appended."""
-    anchor_interval: Seconds = 600.0
-    """Seconds between the heads that the agencies' witnesses are asked to cosign; one at each day's end besides."""
-
-    def passphrase_text(self) -> str | None:
-        """The key's passphrase itself, or None for a key without one."""
-        return self.passphrase.get_secret_value() if self.passphrase is not None else None
-
-    def address(self) -> str:
-        """The URL with its password: a secret, not to be logged."""
-        return database_address(self.url, secret("ledger.password_file", self.password, self.password_file))
 
 
 class Depot(Section):
@@ -177,6 +145,22 @@ class BusSeal(Seal):
     """The private key, a PEM file readable by its owner only."""
     certificate: Path = Path("keys/bus.crt.pem")
     """Its certificate, a PEM file; the same as the directory names for the bus."""
+
+
+class PrivateAuthority(Section):
+    """The private authority that `init` makes, which vouches for the bus's own servers and clients."""
+
+    key: Path | None = None
+    """Its private key, a PEM file readable by its owner only; nothing that runs needs it."""
+    certificate: Path | None = None
+    """Its certificate, a PEM file, which others trust."""
+    passphrase: SecretStr | None = None
+    """The key's passphrase, by the environment only."""
+
+    @model_validator(mode="after")
+    def _a_certificate_has_a_key(self) -> Self:
+        require_both(self.certificate, self.key)
+        return self
 
 
 class DirectoryFile(Section):
@@ -285,6 +269,7 @@ class BusSettings(Settings):
     ledger: Ledger = Ledger()
     depot: Depot = Depot()
     seal: BusSeal = BusSeal()
+    authority: PrivateAuthority = PrivateAuthority()
     directory: DirectoryFile = DirectoryFile()
     calendar: CalendarFile = CalendarFile()
     codes: CodeLists = CodeLists()

@@ -30,4 +30,9 @@ def database_address(url: str, password: str | None) -> str:
     return with_credentials(url, unquote(urlsplit(url).username or ""), password)
 
 
+def user_in(url: str) -> str | None:
+    """The database's user that a URL names; None where it names none."""
+    return None if url.startswith("sqlite:") else unquote(urlsplit(url).username or "") or None
+
+
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]

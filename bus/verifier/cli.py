@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -96,7 +97,15 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="the public key of a witness that must have cosigned the checkpoint; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--version", action="version", version=_version(), help="print the version, and end")
     return parser.parse_args(arguments)
+
+
+def _version() -> str:
+    try:
+        return f"saraban-verify {version('saraban-bus')}"
+    except PackageNotFoundError:
+        return "saraban-verify, copied by itself: whoever copied it knows of which version it is"
 
 
 def _require_file(pack: Path) -> None:

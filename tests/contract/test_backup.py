@@ -617,6 +617,31 @@ def test_the_routers_role_may_make_a_backup_and_init_gives_it_its_rights_again(
     ledger.close()
 
 
+def test_with_an_owner_in_the_settings_a_restore_gives_the_routers_role_its_rights_by_itself(
+    on_postgres: Path, postgres_url: str, router_role: tuple[str, str], tmp_path: Path
+) -> None:
+    _, theirs = router_role
+    owners = load_bus_settings(on_postgres)
+    as_routers = {"url": databases._without_password(make_url(theirs)), "password": SecretStr("sample")}
+    owner = owners.ledger
+    as_owner = {
+        "owner_url": owner.url,
+        "owner_password": owner.password,
+        "owner_password_file": owner.password_file,
+    }
+    ledger_settings = owner.model_copy(update=as_routers | as_owner)
+    settings = owners.model_copy(update={"ledger": ledger_settings})
+    made = making.make(settings, on_postgres, tmp_path / "kept")
+    before = _rows_at(postgres_url)
+    _emptied(postgres_url)
+    restoring.restore(tmp_path / "kept", made.manifest, settings, on_postgres)
+    assert _rows_at(theirs) == before
+    ledger = Ledger(theirs)
+    with ledger.append() as writer:
+        writer.entry(Kind.RELEASED)
+    ledger.close()
+
+
 def test_a_password_is_in_no_argument_of_postgresqls_programs(
     on_postgres: Path, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

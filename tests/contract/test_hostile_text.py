@@ -137,6 +137,22 @@ REPORTS = ("overdue", "refused", "operators", "keys", "readings", "gaps", EVIL)
 BUS: dict[Words, list[Run]] = {
     ("router",): [Run(NOWHERE)],
     ("serve",): [Run(NOWHERE)],
+    ("init",): [
+        Run(("centre {nonce}", "--yes", "--json")),
+        Run((BYTES, "--yes")),
+        Run(("a", "--yes", "--host", EVIL)),
+        Run(("a", "--yes", "--broker", EVIL)),
+        Run(("a", "--yes", "--origin", EVIL, "--postgresql", EVIL)),
+        Run(("a", "--yes", "--ca-file", EVIL, "--depot-certificate", BYTES, "--depot-key", EVIL)),
+    ],
+    ("doctor",): [Run(()), Run(("--json",)), Run(("--bundle", EVIL)), Run(NOWHERE)],
+    ("units",): [
+        Run(("--systemd",)),
+        Run(("--systemd", "--user", EVIL)),
+        Run(("--systemd", "--folder", BYTES)),
+        Run((EVIL,)),
+        Run(NOWHERE),
+    ],
     ("agencies",): [Run(()), Run(("--json",)), Run(("--csv",)), Run(NOWHERE)],
     ("evidence",): [
         Run((LETTER, "-o", f"a {READABLE.replace('/', '-')}.asice")),
@@ -351,6 +367,7 @@ ADAPTER: dict[Words, list[Run]] = {
     ],
     ("status",): [Run(()), Run(("--json",)), Run(NOWHERE)],
     ("key", "make"): [Run(()), Run(("--json",)), Run(("--days", EVIL)), Run(NOWHERE)],
+    ("unit",): [Run(("--systemd",)), Run(("--systemd", "--user", EVIL)), Run((EVIL,)), Run(NOWHERE)],
     ("log", "status"): [Run(()), Run(("--json",))],
     ("log", "key"): [Run(())],
     **{

@@ -21,10 +21,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_the_wheel_carries_schemas_codes_and_code_but_no_tests(wheel: Path) -> None:
+def test_the_wheel_carries_schemas_examples_documents_and_code_but_no_tests(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     sources = {path.relative_to(ROOT) for path in files_of_the_project()}
-    data = {f"bus/_assets/{path}" for path in sources if path.parts[0] in ("xsd", "config")}
+    data = {f"bus/_assets/{path}" for path in sources if path.parts[0] in ("xsd", "config", "docs")}
     code = {str(path) for path in sources if path.parts[0] in ("bus", "adapters", "compose")}
     assert data
     assert data | code <= names

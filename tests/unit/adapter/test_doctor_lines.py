@@ -19,10 +19,10 @@ from pydantic import SecretStr
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.doctor import office
 from adapters.doctor.depot import _of_clocks, probe_of
-from adapters.doctor.ends import ending
 from bus.doctor import Level
 from bus.documents.authority import Authority
 from bus.documents.making import KeyFiles, new_key, write_pair
+from bus.ends import ending
 from bus.peers import valid_until, why_not
 from bus.settings import AdapterSettings
 from bus.settings.shown import shown

@@ -1,4 +1,4 @@
-"""What follows from the day on which a certificate ends."""
+"""What follows from the day on which a certificate ends: one rule for every doctor."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from bus.doctor import Found, fail, ok, warn
 
-_SOON = timedelta(days=30)
+SOON = timedelta(days=30)
+"""From then on the end of a certificate is warned of."""
 
 
 def ending(whose: str, until: datetime, at: datetime, anew: str) -> Found:
@@ -15,6 +16,6 @@ def ending(whose: str, until: datetime, at: datetime, anew: str) -> Found:
     if at > until:
         return fail(f"{whose} has expired, on {shown}", anew)
     days = (until - at).days
-    if until - at < _SOON:
+    if until - at < SOON:
         return warn(f"{whose} expires in {days} days, on {shown}", anew)
     return ok(f"{whose} is valid until {shown}, {days} days")

@@ -1,0 +1,6 @@
+"""Putting the centre in service: its settings, keys, certificates, ledger and units, each made once."""
+
+from bus.installing.making import Step, make
+from bus.installing.wanted import Wanted
+
+__all__ = ["Step", "Wanted", "make"]

@@ -1,0 +1,81 @@
+"""Single lines of the centre's doctor: whose certificates end, what waits, and clocks that differ."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bus.checks import clocks, ledger
+from bus.directory import Agency, PinnedCertificate
+from bus.directory.model import State
+from bus.doctor import Found, Level
+from bus.documents.making import new_seal
+from bus.enrolment.deciding import change_directory, with_agency
+from bus.identifiers import AgencyCode
+from bus.installing import Wanted, make
+from bus.ledger.entry import Kind
+from bus.ledger.store import Ledger
+from bus.router.process import bus_seal
+from bus.settings import BusSettings, load_bus_settings
+
+LASTING, ENDING, ENDED, SUSPENDED = (AgencyCode(f"000000000{n}") for n in range(1, 5))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> BusSettings:
+    """Of a centre with four agencies, whose certificates end at different times."""
+    list(make(tmp_path / "bus.toml", Wanted(), operator="test"))
+    settings, at = load_bus_settings(tmp_path / "bus.toml"), datetime.now(UTC)
+    ends = {
+        LASTING: timedelta(days=40),
+        ENDING: timedelta(days=20),
+        ENDED: -timedelta(minutes=1),
+        SUSPENDED: -timedelta(minutes=1),
+    }
+    with Ledger(settings.ledger.address()) as opened:
+        for code, end in ends.items():
+            pin = PinnedCertificate.of(new_seal(code, not_after=at + end).certificate)
+            state: State = "suspended" if code == SUSPENDED else "active"
+            agency = Agency(code=code, name_th="ตัวอย่าง", name_en="Sample", certificates=(pin,), state=state)
+            change_directory(
+                opened,
+                lambda directory, agency=agency: with_agency(directory, agency),  # type: ignore[misc]
+                bus_seal(settings),
+                operator="test",
+                reason="test",
+            )
+    return settings
+
+
+def said(found: list[Found], level: Level) -> str:
+    return "\n".join(one.sentence for one in found if one.level is level)
+
+
+def test_who_cannot_sign_now_and_who_cannot_in_a_month_are_told_apart(settings: BusSettings) -> None:
+    found = ledger._read(settings, ledger._agencies)
+    failed, warned = said(found, Level.FAIL), said(found, Level.WARN)
+    assert ENDED in failed
+    assert ENDING in warned
+    assert not [code for code in (LASTING, SUSPENDED) if code in failed + warned]
+    assert ENDING not in failed
+
+
+def test_of_many_the_first_are_named_and_the_rest_counted() -> None:
+    assert ledger._named([f"{n:010}" for n in range(12)]).endswith("0000000009 and 2 more")
+
+
+def test_what_is_parked_waits_for_an_operator(settings: BusSettings) -> None:
+    assert said(ledger._read(settings, ledger._waiting), Level.WARN) == ""
+    with Ledger(settings.ledger.address()) as opened, opened.append() as writer:
+        writer.entry(Kind.PARKED, agency=LASTING)
+    assert "1 parked" in said(ledger._read(settings, ledger._waiting), Level.WARN)
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(0, 0), (-2.5, 0), (5, 1), (-5, 1), (40, 2), (-40, 2)])
+def test_clocks_that_differ_are_told_with_the_way(seconds: float, level: int) -> None:
+    found = clocks.compared("the database", datetime.now(UTC) - timedelta(seconds=seconds))
+    assert found.level == level
+    if level:
+        assert ("ahead of" if seconds > 0 else "behind") in found.sentence

@@ -1,0 +1,255 @@
+"""`saraban-bus init`: all of a centre from one command, nothing written over, and the same again after any mishap."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from cryptography import x509
+from sqlalchemy import make_url
+
+from bus.cli.main import main
+from bus.directory import load_directory
+from bus.documents.authority import Authority
+from bus.documents.making import KeyFiles, new_key, write_pair
+from bus.errors import Misconfigured
+from bus.installing import ledgers
+from bus.ledger import schema
+from bus.ledger.entry import Kind
+from bus.ledger.store import Ledger
+from bus.router.process import bus_seal, ledger_signer
+from bus.settings import load_bus_settings
+from compose.cluster import PostgresCluster
+from tests.project import ROOT
+
+Run = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def init(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """Runs `init` for `tmp_path/centre`; returns what it printed on both streams."""
+
+    def run(*words: str, code: int = 0) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["saraban-bus", "init", str(tmp_path / "centre"), *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr()
+        assert (ended.value.code or 0) == code, said
+        return said.out, said.err
+
+    return run
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder but the database's own, which SQLite writes to whenever it is opened."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.startswith("ledger.db")
+    }
+
+
+def steps(said: tuple[str, str]) -> dict[str, bool]:
+    return {Path(one["path"]).name: one["made"] for one in json.loads(said[0])["steps"]}
+
+
+def test_one_command_makes_a_centre_in_which_everything_can_be_used(init: Run, tmp_path: Path) -> None:
+    said = init("--yes", "--json", "--host", "bus.example.go.th", "--host", "10.0.0.1")
+    home = tmp_path / "centre"
+    settings = load_bus_settings(home / "bus.toml")
+    bus_seal(settings)
+    assert ledgers.key_of(settings).name == "bus.example.go.th/ledger"
+    assert settings.depot.serving_tls() is not None
+    assert settings.depot.listen_host == "0.0.0.0"  # noqa: S104
+    shown = x509.load_pem_x509_certificate((home / "keys/depot.crt.pem").read_bytes())
+    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["bus.example.go.th"]
+    assert [str(one) for one in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.1"]
+    assert load_directory(settings.directory.file).agencies == {}
+    with Ledger(settings.ledger.address()) as ledger, ledger.read() as reader:
+        assert [entry.kind for entry in reader.entries()] == [Kind.DIRECTORY]
+    assert all(steps(said).values())
+    assert any("calendar apply" in command for command in json.loads(said[0])["next"])
+
+
+def test_everything_that_it_makes_is_for_its_owner_alone(init: Run, tmp_path: Path) -> None:
+    os.umask(0)
+    init("--yes")
+    open_to_others = {
+        str(path) for path in tmp_path.joinpath("centre").rglob("*") if path.stat().st_mode & 0o77
+    }
+    assert open_to_others == set()
+    assert tmp_path.joinpath("centre").stat().st_mode & 0o77 == 0
+
+
+def test_run_again_it_makes_nothing_and_changes_no_byte(init: Run, tmp_path: Path) -> None:
+    init("--yes")
+    before = contents(tmp_path / "centre")
+    said = init("--yes", "--json", "--host", "other.example.go.th", "--broker", "amqps://elsewhere:5671")
+    assert not any(steps(said).values())
+    assert contents(tmp_path / "centre") == before
+    settings = load_bus_settings(tmp_path / "centre/bus.toml")
+    with Ledger(settings.ledger.address()) as ledger, ledger.read() as reader:
+        assert reader.head() == 1
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ("calendar.toml",),
+        ("agencies.toml",),
+        ("keys/depot.crt.pem", "keys/depot.key.pem"),
+        ("passwords/bus.admin",),
+        ("keys/log.key.pem",),
+    ],
+)
+def test_what_is_missing_is_made_and_nothing_else(init: Run, tmp_path: Path, lost: tuple[str, ...]) -> None:
+    init("--yes")
+    home = tmp_path / "centre"
+    before = contents(home)
+    for name in lost:
+        (home / name).unlink()
+    made = steps(init("--yes", "--json"))
+    after = contents(home)
+    assert after.keys() == before.keys()
+    assert {name for name in before if before[name] != after[name]} <= set(lost)
+    assert {name for name, new in made.items() if new} <= {Path(name).name for name in lost}
+    assert any(made.values())
+
+
+@pytest.mark.parametrize("half", ["keys/bus.key.pem", "keys/bus.crt.pem", "keys/authority.key.pem"])
+def test_half_of_a_pair_is_refused_and_no_other_takes_its_place(init: Run, tmp_path: Path, half: str) -> None:
+    """A new seal for a lost one would be one that no agency believes."""
+    init("--yes")
+    home = tmp_path / "centre"
+    (home / half).unlink()
+    before = contents(home)
+    _, err = init("--yes", code=2)
+    assert half in err
+    assert contents(home) == before
+
+
+def test_a_log_key_that_heads_were_signed_with_is_never_replaced(init: Run, tmp_path: Path) -> None:
+    init("--yes")
+    settings = load_bus_settings(tmp_path / "centre/bus.toml")
+    with Ledger(settings.ledger.address()) as ledger:
+        ledger_signer(settings, ledger).sign()
+    settings.ledger.key.unlink()
+    _, err = init("--yes", code=2)
+    assert "heads that were signed with it" in err
+    assert not settings.ledger.key.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--host", "no host!"),
+        ("--broker", "amqp://user:s3cret@127.0.0.1:5672"),
+        ("--broker", "amqp://mq.example.go.th:5672"),
+        ("--postgresql", "postgresql://saraban@db.example.go.th/saraban"),
+        ("--sqlite", "--postgresql", "postgresql://saraban@127.0.0.1/saraban"),
+        ("--ca-file", "ca.pem"),
+        ("--origin", "two words"),
+    ],
+)
+def test_a_mistake_makes_nothing_at_all(init: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    out, err = init("--yes", *words, code=2)
+    assert "s3cret" not in out + err
+    assert err.strip()
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_without_a_terminal_it_asks_nothing_and_says_how(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bus", "init", str(tmp_path / "centre")],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert not (tmp_path / "centre").exists()
+
+
+def test_the_deployments_own_certificates_are_named_and_no_authority_is_made(
+    init: Run, tmp_path: Path
+) -> None:
+    authority, key, host = Authority.make("Deployment"), new_key(), "bus.example.go.th"
+    ca, depot = KeyFiles.named(tmp_path, "ca"), KeyFiles.named(tmp_path, "depot")
+    authority.write(ca)
+    write_pair(key, authority.server(key.public_key(), [host]), depot)
+    named = ["--ca-file", str(ca.certificate), "--depot-certificate", str(depot.certificate)]
+    init(
+        "--yes", "--host", host, *named, "--depot-key", str(depot.key), "--broker", "amqps://mq.example.go.th"
+    )
+    settings = load_bus_settings(tmp_path / "centre/bus.toml")
+    assert settings.depot.serving_tls() is not None
+    assert (settings.broker.ca_file, settings.depot.ca_file) == (ca.certificate, ca.certificate)
+    assert settings.authority.key is None
+    assert sorted(path.name for path in (tmp_path / "centre/keys").iterdir()) == [
+        "bus.crt.pem",
+        "bus.key.pem",
+        "log.key.pem",
+    ]
+
+
+def test_a_private_authority_vouches_for_the_broker_as_well(init: Run, tmp_path: Path) -> None:
+    init("--yes", "--broker", "amqps://mq1.example.go.th:5671,mq2.example.go.th:5671",
+         "--management", "https://mq1.example.go.th:15671")  # fmt: skip
+    keys = tmp_path / "centre/keys"
+    shown = x509.load_pem_x509_certificate((keys / "broker.crt.pem").read_bytes())
+    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["mq1.example.go.th", "mq2.example.go.th"]
+    shown.verify_directly_issued_by(x509.load_pem_x509_certificate((keys / "authority.crt.pem").read_bytes()))
+
+
+def test_on_postgresql_one_role_owns_the_tables_and_another_appends(
+    init: Run, tmp_path: Path, postgres_server: PostgresCluster
+) -> None:
+    port, name = urlsplit(postgres_server.url()).port, f"centre_{os.getpid()}"
+    asked = ("--yes", "--postgresql", f"postgresql://{name}@127.0.0.1:{port}/{name}")
+    _, err = init(*asked, code=2)
+    home = tmp_path / "centre"
+    script = home / "passwords/ledger-roles.sql"
+    assert "ledger-roles.sql" in err
+    plain = postgres_server.url().replace("postgresql+psycopg", "postgresql", 1)
+    try:
+        with psycopg.connect(plain, autocommit=True) as administrator:
+            for statement in script.read_text(encoding="utf-8").splitlines()[1:]:
+                administrator.execute(statement)
+        said = steps(init(*asked, "--json"))
+        assert said[name]
+        settings = load_bus_settings(home / "bus.toml")
+        routers, owners = make_url(settings.ledger.address()), make_url(settings.ledger.owner_address())
+        assert (routers.username, owners.username) == (name, f"{name}_owner")
+        schema.check(settings.ledger.address())
+        as_router = settings.ledger.address().replace("postgresql+psycopg", "postgresql", 1)
+        with psycopg.connect(as_router) as router:
+            assert router.execute("SELECT count(*) FROM entries").fetchone() == (1,)
+            for refused in ("DELETE FROM entries", "UPDATE entries SET kind = ''", "DROP TABLE entries"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    router.execute(refused)
+                router.rollback()
+        assert not any(steps(init(*asked, "--json")).values())
+    finally:
+        postgres_server.drop_database(name)
+        with psycopg.connect(plain, autocommit=True) as administrator:
+            for role in (name, f"{name}_owner"):
+                administrator.execute(f'DROP ROLE IF EXISTS "{role}"')
+
+
+def test_an_owner_that_is_the_router_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "bus.toml"
+    url = "postgresql://saraban@127.0.0.1/saraban"
+    file.write_text(f'[ledger]\nurl = "{url}"\nowner_url = "{url}"\n')
+    with pytest.raises(Misconfigured) as wrong:
+        load_bus_settings(file)
+    assert "another user" in str(wrong.value)

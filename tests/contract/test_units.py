@@ -1,0 +1,192 @@
+"""Service units: systemd takes them, each command in them parses, and a program says itself when it works."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from bus import assets
+from bus.errors import Misconfigured
+from bus.units import Unit, write_units
+from compose.node import free_ports
+from tests.project import ROOT
+
+ANALYZE = shutil.which("systemd-analyze")
+UNITS = {"saraban-depot.service", "saraban-router@.service", "saraban-enrol.service"}
+
+
+def run(*words: str, module: str = "bus", **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *words]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}
+    )
+
+
+@pytest.fixture(scope="module")
+def centre(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A centre in a folder that systemd would read otherwise, were its name not quoted."""
+    home = tmp_path_factory.mktemp("units") / "ศูนย์ 100% $HOME"
+    assert run("init", str(home), "--yes").returncode == 0
+    return home
+
+
+@pytest.fixture(scope="module")
+def written(centre: Path) -> Path:
+    folder = centre.parent / "system"
+    done = run(
+        "units", "--systemd", "--folder", str(folder), "--user", "root", "-c", str(centre / "bus.toml")
+    )
+    assert done.returncode == 0, done.stderr
+    adapter = centre.parent / "adapter.toml"
+    example = assets.path("config/adapter.toml").read_text(encoding="utf-8")
+    adapter.write_text(example, encoding="utf-8")
+    unit = ["unit", "--systemd", "--folder", str(folder), "--user", "root"]
+    done = run("--config", str(adapter), *unit, module="adapters")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def commands(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    for file in sorted(folder.iterdir()):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("ExecStart="):
+                quoted = line.removeprefix("ExecStart=").replace("$$", "$").replace("%%", "%")
+                yield file.name, shlex.split(quoted)
+
+
+def test_each_program_of_the_centre_and_the_adapter_has_a_unit(written: Path) -> None:
+    names = {file.name for file in written.iterdir()}
+    assert names >= UNITS
+    (adapter,) = names - UNITS
+    assert adapter.startswith("saraban-adapter-")
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze here")
+def test_systemd_takes_every_unit_without_a_word(written: Path) -> None:
+    for file in written.iterdir():
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", str(file)], capture_output=True, text=True
+        )
+        ours = [line for line in done.stderr.splitlines() if "saraban" in line]
+        assert (done.returncode, ours) == (0, []), file
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze here")
+def test_that_look_would_find_a_mistake(written: Path, tmp_path: Path) -> None:
+    text = (written / "saraban-enrol.service").read_text(encoding="utf-8")
+    wrong = tmp_path / "saraban-wrong.service"
+    wrong.write_text(text.replace("ProtectSystem=strict", "ProtectSystem=perhaps"), encoding="utf-8")
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(wrong)], capture_output=True, text=True
+    )
+    assert "perhaps" in done.stderr
+
+
+def test_every_command_parses_and_names_its_settings(written: Path, centre: Path) -> None:
+    found = dict(commands(written))
+    for name, words in found.items():
+        assert Path(words[0]).is_file()
+        done = subprocess.run([*words, "--help"], cwd=ROOT, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), name
+        mistyped = subprocess.run([*words, "--nonsense", "--help"], cwd=ROOT, capture_output=True, text=True)
+        assert mistyped.returncode == 2
+    assert str(centre / "bus.toml") in found["saraban-depot.service"]
+
+
+def test_a_unit_is_hardened_and_may_write_its_own_folders_only(written: Path, centre: Path) -> None:
+    for file in written.iterdir():
+        lines = file.read_text(encoding="utf-8").splitlines()
+        for needed in ("ProtectSystem=strict", "NoNewPrivileges=yes", "PrivateTmp=yes", "UMask=0077",
+                       "RestartPreventExitStatus=2", "Restart=on-failure", "Type=notify"):  # fmt: skip
+            assert needed in lines, (file.name, needed)
+        (writes,) = [line for line in lines if line.startswith("ReadWritePaths=")]
+        assert "/keys" not in writes
+        if "adapter" not in file.name:
+            assert str(centre).replace("%", "%%") in writes
+        assert file.stat().st_mode & 0o777 == 0o644
+    router = (written / "saraban-router@.service").read_text(encoding="utf-8")
+    assert "Environment=SARABAN_BUS__ROUTER__NAME=%i" in router
+    assert "log.%i.head" in router
+
+
+def test_another_unit_of_that_name_is_left_alone(tmp_path: Path) -> None:
+    unit = Unit(name="a.service", description="a", command=["/bin/true"], home=tmp_path, writes=[tmp_path])
+    (file,) = write_units([unit], "root", tmp_path)
+    write_units([unit], "root", tmp_path)
+    file.write_text("mine")
+    with pytest.raises(Misconfigured):
+        write_units([unit], "root", tmp_path)
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(("user", "home"), [("root\nExecStartPre=/bin/sh", "a"), ("saraban", "a\nUser=root")])
+def test_nothing_that_is_given_begins_a_line_of_its_own(tmp_path: Path, user: str, home: str) -> None:
+    unit = Unit(name="a.service", description="a", command=["/bin/true"], home=tmp_path / home, writes=[])
+    with pytest.raises(Misconfigured):
+        unit.text(user)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    """The socket on which a service manager listens."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(60)
+        yield listening
+
+
+@pytest.mark.parametrize("command", ["serve", "enrol", "router"])
+def test_a_program_says_that_it_works_and_that_it_ends(
+    manager: socket.socket, tmp_path: Path, command: str
+) -> None:
+    home, (port,) = tmp_path / "home", free_ports(1)
+    assert run("init", str(home), "--yes").returncode == 0
+    config = str(home / "bus.toml")
+    assert run("calendar", "apply", "-c", config).returncode == 0
+    password = home / "passwords" / "bus.router"
+    password.touch(mode=0o600)
+    password.write_text("sample\n")
+    environment = {
+        **os.environ,
+        "NOTIFY_SOCKET": str(tmp_path / "notify"),
+        "SARABAN_BUS__DEPOT__LISTEN_PORT": str(port),
+        "SARABAN_BUS__BROKER__URL": "amqp://127.0.0.1:1",
+    }
+    words = [sys.executable, "-m", "bus", command, "-c", config]
+    process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        assert manager.recv(100) == b"READY=1"
+        if command == "serve":
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        process.terminate()
+        assert manager.recv(100) == b"STOPPING=1"
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_a_program_that_cannot_work_never_says_that_it_does(manager: socket.socket, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert run("init", str(home), "--yes").returncode == 0
+    (home / "keys" / "bus.key.pem").unlink()
+    done = run("router", "-c", str(home / "bus.toml"), NOTIFY_SOCKET=str(tmp_path / "notify"))
+    assert done.returncode == 2  # which the unit does not start again
+    manager.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+
+
+@pytest.mark.parametrize("module", ["bus", "adapters", "bus.verifier"])
+def test_every_command_says_its_version(module: str) -> None:
+    done = run("--version", module=module)
+    assert done.returncode == 0
+    assert version("saraban-bus") in done.stdout
