@@ -44,6 +44,7 @@ from bus.documents.notes import make_key, witness_key, witness_name
 from bus.documents.seal import Seal, fingerprint_of
 from bus.documents.tokens import Denied, Doubt
 from bus.errors import BusError, Misconfigured, Problem, Transient
+from bus.logs import in_words
 from bus.settings.tls import trusting
 from bus.settings.writing import filled
 from bus.verifier.notes import VerifierKey
@@ -217,7 +218,7 @@ def _answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
     try:
         response = ask()
     except httpx.HTTPError as away:
-        raise Transient(f"the centre cannot be reached: {str(away) or type(away).__name__}") from away
+        raise Transient(f"the centre cannot be reached: {in_words(away)}") from away
     if response.status_code >= 500:
         raise Transient(f"the centre answered {response.status_code}")
     return response
