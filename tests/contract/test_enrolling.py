@@ -216,18 +216,16 @@ def test_a_body_that_is_no_request_is_refused_as_unreadable(desk: Desk, body: by
     assert desk.kinds() == before
 
 
-UNFIT = {
-    "weak": factory.rsa_1024_seal,
-    "another curve": factory.secp256k1_seal,
-}
-
-
 def unfit_requests(desk: Desk, invitation: Invitation) -> dict[str, str]:
     """Requests that are signed well, by keys that may not sign."""
     with warnings.catch_warnings():
         # The library would rather not sign with a short key.
         warnings.simplefilter("ignore")
-        return {name: desk.request(invitation, unfit()) for name, unfit in UNFIT.items()}
+        of_no_use = Seal(new_seal(NEW).private_key, factory.secp256k1_seal().certificate)
+        return {
+            "a short key": desk.request(invitation, factory.rsa_1024_seal()),
+            "another curve": desk.request(invitation, of_no_use),
+        }
 
 
 def changed_requests(desk: Desk, invitation: Invitation) -> dict[str, str]:
