@@ -273,6 +273,7 @@ def test_a_request_that_its_own_key_did_not_sign_as_it_is_is_refused(desk: Desk)
         response = desk.post(invitation.secret, signed)
         assert (name, response.status_code) == (name, 400)
         assert is_refused(response, 400, "enrolment.unreadable")
+    assert is_refused(desk.post("\ud800", desk.request(invitation)), 400, "enrolment.unreadable")
     assert desk.kinds() == before
     assert desk.post(invitation.secret, desk.request(invitation)).status_code == 202
 
