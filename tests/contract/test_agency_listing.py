@@ -32,7 +32,8 @@ def pin(days: float, *, revoked: bool = False) -> PinnedCertificate:
 
 def invited(shell: Shell, agency: AgencyCode, lasts: timedelta) -> None:
     ledger = shell.ledger()
-    invite(ledger, CENTRE, agency, name_th="ใหม่ (ตัวอย่าง)", name_en="New", lasts=lasts, operator="somying")
+    names = {"name_th": "ใหม่ (ตัวอย่าง)", "name_en": "New"}
+    invite(ledger, CENTRE, agency, factory.seal("bus"), **names, lasts=lasts, operator="somying")
     ledger.close()
 
 

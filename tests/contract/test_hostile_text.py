@@ -173,6 +173,32 @@ BUS: dict[Words, list[Run]] = {
     ("topology", "apply"): [Run(NOWHERE)],
     ("topology", "check"): [Run(NOWHERE)],
     ("directory", "apply"): [Run(())],
+    ("enrol",): [Run(NOWHERE)],
+    ("agency", "invite"): [
+        Run((OCS, "--name", EVIL, "-o", "a {nonce}")),
+        Run((OCS, "--name", READABLE, "-o", "a {nonce}", "--json")),
+        Run((EVIL, "--name", EVIL)),
+        Run((OCS, "--name", BYTES, "-o", BYTES)),
+        Run((OCS, "--name", EVIL, "--cluster", EVIL)),
+    ],
+    ("agency", "waiting"): [Run(()), Run(("--json",)), Run(NOWHERE)],
+    ("agency", "approve"): [Run((EVIL,)), Run((OCS, "--fingerprint", EVIL))],
+    ("agency", "decline"): [Run((EVIL, "--reason", EVIL)), Run((OCS, "--reason", BYTES))],
+    **{
+        ("agency", command): [Run((OCS, "--reason", EVIL)), Run((EVIL, "--reason", BYTES))]
+        for command in ("suspend", "resume")
+    },
+    ("agency", "rename"): [
+        Run((OCS, "--name", EVIL, "--reason", EVIL)),
+        Run((OCS, "--name", BYTES, "--reason", BYTES)),
+    ],
+    ("agency", "merge"): [Run((OCS, "--into", EVIL, "--reason", EVIL)), Run((EVIL, "--into", OCS, "--reason", "x"))],
+    ("agency", "revoke"): [Run((OCS, EVIL, "--reason", EVIL)), Run((OCS, BYTES, "--reason", "x"))],
+    ("directory", "export"): [
+        Run((f"kept {READABLE.replace('/', '-')} {{nonce}}",)),
+        Run(("kept {nonce}", "--json")),
+        Run((BYTES,)),
+    ],
     ("directory", "check"): [Run(()), Run(("--json",)), Run(NOWHERE)],
     ("key", "make"): [
         Run(("one {nonce}", "--json")),
@@ -354,6 +380,7 @@ ADAPTER: dict[Words, list[Run]] = {
         Run((EVIL, "--reason", EVIL)),
     ],
     ("check",): [Run(()), Run(("--json",)), Run(NOWHERE)],
+    ("init",): [Run((EVIL,)), Run((BYTES,)), Run(("bad.letter.toml", "--folder", BYTES))],
     ("doctor",): [Run(()), Run(("--json",)), Run(("--bundle", EVIL))],
     ("ping",): [Run(()), Run((EVIL,)), Run((BYTES,))],
     ("reconcile",): [Run(()), Run(("--json",))],
