@@ -100,7 +100,7 @@ def agency_revoke(
 
     Renewals that the agency asked for are declined: who has the key may have asked.
     """
-    moment, wanted = now(), code_of(code)
+    moment = now()
 
     def revoked(_: Directory, agency: Agency) -> Agency:
         found = [pin for pin in agency.certificates if pin.fingerprint.startswith(fingerprint.lower())]
@@ -117,7 +117,7 @@ def agency_revoke(
 
     def renewals_declined(writer: Writer, seal: Seal) -> None:
         why = "a key of the agency was revoked after it was asked"
-        decline_waiting(writer, wanted, seal, operator=operator(), reason=why, renewals=True)
+        decline_waiting(writer, code_of(code), seal, operator=operator(), reason=why, renewals=True)
 
     _change(config, code, revoked, reason, json=json, also=renewals_declined)
 

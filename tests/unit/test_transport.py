@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from adapters.depot import DepotClient
 from adapters.log import LogClient
+from adapters.mailbox import Mailbox
 from bus.broker.management import Management
 from bus.depot.client import PresenceClient
 from bus.depot.presence import Check
@@ -200,6 +201,7 @@ def test_every_client_of_http_is_told_not_to_look_at_the_environment() -> None:
 
 def test_a_command_does_its_work_whatever_proxy_is_named(tmp_path: Path) -> None:
     (tmp_path / "adapter.toml").write_text(f'agency = "{OPM}"\n')
+    Mailbox(tmp_path / "mailbox", OPM).close()
     done = subprocess.run(
         [sys.executable, "-m", "adapters", "--config", str(tmp_path / "adapter.toml"), "status"],
         env={"ALL_PROXY": "socks5://proxy.invalid:1080", "PYTHONPATH": str(ROOT)},

@@ -99,7 +99,11 @@ MISTAKES: dict[str, tuple[Break, str, str]] = {
     "no key": (sets("seal", key="keys/none.pem"), "seal.key", "none.pem"),
     "a key that others read": (open_key, "seal.key", "chmod 600"),
     "a certificate of another key": (another_key, "seal.certificate", "does not belong"),
-    "a certificate for other things": (not_for_signatures, "seal.certificate", "digitalSignature"),
+    "a certificate for other things": (
+        not_for_signatures,
+        "seal.certificate",
+        "is not for digital signatures",
+    ),
     "no password": (sets("broker", password_file="none"), "broker.password_file", "Put it there"),
     "no authority": (no_authority, "broker.ca_file", "authority"),
     "another agency's mailbox": (another_agencys_mailbox, "mailbox.folder", OCS),
@@ -214,7 +218,7 @@ def test_check_says_of_a_certificate_that_has_expired_that_nothing_can_be_sent(
     status, said = typed(tmp_path, settings, "check", monkeypatch, capsys)
     assert status == 1
     assert "certificate.expired" in said
-    assert "Get a new certificate" in said
+    assert "another invitation" in said
 
 
 @pytest.mark.parametrize("days", [(-30, -1), (1, 30)])

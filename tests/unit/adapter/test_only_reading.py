@@ -29,7 +29,18 @@ __all__ = ["say"]
 
 READING = ("outbox", "inbox", "show x", "status", "log status", "check", "doctor", "ping")
 """`ping` reads until it is sure that somebody would send its letter."""
-WRITING = {"run", "send", "send-again", "verify-again", "dismiss", "reconcile", "log key"}
+WRITING = {
+    "init",
+    "key make",
+    "unit",
+    "run",
+    "send",
+    "send-again",
+    "verify-again",
+    "dismiss",
+    "reconcile",
+    "log key",
+}
 """And the acts of clerks."""
 
 
