@@ -32,7 +32,7 @@ def pin(days: float, *, revoked: bool = False) -> PinnedCertificate:
 
 def invited(shell: Shell, agency: AgencyCode, lasts: timedelta) -> None:
     ledger = shell.ledger()
-    names = {"name_th": "ใหม่ (ตัวอย่าง)", "name_en": "New"}
+    names: dict[str, Any] = {"name_th": "ใหม่ (ตัวอย่าง)", "name_en": "New"}
     invite(ledger, CENTRE, agency, seal("bus"), **names, lasts=lasts, operator="somying")
     ledger.close()
 
