@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.directory import BUS, Agency, Directory
 from bus.directory.model import State
-from bus.documents.enrolment import Request, sign_request
+from bus.documents.enrolment import Request, public_sealing_key, sign_request
 from bus.documents.making import new_seal
 from bus.documents.notes import make_key, witness_key
 from bus.documents.seal import Seal
@@ -38,6 +39,11 @@ def request(made: Seal, *, witness: str = "", sealing: str = "") -> str:
     return sign_request(Request(agency=OPM, certificate=certificate, witness=witness, sealing=sealing), made)
 
 
+def new_witness(path: Path) -> str:
+    make_key(path)
+    return str(witness_key(path, "saraban.example/witness").verifier)
+
+
 def approver(ledger: Ledger) -> _Approver:
     made = _Approver.__new__(_Approver)
     made._ready, made._renewals, made._seal, made._left = never, True, seal(BUS), set()
@@ -46,15 +52,15 @@ def approver(ledger: Ledger) -> _Approver:
 
 @pytest.mark.parametrize("merged", [False, True])
 def test_a_renewal_adds_a_pin_and_changes_nothing_else(ledger: Ledger, merged: bool, tmp_path: Path) -> None:
-    make_key(tmp_path / "witness.pem")
-    witness = str(witness_key(tmp_path / "witness.pem", "saraban.example/witness").verifier)
-    before = rig.agency(OPM, witness=witness)
+    before = rig.agency(OPM, witness=new_witness(tmp_path / "witness.pem"))
     if merged:
         before = replace(before, inbox=False, parent=DGA, successor=DGA)
     activate_directory(ledger, rig.directory(OPM=before), seal(BUS), operator="test")
     known = in_force(ledger).agencies[OPM]
     made = new_seal(OPM)
-    take_renewal(ledger, OPM, request(made, witness="another", sealing="A" * 43 + "="), "ask")
+    sealing = public_sealing_key(X25519PrivateKey.generate())
+    asking = request(made, witness=new_witness(tmp_path / "another.pem"), sealing=sealing)
+    take_renewal(ledger, OPM, asking, "ask")
     with ledger.read() as reader:
         (asked,) = waiting(reader)
     version = approve(ledger, asked, seal(BUS), never, operator="test")
