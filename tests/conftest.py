@@ -9,12 +9,22 @@ from pathlib import Path
 import pytest
 from hypothesis import configuration, settings
 
+_TESTS = Path(__file__).parent
+_LONGEST_FIRST = ("chaos", "faults", "journey", "broker", "contract")
+"""The folders whose files wait for processes and deadlines: begun last, one of them would run alone at the end."""
+
 pytest_plugins = ["tests.fixtures.broker", "tests.fixtures.postgres", "tests.fixtures.timestamps"]
 
 configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / "build" / "cache" / "hypothesis")
 # The machine is shared with servers under load: a slow example is no failing one.
 settings.register_profile("saraban", deadline=None)
 settings.load_profile("saraban")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest; the order within a folder stays."""
+    ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(_TESTS).parts[0], len(ranks)))
 
 
 @pytest.fixture(autouse=True)

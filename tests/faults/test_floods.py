@@ -81,7 +81,7 @@ def test_p11_a_letter_overtakes_the_flood_that_came_before_it(
     bodies = FLOODS[disguise](network.bus)
     flood(network.bus, OPM, bodies)
     keys = network.send(SOC, DGA, count=3)
-    eventually(lambda: _waiting(network, SOC) == 3, "the letters are in their queue")
+    eventually(lambda: _waiting(network, SOC) >= len(keys), "the letters are in their queue")
     assert _waiting(network, OPM) == len(bodies)
     router = network.router(batch=20, prefetch=20)
     eventually(lambda: len(network.entries(Kind.ACCEPTED)) >= len(keys), "the letters are accepted")
