@@ -121,7 +121,12 @@ class User:
             process = subprocess.Popen(
                 ["bash", "-euo", "pipefail", "-c", script],
                 cwd=self.home,
-                env={"HOME": str(self.home), "PATH": f"{self.path}:{os.defpath}", "LANG": "C.UTF-8", "TZ": "Asia/Bangkok"}
+                env={
+                    "HOME": str(self.home),
+                    "PATH": f"{self.path}:{os.defpath}",
+                    "LANG": "C.UTF-8",
+                    "TZ": "Asia/Bangkok",
+                }
                 | {"NOTIFY_SOCKET": str(self.home / "notify"), **self.environment},
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -143,10 +148,7 @@ class User:
 
     def run(self, text: str, *, answer: str = "") -> str:
         """Run commands to their end and return what they printed; those with programs in the background go on."""
-        import time; t0=time.monotonic()
         running = self.start(text, answer=answer)
-        r=self._run(running); print(round(time.monotonic()-t0,1), text[:200], r[:3000],flush=True); return r
-    def _run(self, running):
         return running.said if running.text.rstrip().endswith("&") else running.finish()
 
     def stop(self) -> None:
