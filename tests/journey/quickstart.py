@@ -84,8 +84,6 @@ class User:
     values: Mapping[str, str]
     """What stands in the page for what differs from machine to machine, and what it is here."""
     environment: dict[str, str] = field(default_factory=dict)
-    path: str = ""
-    """A folder with commands of this user's alone."""
     _exports: list[str] = field(default_factory=list)
     _begun: list[Running] = field(default_factory=list)
 
@@ -117,18 +115,15 @@ class User:
             script += "\ntrap : TERM\nwait || wait"
         self._exports += re.findall(r"^export .*$", text, re.M)
         output = self.home.with_name(f"{self.home.name}.{len(self._begun)}.log")
-        with output.open("wb") as log:
+        output.with_suffix(".answers").write_text(answer)
+        given = {"HOME": str(self.home), "PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "Asia/Bangkok"}
+        given["NOTIFY_SOCKET"] = str(self.home / "notify")
+        with output.open("wb") as log, output.with_suffix(".answers").open("rb") as answers:
             process = subprocess.Popen(
                 ["bash", "-euo", "pipefail", "-c", script],
                 cwd=self.home,
-                env={
-                    "HOME": str(self.home),
-                    "PATH": f"{self.path}:{os.defpath}",
-                    "LANG": "C.UTF-8",
-                    "TZ": "Asia/Bangkok",
-                }
-                | {"NOTIFY_SOCKET": str(self.home / "notify"), **self.environment},
-                stdin=subprocess.PIPE,
+                env=given | self.environment,
+                stdin=answers,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 user=self.uid,
@@ -137,9 +132,6 @@ class User:
                 umask=0o022,
                 start_new_session=True,
             )
-        assert process.stdin is not None
-        process.stdin.write(answer.encode())
-        process.stdin.close()
         running = Running(text, output, process, Leash(-process.pid))
         self._begun.append(running)
         for _ in range(background):

@@ -57,15 +57,11 @@ class Broker(Node):
         settings |= {"listeners.ssl.1": f"{LOOPBACK}:{self.amqps}", "management.ssl.port": str(self.https)}
         super().__init__(folder, name="quickstart", settings=settings | {"management.ssl.ip": LOOPBACK})
 
-    def commands(self) -> Path:
-        """Return a folder with a `rabbitmqctl` that is this node's."""
-        folder = self.folder / "bin"
-        folder.mkdir()
-        given = "\n".join(f"export {name}={value!r}" for name, value in self._environment().items())
-        program = folder / "rabbitmqctl"
-        program.write_text(f'#!/bin/sh\n{given}\nexec {self._programs}/rabbitmqctl -n {self.nodename} "$@"\n')
-        program.chmod(0o755)
-        return folder
+    def environment(self) -> dict[str, str]:
+        """Return with what a `rabbitmqctl` of the search path is this node's."""
+        ours = ("RABBITMQ_", "ERL_", "HOME", "LC_")
+        given = {name: value for name, value in self._environment().items() if name.startswith(ours)}
+        return given | {"PATH": f"{self._programs}:{os.defpath}"}
 
 
 @dataclass
@@ -110,7 +106,8 @@ class Town:
 
     @staticmethod
     def _shown_by(asking: Running) -> str:
-        return eventually(lambda: FINGERPRINT.findall(asking.said), "the fingerprint is shown")[0]
+        shown: list[str] = eventually(lambda: FINGERPRINT.findall(asking.said), "the fingerprint is shown")
+        return shown[0]
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +128,7 @@ def town() -> Iterator[Town]:
             users[name] = User(folder / name, uid, values)
             stack.callback(users[name].stop)
         users["centre"].environment = _centre_environment()
-        users["administrator"].path = str(broker.commands())
+        users["administrator"].environment = broker.environment()
         pages = list(installed.glob("lib/*/site-packages/bus/_assets/docs/quickstart.md"))
         town = Town(users, broker, blocks_of(*pages))
         town.play("The centre", "The broker", "In service")
