@@ -78,6 +78,7 @@ def ping(
 ) -> None:
     """Send a test letter, and print when it was where; exit 1 if it was refused, 75 if its receipt has not come."""
     with reading(config) as (_, mailbox):
+        _await_directory(mailbox, time.monotonic() + within)
         letter = _letter_for(mailbox, agency)
     with opened(config) as mailbox:
         way = _Way(time.time())
@@ -108,6 +109,12 @@ def _ending(row: OutboxEntry, done: str, within: float, why: str | None) -> str:
         return f"{row.document_id} was not delivered: {why or row.state}"
     reason = f" ({why})" if why else ""
     return f"no receipt within {within:.0f} s; the last step is above{reason}: see `saraban-adapter doctor`"
+
+
+def _await_directory(mailbox: Mailbox, end: float) -> None:
+    """Wait for the first directory, which an adapter that was just started has asked for."""
+    while mailbox.directory() is None and mailbox.running() and time.monotonic() < end:
+        time.sleep(_LOOK_EVERY)
 
 
 def _letter_for(mailbox: Mailbox, named: str | None) -> Letter:

@@ -77,7 +77,10 @@ def _certificates(settings: AdapterSettings, seal: Seal | None) -> Iterator[Foun
                 f"this agency's certificate: {doubt.doubt} ({doubt.detail}); nothing is sent with it", anew
             )
         else:
-            yield ending("this agency's certificate", until, at, anew)
+            by_itself = (
+                "The adapter renews one of its own making by itself (seal.renew_days); of an authority's: "
+            )
+            yield ending("this agency's certificate", until, at, f"{by_itself}{anew[0].lower()}{anew[1:]}")
     try:
         of_the_bus = read_certificate(settings.bus_certificate, "bus_certificate")
     except Misconfigured:

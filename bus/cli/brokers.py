@@ -29,7 +29,7 @@ _PRINTED = 50
 
 app = typer.Typer(no_args_is_help=True, help="The brokers' exchanges, queues, users and policies.")
 OnlyCluster = Annotated[
-    str | None, typer.Option("--cluster", help="One broker cluster (main is that of [broker]); else each.")
+    str | None, typer.Option("--cluster", help="One broker cluster (main: the section broker); else each.")
 ]
 OnlyAgencies = Annotated[
     list[str] | None,

@@ -12,6 +12,7 @@ import typer
 
 from bus.cli.common import Json, operator, say
 from bus.documents.keys import write_private
+from bus.documents.making import KeyFiles
 from bus.errors import Misconfigured, Problem
 from bus.installing import Step, Wanted, make
 from bus.installing.wanted import BROKER, LOOPBACK, MANAGEMENT, SQLITE
@@ -89,6 +90,7 @@ def init(
 
 def next_commands(settings: BusSettings, config: Path, steps: list[Step]) -> Iterator[str]:
     """Yield what is to be typed next, each as it can be copied."""
+    yield from _for_the_broker(settings, steps)
     file = settings.broker.management_password_file
     if file and any(one.path == str(file) and one.made for one in steps):
         user = shlex.quote(settings.broker.management_user)
@@ -99,6 +101,17 @@ def next_commands(settings: BusSettings, config: Path, steps: list[Step]) -> Ite
         beside = f"    # after a look at {settings.calendar.file}" if words == "calendar apply" else ""
         yield f"saraban-bus {words} {at}{beside}"
     yield f"saraban-bus agency invite 0000000001 --name ชื่อหน่วยงาน {at}"
+
+
+def _for_the_broker(settings: BusSettings, steps: list[Step]) -> Iterator[str]:
+    """Yield what is to be brought to the broker before it speaks TLS: the certificate that was made for it now."""
+    authority = settings.authority.certificate
+    if authority is None:
+        return
+    pair = KeyFiles.named(authority.parent, "broker")
+    if any(one.path == str(pair.certificate) and one.made for one in steps):
+        files = " ".join(shlex.quote(str(each)) for each in (authority, pair.certificate, pair.key))
+        yield f"# bring to the broker: {files}    # then docs/operating.md, Encryption"
 
 
 def _shown(steps: Iterator[Step], *, json: bool) -> Iterator[Step]:

@@ -202,9 +202,12 @@ def test_the_deployments_own_certificates_are_named_and_no_authority_is_made(
 
 
 def test_a_private_authority_vouches_for_the_broker_as_well(init: Run, tmp_path: Path) -> None:
-    init("--yes", "--broker", "amqps://mq1.example.go.th:5671,mq2.example.go.th:5671",
-         "--management", "https://mq1.example.go.th:15671")  # fmt: skip
+    said = init("--yes", "--json", "--broker", "amqps://mq1.example.go.th:5671,mq2.example.go.th:5671",
+                "--management", "https://mq1.example.go.th:15671")  # fmt: skip
     keys = tmp_path / "centre/keys"
+    first = json.loads(said[0])["next"][0]
+    assert all(str(keys / f"{name}.pem") in first for name in ("authority.crt", "broker.crt", "broker.key"))
+    assert "bring to the broker" not in init("--yes")[0]
     shown = x509.load_pem_x509_certificate((keys / "broker.crt.pem").read_bytes())
     names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["mq1.example.go.th", "mq2.example.go.th"]

@@ -111,6 +111,14 @@ BUS, ADAPTER = commands(bus_app), commands(adapter_app)
 Run = Callable[..., tuple[int, str]]
 
 
+def test_no_help_holds_what_would_be_taken_for_markup_and_not_shown() -> None:
+    texts = [
+        str(each.help) for command in BUS + ADAPTER for each in command.parameters if hasattr(each, "help")
+    ]
+    assert texts
+    assert [text for text in texts if "[" in text] == []
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> Run:
     """Run a program with these words; give the exit status and all that was said."""

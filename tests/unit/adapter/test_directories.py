@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from adapters.cli.ping import _await_directory
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode
 from adapters.mailbox.inbox import InboxState
@@ -77,6 +80,18 @@ async def test_who_joins_late_fetches_the_version_in_force_and_what_waited_for_i
         await until(lambda: recipient.mailbox.inbox.counts().get(InboxState.DELIVERED))
         await until(lambda: settled(recipient))
     assert recipient.mailbox.directory() == now
+
+
+async def test_a_ping_right_after_the_start_waits_for_the_first_directory(recipient: Office) -> None:
+    def seen() -> Directory | None:
+        _await_directory(recipient.mailbox, time.monotonic() + 60)
+        return recipient.mailbox.directory()
+
+    async with recipient.running():
+        pinging = asyncio.create_task(asyncio.to_thread(seen))
+        await asyncio.wait([pinging], timeout=0.2)
+        recipient.hear(recipient.bus.directory(version(1)))
+        assert await pinging == version(1)
 
 
 async def test_who_missed_versions_fetches_the_newest_alone(recipient: Office) -> None:

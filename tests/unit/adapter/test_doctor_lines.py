@@ -18,14 +18,16 @@ from pydantic import SecretStr
 
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.doctor import office
+from adapters.doctor.checks import _certificates
 from adapters.doctor.depot import _of_clocks, probe_of
 from bus.doctor import Level
 from bus.documents.authority import Authority
-from bus.documents.making import KeyFiles, new_key, write_pair
+from bus.documents.making import KeyFiles, new_key, new_seal, write_pair
 from bus.ends import ending
 from bus.peers import valid_until, why_not
 from bus.settings import AdapterSettings
 from bus.settings.shown import shown
+from bus.thai import now
 from tests.assets.factory import OCS, OPM
 
 NOW = dt.datetime(2026, 11, 26, tzinfo=dt.UTC)
@@ -51,6 +53,14 @@ def test_a_clock_is_a_fail_from_where_the_depot_refuses_what_is_signed_by_it(
 def test_a_certificate_near_its_end_is_a_warning_and_past_it_a_fail(days: int, level: Level) -> None:
     until = NOW + dt.timedelta(days=days, hours=1)
     assert ending("x", until, NOW, "Get a new one.").level is level
+
+
+def test_who_has_a_certificate_that_is_renewed_by_itself_is_not_sent_for_another_one(tmp_path: Path) -> None:
+    seal = new_seal(OPM, not_after=now() + dt.timedelta(days=10))
+    settings = AdapterSettings(agency=OPM, bus_certificate=tmp_path / "none.pem")
+    (found,) = _certificates(settings, seal)
+    assert found.level is Level.WARN
+    assert "renews one of its own making by itself" in found.fix
 
 
 def test_the_probe_is_each_agencys_own_and_always_the_same() -> None:
