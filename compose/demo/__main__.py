@@ -15,18 +15,17 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 
-from bus import assets
-from bus.documents.making import new_seal, write_seal
+from bus.documents.making import new_seal
 from bus.process import keep_private
 from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
+from compose.demo.centre import Centre
 from compose.demo.intruder import bad_submissions, submit
+from compose.demo.joining import join
 from compose.demo.play import Play
-from compose.demo.story import DGA, LATE
-from compose.local import LocalBus
+from compose.demo.story import AGENCIES, DGA, LATE
 
 BUILD = Path(__file__).parents[2] / "build"
-LOST_KEY = "lost-key"
 
 
 def main() -> int:
@@ -39,10 +38,11 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     began = monotonic()
-    console.print("Starting a private RabbitMQ node, the depot, a router and six adapters …")
-    lost = new_seal(LOST_KEY)
-    write_seal(lost, folder / "keys", LOST_KEY)
-    with LocalBus(folder, directory=_with_revoked_key(), log={"anchor_interval": 3.0}) as bus:
+    console.print("The centre is put in service, and seven agencies join it, by the product's own commands:")
+    lost = new_seal("lost key")
+    with Centre(folder, lambda line: console.print(f"  {line}", highlight=False, markup=False)) as bus:
+        join(bus, AGENCIES, {LATE: lost})
+        console.print("Starting a router and six adapters …")
         play = Play(bus)
         play.start()
         with Live(pictures.live(play), console=console, refresh_per_second=4) as live:
@@ -70,16 +70,6 @@ def main() -> int:
     return 0 if accounted(report) else 1
 
 
-def _with_revoked_key() -> str:
-    """Return the shipped directory in which the late agency has one more certificate, revoked long ago."""
-    text = (assets.path("config") / "agencies.toml").read_text(encoding="utf-8")
-    good = f'{{ file = "{LATE}.crt.pem" }}'
-    revoked = f'{{ file = "{LOST_KEY}.crt.pem", revoked_at = 2026-01-05T09:00:00+07:00 }}'
-    if good not in text:
-        raise LookupError(good)
-    return text.replace(good, f"{good}, {revoked}")
-
-
 def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
     silent = ", ".join(f"{code} ({key})" for key, code in play.silent()) or "nobody"
     console.print(f"Who has not acknowledged: [bold]{silent}[/]")
@@ -90,7 +80,7 @@ def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
     console.print("build/demo/report.json has the report.")
 
 
-def _keep(console: Console, bus: LocalBus) -> None:
+def _keep(console: Console, bus: Centre) -> None:
     console.print(
         "\nStill running (KEEP=1); Ctrl-C stops everything. To look around, in another terminal:",
         "  .venv/bin/saraban-bus ledger tail -c build/demo/bus.toml",
