@@ -144,7 +144,7 @@ class Node:
 
     @property
     def operator_password(self) -> str:
-        return (self.folder / "operator.password").read_text()
+        return (self.folder / "operator.password").read_text().strip()
 
     @property
     def management_url(self) -> str:

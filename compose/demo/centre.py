@@ -18,7 +18,8 @@ from bus.errors import BusError
 from bus.settings.tls import trusting
 from bus.settings.writing import Values, filled
 from compose.encrypted import TlsNode
-from compose.local import LOOPBACK, ORIGIN, Broker, LocalBus
+from compose.local import LOOPBACK, ORIGIN, LocalBus
+from compose.node import OPERATOR
 from compose.process import ROOT, Process
 
 _WITHIN = 120.0
@@ -31,12 +32,13 @@ class CommandFailed(BusError):
 class Centre(LocalBus):
     """As a `LocalBus`, but what it consists of is made by `saraban-bus init`, and no agency has joined yet.
 
-    `say` is given each command before it runs. A broker that runs already is taken as it is, with or without TLS.
+    The broker is started by `start_broker`; one that runs already is taken as it is, with or without TLS. `say` is
+    given what is to be shown of this, a line each.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         super().__init__(folder, ledger_url=f"sqlite:///{folder.absolute() / 'var' / 'ledger.db'}")
-        self.ca_file = self.keys / "authority.crt.pem"
+        self.ca_file = _authority(self.keys)
         self.say = say
 
     @property
@@ -60,7 +62,7 @@ class Centre(LocalBus):
 
     def broker_tls(self) -> ssl.SSLContext | None:
         """Return with what the private node is trusted; None for a broker that is taken as it is."""
-        return trusting(self.ca_file, "broker.ca_file") if self.own_broker and self.ca_file else None
+        return trusting(self.ca_file, "broker.ca_file") if self.own_broker else None
 
     def connections(self) -> list[dict[str, Any]]:
         """Return what the broker says of its connections; `ssl` is whether one is encrypted."""
@@ -68,60 +70,62 @@ class Centre(LocalBus):
             found: list[dict[str, Any]] = management.get("connections")
         return found
 
-    def command(self, *words: str) -> None:
-        """Run `saraban-bus` with the centre's settings. Raises CommandFailed."""
-        self.say(f"saraban-bus {shlex.join(words)}")
-        done = self.run_bus(*words)
-        if done.returncode:
-            raise CommandFailed(f"saraban-bus {words[0]} ended with {done.returncode}: {done.stderr}")
+    def command(self, *words: str) -> Process:
+        """Begin `saraban-bus` with the centre's settings; `finish` waits for it."""
+        name = "-".join(word for word in words[:3] if word.isalnum())
+        return self.begin(name, "bus", *words, "-c", _shown(self.folder / "bus.toml"))
 
     def begin(self, name: str, module: str, *words: str) -> Process:
-        """Begin a command that runs beside others; `finish` waits for it."""
+        """Begin a command that runs beside others; its log has this name."""
         return self._start(name, module, list(words), health="")
 
+    def start_broker(self) -> None:
+        """Start the private node, with the certificate and the operator's password that `init` made for it."""
+        if self.own_broker:
+            self._stack.enter_context(self.own_broker)
+
     def _own(self) -> TlsNode:
-        return TlsNode(
-            self.folder / "broker", KeyFiles.named(self.keys, "broker"), self.keys / "authority.crt.pem"
-        )
+        return TlsNode(self.folder / "broker", KeyFiles.named(self.keys, "broker"), _authority(self.keys))
 
     def _prepare(self) -> None:
-        node = self.own_broker
-        words = ["init", os.path.relpath(self.folder, ROOT), "--yes", "--sqlite", "--origin", ORIGIN]
-        if node:
-            at = f"https://{LOOPBACK}:{node.ports.management}"
-            words += ["--broker", node.amqp_url, "--management", at]
+        """Make everything but the broker, which others may be started beside."""
+        words = ["init", _shown(self.folder), "--yes", "--sqlite", "--origin", ORIGIN]
+        if node := self.own_broker:
+            words += ["--broker", node.amqp_url]
+            words += ["--management", f"https://{LOOPBACK}:{node.ports.management}"]
+            words += ["--admin-password-file", _shown(node.folder / "operator.password")]
         self.say(f"saraban-bus {shlex.join(words)}")
-        done = self._run("bus", words)
-        if done.returncode:
-            raise CommandFailed(f"saraban-bus init ended with {done.returncode}: {done.stderr}")
-        if node:
-            self.say(
-                "(a private RabbitMQ node with the certificate that init made for it; it speaks TLS only)"
-            )
-            self._stack.enter_context(node)
-        self._adjust_settings(self.broker)
-        self.command("topology", "apply")
-        self.command("calendar", "apply")
-
-    def _adjust_settings(self, broker: Broker) -> None:
-        """Fill in what differs on a machine that is shared, and shorter times than an installation would have."""
+        finish(self.begin("init", "bus", *words))
         values: Values = {
-            "broker": self._broker_settings(broker, "bus.admin"),
+            "broker": {"management_user": OPERATOR}
+            if node
+            else self._broker_settings(self.broker, "bus.admin"),
             "depot": {"url": self.depot_url, "listen_port": self.depot_port},
+            # Shorter times than an installation has.
             "ledger": {"anchor_interval": 3.0},
             "router": {"sweep_interval": 2.0, "deadline_interval": 2.0, "settle_seconds": 1.0},
         }
         fill(self.folder / "bus.toml", values)
 
 
-def finish(process: Process) -> None:
-    """Wait until a command has ended. Raises CommandFailed when it ends with another code than 0."""
-    code = process.wait_gone(_WITHIN)
-    process.stop()
-    if code:
-        raise CommandFailed(f"{process.name} ended with {code}: {process.last_words()}")
+def finish(*processes: Process) -> None:
+    """Wait until commands have ended. Raises CommandFailed for one that ends with another code than 0."""
+    for process in processes:
+        code = process.wait_gone(_WITHIN)
+        process.stop()
+        if code:
+            raise CommandFailed(f"{process.name} ended with {code}: {process.last_words()}")
 
 
 def fill(settings: Path, values: Values) -> None:
     """Change values in a settings file that was made from the example."""
     replace_private(settings, filled(settings.read_text(encoding="utf-8"), values).encode())
+
+
+def _authority(keys: Path) -> Path:
+    return keys / "authority.crt.pem"
+
+
+def _shown(path: Path) -> str:
+    """The path as somebody in the checkout would type it, which is where commands run."""
+    return os.path.relpath(path, ROOT)

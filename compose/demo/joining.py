@@ -17,71 +17,49 @@ from bus.identifiers import AgencyCode
 from bus.settings.writing import Values
 from compose.borrowed import ExistingBroker
 from compose.demo.centre import Centre, fill, finish
+from compose.process import Process
 
 _LOST_AT = datetime.fromisoformat("2026-01-05T09:00:00+07:00")
 
 
 def join(centre: Centre, agencies: Sequence[AgencyCode], lost: Mapping[AgencyCode, Seal]) -> None:
-    """Have agencies join a centre, all at the same time; `lost` are keys that some had and that are revoked.
+    """Put a centre in service and have agencies join it; `lost` are keys that some had once and that are revoked.
 
-    Depot and `saraban-bus enrol` run afterwards. Raises CommandFailed.
+    The broker, the depot and `saraban-bus enrol` run afterwards. Raises CommandFailed.
     """
     known = tomllib.loads(assets.path("config/agencies.toml").read_text(encoding="utf-8"))
+    inviting = [_invite(centre, one) for one in known["agency"] if one["code"] in agencies]
+    inviting.append(centre.command("calendar", "apply"))
+    centre.start_broker()
+    finish(*inviting, centre.command("topology", "apply"))
+    centre.say("saraban-bus topology apply, calendar apply, serve, enrol")
+    centre.command("enrol")
     centre.start_depot()
-    centre.begin("enrol", "bus", "enrol", "-c", str(centre.folder / "bus.toml"))
-    centre.say("saraban-bus serve · saraban-bus enrol")
-    _invite(centre, [one for one in known["agency"] if one["code"] in agencies])
-    _ask(centre, agencies)
+    centre.say("saraban-bus agency invite CODE --name … --auto --output CODE.saraban")
+    centre.say("saraban-adapter init CODE.saraban --folder agencies/CODE")
+    for code, asking in {code: _ask(centre, code) for code in agencies}.items():
+        finish(asking)
+        _connect_office(centre, code)
+        centre.say(f"  {code} has joined with the key {centre.seal(code).fingerprint}")
     _complete_directory(centre, known, lost)
 
 
-def _invite(centre: Centre, agencies: Sequence[Mapping[str, Any]]) -> None:
-    centre.say("saraban-bus agency invite CODE --name … --auto --output CODE.saraban        seven times")
-    inviting = [
-        centre.begin(
-            f"invite-{one['code']}",
-            "bus",
-            *(
-                "agency",
-                "invite",
-                one["code"],
-                "--name",
-                one["name_th"],
-                "--name-en",
-                one["name_en"],
-                "--auto",
-            ),
-            *("--output", str(_invitation(centre, one["code"])), "-c", str(centre.folder / "bus.toml")),
-        )
-        for one in agencies
-    ]
-    for process in inviting:
-        finish(process)
+def _invite(centre: Centre, agency: Mapping[str, Any]) -> Process:
+    names = ("--name", agency["name_th"], "--name-en", agency["name_en"])
+    file = str(_invitation(centre, agency["code"]))
+    return centre.command("agency", "invite", agency["code"], *names, "--auto", "--output", file)
 
 
-def _ask(centre: Centre, agencies: Sequence[AgencyCode]) -> None:
-    centre.say(
-        "saraban-adapter init CODE.saraban --folder agencies/CODE        each agency; its key is pinned:"
+def _ask(centre: Centre, code: AgencyCode) -> Process:
+    words = (
+        "init",
+        str(_invitation(centre, code)),
+        "--folder",
+        str(centre.agency_folder(code)),
+        "--wait",
+        "90",
     )
-    asking = {
-        code: centre.begin(
-            f"init-{code}",
-            "adapters",
-            *(
-                "init",
-                str(_invitation(centre, code)),
-                "--folder",
-                str(centre.agency_folder(code)),
-                "--wait",
-                "90",
-            ),
-        )
-        for code in agencies
-    }
-    for code, process in asking.items():
-        finish(process)
-        centre.say(f"    {code}  {centre.seal(code).fingerprint}")
-        _connect_office(centre, code)
+    return centre.begin(f"init-{code}", "adapters", *words)
 
 
 def _connect_office(centre: Centre, code: AgencyCode) -> None:
@@ -103,7 +81,10 @@ def _connect_office(centre: Centre, code: AgencyCode) -> None:
 def _complete_directory(centre: Centre, known: dict[str, Any], lost: Mapping[AgencyCode, Seal]) -> None:
     """Add what no invitation says to the directory in force: abbreviations, prefixes, groups, topics, revoked keys."""
     folder = centre.folder / "directory"
-    centre.command("directory", "export", str(folder))
+    centre.say(
+        "saraban-bus directory export, apply: with abbreviations, groups, a topic, and a key that was revoked"
+    )
+    finish(centre.command("directory", "export", str(folder)))
     content = tomllib.loads((folder / "agencies.toml").read_text(encoding="utf-8"))
     said = {one["code"]: {**one, "certificates": []} for one in known["agency"]}
     for agency in content["agency"]:
@@ -115,7 +96,7 @@ def _complete_directory(centre: Centre, known: dict[str, Any], lost: Mapping[Age
         agency["certificates"].append({"file": file.name, "revoked_at": _LOST_AT})
     content |= {"group": known["group"], "topic": known["topic"], "certificates_folder": folder.name}
     (centre.folder / "agencies.toml").write_text(tomli_w.dumps(content), encoding="utf-8")
-    centre.command("directory", "apply")
+    finish(centre.command("directory", "apply"))
 
 
 def _invitation(centre: Centre, code: str) -> Path:

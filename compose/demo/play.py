@@ -46,10 +46,10 @@ class Play:
 
     def start(self) -> None:
         """Start a router, which will die on the way, and every adapter but the late agency's."""
-        self._router = self.bus.start_router(failpoints=_KILL_AT)
+        self._router = self.bus.start_router(failpoints=_KILL_AT, wait=False)
         adapters = [self.bus.start_adapter(code, wait=False) for code in AGENCIES if code != LATE]
-        for adapter in adapters:
-            adapter.wait_ready()
+        for process in (self._router, *adapters):
+            process.wait_ready()
 
     def run(self, show: Callable[[], None]) -> None:
         """Play until everybody has acknowledged everything, or until the time is up."""
