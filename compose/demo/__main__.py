@@ -24,6 +24,7 @@ from compose.demo.intruder import bad_submissions, submit
 from compose.demo.joining import join
 from compose.demo.play import Play
 from compose.demo.story import AGENCIES, DGA, LATE
+from compose.local import LOOPBACK
 
 BUILD = Path(__file__).parents[2] / "build"
 
@@ -40,7 +41,7 @@ def main() -> int:
     began = monotonic()
     console.print("The centre is put in service, and seven agencies join it, by the product's own commands:")
     lost = new_seal("lost key")
-    with Centre(folder, lambda line: console.print(f"  {line}", highlight=False, markup=False)) as bus:
+    with Centre(folder, lambda line: console.print(f"  {line}", highlight=False, soft_wrap=True)) as bus:
         join(bus, AGENCIES, {LATE: lost})
         console.print("Starting a router and six adapters …")
         play = Play(bus)
@@ -83,15 +84,41 @@ def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
 def _keep(console: Console, bus: Centre) -> None:
     console.print(
         "\nStill running (KEEP=1); Ctrl-C stops everything. To look around, in another terminal:",
-        "  .venv/bin/saraban-bus ledger tail -c build/demo/bus.toml",
-        "  .venv/bin/saraban-bus ledger find --state registered -c build/demo/bus.toml",
-        f"  .venv/bin/saraban-adapter --config build/demo/agencies/{DGA}/adapter.toml inbox",
-        f"  ls build/demo/agencies/{DGA}/folder/*",
+        *(f"  {line}" for line in _looking_around(bus)),
         sep="\n",
+        highlight=False,
+        soft_wrap=True,
     )
     told = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: told.set())
     told.wait()
+
+
+def _looking_around(bus: Centre) -> list[str]:
+    """Return commands to be typed in the checkout while everything runs."""
+    centre, adapter = "-c build/demo/bus.toml", f"build/demo/agencies/{DGA}"
+    asking = "curl --silent --cacert build/demo/keys/authority.crt.pem"
+    lines = [
+        f".venv/bin/saraban-bus ledger tail {centre}",
+        f".venv/bin/saraban-bus ledger find --state registered {centre}",
+        f".venv/bin/saraban-bus agency list {centre}",
+        f".venv/bin/saraban-bus doctor {centre}",
+        f".venv/bin/saraban-adapter --config {adapter}/adapter.toml inbox",
+        f"ls {adapter}/folder/*",
+        f"{asking} {bus.depot_url}/readyz    # the depot",
+    ]
+    if bus.own_broker:
+        login = '--user "operator:$(cat build/demo/broker/operator.password)"'
+        at = f"https://{LOOPBACK}:{bus.own_broker.ports.management}"
+        lines.append(f"{asking} {login} {at}/api/connections    # the broker")
+    file = "build/demo/new.saraban"
+    return [
+        *lines,
+        "An eighth agency joins:",
+        f".venv/bin/saraban-bus agency invite 0999900000 --name หน่วยงานใหม่ --auto -o {file} {centre}",
+        f".venv/bin/saraban-adapter init {file} --folder build/demo/new",
+        ".venv/bin/saraban-adapter --config build/demo/new/adapter.toml run",
+    ]
 
 
 if __name__ == "__main__":

@@ -37,10 +37,11 @@ def join(centre: Centre, agencies: Sequence[AgencyCode], lost: Mapping[AgencyCod
     centre.start_depot()
     centre.say("saraban-bus agency invite CODE --name … --auto --output CODE.saraban")
     centre.say("saraban-adapter init CODE.saraban --folder agencies/CODE")
+    names = {one["code"]: one["name_th"] for one in known["agency"]}
     for code, asking in {code: _ask(centre, code) for code in agencies}.items():
         finish(asking)
         _connect_office(centre, code)
-        centre.say(f"  {code} has joined with the key {centre.seal(code).fingerprint}")
+        centre.say(f"  {code} has joined, with the key {centre.seal(code).fingerprint[:16]}…  {names[code]}")
     _complete_directory(centre, known, lost)
 
 
