@@ -22,7 +22,7 @@ from compose.local import LOOPBACK, ORIGIN, LocalBus
 from compose.node import OPERATOR
 from compose.process import ROOT, Process
 
-_WITHIN = 120.0
+_WITHIN = 300.0
 
 
 class CommandFailed(BusError):

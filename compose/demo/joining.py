@@ -58,7 +58,7 @@ def _ask(centre: Centre, code: AgencyCode) -> Process:
         "--folder",
         str(centre.agency_folder(code)),
         "--wait",
-        "90",
+        "240",
     )
     return centre.begin(f"init-{code}", "adapters", *words)
 
