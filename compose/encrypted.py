@@ -15,10 +15,8 @@ from bus.broker.management import Management
 from bus.broker.topology import ROUTER, topology_for, user_of
 from bus.documents.authority import Authority
 from bus.documents.making import KeyFiles, new_key, write_pair
-from bus.settings.tls import trusting
 from compose.local import Broker, LocalBus
 from compose.node import LOOPBACK, Node, free_ports
-from compose.process import Process
 
 
 class EncryptedNode(Node):
@@ -37,26 +35,7 @@ class EncryptedNode(Node):
         self.ca_file = files.certificate
         self.authority.write(files)
         server = self.issued("server", lambda public: self.authority.server(public, [LOOPBACK]))
-        shown = {
-            "cacertfile": self.ca_file,
-            "certfile": server.certificate,
-            "keyfile": server.key,
-            "versions.1": "tlsv1.3",
-            "versions.2": "tlsv1.2",
-        }
-        self._settings = {
-            "listeners.ssl.1": f"{LOOPBACK}:{amqps}",
-            **{f"ssl_options.{key}": value for key, value in shown.items()},
-            # Who shows a certificate has to have it of this authority; who shows none has a password.
-            "ssl_options.verify": "verify_peer",
-            "ssl_options.fail_if_no_peer_cert": "false",
-            "ssl_cert_login_from": "common_name",
-            "auth_mechanisms.1": "PLAIN",
-            "auth_mechanisms.2": "EXTERNAL",
-            "management.ssl.ip": LOOPBACK,
-            "management.ssl.port": https,
-            **{f"management.ssl.{key}": value for key, value in shown.items()},
-        }
+        self._settings = _tls_lines(server, self.ca_file, amqps=amqps, https=https)
 
     def issued(self, name: str, issue: Callable[[EllipticCurvePublicKey], Certificate]) -> KeyFiles:
         """Make a key, have a certificate issued for it, and return the files of both; once made they stay."""
@@ -71,6 +50,53 @@ class EncryptedNode(Node):
         return self.issued(user, lambda public: self.authority.client(public, user))
 
 
+class TlsNode(Node):
+    """A node that speaks nothing but TLS, by a certificate that is there once it is started."""
+
+    plugins = EncryptedNode.plugins
+
+    def __init__(self, folder: Path, server: KeyFiles, ca_file: Path) -> None:
+        unencrypted = ("listeners.tcp.1", "management.tcp.ip", "management.tcp.port")
+        super().__init__(folder)
+        self._settings = {
+            **dict.fromkeys(unencrypted),
+            "listeners.tcp": "none",
+            **_tls_lines(server, ca_file, amqps=self.ports.amqp, https=self.ports.management),
+        }
+
+    @property
+    def amqp_url(self) -> str:
+        return super().amqp_url.replace("amqp:", "amqps:")
+
+    @property
+    def management_url(self) -> str:
+        return super().management_url.replace("http:", "https:")
+
+
+def _tls_lines(server: KeyFiles, ca_file: Path, *, amqps: int, https: int) -> dict[str, object]:
+    """Lines of `rabbitmq.conf` for two ports; clients may log in by certificates of the same authority."""
+    shown = {
+        "cacertfile": ca_file,
+        "certfile": server.certificate,
+        "keyfile": server.key,
+        "versions.1": "tlsv1.3",
+        "versions.2": "tlsv1.2",
+    }
+    return {
+        "listeners.ssl.1": f"{LOOPBACK}:{amqps}",
+        **{f"ssl_options.{key}": value for key, value in shown.items()},
+        # Who shows a certificate has to have it of this authority; who shows none has a password.
+        "ssl_options.verify": "verify_peer",
+        "ssl_options.fail_if_no_peer_cert": "false",
+        "ssl_cert_login_from": "common_name",
+        "auth_mechanisms.1": "PLAIN",
+        "auth_mechanisms.2": "EXTERNAL",
+        "management.ssl.ip": LOOPBACK,
+        "management.ssl.port": https,
+        **{f"management.ssl.{key}": value for key, value in shown.items()},
+    }
+
+
 class EncryptedBus(LocalBus):
     """As a `LocalBus`, with TLS between all its parts; routers and the agencies named log in by certificate."""
 
@@ -83,20 +109,8 @@ class EncryptedBus(LocalBus):
             line = f'code = "{code}"\n'
             directory = directory.replace(line, f'{line}broker_login = "certificate"\n')
         super().__init__(folder, depot=shown, directory=directory, **options)
-        self.node = node
+        self.node, self.ca_file = node, node.ca_file
         self._by_certificate = by_certificate
-
-    @property
-    def depot_url(self) -> str:
-        return super().depot_url.replace("http://", "https://")
-
-    def start_depot(self) -> Process:
-        """Start `saraban-bus serve`, which serves HTTPS."""
-        arguments = ["serve", "-c", str(self.folder / "bus.toml")]
-        process = self._start("serve", "bus", arguments, self.depot_url, wait=False)
-        process.tls = trusting(self.node.ca_file, "depot.ca_file")
-        process.wait_ready()
-        return process
 
     def apply_topology(self) -> None:
         """Declare everything; who logs in by certificate gets no password."""

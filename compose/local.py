@@ -7,6 +7,7 @@ folder; every process is its child, logs to a file of its own there, and is gone
 from __future__ import annotations
 
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,7 @@ from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_calendar, activate_directory
+from bus.settings.tls import trusting
 from compose.borrowed import VHOST as BORROWED
 from compose.borrowed import ExistingBroker, borrowed
 from compose.files import inboxes_in, toml_of
@@ -63,6 +65,9 @@ class LocalBus:
     `depot` and `log` override settings of their sections, the last those of [ledger]; `witness_poll` is how often
     adapters look at the log, in seconds; without `witnesses`, none has a key to cosign with.
     """
+
+    ca_file: Path | None = None
+    """The authority by which depot and broker speak TLS; None where they do not."""
 
     def __init__(
         self,
@@ -216,7 +221,7 @@ class LocalBus:
 
     @property
     def depot_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.depot_port}"
+        return f"http{'s' if self.ca_file else ''}://{LOOPBACK}:{self.depot_port}"
 
     def open_ledger(self) -> Ledger:
         """Return the ledger, opened once, for looking at from outside."""
@@ -250,7 +255,9 @@ class LocalBus:
 
     def start_depot(self) -> Process:
         """Start `saraban-bus serve`."""
-        return self._start("serve", "bus", ["serve", "-c", str(self.folder / "bus.toml")], self.depot_url)
+        arguments = ["serve", "-c", str(self.folder / "bus.toml")]
+        tls = trusting(self.ca_file, "depot.ca_file") if self.ca_file else None
+        return self._start("serve", "bus", arguments, self.depot_url, tls=tls)
 
     def start_router(
         self, name: str = "router-1", *, failpoints: str = "", wait: bool = True, **settings: Any
@@ -314,12 +321,13 @@ class LocalBus:
         health: str,
         environment: Mapping[str, str] | None = None,
         *,
+        tls: ssl.SSLContext | None = None,
         wait: bool = True,
     ) -> Process:
         logs = self.folder / "logs"
         logs.mkdir(exist_ok=True)
         command = [sys.executable, "-m", module, *arguments]
-        process = Process(name, command, logs / f"{name}.log", environment or {}, health)
+        process = Process(name, command, logs / f"{name}.log", environment or {}, health, tls)
         self.processes[name] = process
         return process.start(wait=wait)
 

@@ -111,7 +111,7 @@ class Node:
     """One private broker node; a context manager that leaves no process behind.
 
     `folder` is the node's alone: data, logs, cookie, configuration and the operator's password live in it. `settings`
-    are lines of `rabbitmq.conf`.
+    are lines of `rabbitmq.conf`; None leaves a line out.
     """
 
     plugins: tuple[str, ...] = ("rabbitmq_management",)
@@ -144,7 +144,7 @@ class Node:
 
     @property
     def operator_password(self) -> str:
-        return (self.folder / "operator.password").read_text()
+        return (self.folder / "operator.password").read_text().strip()
 
     @property
     def management_url(self) -> str:
@@ -314,7 +314,7 @@ class Node:
             "log.file.level": "info",
             **self._settings,
         }
-        return "".join(f"{key} = {value}\n" for key, value in settings.items())
+        return "".join(f"{key} = {value}\n" for key, value in settings.items() if value is not None)
 
     def _environment(self) -> dict[str, str]:
         foreign = ("RABBITMQ_", "ERL_", "HOME", "CONF_ENV_FILE")

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-Values = Mapping[str, Mapping[str, str | int | bool]]
+Values = Mapping[str, Mapping[str, str | int | float | bool]]
 """Values by section and key; the section of what stands above all sections is the empty text."""
 _SECTION = re.compile(r"\[([a-z.-]+)\]\s*")
 
@@ -29,6 +29,6 @@ def filled(example: str, values: Values) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: str | int | bool) -> str:
+def _toml(value: str | int | float | bool) -> str:
     """The value as TOML: of these kinds, JSON's own form (TOML 1.0, basic strings)."""
     return json.dumps(value, ensure_ascii=False)

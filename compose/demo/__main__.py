@@ -15,18 +15,18 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 
-from bus import assets
-from bus.documents.making import new_seal, write_seal
+from bus.documents.making import new_seal
 from bus.process import keep_private
 from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
+from compose.demo.centre import Centre
 from compose.demo.intruder import bad_submissions, submit
+from compose.demo.joining import join
 from compose.demo.play import Play
-from compose.demo.story import DGA, LATE
-from compose.local import LocalBus
+from compose.demo.story import AGENCIES, DGA, LATE
+from compose.local import LOOPBACK
 
 BUILD = Path(__file__).parents[2] / "build"
-LOST_KEY = "lost-key"
 
 
 def main() -> int:
@@ -39,10 +39,11 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     began = monotonic()
-    console.print("Starting a private RabbitMQ node, the depot, a router and six adapters …")
-    lost = new_seal(LOST_KEY)
-    write_seal(lost, folder / "keys", LOST_KEY)
-    with LocalBus(folder, directory=_with_revoked_key(), log={"anchor_interval": 3.0}) as bus:
+    console.print("The centre is put in service, and seven agencies join it, by the product's own commands:")
+    lost = new_seal("lost key")
+    with Centre(folder, lambda line: console.print(f"  {line}", highlight=False, soft_wrap=True)) as bus:
+        join(bus, AGENCIES, {LATE: lost})
+        console.print("Starting a router and six adapters …")
         play = Play(bus)
         play.start()
         with Live(pictures.live(play), console=console, refresh_per_second=4) as live:
@@ -70,16 +71,6 @@ def main() -> int:
     return 0 if accounted(report) else 1
 
 
-def _with_revoked_key() -> str:
-    """Return the shipped directory in which the late agency has one more certificate, revoked long ago."""
-    text = (assets.path("config") / "agencies.toml").read_text(encoding="utf-8")
-    good = f'{{ file = "{LATE}.crt.pem" }}'
-    revoked = f'{{ file = "{LOST_KEY}.crt.pem", revoked_at = 2026-01-05T09:00:00+07:00 }}'
-    if good not in text:
-        raise LookupError(good)
-    return text.replace(good, f"{good}, {revoked}")
-
-
 def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
     silent = ", ".join(f"{code} ({key})" for key, code in play.silent()) or "nobody"
     console.print(f"Who has not acknowledged: [bold]{silent}[/]")
@@ -90,18 +81,44 @@ def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
     console.print("build/demo/report.json has the report.")
 
 
-def _keep(console: Console, bus: LocalBus) -> None:
+def _keep(console: Console, bus: Centre) -> None:
     console.print(
         "\nStill running (KEEP=1); Ctrl-C stops everything. To look around, in another terminal:",
-        "  .venv/bin/saraban-bus ledger tail -c build/demo/bus.toml",
-        "  .venv/bin/saraban-bus ledger find --state registered -c build/demo/bus.toml",
-        f"  .venv/bin/saraban-adapter --config build/demo/agencies/{DGA}/adapter.toml inbox",
-        f"  ls build/demo/agencies/{DGA}/folder/*",
+        *(f"  {line}" for line in _looking_around(bus)),
         sep="\n",
+        highlight=False,
+        soft_wrap=True,
     )
     told = threading.Event()
     signal.signal(signal.SIGINT, lambda *_: told.set())
     told.wait()
+
+
+def _looking_around(bus: Centre) -> list[str]:
+    """Return commands to be typed in the checkout while everything runs."""
+    centre, adapter = "-c build/demo/bus.toml", f"build/demo/agencies/{DGA}"
+    asking = "curl --silent --cacert build/demo/keys/authority.crt.pem"
+    lines = [
+        f".venv/bin/saraban-bus ledger tail {centre}",
+        f".venv/bin/saraban-bus ledger find --state registered {centre}",
+        f".venv/bin/saraban-bus agency list {centre}",
+        f".venv/bin/saraban-bus doctor {centre}",
+        f".venv/bin/saraban-adapter --config {adapter}/adapter.toml inbox",
+        f"ls {adapter}/folder/*",
+        f"{asking} {bus.depot_url}/readyz    # the depot",
+    ]
+    if bus.own_broker:
+        login = '--user "operator:$(cat build/demo/broker/operator.password)"'
+        at = f"https://{LOOPBACK}:{bus.own_broker.ports.management}"
+        lines.append(f"{asking} {login} {at}/api/connections    # the broker")
+    file = "build/demo/new.saraban"
+    return [
+        *lines,
+        "An eighth agency joins:",
+        f".venv/bin/saraban-bus agency invite 0999900000 --name หน่วยงานใหม่ --auto -o {file} {centre}",
+        f".venv/bin/saraban-adapter init {file} --folder build/demo/new",
+        ".venv/bin/saraban-adapter --config build/demo/new/adapter.toml run",
+    ]
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
     with play.ledger.read() as reader:
         refused = {entry.body["rawSha256"]: entry.body["code"] for entry in reader.every(Kind.REFUSED)}
         parked = len(reader.parked.waiting())
+        answers = [entry.body["outcome"] for entry in reader.every(Kind.ENROLMENT_ANSWERED)]
+    encrypted = Counter(one.get("ssl") for one in play.bus.connections())
     states = play.states()
     recipients = [(state, one) for state in states for one in state.recipients.values()]
     unanswered = [item.key for item in LETTERS if not _answered(play, item.key)]
@@ -36,7 +38,12 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
         *(f"missing in the inbox: {one}" for one in missing),
         *(f"not taken from an outbox: {reason}" for reason in failed),
     ]
+    if play.bus.own_broker and encrypted[False]:
+        problems.append(f"{encrypted[False]} connections to the broker without TLS")
     return {
+        "joined_by_invitation": answers.count("approved"),
+        "connections_with_tls": encrypted[True],
+        "connections_without_tls": encrypted[False],
         "letters": len(states),
         "deliveries": sum(1 for _, one in recipients if one.receipt),
         "registered": _count(recipients, Event.REGISTERED),
@@ -61,9 +68,10 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
 
 
 def accounted(report: Mapping[str, Any]) -> bool:
-    """Whether nothing is lost, doubled or left open, all of it can be proved, and a router did die."""
+    """Whether nothing is lost, doubled or left open, all can be proved, everybody joined, and a router did die."""
     clean = not report["problems"] and not report["unaccounted"] and not report["duplicates_at_recipients"]
     clean = clean and report["evidence"] == report["ledger"] == "pass"
+    clean = clean and report["joined_by_invitation"] == len(AGENCIES)
     return clean and report["router_kills"] >= 1 and report["corrected"] >= 1 and report["withdrawn"] >= 1
 
 

@@ -16,12 +16,10 @@ from bus.documents.seal import Seal
 from bus.documents.signing import sign
 from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import now
-from compose.local import LocalBus
+from compose.demo.centre import Centre
 
 
-def bad_submissions(
-    bus: LocalBus, agency: AgencyCode, other: AgencyCode, revoked: Seal
-) -> Mapping[str, bytes]:
+def bad_submissions(bus: Centre, agency: AgencyCode, other: AgencyCode, revoked: Seal) -> Mapping[str, bytes]:
     """Return submissions of an agency, each with its own defect."""
     letter = _letter(agency, other)
     good = sign(letter, bus.seal(agency)).raw
@@ -34,14 +32,15 @@ def bad_submissions(
     }
 
 
-def submit(bus: LocalBus, agency: str, submissions: Mapping[str, bytes]) -> dict[str, RawDigest]:
+def submit(bus: Centre, agency: str, submissions: Mapping[str, bytes]) -> dict[str, RawDigest]:
     """Publish them as the agency's broker user; return the SHA-256 of each by its defect."""
-    asyncio.run(_publish(bus.amqp_url(topology.user_of(agency)), agency, list(submissions.values())))
+    asyncio.run(_publish(bus, agency, list(submissions.values())))
     return {name: RawDigest(hashlib.sha256(raw).hexdigest()) for name, raw in submissions.items()}
 
 
-async def _publish(url: str, agency: str, submissions: list[bytes]) -> None:
-    async with Link(url, name="intruder") as link:
+async def _publish(bus: Centre, agency: str, submissions: list[bytes]) -> None:
+    url = bus.amqp_url(topology.user_of(agency))
+    async with Link(url, name="intruder", tls=bus.broker_tls()) as link:
         await link.wait_connected()
         for raw in submissions:
             await link.publish(

@@ -10,10 +10,10 @@ from bus.identifiers import AgencyCode, LetterId
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
 from bus.thai import now
+from compose.demo.centre import Centre
 from compose.demo.office import Office
 from compose.demo.papers import scan
 from compose.demo.story import AGENCIES, ETDA, LATE, LETTERS, OCS, OPM, PLANS, SOC, Clerk, Item
-from compose.local import LocalBus
 from compose.process import Process
 
 _WITHIN = 120.0
@@ -24,7 +24,7 @@ _LOOK_EVERY = 0.1
 class Play:
     """The state of the demonstration."""
 
-    def __init__(self, bus: LocalBus) -> None:
+    def __init__(self, bus: Centre) -> None:
         self.bus = bus
         names = bus.directory.agencies
         self.offices = {
@@ -45,12 +45,11 @@ class Play:
         self._router: Process | None = None
 
     def start(self) -> None:
-        """Start everything but the late agency's adapter; the router will die on the way."""
-        self.bus.start_depot()
-        self._router = self.bus.start_router(failpoints=_KILL_AT)
+        """Start a router, which will die on the way, and every adapter but the late agency's."""
+        self._router = self.bus.start_router(failpoints=_KILL_AT, wait=False)
         adapters = [self.bus.start_adapter(code, wait=False) for code in AGENCIES if code != LATE]
-        for adapter in adapters:
-            adapter.wait_ready()
+        for process in (self._router, *adapters):
+            process.wait_ready()
 
     def run(self, show: Callable[[], None]) -> None:
         """Play until everybody has acknowledged everything, or until the time is up."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bus.settings import load_adapter_settings, load_bus_settings
+from compose.demo.story import AGENCIES
 from tests.assets.instructions import followed, of_the_demonstration
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +25,7 @@ def played() -> subprocess.CompletedProcess[str]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=500,
         check=False,
     )
 
@@ -38,7 +40,7 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed(
     assert report["duplicates_at_recipients"] == 0
     assert report["letters"] == 11
     assert report["evidence"] == report["ledger"] == "pass"
-    assert report["cosigned"] == 7
+    assert report["cosigned"] == report["joined_by_invitation"] == 7
     assert report["refused_by_bus"] == 5
     assert report["refusals"] == {
         "top-secret": "secrecy.excluded",
@@ -47,6 +49,39 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed(
         "signed with a revoked key": "key.revoked",
         "in another agency's name": "identity.sender-foreign",
     }
+
+
+@pytest.mark.usefixtures("played")
+def test_everything_in_the_demo_speaks_tls_by_the_authority_that_init_made() -> None:
+    report = json.loads((DEMO / "report.json").read_text(encoding="utf-8"))
+    assert report["connections_with_tls"] >= 8, "a router and seven adapters"
+    assert report["connections_without_tls"] == 0
+    authority = DEMO / "keys" / "authority.crt.pem"
+    centre = load_bus_settings(DEMO / "bus.toml")
+    assert centre.broker.ca_file == centre.depot.ca_file == authority
+    schemes = [centre.broker.url, centre.broker.management_url, centre.depot.url]
+    assert [url.partition("://")[0] for url in schemes] == ["amqps", "https", "https"]
+    for code in AGENCIES:
+        adapter = load_adapter_settings(DEMO / "agencies" / code / "adapter.toml")
+        assert adapter.broker.url == centre.broker.url
+        assert adapter.depot.url == centre.depot.url
+        trusted = {adapter.broker.ca_file, adapter.depot.ca_file}
+        assert [path.read_text() for path in trusted if path] == [authority.read_text()]
+    listeners = (DEMO / "broker" / "rabbitmq.conf").read_text(encoding="utf-8").splitlines()
+    assert "listeners.tcp = none" in listeners
+    assert not [line for line in listeners if line.startswith(("listeners.tcp.", "management.tcp."))]
+
+
+@pytest.mark.usefixtures("played")
+def test_what_the_demo_writes_is_for_its_owner_alone() -> None:
+    secret = [
+        *DEMO.rglob("*.key.pem"),
+        *DEMO.rglob("passwords/*"),
+        *DEMO.rglob("*.saraban"),
+        *DEMO.glob("*.toml"),
+    ]
+    assert len(secret) > 30
+    assert [path for path in secret if path.stat().st_mode & 0o77] == []
 
 
 @pytest.mark.usefixtures("played")
