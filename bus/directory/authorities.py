@@ -23,6 +23,8 @@ ORGANIZATION_IDENTIFIER: Final = x509.ObjectIdentifier("2.5.4.97")
 TAX_NUMBER: Final = "TIN-"
 """How an organizationIdentifier begins that goes on with the organization's number of thirteen digits."""
 _STRONG = (SHA256, SHA384, SHA512)
+_KNOWN = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
+"""Extensions of an authority's certificate that may be critical."""
 _UNREADABLE = (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm)
 
 
@@ -114,6 +116,8 @@ def _flaw_in_certificate(certificate: x509.Certificate, issuer: x509.Certificate
     if weak or not isinstance(certificate.signature_hash_algorithm, _STRONG):
         return "has a key or a signature that is too weak"
     try:
+        if any(one.critical and not isinstance(one.value, _KNOWN) for one in certificate.extensions):
+            return "demands what this program has no account of"
         basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):

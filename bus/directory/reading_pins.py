@@ -88,11 +88,9 @@ class Files:
         place = table.text("chain", meant="the name of a file with certificates")
         names = table.texts("lists", meant="the name of a file with a list of revoked certificates")
         chain = _certificates_in(_read(table, "chain", self.folder / place) or b"")
-        lists = [
-            found
-            for name in names
-            if (held := _read(table, "lists", self.folder / name)) and (found := _list_in(held))
-        ]
+        held = [_read(table, "lists", self.folder / name) for name in names]
+        # Not by truth: a list that names nobody is false.
+        lists = [found for one in held if one and (found := _list_in(one)) is not None]
         placed = [one for issuer in chain for one in lists if signed_by(one, issuer)]
         if len(placed) != len(names):
             fix = "Name one list of each certificate in the chain, and no other"
