@@ -50,6 +50,10 @@ class Revocations:
     by_serial: Mapping[int, datetime]
     """When each certificate in it was revoked, by its serial number."""
 
+    def ageing(self, at: datetime) -> bool:
+        """Whether no more than the last quarter of its time is left: the next one should be there soon."""
+        return at >= self.until - (self.until - self.since) / 4
+
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:

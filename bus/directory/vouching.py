@@ -52,24 +52,34 @@ def organization_in(certificate: x509.Certificate) -> str | None:
     return str(found[0].value) if len(found) == 1 else None
 
 
-def revoked_in(authority: Authority, certificate: x509.Certificate) -> datetime | None:
-    """Return when the authority's list says that a certificate of its own was revoked; None if it does not say so."""
-    return authority.revocations[0].by_serial.get(certificate.serial_number)
+def standing(pin: Vouched, at: datetime) -> Objection | None:
+    """Return what speaks against any certificate under a pin at a time, but for lists that are too old."""
+    if pin.revoked_at is not None and pin.revoked_at <= at:
+        return Objection(KeyDoubt.REVOKED, f"its organization's pin was revoked at {pin.revoked_at}")
+    for one in pin.authority.certificates:
+        if not one.not_valid_before_utc <= at <= one.not_valid_after_utc:
+            name = one.subject.rfc4514_string()
+            return Objection(KeyDoubt.AUTHORITY, f"{name} is valid until {one.not_valid_after_utc}")
+    return None
+
+
+def old_list(authority: Authority, at: datetime) -> Objection | None:
+    """Return what to say of an authority of which a list is past its time; None if none is."""
+    until = min(one.until for one in authority.revocations)
+    if until < at:
+        return Objection(KeyDoubt.LIST_OLD, f"{authority.id}: the next list (CRL) was due at {until}")
+    return None
 
 
 def _objection(certificate: x509.Certificate, pin: Vouched, at: datetime) -> Objection | None:
-    if pin.revoked_at is not None and pin.revoked_at <= at:
-        return Objection(KeyDoubt.REVOKED, f"its organization's pin was revoked at {pin.revoked_at}")
-    if found := objection(certificate, (), at):
-        return found
     authority = pin.authority
+    if found := standing(pin, at) or objection(certificate, (), at):
+        return found
     if wrong := _flaw_in_path(certificate, authority, at):
         return Objection(KeyDoubt.AUTHORITY, wrong)
+    if found := old_list(authority, at):
+        return found
     for one, revocations in zip((certificate, *authority.certificates), authority.revocations, strict=False):
-        if revocations.until < at:
-            return Objection(
-                KeyDoubt.LIST_OLD, f"{authority.id}: the next list was due at {revocations.until}"
-            )
         revoked_at = revocations.by_serial.get(one.serial_number)
         if revoked_at is not None and revoked_at <= at:
             return Objection(
