@@ -64,6 +64,13 @@ def pins_in(changes: Changes) -> Iterator[tuple[AgencyCode, PinnedCertificate]]:
             yield from ((holder_of(key), pin) for pin in _parsed(line, read_agency).certificates)
 
 
+def organizations_in(changes: Changes) -> Iterator[tuple[AgencyCode, PinnedOrganization]]:
+    """Yield every pinned organization of these records, with the agency for which it speaks."""
+    for key, line in changes.items():
+        if line is not None and key.startswith(AGENCY):
+            yield from ((holder_of(key), pin) for pin in _parsed(line, read_agency).vouched)
+
+
 def require_readable(records: Records, keys: Iterable[str]) -> None:
     """Raise Misconfigured unless these records can be read, with every certificate in them."""
     for key in keys:

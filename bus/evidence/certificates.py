@@ -37,9 +37,8 @@ def certificates_of(evidence: Evidence, names: Names) -> list[View]:
     known = {fingerprint for _, fingerprint in pins}
     for entry in signed:
         if entry.body["certificate"] not in known:
-            with suppress(
-                Refused
-            ):  # such a document is shown all the same, and the verifier says what is wrong with it
+            # Such a document is shown all the same; the verifier says what is wrong with it.
+            with suppress(Refused, ValueError):
                 pins[entry.body["agency"], entry.body["certificate"]] = _brought(evidence, entry)
     shown = {key: _certificate(_holder(key[0], names), pins[key]) for key in sorted(pins)}
     own = [one for (code, _), one in shown.items() if code == BUS]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.hashes import SHA512, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.directory import Authority, Vouched
@@ -73,7 +73,7 @@ class Of:
             parts.append(x509.NameAttribute(ORGANIZATION_IDENTIFIER, self.organization))
         return x509.Name(parts)
 
-    def issued_by(self, issuer: Of, hashed: HashAlgorithm | None = None) -> x509.Certificate:
+    def issued_by(self, issuer: Of) -> x509.Certificate:
         """The certificate, signed by an issuer's key."""
         builder = certificate_for(key(self.key).public_key(), self.subject, issuer.subject)
         builder = builder.not_valid_before(self.since).not_valid_after(self.until)
@@ -87,7 +87,7 @@ class Of:
         if self.critical:
             unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
             builder = builder.add_extension(unknown, critical=True)
-        return builder.sign(key(issuer.key), hashed or SHA512())
+        return builder.sign(key(issuer.key), SHA512())
 
 
 ROOT = Of(name="Sample National Root CA (ตัวอย่าง)", key="root", uses=AUTHORITY_MAY, authority=True)

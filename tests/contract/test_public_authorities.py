@@ -105,6 +105,19 @@ def test_the_page_of_a_pack_shows_the_authority(lived: Lived, tmp_path: Path) ->
     assert "Sample Government CA" in page
 
 
+def test_a_bus_that_has_another_certificate_since_is_still_believed_for_what_it_said(
+    lived: Lived, tmp_path: Path
+) -> None:
+    """Nobody vouches for the bus: that its certificate is pinned no more says nothing of what it signed with it."""
+    next_one = (factory.pin(factory.seal("next-bus")),)
+    lived.router.activate(replace(directory(lived.made, 2), bus_certificates=next_one))
+    lived.signer.sign()
+
+    findings = lived.judged(tmp_path / "pack.asice")
+
+    assert findings.verdict is Result.PASS, findings.checks
+
+
 # ── the bus itself lies ────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,7 +53,7 @@ def test_the_last_of_thirteen_digits_is_checked() -> None:
 
 def by_gate(made: Made, organization: str = ORGANIZATION) -> RefusalCode | None:
     signed = sign(factory.letter(), made.seal)
-    found = set()
+    found: set[RefusalCode | None] = set()
     for by_octets in (True, False):
         envelope, vouched = open_envelope(signed.raw), (made.vouched(organization),)
         try:
@@ -195,7 +194,9 @@ def test_of_two_authorities_of_one_name_the_one_that_issued_it_vouches() -> None
     made, before = authorities.world(), World(issuing=IMPOSTOR, of_issuing=ListOf(by=IMPOSTOR)).made()
     envelope = open_envelope(sign(factory.letter(), made.seal).raw)
 
-    assert verify(envelope, (), NOW, vouched=(before.vouched(), made.vouched()))
+    found = verify(envelope, (), NOW, vouched=(before.vouched(), made.vouched()))
+
+    assert found.fingerprint == made.seal.fingerprint
 
 
 def test_a_refusal_that_the_directory_can_mend_is_not_kept_for_the_same_bytes() -> None:
@@ -212,8 +213,9 @@ def loaded(tmp_path: Path) -> Callable[..., Directory]:
     """Loads a directory in which OPM has pinned the sample organization, as a world makes it."""
 
     def load(made: Made | None = None, *, change: tuple[str, str] | None = None) -> Directory:
-        for name, seal in {**directories.SEALS, "bus": partial(factory.seal, "bus")}.items():
-            write_seal(seal(), tmp_path / "keys", name)
+        for name in directories.SEALS:
+            write_seal(directories.SEALS[name](), tmp_path / "keys", name)
+        write_seal(factory.seal("bus"), tmp_path / "keys", "bus")
         (made or authorities.world()).write(tmp_path / "keys")
         own = f'certificates = [{{ file = "{OPM}.crt.pem" }}'
         text = directories.text(more=TABLE).replace(own, f'organization = "{NUMBER}"\n{own}, {PIN}')
