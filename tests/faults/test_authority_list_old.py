@@ -17,6 +17,7 @@ from tests.assets.authorities import ISSUING, PIN, TABLE, ListOf
 from tests.assets.factory import DAY, NOW
 from tests.faults.scene import OPM, SOC, Scene, agencies
 from tests.faults.waiting import eventually
+from tests.faults.wire import submit, under_another_id
 
 
 def directory(version: int) -> str:
@@ -27,7 +28,7 @@ def directory(version: int) -> str:
     return text.replace(own, PIN) + TABLE
 
 
-def test_what_an_old_list_has_refused_is_sent_again_by_the_adapter_once_a_newer_one_is_in_force(
+def test_with_an_old_list_letters_are_refused_and_wait_and_go_on_by_themselves_with_a_newer_one(
     stage: Callable[..., Scene], tmp_path: Path
 ) -> None:
     made = authorities.world()
@@ -45,6 +46,7 @@ def test_what_an_old_list_has_refused_is_sent_again_by_the_adapter_once_a_newer_
     replace(made, lists=(old, made.lists[1])).write(tmp_path / "keys")
     network.bus.apply_directory(directory(2))
     (waiting,) = network.send(OPM, SOC)
+    submit(network.bus, OPM, under_another_id(network.bus, OPM, network.raw(OPM, before)[0]))
     (refusal,) = eventually(lambda: network.entries(Kind.REFUSED), "with an old list nothing is taken")
     assert refusal.body["code"] == RefusalCode.KEY_REVOCATION_LIST_OLD
     doctor = network.bus.run_bus("doctor")
@@ -54,7 +56,7 @@ def test_what_an_old_list_has_refused_is_sent_again_by_the_adapter_once_a_newer_
     made.write(tmp_path / "keys")
     network.bus.apply_directory(directory(3))
     eventually(lambda: waiting in network.received(SOC), "it arrives without anybody's doing")
-    assert network.accepted(OPM, [before])
+    eventually(lambda: network.accepted(OPM, [before, waiting]), "and its sender is told")
     assert network.bus.run_bus("ledger", "verify").returncode == 0
     for entry in network.entries(Kind.ACCEPTED):
         pack = tmp_path / f"{entry.seq}.asice"
