@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from structlog.testing import capture_logs
 
+from bus.cli.asking import certificates
 from bus.directory import Directory, PinnedOrganization, directory_of, records_of, require_readable
 from bus.directory.ends import ending, hours_of_lists
 from bus.directory.speaking import speaking
@@ -214,6 +216,13 @@ def test_with_an_old_list_everything_is_refused_until_a_newer_one_is_in_force(
     router.activate(directory(renewed, 2))
     assert router.take(rig.delivery(raw)).outcome == "accepted"
     assert rig.verified(ledger, tmp_path) == []
+
+
+def test_an_auditor_finds_letters_by_a_certificate_that_no_directory_has(lived: Lived) -> None:
+    with lived.ledger.read() as reader:
+        assert certificates(reader, lived.made.seal.fingerprint) == (lived.made.seal.fingerprint,)
+        with pytest.raises(typer.BadParameter):
+            certificates(reader, "0" * 64)
 
 
 async def test_an_operator_sees_a_list_go_out_of_date() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.directory import Agency, Directory, directory_of, load_directory, records_of
 from bus.directory.authorities import organization_number
@@ -161,6 +163,28 @@ def test_a_defect_of_the_chain_or_its_lists_is_refused_by_bus_and_verifier(name:
 
     assert by_gate(made) is code
     assert words in (by_verifier(made) or "")
+
+
+def test_openssl_judges_chain_and_lists_alike(tmp_path: Path) -> None:
+    """But for what is the bus's own rule: whose organization it is, and which authority of the chain issued it."""
+    own_rules = {"another organization", "no organization", "issued by the root itself"}
+    judged = {name: by_openssl(world.made(), tmp_path / name) for name, (world, _, _) in BAD.items()}
+
+    assert {name for name, good in judged.items() if good} == own_rules
+    assert by_openssl(GOOD["as it is"].made(), tmp_path / "good")
+
+
+def by_openssl(made: Made, folder: Path) -> bool:
+    """Whether openssl takes a certificate as of now, with the chain and the lists of a world."""
+    folder.mkdir()
+    (issuing, root), signer = made.chain, made.seal.certificate
+    held = {"signer": [signer], "issuing": [issuing], "root": [root], "lists": made.lists}
+    for name, several in held.items():
+        (folder / name).write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in several))
+    when = ["-attime", str(int(NOW.timestamp())), "-crl_check_all"]
+    which = ["-CAfile", "root", "-untrusted", "issuing", "-CRLfile", "lists", "signer"]
+    done = subprocess.run(["openssl", "verify", *when, *which], cwd=folder, capture_output=True, check=False)
+    return done.returncode == 0
 
 
 def test_the_rule_for_every_certificate_holds_for_these_too() -> None:
