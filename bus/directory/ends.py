@@ -36,7 +36,7 @@ def first_list(authority: Authority) -> Revocations:
     return min(authority.revocations, key=lambda one: one.until)
 
 
-def hours_of_lists(directory: Directory, at: datetime) -> float:
-    """Return the hours until the first list of any public authority is past its time; infinite where there is none."""
+def seconds_of_lists(directory: Directory, at: datetime) -> float:
+    """Return the seconds until the first list of any public authority is past its time; infinite where there is none."""
     ends = (first_list(one).until for one in directory.authorities.values())
-    return min(((end - at) / timedelta(hours=1) for end in ends), default=inf)
+    return min(((end - at).total_seconds() for end in ends), default=inf)

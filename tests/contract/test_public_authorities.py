@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from bus.cli.asking import certificates
 from bus.directory import Directory, PinnedOrganization, directory_of, records_of, require_readable
-from bus.directory.ends import ending, hours_of_lists
+from bus.directory.ends import ending, seconds_of_lists
 from bus.directory.speaking import speaking
 from bus.documents.reports import Reconciliation, sealed
 from bus.documents.signing import sign
@@ -227,9 +227,8 @@ def test_an_auditor_finds_letters_by_a_certificate_that_no_directory_has(lived: 
 
 async def test_an_operator_sees_a_list_go_out_of_date() -> None:
     fresh = directory(authorities.world())
-    hours = hours_of_lists(fresh, NOW)
-    assert hours == 5 * 24
-    assert hours_of_lists(rig.directory(), NOW) == float("inf")
+    assert seconds_of_lists(fresh, NOW) == (5 * DAY).total_seconds()
+    assert seconds_of_lists(rig.directory(), NOW) == float("inf")
     assert speaking(fresh, NOW).silent == ()
     (said,) = speaking(fresh, NOW + 6 * DAY).silent
     assert "revocation-list-old" in said
