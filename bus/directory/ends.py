@@ -37,6 +37,6 @@ def first_list(authority: Authority) -> Revocations:
 
 
 def seconds_of_lists(directory: Directory, at: datetime) -> float:
-    """Return the seconds until the first list of any public authority is past its time; infinite where there is none."""
+    """Return the seconds until the first list of any public authority is past its time; infinite without one."""
     ends = (first_list(one).until for one in directory.authorities.values())
     return min(((end - at).total_seconds() for end in ends), default=inf)
