@@ -178,9 +178,9 @@ def by_openssl(made: Made, folder: Path) -> bool:
     """Whether openssl takes a certificate as of now, with the chain and the lists of a world."""
     folder.mkdir()
     (issuing, root), signer = made.chain, made.seal.certificate
-    held = {"signer": [signer], "issuing": [issuing], "root": [root], "lists": made.lists}
-    for name, several in held.items():
-        (folder / name).write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in several))
+    for name, one in (("signer", signer), ("issuing", issuing), ("root", root)):
+        (folder / name).write_bytes(one.public_bytes(Encoding.PEM))
+    (folder / "lists").write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in made.lists))
     when = ["-attime", str(int(NOW.timestamp())), "-crl_check_all"]
     which = ["-CAfile", "root", "-untrusted", "issuing", "-CRLfile", "lists", "signer"]
     done = subprocess.run(["openssl", "verify", *when, *which], cwd=folder, capture_output=True, check=False)
