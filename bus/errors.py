@@ -48,6 +48,9 @@ class RefusalCode(StrEnum):
     KEY_REVOKED = "key.revoked"
     KEY_USAGE = "key.usage"
     KEY_WEAK = "key.weak"
+    KEY_AUTHORITY = "key.authority"
+    KEY_ORGANIZATION = "key.organization"
+    KEY_REVOCATION_LIST_OLD = "key.revocation-list-old"
 
     IDENTITY_USER_MISSING = "identity.user-missing"
     IDENTITY_USER_FOREIGN = "identity.user-foreign"
@@ -109,6 +112,9 @@ _CIRCUMSTANTIAL = frozenset(
         RefusalCode.IDENTITY_AGENCY_SUSPENDED,
         RefusalCode.KEY_UNKNOWN,
         RefusalCode.KEY_NOT_YET_VALID,
+        RefusalCode.KEY_AUTHORITY,
+        RefusalCode.KEY_ORGANIZATION,
+        RefusalCode.KEY_REVOCATION_LIST_OLD,
         RefusalCode.REFUSALS_TOO_MANY,
         RefusalCode.MESSAGE_REJECTED,
         RefusalCode.SECRECY_NOT_ENROLLED,

@@ -14,7 +14,7 @@ from bus import logs
 from bus.connections import Limits as ConnectionLimits
 from bus.depot.app import Access, build_app, collect_for_ever
 from bus.depot.store import Depot, Limits, open_local_depot
-from bus.directory import Directory, PinnedCertificate
+from bus.directory import Directory, PinnedCertificate, Vouched
 from bus.enrolment.routes import enrolment_routes
 from bus.errors import Misconfigured, Problem, Transient
 from bus.identifiers import AgencyCode, RawDigest
@@ -42,7 +42,10 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
     try:
         in_force = DirectoryInForce(ledger)
         access = Access(
-            pins_of=in_force.pins, suspended=in_force.suspended, directory=PackedDirectories(ledger).packed
+            pins_of=in_force.pins,
+            vouched_of=in_force.vouched,
+            suspended=in_force.suspended,
+            directory=PackedDirectories(ledger).packed,
         )
         registry = CollectorRegistry()
         watched = Watched(depot, ledger)
@@ -119,6 +122,10 @@ class DirectoryInForce:
     def pins(self, agency: AgencyCode) -> Sequence[PinnedCertificate]:
         """Return the certificates pinned for an agency or for `bus`."""
         return self._current().pins(agency)
+
+    def vouched(self, agency: AgencyCode) -> Sequence[Vouched]:
+        """Return the organizations pinned for an agency."""
+        return self._current().vouched(agency)
 
     def suspended(self, agency: AgencyCode) -> bool:
         """Whether the agency may send nothing for now."""

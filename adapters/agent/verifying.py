@@ -47,12 +47,11 @@ from bus.thai import now
 
 _LOG = get(__name__)
 _UNREADABLE = "message.unreadable"
-_KEYS = (
-    RefusalCode.KEY_UNKNOWN,
-    RefusalCode.KEY_NOT_YET_VALID,
-    RefusalCode.KEY_EXPIRED,
-    RefusalCode.KEY_REVOKED,
-)
+_KEYS = {code for code in RefusalCode if code.startswith("key.")} - {
+    RefusalCode.KEY_USAGE,
+    RefusalCode.KEY_WEAK,
+}
+"""For which a directory that is yet to come may be the reason."""
 
 
 _Act = Callable[[], object]
@@ -243,16 +242,17 @@ class Verifier:
         """Gates 1 to 3, 5 and 6 of the bus, passed again here: the bus is not taken at its word."""
         envelope = open_envelope(arrival.body)
         schema.check(envelope)
-        pins = self._bus_pins() if signer == BUS else self._pins(signer)
+        directory = self._mailbox.directory()
+        of_agency = directory.pins(signer) if directory else ()
         # A letter is checked by signxml, where the router checked its octets: two implementations have to agree before
         # a receipt is made. Of notices there are several to each letter, and the router's way will do.
         return verify(
-            envelope, pins, stated.verified_as_of(arrival), by_octets=arrival.type != arrivals.LETTER
+            envelope,
+            self._bus_pins() if signer == BUS else of_agency,
+            stated.verified_as_of(arrival),
+            vouched=directory.vouched(signer) if directory else (),
+            by_octets=arrival.type != arrivals.LETTER,
         )
-
-    def _pins(self, agency: AgencyCode) -> Sequence[PinnedCertificate]:
-        directory = self._mailbox.directory()
-        return directory.pins(agency) if directory else ()
 
     def _bus_pins(self) -> Sequence[PinnedCertificate]:
         """The bus's certificates by the directory, once there is one: it knows of revocations."""

@@ -9,6 +9,7 @@ from cryptography import x509
 
 from bus.directory import Directory
 from bus.directory.certificates import objection
+from bus.directory.vouching import objection_by_authorities
 from bus.documents.seal import fingerprint_of
 from bus.identifiers import AgencyCode
 
@@ -22,7 +23,8 @@ class KeyState:
     directory: int
     """The version held here, 0 for none."""
     good: bool
-    """Whether that version pins the certificate for this agency, and it is in force now."""
+    """Whether that version pins the certificate for this agency, or an authority that vouches for it, and it is in
+    force now."""
 
     def __str__(self) -> str:
         return f"{self.fingerprint} {self.directory} {'good' if self.good else 'not good'}"
@@ -36,5 +38,8 @@ def key_state(
     if directory is None:
         return KeyState(fingerprint, 0, False)
     pins = [pin for pin in directory.pins(agency) if pin.certificate == certificate]
-    good = bool(pins) and objection(certificate, pins, at) is None
+    if pins:
+        good = objection(certificate, pins, at) is None
+    else:
+        good = objection_by_authorities(certificate, directory.vouched(agency), at) is None
     return KeyState(fingerprint, directory.version, good)

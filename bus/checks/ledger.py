@@ -9,6 +9,8 @@ from pathlib import Path
 from bus.checks.clocks import compared
 from bus.directory import Directory
 from bus.directory.certificates import objection
+from bus.directory.ends import first_list
+from bus.directory.vouching import standing
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.ends import SOON
 from bus.errors import Misconfigured, Problem, Transient
@@ -185,15 +187,29 @@ def _agencies(_settings: BusSettings, reader: Reader) -> Iterator[Found]:
         yield ok(
             f"{len(directory.agencies)} in the directory (version {directory.version}), each with a certificate"
         )
+    yield from _lists(directory, at)
     yield from _witnesses(directory, reader)
 
 
 def _without(directory: Directory, at: datetime) -> Iterator[str]:
     """Yield the active agencies that have no certificate which may sign at a time."""
     for code, agency in directory.agencies.items():
-        pins = agency.certificates
-        if agency.active and pins and all(objection(pin.certificate, pins, at) for pin in pins):
+        pins, vouched = agency.certificates, directory.vouched(code)
+        pinned = any(objection(pin.certificate, pins, at) is None for pin in pins)
+        if agency.active and (pins or vouched) and not pinned and all(standing(one, at) for one in vouched):
             yield code
+
+
+def _lists(directory: Directory, at: datetime) -> Iterator[Found]:
+    """The lists of revoked certificates (CRL) of public authorities: without a current one nothing is taken."""
+    fix = "Put its newest list into the directory: docs/operating.md, `Certificates of a public authority`."
+    for authority in directory.authorities.values():
+        first = first_list(authority)
+        until = f"the list of revoked certificates of {authority.id} ends at {first.until.isoformat()}"
+        if first.until < at:
+            yield fail(f"{until}: whatever is signed under it is refused", fix)
+        elif first.ageing(at):
+            yield warn(until, fix)
 
 
 def _witnesses(directory: Directory, reader: Reader) -> Iterator[Found]:

@@ -55,7 +55,9 @@ def agency_show(
     pins = list(_pins(agency)) if agency else []
     words = [f"{name}: {value}" for name, value in found.items() if value is not None]
     words += [f"certificate: {pin['fingerprint']} until {pin['until']}{_revoked(pin)}" for pin in pins]
-    say({**found, "certificates": pins}, json=json, words=words)
+    vouched = list(_vouched(agency)) if agency else []
+    words += [f"organization: {pin['organization']} by {pin['authority']}{_revoked(pin)}" for pin in vouched]
+    say({**found, "certificates": pins, "organizations": vouched}, json=json, words=words)
 
 
 def _rows(reader: Reader) -> Iterator[Row]:
@@ -103,6 +105,15 @@ def _pins(agency: Agency) -> Iterator[dict[str, Any]]:
         yield {
             "fingerprint": pin.fingerprint,
             "until": timestamp(pin.certificate.not_valid_after_utc),
+            "revokedAt": timestamp(pin.revoked_at) if pin.revoked_at else None,
+        }
+
+
+def _vouched(agency: Agency) -> Iterator[dict[str, Any]]:
+    for pin in agency.vouched:
+        yield {
+            "authority": pin.authority,
+            "organization": pin.organization,
             "revokedAt": timestamp(pin.revoked_at) if pin.revoked_at else None,
         }
 

@@ -95,7 +95,10 @@ def file(text: str | None, option: str = "--file") -> RawDigest | None:
 
 
 def certificates(reader: Reader, text: str | None) -> tuple[str, ...]:
-    """Return the SHA-256 of every certificate that was ever pinned under this serial number or SHA-256."""
+    """Return the SHA-256 of every certificate that was ever pinned under this serial number or SHA-256.
+
+    No directory has one for which an authority vouched: its SHA-256 is known once a letter was signed with it.
+    """
     if text is None:
         return ()
     wanted = text.strip().lower().replace(":", "").removeprefix("0x")
@@ -105,6 +108,8 @@ def certificates(reader: Reader, text: str | None) -> tuple[str, ...]:
             serial = pin.certificate.serial_number
             if wanted in (pin.fingerprint, str(serial)) or wanted.lstrip("0") == f"{serial:x}":
                 found.add(pin.fingerprint)
+    if not found and reader.find_letters(certificates=(wanted,)):
+        found.add(wanted)
     if not found:
         said = f"no directory has ever had a certificate with the serial number or SHA-256 {text!r}"
         raise typer.BadParameter(said, param_hint="--certificate")

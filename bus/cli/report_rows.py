@@ -11,7 +11,7 @@ from typing import Any
 from bus.cli.letters import row_of, summary_of
 from bus.cli.output import Column, day, joined, moment, pairs
 from bus.codes import load_codes
-from bus.directory.lines import holder_of, pins_in
+from bus.directory.lines import holder_of, organizations_in, pins_in
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.evidence.words import DEADLINES
@@ -142,13 +142,15 @@ _READINGS = (
 
 
 def _keys(reader: Reader, only: Only) -> Iterator[Row]:
-    """What each version of the directory changed about certificates."""
+    """What each version of the directory changed about certificates, and about organizations in their place."""
     entries = {int(entry.body["version"]): entry for entry in reader.every(Kind.DIRECTORY)}
     pinned: dict[AgencyCode, dict[str, datetime | None]] = {}
     for version, changes in reader.directories.changes():
         now: dict[AgencyCode, dict[str, datetime | None]] = {holder_of(key): {} for key in changes}
         for holder, pin in pins_in(changes):
             now[holder][pin.fingerprint] = pin.revoked_at
+        for holder, one in organizations_in(changes):
+            now[holder][f"{one.organization} by {one.authority}"] = one.revoked_at
         for holder, pins in now.items():
             before = pinned.get(holder, {})
             kinds = [

@@ -40,7 +40,7 @@ from bus.depot.presence import AGENCY, SHA256, read_checks, write_results
 from bus.depot.refusals import WORDS, Refusal, RequestRefused
 from bus.depot.replay import Replays
 from bus.depot.store import Depot, Upload
-from bus.directory import PinnedCertificate
+from bus.directory import PinnedCertificate, Vouched
 from bus.documents.notice import BUS
 from bus.documents.tokens import Denied, Doubt, RequestClaims, open_request_token
 from bus.errors import Transient
@@ -63,6 +63,8 @@ class Access:
     """The certificates pinned for an agency, or for `bus`; none for a stranger."""
     suspended: Callable[[AgencyCode], bool]
     """Whether an agency may fetch files and not send any."""
+    vouched_of: Callable[[AgencyCode], Sequence[Vouched]] = lambda code: ()
+    """The organizations pinned for an agency."""
     directory: Callable[[RawDigest], bytes | None] = lambda digest: None
     """The content of the directory version of this digest, packed by gzip; None where there is none."""
 
@@ -272,7 +274,8 @@ class _Desk:
         if scheme.lower() != "bearer" or not token:
             raise RequestRefused(Refusal.ANONYMOUS)
         at = datetime.fromtimestamp(self._clock(), UTC)
-        return open_request_token(token, self._access.pins_of, request.method, request.scope["path"], at)
+        path, access = request.scope["path"], self._access
+        return open_request_token(token, access.pins_of, request.method, path, at, access.vouched_of)
 
     def _agency(self, request: Request) -> AgencyCode:
         issuer = self._claims(request).issuer

@@ -23,6 +23,9 @@ class KeyDoubt(StrEnum):
     REVOKED = "revoked"
     USAGE = "usage"
     WEAK = "weak"
+    AUTHORITY = "authority"
+    ORGANIZATION = "organization"
+    LIST_OLD = "revocation-list-old"
 
 
 ANOTHER: Final = (

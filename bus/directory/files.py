@@ -1,8 +1,9 @@
-"""Which files a directory's file names."""
+"""Which files a directory's file names: those of certificates, and those of public authorities."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from bus.toml import read_toml
 
@@ -15,15 +16,17 @@ def certificate_files(path: Path, *, certificates: Path | None = None) -> dict[s
     values = read_toml(path).values
     stated = values.get("certificates_folder")
     folder = certificates or path.parent / (stated if isinstance(stated, str) else ".")
-    agencies = values.get("agency")
-    found: dict[str, Path] = {}
-    for table in [values.get("bus"), *(agencies if isinstance(agencies, list) else [])]:
-        pins = table.get("certificates") if isinstance(table, dict) else None
-        for pin in pins if isinstance(pins, list) else []:
-            name = pin.get("file") if isinstance(pin, dict) else None
-            if isinstance(name, str) and _stays_inside(name):
-                found[name] = folder / name
-    return found
+    holders = [values.get("bus"), *_listed(values.get("agency"))]
+    pins = [pin for one in holders if isinstance(one, dict) for pin in _listed(one.get("certificates"))]
+    names = [pin.get("file") for pin in pins if isinstance(pin, dict)]
+    for authority in _listed(values.get("public_authority")):
+        if isinstance(authority, dict):
+            names += [authority.get("chain"), *_listed(authority.get("lists"))]
+    return {name: folder / name for name in names if isinstance(name, str) and _stays_inside(name)}
+
+
+def _listed(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _stays_inside(name: str) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from cryptography import x509
 
+from bus.directory.authorities import PinnedOrganization
 from bus.directory.model import BUS, Agency, Directory, Group, PinnedCertificate, Topic
-from bus.directory.reading import read_agency, read_bus, read_group, read_topic
+from bus.directory.reading import read_agency, read_bus, read_group, read_public_authority, read_topic
 from bus.directory.records import Changes, Records, unreadable
 from bus.identifiers import MAIN, AgencyCode
 from bus.thai import BANGKOK
@@ -18,7 +19,7 @@ from bus.toml import Table, canonical_json, read_json
 
 K = TypeVar("K", bound=str)
 T = TypeVar("T")
-AGENCY, GROUP, TOPIC = "agency/", "group/", "topic/"
+AGENCY, GROUP, TOPIC, AUTHORITY = "agency/", "group/", "topic/", "public_authority/"
 """How the keys of records begin; the bus's own is `bus`."""
 
 
@@ -30,6 +31,7 @@ def records_of(directory: Directory) -> dict[str, bytes]:
     values |= {
         f"{TOPIC}{id}": _named(one, subscribers=one.subscribers) for id, one in directory.topics.items()
     }
+    values |= {f"{AUTHORITY}{id}": asdict(one) for id, one in directory.authorities.items()}
     return {key: f"{key} ".encode() + canonical_json(value) for key, value in values.items()}
 
 
@@ -43,6 +45,7 @@ def directory_of(version: int, records: Records) -> Directory:
         agencies=_Lazy(records, AGENCY, read_agency, AgencyCode),
         groups=_Lazy(records, GROUP, read_group, str),
         topics=_Lazy(records, TOPIC, read_topic, str),
+        authorities=_Lazy(records, AUTHORITY, read_public_authority, str),
         bus_certificates=_parsed(records[BUS], read_bus) if BUS in records else (),
     )
 
@@ -61,6 +64,13 @@ def pins_in(changes: Changes) -> Iterator[tuple[AgencyCode, PinnedCertificate]]:
             yield from ((holder_of(key), pin) for pin in _parsed(line, read_agency).certificates)
 
 
+def organizations_in(changes: Changes) -> Iterator[tuple[AgencyCode, PinnedOrganization]]:
+    """Yield every pinned organization of these records, with the agency for which it speaks."""
+    for key, line in changes.items():
+        if line is not None and key.startswith(AGENCY):
+            yield from ((holder_of(key), pin) for pin in _parsed(line, read_agency).vouched)
+
+
 def require_readable(records: Records, keys: Iterable[str]) -> None:
     """Raise Misconfigured unless these records can be read, with every certificate in them."""
     for key in keys:
@@ -75,6 +85,8 @@ def require_readable(records: Records, keys: Iterable[str]) -> None:
             pins = _require_same(key, GROUP + _parsed(line, read_group).id)
         elif key.startswith(TOPIC):
             pins = _require_same(key, TOPIC + _parsed(line, read_topic).id)
+        elif key.startswith(AUTHORITY):
+            pins = _require_same(key, AUTHORITY + _parsed(line, read_public_authority).id)
         else:
             raise unreadable(f"{key[:60]} is no record of a known kind")
         for pin in pins:
@@ -136,7 +148,7 @@ def _parsed(line: bytes, read: Callable[[Table], T]) -> T:
 
 def _agency(agency: Agency) -> dict[str, Any]:
     shown = {each.name: getattr(agency, each.name) for each in fields(agency)}
-    shown["certificates"] = _certificates(agency.certificates)
+    shown["certificates"] = [*_certificates(agency.certificates), *_organizations(shown.pop("vouched"))]
     if agency.cluster == MAIN:
         del shown["cluster"]
     if agency.broker_login == "password":
@@ -149,7 +161,12 @@ def _named(named: Group | Topic, **codes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _certificates(pins: Iterable[PinnedCertificate]) -> list[dict[str, Any]]:
-    return [
-        {"pem": pin.pem, **({"revoked_at": pin.revoked_at.astimezone(BANGKOK)} if pin.revoked_at else {})}
-        for pin in pins
-    ]
+    return [{"pem": pin.pem, **_revoked(pin)} for pin in pins]
+
+
+def _organizations(pins: Iterable[PinnedOrganization]) -> list[dict[str, Any]]:
+    return [{"authority": pin.authority, "organization": pin.organization, **_revoked(pin)} for pin in pins]
+
+
+def _revoked(pin: PinnedCertificate | PinnedOrganization) -> dict[str, Any]:
+    return {"revoked_at": pin.revoked_at.astimezone(BANGKOK)} if pin.revoked_at else {}

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bus.directory.authorities import Authority, PinnedOrganization, Vouched
 from bus.identifiers import MAIN, AgencyCode
 from bus.thai import normalise_number
 
@@ -81,7 +82,11 @@ class Agency:
     """The document versions that its adapter understands."""
     sealed: bool = False
     """Whether it is enrolled for letters sealed end to end (secrecy 002 and 003)."""
+    organization: str | None = None
+    """The thirteen digits under which the state knows it as an organization, where it has them."""
     certificates: tuple[PinnedCertificate, ...] = ()
+    vouched: tuple[PinnedOrganization, ...] = ()
+    """For whose certificates a public authority vouches, beside the certificates that are pinned one by one."""
     broker_login: Login = "password"
     """How its adapter logs in to the broker; by certificate, its user there has no password at all."""
     witness: str | None = None
@@ -123,6 +128,8 @@ class Directory:
     agencies: Mapping[AgencyCode, Agency]
     groups: Mapping[str, Group] = field(default_factory=dict)
     topics: Mapping[str, Topic] = field(default_factory=dict)
+    authorities: Mapping[str, Authority] = field(default_factory=dict)
+    """Public authorities, by their ids."""
     bus_certificates: tuple[PinnedCertificate, ...] = ()
     follows: int | None = field(default=None, compare=False)
     """The version that its file was made from, where the file says so; no part of what it holds."""
@@ -164,6 +171,15 @@ class Directory:
             return self.bus_certificates
         agency = self.agencies.get(code)
         return agency.certificates if agency else ()
+
+    def vouched(self, code: AgencyCode) -> tuple[Vouched, ...]:
+        """The organizations that speak for an agency by whatever certificate a public authority issues to them."""
+        agency = self.agencies.get(code)
+        return tuple(
+            Vouched(self.authorities[pin.authority], pin.organization, pin.revoked_at)
+            for pin in (agency.vouched if agency else ())
+            if pin.authority in self.authorities
+        )
 
     def inbox_of(self, code: AgencyCode) -> AgencyCode | None:
         """Whose inbox a letter to `code` goes to: its own, or its nearest parent's; None for a stranger."""

@@ -6,17 +6,13 @@ themselves; so one reading serves both.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from cryptography import x509
-
-from bus.directory.certificates import ANOTHER, unfitness
+from bus.directory.authorities import TAX_NUMBER, Authority
 from bus.directory.model import (
     BUS,
     EVERYONE,
@@ -30,6 +26,17 @@ from bus.directory.model import (
     State,
     Topic,
 )
+from bus.directory.reading_pins import (
+    ID,
+    ID_MEANT,
+    Files,
+    Records,
+    Source,
+    read_authority,
+    read_number,
+    read_pins,
+)
+from bus.directory.vouching import organization_in
 from bus.identifiers import CLUSTER_NAME, MAIN, AgencyCode
 from bus.toml import STAND_IN, Mistakes, Table, read_toml
 from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
@@ -38,12 +45,7 @@ BUS_WRITES: Final = "notice/1.0"
 """The version of the bus's own notices."""
 _CODE: Final = r"[0-9]{10}"
 _CODE_MEANT: Final = "an agency's code of ten digits"
-_ID: Final = r"[a-z0-9][a-z0-9-]{0,49}"
-_ID_MEANT: Final = "an identifier of small letters, digits and hyphens"
 _VERSION: Final = r"(letter|notice)/[1-9][0-9]*\.[0-9]+"
-
-
-_Source = Callable[[Table], PinnedCertificate | None]
 
 
 def load_directory(path: Path, *, certificates: Path | None = None) -> Directory:
@@ -57,20 +59,12 @@ def load_directory(path: Path, *, certificates: Path | None = None) -> Directory
     stated = table.optional_text("certificates_folder", meant="a folder") or "."
     folder = certificates if certificates is not None else path.parent / stated
 
-    def from_file(entry: Table) -> PinnedCertificate | None:
-        name = entry.text("file", meant="the name of a certificate file")
-        pin = _certificate_file(entry, folder / name) if "file" in entry.values else None
-        if pin and "revoked_at" not in entry.values and (found := unfitness(pin.certificate)):
-            wrong = f"{folder / name}: {found.detail} (key.{found.doubt}), and nothing signed with it would be taken"
-            entry.wrong("file", wrong, ANOTHER)
-        return pin
-
-    return _read(table, from_file)
+    return _read(table, Files(folder))
 
 
 def read_agency(table: Table) -> Agency:
     """An agency from its record; mistakes are noted in the table."""
-    return _agency(table, _from_pem)
+    return _agency(table, Records())
 
 
 def read_group(table: Table) -> Group:
@@ -83,36 +77,38 @@ def read_topic(table: Table) -> Topic:
     return Topic(**_names(table), subscribers=_members(table, "subscribers"))
 
 
+def read_public_authority(table: Table) -> Authority:
+    """A public authority, likewise."""
+    return read_authority(table, Records())
+
+
 def read_bus(table: Table) -> tuple[PinnedCertificate, ...]:
     """The bus's own certificates, likewise."""
-    return _bus(table, _from_pem)
+    return _bus(table, Records())
 
 
-def _from_pem(entry: Table) -> PinnedCertificate | None:
-    """The certificate as it is written: it is read when it is needed (model.py)."""
-    pem = entry.text("pem", like="(?s)-----BEGIN CERTIFICATE-----\n.+", meant="a certificate in PEM form")
-    return PinnedCertificate(pem=pem)
-
-
-def _read(table: Table, source: _Source) -> Directory:
+def _read(table: Table, source: Source) -> Directory:
     version = table.positive("version")
     follows = table.positive("follows") if "follows" in table.values else None
     bus_certificates = _bus(table.table(BUS), source)
     agencies = [_agency(each, source) for each in table.tables("agency", "code")]
     groups = [read_group(each) for each in table.tables("group", "id")]
     topics = [read_topic(each) for each in table.tables("topic", "id")]
+    authorities = [read_authority(each, source) for each in table.tables("public_authority", "id")]
     table.close()
     directory = Directory(
         version=version,
         agencies=MappingProxyType({agency.code: agency for agency in agencies}),
         groups=MappingProxyType({group.id: group for group in groups}),
         topics=MappingProxyType({topic.id: topic for topic in topics}),
+        authorities=MappingProxyType({authority.id: authority for authority in authorities}),
         bus_certificates=bus_certificates,
         follows=follows,
     )
     _once(table.mistakes, "agency", (agency.code for agency in agencies))
     _once(table.mistakes, "group", (group.id for group in groups))
     _once(table.mistakes, "topic", (topic.id for topic in topics))
+    _once(table.mistakes, "public_authority", (authority.id for authority in authorities))
     _cross_check(directory, table.mistakes)
     table.mistakes.raise_any()
     return directory
@@ -125,15 +121,19 @@ def require_sound(directory: Directory) -> None:
     mistakes.raise_any()
 
 
-def _bus(table: Table, source: _Source) -> tuple[PinnedCertificate, ...]:
-    certificates = _certificates(table, source)
+def _bus(table: Table, source: Source) -> tuple[PinnedCertificate, ...]:
+    certificates, vouched = read_pins(table, source)
+    if vouched:
+        fix = "Pin its certificate itself: adapters are given that one"
+        table.wrong("certificates", "leaves the bus's own to an authority", fix)
     if not table.values.get("certificates"):
         table.wrong("certificates", "names none", "Name the certificate with which the bus signs")
     table.close()
     return certificates
 
 
-def _agency(table: Table, source: _Source) -> Agency:
+def _agency(table: Table, source: Source) -> Agency:
+    certificates, vouched = read_pins(table, source)
     agency = Agency(
         code=AgencyCode(table.text("code", like=_CODE, meant=_CODE_MEANT)),
         name_th=table.text("name_th", meant="the Thai name"),
@@ -148,7 +148,9 @@ def _agency(table: Table, source: _Source) -> Agency:
         successor=_code(table, "successor"),
         reads=table.texts("reads", like=_VERSION, meant="a version such as letter/1.0") or READS_BY_DEFAULT,
         sealed=table.flag("sealed", default=False),
-        certificates=_certificates(table, source),
+        organization=read_number(table),
+        certificates=certificates,
+        vouched=vouched,
         broker_login=_login(table),
         witness=_witness(table),
     )
@@ -165,7 +167,7 @@ def _code(table: Table, name: str) -> AgencyCode | None:
 
 
 def _cluster(table: Table) -> str:
-    stated = table.optional_text("cluster", like=CLUSTER_NAME, meant=_ID_MEANT)
+    stated = table.optional_text("cluster", like=CLUSTER_NAME, meant=ID_MEANT)
     if stated is not None and table.values.get("inbox") is False:
         fix = "Leave it out: its letters are where its parent's inbox is"
         table.wrong("cluster", "is stated, but it has no inbox", fix)
@@ -196,7 +198,7 @@ def _login(table: Table) -> Login:
 
 def _names(table: Table) -> dict[str, str]:
     return {
-        "id": table.text("id", like=_ID, meant=_ID_MEANT),
+        "id": table.text("id", like=ID, meant=ID_MEANT),
         "name_th": table.text("name_th", meant="the Thai name"),
         "name_en": table.text("name_en", meant="the English name"),
     }
@@ -212,43 +214,11 @@ def _members(table: Table, name: str) -> tuple[AgencyCode, ...]:
     return members
 
 
-def _certificates(table: Table, source: _Source) -> tuple[PinnedCertificate, ...]:
-    pins = []
-    for entry in table.tables("certificates"):
-        pin = source(entry)
-        revoked_at = entry.moment("revoked_at")
-        entry.close()
-        if pin is not None:
-            pins.append(replace(pin, revoked_at=revoked_at))
-    return tuple(pins)
-
-
-def _certificate_file(entry: Table, path: Path) -> PinnedCertificate | None:
-    """Exactly one certificate: of two, which one speaks for the agency would be anybody's guess."""
-    try:
-        pem = path.read_bytes()
-    except OSError as exc:
-        reason = (exc.strerror or str(exc)).lower()
-        entry.wrong("file", f"{path} cannot be read: {reason}", "Put the certificate there, or mend the name")
-        return None
-    try:
-        with warnings.catch_warnings():
-            # An odd serial number is the gates' affair; here it must not become an exception of its own.
-            warnings.simplefilter("ignore")
-            found = x509.load_pem_x509_certificates(pem)
-    except (ValueError, x509.InvalidVersion):
-        found = []
-    if len(found) == 1:
-        return PinnedCertificate.of(found[0])
-    wrong = f"holds {len(found)} certificates" if found else "holds no certificate in PEM form"
-    entry.wrong("file", f"{path} {wrong}", "Put exactly one certificate there, not a chain and not a key")
-    return None
-
-
 def _cross_check(directory: Directory, mistakes: Mistakes) -> None:
     """Note what no single table shows: strangers, circles, and one certificate for two."""
     for agency in directory.agencies.values():
         _relatives(mistakes, directory, agency)
+        _vouched(mistakes, directory, agency)
         if BUS_WRITES not in agency.reads:
             wrong = f"lacks {BUS_WRITES}, in which the bus answers everybody"
             mistakes.note(f"agency[{agency.code}].reads", wrong, f"Add {BUS_WRITES}")
@@ -288,12 +258,37 @@ def _known(mistakes: Mistakes, directory: Directory, key: str, codes: Iterable[A
             mistakes.note(key, f"{code} is no agency of this directory", "Add the agency, or mend the code")
 
 
+def _vouched(mistakes: Mistakes, directory: Directory, agency: Agency) -> None:
+    key = f"agency[{agency.code}].certificates"
+    for pin in agency.vouched:
+        if pin.authority not in (STAND_IN, *directory.authorities):
+            fix = "Add the authority, or mend the id"
+            mistakes.note(key, f"{pin.authority} is no public authority of this directory", fix)
+        if agency.organization not in (None, pin.organization.removeprefix(TAX_NUMBER)):
+            wrong = f"pins {pin.organization}, and the agency is {agency.organization}"
+            mistakes.note(key, wrong, "Pin the agency's own number")
+
+
 def _one_holder_each(mistakes: Mistakes, directory: Directory) -> None:
-    """One key for two holders would let either speak as the other."""
+    """One key for two holders, or one organization, would let either speak as the other."""
     holder_of = {pin.fingerprint: BUS for pin in directory.bus_certificates}
+    organizations = {
+        pin.organization: agency.code for agency in directory.agencies.values() for pin in agency.vouched
+    }
     for agency in directory.agencies.values():
         for pin in agency.certificates:
             holder = holder_of.setdefault(pin.fingerprint, agency.code)
-            if holder != agency.code:
-                wrong = f"{pin.fingerprint[:16]}… is the certificate of {holder} too"
-                mistakes.note(f"agency[{agency.code}].certificates", wrong, "Give each a key of its own")
+            # Certificates are read here only where some organization is pinned at all.
+            stated = organization_in(pin.certificate) if organizations else None
+            holder = holder if holder != agency.code else organizations.get(stated or "", holder)
+            _require_own(
+                mistakes, agency, holder, f"{pin.fingerprint[:16]}… is the certificate of {holder} too"
+            )
+        for one in agency.vouched:
+            holder = organizations[one.organization]
+            _require_own(mistakes, agency, holder, f"{one.organization} is pinned for {holder} too")
+
+
+def _require_own(mistakes: Mistakes, agency: Agency, holder: AgencyCode, wrong: str) -> None:
+    if holder != agency.code:
+        mistakes.note(f"agency[{agency.code}].certificates", wrong, "Give each a key of its own")

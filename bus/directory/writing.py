@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from bus.directory.lines import AGENCY, GROUP, TOPIC, records_of
+from bus.directory.lines import AGENCY, AUTHORITY, GROUP, TOPIC, records_of
 from bus.directory.model import BUS, Directory, PinnedCertificate
 from bus.errors import Misconfigured, Problem
 
@@ -37,19 +37,29 @@ def write_directory(directory: Directory, folder: Path) -> Path:
 
 def _values(directory: Directory, folder: Path) -> dict[str, Any]:
     values: dict[str, Any] = {"version": directory.version + 1, "follows": directory.version}
-    tables: dict[str, list[Any]] = {"agency": [], "group": [], "topic": []}
+    tables: dict[str, list[Any]] = {kind.rstrip("/"): [] for kind in (AUTHORITY, AGENCY, GROUP, TOPIC)}
     for key, line in sorted(records_of(directory).items()):
         record = json.loads(line.partition(b" ")[2])
         holder = key.removeprefix(AGENCY)
+        if key.startswith(AUTHORITY):
+            _write_authority(record, folder)
         for pin in record.get("certificates", ()):
-            pin["file"] = _certificate_file(holder, PinnedCertificate(pem=pin.pop("pem")), folder)
+            if "pem" in pin:
+                pin["file"] = _certificate_file(holder, PinnedCertificate(pem=pin.pop("pem")), folder)
         if key == BUS:
             values[BUS] = record
         else:
-            tables[next(kind for kind in (AGENCY, GROUP, TOPIC) if key.startswith(kind)).rstrip("/")].append(
-                record
-            )
+            tables[key.partition("/")[0]].append(record)
     return values | {kind: records for kind, records in tables.items() if records}
+
+
+def _write_authority(record: dict[str, Any], folder: Path) -> None:
+    chain, lists = record.pop("chain"), record.pop("lists")
+    record["chain"] = f"{record['id']}.chain.pem"
+    (folder / record["chain"]).write_text("\n".join(chain) + "\n", encoding="ascii")
+    record["lists"] = [f"{record['id']}-{place}.crl.pem" for place in range(1, len(lists) + 1)]
+    for name, pem in zip(record["lists"], lists, strict=True):
+        (folder / name).write_text(pem + "\n", encoding="ascii")
 
 
 def _certificate_file(holder: str, pin: PinnedCertificate, folder: Path) -> str:

@@ -17,10 +17,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from bus.directory import PinnedCertificate
-from bus.directory.certificates import objection
+from bus.directory import PinnedCertificate, Vouched
 from bus.documents.seal import Seal
-from bus.documents.tokens import Denied, Doubt, open_signed_json, signed_json
+from bus.documents.tokens import Denied, Doubt, open_agency_json, signed_json
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode
 from bus.toml import canonical_json
@@ -71,7 +70,7 @@ def is_report(raw: bytes) -> bool:
 
 def sealed(report: Report, seal: Seal) -> bytes:
     """Return a report as it is submitted."""
-    return signed_json(octets(report), seal).encode()
+    return signed_json(octets(report), seal, of_agency=True).encode()
 
 
 def octets(report: Report) -> bytes:
@@ -94,13 +93,14 @@ def octets(report: Report) -> bytes:
     return canonical_json(values)
 
 
-def open_report(raw: bytes, pins: Sequence[PinnedCertificate], at: datetime) -> Report:
-    """Verify a report under the certificates pinned for its author, as of a time. Raises Refused."""
-    good = [pin.certificate for pin in pins if not objection(pin.certificate, pins, at)]
+def open_report(
+    raw: bytes, pins: Sequence[PinnedCertificate], at: datetime, vouched: Sequence[Vouched] = ()
+) -> Report:
+    """Verify a report under what is pinned for its author, as of a time. Raises Refused."""
     try:
         if len(raw) > _LARGEST:
             raise ValueError(f"{len(raw)} bytes")
-        return _read(json.loads(open_signed_json(raw.decode("ascii"), good)))
+        return _read(json.loads(open_agency_json(raw.decode("ascii"), pins, vouched, at)))
     except Denied as denied:
         code = _CODES.get(denied.doubt, RefusalCode.REPORT_UNREADABLE)
         raise Refused(code, denied.detail) from denied

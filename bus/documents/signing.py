@@ -3,9 +3,10 @@
 What must hold before `verify` answers (gates 5 and 6), in this order:
 
 1. the document bears one signature, in the one form and place that `profile.py` states;
-2. the certificate in it is strong enough, and is one of those pinned for the agency that is to be the author;
+2. the certificate in it is strong enough, and is one of those pinned for the agency that is to be the author, or one
+   for which a public authority pinned for that agency vouches (bus/directory/vouching.py);
 3. at the given time it was valid, not revoked, and made for digital signatures;
-4. the signature verifies, with the pinned certificate, by signxml;
+4. the signature verifies, with that certificate, by signxml;
 5. what signxml returns as signed is the whole document. The answer is made from that, and from nothing else.
 """
 
@@ -25,8 +26,9 @@ from signxml.exceptions import SignXMLException
 from signxml.verifier import VerifyResult
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
-from bus.directory import PinnedCertificate
+from bus.directory import PinnedCertificate, Vouched
 from bus.directory.certificates import KeyDoubt, objection, weakness_in
+from bus.directory.vouching import objection_by_authorities
 from bus.documents import profile, schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
@@ -85,7 +87,7 @@ class Verified(Generic[DocumentT_co]):
     """Lower-case hexadecimal SHA-256 of the signed octets: the identity of the content."""
     raw: bytes
     fingerprint: str
-    """Of the pinned certificate that verified it."""
+    """Of the certificate that verified it: a pinned one, or one for which a pinned authority vouches."""
 
 
 def is_letter(verified: Verified[Document]) -> TypeGuard[Verified[Letter]]:
@@ -117,15 +119,22 @@ def sign_tree(root: etree._Element, seal: Seal) -> Signed:
 
 
 def verify(
-    envelope: Envelope, pins: Sequence[PinnedCertificate], at: datetime, *, by_octets: bool = False
+    envelope: Envelope,
+    pins: Sequence[PinnedCertificate],
+    at: datetime,
+    *,
+    vouched: Sequence[Vouched] = (),
+    by_octets: bool = False,
 ) -> Verified[Document]:
     """Gates 5 and 6: the document as it was signed under one of the pins, judged as of `at`; raises Refused.
+
+    `vouched` are the organizations pinned for the same agency, for certificates that are not pinned themselves.
 
     `by_octets` checks the signature in this project's own way (octets.py) instead of by signxml: for the router, which
     does it for every letter. The pin, its validity and the form of the signature are judged alike.
     """
     claim = profile.examine(envelope.root)
-    pin = _pin_of(claim, pins)
+    pin = _pin_of(claim, pins, vouched, at)
     _require_in_force(pin, pins, at)
     tree: etree._Element | None
     if by_octets:
@@ -145,8 +154,13 @@ def verify(
     )
 
 
-def _pin_of(claim: profile.Claim, pins: Sequence[PinnedCertificate]) -> PinnedCertificate:
-    """The pin that equals the certificate claimed: KeyInfo chooses among pins and names nobody."""
+def _pin_of(
+    claim: profile.Claim, pins: Sequence[PinnedCertificate], vouched: Sequence[Vouched], at: datetime
+) -> PinnedCertificate:
+    """The pin that equals the certificate claimed, or that certificate if it is vouched for.
+
+    KeyInfo chooses among what is pinned and names nobody.
+    """
     fingerprint = sha256(claim.certificate).hexdigest()
     for pin in pins:
         if pin.fingerprint == fingerprint:
@@ -155,6 +169,10 @@ def _pin_of(claim: profile.Claim, pins: Sequence[PinnedCertificate]) -> PinnedCe
     # Nobody's; but a key that nobody could have is worth saying.
     stranger = _loaded(claim.certificate)
     _require_fit(stranger, claim.method)
+    if vouched:
+        if found := objection_by_authorities(stranger, vouched, at):
+            raise Refused(_CODES[found.doubt], found.detail)
+        return PinnedCertificate.of(stranger)
     raise Refused(RefusalCode.KEY_UNKNOWN, f"serial {stranger.serial_number:x}")
 
 
@@ -187,6 +205,9 @@ _CODES = {
     KeyDoubt.REVOKED: RefusalCode.KEY_REVOKED,
     KeyDoubt.USAGE: RefusalCode.KEY_USAGE,
     KeyDoubt.WEAK: RefusalCode.KEY_WEAK,
+    KeyDoubt.AUTHORITY: RefusalCode.KEY_AUTHORITY,
+    KeyDoubt.ORGANIZATION: RefusalCode.KEY_ORGANIZATION,
+    KeyDoubt.LIST_OLD: RefusalCode.KEY_REVOCATION_LIST_OLD,
 }
 
 

@@ -2,9 +2,10 @@
 
 What must hold before a request counts as its agency's, in the order in which `open_request_token` checks it:
 
-1. the token is a compact JWS of at most 4 KiB, and its header has `alg`, `kid` and `typ` and nothing else;
+1. the token is a compact JWS of at most 6 KiB, and its header has `alg`, `kid` and `typ` and nothing else but `x5c`;
 2. `typ` is this token's own, so that no other thing signed with the key can pass for it (RFC 8725, 3.11);
-3. `kid` is the fingerprint of exactly one certificate that is pinned for the agency that `iss` names;
+3. `kid` is the fingerprint of exactly one certificate that is pinned for the agency that `iss` names, or of the one in
+   `x5c` if a public authority pinned for that agency vouches for it (bus/directory/vouching.py);
 4. that certificate is in force, not revoked, fit to sign, and its key is no weak one;
 5. the signature verifies with the one algorithm with which the pinned key signs here (RFC 8725, 3.1);
 6. it is meant for the depot (`aud`), for this method (`htm`) and for this path (`htu`, after RFC 9449, 4.2);
@@ -18,6 +19,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,11 +27,13 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
-from bus.directory import PinnedCertificate
+from bus.directory import PinnedCertificate, Vouched
 from bus.directory.certificates import objection
+from bus.directory.vouching import objection_by_authorities
 from bus.documents.seal import Seal, fingerprint_of
 from bus.errors import BusError
 from bus.identifiers import AgencyCode
@@ -43,8 +47,11 @@ LEEWAY = 10
 
 _REQUEST_TYPE = "saraban-request+jwt"
 JSON_TYPE = "saraban-json+jws"
-_MAX_TOKEN = 4096
+_MAX_TOKEN = 6144
+"""Characters; web servers take a header of 8 KiB."""
 _HEADER = frozenset({"alg", "kid", "typ"})
+_WITH_CERTIFICATE = _HEADER | {"x5c"}
+"""One certificate (RFC 7515, 4.1.6): that of a seal which others do not have pinned."""
 _ISSUER = re.compile(r"\d{10}|bus", re.ASCII)
 _TOKEN_ID = re.compile(r"[A-Za-z0-9_-]{16,64}", re.ASCII)
 
@@ -106,7 +113,8 @@ def request_token(
         "exp": issued + lifetime,
         "jti": secrets.token_urlsafe(18),
     }
-    return _sign(json.dumps(claims, separators=(",", ":")).encode(), seal, _REQUEST_TYPE)
+    payload = json.dumps(claims, separators=(",", ":")).encode()
+    return _sign(payload, seal, _REQUEST_TYPE, bringing=_issued(seal))
 
 
 def open_request_token(
@@ -115,14 +123,22 @@ def open_request_token(
     method: str,
     path: str,
     at: datetime,
+    vouched_of: Callable[[AgencyCode], Sequence[Vouched]] = lambda code: (),
 ) -> RequestClaims:
-    """Return what a token of this very request says; raises Denied at the first of the checks that fails."""
+    """Return what a token of this very request says; raises Denied at the first of the checks that fails.
+
+    `pins_of` and `vouched_of` know an agency's pinned certificates and organizations.
+    """
     if len(token) > _MAX_TOKEN:
         raise Denied(Doubt.MALFORMED, "longer than a token can be")
     header, payload = _unverified(token, _REQUEST_TYPE)
     claims = _claims(payload)
     issuer = AgencyCode(_matching(claims, "iss", _ISSUER))
-    pin = _exactly_one(header["kid"], pins_of(issuer), lambda one: one.fingerprint)
+    pins = pins_of(issuer)
+    brought = _vouched_for(header, pins, vouched_of(issuer), at)
+    pin = _exactly_one(
+        header["kid"], [*pins, *map(PinnedCertificate.of, brought)], lambda one: one.fingerprint
+    )
     _require_in_force(pin, at)
     _verify(token, pin.certificate)
     if (claims.get("aud"), claims.get("htm"), claims.get("htu")) != (AUDIENCE, method, path):
@@ -132,9 +148,21 @@ def open_request_token(
     )
 
 
-def signed_json(payload: bytes, seal: Seal, kind: str = JSON_TYPE) -> str:
-    """Sign canonical JSON as a document of this type; the octets travel inside and come back unchanged."""
-    return _sign(payload, seal, kind)
+def signed_json(payload: bytes, seal: Seal, kind: str = JSON_TYPE, *, of_agency: bool = False) -> str:
+    """Sign canonical JSON as a document of this type; the octets travel inside and come back unchanged.
+
+    `of_agency` brings the certificate along where an authority has issued it.
+    """
+    return _sign(payload, seal, kind, bringing=of_agency and _issued(seal))
+
+
+def open_agency_json(
+    token: str, pins: Sequence[PinnedCertificate], vouched: Sequence[Vouched], at: datetime
+) -> bytes:
+    """Return the octets that an agency signed, as of a time; raises Denied."""
+    header, _ = _unverified(token, JSON_TYPE)
+    good = [pin.certificate for pin in pins if not objection(pin.certificate, pins, at)]
+    return open_signed_json(token, [*good, *_vouched_for(header, pins, vouched, at)])
 
 
 def open_signed_json(token: str, certificates: Iterable[x509.Certificate], kind: str = JSON_TYPE) -> bytes:
@@ -149,8 +177,14 @@ def unverified_json(token: str, kind: str) -> bytes:
     return _unverified(token, kind)[1]
 
 
-def _sign(payload: bytes, seal: Seal, kind: str) -> str:
-    headers = {"typ": kind, "kid": seal.fingerprint}
+def _issued(seal: Seal) -> bool:
+    return seal.certificate.issuer != seal.certificate.subject
+
+
+def _sign(payload: bytes, seal: Seal, kind: str, *, bringing: bool = False) -> str:
+    headers: dict[str, Any] = {"typ": kind, "kid": seal.fingerprint}
+    if bringing:
+        headers["x5c"] = [b64encode(seal.certificate.public_bytes(Encoding.DER)).decode()]
     return _jws.encode(payload, seal.private_key, method_for(seal.private_key).jose, headers)
 
 
@@ -160,8 +194,10 @@ def _unverified(token: str, kind: str) -> tuple[dict[str, Any], bytes]:
     except (PyJWTError, ValueError, RecursionError) as exc:
         raise Denied(Doubt.MALFORMED, "no compact JWS") from exc
     header: dict[str, Any] = parts["header"]
-    if header.keys() != _HEADER or not all(isinstance(value, str) for value in header.values()):
-        raise Denied(Doubt.MALFORMED, "another header than alg, kid and typ")
+    if header.keys() not in (_HEADER, _WITH_CERTIFICATE) or not all(
+        isinstance(header[name], str) for name in _HEADER
+    ):
+        raise Denied(Doubt.MALFORMED, "another header than alg, kid, typ and x5c")
     if header["typ"] != kind:
         raise Denied(Doubt.MALFORMED, f"not of type {kind}")
     return header, bytes(parts["payload"])
@@ -189,6 +225,22 @@ def _exactly_one(key_id: str, candidates: Iterable[_T], fingerprint: Callable[[_
     if len(found) != 1:
         raise Denied(Doubt.KEY, f"{len(found)} pinned certificates have the key id, not one")
     return found[0]
+
+
+def _vouched_for(
+    header: dict[str, Any], pins: Sequence[PinnedCertificate], vouched: Sequence[Vouched], at: datetime
+) -> list[x509.Certificate]:
+    """The certificate that a header brings, if it is not pinned itself and an authority vouches for it; or none."""
+    if not vouched or "x5c" not in header or any(pin.fingerprint == header["kid"] for pin in pins):
+        return []
+    try:
+        (text,) = header["x5c"]
+        certificate = x509.load_der_x509_certificate(b64decode(text, validate=True))
+    except (ValueError, TypeError, x509.InvalidVersion) as exc:
+        raise Denied(Doubt.MALFORMED, "x5c is not one certificate") from exc
+    if found := objection_by_authorities(certificate, vouched, at):
+        raise Denied(Doubt.KEY, found.detail)
+    return [certificate]
 
 
 def _require_in_force(pin: PinnedCertificate, at: datetime) -> None:

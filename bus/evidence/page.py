@@ -14,6 +14,7 @@ from bus.directory import Names
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.evidence import views
+from bus.evidence.certificates import certificates_of
 from bus.evidence.summary import answered
 from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence
@@ -42,7 +43,7 @@ def page(
     recipients = list(evidence.state.recipients.values())
     acts = list(views.acts(evidence, notices, names))
     carriage = list(views.carriage(evidence, names))
-    certificates = views.certificates(evidence, names)
+    certificates = certificates_of(evidence, names)
     return (
         _environment()
         .get_template("evidence.html")

@@ -8,13 +8,13 @@ from datetime import date, datetime
 from typing import Any
 
 from bus.codes import load_codes
-from bus.directory import BUS, Names, PinnedCertificate
+from bus.directory import Names
 from bus.documents.letter import File, Letter
 from bus.documents.notice import Notice, Registration
 from bus.documents.xml import open_envelope, read
 from bus.errors import Refused
 from bus.evidence.words import DEADLINES, ROLES, shown_state, words_of
-from bus.identifiers import AgencyCode, RawDigest
+from bus.identifiers import RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.evidence import Evidence
 from bus.ledger.state import Fact, RecipientState
@@ -221,33 +221,6 @@ def _step(entry: Entry, evidence: Evidence, names: Names) -> View:
         "deadline": DEADLINES.get(body.get("deadline", "")),
         "about": [names.full(code) for code in about if code != body.get("agency")],
         "number": body.get("number"),
-    }
-
-
-def certificates(evidence: Evidence, names: Names) -> list[View]:
-    """The certificates by which the documents are checked, each with its holder; the bus's own last."""
-    signed = [entry.body for entry in evidence.entries if entry.body.get("certificate")]
-    used = {body["certificate"] for body in signed}
-    pins: dict[tuple[AgencyCode, str], PinnedCertificate] = {}
-    for directory in evidence.directories:
-        for code in (*sorted({body["agency"] for body in signed}), BUS):
-            for pin in directory.pins(code):
-                if code == BUS or pin.fingerprint in used:
-                    pins[code, pin.fingerprint] = pin
-    return [_certificate(code, pin, names) for (code, _), pin in sorted(pins.items())]
-
-
-def _certificate(code: AgencyCode, pin: PinnedCertificate, names: Names) -> View:
-    certificate = pin.certificate
-    return {
-        "holder": "ระบบกลาง · the bus" if code == BUS else names.full(code),
-        "subject": certificate.subject.rfc4514_string(),
-        "issuer": certificate.issuer.rfc4514_string(),
-        "serial": f"{certificate.serial_number:x}",
-        "since": moment(certificate.not_valid_before_utc.isoformat()),
-        "until": moment(certificate.not_valid_after_utc.isoformat()),
-        "revoked": moment(pin.revoked_at.isoformat()) if pin.revoked_at else None,
-        "sha256": pin.fingerprint,
     }
 
 

@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator
 
 from bus.directory import BUS, Directory, Records
-from bus.directory.lines import AGENCY, GROUP, TOPIC
+from bus.directory.lines import AGENCY, AUTHORITY, GROUP, TOPIC
 from bus.directory.model import EVERYONE
 from bus.directory.records import Tree, key_of
 from bus.documents.xml import parse
@@ -61,7 +61,7 @@ def records_shown(member: bytes) -> Records:
 
 
 def _with_all_they_need(directory: Directory, named: Iterable[str]) -> set[str]:
-    """The keys, and those of members and of parents, through whom letters go."""
+    """The keys, and those of members, of parents, through whom letters go, and of authorities that vouch for them."""
     found = set(named)
     codes = {AgencyCode(key.removeprefix(AGENCY)) for key in found if key.startswith(AGENCY)}
     for key in found:
@@ -69,6 +69,8 @@ def _with_all_they_need(directory: Directory, named: Iterable[str]) -> set[str]:
         # That nobody was left out of "everyone" is shown by all.
         codes |= set(directory.agencies if listed == (EVERYONE,) else listed)
     codes |= {one.code for code in codes for one in directory.line(code, "parent")}
+    known = [directory.agencies[code] for code in codes if code in directory.agencies]
+    found |= {f"{AUTHORITY}{pin.authority}" for agency in known for pin in agency.vouched}
     return found | {f"{AGENCY}{code}" for code in codes}
 
 

@@ -69,7 +69,8 @@ class _Signatures:
         at = datetime.fromisoformat(body.get("receivedAt") or body["at"])
         try:
             envelope = open_envelope(self._document(body["document"]))
-            found = verify(envelope, directory.pins(author), at, by_octets=True)
+            vouched = directory.vouched(author)
+            found = verify(envelope, directory.pins(author), at, vouched=vouched, by_octets=True)
         except Refused as error:
             self._report.note(
                 "signature", where, f"{error.code}: the document does not show what the entry says"

@@ -1,4 +1,4 @@
-"""Certificates that end: the bus's own, and how many agencies have one that ends; looked at once an hour."""
+"""What ends: the bus's own certificates, agencies' last ones, authorities' lists; looked at once an hour."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bus import logs
 from bus.directory import Directory
-from bus.directory.ends import SOON, ending
+from bus.directory.ends import SOON, ending, first_list
 from bus.process import pause
 from bus.thai import now
 
@@ -52,6 +52,10 @@ class WatchingCertificates:
         for certificate, end in self._own.items():
             if end < at + _WARNED_FROM:
                 _log.warning("certificate-ends", certificate=certificate, days=(end - at).days)
+        for authority in directory.authorities.values():
+            if (first := first_list(authority)).ageing(at):
+                hours = (first.until - at) // timedelta(hours=1)
+                _log.warning("authority-list-ends", authority=authority.id, hours=hours)
         if ends:
             past = sum(end < at for end in ends)
             _log.warning("agency-certificates-end", agencies=len(ends), within_days=SOON.days, ended=past)

@@ -125,9 +125,13 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | 
         verdict = reader.verdict_on(agency, envelope.type, envelope.id)
         if verdict and verdict.digest == digest and _stands(verdict):
             return Duplicate(delivery=delivery, agency=agency, answer=verdict.answer)
-        # 5 the signature, against the certificate pinned for the agency that the exchange names, as of the receipt
+        # 5 the signature, against what is pinned for the agency that the exchange names, as of the receipt
         verified = signing.verify(
-            envelope, rules.directory.pins(agency), delivery.received_at, by_octets=True
+            envelope,
+            rules.directory.pins(agency),
+            delivery.received_at,
+            vouched=rules.directory.vouched(agency),
+            by_octets=True,
         )
         # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
         _require_author(verified.document, agency, rules.directory)

@@ -10,6 +10,7 @@ from bus.codes import load_codes
 from bus.depot.client import PresenceClient
 from bus.directory import Directory
 from bus.directory.clusters import require_known_clusters
+from bus.directory.ends import seconds_of_lists
 from bus.documents.seal import Seal
 from bus.identifiers import AgencyCode
 from bus.ledger.checkpoint import Signer
@@ -35,6 +36,7 @@ from bus.router.shares import Share, Shares
 from bus.router.watermarks import Watermark
 from bus.settings import BusSettings
 from bus.settings.bus import Shares as SharesSection
+from bus.thai import now
 
 
 class Parts:
@@ -167,6 +169,11 @@ class Parts:
             "agency_certificates_ending",
             "Agencies whose last certificate ends within 30 days, or has ended.",
             lambda: self.certificates.agencies,
+        )
+        gauge(
+            "authority_list_seconds_left",
+            "Seconds until the first list of revoked certificates (CRL) in force is past its time; +Inf without one.",
+            lambda: seconds_of_lists(self.directory(), now()),
         )
         gauge("exceeding", "Agencies that send more than their share now.", lambda: self.shares.exceeding)
         gauge("intakes_missing", "Intake queues that are not consumed now.", self._missing)

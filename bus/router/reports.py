@@ -21,7 +21,8 @@ def examine_report(
     delivery: Delivery, agency: AgencyCode, directory: Directory, reader: Reader
 ) -> ReportAccepted:
     """Return what an agency's machine says about itself. Raises Refused."""
-    report = reports.open_report(delivery.raw, directory.pins(agency), delivery.received_at)
+    pins, vouched = directory.pins(agency), directory.vouched(agency)
+    report = reports.open_report(delivery.raw, pins, delivery.received_at, vouched)
     if report.agency != agency:
         raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, report.agency)
     if isinstance(report, Reconciliation) and abs(report.at - delivery.received_at) > _LONGEST_ON_ITS_WAY:

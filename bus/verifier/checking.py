@@ -7,7 +7,8 @@
    its recipients is the one that its acceptance names.
 5. Every version of the directory is the one that its entry names, and each newer than the one before.
 6. The letter is the one that was accepted, was signed with a certificate that spoke for its sender at that time, and
-   is addressed to the recipients that the entry names.
+   is addressed to the recipients that the entry names. A certificate speaks for an agency that has pinned it, or whose
+   organization an authority names in it: then chain and lists of revoked certificates are checked too (chains.py).
 7. So is every notice about it, with its author; and what the bus said itself, with the bus's certificate. Each says
    what its entry says.
 8. The recipient set and the terms that the bus named in its signed acceptance are those of the entry.

@@ -12,6 +12,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from bus.verifier.chains import Voucher, read_chain
 from bus.verifier.findings import Broken
 from bus.verifier.merkle import Unproven, leaf_hash, root_of_some
 from bus.verifier.notes import Unreadable, VerifierKey
@@ -131,11 +132,32 @@ class Directory:
     def pins(self, code: str) -> list[Pin]:
         """The certificates of an agency, or of the bus. Raises Broken for one that cannot be read."""
         holder = (self._find(BUS) or {}) if code == BUS else self._agency(code)
-        return [_pin(one) for one in holder.get("certificates", [])]
+        return [_pin(one) for one in holder.get("certificates", []) if "authority" not in one]
 
     def pin(self, code: str, fingerprint: str) -> Pin | None:
         """The certificate of this fingerprint, if it speaks for this agency."""
         return next((pin for pin in self.pins(code) if pin.fingerprint == fingerprint), None)
+
+    def vouchers(self, code: str) -> list[Voucher]:
+        """The organizations that speak for an agency by what a public authority issues to them. Raises Broken.
+
+        For the bus nobody speaks but its own certificates.
+        """
+        if code == BUS:
+            return []
+        try:
+            return [
+                Voucher(
+                    str(one["authority"]),
+                    str(one["organization"]),
+                    _time(one.get("revoked_at")),
+                    *read_chain(self._find(f"public_authority/{one['authority']}")),
+                )
+                for one in self._agency(code).get("certificates", [])
+                if "authority" in one
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError, x509.InvalidVersion) as error:
+            raise Broken("an authority of the directory cannot be read") from error
 
     def witnesses(self) -> dict[str, VerifierKey]:
         """The keys with which the agencies in the pack cosign the ledger's heads, by agency. Raises Broken."""
@@ -171,10 +193,13 @@ def require_in_force(pin: Pin, at: datetime) -> None:
         raise Broken("the certificate is not for digital signatures")
 
 
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
 def _pin(value: Any) -> Pin:
     try:
         certificate = x509.load_pem_x509_certificate(value["pem"].encode())
-        revoked = value.get("revoked_at")
-        return Pin(certificate, datetime.fromisoformat(revoked) if revoked else None)
+        return Pin(certificate, _time(value.get("revoked_at")))
     except (ValueError, KeyError, TypeError, AttributeError, x509.InvalidVersion) as error:
         raise Broken("a certificate of the directory cannot be read") from error

@@ -7,10 +7,12 @@ import json
 from datetime import datetime
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from bus.verifier.chains import require_vouched, revoked_by
 from bus.verifier.container import Pack
-from bus.verifier.directory import BUS, Directory, require_in_force
+from bus.verifier.directory import BUS, Directory, Pin, require_in_force
 from bus.verifier.findings import Broken, Unknown
 from bus.verifier.xmlsig import Signed, certificate_of, verified
 
@@ -38,26 +40,33 @@ class Documents:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Broken("its bytes are not those of its entry")
         at = time_of(used.get("receivedAt") or used.get("at"))
-        fingerprint = certificate_of(data).fingerprint(SHA256()).hex()
-        pin = self.directory(used).pin(author, fingerprint)
+        certificate = certificate_of(data)
+        fingerprint = certificate.fingerprint(SHA256()).hex()
+        directory = self.directory(used)
+        pin = directory.pin(author, fingerprint)
         if pin is None:
-            raise Broken(f"signed with a certificate that did not speak for {author}")
+            vouchers = directory.vouchers(author)
+            if not vouchers:
+                raise Broken(f"signed with a certificate that did not speak for {author}")
+            require_vouched(certificate, vouchers, at)
+            pin = Pin(certificate, None)
         if used.get("certificate") and author != BUS and used["certificate"] != fingerprint:
             raise Broken("signed with another certificate than its entry names")
         require_in_force(pin, at)
         document = verified(data, pin.certificate, at)
         _require_known(document, LETTER if name == "letter.xml" else NOTICE)
-        self._not_revoked_since(author, fingerprint, at)
+        self._not_revoked_since(author, certificate, at)
         return document
 
-    def _not_revoked_since(self, author: str, fingerprint: str, at: datetime) -> None:
+    def _not_revoked_since(self, author: str, certificate: x509.Certificate, at: datetime) -> None:
         """A certificate revoked later was good then; one that was said later to have been bad then is in doubt."""
         for version, directory in sorted(self._directories.items()):
-            pin = directory.pin(author, fingerprint)
-            if pin is not None and pin.revoked_at is not None and pin.revoked_at <= at:
+            pin = directory.pin(author, certificate.fingerprint(SHA256()).hex())
+            revoked_at = pin.revoked_at if pin else revoked_by(certificate, directory.vouchers(author))
+            if revoked_at is not None and revoked_at <= at:
                 raise Unknown(
                     f"valid by the directory of that time; version {version} says that the certificate was not to be"
-                    f" trusted from {pin.revoked_at.isoformat()} on"
+                    f" trusted from {revoked_at.isoformat()} on"
                 )
 
     def directory(self, used: Body) -> Directory:
