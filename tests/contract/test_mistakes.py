@@ -59,7 +59,7 @@ class Office:
         typed = [str(Path(sys.executable).parent / program), *words]
         done = subprocess.run(
             [*(UNPRIVILEGED if os.geteuid() == 0 else ()), *typed],
-            cwd=self.folder, capture_output=True, text=True, timeout=120, check=False,
+            cwd=self.folder, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout + done.stderr
