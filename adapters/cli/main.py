@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from adapters.centre import Declined
 from adapters.cli.app import app
 from adapters.connectors.folder.reasons import mistakes_of
 from adapters.mailbox import AlreadyPut, AlreadyRunning
@@ -25,6 +26,9 @@ def _explained(error: Exception) -> int:
     if isinstance(error, (Mistaken, Refused, AlreadyPut)):
         for mistake in mistakes_of(error):
             complain(f"{mistake.where}: {mistake.th}", f"{mistake.where}: {mistake.en}")
+        return NEGATIVE
+    if isinstance(error, Declined):
+        complain(*dict.fromkeys(f"{error.code}: {words}" for words in (error.th, error.en)))
         return NEGATIVE
     if isinstance(error, Misconfigured):
         complain(*error.problems)

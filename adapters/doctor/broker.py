@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
-from bus.broker.awaiting import advice
+from bus.broker.awaiting import to_do
 from bus.broker.examining import look_at
 from bus.broker.hosts import Hosts
 from bus.broker.messages import Away
@@ -20,6 +21,7 @@ from bus.settings.transport import each_host
 from bus.thai import now
 
 _AMQPS = 5671
+_BELIEVE = "Check broker.ca_file, the name in broker.url and this machine's clock; else tell the operator."
 _MANY = 1000
 """Messages that wait in an inbox: a running adapter takes as many in seconds."""
 
@@ -42,9 +44,11 @@ async def _look(settings: AdapterSettings, host: str) -> Sequence[Found]:
         parts = urlsplit(f"amqps://{host}")
         try:
             until = await valid_until(parts.hostname or "", parts.port or _AMQPS, tls)
-        except (OSError, TimeoutError) as exc:
-            fix = "Check broker.ca_file, the name in broker.url and this machine's clock; else tell the operator."
-            found.append(fail(f"TLS: {why_not(exc)}", fix))
+        except ssl.SSLError as exc:
+            doubted = isinstance(exc, ssl.SSLCertVerificationError)
+            return [fail(f"TLS: {why_not(exc)}", _BELIEVE if doubted else to_do("SSL"))]
+        except (OSError, TimeoutError):
+            pass  # nobody answers, or not with TLS: who logs in is told why
         else:
             found.append(
                 ending("TLS: the broker's certificate", until, now(), "Tell the operator of the bus.")
@@ -52,7 +56,7 @@ async def _look(settings: AdapterSettings, host: str) -> Sequence[Found]:
     try:
         seen = await look_at(hosts, host, queue=queue, name=f"adapter.{settings.agency}.doctor", tls=tls)
     except Away as exc:
-        fix = f"{advice(str(exc))[:1].upper()}{advice(str(exc))[1:]}."
+        fix = to_do(str(exc))
         if "404" in str(exc):
             fix = "The login is right, and this agency has no inbox here: tell the operator of the bus."
         return [*found, fail(f"as {section.user}: {exc}", fix)]

@@ -29,13 +29,20 @@ _PROBABLY = {"ProbableAuthenticationError": 403, "ProbableAccessDeniedError": 53
 """pika's own words for a connection that the broker closed without saying why."""
 
 
+_FOREIGN = "IncompatibleProtocolError"
+"""pika's word for an answer that is none of AMQP, such as a TLS listener's to who speaks without."""
 _OPENSSL = re.compile(r"\[SSL: ([A-Z0-9_]+)\]")
 _UNKNOWN_NAME = "no address is known for its name (DNS)"
+_NO_AMQP = "no AMQP is spoken there without TLS"
+_SCHEME = "check broker.url: amqps:// for a port with TLS, amqp:// for one without"
+ALARM = "an alarm of memory or disk"
 _ADVICE = {
     "(403)": "check broker.user and broker.password_file, or get a new password from whoever runs the broker",
     "(530)": "check broker.vhost, and with whoever runs the broker what this user may",
     "CERTIFICATE_VERIFY_FAILED": "check broker.ca_file and this machine's clock",
-    "SSL": "check broker.url: amqps:// for a port with TLS, amqp:// for one without",
+    "SSL": _SCHEME,
+    _NO_AMQP: _SCHEME,
+    ALARM: "free memory or disk at the broker; `rabbitmqctl status` names the alarm",
     _UNKNOWN_NAME: "check the name in broker.url, and this machine's DNS",
 }
 _ADVICE_OTHERWISE = (
@@ -72,6 +79,8 @@ def in_words(reason: BaseException | None) -> str:
         return in_words(inner[-1])
     if isinstance(reason, socket.gaierror):
         return _UNKNOWN_NAME
+    if type(reason).__name__ == _FOREIGN:
+        return _NO_AMQP
     # OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED, and no word of the other side's. Where pika has made a
     # text of the error, it is looked for there: a broker refuses a certificate only after the handshake (TLS 1.3).
     named = reason.reason if isinstance(reason, ssl.SSLError) else None
@@ -83,3 +92,9 @@ def in_words(reason: BaseException | None) -> str:
 def advice(reason: str) -> str:
     """What to do about a connection that `in_words` gives this reason for."""
     return next((do for word, do in _ADVICE.items() if word in reason), _ADVICE_OTHERWISE)
+
+
+def to_do(reason: str) -> str:
+    """The same advice as a sentence of its own."""
+    words = advice(reason)
+    return f"{words[:1].upper()}{words[1:]}."

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 
+from bus.broker.awaiting import ALARM
 from bus.broker.channel import Channel, Connection, parameters_of
 from bus.broker.hosts import Hosts
 from bus.broker.messages import Away, Depth, Outgoing, Rejected, Returned
@@ -61,4 +62,6 @@ async def _takes(connection: Connection, exchange: str, size: int) -> bool:
         return True
     except Rejected:
         return False
+    except TimeoutError as exc:
+        raise Away(f"it takes no message within {_WITHIN:.0f} s, as with {ALARM}") from exc
     raise Away("what is for nobody was taken by some queue")

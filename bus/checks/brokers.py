@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Sequence
 from functools import partial
 from urllib.parse import urlsplit
 
 from bus.broker import topology
 from bus.broker.admin import drift
-from bus.broker.awaiting import advice
+from bus.broker.awaiting import to_do
 from bus.broker.cluster import findings
 from bus.broker.examining import Seen, look_at
 from bus.broker.hosts import Hosts
@@ -30,6 +31,7 @@ from bus.thai import now
 
 _AMQPS = 5671
 _SHOWN = 5
+_BELIEVE = "Check broker.ca_file, the name in broker.url, the node's certificate and this machine's clock."
 _ISSUE = "Have another issued, and put it in its place at the broker."
 
 
@@ -53,18 +55,20 @@ async def _host(broker: Broker, host: str) -> Sequence[Found]:
         parts = urlsplit(f"amqps://{host}")
         try:
             until = await valid_until(parts.hostname or "", parts.port or _AMQPS, tls)
-        except (OSError, TimeoutError) as exc:
-            fix = "Check broker.ca_file, the name in broker.url, the node's certificate and this machine's clock."
-            return [fail(f"TLS: {why_not(exc)}", fix)]
-        found.append(ending("TLS: the broker's certificate", until, now(), _ISSUE))
+        except ssl.SSLError as exc:
+            doubted = isinstance(exc, ssl.SSLCertVerificationError)
+            return [fail(f"TLS: {why_not(exc)}", _BELIEVE if doubted else to_do("SSL"))]
+        except (OSError, TimeoutError):
+            pass  # nobody answers, or not with TLS: who logs in is told why
+        else:
+            found.append(ending("TLS: the broker's certificate", until, now(), _ISSUE))
     largest = (topology.DELIVER, broker.max_message_bytes)
     try:
         seen = await look_at(
             hosts, host, queue=topology.PROBE, name="saraban-bus doctor", tls=tls, largest=largest
         )
     except Away as exc:
-        said = advice(str(exc))
-        fix = "Run `saraban-bus topology apply`." if "404" in str(exc) else f"{said[:1].upper()}{said[1:]}."
+        fix = "Run `saraban-bus topology apply`." if "404" in str(exc) else to_do(str(exc))
         return [*found, fail(f"as {broker.user}: {exc}", fix)]
     return [*found, ok(f"{seen.product}, logged in as {broker.user}"), _of_size(seen, broker)]
 

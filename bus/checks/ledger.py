@@ -234,7 +234,7 @@ def _witnesses(directory: Directory, reader: Reader) -> Iterator[Found]:
 
 def _waiting(_settings: BusSettings, reader: Reader) -> Iterator[Found]:
     if parked := reader.parked.count():
-        fix = "`saraban-bus parked list`, and docs/operating.md, `Parked submissions`."
+        fix = "`saraban-bus parked list`, and docs/incidents.md, `A submission is parked`."
         yield warn(f"{parked} parked submissions wait for an operator", fix)
     if asked := len(reader.enrolments.waiting()):
         fix = "`saraban-bus agency waiting`, then `agency approve` or `decline`."

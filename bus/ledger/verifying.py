@@ -41,12 +41,16 @@ _HASH = 32
 _BEFORE_ANY_ROUTER = (
     Kind.DIRECTORY,
     Kind.CALENDAR,
+    Kind.INVITED,
+    Kind.ENROLMENT_REQUESTED,
+    Kind.ENROLMENT_REFUSED,
+    Kind.ENROLMENT_ANSWERED,
     Kind.RELEASED,
     Kind.GRANTED,
     Kind.READ,
     Kind.REPLAY_REQUESTED,
 )
-"""What operators and auditors enter by themselves."""
+"""What operators and auditors enter by themselves, and what agencies ask for that join."""
 _DOCUMENTS = 100
 """At a time: each may have a mebibyte."""
 
@@ -114,7 +118,7 @@ def _begun(connection: Connection, since: Head | None, key: VerifierKey, report:
 def _should_be_signed(connection: Connection) -> bool:
     """Whether a router has written here, which signs a head every few seconds.
 
-    Before the first one, what operators have put in force is all there is, and nobody signs.
+    Before the first one, there is what operators have put in force, and who asked to join; nobody signs.
     """
     by_routers = select(entries.c.seq).where(entries.c.kind.not_in(_BEFORE_ANY_ROUTER)).limit(1)
     return connection.execute(by_routers).first() is not None

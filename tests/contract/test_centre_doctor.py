@@ -170,7 +170,7 @@ def _entries(centre: Centre) -> int:
     ("section", "values", "check", "words"),
     [
         ("broker", {"max_message_bytes": 3 * 1024 * 1024}, "broker 127", "it refuses messages of 3145728"),
-        ("broker", {"url": "amqps://127.0.0.1:1"}, "broker 127", "TLS: Connection"),
+        ("broker", {"url": "amqps://127.0.0.1:1"}, "broker 127", "Connection refused"),
         ("broker", {"ca_file": "keys/bus.crt.pem"}, "broker 127", "TLS: "),
         ("broker", {"management_url": "https://127.0.0.1:1"}, "broker cluster", "does not answer"),
         ("broker", {"management_password_file": "passwords/bus.router"}, "broker cluster", "401"),
