@@ -78,6 +78,9 @@ def _certificates(settings: AdapterSettings, seal: Seal | None) -> Iterator[Foun
             )
         else:
             yield ending("this agency's certificate", until, at, anew)
+    if (login := login_certificate(settings)) is not None:
+        anew = "It renews itself while the centre lets it (renewal.…); else ask the operator for another invitation."
+        yield ending("the certificate for the broker", login.not_valid_after_utc, now(), anew)
     try:
         of_the_bus = read_certificate(settings.bus_certificate, "bus_certificate")
     except Misconfigured:

@@ -98,9 +98,11 @@ def agency_revoke(
 ) -> None:
     """Believe nothing more that is signed with a key from now on; what was signed before stands.
 
-    Renewals that the agency asked for are declined: who has the key may have asked.
+    Renewals that the agency asked for are declined: who has the key may have asked. With its last key, the agency's
+    user at the broker is removed, however it logs in.
     """
     moment = now()
+    settings = settings_of(config)
 
     def revoked(_: Directory, agency: Agency) -> Agency:
         found = [pin for pin in agency.certificates if pin.fingerprint.startswith(fingerprint.lower())]
@@ -120,6 +122,10 @@ def agency_revoke(
         decline_waiting(writer, code_of(code), seal, operator=operator(), reason=why, renewals=True)
 
     _change(config, code, revoked, reason, json=json, also=renewals_declined)
+    with opened(settings) as ledger, ledger.read() as reader:
+        left = _known(directory_in_force(reader)[1], code_of(code))
+    if left.without_key and left.inbox:
+        lock_out(settings, left)
 
 
 def _change(
