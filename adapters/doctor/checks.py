@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from adapters.doctor import broker, depot, mailbox, office
-from adapters.doctor.configuration import mistakes, seal_of
+from adapters.doctor.configuration import login_certificate, mistakes, seal_of
 from bus.directory.certificates import objection
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.documents.seal import Seal, read_certificate

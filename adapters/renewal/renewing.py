@@ -125,7 +125,7 @@ class Renewing:
         until = self._successor.until()
         self._taken = True
         self._successor.put_in_place(self._seal)
-        _LOG.info("seal-renewed" if self._source == "renewal" else "login-renewed", until=until.isoformat())
+        _LOG.info("certificate-renewed", of=self._source, until=until.isoformat())
         self._renewed()
         return _IDLE, []
 

@@ -9,16 +9,20 @@ from typing import Annotated
 
 import typer
 
+from bus.broker.topology import user_of
 from bus.cli.agency import Code, Reason, code_of
 from bus.cli.common import Config, Json, opened, operator, say, settings_of
 from bus.directory import Agency, Directory
 from bus.documents.seal import Seal
 from bus.enrolment.deciding import change_directory, decline_waiting, with_agency
 from bus.enrolment.merging import lock_out, require_drained, require_nothing_waits
+from bus.errors import Transient
+from bus.exits import complain
 from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.store import Writer
 from bus.router.activation import directory_in_force
 from bus.router.process import bus_seal
+from bus.settings import BusSettings
 from bus.thai import now
 
 _FEWEST = 8
@@ -125,7 +129,18 @@ def agency_revoke(
     with opened(settings) as ledger, ledger.read() as reader:
         left = _known(directory_in_force(reader)[1], code_of(code))
     if left.without_key and left.inbox:
-        lock_out(settings, left)
+        _lock_out_now(settings, left)
+
+
+def _lock_out_now(settings: BusSettings, agency: Agency) -> None:
+    """Remove the user of an agency; where the broker is away, say so, for the revocation is in force all the same."""
+    try:
+        lock_out(settings, agency)
+    except Transient as away:
+        user = user_of(agency.code)
+        complain(
+            f"{user} is still at the broker ({away}): remove it there, by rabbitmqctl delete_user {user}"
+        )
 
 
 def _change(
