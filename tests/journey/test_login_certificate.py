@@ -84,12 +84,12 @@ def joined(bus: EncryptedBus, folder: Path) -> Office:
     words = ("--name", "หน่วยงานตัวอย่าง", "--login", "certificate", "-o", str(file))
     invited = bus.run_bus("agency", "invite", NEW, *words)
     assert invited.returncode == 0, invited.stderr
-    init = [sys.executable, "-m", "adapters", "init", str(file), "--folder", str(folder), "--wait", "60"]
+    init = [sys.executable, "-m", "adapters", "init", str(file), "--folder", str(folder), "--wait", "180"]
     asking = subprocess.Popen(init, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     (request,) = _until(lambda: json.loads(bus.run_bus("agency", "waiting", "--json").stdout))
     approved = bus.run_bus("agency", "approve", NEW, "--fingerprint", request["fingerprint"])
     assert approved.returncode == 0, approved.stderr
-    said, _ = asking.communicate(timeout=60)
+    said, _ = asking.communicate(timeout=180)
     assert asking.returncode == 0, said
     return Office(folder)
 
@@ -131,7 +131,7 @@ def renewed_whatever_is_killed(bus: EncryptedBus, office: Office, first: x509.Ce
     try:
         for step in STEPS:
             adapter = office.start(**ALWAYS, SARABAN_FAILPOINTS=f"{step}=kill")
-            assert adapter.wait(60) == -signal.SIGKILL, step
+            assert adapter.wait(120) == -signal.SIGKILL, step
     finally:
         enrol.terminate()
         enrol.wait(30)
