@@ -9,6 +9,7 @@ waited for an operator in vain, is simply run again, and asks with the same keys
 | keys/ | the agency's key and certificate, its witness's key, and what the centre handed over |
 | keys/agency.<8 digits>.… | a pair for an earlier invitation, by its fingerprint: kept, and used no more |
 | passwords/broker | the broker's password, once the centre has approved |
+| keys/broker.… | instead of it, a key and its certificate, where the invitation says so |
 | enrolment/ | the request as it was signed, and the key that its answer is sealed for |
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import tomllib
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,7 +32,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.centre import Declined, answered, require_taken
 from bus import assets
+from bus.broker.topology import user_of
 from bus.documents.enrolment import (
+    Answer,
     Invitation,
     Request,
     digest_of,
@@ -41,6 +45,7 @@ from bus.documents.enrolment import (
     unsealed,
 )
 from bus.documents.keys import replace_private, write_private
+from bus.documents.logins import asked_for, require_fit
 from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.documents.notes import make_key, witness_key, witness_name
 from bus.documents.seal import Seal, fingerprint_of
@@ -80,6 +85,10 @@ class Joining:
         return self.folder / "passwords" / "broker"
 
     @property
+    def _login(self) -> KeyFiles:
+        return KeyFiles.named(self.folder / "keys", "broker")
+
+    @property
     def _request_file(self) -> Path:
         """Each invitation has a request of its own; the same one each time, as the centre takes one only."""
         return self.folder / "enrolment" / f"{digest_of(self.invitation.secret)[:16]}.jws"
@@ -99,6 +108,7 @@ class Joining:
         files = KeyFiles(keys / "agency.key.pem", keys / "agency.crt.pem")
         if not self._request_file.exists() and any(self._request_file.parent.glob("*.jws")):
             put_aside(files)
+            put_aside(self._login)
         if not files.key.exists():
             seal = new_seal(self.invitation.agency)
             write_pair(seal.private_key, seal.certificate, files)
@@ -139,7 +149,7 @@ class Joining:
                 raise Denied(Doubt.OTHER_REQUEST, "made for another request")
             if answer.outcome == "declined":
                 raise Declined("enrolment.declined", "", answer.reason)
-            password = unsealed(answer, self._sealing_key())
+            self._keep_login(answer)
         except (Denied, InvalidTag) as wrong:
             raise Misconfigured(
                 Problem(
@@ -149,20 +159,34 @@ class Joining:
                     "Call the centre",
                 )
             ) from wrong
-        replace_private(self._password, f"{password}\n".encode())
         replace_private(self._answer_file, response.text.strip().encode())
         return True
+
+    def _keep_login(self, answer: Answer) -> None:
+        """Keep what the answer brings for the broker: the certificate that was asked for, or a password."""
+        if self.invitation.login:
+            require_fit(answer.login, self._login.key, user_of(self.invitation.agency))
+            replace_private(self._login.certificate, f"{answer.login}\n".encode())
+        else:
+            replace_private(self._password, f"{unsealed(answer, self._sealing_key())}\n".encode())
 
     def _require_own_folder(self) -> None:
         if datetime.now(UTC) > self.invitation.until and not self._request_file.exists():
             raise Misconfigured(
                 Problem("the invitation", "until", "is over", "Ask the centre for another invitation")
             )
-        if self.settings.exists() and f'agency = "{self.invitation.agency}"' not in self.settings.read_text(
-            "utf-8"
-        ):
+        if not self.settings.exists():
+            return
+        text = self.settings.read_text("utf-8")
+        if f'agency = "{self.invitation.agency}"' not in text:
             fix = "Name another folder with --folder"
             raise Misconfigured(Problem(str(self.settings), "agency", "is another agency's", fix))
+        if self._request_file.exists():
+            return
+        if ("certificate" in tomllib.loads(text).get("broker", {})) is not bool(self.invitation.login):
+            wrong = f"is not what the invitation says, {self.invitation.login or 'a password'}"
+            fix = "Move this file away and run the command again: it is made anew"
+            raise Misconfigured(Problem(str(self.settings), "broker.certificate", wrong, fix))
 
     def _handed_over(self) -> dict[str, str]:
         said = self.invitation
@@ -189,6 +213,9 @@ class Joining:
                 witness=str(witness_key(self.folder / "keys" / "witness.key.pem", name).verifier),
                 sealing=public_sealing_key(self._sealing_key()),
                 invitation=digest_of(self.invitation.secret),
+                login=asked_for(self._login.key, user_of(self.invitation.agency))
+                if self.invitation.login
+                else "",
             )
             write_private(path, sign_request(request, seal).encode())
         return path.read_text("ascii")
@@ -196,12 +223,14 @@ class Joining:
     def _settings_text(self) -> str:
         said = self.invitation
         authority = {"ca_file": "keys/authority.crt.pem"} if said.authority else {}
+        own = {"password_file": None, "certificate": "keys/broker.crt.pem", "key": "keys/broker.key.pem"}
+        login = own if said.login else {}
         example = assets.path("config/adapter.toml").read_text("utf-8")
         return filled(
             example,
             {
                 "": {"agency": said.agency},
-                "broker": {"url": said.broker, "vhost": said.vhost, **authority},
+                "broker": {"url": said.broker, "vhost": said.vhost, **authority, **login},
                 "depot": {"url": said.centre, **authority},
                 "witness": {"log_key": "keys/log.vkey"},
             },

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
 
-from cryptography import x509
 from prometheus_client import CollectorRegistry
 
 from adapters.agent import Agent, Companion, Tuning
@@ -21,10 +20,10 @@ from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
 from adapters.depot import DepotClient
-from adapters.doctor.configuration import log_key_of, require_right, seal_of
+from adapters.doctor.configuration import log_key_of, login_certificate, require_right, seal_of
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
-from adapters.renewal import Renewing, Successor
+from adapters.renewal import LoginSuccessor, Next, Renewing, Successor
 from adapters.views import condition_lines
 from bus import logs
 from bus.broker.hosts import Hosts
@@ -49,6 +48,8 @@ _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
 
 def run(settings: AdapterSettings) -> None:
     """Run until SIGTERM or SIGINT. Raises Misconfigured with every mistake before anything is made or connected."""
+    if (successor := _login_successor(settings)) is not None:
+        successor.settle()
     require_right(settings)
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
     run_until_stopped(partial(work, settings))
@@ -73,8 +74,7 @@ async def _relay(stop: asyncio.Event, ended: asyncio.Event) -> None:
 async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     seal = seal_of(settings)
     bus_certificate = read_certificate(settings.bus_certificate, "bus_certificate")
-    file = settings.broker.certificate
-    login = None if file is None else x509.load_pem_x509_certificate(file.read_bytes())
+    login = login_certificate(settings)
     tuning = Tuning(
         resend_after=settings.resend_after,
         prefetch=settings.prefetch,
@@ -124,7 +124,7 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
         desk = RenewalDesk(settings.depot.url, settings.agency, bus_certificate, settings.depot.tls())
         stack.callback(desk.close)
-        beside.append(_renewal(settings, mailbox, seal, desk, stop.set))
+        beside += _renewals(settings, mailbox, seal, desk, stop.set)
         if len(hosts) > 1:
             beside.append(_inbox_watch(inward, inbox_queue(settings.agency)))
         if settings.witness.log_key:
@@ -134,27 +134,43 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         await agent.run(stop, beside=beside)
 
 
-def _renewal(
+def _renewals(
     settings: AdapterSettings, mailbox: Mailbox, seal: Seal, desk: RenewalDesk, renewed: Callable[[], None]
-) -> Companion:
-    """Renew the seal; once that is done, everything begins anew with the new one."""
+) -> Iterator[Companion]:
+    """Renew the seal, and the certificate for the broker; once that is done, everything begins anew with it."""
     section, loop = settings.seal, asyncio.get_running_loop()
-    successor = Successor(
-        settings.agency, KeyFiles(section.key, section.certificate), section.passphrase_text()
-    )
-    renewing = Renewing(
-        mailbox,
-        seal,
-        successor,
-        desk,
-        days=section.renew_days,
-        renewed=lambda: loop.call_soon_threadsafe(renewed),
-    )
+    files = KeyFiles(section.key, section.certificate)
+    wanted: dict[str, Next] = {"renewal": Successor(settings.agency, files, section.passphrase_text())}
+    if (login := _login_successor(settings)) is not None:
+        wanted["renewal.login"] = login
+    for source, successor in wanted.items():
+        renewing = Renewing(
+            mailbox,
+            seal,
+            successor,
+            desk,
+            days=section.renew_days,
+            renewed=lambda: loop.call_soon_threadsafe(renewed),
+            source=source,
+        )
+        yield partial(_repeat_step, renewing)
 
+
+async def _repeat_step(renewing: Renewing, stop: asyncio.Event) -> None:
     async def step() -> float:
         return await asyncio.to_thread(renewing.step)
 
-    return lambda stop: repeat("renew", step, asyncio.Event(), stop)
+    await repeat("renew", step, asyncio.Event(), stop)
+
+
+def _login_successor(settings: AdapterSettings) -> LoginSuccessor | None:
+    """Return what follows the certificate with which the adapter logs in to the broker; None without one."""
+    broker = settings.broker
+    if broker.certificate is None or broker.key is None:
+        return None
+    passphrase = broker.passphrase.get_secret_value() if broker.passphrase else None
+    files = KeyFiles(broker.key, broker.certificate)
+    return LoginSuccessor(settings.agency, files, lambda: seal_of(settings), passphrase)
 
 
 def _causes(agent: Agent, outward: Link, inward: Link, mailbox: Mailbox) -> dict[str, Cause]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from adapters.doctor import broker, depot, mailbox, office
-from adapters.doctor.configuration import mistakes, seal_of
+from adapters.doctor.configuration import login_certificate, mistakes, seal_of
 from bus.directory.certificates import objection
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.documents.seal import Seal, read_certificate
@@ -81,6 +81,9 @@ def _certificates(settings: AdapterSettings, seal: Seal | None) -> Iterator[Foun
                 "The adapter renews one of its own making by itself (seal.renew_days); of an authority's: "
             )
             yield ending("this agency's certificate", until, at, f"{by_itself}{anew[0].lower()}{anew[1:]}")
+    if (login := login_certificate(settings)) is not None:
+        anew = "It renews itself while the centre lets it (renewal.…); else ask the operator for another invitation."
+        yield ending("the certificate for the broker", login.not_valid_after_utc, now(), anew)
     try:
         of_the_bus = read_certificate(settings.bus_certificate, "bus_certificate")
     except Misconfigured:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from cryptography import x509
+
 from adapters.connectors.folder.exchange import used_before
 from adapters.mailbox.opening import properties_in, require_owner
 from bus.documents.notes import witness_key, witness_name
@@ -63,6 +65,15 @@ def seal_of(settings: AdapterSettings) -> Seal:
     except Misconfigured as exc:
         raise Misconfigured(*(replace(each, key=f"seal.{each.key}") for each in exc.problems)) from exc
     return seal
+
+
+def login_certificate(settings: AdapterSettings) -> x509.Certificate | None:
+    """The certificate with which the adapter logs in to the broker; None without one that can be read."""
+    file = settings.broker.certificate
+    try:
+        return None if file is None else x509.load_pem_x509_certificate(file.read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def log_key_of(settings: AdapterSettings) -> VerifierKey:

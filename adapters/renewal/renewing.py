@@ -1,7 +1,8 @@
-"""Renewal of the seal: from some days before its certificate ends, the next one is asked for and taken into use.
+"""Renewal of the seal, and of the log-in: some days before a certificate ends, the next one is asked for and used.
 
 The next key seals from the moment at which the directory held here pins its certificate, and never before. The pin of
-the one before it stays, so that what it sealed is good until that ends.
+the one before it stays, so that what it sealed is good until that ends. The broker knows the next certificate for it by
+who issued it: it is used as soon as the centre's answer brings it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-
 from adapters.centre import Declined
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode, Finding
-from adapters.mailbox.keys import key_state
-from adapters.renewal.successor import Successor
 from bus.documents.enrolment import Answer
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Transient
@@ -27,9 +23,6 @@ from bus.logs import get, in_words
 from bus.thai import now
 
 _LOG = get(__name__)
-_SOURCE = "renewal"
-_REFUSED = "renewal-refused"
-"""When the centre refused a renewal last, and why: a property of the mailbox."""
 _AGAIN_AFTER = timedelta(days=1)
 _LOOK_EVERY, _LOOK_RARELY, _IDLE = 2.0, 30.0, 60.0
 _SOON_ANSWERED = 5
@@ -43,6 +36,23 @@ class Desk(Protocol):
         """Return the answer, None while there is none. Raises Declined and Transient."""
 
 
+class Next(Protocol):
+    """What is to take the place of a pair in use, step by step; `Successor` says what each step has to do."""
+
+    @property
+    def asked(self) -> bool: ...
+    def ends(self, seal: Seal) -> datetime: ...
+    def due(self, seal: Seal, at: datetime, before: timedelta) -> bool: ...
+    def usable(self, mailbox: Mailbox, at: datetime) -> bool: ...
+    def request(self) -> str: ...
+    def shown(self) -> str: ...
+    def take(self, answer: Answer) -> None: ...
+    def until(self) -> datetime: ...
+    def put_in_place(self, before: Seal) -> None: ...
+    def discard(self) -> None: ...
+    def tidy(self, seal: Seal) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _No:
     """A refusal, as the mailbox remembers it."""
@@ -53,19 +63,22 @@ class _No:
 
 
 class Renewing:
-    """Renews one seal, a step at a time; once it is renewed, whoever holds the old one has to begin anew."""
+    """Renews one pair, a step at a time; once it is renewed, whoever holds the old one has to begin anew."""
 
     def __init__(
         self,
         mailbox: Mailbox,
         seal: Seal,
-        successor: Successor,
+        successor: Next,
         desk: Desk,
         *,
         days: int,
         renewed: Callable[[], object],
+        source: str = "renewal",
     ) -> None:
-        """`days`: before the end, from which on it is asked; 0 for never."""
+        """`days`: before the end, from which on it is asked; 0 for never. `source`: of conditions, and of a refusal."""
+        self._source = source
+        self._refusal = f"{source}-refused"
         self._mailbox = mailbox
         self._seal = seal
         self._successor = successor
@@ -80,7 +93,7 @@ class Renewing:
     def step(self) -> float:
         """Do what can be done now; give the seconds until the next look."""
         pause, found = self._step()
-        self._mailbox.conditions.report(_SOURCE, found)
+        self._mailbox.conditions.report(self._source, found)
         return pause
 
     def _step(self) -> tuple[float, list[Finding]]:
@@ -90,9 +103,9 @@ class Renewing:
             self._successor.tidy(self._seal)
             if not self._before:
                 return _IDLE, []
-            if self._successor.asked and self._pinned():
+            if self._successor.asked and self._successor.usable(self._mailbox, now()):
                 return self._take_into_use()
-            if not self._due(now()):
+            if not self._successor.due(self._seal, now(), self._before):
                 return _IDLE, []
             if said := self._refused_lately():
                 return _IDLE, [Finding(ConditionCode.RENEWAL_REFUSED, "", said.th, said.en)]
@@ -108,61 +121,43 @@ class Renewing:
             why = in_words(wrong)
             return _IDLE, [Finding(ConditionCode.RENEWAL_IMPOSSIBLE, "", why, why)]
 
-    def _due(self, at: datetime) -> bool:
-        """Whether the certificate is our own kind, in force, and near its end: another one's authority renews it."""
-        certificate = self._seal.certificate
-        begins = certificate.not_valid_after_utc - self._before
-        return begins < at <= certificate.not_valid_after_utc and self_signed(certificate)
-
-    def _pinned(self) -> bool:
-        """Whether what the next key seals is believed: it may have been pinned while this one's certificate ended."""
-        certificate = self._successor.seal().certificate
-        return key_state(certificate, self._mailbox.agency, self._mailbox.directory(), now()).good
-
     def _take_into_use(self) -> tuple[float, list[Finding]]:
-        until = self._successor.seal().certificate.not_valid_after_utc
+        until = self._successor.until()
         self._taken = True
         self._successor.put_in_place(self._seal)
-        _LOG.info("seal-renewed", until=until.isoformat())
+        _LOG.info("certificate-renewed", of=self._source, until=until.isoformat())
         self._renewed()
         return _IDLE, []
 
     def _ask(self) -> tuple[float, list[Finding]]:
         answer = self._desk.ask(self._successor.request(), self._seal)
         if not self._looks:
-            _LOG.info("renewal-asked", until=self._seal.certificate.not_valid_after_utc.isoformat())
+            _LOG.info("renewal-asked", until=self._successor.ends(self._seal).isoformat())
         self._looks += 1
         self._postponed = False
         if answer is not None and answer.outcome == "declined":
             return self._refused(answer.reason, answer.reason)
+        if answer is not None:
+            self._successor.take(answer)
         if self._looks <= _SOON_ANSWERED:
             return _LOOK_EVERY, []
-        fingerprint = self._successor.seal().fingerprint
+        fingerprint = self._successor.shown()
         return _LOOK_RARELY, [Finding(ConditionCode.RENEWAL_WAITS, "", fingerprint, fingerprint)]
 
     def _refused(self, th: str, en: str) -> tuple[float, list[Finding]]:
         """Remember a refusal, so that nothing is asked for a day, and then for another key."""
         _LOG.error("renewal-refused", reason=en)
         said = _No(now().isoformat(), th, en)
-        self._mailbox.properties.set(_REFUSED, json.dumps(asdict(said)))
+        self._mailbox.properties.set(self._refusal, json.dumps(asdict(said)))
         self._successor.discard()
         self._looks = 0
         return _IDLE, [Finding(ConditionCode.RENEWAL_REFUSED, "", th, en)]
 
     def _refused_lately(self) -> _No | None:
-        text = self._mailbox.properties.get(_REFUSED)
+        text = self._mailbox.properties.get(self._refusal)
         if not text:
             return None
         said = _No(**json.loads(text))
         since = now() - datetime.fromisoformat(said.at)
         # A time to come is a clock's mistake, and keeps nobody from asking.
         return said if timedelta() <= since < _AGAIN_AFTER else None
-
-
-def self_signed(certificate: x509.Certificate) -> bool:
-    """Whether a certificate vouches for itself, as those that the programs make."""
-    try:
-        certificate.verify_directly_issued_by(certificate)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True

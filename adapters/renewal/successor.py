@@ -15,12 +15,16 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bus.documents.enrolment import Request, sign_request
+from adapters.mailbox import Mailbox
+from adapters.mailbox.keys import key_state
+from bus.documents.enrolment import Answer, Request, sign_request
 from bus.documents.keys import replace_private
 from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.documents.seal import Seal, read_pair
@@ -77,6 +81,29 @@ class Successor:
         """Whether there is a next pair that may have been asked for."""
         return self._request.exists()
 
+    def ends(self, seal: Seal) -> datetime:
+        """Return when the certificate in use ends."""
+        return seal.certificate.not_valid_after_utc
+
+    def due(self, seal: Seal, at: datetime, before: timedelta) -> bool:
+        """Whether the certificate is our own kind, in force, and near its end: another one's authority renews it."""
+        return self.ends(seal) - before < at <= self.ends(seal) and self_signed(seal.certificate)
+
+    def usable(self, mailbox: Mailbox, at: datetime) -> bool:
+        """Whether what the next key seals is believed: it may have been pinned while this one's certificate ended."""
+        return key_state(self.seal().certificate, self.agency, mailbox.directory(), at).good
+
+    def shown(self) -> str:
+        """Return the fingerprint by which an operator approves the request."""
+        return self.seal().fingerprint
+
+    def take(self, answer: Answer) -> None:
+        """Do nothing with an approval: what counts is the directory."""
+
+    def until(self) -> datetime:
+        """Return when the next certificate ends."""
+        return self.seal().certificate.not_valid_after_utc
+
     def seal(self) -> Seal:
         """Return the next pair. Raises Misconfigured for one that cannot be read."""
         return read_pair(self.next.key, self.next.certificate, self.passphrase)
@@ -107,6 +134,15 @@ class Successor:
         if self.asked and not self.next.key.exists():
             replace_private(self.files.certificate, _pem(seal.certificate))
             self.discard()
+
+
+def self_signed(certificate: x509.Certificate) -> bool:
+    """Whether a certificate vouches for itself, as those that the programs make."""
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

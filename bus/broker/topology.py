@@ -155,10 +155,11 @@ def topology_for(
     inbox_max_bytes: int | None = None,
     limits: Limits = Limits(),
     by_certificate: Collection[str] = (),
+    locked_out: Collection[str] = (),
 ) -> Topology:
     """The topology for these agencies; with a limit in messages or bytes an inbox refuses what is too much.
 
-    `by_certificate` are the users that log in so.
+    `by_certificate` are the users that log in so; `locked_out` are the agencies that have no user.
     """
     codes = sorted(set(agency_codes))
     return Topology(
@@ -198,6 +199,7 @@ def topology_for(
                     login="certificate" if user_of(code) in by_certificate else "password",
                 )
                 for code in codes
+                if code not in locked_out
             ),
         ),
     )

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.directory.model import Login
 from bus.documents.enrolment import write_invitation
 from bus.documents.keys import write_private
 from bus.documents.notes import log_key
@@ -21,6 +22,7 @@ from bus.enrolment.deciding import (
     invite,
     waiting,
 )
+from bus.enrolment.logins import issued_by, require_issuing
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.reading import Reader
@@ -40,6 +42,9 @@ def agency_invite(
     name_en: Annotated[str, typer.Option("--name-en", help="Its name in English.")] = "",
     days: Annotated[int, typer.Option(min=1, max=90, help="How long the invitation serves.")] = 7,
     cluster: Annotated[str, typer.Option(help="The broker cluster of its inbox.")] = MAIN,
+    login: Annotated[
+        Login, typer.Option(help="How it logs in to the broker; a certificate is issued on approval.")
+    ] = "password",
     auto: Annotated[
         bool, typer.Option("--auto", help="For trials: `saraban-bus enrol` approves it by itself.")
     ] = False,
@@ -54,11 +59,13 @@ def agency_invite(
         raise typer.BadParameter(f"the settings have no cluster {cluster}", param_hint="--cluster")
     if target.exists():
         raise typer.BadParameter(f"{target} is there, and is never written over", param_hint="--output")
-    seal = bus_seal(settings)
+    seal, centre = bus_seal(settings), _centre(settings, cluster)
+    if login == "certificate":
+        require_issuing(settings, centre.broker)
     with opened(settings) as ledger:
         invitation = invite(
             ledger,
-            _centre(settings, cluster),
+            centre,
             agency,
             seal,
             name_th=name_th,
@@ -67,6 +74,7 @@ def agency_invite(
             operator=operator(),
             auto=auto,
             cluster=cluster,
+            login=login,
         )
     write_private(target, write_invitation(invitation, seal).encode())
     say(
@@ -88,7 +96,7 @@ def agency_waiting(config: Config = None, json: Json = False) -> None:
     values = [
         {
             "agency": one.request.agency,
-            "kind": "enrolment" if one.invitation else "renewal",
+            "kind": _kind_of(one),
             "fingerprint": one.request.fingerprint,
             "since": one.entry.body["at"],
         }
@@ -115,12 +123,12 @@ def agency_approve(
         with ledger.read() as reader:
             asked = _newest_of(reader, code_of(code))
         _compare(asked, fingerprint)
-        version = approve(ledger, asked, seal, broker_made_ready(settings), operator=operator())
-    say(
-        {"agency": asked.request.agency, "directory": version},
-        json=json,
-        words=[f"{asked.request.agency} is in the directory (version {version}), and its inbox is there"],
-    )
+        ready, issue = broker_made_ready(settings), issued_by(settings)
+        version = approve(ledger, asked, seal, ready, operator=operator(), issue=issue)
+    words = f"{asked.request.agency} is in the directory (version {version}), and its inbox is there"
+    if asked.request.renews_login:
+        words = f"{asked.request.agency} has its next certificate for the broker"
+    say({"agency": asked.request.agency, "directory": version}, json=json, words=[words])
 
 
 @app.command("decline")
@@ -144,6 +152,12 @@ def _newest_of(reader: Reader, code: AgencyCode) -> Waiting:
             )
         )
     return found[-1]
+
+
+def _kind_of(asked: Waiting) -> str:
+    if asked.invitation:
+        return "enrolment"
+    return "renewal of the log-in" if asked.request.renews_login else "renewal"
 
 
 def _compare(asked: Waiting, stated: str | None) -> None:

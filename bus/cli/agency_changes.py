@@ -9,16 +9,20 @@ from typing import Annotated
 
 import typer
 
+from bus.broker.topology import user_of
 from bus.cli.agency import Code, Reason, code_of
 from bus.cli.common import Config, Json, opened, operator, say, settings_of
 from bus.directory import Agency, Directory
 from bus.documents.seal import Seal
 from bus.enrolment.deciding import change_directory, decline_waiting, with_agency
 from bus.enrolment.merging import lock_out, require_drained, require_nothing_waits
+from bus.errors import Transient
+from bus.exits import complain
 from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.store import Writer
 from bus.router.activation import directory_in_force
 from bus.router.process import bus_seal
+from bus.settings import BusSettings
 from bus.thai import now
 
 _FEWEST = 8
@@ -98,9 +102,11 @@ def agency_revoke(
 ) -> None:
     """Believe nothing more that is signed with a key from now on; what was signed before stands.
 
-    Renewals that the agency asked for are declined: who has the key may have asked.
+    Renewals that the agency asked for are declined: who has the key may have asked. With its last key, the agency's
+    user at the broker is removed, however it logs in.
     """
     moment = now()
+    settings = settings_of(config)
 
     def revoked(_: Directory, agency: Agency) -> Agency:
         found = [pin for pin in agency.certificates if pin.fingerprint.startswith(fingerprint.lower())]
@@ -120,6 +126,21 @@ def agency_revoke(
         decline_waiting(writer, code_of(code), seal, operator=operator(), reason=why, renewals=True)
 
     _change(config, code, revoked, reason, json=json, also=renewals_declined)
+    with opened(settings) as ledger, ledger.read() as reader:
+        left = _known(directory_in_force(reader)[1], code_of(code))
+    if left.without_key and left.inbox:
+        _lock_out_now(settings, left)
+
+
+def _lock_out_now(settings: BusSettings, agency: Agency) -> None:
+    """Remove the user of an agency; where the broker is away, say so, for the revocation is in force all the same."""
+    try:
+        lock_out(settings, agency)
+    except Transient as away:
+        user = user_of(agency.code)
+        complain(
+            f"{user} is still at the broker ({away}): remove it there, by rabbitmqctl delete_user {user}"
+        )
 
 
 def _change(

@@ -97,6 +97,11 @@ class Agency:
         """Whether it may send, and is sent to at once; what a suspended agency is to get is held."""
         return self.state == "active"
 
+    @property
+    def without_key(self) -> bool:
+        """Whether every key that it had was revoked: it has nothing to say, and no user at the broker."""
+        return bool(self.certificates) and all(pin.revoked_at for pin in self.certificates)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from bus.documents.making import SLACK, KeyFiles, certificate_for, named, new_key, usage, write_pair
@@ -94,6 +95,12 @@ class Authority:
             .add_extension(issuer, critical=False)
             .sign(self.key, SHA256())
         )
+
+
+def request_for(key: ec.EllipticCurvePrivateKey, name: str) -> str:
+    """Return a certificate request (PKCS #10, PEM) for a key; who issues decides what name the certificate has."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(named(name))
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM).decode().strip()
 
 
 def key_of_request(pem: bytes) -> SealPublicKey:

@@ -4,7 +4,7 @@
 |---|---|---|
 | invitation | the bus's key | addresses and keys of the centre, the agency's code and names, a secret for one use |
 | request | the agency's new key | its certificate, its witness's key, a key to seal the answer's secret for |
-| answer | the bus's key | whether it was approved, in which version of the directory, and the broker's password |
+| answer | the bus's key | whether it was approved, in which version of the directory, and how to log in to the broker |
 
 Each is JSON in its canonical form, signed as a compact JWS of a type of its own (`bus.documents.tokens`), so that none
 can pass for another thing that was signed with the same key. An invitation and a request bring the certificate that
@@ -37,13 +37,13 @@ from bus.toml import Table, canonical_json, read_json
 from bus.verifier.notes import WITNESS, Unreadable, VerifierKey
 
 MOST_BYTES: Final = 32 * 1024
-"""Of each of them."""
 _INVITATION: Final = "saraban-invitation+jws"
 _REQUEST: Final = "saraban-enrolment+jws"
 _ANSWER: Final = "saraban-enrolment-answer+jws"
 _SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _CODE: Final = "[0-9]{10}"
 _PEM: Final = "(?s)-----BEGIN CERTIFICATE-----\n.+"
+_CSR: Final = "(?s)-----BEGIN CERTIFICATE REQUEST-----\n.+"
 _DIGEST: Final = "[0-9a-f]{64}"
 _BASE64: Final = "[A-Za-z0-9+/]+={0,2}"
 _Document = TypeVar("_Document")
@@ -72,6 +72,8 @@ class Invitation:
     """The public key of the ledger's log (`bus.verifier.notes`)."""
     authority: str = ""
     """The certificate of the private authority of broker and centre, as PEM; empty where the system's serve."""
+    login: str = ""
+    """`certificate` where the agency logs in to the broker by one; empty for a password."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +89,19 @@ class Request:
     """An X25519 key in base64, for which the answer's password is sealed; it may be empty likewise."""
     invitation: RawDigest | None = None
     """SHA-256 of the invitation's secret; None of an agency that renews its key."""
+    login: str = ""
+    """A certificate request (PKCS #10, PEM) for the broker, where the agency logs in by certificate."""
+
+    @property
+    def renews_login(self) -> bool:
+        """Whether it asks for the broker's next certificate alone, in the name of a seal that is pinned."""
+        return self.invitation is None and bool(self.login)
 
     @property
     def fingerprint(self) -> str:
-        """Of the certificate, as two persons compare it."""
+        """Of what is new in it, as two persons compare it: the certificate, or the request for the broker's."""
+        if self.renews_login:
+            return hashlib.sha256(self.login.encode()).hexdigest()
         return fingerprint_of(x509.load_pem_x509_certificate(self.certificate.encode()))
 
 
@@ -106,6 +117,8 @@ class Answer:
     """The version of the directory from which on the certificate is pinned; 0 where it was declined."""
     password: str = ""
     """The broker's, sealed for the request's key, in base64; empty where it was declined, and of a renewal."""
+    login: str = ""
+    """The certificate with which the agency logs in to the broker, as PEM, where it asked for one."""
     reason: str = ""
     """Why it was declined, in the operator's words."""
 
@@ -182,9 +195,8 @@ def request_digest(signed: str) -> RawDigest:
 
 
 def _octets(document: Invitation | Request | Answer) -> bytes:
-    return canonical_json(
-        {name: value for name, value in asdict(document).items() if value not in (None, "", 0)}
-    )
+    said = asdict(document).items()
+    return canonical_json({name: value for name, value in said if value not in (None, "", 0)})
 
 
 def _self_certified(
@@ -226,6 +238,7 @@ def _invitation(table: Table) -> Invitation:
         bus=table.text("bus", like=_PEM, meant="a certificate"),
         log_key=table.text("log_key", meant="a log's key"),
         authority=table.optional_text("authority", like=_PEM, meant="a certificate") or "",
+        login=table.optional_text("login", like="certificate", meant="certificate") or "",
     )
 
 
@@ -238,6 +251,7 @@ def _request(table: Table) -> Request:
         witness=_witness(table) if joins or "witness" in table.values else "",
         sealing=_sealing(table) if joins or "sealing" in table.values else "",
         invitation=None if stated is None else RawDigest(stated),
+        login=table.optional_text("login", like=_CSR, meant="a certificate request") or "",
     )
 
 
@@ -251,17 +265,18 @@ def _answer(table: Table) -> Answer:
         directory=table.positive("directory") if version else 0,
         password=table.optional_text("password", like=_BASE64, meant="base64") or "",
         reason=table.optional_text("reason") or "",
+        login=table.optional_text("login", like=_PEM, meant="a certificate") or "",
     )
 
 
 def _witness(table: Table) -> str:
-    stated, meant = table.text("witness", meant="a witness's key"), "is no witness's public key"
+    stated = table.text("witness", meant="a witness's key")
     try:
         if VerifierKey.parse(stated).kind == WITNESS:
             return stated
     except Unreadable:
         pass
-    table.wrong("witness", meant, "Make the request anew")
+    table.wrong("witness", "is no witness's public key", "Make the request anew")
     return stated
 
 
@@ -280,6 +295,5 @@ def _code(table: Table) -> AgencyCode:
 
 
 def _unreadable(name: str) -> Misconfigured:
-    return Misconfigured(
-        Problem(name, "(whole)", "is not what it should be, or was changed on the way", "Ask for it again")
-    )
+    wrong = "is not what it should be, or was changed on the way"
+    return Misconfigured(Problem(name, "(whole)", wrong, "Ask for it again"))

@@ -33,6 +33,7 @@ def topology_of(settings: BusSettings, cluster: str, agencies: Collection[Agency
         inbox_max_bytes=broker.inbox_max_bytes or None,
         limits=limits,
         by_certificate=by_certificate,
+        locked_out=[one.code for one in agencies if one.without_key],
     )
 
 
@@ -43,13 +44,14 @@ def management_of(broker: Broker) -> Management:
 
 
 def broker_made_ready(settings: BusSettings) -> Callable[[Agency], str]:
-    """Return what declares an agency's queues, exchange and user, and returns the user's password."""
+    """Return what declares an agency's queues, exchange and user, and returns its password, "" where it has none."""
 
     def ready(agency: Agency) -> str:
         broker = settings.brokers[agency.cluster]
         passwords = Passwords(broker.passwords_folder)
         with management_of(broker) as management:
             apply(topology_of(settings, agency.cluster, [agency]), management, passwords, by_name=True)
-        return passwords.of(topology.user_of(agency.code))
+        by_password = agency.broker_login == "password"
+        return passwords.of(topology.user_of(agency.code)) if by_password else ""
 
     return ready

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from cryptography import x509
 
 from bus.directory import Agency, Directory, PinnedCertificate, Records, records_of, require_readable
 from bus.directory.certificates import objection
+from bus.directory.model import Login
 from bus.directory.reading import require_sound
 from bus.directory.records import changes_between
 from bus.documents.enrolment import (
@@ -25,6 +26,7 @@ from bus.documents.enrolment import (
     sign_answer,
 )
 from bus.documents.seal import Seal
+from bus.enrolment.logins import Issue, by_nobody, renewed_login_refused
 from bus.errors import Misconfigured, Problem, Transient
 from bus.identifiers import MAIN, AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
@@ -61,13 +63,14 @@ def invite(
     operator: str,
     auto: bool = False,
     cluster: str = MAIN,
+    login: Login = "password",
 ) -> Invitation:
     """Enter an invitation and return it. The secret is nowhere else.
 
     It replaces an earlier one of the agency: a request made with that is declined, lest a thief's be approved. `auto`
     has its request approved without a person, for trials.
     """
-    moment = now()
+    moment, by_certificate = now(), "certificate" if login == "certificate" else ""
     invitation = Invitation(
         agency=agency,
         name_th=name_th,
@@ -80,6 +83,7 @@ def invite(
         bus=centre.bus,
         log_key=centre.log_key,
         authority=centre.authority,
+        login=by_certificate,
     )
     with ledger.append() as writer:
         replaced = "a newer invitation has replaced the one that it was made with"
@@ -93,6 +97,7 @@ def invite(
             secret=digest_of(invitation.secret),
             until=timestamp(invitation.until),
             auto=auto or None,
+            login=by_certificate or None,
             operator=operator,
         )
     return invitation
@@ -131,13 +136,17 @@ def approve(
     ready: Callable[[Agency], str],
     *,
     operator: str,
+    issue: Issue = by_nobody,
 ) -> int:
     """Put a version of the directory in force that pins the request's certificate, and answer; return the version.
 
     `ready` makes the broker ready for an agency that joins and returns its password; that is done first, so that
     nothing is published to a queue that is not there. Of an agency that renews its key, nothing but that key changes.
-    Raises Misconfigured for a certificate that may no longer be pinned.
+    `issue` makes the broker's certificate for who logs in by one; who renews that alone changes no directory. Raises
+    Misconfigured for a certificate that may no longer be pinned, and for a log-in that is not to be had.
     """
+    if asked.request.renews_login:
+        return _approve_login(ledger, asked, seal, issue(asked.request), operator)
     certificate = x509.load_pem_x509_certificate(asked.request.certificate.encode())
     if found := objection(certificate, (), now()):
         raise Misconfigured(
@@ -149,16 +158,29 @@ def approve(
         with ledger.read() as reader:
             joining = _with_pin(directory_in_force(reader)[1], asked, pin)
         password = ready(joining)
+    login = issue(asked.request) if asked.request.login else ""
 
     def pinned(directory: Directory) -> Directory:
         return with_agency(directory, _with_pin(directory, asked, pin))
 
     def answered(writer: Writer, version: int) -> None:
         secret = sealed(password, asked.request, asked.signed) if password else ""
-        _answer(writer, asked, seal, operator, outcome="approved", directory=version, password=secret)
+        _answer(
+            writer, asked, seal, operator, outcome="approved", directory=version, password=secret, login=login
+        )
 
     reason = "an agency joins" if asked.invitation else "an agency renews its key"
     return change_directory(ledger, pinned, seal, operator=operator, reason=reason, also=answered)
+
+
+def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: str) -> int:
+    with ledger.append() as writer:
+        if refused := renewed_login_refused(writer, asked.request):
+            fix = "Decline it, and invite the agency again"
+            raise Misconfigured(Problem("the request", "login", str(refused), fix))
+        version = directory_in_force(writer)[1].version
+        _answer(writer, asked, seal, operator, outcome="approved", directory=version, login=login)
+    return version
 
 
 def decline(ledger: Ledger, asked: Waiting, seal: Seal, *, operator: str, reason: str) -> None:
@@ -227,7 +249,10 @@ def _with_pin(directory: Directory, asked: Waiting, pin: PinnedCertificate) -> A
         )
     if all(one.fingerprint != pin.fingerprint for one in agency.certificates):
         agency = replace(agency, certificates=(*agency.certificates, pin))
-    return replace(agency, witness=asked.request.witness, inbox=True) if asked.invitation else agency
+    if asked.invitation is None:
+        return agency
+    login: Login = "certificate" if asked.request.login else "password"
+    return replace(agency, witness=asked.request.witness, inbox=True, broker_login=login)
 
 
 def _require_readable(old: Records, new: Records) -> None:
@@ -249,8 +274,7 @@ def _answer(
     *,
     outcome: Outcome,
     directory: int = 0,
-    password: str = "",
-    reason: str = "",
+    **said: Any,
 ) -> None:
     if writer.enrolments.answer_to(asked.name) is not None:
         fix = "Look at `saraban-bus agency waiting`"
@@ -260,8 +284,7 @@ def _answer(
         request=asked.name,
         outcome=outcome,
         directory=directory,
-        password=password,
-        reason=reason,
+        **said,
     )
     writer.entry(
         Kind.ENROLMENT_ANSWERED,
@@ -271,5 +294,5 @@ def _answer(
         outcome=outcome,
         directory=directory or None,
         operator=operator,
-        reason=reason or None,
+        reason=said.get("reason"),
     )

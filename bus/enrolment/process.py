@@ -8,6 +8,7 @@ from bus import logs
 from bus.documents.seal import Seal
 from bus.enrolment.brokers import broker_made_ready
 from bus.enrolment.deciding import Waiting, approve, waiting
+from bus.enrolment.logins import issued_by
 from bus.errors import Misconfigured, Transient
 from bus.identifiers import RawDigest
 from bus.ledger import schema
@@ -37,6 +38,7 @@ async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
 class _Approver:
     def __init__(self, settings: BusSettings, seal: Seal) -> None:
         self._ready = broker_made_ready(settings)
+        self._issue = issued_by(settings)
         self._renewals = settings.enrolment.renewal == "auto"
         self._seal = seal
         self._left: set[RawDigest] = set()
@@ -63,7 +65,7 @@ class _Approver:
 
     def _approve(self, ledger: Ledger, asked: Waiting) -> None:
         try:
-            version = approve(ledger, asked, self._seal, self._ready, operator=_OPERATOR)
+            version = approve(ledger, asked, self._seal, self._ready, operator=_OPERATOR, issue=self._issue)
             _log.info("enrolment-approved", agency=asked.request.agency, version=version)
         except Misconfigured as wrong:
             self._left.add(asked.name)

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bus.directory import BUS, Directory
 from bus.directory.certificates import objection
 from bus.documents.enrolment import Request, digest_of, read_request, request_digest
+from bus.enrolment.logins import login_refused, renewed_login_refused
 from bus.enrolment.refusals import EnrolmentRefused, Refusal
 from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode, RawDigest
@@ -53,7 +54,11 @@ def take_request(ledger: Ledger, secret: str, signed: str) -> RawDigest:
             raise EnrolmentRefused(Refusal.UNKNOWN)
         if standing.request is not None and standing.request.document == name:
             return name
-        refused = _invitation_refused(writer, standing) or _key_refused(writer, request)
+        refused = (
+            _invitation_refused(writer, standing)
+            or login_refused(request, standing.invitation.body.get("login"))
+            or _key_refused(writer, request)
+        )
         if refused is None:
             _enter(writer, request, signed, invitation=standing.invitation.seq)
         elif standing.refused < _MOST_REFUSED:
@@ -75,7 +80,8 @@ def take_renewal(ledger: Ledger, agency: AgencyCode, signed: str, policy: Policy
         raise EnrolmentRefused(Refusal.UNREADABLE, "it is not the caller's")
     with ledger.append() as writer:
         if writer.enrolments.requested(name) is None:
-            if refused := _often(writer, agency) or _key_refused(writer, request):
+            judged = renewed_login_refused if request.renews_login else _key_refused
+            if refused := _often(writer, agency) or judged(writer, request):
                 raise refused
             _enter(writer, request, signed)
     return name

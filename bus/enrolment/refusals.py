@@ -18,6 +18,8 @@ class Refusal(StrEnum):
     USED = "enrolment.used"
     KEY = "enrolment.key"
     KEY_TAKEN = "enrolment.key-taken"
+    LOGIN = "enrolment.login"
+    LOGIN_KEY = "enrolment.login-key"
     RENEWAL_OFF = "enrolment.renewal-off"
     RENEWALS = "enrolment.renewals"
     NO_REQUEST = "enrolment.no-request"
@@ -57,6 +59,17 @@ WORDS: dict[Refusal, Words] = {
         409,
         "กุญแจหรือใบรับรองนี้ขึ้นทะเบียนไว้แล้ว โปรดสร้างกุญแจใหม่",
         "This key is in the directory already, here or for another. Make a new one.",
+    ),
+    Refusal.LOGIN: Words(
+        422,
+        "วิธีเข้าใช้เบรกเกอร์ในคำขอ (รหัสผ่านหรือใบรับรอง) ไม่ตรงกับที่ศูนย์กลางกำหนดให้หน่วยงานนี้",
+        "The request is for another way to log in to the broker (password or certificate) than the centre has it for"
+        " this agency. Ask its operator for another invitation.",
+    ),
+    Refusal.LOGIN_KEY: Words(
+        422,
+        "คำขอใบรับรองสำหรับเบรกเกอร์อ่านไม่ได้ หรือลายมือชื่อไม่ถูกต้อง หรือกุญแจอ่อนเกินไป",
+        "The certificate request for the broker cannot be read, or is not signed with its own key, or the key is weak.",
     ),
     Refusal.RENEWAL_OFF: Words(
         403,

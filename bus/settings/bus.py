@@ -151,7 +151,7 @@ class PrivateAuthority(Section):
     """The private authority that `init` makes, which vouches for the bus's own servers and clients."""
 
     key: Path | None = None
-    """Its private key, a PEM file readable by its owner only; nothing that runs needs it."""
+    """Its private key, a PEM file readable by its owner only; needed to approve log-ins by certificate."""
     certificate: Path | None = None
     """Its certificate, a PEM file, which others trust."""
     passphrase: SecretStr | None = None

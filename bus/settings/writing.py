@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 
-Values = Mapping[str, Mapping[str, str | int | float | bool]]
-"""Values by section and key; the section of what stands above all sections is the empty text."""
+Values = Mapping[str, Mapping[str, str | int | float | bool | None]]
+"""Values by section and key; the section of what stands above all sections is the empty text. None hides a key."""
 _SECTION = re.compile(r"\[([a-z.-]+)\]\s*")
 
 
@@ -23,10 +23,16 @@ def filled(example: str, values: Values) -> str:
             section = begun[1]
         shown = re.match(r"(?:# )?([a-z_]+) = ", line)
         place = (section, shown[1] if shown else "")
-        lines.append(f"{place[1]} = {_toml(left.pop(place))}" if place in left else line)
+        lines.append(_line(place[1], line, left.pop(place)) if place in left else line)
     if left:
         raise KeyError(f"the example does not show {sorted(left)}")
     return "\n".join(lines) + "\n"
+
+
+def _line(key: str, shown: str, value: str | int | float | bool | None) -> str:
+    if value is not None:
+        return f"{key} = {_toml(value)}"
+    return shown if shown.startswith("# ") else f"# {shown}"
 
 
 def _toml(value: str | int | float | bool) -> str:

@@ -16,6 +16,7 @@ from bus.documents.making import new_seal
 from bus.documents.notes import make_key, witness_key
 from bus.documents.seal import Seal
 from bus.enrolment.deciding import approve, waiting
+from bus.enrolment.logins import by_nobody
 from bus.enrolment.process import _Approver
 from bus.enrolment.receiving import take_renewal
 from bus.enrolment.refusals import EnrolmentRefused, Refusal
@@ -47,6 +48,7 @@ def new_witness(path: Path) -> str:
 def approver(ledger: Ledger) -> _Approver:
     made = _Approver.__new__(_Approver)
     made._ready, made._renewals, made._seal, made._left = never, True, seal(BUS), set()
+    made._issue = by_nobody
     return made
 
 
