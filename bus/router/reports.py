@@ -6,8 +6,7 @@ import hashlib
 from datetime import timedelta
 
 from bus.directory import Directory
-from bus.documents import reports
-from bus.documents.reports import Cosigned, Reconciliation, octets
+from bus.documents.reports import Cosigned, Reconciliation, octets, open_report
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode, ContentDigest
 from bus.ledger.reading import Reader
@@ -21,7 +20,7 @@ def examine_report(
     delivery: Delivery, agency: AgencyCode, directory: Directory, reader: Reader
 ) -> ReportAccepted:
     """Return what an agency's machine says about itself. Raises Refused."""
-    report = reports.open_report(delivery.raw, directory.pins(agency), delivery.received_at)
+    report = open_report(delivery.raw, directory.pins(agency), delivery.received_at)
     if report.agency != agency:
         raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, report.agency)
     if isinstance(report, Reconciliation) and abs(report.at - delivery.received_at) > _LONGEST_ON_ITS_WAY:
