@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from anyio.to_thread import run_sync
 from prometheus_client import CollectorRegistry
 
 from bus import logs
@@ -22,7 +23,7 @@ from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.logs import in_words
-from bus.process import pause, ready
+from bus.process import beat, pause, ready
 from bus.readiness import Readiness
 from bus.router.activation import directory_in_force, versions
 from bus.settings import BusSettings
@@ -64,6 +65,7 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
                 asyncio.create_task(collect_for_ever(depot)),
                 asyncio.create_task(watched.run(stop)),
                 asyncio.create_task(readiness.watch(stop)),
+                asyncio.create_task(beat(stop, lambda: run_sync(_fault_of, depot.check))),
             ]
             ready()
             await stop.wait()

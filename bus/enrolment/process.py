@@ -13,7 +13,7 @@ from bus.identifiers import RawDigest
 from bus.ledger import schema
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
-from bus.process import pause, ready
+from bus.process import alive, pause, ready
 from bus.router.activation import directory_in_force
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
@@ -31,6 +31,7 @@ async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
         ready()
         while not stop.is_set():
             await asyncio.to_thread(approver.round, ledger)
+            alive()
             await pause(stop, _EVERY)
 
 
@@ -50,6 +51,7 @@ class _Approver:
                 found = [one for one in left if self._needs_nobody(reader, one)]
             for asked in found:
                 self._approve(ledger, asked)
+                alive()
         except Transient as away:
             _log.warning("enrolment-waits", reason=away)
 
