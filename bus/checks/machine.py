@@ -90,6 +90,7 @@ def _certificates(settings: BusSettings) -> Iterator[Found]:
         "the depot's certificate": settings.depot.certificate,
         "the private authority": settings.authority.certificate,
         "depot.ca_file": settings.depot.ca_file,
+        "evidence.tsa_ca_file": settings.evidence.tsa_ca_file,
     }
     for name, broker in settings.brokers.items():
         files |= {

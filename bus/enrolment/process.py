@@ -17,6 +17,7 @@ from bus.process import alive, pause, ready
 from bus.router.activation import directory_in_force
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
+from bus.thai import now
 
 _EVERY = 1.0
 _OPERATOR = "saraban-bus enrol"
@@ -24,12 +25,18 @@ _log = logs.get("enrolment")
 
 
 async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
-    """Approve requests until stopped. Raises Misconfigured when the ledger has no schema."""
+    """Approve requests until stopped.
+
+    Raises Misconfigured when the ledger has no schema, and while the seal's certificate is not in force.
+    """
     schema.check(settings.ledger.address())
-    approver = _Approver(settings, bus_seal(settings))
+    seal = bus_seal(settings)
+    approver = _Approver(settings, seal)
     with Ledger(settings.ledger.address()) as ledger:
         ready()
         while not stop.is_set():
+            # Nobody would believe what an ended certificate's key answers; the requests wait for its successor.
+            seal.require_in_force(settings.seal.certificate, now())
             await asyncio.to_thread(approver.round, ledger)
             alive()
             await pause(stop, _EVERY)
