@@ -64,7 +64,9 @@ def test_a_renewal_adds_a_pin_and_changes_nothing_else(ledger: Ledger, merged: b
     activate_directory(ledger, rig.directory(OPM=before), seal(BUS), operator="test")
     known = in_force(ledger).agencies[OPM]
     made = new_seal(OPM)
-    take_renewal(ledger, OPM, request(made, witness="another", sealing="A" * 43 + "="), "ask")
+    make_key(tmp_path / "another.pem")
+    another = str(witness_key(tmp_path / "another.pem", "saraban.example/witness").verifier)
+    take_renewal(ledger, OPM, request(made, witness=another, sealing="A" * 43 + "="), "ask")
     with ledger.read() as reader:
         (asked,) = waiting(reader)
     version = approve(ledger, asked, seal(BUS), never, operator="test")
