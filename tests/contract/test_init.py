@@ -266,9 +266,7 @@ def test_empty_answers_make_what_yes_makes(init: Run, tmp_path: Path) -> None:
     status, screen = answered(tmp_path / "asked", [""] * len(QUESTIONS))
     assert status == 0, screen
     init("--yes")
-    asked, silent = (
-        (tmp_path / name / "bus.toml").read_text("utf-8").replace(name, "…") for name in ("asked", "centre")
-    )
+    asked, silent = ((tmp_path / name / "bus.toml").read_text("utf-8") for name in ("asked", "centre"))
     assert asked == silent
     assert files_in(tmp_path / "asked") == files_in(tmp_path / "centre")
 
