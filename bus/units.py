@@ -14,7 +14,6 @@ from pathlib import Path
 
 from bus.errors import Misconfigured, Problem
 from bus.exits import MISUSED
-from bus.settings.loading import DELIMITER
 
 _TEXT = """[Unit]
 Description={description}
@@ -110,7 +109,7 @@ class Unit:
 
     def _credential(self, key: str, file: Path) -> str:
         # %d is the folder in which the service finds its credentials; a settings' variable goes before the file.
-        variable = self.prefix + key.replace(".", DELIMITER).upper()
+        variable = self.prefix + key.replace(".", "__").upper()
         return f"LoadCredential={key}:{_plain(str(file))}\nEnvironment={variable}=%d/{key}\n"
 
 
