@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from bus.platform.process import notify, on_end
+from bus.platform.process import notify, on_end, watchdog_seconds
 
 _SWITCH_EVERY = 0.001
 """Seconds after which a busy thread hands the interpreter on. Heartbeats and confirms run in the event loop beside
@@ -21,6 +21,8 @@ _COLLECT_EVERY = (20_000, 20, 20)
 short-lived objects, and the default is for programs of a few hundred."""
 
 
+_BEATS = 10
+"""Signs of life within the time in which the service manager wants one."""
 PRIVATE = 0o077
 """The umask of each program of ours: what it writes is its owner's alone, unless a mode of its own says more."""
 
@@ -64,6 +66,36 @@ async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> No
 def ready() -> None:
     """Let the service manager know that everything is there, and goes on by itself from here."""
     notify("READY=1")
+
+
+def alive() -> None:
+    """Let the service manager know that work goes on, where it asks for that."""
+    if watchdog_seconds() is not None:
+        notify("WATCHDOG=1")
+
+
+async def beat(stop: asyncio.Event, turn: Callable[[], Awaitable[object]]) -> None:
+    """Say so after each turn, until stopped; `turn` returns once the real work has come round."""
+    seconds = watchdog_seconds()
+    if seconds is None:
+        await stop.wait()
+        return
+    while not stop.is_set():
+        await _until_stopped_or(stop, turn)
+        if not stop.is_set():
+            alive()
+        await pause(stop, seconds / _BEATS)
+
+
+async def _until_stopped_or(stop: asyncio.Event, act: Callable[[], Awaitable[object]]) -> None:
+    stopped, done = asyncio.create_task(stop.wait()), asyncio.ensure_future(act())
+    try:
+        await asyncio.wait({stopped, done}, return_when=asyncio.FIRST_COMPLETED)
+        if done.done():
+            done.result()
+    finally:
+        stopped.cancel()
+        done.cancel()
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

@@ -6,9 +6,12 @@ import asyncio
 import gzip
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from anyio.to_thread import run_sync
+from cryptography import x509
+from prometheus_client import CollectorRegistry, Gauge
 
 from bus import logs
 from bus.connections import Limits as ConnectionLimits
@@ -22,9 +25,10 @@ from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.logs import in_words
-from bus.process import pause, ready
+from bus.process import beat, pause, ready
 from bus.readiness import Readiness
 from bus.router.activation import directory_in_force, versions
+from bus.router.certificates import days_left
 from bus.settings import BusSettings
 from bus.transparency import log_routes
 from bus.web import serving
@@ -48,13 +52,14 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
             directory=PackedDirectories(ledger).packed,
         )
         registry = CollectorRegistry()
+        section = settings.depot
+        _end_of_certificate(section.certificate, registry)
         watched = Watched(depot, ledger)
         causes = {"database": lambda: watched.database_away, "ledger": lambda: watched.ledger_away}
         readiness = Readiness("depot", causes, registry)
         enrolment = enrolment_routes(ledger, in_force.pins, settings.enrolment.renewal)
         beside = [*log_routes(ledger), *enrolment]
         app = build_app(depot, access, beside=beside, reasons=readiness.reasons, registry=registry)
-        section = settings.depot
         limits = ConnectionLimits(
             most=section.max_connections,
             most_per_address=section.max_connections_per_address,
@@ -67,6 +72,7 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
                 asyncio.create_task(collect_for_ever(depot)),
                 asyncio.create_task(watched.run(stop)),
                 asyncio.create_task(readiness.watch(stop)),
+                asyncio.create_task(beat(stop, lambda: run_sync(_fault_of, depot.check))),
             ]
             ready()
             await stop.wait()
@@ -99,6 +105,23 @@ class Watched:
     def _look(self) -> None:
         with self._ledger.read() as reader:
             reader.latest_seq(Kind.DIRECTORY)
+
+
+def _end_of_certificate(file: Path | None, registry: CollectorRegistry) -> None:
+    """Show when the certificate that is served ends: the one read at the start, until the next."""
+    gauge = Gauge(
+        "saraban_depot_certificate_days_left",
+        "Whole days until a certificate that the depot shows ends; negative once it has ended.",
+        ["certificate"],
+        registry=registry,
+    )
+    if file is None:
+        return
+    try:
+        ends = [one.not_valid_after_utc for one in x509.load_pem_x509_certificates(file.read_bytes())]
+    except (OSError, ValueError):
+        return  # serving it raises what is wrong, by the name of its setting
+    gauge.labels("tls").set_function(partial(days_left, min(ends)))
 
 
 def _fault_of(ask: Callable[[], None]) -> str | None:

@@ -30,7 +30,9 @@ User={user}
 Group={user}
 UMask=0077
 WorkingDirectory={home}
-{environment}ExecStart={command}
+{environment}{credentials}ExecStart={command}
+# A program that is stuck says no more that work goes on, and is started again.
+WatchdogSec={watchdog}
 Restart=on-failure
 RestartSec=10
 RestartPreventExitStatus={misused}
@@ -61,6 +63,8 @@ SystemCallFilter=@system-service
 WantedBy=multi-user.target
 """
 _MODE = 0o644
+_WATCHDOG = 300
+"""Seconds: longer than a database, broker or depot that hangs keeps a thread waiting."""
 _USER = r"[a-z_][a-z0-9_-]{0,31}"
 
 
@@ -78,12 +82,16 @@ class Unit:
     """Folders that it writes into."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables; `%i` in them is the name of the instance."""
+    prefix: str = ""
+    """That of the variables for settings."""
+    secrets: Mapping[str, Path | None] = field(default_factory=dict)
+    """Files that systemd reads as root and hands over to this service alone, by their settings' keys."""
 
     def text(self, user: str) -> str:
         """Return the unit's file, for a user of the system. Raises Misconfigured for what would begin another line."""
-        _require_lines(
-            user, [*self.command, str(self.home), *map(str, self.writes), *self.environment.values()]
-        )
+        secrets = {key: file for key, file in self.secrets.items() if file is not None}
+        files = map(str, [self.home, *self.writes, *secrets.values()])
+        _require_lines(user, [*self.command, *files, *self.environment.values()])
         shown = (
             f"Environment={_word(f'{name}={value}', '%i')}\n" for name, value in self.environment.items()
         )
@@ -92,10 +100,17 @@ class Unit:
             user=user,
             home=_plain(str(self.home)),
             environment="".join(shown),
+            credentials="".join(self._credential(key, file) for key, file in secrets.items()),
+            watchdog=_WATCHDOG,
             command=" ".join(_word(word).replace("$", "$$") for word in self.command),
             misused=MISUSED,
             writes=" ".join(map(_word, map(str, _outermost(self.writes)))),
         )
+
+    def _credential(self, key: str, file: Path) -> str:
+        # %d is the folder in which the service finds its credentials; a settings' variable goes before the file.
+        variable = self.prefix + key.replace(".", "__").upper()
+        return f"LoadCredential={key}:{_plain(str(file))}\nEnvironment={variable}=%d/{key}\n"
 
 
 def program(name: str, module: str) -> list[str]:

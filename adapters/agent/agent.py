@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -79,6 +80,8 @@ class Agent:
         self._reconciler = Reconciler(mailbox, lambda: self._last_arrival, self.tuning)
         self._seen = -1
         self._clock = Clock()
+        self._rounds: Counter[str] = Counter()
+        self._round_ended = asyncio.Event()
         self.running = False
 
     async def run(self, stop: asyncio.Event, *, beside: Sequence[Companion] = ()) -> None:
@@ -114,16 +117,39 @@ class Agent:
 
     def _works(self, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
         sender, verifying, fetcher = self._sender, self._verifying, self._fetcher
-        every = self.tuning.round_every
+        every, counted = self.tuning.round_every, self._counted
         return {
-            "send": repeat("send", sender.work, sender.wake, stop, every=every),
-            "record": repeat("record", sender.record, sender.ended, stop, every=every),
-            "verify": repeat("verify", verifying.work, verifying.wake, stop, every=every),
-            "fetch": repeat("fetch", fetcher.work, fetcher.wake, stop, every=every),
+            "send": repeat("send", counted("send", sender.work), sender.wake, stop, every=every),
+            "record": repeat("record", counted("record", sender.record), sender.ended, stop, every=every),
+            "verify": repeat("verify", counted("verify", verifying.work), verifying.wake, stop, every=every),
+            "fetch": repeat("fetch", counted("fetch", fetcher.work), fetcher.wake, stop, every=every),
             "directory": repeat("directory", self._directory.work, self._directory.wake, stop),
             "reconcile": repeat("reconcile", self._reconcile, asyncio.Event(), stop),
             "watch": repeat("watch", self._watch, asyncio.Event(), stop),
         }
+
+    def _counted(
+        self, name: str, work: Callable[[], Awaitable[float | None]]
+    ) -> Callable[[], Awaitable[float | None]]:
+        self._rounds[name] = 0
+
+        async def counted() -> float | None:
+            try:
+                return await work()
+            finally:
+                self._rounds[name] += 1
+                self._round_ended.set()
+
+        return counted
+
+    async def come_round(self) -> None:
+        """Return once each of the works that no network keeps waiting has ended another round."""
+        before = self._rounds.copy()
+        self._wake()
+        self._sender.ended.set()
+        while any(self._rounds[name] == rounds for name, rounds in before.items()):
+            await self._round_ended.wait()
+            self._round_ended.clear()
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

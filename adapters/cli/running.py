@@ -35,7 +35,7 @@ from bus.documents.notes import witness_key, witness_name
 from bus.documents.reports import TYPE
 from bus.documents.seal import Seal, read_certificate
 from bus.metrics import Counted, exposition
-from bus.process import ready, run_until_stopped
+from bus.process import beat, ready, run_until_stopped
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
@@ -130,6 +130,7 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         if settings.witness.log_key:
             client = LogClient(settings.depot.url, tls=settings.depot.tls())
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
+        beside.append(lambda stop: beat(stop, agent.come_round))
         ready()
         await agent.run(stop, beside=beside)
 

@@ -38,11 +38,24 @@ def unit(
 
 def unit_of(settings: AdapterSettings, config: Path) -> Unit:
     """Return the unit of these settings; several agencies on one machine have one each."""
-    office = settings.connectors.folder
+    office, seal, witness = settings.connectors.folder, settings.seal, settings.witness
+    # What the adapter renews it has to write: such a key is no credential, which is a copy.
+    renewed = bool(seal.renew_days) and seal.device is None
+    kept = None if renewed or seal.device else seal.key
     return Unit(
         name=f"saraban-adapter-{settings.agency}.service",
         description=f"Saraban Bus: adapter of agency {settings.agency}",
         command=[*program("saraban-adapter", "adapters"), "--config", str(config), "run"],
         home=config.parent,
-        writes=[settings.mailbox.folder, *([office.path] if office.enabled else [])],
+        writes=[
+            settings.mailbox.folder,
+            *([office.path] if office.enabled else []),
+            *([seal.key.parent, seal.certificate.parent] if renewed else []),
+        ],
+        prefix=str(settings.model_config["env_prefix"]),
+        secrets={
+            "broker.password_file": settings.broker.password_file,
+            "seal.key": kept,
+            "witness.key": witness.key if witness.log_key else None,
+        },
     )

@@ -19,6 +19,7 @@ from bus.broker.messages import Away
 from bus.broker.passwords import Passwords
 from bus.checks.clocks import compared
 from bus.checks.ledger import in_force
+from bus.checks.machine import administers
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.ends import ending
 from bus.enrolment.brokers import management_of, topology_of
@@ -82,6 +83,11 @@ def _of_size(seen: Seen, broker: Broker) -> Found:
 
 
 def _management(settings: BusSettings, name: str, broker: Broker) -> Iterator[Found]:
+    if not administers(broker):
+        who = f"the password of {broker.management_user} is not on this machine"
+        fix = "Run the doctor where `topology apply` is run too, or give broker.management_password_file."
+        yield warn(f"nodes, alarms and topology are not looked at from here: {who}", fix)
+        return
     try:
         with management_of(broker) as management:
             yield from _of_nodes(management, broker)

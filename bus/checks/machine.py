@@ -18,6 +18,7 @@ from bus.errors import Misconfigured
 from bus.installing.ledgers import key_of
 from bus.release import release
 from bus.settings import BusSettings
+from bus.settings.bus import Broker
 from bus.thai import now
 
 _OTHERS = 0o077
@@ -34,6 +35,12 @@ def checks(settings: BusSettings) -> list[Check]:
         Check("configuration", in_thread(lambda: _configuration(settings))),
         Check("certificates", in_thread(lambda: _certificates(settings))),
     ]
+
+
+def administers(broker: Broker) -> bool:
+    """Whether the password of the broker's administrator is on this machine, as where only routers run it is not."""
+    file = broker.management_password_file
+    return broker.management_password is not None or (file is not None and file.exists())
 
 
 def versions() -> dict[str, str]:
@@ -60,7 +67,9 @@ def _configuration(settings: BusSettings) -> Iterator[Found]:
         settings.depot.serving_tls,
     ]
     for broker in settings.brokers.values():
-        looks += [broker.address, broker.tls, broker.management_tls, broker.management_password_text]
+        looks += [broker.address, broker.tls, broker.management_tls]
+        if administers(broker):
+            looks.append(broker.management_password_text)
     mistakes = []
     for look in looks:
         try:
@@ -90,6 +99,7 @@ def _certificates(settings: BusSettings) -> Iterator[Found]:
         "the depot's certificate": settings.depot.certificate,
         "the private authority": settings.authority.certificate,
         "depot.ca_file": settings.depot.ca_file,
+        "evidence.tsa_ca_file": settings.evidence.tsa_ca_file,
     }
     for name, broker in settings.brokers.items():
         files |= {

@@ -25,7 +25,9 @@ from bus.enrolment.deciding import (
 from bus.enrolment.logins import issued_by, require_issuing
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import MAIN, AgencyCode
+from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
+from bus.router.activation import directory_in_force
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
 
@@ -41,7 +43,9 @@ def agency_invite(
     name_th: Annotated[str, typer.Option("--name", help="Its name in Thai.")],
     name_en: Annotated[str, typer.Option("--name-en", help="Its name in English.")] = "",
     days: Annotated[int, typer.Option(min=1, max=90, help="How long the invitation serves.")] = 7,
-    cluster: Annotated[str, typer.Option(help="The broker cluster of its inbox.")] = MAIN,
+    cluster: Annotated[
+        str | None, typer.Option(help="The broker cluster of its inbox; else the one that it is on, or main.")
+    ] = None,
     login: Annotated[
         Login, typer.Option(help="How it logs in to the broker; a certificate is issued on approval.")
     ] = "password",
@@ -55,14 +59,17 @@ def agency_invite(
     """Write the one file that an agency needs to join. Hand it over as you would a password."""
     settings, agency = settings_of(config), code_of(code)
     target = output or Path(f"invitation-{agency}.saraban")
-    if cluster not in settings.brokers:
-        raise typer.BadParameter(f"the settings have no cluster {cluster}", param_hint="--cluster")
     if target.exists():
         raise typer.BadParameter(f"{target} is there, and is never written over", param_hint="--output")
-    seal, centre = bus_seal(settings), _centre(settings, cluster)
-    if login == "certificate":
-        require_issuing(settings, centre.broker)
+    seal = bus_seal(settings)
     with opened(settings) as ledger:
+        with ledger.read() as reader:
+            place = cluster or _cluster_of(reader, agency)
+        if place not in settings.brokers:
+            raise typer.BadParameter(f"the settings have no cluster {place}", param_hint="--cluster")
+        centre = _centre(settings, place)
+        if login == "certificate":
+            require_issuing(settings, centre.broker)
         invitation = invite(
             ledger,
             centre,
@@ -73,7 +80,7 @@ def agency_invite(
             lasts=timedelta(days=days),
             operator=operator(),
             auto=auto,
-            cluster=cluster,
+            cluster=place,
             login=login,
         )
     write_private(target, write_invitation(invitation, seal).encode())
@@ -141,6 +148,14 @@ def agency_decline(code: Code, reason: Reason, config: Config = None, json: Json
             asked = _newest_of(reader, code_of(code))
         decline(ledger, asked, seal, operator=operator(), reason=reason)
     say({"agency": code, "declined": asked.name}, json=json, words=[f"the request of {code} was declined"])
+
+
+def _cluster_of(reader: Reader, code: AgencyCode) -> str:
+    """Return where an agency is that is in the directory already, as one that lost its key; main for a new one."""
+    if not reader.latest_seq(Kind.DIRECTORY):
+        return MAIN
+    known = directory_in_force(reader)[1].agencies.get(code)
+    return known.cluster if known else MAIN
 
 
 def _newest_of(reader: Reader, code: AgencyCode) -> Waiting:

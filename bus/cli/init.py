@@ -76,9 +76,11 @@ def init(
         certificate=depot_certificate,
         key=depot_key,
     )
-    if not (yes or config.exists() or admin_password_file):
-        _keep_password(folder / "passwords" / _ADMIN)
-    steps = list(_shown(make(config, wanted, operator=operator()), json=json))
+    kept, password = folder / "passwords" / _ADMIN, ""
+    if not (yes or config.exists() or admin_password_file or kept.exists()):
+        password = _password()
+    made = _keeping(password, kept, make(config, wanted, operator=operator()))
+    steps = list(_shown(made, json=json))
     commands = list(next_commands(load_bus_settings(config), config, steps))
     value = {
         "settings": str(config),
@@ -133,10 +135,15 @@ def _asker(*, silent: bool) -> Callable[[str, str], str]:
     return lambda question, default: str(typer.prompt(question, default=default, err=True))
 
 
-def _keep_password(file: Path) -> None:
-    """Ask for the administrator's password, unless there is one; none given: it is made."""
-    if file.exists():
-        return
+def _password() -> str:
+    """Ask for the administrator's password; none given: it is made."""
     question = f"The password of {_ADMIN} at the broker (empty: one is made)"
-    if password := str(typer.prompt(question, default="", show_default=False, hide_input=True, err=True)):
-        write_private(file, f"{password}\n".encode())
+    return str(typer.prompt(question, default="", show_default=False, hide_input=True, err=True))
+
+
+def _keeping(password: str, file: Path, steps: Iterator[Step]) -> Iterator[Step]:
+    """Keep what was typed once the first step has made the settings: a mistake in them leaves nothing behind."""
+    for step in steps:
+        yield step
+        if password and not file.exists():
+            write_private(file, f"{password}\n".encode())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Annotated, Any
 
@@ -193,6 +193,15 @@ def _extended(groups: list[dict[str, Any]]) -> str:
     return "; ".join(f"{joined(one['recipients'])} until {one['due'][:16]}" for one in groups)
 
 
+def _asked_with(body: Mapping[str, Any]) -> str:
+    return f"invited by entry {body['invitation']}" if "invitation" in body else "renews its key"
+
+
+def _decided(body: Mapping[str, Any]) -> str:
+    why = f": {body['reason']}" if "reason" in body else ""
+    return f"by {body['operator']}{why}" if "operator" in body else why
+
+
 def _said(entry: Entry) -> str:
     body = entry.body
     said: str = {
@@ -204,5 +213,10 @@ def _said(entry: Entry) -> str:
         Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
         Kind.DEADLINE_EXTENDED: lambda: f"{body['deadline']}: {_extended(body['extended'])}",
         Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",
+        Kind.DIRECTORY: lambda: f"version {body['version']}, {_decided(body)}",
+        Kind.INVITED: lambda: f"{body['name_th']}, until {body['until'][:16]}, {_decided(body)}",
+        Kind.ENROLMENT_REQUESTED: lambda: f"{_asked_with(body)}, key {body['fingerprint'][:16]}",
+        Kind.ENROLMENT_REFUSED: lambda: f"{body['code']}, {_asked_with(body)}",
+        Kind.ENROLMENT_ANSWERED: lambda: f"{body['outcome']}, {_decided(body)}",
     }.get(entry.kind, lambda: "")()
     return said

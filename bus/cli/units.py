@@ -45,11 +45,19 @@ def units_of(settings: BusSettings, config: Path) -> Iterator[Unit]:
     books = [*_folder_of(ledger.url), ledger.kept_head.parent]
     saraban = program("saraban-bus", "bus")
 
-    def unit(name: str, command: str, what: str, writes: list[Path], **environment: str) -> Unit:
+    def unit(
+        name: str,
+        command: str,
+        what: str,
+        writes: list[Path],
+        secrets: dict[str, Path | None],
+        **environment: str,
+    ) -> Unit:
         words = [*saraban, command, "--config", str(config)]
         return Unit(
             name=name, description=f"Saraban Bus: {what}", command=words, home=home, writes=writes,
-            environment=environment,
+            environment=environment, prefix=str(settings.model_config["env_prefix"]),
+            secrets={"ledger.password_file": ledger.password_file, **secrets},
         )  # fmt: skip
 
     yield unit(
@@ -57,18 +65,40 @@ def units_of(settings: BusSettings, config: Path) -> Iterator[Unit]:
         "serve",
         "depot, public log and enrolment",
         [depot.folder, *_folder_of(depot.database), *books],
+        {"depot.key": depot.key, "depot.database_password_file": depot.database_password_file},
     )
-    kept = ledger.kept_head
+    kept, seal = ledger.kept_head, {"seal.key": None if settings.seal.device else settings.seal.key}
     yield unit(
         "saraban-router@.service",
         "router",
         "router" if ledger.url.startswith("postgresql") else "router (one, as the ledger is a SQLite file)",
         books,
+        {**seal, "ledger.key": ledger.key, **_of_brokers(settings, "password_file", "key")},
         SARABAN_BUS__ROUTER__NAME="%i",
         SARABAN_BUS__LEDGER__KEPT_HEAD=str(kept.with_name(f"{kept.stem}.%i{kept.suffix}")),
     )
     passwords = [broker.passwords_folder for broker in settings.brokers.values()]
-    yield unit("saraban-enrol.service", "enrol", "requests that need no person", [*passwords, *books])
+    yield unit(
+        "saraban-enrol.service",
+        "enrol",
+        "requests that need no person",
+        [*passwords, *books],
+        {**seal, **_of_brokers(settings, "management_password_file")},
+    )
+
+
+def _of_brokers(settings: BusSettings, *names: str) -> dict[str, Path | None]:
+    """Return the files of these settings of each broker cluster; no variable can name one with a hyphen."""
+    sections = {
+        "broker": settings.broker,
+        **{f"clusters.{name}": one for name, one in settings.clusters.items()},
+    }
+    return {
+        f"{section}.{name}": getattr(broker, name)
+        for section, broker in sections.items()
+        for name in names
+        if "-" not in section
+    }
 
 
 def _folder_of(url: str) -> list[Path]:

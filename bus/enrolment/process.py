@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 from bus import logs
 from bus.documents.seal import Seal
@@ -14,24 +15,35 @@ from bus.identifiers import RawDigest
 from bus.ledger import schema
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
-from bus.process import pause, ready
+from bus.process import alive, pause, ready
 from bus.router.activation import directory_in_force
+from bus.router.alarms import Alarms
 from bus.router.process import bus_seal
 from bus.settings import BusSettings
+from bus.thai import now
 
 _EVERY = 1.0
+_AGAIN_AFTER = 60.0
+"""Seconds after which a request that met a fault is tried again."""
 _OPERATOR = "saraban-bus enrol"
 _log = logs.get("enrolment")
 
 
 async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
-    """Approve requests until stopped. Raises Misconfigured when the ledger has no schema."""
+    """Approve requests until stopped.
+
+    Raises Misconfigured when the ledger has no schema, and while the seal's certificate is not in force.
+    """
     schema.check(settings.ledger.address())
-    approver = _Approver(settings, bus_seal(settings))
+    seal = bus_seal(settings)
+    approver = _Approver(settings, seal)
     with Ledger(settings.ledger.address()) as ledger:
         ready()
         while not stop.is_set():
+            # Nobody would believe what an ended certificate's key answers; the requests wait for its successor.
+            seal.require_in_force(settings.seal.certificate, now())
             await asyncio.to_thread(approver.round, ledger)
+            alive()
             await pause(stop, _EVERY)
 
 
@@ -41,19 +53,38 @@ class _Approver:
         self._issue = issued_by(settings)
         self._renewals = settings.enrolment.renewal == "auto"
         self._seal = seal
+        self._alarms = Alarms()
         self._left: set[RawDigest] = set()
         """Requests that cannot be approved as they are: they are an operator's."""
+        self._put_off: dict[RawDigest, float] = {}
+        """Requests that met a fault of ours, and when each is tried again; whoever asks is answered: not yet."""
 
     def round(self, ledger: Ledger) -> None:
-        """Approve each request that needs no person, and has not failed before."""
+        """Approve each request that needs no person; what is wrong with one of them keeps no other waiting."""
         try:
             with ledger.read() as reader:
-                left = [one for one in waiting(reader) if one.name not in self._left]
-                found = [one for one in left if self._needs_nobody(reader, one)]
-            for asked in found:
+                due = [one for one in waiting(reader) if self._is_due(one.name)]
+        except Transient as away:
+            _log.warning("enrolment-waits", reason=away)
+            return
+        for asked in due:
+            self._look_at(ledger, asked)
+            alive()
+
+    def _is_due(self, name: RawDigest) -> bool:
+        return name not in self._left and monotonic() >= self._put_off.get(name, 0.0)
+
+    def _look_at(self, ledger: Ledger, asked: Waiting) -> None:
+        try:
+            with ledger.read() as reader:
+                needs_nobody = self._needs_nobody(reader, asked)
+            if needs_nobody:
                 self._approve(ledger, asked)
         except Transient as away:
             _log.warning("enrolment-waits", reason=away)
+        except Exception as fault:
+            self._put_off[asked.name] = monotonic() + _AGAIN_AFTER
+            self._alarms.ring("enrolment-failed", agency=asked.request.agency, exc_info=fault)
 
     def _needs_nobody(self, reader: Reader, asked: Waiting) -> bool:
         if asked.invitation:

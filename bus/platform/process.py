@@ -23,6 +23,7 @@ except ImportError:
     grp = None  # type: ignore[assignment]
 
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_CREDENTIALS: Final = "CREDENTIALS_DIRECTORY"
 _RIGHTS_BY_NUMBER: Final = hasattr(os, "getuid")
 _TOLD_TO_END: Final = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGBREAK") if hasattr(signal, name)
@@ -65,9 +66,22 @@ def notify(state: str) -> None:
         spoken.send(state.encode())
 
 
+def watchdog_seconds() -> float | None:
+    """Return the time within which the service manager wants a sign of life; None where it wants none."""
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    return int(wanted) / 1_000_000 if wanted.isascii() and wanted.isdigit() and int(wanted) else None
+
+
 def open_to_others(descriptor: int) -> bool:
-    """Whether others than its owner have any right to an open file; False on a system without rights by number."""
-    return _RIGHTS_BY_NUMBER and bool(os.fstat(descriptor).st_mode & _OTHERS)
+    """Whether others than its owner have any right to an open file; False on a system without rights by number.
+
+    A credential of systemd's may be root's with an access control list for the one user that it is for, which shows as
+    the group's right to read; the group is root's, and that reads everything anyhow.
+    """
+    found = os.fstat(descriptor)
+    if _CREDENTIALS in os.environ and found.st_uid == found.st_gid == 0:
+        return bool(found.st_mode & _OTHERS & ~stat.S_IRGRP)
+    return _RIGHTS_BY_NUMBER and bool(found.st_mode & _OTHERS)
 
 
 def sharer_with(group: str) -> Callable[[Path, int], None]:

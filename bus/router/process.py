@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from bus import logs
@@ -15,8 +16,8 @@ from bus.documents.seal import Seal
 from bus.errors import Transient
 from bus.ledger import schema
 from bus.ledger.checkpoint import Signer
-from bus.ledger.store import Ledger
-from bus.process import ready
+from bus.ledger.store import Ledger, Writer
+from bus.process import beat, ready
 from bus.router.clusters import Cluster, connected
 from bus.router.parts import Parts
 from bus.router.refusing import enter_counts
@@ -108,6 +109,7 @@ async def _run(parts: Parts, settings: BusSettings, stop: asyncio.Event) -> None
             asyncio.create_task(parts.watching.run(stop)),
             asyncio.create_task(parts.certificates.run(stop)),
             asyncio.create_task(parts.readiness.watch(stop)),
+            asyncio.create_task(beat(stop, partial(_come_round, parts))),
             asyncio.create_task(parts.checkpoints.run(stop, interval=settings.ledger.checkpoint_interval)),
         ]
         _log.info("router-started", router=parts.name)
@@ -136,6 +138,16 @@ def _on(cluster: Cluster, parts: Parts, stop: asyncio.Event) -> Iterator[Corouti
         alarms=parts.alarms,
         on_parked=parts.metrics.parked.inc,
     )
+
+
+async def _come_round(parts: Parts) -> None:
+    """Return once the threads of the gates and of the appends have taken up, and ended, what is asked of them now."""
+    await parts.intake.come_round()
+    await asyncio.wait({asyncio.wrap_future(parts.appends.submit(_enter_nothing))})
+
+
+def _enter_nothing(_: Writer) -> None:
+    return None
 
 
 async def _first_failure(tasks: list[asyncio.Task[None]], stop: asyncio.Event) -> None:

@@ -111,6 +111,10 @@ class Processor:
                     return
                 await pause(stop, seconds)
 
+    async def come_round(self) -> None:
+        """Return once the thread of the gates has ended what it has to do now."""
+        await asyncio.get_running_loop().run_in_executor(self._gates, int)
+
     def close(self) -> None:
         """End the thread of the gates."""
         self._gates.shutdown()

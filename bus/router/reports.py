@@ -6,8 +6,7 @@ import hashlib
 from datetime import timedelta
 
 from bus.directory import Directory
-from bus.documents import reports
-from bus.documents.reports import Cosigned, Reconciliation, octets
+from bus.documents.reports import Cosigned, Reconciliation, octets, open_report
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode, ContentDigest
 from bus.ledger.reading import Reader
@@ -22,7 +21,7 @@ def examine_report(
 ) -> ReportAccepted:
     """Return what an agency's machine says about itself. Raises Refused."""
     pins, vouched = directory.pins(agency), directory.vouched(agency)
-    report = reports.open_report(delivery.raw, pins, delivery.received_at, vouched)
+    report = open_report(delivery.raw, pins, delivery.received_at, vouched)
     if report.agency != agency:
         raise Refused(RefusalCode.IDENTITY_SENDER_FOREIGN, report.agency)
     if isinstance(report, Reconciliation) and abs(report.at - delivery.received_at) > _LONGEST_ON_ITS_WAY:

@@ -15,6 +15,8 @@ from bus.cli import agency_changes
 from bus.directory import Agency, Directory, Group, Topic, load_directory, records_of
 from bus.directory.model import State
 from bus.directory.writing import write_directory
+from bus.documents.enrolment import read_invitation
+from bus.enrolment.deciding import change_directory, with_agency
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.router.activation import directory_in_force
@@ -59,6 +61,52 @@ def test_what_was_suspended_is_resumed(shell: Shell) -> None:
     shell("agency", "resume", OCS, "--reason", "key found")
     directory, entry = newest(shell)
     assert (directory.version, directory.agencies[OCS].active, entry["reason"]) == (3, True, "key found")
+
+
+@pytest.mark.parametrize(
+    ("agency", "words", "port"),
+    [
+        (OCS, (), 5673),  # as one that lost its key, and is on that cluster
+        (OPM, (), 5672),
+        (NOBODY, (), 5672),
+        (NOBODY, ("--cluster", "north"), 5673),
+        (OCS, ("--cluster", "main"), 5672),
+    ],
+)
+def test_an_invitation_names_the_cluster_that_the_agency_is_on(
+    shell: Shell, agency: str, words: tuple[str, ...], port: int
+) -> None:
+    with (shell.folder / "bus.toml").open("a") as config:
+        config.write('[clusters.north]\nurl = "amqp://127.0.0.1:5673"\n')
+    change_directory(
+        shell.ledger(),
+        lambda directory: with_agency(directory, replace(directory.agencies[OCS], cluster="north")),
+        factory.seal("bus"),
+        operator="test",
+        reason="test",
+    )
+    shell("agency", "invite", agency, "--name", "ตัวอย่าง", *words, "-o", "invitation")
+    invitation = read_invitation((shell.folder / "invitation").read_text("utf-8"))
+    assert invitation.broker == f"amqp://127.0.0.1:{port}"
+    with shell.ledger() as ledger, ledger.read() as reader:
+        invited = reader.latest(Kind.INVITED)
+    assert invited
+    assert invited.body.get("cluster") == ("north" if port == 5673 else None)
+
+
+def test_an_agency_on_a_cluster_that_these_settings_do_not_know_is_not_invited_from_here(
+    shell: Shell,
+) -> None:
+    change_directory(
+        shell.ledger(),
+        lambda directory: with_agency(directory, replace(directory.agencies[OCS], cluster="north")),
+        factory.seal("bus"),
+        operator="test",
+        reason="test",
+    )
+    shell("agency", "invite", OCS, "--name", "ตัวอย่าง", "-o", "invitation", code=2)
+    assert "the settings have no cluster north" in shell.err
+    assert not (shell.folder / "invitation").exists()
 
 
 NONSENSE = {

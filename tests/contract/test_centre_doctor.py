@@ -193,6 +193,23 @@ def test_what_is_wrong_is_a_fail_with_what_to_do(
     assert not (tmp_path / "nowhere.db").exists()
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_where_only_a_router_runs_the_cluster_is_not_looked_at_and_the_rest_is(
+    centre: Centre, tmp_path: Path, named: bool
+) -> None:
+    line = 'management_password_file = "passwords/nowhere"\n'
+    config = centre.with_settings(tmp_path, broker={"management_password_file": "passwords/nowhere"})
+    text = config.read_text(encoding="utf-8")
+    assert line in text
+    config.write_text(text if named else text.replace(line, ""), encoding="utf-8")
+    _sign(centre)
+    status, lines = centre.doctor(config=config)
+    assert status == 1
+    assert "not looked at from here" in of(lines, "broker cluster main", "WARN")
+    assert "RabbitMQ" in of(lines, "broker 127", "OK")
+    assert of(lines, "", "FAIL") == ""
+
+
 def _sign(centre: Centre) -> None:
     settings = load_bus_settings(centre.home / "bus.toml")
     with Ledger(settings.ledger.address()) as ledger:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from bus.checks import clocks, ledger
+from bus.checks import clocks, ledger, machine
 from bus.directory import Agency, PinnedCertificate
 from bus.directory.model import State
 from bus.doctor import Found, Level
-from bus.documents.making import new_seal
+from bus.documents.authority import Authority
+from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.enrolment.deciding import change_directory, with_agency
+from bus.enrolment.process import run_enrolment
+from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode
 from bus.installing import Wanted, make
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.router.process import bus_seal
+from bus.serve import _end_of_certificate
 from bus.settings import BusSettings, load_bus_settings
 
 LASTING, ENDING, ENDED, SUSPENDED = (AgencyCode(f"000000000{n}") for n in range(1, 5))
@@ -79,3 +85,53 @@ def test_clocks_that_differ_are_told_with_the_way(seconds: float, level: int) ->
     assert found.level == level
     if level:
         assert ("ahead of" if seconds > 0 else "behind") in found.sentence
+
+
+def test_every_certificate_of_the_settings_that_ends_has_its_line(tmp_path: Path) -> None:
+    at = datetime.now(UTC)
+    soon, later = new_seal("soon", not_after=at + timedelta(days=20)), new_seal("later")
+    write_pair(soon.private_key, soon.certificate, KeyFiles.named(tmp_path, "soon"))
+    write_pair(later.private_key, later.certificate, KeyFiles.named(tmp_path, "later"))
+    shown, trusted = 'certificate = "{0}.crt.pem"\nkey = "{0}.key.pem"\n', 'ca_file = "{0}.crt.pem"\n'
+    sections = {
+        "seal": (shown, "the bus's seal"),
+        "depot": (shown, "the depot's certificate"),
+        "authority": (shown, "the private authority"),
+        "evidence": ("tsa_" + trusted, "evidence.tsa_ca_file"),
+        "broker": ('url = "amqps://localhost"\n' + shown, "the routers' certificate at the broker (main)"),
+        "clusters.north": ('url = "amqps://localhost"\n' + trusted, "the broker's ca_file (north)"),
+    }
+    for ending, (_, line) in sections.items():
+        text = "".join(
+            f"[{name}]\n{body.format('soon' if name == ending else 'later')}"
+            for name, (body, _) in sections.items()
+        )
+        (tmp_path / "bus.toml").write_text(text, encoding="utf-8")
+        found = list(machine._certificates(load_bus_settings(tmp_path / "bus.toml")))
+        warned = [one.sentence for one in found if one.level]
+        assert len(warned) == 1, ending
+        assert warned[0].startswith(f"{line} expires in 19 days")
+
+
+def test_the_depot_shows_when_the_first_certificate_that_it_serves_ends(tmp_path: Path) -> None:
+    made = new_seal("depot", not_after=datetime.now(UTC) + timedelta(days=9, hours=1))
+    files = KeyFiles.named(tmp_path, "depot")
+    write_pair(made.private_key, made.certificate, files)
+    Authority.make("sample").write(KeyFiles.named(tmp_path, "ca"))
+    with files.certificate.open("ab") as chain:
+        chain.write((tmp_path / "ca.crt.pem").read_bytes())
+    registry = CollectorRegistry()
+    _end_of_certificate(files.certificate, registry)
+    assert registry.get_sample_value("saraban_depot_certificate_days_left", {"certificate": "tls"}) == 9
+
+
+async def test_enrolment_answers_nothing_with_a_seal_that_has_ended(
+    settings: BusSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(run_enrolment(settings, stop))
+    done, _ = await asyncio.wait({running}, timeout=0.5)
+    assert not done  # it is at work
+    monkeypatch.setattr("bus.enrolment.process.now", lambda: datetime.now(UTC) + timedelta(days=36500))
+    with pytest.raises(Misconfigured):
+        await asyncio.wait_for(running, 60)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+import termios
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -177,6 +181,111 @@ def test_without_a_terminal_it_asks_nothing_and_says_how(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "--yes" in done.stderr
     assert not (tmp_path / "centre").exists()
+
+
+# ── questions ───────────────────────────────────────────────────────────────────────────────────
+
+QUESTIONS = (
+    "Where the ledger is kept [",
+    "By which name agencies reach this machine [",
+    "The broker [",
+    "Its management [",
+    "The password of bus.admin",
+)
+
+
+def answered(home: Path, answers: Sequence[str]) -> tuple[int, str]:
+    """Run `init` at a terminal, give the answers, each when its question has come; return exit status and screen.
+
+    More answers than questions are asked of again; with fewer, Ctrl-C is the last.
+    """
+    master, slave = pty.openpty()
+
+    def take_terminal() -> None:
+        fcntl.ioctl(slave, termios.TIOCSCTTY, 0)  # where a password is asked for, and where Ctrl-C comes from
+
+    words = [sys.executable, "-m", "bus", "init", str(home)]
+    process = subprocess.Popen(
+        words, cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=take_terminal
+    )  # fmt: skip
+    os.close(slave)
+    screen = b""
+    try:
+        for question, answer in zip(QUESTIONS, [*answers, "\x03"], strict=False):
+            screen += _read_until(master, question.encode())
+            os.write(master, answer.encode() + (b"" if answer == "\x03" else b"\n"))
+        screen += _read_until(master, None)
+        return process.wait(120), screen.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+
+
+def _read_until(master: int, words: bytes | None) -> bytes:
+    """Read what the terminal shows until these words and the end of a question, or until its end.
+
+    The blank after the colon comes once the terminal is ready: what is typed before a password's is thrown away.
+    """
+    seen, end = b"", re.compile(re.escape(words) + rb"[^\n]*: $") if words else None
+    while not (end and end.search(seen)):
+        try:
+            more = os.read(master, 4096)
+        except OSError:
+            more = b""  # Linux says so when the last program at a terminal has ended
+        if not more:
+            assert end is None, seen
+            break
+        seen += more
+    return seen
+
+
+def files_in(home: Path) -> list[str]:
+    return sorted(path.name for path in home.rglob("*") if path.is_file())
+
+
+def test_each_question_is_answered_by_what_is_typed_and_an_empty_line_is_what_it_shows(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "centre"
+    amqps = "amqps://mq.example.go.th:5671"
+    status, screen = answered(
+        home, ["", "bus.example.go.th 10.0.0.1", amqps, "https://mq.example.go.th:15671", "pä55"]
+    )
+    assert status == 0, screen
+    settings = load_bus_settings(home / "bus.toml")
+    assert settings.ledger.url == f"sqlite:///{home}/var/ledger.db"
+    assert settings.broker.url == amqps
+    assert settings.broker.management_url == "https://mq.example.go.th:15671"
+    assert settings.broker.management_password_text() == "pä55"
+    assert settings.depot.url.startswith("https://bus.example.go.th:")
+    assert "pä55" not in screen
+
+
+def test_empty_answers_make_what_yes_makes(init: Run, tmp_path: Path) -> None:
+    status, screen = answered(tmp_path / "asked", [""] * len(QUESTIONS))
+    assert status == 0, screen
+    init("--yes")
+    asked, silent = ((tmp_path / name / "bus.toml").read_text("utf-8") for name in ("asked", "centre"))
+    assert asked == silent
+    assert files_in(tmp_path / "asked") == files_in(tmp_path / "centre")
+
+
+def test_a_wrong_answer_is_refused_with_a_sentence_and_makes_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "centre"
+    status, screen = answered(home, ["", "", "amqp://mq.example.go.th:5672", "", "pä55"])
+    assert status == 2, screen
+    assert "amqps://" in screen
+    assert "Traceback" not in screen
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("given", [0, 2])
+def test_whoever_breaks_off_at_a_question_has_made_nothing(tmp_path: Path, given: int) -> None:
+    status, screen = answered(tmp_path / "centre", [""] * given)
+    assert status != 0, screen
+    assert "Traceback" not in screen
+    assert files_in(tmp_path) == []
 
 
 def test_the_deployments_own_certificates_are_named_and_no_authority_is_made(

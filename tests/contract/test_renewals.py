@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -15,14 +17,19 @@ from bus.documents.enrolment import Request, public_sealing_key, sign_request
 from bus.documents.making import new_seal
 from bus.documents.notes import make_key, witness_key
 from bus.documents.seal import Seal
-from bus.enrolment.deciding import approve, waiting
+from bus.enrolment import process
+from bus.enrolment.deciding import Waiting, approve, waiting
 from bus.enrolment.logins import by_nobody
 from bus.enrolment.process import _Approver
-from bus.enrolment.receiving import take_renewal
+from bus.enrolment.receiving import answer_to, take_renewal
 from bus.enrolment.refusals import EnrolmentRefused, Refusal
+from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_directory, directory_in_force
-from tests.assets.factory import DGA, OPM, seal
+from bus.settings import BusSettings
+from bus.settings.bus import Enrolment
+from tests.assets.factory import DGA, OCS, OPM, SOC, seal
 from tests.contract import ledger_rig as rig
 
 
@@ -35,9 +42,11 @@ def never(agency: Agency) -> str:
     raise AssertionError(f"the broker is no part of this ({agency.code})")
 
 
-def request(made: Seal, *, witness: str = "", sealing: str = "") -> str:
+def request(made: Seal, *, agency: AgencyCode = OPM, witness: str = "", sealing: str = "") -> str:
     certificate = made.certificate.public_bytes(Encoding.PEM).decode().strip()
-    return sign_request(Request(agency=OPM, certificate=certificate, witness=witness, sealing=sealing), made)
+    return sign_request(
+        Request(agency=agency, certificate=certificate, witness=witness, sealing=sealing), made
+    )
 
 
 def new_witness(path: Path) -> str:
@@ -46,8 +55,9 @@ def new_witness(path: Path) -> str:
 
 
 def approver(ledger: Ledger) -> _Approver:
-    made = _Approver.__new__(_Approver)
-    made._ready, made._renewals, made._seal, made._left = never, True, seal(BUS), set()
+    settings = BusSettings(enrolment=Enrolment(renewal="auto"))
+    made = _Approver(settings, seal(BUS))
+    made._ready = never
     made._issue = by_nobody
     return made
 
@@ -97,3 +107,40 @@ def test_what_a_suspended_agency_asks_is_left_to_a_person(ledger: Ledger, state:
     approver(ledger).round(ledger)
     with ledger.read() as reader:
         assert len(waiting(reader)) == left
+
+
+def test_a_fault_that_one_request_meets_is_an_alarm_and_neither_loses_it_nor_keeps_others(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activate_directory(ledger, rig.directory(), seal(BUS), operator="test")
+    names = {}
+    for code in (OPM, OCS, SOC):
+        names[code] = take_renewal(ledger, code, request(new_seal(code), agency=code), "auto")
+    working, rung, tried = approver(ledger), list[tuple[str, dict[str, Any]]](), list[AgencyCode]()
+    working._alarms.listeners.append(lambda alarm, fields: rung.append((alarm, fields)))
+    faults: dict[AgencyCode, Exception] = {
+        OPM: ZeroDivisionError("a fault of ours"),
+        OCS: Transient("its cluster is away"),
+    }
+
+    def trying(into: Ledger, asked: Waiting, *rest: Any, **more: Any) -> int:
+        tried.append(asked.request.agency)
+        if fault := faults.get(asked.request.agency):
+            raise fault
+        return approve(into, asked, *rest, **more)
+
+    monkeypatch.setattr(process, "approve", trying)
+    working.round(ledger)
+    working.round(ledger)
+    assert tried == [OPM, OCS, SOC, OCS]  # the faulty one not each second
+    assert rung == [("enrolment-failed", {"agency": OPM})]
+    with ledger.read() as reader:
+        assert {one.request.agency for one in waiting(reader)} == {OPM, OCS}
+        assert answer_to(reader, names[OPM]) is None  # which is: not yet, ask again
+        assert answer_to(reader, names[SOC]) is not None
+    faults.clear()
+    monkeypatch.setattr(process, "monotonic", lambda: monotonic() + 61)
+    working.round(ledger)
+    with ledger.read() as reader:
+        assert waiting(reader) == []
+        assert answer_to(reader, names[OPM]) is not None

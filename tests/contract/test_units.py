@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from adapters.cli.units import unit_of
 from bus import assets
-from bus.errors import Misconfigured
+from bus.errors import Misconfigured, Transient
+from bus.ledger.group import GroupCommit
+from bus.ledger.store import Ledger
+from bus.platform.process import open_to_others
+from bus.process import beat
+from bus.router.parts import Parts
+from bus.router.process import _come_round
+from bus.router.processing import Processor
+from bus.settings import load_adapter_settings
 from bus.units import Unit, write_units
 from compose.node import free_ports
 from tests.project import ROOT
@@ -106,16 +121,68 @@ def test_a_unit_is_hardened_and_may_write_its_own_folders_only(written: Path, ce
     for file in written.iterdir():
         lines = file.read_text(encoding="utf-8").splitlines()
         for needed in ("ProtectSystem=strict", "NoNewPrivileges=yes", "PrivateTmp=yes", "UMask=0077",
-                       "RestartPreventExitStatus=2", "Restart=on-failure", "Type=notify"):  # fmt: skip
+                       "RestartPreventExitStatus=2", "Restart=on-failure", "Type=notify",
+                       "User=root", "WatchdogSec=300"):  # fmt: skip
             assert needed in lines, (file.name, needed)
         (writes,) = [line for line in lines if line.startswith("ReadWritePaths=")]
-        assert "/keys" not in writes
-        if "adapter" not in file.name:
+        if "adapter" in file.name:
+            assert "/keys" in writes  # it renews its seal there
+        else:
+            assert "/keys" not in writes
             assert str(centre).replace("%", "%%") in writes
         assert file.stat().st_mode & 0o777 == 0o644
     router = (written / "saraban-router@.service").read_text(encoding="utf-8")
     assert "Environment=SARABAN_BUS__ROUTER__NAME=%i" in router
     assert "log.%i.head" in router
+
+
+def credentials(file: Path) -> dict[str, str]:
+    """The variables of a unit that name a credential, with the file that each is a copy of."""
+    lines = file.read_text(encoding="utf-8").splitlines()
+    loaded = dict(
+        line.removeprefix("LoadCredential=").split(":", 1)
+        for line in lines
+        if line.startswith("LoadCredential=")
+    )
+    named = [line.removeprefix("Environment=").split("=%d/") for line in lines if "=%d/" in line]
+    return {variable: loaded[name].replace("%%", "%") for variable, name in named}
+
+
+def test_each_program_is_handed_its_own_secrets_and_no_others(written: Path, centre: Path) -> None:
+    of_unit = {name: credentials(written / name) for name in UNITS}
+    seal = {"SARABAN_BUS__SEAL__KEY": str(centre / "keys/bus.key.pem")}
+    assert of_unit["saraban-router@.service"] == {
+        **seal,
+        "SARABAN_BUS__LEDGER__KEY": str(centre / "keys/log.key.pem"),
+        "SARABAN_BUS__BROKER__PASSWORD_FILE": str(centre / "passwords/bus.router"),
+    }
+    assert of_unit["saraban-enrol.service"].items() >= seal.items()
+    assert of_unit["saraban-depot.service"] == {"SARABAN_BUS__DEPOT__KEY": str(centre / "keys/depot.key.pem")}
+    (adapter,) = (file for file in written.iterdir() if file.name not in UNITS)
+    assert list(credentials(adapter)) == ["SARABAN_ADAPTER__BROKER__PASSWORD_FILE"]
+
+
+def test_a_seal_that_its_adapter_does_not_renew_is_a_credential(tmp_path: Path) -> None:
+    config = tmp_path / "adapter.toml"
+    config.write_text('agency = "1100700000"\n[seal]\nrenew_days = 0\n', encoding="utf-8")
+    unit = unit_of(load_adapter_settings(config), config)
+    assert unit.secrets["seal.key"] == tmp_path / "keys/agency.key.pem"
+    assert str(tmp_path / "keys") not in unit.text("root").split("ReadWritePaths=")[1].split("\n")[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives a file to root")
+def test_what_systemd_hands_over_is_believed_to_be_private(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame\n")
+    for mode, inside, outside in [(0o400, True, True), (0o440, True, False), (0o444, False, False)]:
+        secret.chmod(mode)
+        for variable, private in [("CREDENTIALS_DIRECTORY", inside), ("NO_CREDENTIALS", outside)]:
+            with monkeypatch.context() as set_here:
+                set_here.setenv(variable, str(tmp_path))
+                with secret.open("rb") as file:
+                    assert open_to_others(file.fileno()) is not private, (mode, variable)
 
 
 def test_another_unit_of_that_name_is_left_alone(tmp_path: Path) -> None:
@@ -160,6 +227,7 @@ def test_a_program_says_that_it_works_and_that_it_ends(
         "NOTIFY_SOCKET": str(tmp_path / "notify"),
         "SARABAN_BUS__DEPOT__LISTEN_PORT": str(port),
         "SARABAN_BUS__BROKER__URL": "amqp://127.0.0.1:1",
+        "WATCHDOG_USEC": "1000000",
     }
     words = [sys.executable, "-m", "bus", command, "-c", config]
     process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
@@ -167,11 +235,74 @@ def test_a_program_says_that_it_works_and_that_it_ends(
         assert manager.recv(100) == b"READY=1"
         if command == "serve":
             socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        for _ in range(3):
+            assert manager.recv(100) == b"WATCHDOG=1"
         process.terminate()
-        assert manager.recv(100) == b"STOPPING=1"
+        while (said := manager.recv(100)) == b"WATCHDOG=1":
+            pass
+        assert said == b"STOPPING=1"
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+async def test_there_is_no_sign_of_life_while_the_work_stands_still(
+    manager: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    monkeypatch.setenv("WATCHDOG_USEC", "1000")
+    manager.setblocking(False)
+    turns: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+
+    async def turn() -> None:
+        turns.put_nowait(goes_on := asyncio.Event())
+        await goes_on.wait()
+
+    stop = asyncio.Event()
+    beating = asyncio.create_task(beat(stop, turn))
+    first = await turns.get()
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+    first.set()
+    await turns.get()
+    assert manager.recv(100) == b"WATCHDOG=1"
+    stop.set()  # while a turn is under way: the end does not wait for it
+    await beating
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
+
+
+@pytest.mark.parametrize("stuck", ["gates", "append"])
+async def test_a_router_whose_thread_is_stuck_has_not_come_round(stuck: str) -> None:
+    held, going = threading.Event(), threading.Event()
+
+    class Standing:
+        """A ledger whose append lock is held by somebody else."""
+
+        def append(self) -> object:
+            going.set()
+            held.wait()
+            raise Transient("given up")
+
+    gates = ThreadPoolExecutor(1)
+    appends = GroupCommit(cast("Ledger", Standing()))
+    intake = cast("Processor", SimpleNamespace(_gates=gates))
+    parts = SimpleNamespace(
+        intake=SimpleNamespace(come_round=partial(Processor.come_round, intake)), appends=appends
+    )
+    if stuck == "gates":
+        gates.submit(held.wait)
+    coming = asyncio.create_task(_come_round(cast("Parts", parts)))
+    try:
+        if stuck == "append":
+            await asyncio.to_thread(going.wait, 60)
+        await asyncio.sleep(0)
+        assert not coming.done()
+    finally:
+        held.set()
+    await asyncio.wait_for(coming, 60)  # that the ledger is away is an answer too
+    appends.close()
+    gates.shutdown()
 
 
 def test_a_program_that_cannot_work_never_says_that_it_does(manager: socket.socket, tmp_path: Path) -> None:

@@ -355,6 +355,56 @@ def test_a_cluster_is_set_by_the_environment_as_everything_else(
     assert misspelt["clusters.north.hearbeat"].fix == "Write heartbeat"
 
 
+# ── enrolment ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_without_a_word_an_operator_is_asked_about_every_renewal() -> None:
+    enrolment = load_bus_settings().enrolment
+    assert (enrolment.centre, enrolment.broker, enrolment.renewal) == (None, None, "ask")
+
+
+@pytest.mark.parametrize("policy", ["auto", "ask", "off"])
+def test_each_policy_of_renewal_is_taken_from_file_and_environment(
+    write: Write, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    assert load_bus_settings(write(f'[enrolment]\nrenewal = "{policy}"')).enrolment.renewal == policy
+    monkeypatch.setenv("SARABAN_BUS__ENROLMENT__RENEWAL", policy)
+    assert load_bus_settings(write('[enrolment]\nrenewal = "ask"')).enrolment.renewal == policy
+
+
+def test_the_addresses_for_invitations_may_be_others_than_the_routers_own(write: Write) -> None:
+    text = (
+        'centre = "https://bus.example.go.th/"\nbroker = "amqps://mq1.example.go.th,mq2.example.go.th:5671"'
+    )
+    settings = load_bus_settings(write(f"[enrolment]\n{text}"))
+    assert settings.enrolment.centre == "https://bus.example.go.th"
+    assert settings.enrolment.broker == "amqps://mq1.example.go.th,mq2.example.go.th:5671"
+    assert settings.broker.url != settings.enrolment.broker
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('centre = "ftp://bus.example.go.th"', "centre"),
+        ('centre = "https://user:secret@bus.example.go.th"', "centre"),
+        ("centre = 443", "centre"),
+        ('broker = "https://mq.example.go.th"', "broker"),
+        ('broker = "amqps://mq.example.go.th/vhost"', "broker"),
+        ("broker = true", "broker"),
+        ('renewal = "Auto"', "renewal"),
+        ('renewal = ""', "renewal"),
+        ("renewal = false", "renewal"),  # as TOML's readers of YAML might take `off`
+        ('renewals = "ask"', "renewals"),
+    ],
+)
+def test_what_enrolment_cannot_be_is_named_by_its_key(write: Write, line: str, key: str) -> None:
+    problems = _problems(load_bus_settings, write(f"[enrolment]\n{line}"))
+    assert problems.keys() == {f"enrolment.{key}"}
+    assert "secret" not in str(problems.values())
+    if key == "renewals":
+        assert problems["enrolment.renewals"].fix == "Write renewal"
+
+
 def test_a_whole_table_in_one_variable_must_be_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SARABAN_BUS__ROUTER", "batch=3")
     assert _problems(load_bus_settings, None).keys() == {"SARABAN_BUS__"}

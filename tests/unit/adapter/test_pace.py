@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from itertools import pairwise
 
+import pytest
+
 from adapters.agent.tuning import repeat
+from adapters.agent.verifying import Verifier
+from tests.unit.adapter.network import Office
 
 EVERY = 0.2
 
@@ -45,3 +50,32 @@ async def test_a_stop_does_not_wait_for_the_next_round() -> None:
 
     async with asyncio.timeout(5):
         await repeat("once", work, wake, stop, every=3600)
+
+
+async def test_an_adapter_comes_round_unless_one_of_its_works_is_stuck(
+    recipient: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, stuck, goes_on = recipient.agent(), threading.Event(), threading.Event()
+    stop, started = asyncio.Event(), asyncio.Event()
+
+    async def companion(_: asyncio.Event) -> None:
+        started.set()
+
+    working = asyncio.create_task(agent.run(stop, beside=[companion]))
+    await started.wait()
+    await asyncio.wait_for(agent.come_round(), 60)
+
+    def stand_still(_: Verifier) -> bool:
+        stuck.set()
+        goes_on.wait()
+        return False
+
+    monkeypatch.setattr(Verifier, "work", stand_still)
+    coming = asyncio.create_task(agent.come_round())
+    await asyncio.to_thread(stuck.wait, 60)
+    await asyncio.to_thread(recipient.mailbox.conditions.all)  # the rest of the adapter is well
+    assert not coming.done()
+    goes_on.set()
+    await asyncio.wait_for(coming, 60)
+    stop.set()
+    await working
