@@ -116,7 +116,7 @@ def agency_revoke(
                 f"names {len(found)} certificates of {agency.code}; pinned: {known}", param_hint="FINGERPRINT"
             )
         pins = tuple(
-            replace(pin, revoked_at=pin.revoked_at or moment) if pin in found else pin
+            replace(pin, revoked_at=min(pin.revoked_at or moment, moment)) if pin in found else pin
             for pin in agency.certificates
         )
         return replace(agency, certificates=pins)
@@ -128,7 +128,7 @@ def agency_revoke(
     _change(config, code, revoked, reason, json=json, also=renewals_declined)
     with opened(settings) as ledger, ledger.read() as reader:
         left = _known(directory_in_force(reader)[1], code_of(code))
-    if left.without_key and left.inbox:
+    if left.without_key(now()) and left.inbox:
         _lock_out_now(settings, left)
 
 

@@ -97,10 +97,10 @@ class Agency:
         """Whether it may send, and is sent to at once; what a suspended agency is to get is held."""
         return self.state == "active"
 
-    @property
-    def without_key(self) -> bool:
-        """Whether every key that it had was revoked: it has nothing to say, and no user at the broker."""
-        return bool(self.certificates) and all(pin.revoked_at for pin in self.certificates)
+    def without_key(self, at: datetime) -> bool:
+        """Whether every key that it had is revoked by then: it has nothing to say, and no user at the broker."""
+        ends = [*(pin.revoked_at for pin in self.certificates), *(pin.revoked_at for pin in self.vouched)]
+        return bool(ends) and all(end is not None and end <= at for end in ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

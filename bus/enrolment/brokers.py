@@ -12,6 +12,7 @@ from bus.directory import Agency
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
 from bus.settings.sections import with_credentials
+from bus.thai import now
 
 
 def topology_of(settings: BusSettings, cluster: str, agencies: Collection[Agency]) -> topology.Topology:
@@ -33,7 +34,7 @@ def topology_of(settings: BusSettings, cluster: str, agencies: Collection[Agency
         inbox_max_bytes=broker.inbox_max_bytes or None,
         limits=limits,
         by_certificate=by_certificate,
-        locked_out=[one.code for one in agencies if one.without_key],
+        locked_out=[one.code for one in agencies if one.without_key(now())],
     )
 
 

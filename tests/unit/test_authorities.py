@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bus.directory import Agency, Directory, directory_of, load_directory, records_of
-from bus.directory.authorities import organization_number
+from bus.directory import Agency, Directory, PinnedCertificate, directory_of, load_directory, records_of
+from bus.directory.authorities import PinnedOrganization, organization_number
 from bus.directory.files import certificate_files
 from bus.directory.records import content_of
 from bus.directory.writing import write_directory
@@ -212,6 +212,17 @@ def test_a_revoked_pin_of_the_certificate_or_of_its_organization_counts() -> Non
         with pytest.raises(Refused) as refused:
             verify(envelope, pins, NOW, vouched=(vouched,))
         assert refused.value.code is Code.KEY_REVOKED
+
+
+def test_an_agency_whose_organization_is_pinned_has_a_key_though_its_certificates_are_revoked() -> None:
+    lost = replace(PinnedCertificate.of(factory.seal(OPM).certificate), revoked_at=NOW)
+    pin = PinnedOrganization(authority=ID, organization=ORGANIZATION)
+    agency = Agency(code=OPM, name_th="ก", name_en="A", certificates=(lost,), vouched=(pin,))
+    assert not agency.without_key(NOW)
+    assert replace(agency, vouched=()).without_key(NOW)
+    assert not replace(agency, vouched=()).without_key(NOW - DAY)
+    assert replace(agency, vouched=(replace(pin, revoked_at=NOW),)).without_key(NOW)
+    assert not replace(agency, certificates=(), vouched=()).without_key(NOW)
 
 
 def test_of_two_authorities_of_one_name_the_one_that_issued_it_vouches() -> None:
