@@ -3,6 +3,8 @@
 PYTHON ?= python3
 RUN := .venv/bin/python -m
 NODES := tests/faults/test_nodes.py
+# Programs are started hundreds of times here, and compiling them each time would take longer than what they do.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test nodes chaos fuzz check bench scale wheelhouse lock clean

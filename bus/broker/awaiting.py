@@ -79,13 +79,13 @@ def in_words(reason: BaseException | None) -> str:
         return in_words(inner[-1])
     if isinstance(reason, socket.gaierror):
         return _UNKNOWN_NAME
-    if type(reason).__name__ == _FOREIGN:
-        return _NO_AMQP
     # OpenSSL's name for it, such as CERTIFICATE_VERIFY_FAILED, and no word of the other side's. Where pika has made a
     # text of the error, it is looked for there: a broker refuses a certificate only after the handshake (TLS 1.3).
     named = reason.reason if isinstance(reason, ssl.SSLError) else None
     if found := named or next(iter(_OPENSSL.findall(str(reason))), None):
         return f"{logs.in_words(reason)}: {found}"
+    if type(reason).__name__ == _FOREIGN:
+        return _NO_AMQP
     return logs.in_words(reason)
 
 
