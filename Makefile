@@ -18,7 +18,7 @@ demo: .setup-demo  ## seven agencies exchange letters over a real broker; KEEP=1
 	@KEEP=$(KEEP) $(RUN) compose.demo
 
 test: .setup-test  ## run the tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
-	@$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore $(NODES))
+	@$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore $(NODES))
 
 nodes: .setup-test  ## three broker nodes as a cluster, of which one is frozen or cut off (four minutes)
 	@$(RUN) pytest $(NODES)

@@ -37,6 +37,12 @@ def _umask_of_the_tests() -> Iterator[None]:
         os.umask(before)
 
 
+@pytest.fixture(autouse=True)
+def _log_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is called within this process does not make its log that of every test after it."""
+    monkeypatch.setattr("bus.logs.configure", lambda *_, **__: None)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """The link to the broker is asyncio's, and so is everything that awaits it."""

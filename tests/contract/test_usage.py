@@ -136,8 +136,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: Any) -> Ru
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "500")
-    # A log is this whole process's, once it is there.
-    monkeypatch.setattr("bus.logs.configure", lambda *_, **__: None)
     return run
 
 

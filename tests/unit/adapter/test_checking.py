@@ -132,7 +132,6 @@ def typed(
 ) -> tuple[int, str]:
     (folder / "adapter.toml").write_text(tomli_w.dumps(settings), encoding="utf-8")
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("bus.logs.configure", lambda *_, **__: None)
     monkeypatch.setattr(sys, "argv", ["saraban-adapter", command])
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:
