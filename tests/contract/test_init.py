@@ -7,6 +7,8 @@ import json
 import os
 import pty
 import re
+import select
+import signal
 import subprocess
 import sys
 import termios
@@ -202,6 +204,7 @@ def answered(home: Path, answers: Sequence[str]) -> tuple[int, str]:
     master, slave = pty.openpty()
 
     def take_terminal() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell that runs the tests beside it has it ignored
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)  # where a password is asked for, and where Ctrl-C comes from
 
     words = [sys.executable, "-m", "bus", "init", str(home)]
@@ -214,7 +217,7 @@ def answered(home: Path, answers: Sequence[str]) -> tuple[int, str]:
         for question, answer in zip(QUESTIONS, [*answers, "\x03"], strict=False):
             screen += _read_until(master, question.encode())
             os.write(master, answer.encode() + (b"" if answer == "\x03" else b"\n"))
-        screen += _read_until(master, None)
+        screen += _read_until(master, None, impatient=len(answers) < len(QUESTIONS))
         return process.wait(120), screen.decode()
     finally:
         process.kill()
@@ -222,13 +225,17 @@ def answered(home: Path, answers: Sequence[str]) -> tuple[int, str]:
         os.close(master)
 
 
-def _read_until(master: int, words: bytes | None) -> bytes:
+def _read_until(master: int, words: bytes | None, *, impatient: bool = False) -> bytes:
     """Read what the terminal shows until these words and the end of a question, or until its end.
 
-    The blank after the colon comes once the terminal is ready: what is typed before a password's is thrown away.
+    The blank after the colon comes once the terminal is ready: what is typed before a password's is thrown away. Whoever
+    is `impatient` types Ctrl-C again each second: one that comes just before the program waits for what is typed is seen
+    only after that.
     """
     seen, end = b"", re.compile(re.escape(words) + rb"[^\n]*: $") if words else None
     while not (end and end.search(seen)):
+        while impatient and not select.select([master], [], [], 1.0)[0]:
+            os.write(master, b"\x03")
         try:
             more = os.read(master, 4096)
         except OSError:
