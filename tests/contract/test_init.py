@@ -228,9 +228,9 @@ def answered(home: Path, answers: Sequence[str]) -> tuple[int, str]:
 def _read_until(master: int, words: bytes | None, *, impatient: bool = False) -> bytes:
     """Read what the terminal shows until these words and the end of a question, or until its end.
 
-    The blank after the colon comes once the terminal is ready: what is typed before a password's is thrown away. Whoever
-    is `impatient` types Ctrl-C again each second: one that comes just before the program waits for what is typed is seen
-    only after that.
+    The blank after the colon comes once the terminal is ready: what is typed before a password's is thrown away.
+    Whoever is `impatient` types Ctrl-C again each second: one that comes just before the program waits for what is
+    typed is seen only after that.
     """
     seen, end = b"", re.compile(re.escape(words) + rb"[^\n]*: $") if words else None
     while not (end and end.search(seen)):
