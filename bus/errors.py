@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class BusError(Exception):
@@ -134,6 +134,10 @@ _CIRCUMSTANTIAL = frozenset(
         RefusalCode.REPORT_COSIGNATURE,
     }
 )
+
+
+LONGEST_DETAIL: Final = 1000
+"""Characters of what is said in detail about a refusal: it may quote the document."""
 
 
 class Refused(BusError):

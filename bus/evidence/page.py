@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bus.directory import Names
@@ -19,6 +18,9 @@ from bus.evidence.summary import answered
 from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence
 from bus.text import printable
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MOST = 1500
 """So many rows a table of the page has; a letter to ten thousand would make a page that no browser opens."""
@@ -90,6 +92,9 @@ def letter_of(evidence: Evidence) -> Letter:
 
 
 def _environment() -> Environment:
+    # Imported here: most commands make no page, and it takes a tenth of a start.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("bus.evidence"),
         autoescape=True,
