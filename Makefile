@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 RUN := .venv/bin/python -m
-NODES := tests/faults/test_nodes.py
+NODES := tests/faults/test_nodes.py tests/faults/test_clusters.py
 # Programs are started hundreds of times here, and compiling them each time would take longer than what they do.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -18,9 +18,9 @@ demo: .setup-demo  ## seven agencies exchange letters over a real broker; KEEP=1
 	@KEEP=$(KEEP) $(RUN) compose.demo
 
 test: .setup-test  ## run the tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
-	@$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder $(or $(ARGS),--ignore $(NODES))
+	@$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder $(or $(ARGS),$(addprefix --ignore=,$(NODES)))
 
-nodes: .setup-test  ## three broker nodes as a cluster, of which one is frozen or cut off (four minutes)
+nodes: .setup-test  ## several broker nodes: a cluster of three, one frozen or cut off, and two clusters (six minutes)
 	@$(RUN) pytest $(NODES)
 
 chaos: .setup-test  ## random faults by seeds, for minutes; SEED=… SECONDS=… DATABASE=… repeat a run, PLAN=show prints it
