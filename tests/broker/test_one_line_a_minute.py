@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from bus import logs
 from bus.broker.hosts import Hosts
 from bus.broker.keeping import Keeping
 from bus.broker.link import Link
+from bus.logs import configure
 from compose.local import free_port
 from tests.broker.samples import until
 from tests.fixtures.broker import TESTER, Vhost
@@ -98,8 +100,13 @@ def test_the_next_line_comes_after_a_minute_and_none_once_all_can_be_reached() -
 def logging_as_it_was() -> Iterator[None]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
+    levels = {name: logging.getLogger(name).level for name in logs._LEVELS}
     yield
     root.handlers[:], root.level = before
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    logs._CONFIGURED.clear()
+    structlog.reset_defaults()
 
 
 async def test_nothing_of_what_pika_says_reaches_the_log(
@@ -112,7 +119,7 @@ async def test_nothing_of_what_pika_says_reaches_the_log(
             heard.append(record.name)
 
     monkeypatch.setattr(logs, "_catch_the_rest", lambda: None)
-    logs.configure("test")
+    configure("test")
     logging.getLogger().addHandler(Ear())
     async with Link(f"amqp://u:p@127.0.0.1:{free_port()}/v", name="test"):
         await until(lambda: len(attempts) >= 3)
