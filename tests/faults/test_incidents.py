@@ -136,9 +136,10 @@ def test_1_and_2_a_silent_agency_and_its_inbox_that_fills(network: Scene) -> Non
     silent, filling = Page(network, 1), Page(network, 2)
     network.send(OPM, DGA, number="นร 0105/166", acknowledgement="registration")
     eventually(lambda: network.entries(Kind.OVERDUE), "the silence is recorded")
+    # The broker counts its queues, and who is at them, anew every five seconds.
+    eventually(lambda: silent.said("saraban-bus agencies").count("trouble") == 1, "the broker has counted")
     silent.run()
     network.send(OPM, DGA, count=ROOM - 3)
-    # The broker counts its queues anew every five seconds.
     eventually(lambda: "nearly full" in filling.said("saraban-bus agencies"), "the broker has counted")
     filling.run()
     network.adapter(DGA)
