@@ -31,11 +31,12 @@ from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_calendar, activate_directory
 from bus.settings.tls import trusting
+from compose import process as programs
 from compose.borrowed import VHOST as BORROWED
 from compose.borrowed import ExistingBroker, borrowed
 from compose.files import inboxes_in, toml_of
 from compose.node import Node
-from compose.process import ROOT, Process
+from compose.process import Process
 
 LOOPBACK = "127.0.0.1"
 ORIGIN = "saraban.example/ledger"
@@ -332,8 +333,7 @@ class LocalBus:
         return process.start(wait=wait)
 
     def _run(self, module: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+        return programs.starter.finished([sys.executable, "-m", module, *arguments])
 
     def _failing(self, name: str, failpoints: str) -> dict[str, str]:
         if not failpoints:

@@ -8,10 +8,11 @@ import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
+from typing import IO, Protocol
 
 from bus.errors import BusError
 from compose.leash import Leash
@@ -20,6 +21,50 @@ ROOT = Path(__file__).parents[1]
 _READY_WITHIN = 60.0
 _NO_PROXY = urllib.request.ProxyHandler({})
 """A proxy that the environment names has no part in what stays on this machine."""
+
+
+class Running(Protocol):
+    """A program that was begun, as `subprocess.Popen` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return its exit code; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return its exit code. Raises TimeoutExpired."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, if it has not ended."""
+
+    def terminate(self) -> None:
+        """Ask it to end, by SIGTERM."""
+
+    def kill(self) -> None:
+        """End it, by SIGKILL."""
+
+
+class Starter:
+    """How programs of the bus are begun; the tests have another, which spares each of them its imports."""
+
+    def begin(self, command: Sequence[str], *, environment: Mapping[str, str], log: IO[bytes]) -> Running:
+        """Begin a program in a session of its own, which writes what it prints to the log."""
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+
+    def finished(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end and return what it printed. Raises TimeoutExpired after two minutes."""
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+
+starter = Starter()
 
 
 class NotReady(BusError):
@@ -37,21 +82,14 @@ class Process:
     health: str | None = None
     tls: ssl.SSLContext | None = None
     """With which it is asked for its health, where that is over https."""
-    _process: subprocess.Popen[bytes] | None = None
+    _process: Running | None = None
     _leash: Leash | None = None
 
     def start(self, *, wait: bool = True) -> Process:
         """Start it and wait until it says that it is ready."""
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                env={**os.environ, **self.environment},
-                start_new_session=True,
-            )
+            environment = {**os.environ, **self.environment}
+            self._process = starter.begin(self.command, environment=environment, log=log)
         self._leash = Leash(self._process.pid, signal.SIGKILL)
         if wait:
             self.wait_ready()

@@ -13,7 +13,12 @@ _TESTS = Path(__file__).parent
 _LONGEST_FIRST = ("chaos", "faults", "journey", "broker", "contract")
 """The folders whose files wait for processes and deadlines: begun last, one of them would run alone at the end."""
 
-pytest_plugins = ["tests.fixtures.broker", "tests.fixtures.postgres", "tests.fixtures.timestamps"]
+pytest_plugins = [
+    "tests.fixtures.broker",
+    "tests.fixtures.postgres",
+    "tests.fixtures.programs",
+    "tests.fixtures.timestamps",
+]
 
 configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / "build" / "cache" / "hypothesis")
 # The machine is shared with servers under load: a slow example is no failing one.
