@@ -31,7 +31,8 @@ from bus.router.process import ledger_signer
 from bus.settings import load_bus_settings
 from compose.encrypted import EncryptedNode
 from compose.node import LOOPBACK, free_ports
-from tests.project import ROOT
+from compose.process import Running
+from tests.programs import programs
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Centre:
 
     def run(self, *words: str, config: Path | None = None) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "bus", *words, "--config", str(config or self.home / "bus.toml")]
-        return subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        return programs.finished(command, environment=self.environment)
 
     def doctor(self, *words: str, config: Path | None = None) -> tuple[int, list[dict[str, str]]]:
         done = self.run("doctor", "--json", *words, config=config)
@@ -90,18 +91,18 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
         }  # fmt: skip
         words = [str(word) for option in options.items() for word in option]
         init = [sys.executable, "-m", "bus", "init", str(made.home), "--yes", "--json", *words]
-        done = subprocess.run(init, cwd=ROOT, env=environment, capture_output=True, text=True)
+        done = programs.finished(init, environment=environment)
         assert done.returncode == 0, done.stderr
-        running: list[subprocess.Popen[bytes]] = []
+        running: list[Running] = []
         try:
             for command in json.loads(done.stdout)["next"]:
                 _, *typed = shlex.split(command, comments=True)
                 typed = [sys.executable, "-m", "bus", *typed]
                 if typed[3] in ("serve", "router", "enrol"):
                     with (folder / typed[3]).open("wb") as log:
-                        running.append(subprocess.Popen(typed, cwd=ROOT, env=environment, stderr=log))
+                        running.append(programs.begin(typed, environment=environment, log=log))
                 elif typed[3] not in ("doctor", "agency"):
-                    said = subprocess.run(typed, cwd=ROOT, env=environment, capture_output=True, text=True)
+                    said = programs.finished(typed, environment=environment)
                     assert said.returncode == 0, said.stderr
             assert len(running) == 3
             _until_listening(port)

@@ -33,6 +33,7 @@ from bus.router.processing import Processor
 from bus.settings import load_adapter_settings
 from bus.units import Unit, write_units
 from compose.node import free_ports
+from tests.programs import programs
 from tests.project import ROOT
 
 ANALYZE = shutil.which("systemd-analyze")
@@ -41,9 +42,7 @@ UNITS = {"saraban-depot.service", "saraban-router@.service", "saraban-enrol.serv
 
 def run(*words: str, module: str = "bus", **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module, *words]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}
-    )
+    return programs.finished(command, environment={**os.environ, **environment})
 
 
 @pytest.fixture(scope="module")

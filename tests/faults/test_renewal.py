@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from bus.thai import now
 from tests.faults.promises import promises_hold
 from tests.faults.scene import DGA, OPM, SOC, Scene
 from tests.faults.waiting import eventually
-from tests.project import ROOT
+from tests.programs import programs
 
 STEPS = ("renewal.pair-made", "renewal.old-kept", "renewal.certificates-written", "renewal.key-in-place")
 
@@ -44,14 +43,13 @@ def renewals(network: Scene, policy: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(*next(iter(environment.items())))
         network.start(SOC, DGA)
-    log = (network.bus.folder / "logs" / "enrol.log").open("ab")
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, stderr=log)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
-        log.close()
+    with (network.bus.folder / "logs" / "enrol.log").open("ab") as log:
+        process = programs.begin(command, environment=os.environ | environment, log=log)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
 
 
 def test_a_renewed_seal_signs_what_follows_whatever_step_its_adapter_is_killed_at(network: Scene) -> None:

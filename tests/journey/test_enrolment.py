@@ -16,6 +16,7 @@ import tomli_w
 from compose.encrypted import EncryptedBus
 from tests.assets import factory
 from tests.assets.factory import SOC
+from tests.programs import programs
 from tests.project import ROOT
 
 NEW = "0999900000"
@@ -63,14 +64,12 @@ def test_an_agency_joins_by_one_file_and_its_letter_arrives(bus: EncryptedBus, t
     (office / "a.pdf").write_bytes(b"%PDF-1.7\n%%EOF\n")
     (office / "a.letter.toml").write_text(tomli_w.dumps(LETTER), encoding="utf-8")
     adapter = [sys.executable, "-m", "adapters", "--config", str(office / "adapter.toml")]
-    running = subprocess.Popen([*adapter, "run"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    running = programs.started([*adapter, "run"])
     try:
         # Before that, `status` says that there is none.
         _until((office / "mailbox" / "mailbox.sqlite").exists)
         _until(lambda: _said(adapter, "status")["directory_version"])
-        sent = subprocess.run(
-            [*adapter, "send", str(office / "a.letter.toml")], cwd=ROOT, capture_output=True, text=True
-        )
+        sent = programs.finished([*adapter, "send", str(office / "a.letter.toml")])
         assert sent.returncode == 0, sent.stderr
         _until(lambda: "delivered" in json.dumps(_said(adapter, "outbox")))
     finally:
@@ -83,7 +82,8 @@ def test_an_agency_joins_by_one_file_and_its_letter_arrives(bus: EncryptedBus, t
 
 
 def _said(adapter: list[str], command: str) -> Any:
-    done = subprocess.run([*adapter, command, "--json"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = programs.finished([*adapter, command, "--json"])
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 

@@ -21,8 +21,10 @@ from bus.documents.making import KeyFiles
 from bus.documents.seal import fingerprint_of
 from bus.ledger.entry import Kind
 from compose.encrypted import EncryptedBus
+from compose.process import Running
 from tests.assets.factory import SOC
 from tests.journey.test_enrolment import LETTER, NEW, _said, _until
+from tests.programs import programs
 from tests.project import ROOT
 
 STEPS = (
@@ -55,8 +57,8 @@ class Office:
         self.folder = folder
         self.command = [sys.executable, "-m", "adapters", "--config", str(folder / "adapter.toml")]
 
-    def start(self, **environment: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([*self.command, "run"], cwd=ROOT, env=os.environ | environment)
+    def start(self, **environment: str) -> Running:
+        return programs.started([*self.command, "run"], environment=os.environ | environment)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -74,7 +76,7 @@ class Office:
         (self.folder / "a.pdf").write_bytes(b"%PDF-1.7\n%%EOF\n")
         (self.folder / "a.letter.toml").write_text(tomli_w.dumps(LETTER), encoding="utf-8")
         command = [*self.command, "send", str(self.folder / "a.letter.toml")]
-        sent = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        sent = programs.finished(command)
         assert sent.returncode == 0, sent.stderr
 
 
@@ -125,9 +127,7 @@ def test_an_agency_logs_in_by_a_certificate_from_its_first_day_to_its_last(
 
 
 def renewed_whatever_is_killed(bus: EncryptedBus, office: Office, first: x509.Certificate) -> None:
-    enrol = subprocess.Popen(
-        [sys.executable, "-m", "bus", "enrol", "-c", str(bus.folder / "bus.toml")], cwd=ROOT
-    )
+    enrol = programs.started([sys.executable, "-m", "bus", "enrol", "-c", str(bus.folder / "bus.toml")])
     try:
         for step in STEPS:
             adapter = office.start(**ALWAYS, SARABAN_FAILPOINTS=f"{step}=kill")

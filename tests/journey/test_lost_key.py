@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from tests.assets.factory import SOC
 from tests.faults.waiting import eventually
 from tests.faults.wire import resealed, submit
 from tests.journey.conftest import running_bus
-from tests.project import ROOT
+from tests.programs import programs
 
 NEW = "0999900000"
 
@@ -69,7 +68,7 @@ def _join(bus: LocalBus, office: Path) -> None:
     invited = bus.run_bus("agency", "invite", NEW, "--name", "หน่วยงานตัวอย่าง", "-o", str(file))
     assert invited.returncode == 0, invited.stderr
     command = ["init", str(file), "--folder", str(office), "--wait", "60"]
-    asking = subprocess.Popen([sys.executable, "-m", "adapters", *command], cwd=ROOT)
+    asking = programs.started([sys.executable, "-m", "adapters", *command])
     try:
         (request,) = eventually(lambda: _waiting(bus), "the agency asks")
         code = ("--fingerprint", request["fingerprint"])
@@ -87,7 +86,7 @@ def _waiting(bus: LocalBus) -> Any:
 
 @contextmanager
 def _running(office: Path) -> Iterator[None]:
-    running = subprocess.Popen([*_adapter(office), "run"], cwd=ROOT, stderr=subprocess.DEVNULL)
+    running = programs.started([*_adapter(office), "run"])
     try:
         mailbox = office / "mailbox" / "mailbox.sqlite"
         eventually(mailbox.exists, "the adapter has a mailbox")
@@ -110,7 +109,7 @@ def _send(office: Path, number: str) -> str:
     }
     file = office / "a.letter.toml"
     file.write_text(tomli_w.dumps(letter), encoding="utf-8")
-    sent = subprocess.run([*_adapter(office), "send", str(file)], cwd=ROOT, capture_output=True, text=True)
+    sent = programs.finished([*_adapter(office), "send", str(file)])
     assert sent.returncode == 0, sent.stderr
     return number
 
@@ -149,5 +148,5 @@ def _adapter(office: Path) -> list[str]:
 
 
 def _said(office: Path, command: str) -> Any:
-    done = subprocess.run([*_adapter(office), command, "--json"], cwd=ROOT, capture_output=True, text=True)
+    done = programs.finished([*_adapter(office), command, "--json"])
     return json.loads(done.stdout)

@@ -104,7 +104,7 @@ class Programs(Starter):
         """Begin a program, in a session of its own; what has no stream writes to nowhere.
 
         Raises:
-            RuntimeError: the interpreter that forks is gone.
+            RuntimeError: it could not be, as where there is no such folder.
         """
         environment = os.environ if environment is None else environment
         if not self._can_fork(command, environment):
@@ -125,7 +125,7 @@ class Programs(Starter):
             send_request(channel, request, [stream.fileno() for stream in streams_of_it])
             pid = self._begun.get()
             if pid is None:
-                raise RuntimeError("the interpreter that forks programs is gone")
+                raise RuntimeError(f"no program was begun by {command}")
             return self._running[pid]
 
     def finished(
@@ -178,8 +178,10 @@ class Programs(Starter):
                 if pid := said.get("begun"):
                     self._running[pid] = Forked(pid)
                     self._begun.put(pid)
+                elif program := self._running.pop(said["ended"], None):
+                    program.end(said["code"])
                 else:
-                    self._running.pop(said["ended"]).end(said["code"])
+                    self._begun.put(None)  # it could not become what was requested
         self._begun.put(None)
 
     def _can_fork(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:

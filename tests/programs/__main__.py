@@ -50,12 +50,12 @@ def _serve(channel: socket.socket) -> Request | None:
                     _report_ended(channel)
                 elif (found := received_request(channel)) is None:
                     return None
-                elif pid := os.fork():
+                elif os.fork():
                     for stream in found.streams:
                         os.close(stream)
-                    _say(channel, {"begun": pid})
                 else:
                     _become(found)
+                    _say(channel, {"begun": os.getpid()})
                     return found
 
 
