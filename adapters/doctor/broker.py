@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Sequence
 from functools import partial
-from urllib.parse import urlsplit
 
 from bus.broker.awaiting import to_do
-from bus.broker.examining import look_at
+from bus.broker.examining import look_at, look_at_certificate
 from bus.broker.hosts import Hosts
 from bus.broker.messages import Away
 from bus.broker.topology import inbox_queue
-from bus.doctor import Check, Found, fail, ok, warn
-from bus.ends import ending
+from bus.doctor import Check, Found, Level, fail, ok, warn
 from bus.errors import Misconfigured
-from bus.peers import valid_until, why_not
 from bus.settings import AdapterSettings
 from bus.settings.transport import each_host
-from bus.thai import now
 
-_AMQPS = 5671
 _BELIEVE = "Check broker.ca_file, the name in broker.url and this machine's clock; else tell the operator."
 _MANY = 1000
 """Messages that wait in an inbox: a running adapter takes as many in seconds."""
@@ -39,20 +33,10 @@ async def _look(settings: AdapterSettings, host: str) -> Sequence[Found]:
         hosts, tls = Hosts(section.address()), section.tls()
     except Misconfigured:
         return [fail("not looked at", "Mend what `configuration` says of `broker`.")]
-    found: list[Found] = []
-    if tls is not None:
-        parts = urlsplit(f"amqps://{host}")
-        try:
-            until = await valid_until(parts.hostname or "", parts.port or _AMQPS, tls)
-        except ssl.SSLError as exc:
-            doubted = isinstance(exc, ssl.SSLCertVerificationError)
-            return [fail(f"TLS: {why_not(exc)}", _BELIEVE if doubted else to_do("SSL"))]
-        except (OSError, TimeoutError):
-            pass  # nobody answers, or not with TLS: who logs in is told why
-        else:
-            found.append(
-                ending("TLS: the broker's certificate", until, now(), "Tell the operator of the bus.")
-            )
+    certificate = await look_at_certificate(host, tls, believe=_BELIEVE, anew="Tell the operator of the bus.")
+    found = [] if certificate is None else [certificate]
+    if certificate and certificate.level is Level.FAIL:
+        return found
     try:
         seen = await look_at(hosts, host, queue=queue, name=f"adapter.{settings.agency}.doctor", tls=tls)
     except Away as exc:

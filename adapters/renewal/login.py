@@ -23,46 +23,24 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.mailbox import Mailbox
+from adapters.renewal.next_pair import NextPair
 from bus.broker.topology import user_of
 from bus.documents.enrolment import Answer, Request, read_request, sign_request
 from bus.documents.keys import replace_private
 from bus.documents.logins import asked_for, is_for, require_fit
-from bus.documents.making import KeyFiles
 from bus.documents.seal import Seal
 from bus.failpoints import reached
-from bus.identifiers import AgencyCode
 from bus.platform.folders import sync_folder
 
 
 @dataclass(frozen=True, slots=True)
-class LoginSuccessor:
+class LoginSuccessor(NextPair):
     """The next pair with which an agency logs in, and where it lies."""
 
-    agency: AgencyCode
-    files: KeyFiles
-    """Where the pair lies, by the settings."""
     seal: Callable[[], Seal]
     """What the request is signed with."""
     passphrase: str | None = field(default=None, repr=False)
     """The key's, and kept for the next one."""
-
-    @property
-    def next(self) -> KeyFiles:
-        """Where the next pair lies until it is in place."""
-        return KeyFiles.named(self.files.key.parent, f"{self._name}.next")
-
-    @property
-    def _name(self) -> str:
-        return self.files.key.name.removesuffix(".pem").removesuffix(".key")
-
-    @property
-    def _request(self) -> Path:
-        return self.files.key.with_name(f"{self._name}.next.jws")
-
-    @property
-    def asked(self) -> bool:
-        """Whether there is a next key for which a certificate may have been asked."""
-        return self._request.exists()
 
     def ends(self, seal: Seal) -> datetime:
         """Return when the certificate in use ends."""
@@ -89,23 +67,18 @@ class LoginSuccessor:
             seal = self.seal()
             certificate = seal.certificate.public_bytes(Encoding.PEM).decode().strip()
             request = Request(agency=self.agency, certificate=certificate, login=wanted)
-            replace_private(self._request, sign_request(request, seal).encode())
-        return self._request.read_text("ascii")
+            replace_private(self.request_file, sign_request(request, seal).encode())
+        return self.request_file.read_text("ascii")
 
     def shown(self) -> str:
         """Return the fingerprint by which an operator approves the request."""
-        return read_request(self._request.read_text("ascii")).fingerprint
+        return read_request(self.request_file.read_text("ascii")).fingerprint
 
     def take(self, answer: Answer) -> None:
         """Keep the certificate of an answer. Raises Misconfigured for one that is not for the next key."""
         require_fit(answer.login, self.next.key, user_of(self.agency), self.passphrase)
         replace_private(self.next.certificate, f"{answer.login}\n".encode())
         reached("renewal.login-answered")
-
-    def discard(self) -> None:
-        """Forget the next pair: it is asked for no more, and another one is made when it is time."""
-        for path in (self._request, self.next.key, self.next.certificate):
-            path.unlink(missing_ok=True)
 
     def put_in_place(self, before: Seal) -> None:
         """Make the next pair the configured one; `settle` goes on after a kill."""

@@ -16,7 +16,6 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -24,41 +23,25 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from adapters.mailbox import Mailbox
 from adapters.mailbox.keys import key_state
+from adapters.renewal.next_pair import NextPair
 from bus.documents.enrolment import Answer, Request, sign_request
 from bus.documents.keys import replace_private
 from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.documents.seal import Seal, read_pair
 from bus.failpoints import reached
-from bus.identifiers import AgencyCode
 from bus.platform.folders import sync_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Successor:
+class Successor(NextPair):
     """The next pair of an agency, and where it lies."""
 
-    agency: AgencyCode
-    files: KeyFiles
-    """Where the seal lies, by the settings."""
     passphrase: str | None = field(default=None, repr=False)
     """The key's, and kept for the next one."""
 
-    @property
-    def next(self) -> KeyFiles:
-        """Where the next pair lies until it is in place."""
-        return KeyFiles.named(self.files.key.parent, f"{self._name}.next")
-
     def kept(self, fingerprint: str) -> KeyFiles:
         """Where a pair that was in use is kept."""
-        return KeyFiles.named(self.files.key.parent, f"{self._name}.{fingerprint[:8]}")
-
-    @property
-    def _name(self) -> str:
-        return self.files.key.name.removesuffix(".pem").removesuffix(".key")
-
-    @property
-    def _request(self) -> Path:
-        return self.files.key.with_name(f"{self._name}.next.jws")
+        return self.beside(fingerprint[:8])
 
     def request(self) -> str:
         """Return the signed request for the next pair, made with it if there is none; always the same until discarded.
@@ -73,13 +56,8 @@ class Successor:
             reached("renewal.pair-made")
             certificate = _pem(seal.certificate).decode().strip()
             signed = sign_request(Request(agency=self.agency, certificate=certificate), seal)
-            replace_private(self._request, signed.encode())
-        return self._request.read_text("ascii")
-
-    @property
-    def asked(self) -> bool:
-        """Whether there is a next pair that may have been asked for."""
-        return self._request.exists()
+            replace_private(self.request_file, signed.encode())
+        return self.request_file.read_text("ascii")
 
     def ends(self, seal: Seal) -> datetime:
         """Return when the certificate in use ends."""
@@ -107,11 +85,6 @@ class Successor:
     def seal(self) -> Seal:
         """Return the next pair. Raises Misconfigured for one that cannot be read."""
         return read_pair(self.next.key, self.next.certificate, self.passphrase)
-
-    def discard(self) -> None:
-        """Forget the next pair: it is asked for no more, and another one is made when it is time."""
-        for path in (self._request, self.next.key, self.next.certificate):
-            path.unlink(missing_ok=True)
 
     def put_in_place(self, before: Seal) -> None:
         """Make the next pair the configured one, and keep the one before it; this may be begun anew after a kill."""

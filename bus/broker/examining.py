@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from bus.broker.awaiting import ALARM
+from bus.broker.awaiting import ALARM, to_do
 from bus.broker.channel import Channel, Connection, parameters_of
 from bus.broker.hosts import Hosts
 from bus.broker.messages import Away, Depth, Outgoing, Rejected, Returned
+from bus.doctor import Found, fail
+from bus.ends import ending
+from bus.peers import valid_until, why_not
+from bus.thai import now
 
+_AMQPS = 5671
 _WITHIN = 10.0
 _NOBODY = "doctor.nobody"
 
@@ -23,6 +29,26 @@ class Seen:
     depth: Depth
     takes: bool | None = None
     """Whether it takes a message of the size that was asked about; None where none was."""
+
+
+async def look_at_certificate(
+    host: str, tls: ssl.SSLContext | None, *, believe: str, anew: str
+) -> Found | None:
+    """Return how a host's certificate is; None without TLS, or where nobody answers: who logs in is told why.
+
+    `believe` is what to do where it is not believed, `anew` where it ends.
+    """
+    if tls is None:
+        return None
+    parts = urlsplit(f"amqps://{host}")
+    try:
+        until = await valid_until(parts.hostname or "", parts.port or _AMQPS, tls)
+    except ssl.SSLError as exc:
+        doubted = isinstance(exc, ssl.SSLCertVerificationError)
+        return fail(f"TLS: {why_not(exc)}", believe if doubted else to_do("SSL"))
+    except (OSError, TimeoutError):
+        return None
+    return ending("TLS: the broker's certificate", until, now(), anew)
 
 
 async def look_at(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator, Sequence
 from functools import partial
-from urllib.parse import urlsplit
 
 from bus.broker import topology
 from bus.broker.admin import drift
 from bus.broker.awaiting import to_do
 from bus.broker.cluster import findings
-from bus.broker.examining import Seen, look_at
+from bus.broker.examining import Seen, look_at, look_at_certificate
 from bus.broker.hosts import Hosts
 from bus.broker.inboxes import inboxes, warnings
 from bus.broker.management import Management
@@ -20,17 +18,13 @@ from bus.broker.passwords import Passwords
 from bus.checks.clocks import compared
 from bus.checks.ledger import in_force
 from bus.checks.machine import administers
-from bus.doctor import Check, Found, fail, in_thread, ok, warn
-from bus.ends import ending
+from bus.doctor import Check, Found, Level, fail, in_thread, ok, warn
 from bus.enrolment.brokers import management_of, topology_of
 from bus.errors import Misconfigured, Transient
-from bus.peers import valid_until, why_not
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
 from bus.settings.transport import each_host
-from bus.thai import now
 
-_AMQPS = 5671
 _SHOWN = 5
 _BELIEVE = "Check broker.ca_file, the name in broker.url, the node's certificate and this machine's clock."
 _ISSUE = "Have another issued, and put it in its place at the broker."
@@ -51,18 +45,10 @@ async def _host(broker: Broker, host: str) -> Sequence[Found]:
         hosts, tls = Hosts(broker.address()), broker.tls()
     except Misconfigured:
         return [fail("not looked at", "Mend what `configuration` says of the broker.")]
-    found: list[Found] = []
-    if tls is not None:
-        parts = urlsplit(f"amqps://{host}")
-        try:
-            until = await valid_until(parts.hostname or "", parts.port or _AMQPS, tls)
-        except ssl.SSLError as exc:
-            doubted = isinstance(exc, ssl.SSLCertVerificationError)
-            return [fail(f"TLS: {why_not(exc)}", _BELIEVE if doubted else to_do("SSL"))]
-        except (OSError, TimeoutError):
-            pass  # nobody answers, or not with TLS: who logs in is told why
-        else:
-            found.append(ending("TLS: the broker's certificate", until, now(), _ISSUE))
+    certificate = await look_at_certificate(host, tls, believe=_BELIEVE, anew=_ISSUE)
+    found = [] if certificate is None else [certificate]
+    if certificate and certificate.level is Level.FAIL:
+        return found
     largest = (topology.DELIVER, broker.max_message_bytes)
     try:
         seen = await look_at(
