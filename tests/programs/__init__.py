@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -65,7 +66,8 @@ class Forked:
     def send_signal(self, sig: int) -> None:
         """Send it a signal, if it has not ended."""
         if self.returncode is None:
-            os.kill(self.pid, sig)
+            with suppress(ProcessLookupError):  # it has ended, and this is not known yet
+                os.kill(self.pid, sig)
 
     def terminate(self) -> None:
         """SIGTERM."""
