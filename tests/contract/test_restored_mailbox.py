@@ -565,7 +565,8 @@ async def test_a_letter_sealed_with_a_key_that_was_replaced_is_sealed_anew_by_it
     assert (settled.document_id, settled.digest) == (row.document_id, row.digest)
     assert settled.sealed_with == opm.seal.fingerprint
     assert opm.told() == [(row.document_id, None)], "that the key was refused once is no news"
-    assert [one["code"] for one in entries(bus, Kind.REFUSED)] == [RefusalCode.KEY_UNKNOWN]
+    # Once, or again where the adapter has sent it once more before the answer came.
+    assert {one["code"] for one in entries(bus, Kind.REFUSED)} == {RefusalCode.KEY_UNKNOWN}
 
 
 async def test_a_receipt_sealed_with_a_key_that_was_replaced_is_sealed_anew_by_itself(

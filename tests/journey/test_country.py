@@ -173,6 +173,7 @@ async def test_the_sender_of_a_circular_sees_every_recipient_although_the_router
     (tmp_path / "หนังสือ.pdf").write_bytes(b"%PDF-1.7\n" + letters.PAPER + b"%%EOF\n")
     wanted = LETTER | {"number": f"นร 0105/ว {before}", "to": [f"group:{GROUP}"], "copy": []}
     (tmp_path / "letter.toml").write_text(tomli_w.dumps(wanted), encoding="utf-8")
+    await settled(lambda: told(country, "status")["directory_version"] is not None)
     sent = country.run_adapter(SENDER, "send", str(tmp_path / "letter.toml"), "--json")
     assert sent.returncode == 0, sent.stderr
     await settled(lambda: not dying.running)
@@ -181,10 +182,7 @@ async def test_the_sender_of_a_circular_sees_every_recipient_although_the_router
     process = router(country)
 
     def shown() -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            country.run_adapter(SENDER, "show", json.loads(sent.stdout)["id"], "--json").stdout
-        )
-        return found
+        return told(country, "show", json.loads(sent.stdout)["id"])
 
     await settled(lambda: shown()["state"] == "accepted")
     *_, newest_one = accepted(country)
@@ -193,6 +191,14 @@ async def test_the_sender_of_a_circular_sees_every_recipient_although_the_router
     assert len(accepted(country)) == before + 1
     assert adapter.stop() == 0, adapter.last_words()
     process.stop()
+
+
+def told(bus: LocalBus, *words: str) -> dict[str, Any]:
+    """What a command of the sender's adapter prints."""
+    done = bus.run_adapter(SENDER, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 async def held(bus: LocalBus, code: AgencyCode) -> list[tuple[str | None, object]]:
