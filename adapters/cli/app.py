@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, enrolling, examining, keys, log, running, status, units
+from adapters.cli import acts, enrolling, examining, keys, log, status, units
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -60,6 +60,8 @@ app.command()(enrolling.init)
 @app.command()
 def run(config: Config = None) -> None:
     """Send, receive and acknowledge, until told to stop (SIGTERM or Ctrl-C)."""
+    from adapters.cli import running  # the agent and a web server, which no other command needs
+
     running.run(settings_of(config))
 
 

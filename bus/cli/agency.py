@@ -28,7 +28,7 @@ from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.router.activation import directory_in_force
-from bus.router.process import bus_seal
+from bus.router.signers import bus_seal
 from bus.settings import BusSettings
 
 app = typer.Typer(no_args_is_help=True, help="Agencies: invited, approved, suspended, renamed, merged.")

@@ -21,7 +21,7 @@ from bus.exits import complain
 from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.store import Writer
 from bus.router.activation import directory_in_force
-from bus.router.process import bus_seal
+from bus.router.signers import bus_seal
 from bus.settings import BusSettings
 from bus.thai import now
 

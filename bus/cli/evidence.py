@@ -26,7 +26,7 @@ from bus.exits import NEGATIVE, USAGE, complain
 from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
-from bus.router.process import bus_seal, ledger_signer
+from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number, now
 

@@ -29,15 +29,13 @@ from bus.cli import units as units_command
 from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
 from bus.directory.speaking import Speaking, speaking
 from bus.directory.writing import write_directory
-from bus.enrolment.process import run_enrolment
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
 from bus.process import keep_private, run_until_stopped
 from bus.release import Version
 from bus.router.activation import activate_directory, directory_in_force
-from bus.router.process import bus_seal, run_router
-from bus.serve import run_depot
+from bus.router.signers import bus_seal
 from bus.settings import BusSettings
 from bus.thai import now
 
@@ -90,21 +88,30 @@ def saraban_bus(version: Version = False) -> None:
     """The bus, run and spoken to from a command line."""
 
 
+# Each of the three processes is loaded by its own command: no other one needs a web server or a consumer of queues.
+
+
 @app.command()
 def router(config: Config = None) -> None:
     """Run a router: take submissions through the gates into the ledger and to the inboxes."""
+    from bus.router.process import run_router
+
     _run("router", config, run_router)
 
 
 @app.command()
 def serve(config: Config = None) -> None:
     """Serve the depot over HTTP."""
+    from bus.serve import run_depot
+
     _run("serve", config, run_depot)
 
 
 @app.command()
 def enrol(config: Config = None) -> None:
     """Approve the requests of agencies that need no person: for trials, and renewals where the settings say so."""
+    from bus.enrolment.process import run_enrolment
+
     _run("enrol", config, run_enrolment)
 
 

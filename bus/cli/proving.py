@@ -23,7 +23,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import CUT_OFF, NO_HEAD, verify
 from bus.process import collect_rarely
-from bus.router.process import ledger_signer
+from bus.router.signers import ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number
 from bus.verifier.notes import Unreadable, VerifierKey

@@ -11,7 +11,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from bus.directory.certificates import ANOTHER, objection, unfitness
-from bus.documents.devices import key_in_device
 from bus.documents.keys import read_private_key
 from bus.errors import Misconfigured, Problem
 from bus.methods import SealKey, SealPublicKey, weakness_of
@@ -51,6 +50,8 @@ class Seal:
         """Read it as the settings say, from files or from a device; raises as `from_files`."""
         if section.device is None:
             return cls.from_files(section.key, section.certificate, section.passphrase_text())
+        from bus.documents.devices import key_in_device  # loads python-pkcs11, and few keys are in a device
+
         certificate = read_certificate(section.certificate, "certificate")
         public = certificate.public_key()
         if not isinstance(public, SealPublicKey):

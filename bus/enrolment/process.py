@@ -18,7 +18,7 @@ from bus.ledger.store import Ledger
 from bus.process import alive, pause, ready
 from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
-from bus.router.process import bus_seal
+from bus.router.signers import bus_seal
 from bus.settings import BusSettings
 from bus.thai import now
 

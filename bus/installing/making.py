@@ -27,7 +27,7 @@ from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.methods import SealPublicKey
 from bus.router.activation import activate_directory
-from bus.router.process import bus_seal
+from bus.router.signers import bus_seal
 from bus.settings import BusSettings, load_bus_settings
 from bus.settings.transport import each_host
 

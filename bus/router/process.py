@@ -5,49 +5,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from bus import logs
 from bus.depot.client import PresenceClient
-from bus.documents.notes import log_key
 from bus.documents.seal import Seal
 from bus.errors import Transient
 from bus.ledger import schema
-from bus.ledger.checkpoint import Signer
 from bus.ledger.store import Ledger, Writer
 from bus.process import beat, ready
 from bus.router.clusters import Cluster, connected
 from bus.router.parts import Parts
 from bus.router.refusing import enter_counts
 from bus.router.replaying import carry_out_replays, read_parked
+from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import BusSettings
-from bus.thai import now
 from bus.web import health_app, serving
 
 _log = logs.get("router")
 _REPLAYS_EVERY = 1.0
 _COUNTS_EVERY = 10.0
-
-
-def bus_seal(settings: BusSettings) -> Seal:
-    """Return the bus's own seal. Raises Misconfigured for a key that is missing, weak or readable by others,
-
-    and for a certificate that may not sign now: everything sealed with it would lie in quarantine at the agencies.
-    """
-    section = settings.seal
-    seal = Seal.from_settings(section)
-    seal.require_in_force(section.certificate, now())
-    return seal
-
-
-def ledger_signer(settings: BusSettings, ledger: Ledger) -> Signer:
-    """Return who signs the ledger's heads. Raises Misconfigured for a key that is missing or readable by others."""
-    section = settings.ledger
-    key = log_key(section.key, section.origin, section.passphrase_text())
-    every = timedelta(seconds=section.anchor_interval)
-    return Signer(ledger, key, section.kept_head, anchor_every=every)
 
 
 async def run_router(settings: BusSettings, stop: asyncio.Event) -> None:

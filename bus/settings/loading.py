@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
 import os
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_args, get_origin
 
@@ -26,9 +29,7 @@ _SHOWN: Final = 20
 class Section(BaseModel):
     """A table of the settings; the sentence under each field is its documentation everywhere."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, hide_input_in_errors=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Settings(BaseSettings):
@@ -37,7 +38,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         extra="forbid",
         frozen=True,
-        use_attribute_docstrings=True,
         hide_input_in_errors=True,
         env_nested_delimiter=DELIMITER,
     )
@@ -113,8 +113,21 @@ def _is_secret(info: FieldInfo) -> bool:
     return info.annotation is SecretStr or SecretStr in get_args(info.annotation)
 
 
-def _sentence(info: FieldInfo) -> str:
-    return " ".join((info.description or "").split())
+def _sentence(model: type[BaseModel], name: str) -> str:
+    """The sentence under a field; empty where there is none, or no source.
+
+    Read once a mistake asks for it: pydantic would parse the source of every table at each start of a program.
+    """
+    declaring = next((each for each in model.__mro__ if name in inspect.get_annotations(each)), None)
+    try:
+        tree = ast.parse(inspect.getsource(declaring)) if declaring else None
+    except OSError:
+        return ""
+    for field, below in pairwise(ast.iter_child_nodes(tree.body[0])) if tree else ():
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=found)), ast.Expr(ast.Constant(str(text))) if found == name:
+                return " ".join(text.split())
+    return ""
 
 
 def _prefix(model: type[BaseModel]) -> str:
@@ -164,19 +177,21 @@ def _problem(model: type[Settings], file: str, error: Any) -> Problem:
     variable = _variable(model, keys)
     place = ENVIRONMENT if variable in map(str.upper, os.environ) else file
     shown = variable if place == ENVIRONMENT and file != ENVIRONMENT else key
-    siblings, info = _around(model, keys)
+    section, name = _declaring(model, keys)
+    info = section.model_fields.get(name)
+    sentence = _sentence(section, name) if info else ""
     if error["type"] == "missing":
         return Problem(
             file,
             key,
             "is missing",
-            f"Add it, or set {variable}: {_sentence(info) if info else ''}".rstrip(": "),
+            f"Add it, or set {variable}: {sentence}".rstrip(": "),
         )
     if error["type"] == "extra_forbidden":
+        siblings = list(section.model_fields)
         near = difflib.get_close_matches(keys[-1], siblings, n=1)
         fix = f"Write {near[0]}" if near else f"Known here: {', '.join(siblings)}"
         return Problem(place, shown, "is not a known key", fix)
-    sentence = _sentence(info) if info else ""
     wrong = error["msg"].removeprefix("Value error, ").rstrip(".")
     wrong = f"{_value(info, error['input'])}{wrong[:1].lower()}{wrong[1:]}"
     return Problem(place, shown, wrong, f"It is meant so: {sentence}" if sentence else "Mend it")
@@ -190,22 +205,21 @@ def _value(info: FieldInfo | None, value: Any) -> str:
     return f"is {value!r}: "
 
 
-def _around(model: type[BaseModel], keys: tuple[str, ...]) -> tuple[list[str], FieldInfo | None]:
-    """The names that stand beside a key, and the declaration of the key itself."""
-    here: type[BaseModel] | None = model
-    siblings: list[str] = []
-    info: FieldInfo | None = None
+def _declaring(model: type[BaseModel], keys: tuple[str, ...]) -> tuple[type[BaseModel], str]:
+    """The innermost table on the way to a key, and the last name that is looked for in it; empty without keys."""
+    section: type[BaseModel] | None = model
+    here, last = model, ""
     names = iter(keys)
     for key in names:
-        if here is None:
+        if section is None:
             break
-        siblings = list(here.model_fields)
+        here, last = section, key
         info = here.model_fields.get(key)
-        here = _section(info) if info else None
-        if info and (section := _sections_by_name(info)):
+        section = _section(info) if info else None
+        if info and (by_name := _sections_by_name(info)):
             next(names, None)  # the name of the table, which is data
-            here = section
-    return siblings, info
+            section = by_name
+    return here, last
 
 
 _M = TypeVar("_M", bound=BaseModel)

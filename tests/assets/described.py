@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bus.settings.loading import _is_secret, _sentence, _settings_of
+from bus.settings.loading import _declaring, _is_secret, _sentence, _settings_of
 
 
 class Described(NamedTuple):
@@ -22,7 +22,7 @@ class Described(NamedTuple):
 def describe(model: type[BaseModel]) -> list[Described]:
     """Every setting with its dotted key, default and sentence, in the order of declaration."""
     return [
-        Described(".".join(keys), _default(info), _sentence(info), _is_secret(info))
+        Described(".".join(keys), _default(info), _sentence(*_declaring(model, keys)), _is_secret(info))
         for keys, info in _settings_of(model)
     ]
 

@@ -27,7 +27,7 @@ from bus.broker.passwords import Passwords
 from bus.documents.notes import make_key
 from bus.ledger import examining, halt, schema
 from bus.ledger.store import Ledger
-from bus.router.process import ledger_signer
+from bus.router.signers import ledger_signer
 from bus.settings import load_bus_settings
 from compose.encrypted import EncryptedNode
 from compose.node import LOOPBACK, free_ports

@@ -22,7 +22,7 @@ from bus.identifiers import AgencyCode
 from bus.installing import Wanted, make
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
-from bus.router.process import bus_seal
+from bus.router.signers import bus_seal
 from bus.serve import _end_of_certificate
 from bus.settings import BusSettings, load_bus_settings
 

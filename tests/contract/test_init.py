@@ -30,7 +30,7 @@ from bus.installing import ledgers
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
-from bus.router.process import bus_seal, ledger_signer
+from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import load_bus_settings
 from compose.cluster import PostgresCluster
 from tests.project import ROOT

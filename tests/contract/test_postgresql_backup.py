@@ -22,7 +22,7 @@ from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_directory
-from bus.router.process import ledger_signer
+from bus.router.signers import ledger_signer
 from bus.settings import load_bus_settings
 from compose.cluster import PostgresCluster
 from tests.assets.factory import seal

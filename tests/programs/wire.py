@@ -10,7 +10,17 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
-PRELOADED: Final = ("bus.cli", "adapters.cli")
+PRELOADED: Final = (
+    "bus.cli",
+    "adapters.cli",
+    # What these load only in a command of their own:
+    "bus.router.process",
+    "bus.serve",
+    "bus.enrolment.process",
+    "bus.documents.devices",
+    "adapters.cli.running",
+    "alembic.command",
+)
 STREAMS: Final = (0, 1, 2)
 _LENGTH: Final = struct.Struct(">I")
 

@@ -145,6 +145,12 @@ def test_every_setting_is_described_by_a_sentence(model: type[Settings]) -> None
     assert len({each.key for each in describe(model)}) == len(describe(model))
 
 
+def test_a_wrong_value_is_told_with_the_sentence_of_its_setting(write: Write) -> None:
+    problems = _problems(load_bus_settings, write("[router]\nbatch = 0\n"))
+    (said,) = (each.sentence for each in describe(BusSettings) if each.key == "router.batch")
+    assert problems["router.batch"].fix == f"It is meant so: {said}"
+
+
 # ── where a value comes from ────────────────────────────────────────────────────────────────────────
 
 
