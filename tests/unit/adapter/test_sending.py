@@ -231,7 +231,7 @@ def _sent(office: Office) -> Counter[str]:
     return Counter(each.message_id for each in office.broker.published)
 
 
-async def test_a_file_that_the_depot_took_lately_is_not_brought_again_until_a_letter_is_refused(
+async def test_a_file_that_the_depot_took_lately_is_not_brought_again_until_a_letter_is_refused_for_it(
     sender: Office, tmp_path: Path
 ) -> None:
     async with sender.running(Tuning(watch_every=0.02)):
@@ -243,10 +243,17 @@ async def test_a_file_that_the_depot_took_lately_is_not_brought_again_until_a_le
         sender.hear(
             sender.bus.directory(), sender.bus.refusal(sender.mailbox.outbox.get(second.id), "file.missing")
         )
+        await until(lambda: _sent(sender)[second.document_id] == 2)
+        await until(lambda: sender.mailbox.outbox.get(second.id).state == OutboxState.SENT)
+        assert sender.depot.asked == [sha(b"%PDF sample")] * 2
+        assert not sender.mailbox.news.after(0, 10), "that the depot has lost a file is no news"
+        sender.hear(sender.bus.refusal(sender.mailbox.outbox.get(second.id), "file.missing"))
         await until(lambda: sender.mailbox.outbox.get(second.id).state == OutboxState.REFUSED)
         third = sender.put(tmp_path, number="นร 0105/3")
         await until(lambda: sender.mailbox.outbox.get(third.id).state == OutboxState.SENT)
-    assert sender.depot.asked == [sha(b"%PDF sample")] * 2
+    assert sender.depot.asked == [sha(b"%PDF sample")] * 3
+    assert _sent(sender)[second.document_id] == 2, "once, and not for ever"
+    assert [(item.kind, item.outbox) for item in sender.mailbox.news.after(0, 10)] == [("answer", second.id)]
 
 
 # ── files that the depot, or a proxy before it, does not take ───────────────────────────────────────
