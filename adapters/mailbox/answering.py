@@ -79,12 +79,20 @@ def _settle(
         return
     if refused and receipted.refusal == RefusalCode.FILE_MISSING != row.refusal:
         # The depot had them once: it was brought back from a copy of before. What is refused again is refused.
-        entries.bring_anew(connection, row.id)
+        _bring_anew(connection, row.id)
         return
     told = receipted.repeats(row)
     entries.answer(connection, row, receipted, arrival.id, told=told, under=str(key or ""))
     if row.type == "letter" and receipted.state is OutboxState.ACCEPTED:
         record(connection, notice, arrival=arrival.id, entry=receipted.entry)
+
+
+def _bring_anew(connection: Connection, row: int) -> None:
+    """Have the depot brought the files of a letter that it has no more, and send the same bytes once more."""
+    values = {"state": OutboxState.SEALED, "attempts": 0, "next_attempt_at": 0.0, "last_error": None}
+    refused = {"refusal": RefusalCode.FILE_MISSING, "refusal_detail": None}
+    connection.execute(update(outbox).where(outbox.c.id == row).values(**values, **refused))
+    entries.show_anew(connection, row)
 
 
 def _wait_for_copy(connection: Connection, row: OutboxEntry, receipted: Receipted, accepted: int) -> None:

@@ -196,12 +196,6 @@ def unseal(connection: Connection, row: int) -> None:
     connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
 
 
-def bring_anew(connection: Connection, row: int) -> None:
-    """Have the depot brought the files of a letter that it has no more, and send the same bytes once more."""
-    connection.execute(_BRING_ANEW, {"row": row})
-    show_anew(connection, row)
-
-
 def show_anew(connection: Connection, row: int) -> None:
     """Forget that the depot has the files of a row: whatever letter names one next brings it again."""
     connection.execute(_SHOW_ANEW, {"row": row})
@@ -277,18 +271,6 @@ _UNSEAL = (
         attempts=0,
         next_attempt_at=0.0,
         last_error=None,
-    )
-)
-_BRING_ANEW = (
-    update(outbox)
-    .where(outbox.c.id == bindparam("row"))
-    .values(
-        state=OutboxState.SEALED,
-        attempts=0,
-        next_attempt_at=0.0,
-        last_error=None,
-        refusal=RefusalCode.FILE_MISSING,
-        refusal_detail=None,
     )
 )
 _ANSWERED_NOTICE = (
