@@ -6,7 +6,6 @@ folder; every process is its child, logs to a file of its own there, and is gone
 
 from __future__ import annotations
 
-import socket
 import ssl
 import subprocess
 import sys
@@ -35,7 +34,7 @@ from compose import process as programs
 from compose.borrowed import VHOST as BORROWED
 from compose.borrowed import ExistingBroker, borrowed
 from compose.files import inboxes_in, toml_of
-from compose.node import Node
+from compose.node import Node, free_ports
 from compose.process import Process
 
 LOOPBACK = "127.0.0.1"
@@ -53,10 +52,8 @@ class Broker(Protocol):
 
 
 def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nothing listens on, and that no outgoing connection is given meanwhile."""
+    return free_ports(1)[0]
 
 
 class LocalBus:
