@@ -77,10 +77,14 @@ def _settle(
     if refused and key and of_the_seal(receipted.refusal) and row.sealed_with != key.fingerprint:
         entries.unseal(connection, row.id)
         return
-    if refused and receipted.refusal == RefusalCode.FILE_MISSING != row.refusal:
-        # The depot had them once: it was brought back from a copy of before. What is refused again is refused.
-        _bring_anew(connection, row.id)
-        return
+    if refused and receipted.refusal == RefusalCode.FILE_MISSING:
+        # The depot had them once: it was brought back from a copy of before. What is refused again is refused; but one
+        # that comes before the files are there again is about a submission of before.
+        if row.refusal != RefusalCode.FILE_MISSING:
+            _bring_anew(connection, row.id)
+            return
+        if row.state is OutboxState.SEALED:
+            return
     told = receipted.repeats(row)
     entries.answer(connection, row, receipted, arrival.id, told=told, under=str(key or ""))
     if row.type == "letter" and receipted.state is OutboxState.ACCEPTED:
