@@ -127,6 +127,16 @@ def test_an_older_refusal_that_comes_late_changes_nothing(sender: Office, tmp_pa
     assert sender.mailbox.outbox.get(row.id).state == OutboxState.ACCEPTED
 
 
+def test_refusals_for_a_lost_file_that_come_before_it_is_there_again_leave_the_letter_to_be_sent(
+    sender: Office, tmp_path: Path
+) -> None:
+    row = sender.put(tmp_path)
+    row = sender.mailbox.outbox.seal(row, b"<signed/>", sha(b"<signed/>"))
+    hear(sender, sender.bus.directory(), *(sender.bus.refusal(row, "file.missing") for _ in range(2)))
+    assert sender.mailbox.outbox.get(row.id).state == OutboxState.SEALED
+    assert not sender.mailbox.news.after(0, 10)
+
+
 def test_what_clerks_say_of_one_letter_is_sent_one_after_another(recipient: Office) -> None:
     received(recipient, OPM, one := uuid4(), b"%PDF one")
     received(recipient, OPM, two := uuid4(), b"%PDF two")
