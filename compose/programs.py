@@ -12,6 +12,13 @@ import re
 import shutil
 from pathlib import Path
 
+BROWSER = "SARABAN_BROWSER"
+"""The environment variable that names the Chromium of the tests."""
+CHROMIUM = "chromium"
+BROWSERS = Path(__file__).resolve().parents[1] / "build" / "browsers"
+"""Where Playwright's own is, on a platform that has none."""
+_DOWNLOADED = ("*/chrome-linux*/chrome", "*/chrome-mac*/*.app/Contents/MacOS/*")
+
 _FOLDERS = (
     "/usr/sbin",
     "/usr/local/sbin",
@@ -32,6 +39,18 @@ def find(name: str) -> Path | None:
     searched = [os.environ.get("PATH", os.defpath), *_FOLDERS, *versioned]
     found = shutil.which(name, path=os.pathsep.join(searched))
     return Path(found).resolve() if found else None
+
+
+def browser() -> Path | None:
+    """Return the Chromium that tests drive: the one that SARABAN_BROWSER names, the platform's, or the downloaded."""
+    named = os.environ.get(BROWSER)
+    if named:
+        found = shutil.which(named)
+        return Path(found) if found else None
+    # Not resolved: Debian's is a script that takes its settings from beside its own name.
+    found = shutil.which(CHROMIUM)
+    downloaded = sorted(one for pattern in _DOWNLOADED for one in BROWSERS.glob(pattern))
+    return Path(found) if found else next(reversed(downloaded), None)
 
 
 def _newest_first(pattern: str) -> list[str]:

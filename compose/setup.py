@@ -1,8 +1,10 @@
 """Makes a fresh checkout ready for `make demo`, `make test`, `make check` or `make bench`; does nothing when it is.
 
 Two things are seen to: the system packages whose programs the purpose needs (RabbitMQ; for tests and benchmarks also
-PostgreSQL; for tests xmlsec1, SoftHSM and nginx), and a virtual environment with exactly the packages of
-requirements.lock, each checked by its hash. Except for system packages, nothing outside the checkout is written.
+PostgreSQL; for tests xmlsec1, SoftHSM, nginx, Prometheus and a Chromium), and a virtual environment with exactly the
+packages of requirements.lock, each checked by its hash. Except for system packages, nothing outside the checkout is
+written. The tests' browser is the platform's own, or the one that SARABAN_BROWSER names; where the platform has none,
+Playwright's own is downloaded into build/browsers.
 
 It runs under the system's python3 before anything is installed: standard library only, and readable by a Python that
 is older than the project's.
@@ -14,10 +16,12 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from compose import programs
@@ -37,9 +41,10 @@ _POSTGRESQL = ("initdb", "postgresql", "postgresql@17")
 _NGINX = ("nginx", "nginx-light", "nginx")
 _SOFTHSM = ("softhsm2-util", "softhsm2", "softhsm")
 _XMLSEC = ("xmlsec1", "xmlsec1", "libxmlsec1")
+_PROMETHEUS = ("promtool", "prometheus", "prometheus")
 NEEDS = {
     "demo": (_RABBITMQ,),
-    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC, _SOFTHSM, _NGINX),
+    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC, _SOFTHSM, _NGINX, _PROMETHEUS),
     "bench": (_RABBITMQ, _POSTGRESQL),
     "check": (),
 }
@@ -59,7 +64,7 @@ fi
 apt-get update -qq
 new=
 if [ -d /run/systemd/system ]; then
-    for unit in rabbitmq-server.service epmd.service epmd.socket postgresql.service nginx.service; do
+    for unit in rabbitmq-server.service epmd.service epmd.socket postgresql.service nginx.service prometheus.service; do
         systemctl cat "$unit" >/dev/null 2>&1 || new="$new $unit"
     done
 fi
@@ -86,6 +91,8 @@ def main(arguments: list[str]) -> int:
             fcntl.flock(lock, fcntl.LOCK_EX)
             _provide_programs(arguments[0])
             _provide_environment()
+            if arguments[0] == "test":
+                _provide_browser()
     except Stopped as stopped:
         print(stopped, file=sys.stderr)
         return 1
@@ -187,6 +194,28 @@ def _provide_environment() -> None:
     STAMP.write_text(wanted, encoding="utf-8")
 
 
+def _provide_browser() -> None:
+    """See that the tests find a Chromium: one that is here, else Debian's package, else Playwright's own download."""
+    if programs.browser() is not None:
+        return
+    if named := os.environ.get(programs.BROWSER):
+        raise Stopped(f"{programs.BROWSER} names {named}, and no program is there.")
+    if _debian_has_chromium():
+        _install([programs.CHROMIUM], [])
+    else:
+        _say("Downloading Playwright's Chromium into build/browsers.")
+        command = [str(VENV / "bin" / "python"), "-m", "playwright", "install", "chromium"]
+        environment = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(programs.BROWSERS)}
+        _run(command, f"It failed; {programs.BROWSER} can name a Chromium that is here.", environment)
+    if programs.browser() is None:
+        raise Stopped(f"No Chromium was found; {programs.BROWSER} can name one.")
+
+
+def _debian_has_chromium() -> bool:
+    """Whether this is Debian: Ubuntu's package of that name only asks for a snap."""
+    return "debian" in re.findall(r"^ID=\"?(\w+)", _read(Path("/etc/os-release")), re.MULTILINE)
+
+
 def _make_environment() -> None:
     version = ".".join(map(str, sys.version_info[:2]))
     if importlib.util.find_spec("ensurepip") is None:  # Debian keeps it in a package of its own
@@ -214,8 +243,8 @@ def _read(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def _run(command: list[str], failed: str) -> None:
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+def _run(command: list[str], failed: str, environment: Mapping[str, str] | None = None) -> None:
+    if subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode:
         raise Stopped(failed)
 
 

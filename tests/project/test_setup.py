@@ -36,7 +36,7 @@ def with_programs(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     ("purpose", "packages"),
     [
         ("demo", "rabbitmq-server"),
-        ("test", "rabbitmq-server postgresql xmlsec1 softhsm2 nginx-light"),
+        ("test", "rabbitmq-server postgresql xmlsec1 softhsm2 nginx-light prometheus"),
         ("bench", "rabbitmq-server postgresql"),
     ],
 )
@@ -66,11 +66,34 @@ def test_on_a_mac_homebrew_installs_and_what_is_still_missing_is_said(
     with_programs(monkeypatch, "brew")
     monkeypatch.setattr(setup, "_run", lambda command, failed: ran.append(command))
     assert setup.main(["test"]) == 1
-    assert ran == [["brew", "install", "rabbitmq", "postgresql@17", "libxmlsec1", "softhsm", "nginx"]]
+    assert ran == [
+        ["brew", "install", "rabbitmq", "postgresql@17", "libxmlsec1", "softhsm", "nginx", "prometheus"]
+    ]
     assert (
-        "Still not found after the installation: rabbitmq-server, initdb, xmlsec1, softhsm2-util, nginx."
+        "Still not found after the installation: rabbitmq-server, initdb, xmlsec1, softhsm2-util, nginx, promtool."
         in capsys.readouterr().err
     )
+
+
+def test_a_setting_names_the_browser_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(programs.BROWSER, sys.executable)
+    assert programs.browser() == Path(sys.executable)
+    monkeypatch.setenv(programs.BROWSER, "/no/such/browser")
+    with pytest.raises(setup.Stopped, match="SARABAN_BROWSER names /no/such/browser"):
+        setup._provide_browser()
+
+
+@pytest.mark.parametrize("debian", [True, False])
+def test_the_browser_is_debians_package_or_else_playwrights_own(
+    debian: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed: list[list[str]] = []
+    monkeypatch.setattr(programs, "browser", lambda: Path(sys.executable) if installed else None)
+    monkeypatch.setattr(setup, "_debian_has_chromium", lambda: debian)
+    monkeypatch.setattr(setup, "_install", lambda packages, formulas: installed.append(packages))
+    monkeypatch.setattr(setup, "_run", lambda command, failed, environment: installed.append(command[1:]))
+    setup._provide_browser()
+    assert installed == ([["chromium"]] if debian else [["-m", "playwright", "install", "chromium"]])
 
 
 def test_it_names_its_purposes(capsys: pytest.CaptureFixture[str]) -> None:
