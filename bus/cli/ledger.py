@@ -43,10 +43,14 @@ def init(
     role: Annotated[
         str | None, typer.Option(help="PostgreSQL role that routers run as; it may append and read.")
     ] = None,
+    console_role: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL role of the console; it may read, and append what its acts record."),
+    ] = None,
 ) -> None:
     """Create the ledger's tables, or bring them to the newest schema, and the key that signs its heads."""
     settings = settings_of(config)
-    make_ledger(settings, role=role)
+    make_ledger(settings, role=role, console_role=console_role)
     make_log_key(settings)
     key = str(key_of(settings).verifier)
     say({}, json=False, words=["the ledger is ready; the public key of its log:", key])
@@ -218,5 +222,7 @@ def _said(entry: Entry) -> str:
         Kind.ENROLMENT_REQUESTED: lambda: f"{_asked_with(body)}, key {body['fingerprint'][:16]}",
         Kind.ENROLMENT_REFUSED: lambda: f"{body['code']}, {_asked_with(body)}",
         Kind.ENROLMENT_ANSWERED: lambda: f"{body['outcome']}, {_decided(body)}",
+        Kind.ORDERED: lambda: f"{body['act']}, {_decided(body)}",
+        Kind.ORDER_DONE: lambda: f"order {body['order']} {body['outcome']} {body.get('detail', '')}".strip(),
     }.get(entry.kind, lambda: "")()
     return said
