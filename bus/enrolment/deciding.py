@@ -150,9 +150,9 @@ def approve(
 
     `ready` makes the broker ready for an agency that joins and returns its password; that is done first, so that
     nothing is published to a queue that is not there. Of an agency that renews its key, nothing but that key changes.
-    `issue` makes the broker's certificate for who logs in by one; who renews that alone changes no directory. `also` enters
-    more with the answer. Raises Misconfigured for a certificate that may no longer be pinned, and for a log-in that is
-    not to be had.
+    `issue` makes the broker's certificate for who logs in by one; who renews that alone changes no directory. `also`
+    enters more with the answer. Raises Misconfigured for a certificate that may no longer be pinned, and for a log-in
+    that is not to be had.
     """
     if asked.request.renews_login:
         return _approve_login(ledger, asked, seal, issue(asked.request), operator, also)
@@ -183,9 +183,7 @@ def approve(
     return change_directory(ledger, pinned, seal, operator=operator, reason=reason, also=answered)
 
 
-def _approve_login(
-    ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: str, also: Also
-) -> int:
+def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: str, also: Also) -> int:
     with ledger.append() as writer:
         if refused := renewed_login_refused(writer, asked.request):
             fix = "Decline it, and invite the agency again"

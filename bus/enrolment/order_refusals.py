@@ -44,12 +44,8 @@ ORDER_WORDS: dict[OrderRefusal, Words] = {
         "มีคำสั่งก่อนหน้าที่ขัดกันและยังไม่ได้ดำเนินการ โปรดรอผลของคำสั่งนั้นก่อน",
         "An order before it says the opposite and is not carried out yet. Wait for what becomes of that one.",
     ),
-    OrderRefusal.NO_REQUEST: Words(
-        404, "หน่วยงานนี้ไม่มีคำขอดังกล่าว", "This agency has made no such request."
-    ),
-    OrderRefusal.ANSWERED: Words(
-        409, "คำขอนี้ได้รับคำตอบไปแล้ว", "The request has been answered already."
-    ),
+    OrderRefusal.NO_REQUEST: Words(404, "หน่วยงานนี้ไม่มีคำขอดังกล่าว", "This agency has made no such request."),
+    OrderRefusal.ANSWERED: Words(409, "คำขอนี้ได้รับคำตอบไปแล้ว", "The request has been answered already."),
     OrderRefusal.FINGERPRINT: Words(
         409,
         "ลายนิ้วมือของกุญแจไม่ตรงกับคำขอ โปรดโทรสอบถามหน่วยงานอีกครั้ง และอย่าอนุมัติหากไม่ตรงกัน",

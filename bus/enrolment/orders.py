@@ -188,7 +188,11 @@ def _require_form(wanted: Order) -> None:
         raise OrderRefused(OrderRefusal.ROLE)
     reason = wanted.reason
     needed = wanted.act is not Act.APPROVE
-    if len(reason) > MOST_REASON or any(category(one) in _NO_TEXT for one in reason) or (needed and not reason):
+    if (
+        len(reason) > MOST_REASON
+        or any(category(one) in _NO_TEXT for one in reason)
+        or (needed and not reason)
+    ):
         raise OrderRefused(OrderRefusal.REASON)
     if not _CODE.fullmatch(wanted.agency):
         raise OrderRefused(OrderRefusal.AGENCY)
@@ -216,7 +220,7 @@ def _require_request(reader: Reader, wanted: Order) -> None:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("no text")  # noqa: TRY004 - of what stands in an entry, all that is wrong is one thing
+        raise ValueError("no text")
     return value
 
 

@@ -1,4 +1,4 @@
-"""`saraban-bus enrol`: approves what needs no person, by invitations for trials and the settings; does what is ordered."""
+"""`saraban-bus enrol`: does what stewards ordered, and approves what needs no person, by invitations and settings."""
 
 from __future__ import annotations
 

@@ -63,7 +63,11 @@ def look_at(url: str, console: str | None = None) -> Seen:
     engine = open_engine(url)
     try:
         with reading(engine) as connection:
-            return _postgresql(connection, console) if engine.dialect.name == "postgresql" else _sqlite(connection)
+            return (
+                _postgresql(connection, console)
+                if engine.dialect.name == "postgresql"
+                else _sqlite(connection)
+            )
     finally:
         engine.dispose()
 
@@ -101,9 +105,7 @@ def _of_console(connection: Connection, role: str) -> OfConsole:
     return OfConsole(tuple(excess), tuple(_lacking(connection, role, CONSOLE)))
 
 
-def _excess(
-    connection: Connection, role: str, rights: Rights, guarded: Collection[str]
-) -> Iterator[str]:
+def _excess(connection: Connection, role: str, rights: Rights, guarded: Collection[str]) -> Iterator[str]:
     """Yield what a role may do to guarded tables beyond its rights."""
     superuser = text("SELECT rolsuper FROM pg_roles WHERE rolname = :role")
     if connection.scalar(superuser, {"role": role}):
@@ -123,7 +125,5 @@ def _lacking(connection: Connection, role: str, rights: Rights) -> Iterator[str]
 
 
 def _may(connection: Connection, role: str, table: str, right: str) -> bool:
-    asked = text(
-        "SELECT has_table_privilege(CAST(:role AS name), CAST(:name AS text), CAST(:right AS text))"
-    )
+    asked = text("SELECT has_table_privilege(CAST(:role AS name), CAST(:name AS text), CAST(:right AS text))")
     return bool(connection.scalar(asked, {"role": role, "name": table, "right": right}))

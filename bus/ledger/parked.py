@@ -54,9 +54,7 @@ class Parked:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def waiting(
-        self, which: WhichParked = EVERY, *, after: int = 0, limit: int | None = None
-    ) -> list[Entry]:
+    def waiting(self, which: WhichParked = EVERY, *, after: int = 0, limit: int | None = None) -> list[Entry]:
         """Return those that no replay has brought through the gates, in order, of those behind a number."""
         return [row.entry for row in self.rows(which, after=after, limit=limit)]
 
@@ -69,7 +67,8 @@ class Parked:
 
     def count(self, which: WhichParked = EVERY) -> int:
         """Return how many are waiting, without reading them."""
-        return self._connection.scalar(select(func.count()).select_from(self._waiting(which).subquery())) or 0
+        found = self._plain(which) if which.fault is None else self._waiting(which)
+        return self._connection.scalar(select(func.count()).select_from(found.subquery())) or 0
 
     def by_fault(self, which: WhichParked = EVERY) -> dict[str, int]:
         """Return how many wait for which fault, most first."""
@@ -123,6 +122,18 @@ class Parked:
         )
         return self._connection.scalar(done.limit(1)) is None
 
+    def _plain(self, which: WhichParked, after: int = 0) -> Select[Any]:
+        """Select the bodies of what waits, whatever fault it met."""
+        query = select(_PARKED.c.body).where(_PARKED.c.kind == Kind.PARKED, _PARKED.c.seq > after)
+        query = query.where(_PARKED.c.seq.not_in(self._through(after)))
+        if which.agency is not None:
+            query = query.where(_PARKED.c.agency == which.agency)
+        if which.since is not None:
+            query = query.where(_PARKED.c.at >= timestamp(which.since))
+        if which.until is not None:
+            query = query.where(_PARKED.c.at < timestamp(which.until))
+        return query
+
     def _waiting(self, which: WhichParked, after: int = 0) -> Select[Any]:
         """Select body and newest fault of what waits."""
         failed = entries.alias("failed")
@@ -137,18 +148,8 @@ class Parked:
         said = entries.alias("said")
         fault = func.coalesce(self._text(said, "error"), self._text(_PARKED, "error"), UNKNOWN)
         joined = _PARKED.outerjoin(newest, newest.c.parked == _PARKED.c.seq)
-        query = (
-            select(_PARKED.c.body, fault.label("fault"))
-            .select_from(joined.outerjoin(said, said.c.seq == newest.c.seq))
-            .where(_PARKED.c.kind == Kind.PARKED, _PARKED.c.seq > after)
-            .where(_PARKED.c.seq.not_in(self._through(after)))
-        )
-        if which.agency is not None:
-            query = query.where(_PARKED.c.agency == which.agency)
-        if which.since is not None:
-            query = query.where(_PARKED.c.at >= timestamp(which.since))
-        if which.until is not None:
-            query = query.where(_PARKED.c.at < timestamp(which.until))
+        joined = joined.outerjoin(said, said.c.seq == newest.c.seq)
+        query = self._plain(which, after).add_columns(fault.label("fault")).select_from(joined)
         return query if which.fault is None else query.where(fault == which.fault)
 
     def _through(self, after: int) -> Select[Any]:

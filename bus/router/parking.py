@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bus.broker import topology
 from bus.broker.messages import Incoming
 from bus.documents.signing import Signed
-from bus.identifiers import AgencyCode
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.parked import EVERY, WhichParked
 from bus.ledger.reading import Reader
@@ -65,7 +65,8 @@ def park(
 ) -> int:
     """Enter a parked submission and tell the submitting agency; return the entry's number.
 
-    `fault` is the class of what it met, where that is known. The same bytes, parked already and not replayed since, are not entered twice.
+    `fault` is the class of what it met, where that is known. The same bytes, parked already and not replayed since,
+    are not entered twice.
     """
     agency = delivery.user or delivery.agency
     if still := writer.parked.still(delivery.sha256, agency):
@@ -166,3 +167,10 @@ def _delivery(reader: Reader, request: Entry) -> Delivery:
     return Delivery(
         raw=raw, agency=agency, user=agency, received_at=now(), replay=request.seq, parked=parked.seq
     )
+
+
+def portions(parked: Sequence[int], per_minute: int) -> Iterator[tuple[Sequence[int], float]]:
+    """Yield what is asked for in one append each, and the seconds to wait before the next, so many a minute."""
+    size = -(-per_minute // 60)
+    for start in range(0, len(parked), size):
+        yield parked[start : start + size], 60 * size / per_minute if start + size < len(parked) else 0.0
