@@ -11,9 +11,7 @@ import typer
 
 from bus.cli import asking
 from bus.cli.common import AsCsv, Config, Json, note, opened, operator, say, settings_of
-from bus.cli.finding import head_of
-from bus.cli.letters import MOST_NUMBER
-from bus.cli.output import About, Column, exported, listed, moment
+from bus.cli.output import exported, listed
 from bus.exits import NEGATIVE, complain
 from bus.ledger.entry import Entry
 from bus.ledger.parked import WhichParked
@@ -22,6 +20,10 @@ from bus.ledger.store import Ledger
 from bus.operators import Operator
 from bus.router import parking
 from bus.thai import BANGKOK, parse_date
+from bus.views.asking import names_of
+from bus.views.columns import About, Column, moment
+from bus.views.finding import head_of
+from bus.views.letters import MOST_NUMBER
 
 app = typer.Typer(
     no_args_is_help=True, help="Submissions that met a fault of the bus: kept whole until replayed."
@@ -53,7 +55,7 @@ def list_parked(
 ) -> None:
     """List what is parked and has not been replayed with success."""
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        names, head = asking.names_of(reader), head_of(reader)
+        names, head = names_of(reader), head_of(reader)
         which, asked = _which(reader, agency, reason_class, since, until)
         found = reader.parked.rows(which)
     rows = [{**row.entry.body, "fault": row.fault} for row in found]
@@ -84,7 +86,7 @@ def faults(
 ) -> None:
     """Count what is parked by the fault that it met last, most first."""
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        names = asking.names_of(reader)
+        names = names_of(reader)
         which, _ = _which(reader, agency, None, since, until)
         found = reader.parked.by_fault(which)
     if json:
@@ -205,7 +207,7 @@ def _which(
 ) -> tuple[WhichParked, dict[str, Any]]:
     """Return what is asked for, and the same in words for the foot of a table."""
     which = WhichParked(
-        agency=asking.agency(asking.names_of(reader), agency, "--agency") if agency else None,
+        agency=asking.agency(names_of(reader), agency, "--agency") if agency else None,
         fault=reason_class,
         since=_time(since, "--since", timedelta()),
         until=_time(until, "--until", timedelta(days=1)),
