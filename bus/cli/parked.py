@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Config, Json, opened, operator, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of, steward
 from bus.cli.finding import head_of
 from bus.cli.letters import MOST_NUMBER
 from bus.cli.output import About, Column, exported, listed, moment
@@ -73,9 +73,11 @@ def replay(
     json: Json = False,
 ) -> None:
     """Ask the routers to take a parked submission through the gates again; recorded with your name and reason."""
-    with opened(settings_of(config)) as ledger, ledger.append() as writer:
+    settings = settings_of(config)
+    who = steward(settings)
+    with opened(settings) as ledger, ledger.append() as writer:
         _parked(writer, number)
-        entry = parking.request_replay(writer, number, operator=operator(), reason=reason)
+        entry = parking.request_replay(writer, number, operator=who, reason=reason)
     say({"entry": entry}, json=json, words=[f"replay of {number} requested (entry {entry})"])
 
 

@@ -90,7 +90,18 @@ def _operators(reader: Reader, only: Only) -> Iterator[Row]:
     acts = sorted((entry for kind in kinds for entry in reader.every(kind)), key=lambda entry: entry.seq)
     for entry in acts:
         if only is None or entry.letter in only:
-            named = ("kind", "operator", "version", "parked", "letter", "auditor", "until", "reason")
+            named = (
+                "kind",
+                "operator",
+                "role",
+                "method",
+                "version",
+                "parked",
+                "letter",
+                "auditor",
+                "until",
+                "reason",
+            )
             yield _named(entry, *named)
     yield from _extensions(reader, only)
 
@@ -102,7 +113,7 @@ def _extensions(reader: Reader, only: Only) -> Iterator[Row]:
         if only is None or entry.letter in only:
             key = (entry.body["operator"], entry.body["calendar"])
             act = found.setdefault(
-                key, {**_named(entry, "kind", "operator"), "version": key[1], "letters": 0}
+                key, {**_named(entry, "kind", "operator", "role", "method"), "version": key[1], "letters": 0}
             )
             act["letters"] += 1
     yield from found.values()
@@ -113,6 +124,8 @@ _OPERATORS = (
     _AT,
     Column("kind", "act", "การกระทำ"),
     Column("operator", "operator", "ผู้ปฏิบัติงาน"),
+    Column("role", "role", "บทบาท"),
+    Column("method", "method", "วิธียืนยันตัว"),
     Column("version", "version", "รุ่น", plain=True),
     Column("letters", "letters", "จำนวนหนังสือ", plain=True),
     Column("parked", "parked entry", "ลำดับที่พักไว้", plain=True),
@@ -126,7 +139,7 @@ _OPERATORS = (
 def _readings(reader: Reader, only: Only) -> Iterator[Row]:
     for entry in reader.every(Kind.READ):
         if only is None or entry.letter in only:
-            yield _named(entry, "auditor", "what", "letter", "grant", "query", "count")
+            yield _named(entry, "auditor", "role", "method", "what", "letter", "grant", "query", "count")
 
 
 _READINGS = (

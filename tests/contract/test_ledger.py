@@ -332,6 +332,7 @@ def test_a_letter_is_in_the_ledger_with_everything_that_belongs_to_it(ledger: Le
         "anchors": 0,
         "cosignatures": 0,
         "halts": 0,
+        "halt_wishes": 0,
     }
 
 
