@@ -32,7 +32,7 @@ class Console(Section):
     """The console: pages for operators, stewards and auditors."""
 
     url: HttpUrl | None = None
-    """The address by which people reach it, as behind a proxy; when not set, what `listen_host` and `listen_port` say."""
+    """The address by which people reach it, as behind a proxy; when not set, from `listen_host` and `listen_port`."""
     listen_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address to listen on; other machines are served over https only: by `certificate`, or by a proxy here."""
     listen_port: Port = 8480
