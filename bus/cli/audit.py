@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from bus.cli.asking import finite
 from bus.cli.common import Config, Json, as_reader, opened, say, settings_of, steward
 from bus.cli.evidence import gathered
-from bus.cli.letters import MOST_NUMBER, finite, letters_named
 from bus.depot.store import local_contents
 from bus.errors import Misconfigured, Problem
 from bus.evidence.page import letter_of, page
@@ -24,6 +24,7 @@ from bus.operators import Role
 from bus.people import acting
 from bus.settings import BusSettings
 from bus.thai import now
+from bus.views.letters import MOST_NUMBER, letters_named
 
 app = typer.Typer(no_args_is_help=True, help="Grants by which auditors open letters; each is an entry.")
 _LONGEST_HOURS = 24.0 * 31

@@ -15,7 +15,6 @@ from rich.progress import track
 
 from bus.cli import asking
 from bus.cli.common import Config, Json, note_reading, opened, say, settings_of
-from bus.cli.letters import ledger_number, letters_named, paged, words_of
 from bus.depot.store import local_contents
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
@@ -31,6 +30,8 @@ from bus.people import acting
 from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number, now
+from bus.views.asking import names_of
+from bus.views.letters import ledger_number, letters_named, paged
 
 
 def evidence(
@@ -70,7 +71,7 @@ def evidence(
     asked = any(each is not None for each in (span, number, sender, recipient, date, query))
     with opened(settings) as ledger:
         with ledger.read() as reader:
-            names = asking.names_of(reader)
+            names = names_of(reader)
             matching = partial(
                 reader.find_letters,
                 number=normalise_number(number) if number else None,
@@ -78,7 +79,7 @@ def evidence(
                 recipient=asking.agency(names, recipient, "--to"),
                 since=since,
                 until=until,
-                words=words_of(query),
+                words=asking.words(query),
             )
             if letter is not None:
                 wanted = [row.letter for row in letters_named(reader, letter)]

@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from bus.cli import asking
 from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of, steward
-from bus.cli.finding import head_of
-from bus.cli.letters import MOST_NUMBER
-from bus.cli.output import About, Column, exported, listed, moment
+from bus.cli.output import exported, listed
 from bus.exits import NEGATIVE, complain
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.router import parking
+from bus.views.asking import names_of
+from bus.views.columns import About, Column, moment
+from bus.views.finding import head_of
+from bus.views.letters import MOST_NUMBER
 
 app = typer.Typer(
     no_args_is_help=True, help="Submissions that met a fault of the bus: kept whole until replayed."
@@ -28,7 +29,7 @@ Number = Annotated[int, typer.Argument(min=1, max=MOST_NUMBER, help="The ledger 
 def list_parked(config: Config = None, json: Json = False, as_csv: AsCsv = False) -> None:
     """List what is parked and has not been replayed with success."""
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        found, names, head = reader.parked.waiting(), asking.names_of(reader), head_of(reader)
+        found, names, head = reader.parked.waiting(), names_of(reader), head_of(reader)
     rows = [dict(entry.body) for entry in found]
     if json:
         say({"parked": rows}, json=True, words=())

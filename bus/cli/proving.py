@@ -11,7 +11,6 @@ import typer
 
 from bus.cli.common import Config, Json, opened, say, settings_of, steward
 from bus.cli.heads import head_in
-from bus.cli.letters import ledger_number
 from bus.cli.progress import bars
 from bus.documents.notes import log_key
 from bus.exits import NEGATIVE
@@ -28,6 +27,7 @@ from bus.router.signers import ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number
 from bus.verifier.notes import Unreadable, VerifierKey
+from bus.views.letters import ledger_number
 
 
 def add_to(app: typer.Typer) -> None:

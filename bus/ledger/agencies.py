@@ -34,8 +34,33 @@ class AgencyActivity:
     """Consignments that wait because the agency is suspended."""
 
 
-def activity_of(connection: Connection, agency: AgencyCode) -> AgencyActivity:
-    """Return how one agency stands."""
+class Agencies:
+    """Questions about agencies inside one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def activity(self, agency: AgencyCode) -> AgencyActivity:
+        """Return how one agency stands."""
+        return _activity(self._connection, agency)
+
+    def waiting(self) -> dict[AgencyCode, tuple[int, int]]:
+        """Return, for each agency with waiting consignments, how many, and how many more are on hold."""
+        by = (pending.c.agency, pending.c.on_hold)
+        counts: dict[AgencyCode, tuple[int, int]] = {}
+        for agency, held, count in self._connection.execute(select(*by, func.count()).group_by(*by)):
+            waiting, kept = counts.get(agency, (0, 0))
+            counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
+        return counts
+
+    def given_at(self, agency: AgencyCode, number: int) -> str | None:
+        """Return when a consignment was given."""
+        query = select(entries.c.at).join(consignments, consignments.c.entry == entries.c.seq)
+        mine = query.where(consignments.c.agency == agency, consignments.c.number == number)
+        return self._connection.scalar(mine)
+
+
+def _activity(connection: Connection, agency: AgencyCode) -> AgencyActivity:
     mine = select(entries.c.at).join(submissions, submissions.c.entry == entries.c.seq)
     newest = mine.where(submissions.c.agency == agency).order_by(submissions.c.answer.desc()).limit(1)
     number = select(func.max(consignments.c.number)).where(consignments.c.agency == agency)
@@ -50,22 +75,6 @@ def activity_of(connection: Connection, agency: AgencyCode) -> AgencyActivity:
         pending=waiting.get(False, 0),
         on_hold=waiting.get(True, 0),
     )
-
-
-def waiting_by_agency(connection: Connection) -> dict[AgencyCode, tuple[int, int]]:
-    """Return, for each agency with waiting consignments, how many, and how many more are held."""
-    by = (pending.c.agency, pending.c.on_hold)
-    counts: dict[AgencyCode, tuple[int, int]] = {}
-    for agency, held, count in connection.execute(select(*by, func.count()).group_by(*by)):
-        waiting, kept = counts.get(agency, (0, 0))
-        counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
-    return counts
-
-
-def given_at(connection: Connection, agency: AgencyCode, number: int) -> str | None:
-    """Return when a consignment was given."""
-    query = select(entries.c.at).join(consignments, consignments.c.entry == entries.c.seq)
-    return connection.scalar(query.where(consignments.c.agency == agency, consignments.c.number == number))
 
 
 def _last_receipt(connection: Connection, agency: AgencyCode) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
-from bus.ledger.agencies import waiting_by_agency
+from bus.ledger.agencies import Agencies
 from bus.ledger.bodies import with_bodies
 from bus.ledger.counting import RefusalCounts
 from bus.ledger.directories import Directories
@@ -272,9 +272,10 @@ class Reader:
         query = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256).limit(1)
         return self._current().execute(query).first() is not None
 
-    def waiting_by_agency(self) -> dict[AgencyCode, tuple[int, int]]:
-        """Return, for each agency with waiting consignments, how many, and how many more are held."""
-        return waiting_by_agency(self._current())
+    @property
+    def agencies(self) -> Agencies:
+        """What is asked of how agencies stand with the bus."""
+        return Agencies(self._current())
 
     def waiting_for(self, agency: AgencyCode, most: int) -> int:
         """Return how many consignments wait to be published to an agency; counted up to `most`."""

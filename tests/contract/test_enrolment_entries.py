@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bus.cli.ledger import _line
 from bus.documents.enrolment import Request, digest_of, public_sealing_key, sign_request
 from bus.documents.making import new_seal
 from bus.documents.notes import make_key, witness_key
@@ -24,6 +23,7 @@ from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.verifier.checking import judge
 from bus.verifier.findings import Result
+from bus.views.entries import line_of
 from tests.assets import factory
 from tests.assets.factory import DGA, OPM, SOC
 from tests.assets.operators import by
@@ -105,7 +105,7 @@ def test_each_entry_says_in_one_line_what_was_asked_and_who_decided_why(
     lived, _ = told
     with lived.ledger.read() as reader:
         entries = list(reader.entries())
-    lines = {kind: [_line(one) for one in entries if one.kind == kind] for kind in Kind}
+    lines = {kind: [line_of(one) for one in entries if one.kind == kind] for kind in Kind}
     invited, other = lines[Kind.INVITED]
     assert f"{NEW}" in invited
     assert "หน่วยงานใหม่, until 20" in invited

@@ -838,7 +838,7 @@ def test_what_a_suspended_agency_is_to_get_is_held_and_released_afterwards(ledge
         writer.hold([SOC, OPM])
     with ledger.read() as reader:
         # A verdict is no letter: it reaches its agency all the same.
-        assert reader.waiting_by_agency() == {OPM: (1, 0), OCS: (1, 0), SOC: (0, 1)}
+        assert reader.agencies.waiting() == {OPM: (1, 0), OCS: (1, 0), SOC: (0, 1)}
     assert (SOC, 1) not in claim(ledger, "one", for_=timedelta(seconds=-1))
     with ledger.append() as writer:
         writer.hold([SOC])

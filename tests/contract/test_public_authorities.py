@@ -14,7 +14,6 @@ import pytest
 import typer
 from structlog.testing import capture_logs
 
-from bus.cli.asking import certificates
 from bus.directory import Directory, PinnedOrganization, directory_of, records_of, require_readable
 from bus.directory.ends import ending, seconds_of_lists
 from bus.directory.speaking import speaking
@@ -30,6 +29,7 @@ from bus.router.certificates import WatchingCertificates
 from bus.thai import now
 from bus.verifier.checking import judge
 from bus.verifier.findings import Findings, Result
+from bus.views.asking import certificates
 from tests.assets import authorities, factory
 from tests.assets.authorities import ID, ISSUING, NUMBER, ORGANIZATION, OTHER_NUMBER, ListOf, Made, World
 from tests.assets.factory import DAY, NOW, OCS, OPM

@@ -322,13 +322,13 @@ def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
     _, _, letter = letter_of(ledger)
     publish_everything(ledger)
     with ledger.read() as reader:
-        assert reader.waiting_by_agency() == {SOC: (0, 1)}
+        assert reader.agencies.waiting() == {SOC: (0, 1)}
         assert reader.state_of(letter).recipients[SOC].outcome == "on-hold"
     router.activate(rig.directory(version=3))
     publish_everything(ledger)
     with ledger.read() as reader:
         assert reader.state_of(letter).recipients[SOC].outcome == "consigned"
-        assert reader.waiting_by_agency() == {}
+        assert reader.agencies.waiting() == {}
 
 
 def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> None:

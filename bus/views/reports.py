@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bus.cli.letters import row_of, summary_of
-from bus.cli.output import Column, day, joined, moment, pairs
 from bus.codes import load_codes
 from bus.directory.lines import holder_of, organizations_in, pins_in
 from bus.documents.letter import Letter
@@ -18,6 +16,8 @@ from bus.evidence.words import DEADLINES
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
+from bus.views.columns import Column, day, joined, moment, pairs
+from bus.views.letters import row_of, summary_of
 
 Row = dict[str, Any]
 Only = frozenset[int] | None
@@ -190,7 +190,7 @@ _KEYS = (
 
 def _gaps(reader: Reader, only: Only) -> Iterator[Row]:
     """Consignments that no broker has confirmed: what each agency is still to get."""
-    for agency, (waiting, held) in sorted(reader.waiting_by_agency().items()):
+    for agency, (waiting, held) in sorted(reader.agencies.waiting().items()):
         yield {"agency": agency, "waiting": waiting, "on-hold": held}
 
 
