@@ -18,6 +18,12 @@ from tests.contract.lived import live
 OPERATOR, STEWARD, AUDITOR = Role
 WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/"): {OPERATOR, STEWARD, AUDITOR},
+    ("GET", "/jobs"): {OPERATOR, STEWARD, AUDITOR},
+    ("GET", "/jobs/new"): {AUDITOR},
+    ("POST", "/jobs/new"): {AUDITOR},
+    ("GET", "/jobs/{number:int}"): {OPERATOR, STEWARD, AUDITOR},
+    ("POST", "/jobs/{number:int}/stop"): {STEWARD, AUDITOR},
+    ("GET", "/jobs/{number:int}/result"): {AUDITOR},
 }
 """Each page and act, and the roles that have it; a page that is missing here fails the test."""
 OPEN = {"/healthz", "/readyz", "/metrics", "/sign-in", "/sign-in/link"}
