@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bus.cli import asking
-from bus.cli.common import Config, Json, note_reading, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, note_reading, opened, say, settings_of
 from bus.depot.store import local_contents
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
@@ -25,6 +25,8 @@ from bus.exits import NEGATIVE, USAGE, complain
 from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
+from bus.operators import Role
+from bus.people import acting
 from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number, now
@@ -62,6 +64,7 @@ def evidence(
 ) -> None:
     """Write evidence packs: for one letter, for a range, or for all that a query finds."""
     settings = settings_of(config)
+    who = acting(settings, Role.AUDITOR, Role.STEWARD)
     seal, stamp = bus_seal(settings), stamper(settings.evidence)
     since, until = asking.dates(date)
     first, last = _span(span)
@@ -88,7 +91,7 @@ def evidence(
             raise typer.Exit(NEGATIVE)
         paths = _paths(wanted, output, alone=letter is not None and len(wanted) == 1)
         # Entered first: a pack has the whole letter in it, and nobody reads unseen.
-        note_reading(ledger, operator(), "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
+        note_reading(ledger, who, "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
         doubts = {
             str(paths[one]): _write(ledger, settings, one, paths[one], seal, stamp, files=files)
             for one in _shown(wanted, json)

@@ -11,14 +11,14 @@ from typing import Final
 from sqlalchemy import Connection
 
 from bus.ledger.entry import Kind
-from bus.ledger.tables import DISPOSABLE, REMEMBERED, entries, halts, tiles
+from bus.ledger.tables import DISPOSABLE, REMEMBERED, entries, halt_wishes, halts, tiles
 
 _VERSIONS: Final = ("alembic_version", "schema_versions")
 _READ: Final = ("SELECT",)
 _APPEND: Final = ("SELECT", "INSERT")
 _WORK: Final = (*_APPEND, "UPDATE", "DELETE")
-CONSOLE_APPENDS: Final = (entries, tiles, halts)
-"""What an append of an act touches: the entry, the tile of the tree that it may complete, and a halt."""
+CONSOLE_APPENDS: Final = (entries, tiles, halt_wishes, halts)
+"""What an append of an act touches: the entry, the tile of the tree that it may complete; a wish to halt, a halt."""
 CONSOLE_KINDS: Final = (
     Kind.ORDERED,
     Kind.REPLAY_REQUESTED,

@@ -226,7 +226,23 @@ halts = Table(
     Column("operator", String(200), nullable=False),
     Column("reason", Text, nullable=False),
 )
-"""Whether anything may be appended: the newest row says so; none means that it may."""
+"""Whether anything may be appended: the newest row says so; none means that it may. `operator` names two persons where
+two were needed; their roles and methods stand in `halt_wishes`."""
+
+halt_wishes = Table(
+    "halt_wishes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("halted", Boolean, nullable=False),
+    Column("after", Integer, nullable=False),
+    Column("operator", String(200), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("method", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Which person wants to halt or resume, `after` which row of `halts` (0: none); what another person
+adds within the hour is the confirmation. No entry can speak of them: a halted ledger takes none."""
 
 # ---- work lists: disposable, rebuilt from what stands above -------------------------------------------------------
 
@@ -292,5 +308,6 @@ REMEMBERED = (
     anchors,
     cosignatures,
     halts,
+    halt_wishes,
 )
 DISPOSABLE = (pending, due, watermarks, refusal_counts)

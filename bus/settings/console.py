@@ -32,7 +32,7 @@ class Console(Section):
     """The console: pages for operators, stewards and auditors."""
 
     url: HttpUrl | None = None
-    """The address by which people reach it, as behind a proxy; when not set, what `listen_host` and `listen_port` say."""
+    """The address by which people reach it, as behind a proxy; when not set, from `listen_host` and `listen_port`."""
     listen_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """The address to listen on; other machines are served over https only: by `certificate`, or by a proxy here."""
     listen_port: Port = 8480
@@ -51,6 +51,10 @@ class Console(Section):
     """The database user's password, by the environment only."""
     database_password_file: Path | None = None
     """A file with that password, readable by its owner only; used when the password is not set."""
+    results: Path = Path("var/console")
+    """The folder in which jobs keep what they made: packs and exports, for a week."""
+    log_key: str | None = None
+    """The log's public key, as `ledger key` prints it; when not set, that of the key `ledger.key`."""
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
     """Minutes without a request after which a session ends."""
     session_hours: Annotated[int, Field(ge=1, le=168)] = 12

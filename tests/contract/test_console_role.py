@@ -89,8 +89,12 @@ def test_with_the_consoles_role_every_act_of_the_console_can_be_entered(
             Kind.GRANTED, letter=2, auditor="a", until=timestamp(now()), reason="b", **STEWARD.fields()
         )
         writer.entry(Kind.READ, auditor="a", what="show", query={}, count=1)
-    halt.set_halted(console.engine, True, operator="somying", reason="a rewrite")
-    halt.set_halted(console.engine, False, operator="somying", reason="none after all")
+    other = Operator("somchai", Role.STEWARD, "local")
+    for halted in (True, False):
+        assert isinstance(halt.ask(console.engine, halted, operator=STEWARD, reason="a rewrite"), halt.Wish)
+        assert halt.ask(console.engine, halted, operator=other, reason="a rewrite") == halt.Done(
+            halted, (STEWARD, other)
+        )
     with console.append() as writer:  # enough that tiles of the tree are completed
         for _ in range(300):
             writer.entry(Kind.READ, auditor="a", what="show", query={}, count=1)
@@ -102,7 +106,7 @@ def test_with_the_consoles_role_every_act_of_the_console_can_be_entered(
 
 def test_the_consoles_role_appends_nothing_else(console: Ledger) -> None:
     for table in (*REMEMBERED, *DISPOSABLE):
-        if table.name in ("entries", "tiles", "halts"):
+        if table in rights.CONSOLE_APPENDS:
             continue
         assert "permission denied" in refused(console, f"INSERT INTO {table.name} DEFAULT VALUES"), table.name
     with pytest.raises(DBAPIError, match="permission denied"), console.append() as writer:

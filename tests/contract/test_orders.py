@@ -53,6 +53,7 @@ NEW, OTHER = AgencyCode("0999900000"), AgencyCode("0999900001")
 BUS = factory.seal("bus")
 CENTRE = Centre(centre="https://centre.test", broker="amqps://mq.test", vhost="/", bus="", log_key="")
 STEWARD = Operator("สมหญิง", Role.STEWARD, "oidc")
+OTHERS = Operator("somchai", Role.STEWARD, "key")
 MEANS = Means(BUS, lambda _: "the broker's password", by_nobody)
 WHY = "กุญแจหาย"
 
@@ -75,7 +76,7 @@ def asked(ledger: Ledger, witness: str, code: AgencyCode = NEW, seal: Any = BUS)
     """An invited agency's request that waits: its name, and the fingerprint that would be read out."""
     invitation = invite(
         ledger, CENTRE, code, seal,
-        name_th="หน่วยงาน (ตัวอย่าง)", name_en="Sample", lasts=timedelta(hours=1), operator="somchai",
+        name_th="หน่วยงาน (ตัวอย่าง)", name_en="Sample", lasts=timedelta(hours=1), operator=OTHERS,
     )  # fmt: skip
     made = new_seal(code)
     request = Request(
@@ -240,7 +241,7 @@ def test_an_order_for_a_request_that_was_answered_meanwhile_is_refused(known: Le
     ordered(known, Act.APPROVE, NEW, request=request, fingerprint=fingerprint)
     with known.read() as reader:
         (one,) = waiting(reader)
-    decline(known, one, BUS, operator="somchai", reason="the telephone said no")
+    decline(known, one, BUS, operator=OTHERS, reason="the telephone said no")
     assert carried_out(known) == [Done("refused", OrderRefusal.ANSWERED)]
     (answer,) = bodies(known, Kind.ENROLMENT_ANSWERED)
     assert answer["operator"] == "somchai"
@@ -258,7 +259,7 @@ def test_a_request_that_is_answered_while_its_broker_is_made_ready_is_answered_o
         (one,) = waiting(reader)
 
     def ready(_: Agency) -> str:
-        decline(known, one, BUS, operator="somchai", reason="no")
+        decline(known, one, BUS, operator=OTHERS, reason="no")
         return "the broker's password"
 
     assert carried_out(known, Means(BUS, ready, by_nobody)) == [Done("refused", OrderRefusal.ANSWERED)]
@@ -363,7 +364,7 @@ def test_one_bad_order_keeps_no_other_waiting_and_is_tried_again(
 @pytest.fixture
 def centre(tmp_path: Path, witness: str) -> BusSettings:
     """The settings of a centre on SQLite, with a directory that has one agency."""
-    list(make(tmp_path / "bus.toml", Wanted(), operator="test"))
+    list(make(tmp_path / "bus.toml", Wanted()))
     return load_bus_settings(tmp_path / "bus.toml")
 
 

@@ -1,0 +1,68 @@
+"""Who a request comes from: the cookie of a session, and the token that stands in each of its forms."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import timedelta
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bus.console.asked import Language
+from bus.console.site import Site
+from bus.console.store import Session
+
+FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
+LANGUAGE_COOKIE: Final = "saraban-language"
+_YEAR: Final = 365 * 24 * 3600
+
+
+def cookie_name(site: Site) -> str:
+    """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set."""
+    return "__Host-saraban" if _https(site) else "saraban-session"
+
+
+def session_of(site: Site, request: Request) -> Session | None:
+    """Return the session of a request; None for a stranger, and for one whose session is over."""
+    token = request.cookies.get(cookie_name(site))
+    console = site.settings.console
+    idle, longest = timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
+    return site.store.session(token, idle=idle, longest=longest) if token else None
+
+
+def give_cookie(site: Site, response: Response, token: str) -> None:
+    """Have a browser keep the token of a session until it is closed."""
+    response.set_cookie(
+        cookie_name(site), token, secure=_https(site), httponly=True, samesite="strict", path="/"
+    )
+
+
+def take_cookie(site: Site, response: Response) -> None:
+    """Have a browser forget its session."""
+    response.delete_cookie(cookie_name(site), secure=_https(site), httponly=True, samesite="strict", path="/")
+
+
+def is_own_form(session: Session, request: Request, given: object) -> bool:
+    """Whether a form was made by a page of this session, and sent from this site (Fetch Metadata, where it is told)."""
+    told = request.headers.get("Sec-Fetch-Site", "same-origin")
+    genuine = isinstance(given, str) and hmac.compare_digest(given.encode(), session.form_token.encode())
+    return genuine and told == "same-origin"
+
+
+def language_of(request: Request) -> Language:
+    """Return the language of the address, else the one that was chosen last, else Thai."""
+    chosen = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
+    return "en" if chosen == "en" else "th"
+
+
+def remember_language(site: Site, request: Request, response: Response) -> None:
+    """Keep the language that the address names."""
+    if (chosen := request.query_params.get("lang")) in ("th", "en"):
+        response.set_cookie(
+            LANGUAGE_COOKIE, chosen, max_age=_YEAR, secure=_https(site), httponly=True, samesite="strict"
+        )
+
+
+def _https(site: Site) -> bool:
+    return site.settings.console.address.startswith("https://")

@@ -1,0 +1,18 @@
+"""What all pages share: settings, the ledger, and the console's own database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bus.console.store import Store
+from bus.ledger.store import Ledger
+from bus.settings import BusSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """The console's parts."""
+
+    settings: BusSettings
+    ledger: Ledger
+    store: Store
