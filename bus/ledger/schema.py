@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, Engine, String, Table, func, inspect,
 from bus.errors import Misconfigured, Problem
 from bus.faults import usable
 from bus.ledger.database import appending, open_engine, translated
+from bus.ledger.kinds import list_kinds
 from bus.ledger.tables import DISPOSABLE, REMEMBERED, metadata
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ schema_versions = Table(
 def upgrade(url: str, *, runtime_role: str | None = None) -> None:
     """Create or upgrade the ledger's tables; on PostgreSQL give `runtime_role` what a router needs and no more.
 
-    Routers may go on meanwhile: all steps are one transaction, under the append lock. Raises Transient when the
-    database is away, and Misconfigured when its schema is newer than this program's.
+    Routers may go on meanwhile: all steps are one transaction, under the append lock. What is read out of documents
+    follows by and by. Raises Transient when the database is away, and Misconfigured when its schema is newer than
+    this program's, or it cannot have an index that is needed.
     """
     # Loading Alembic takes a quarter of a second; all other commands only ask which schema there is.
     from alembic import command
@@ -48,6 +50,7 @@ def upgrade(url: str, *, runtime_role: str | None = None) -> None:
             command.upgrade(config, "head")
             if runtime_role:
                 _grant(connection, runtime_role)
+        list_kinds(engine)
 
 
 def check(url: str) -> None:
@@ -157,5 +160,7 @@ def _grant(connection: Connection, role: str) -> None:
         execute(text(f"GRANT SELECT, INSERT ON {table.name} TO {quoted}"))
     for table in DISPOSABLE:
         execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {quoted}"))
+    # The index of words is filled by whoever inserts a letter.
+    execute(text(f"GRANT EXECUTE ON FUNCTION letter_trigrams(text) TO {quoted}"))
     for name in ("alembic_version", schema_versions.name):
         execute(text(f"GRANT SELECT ON {name} TO {quoted}"))

@@ -299,7 +299,7 @@ class Writer(Reader):
         deadlines: Iterable[tuple[str, str]],
         kind: str | None = None,
     ) -> None:
-        """Index an accepted letter: its row, its frozen recipients, its files (size by SHA-256), its deadlines, kind."""
+        """Index an accepted letter: its row, kind, frozen recipients, files (size by SHA-256) and deadlines."""
         self._own_numbers.add((row.sender, row.number_normalised, row.dated))
         self._rows[letters].append(row.columns())
         self._rows[letter_kinds].append({"letter": row.letter, "kind": kind})

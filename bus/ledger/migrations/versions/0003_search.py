@@ -28,7 +28,14 @@ pg_trgm leaves out what the locale does not count among letters and digits: in t
 WORDS = """
 CREATE VIRTUAL TABLE letter_words USING fts5(subject, content='', detail=none, tokenize='trigram case_sensitive 1')
 """
-FILL = "INSERT INTO letter_words (rowid, subject)"
+FILL = """
+INSERT INTO letter_words (rowid, subject)
+SELECT letter, subject_comparable || '  ' FROM letters WHERE subject_comparable IS NOT NULL
+"""
+KEEP = """
+CREATE TRIGGER letters_words AFTER INSERT ON letters WHEN NEW.subject_comparable IS NOT NULL BEGIN
+INSERT INTO letter_words (rowid, subject) VALUES (NEW.letter, NEW.subject_comparable || '  '); END
+"""
 
 
 def upgrade() -> None:
@@ -73,10 +80,5 @@ def _sqlite() -> None:
             )
         ) from error
     op.execute("CREATE VIRTUAL TABLE letter_trigrams USING fts5vocab(letter_words, 'row')")
-    op.execute(
-        f"{FILL} SELECT letter, subject_comparable || '  ' FROM letters WHERE subject_comparable IS NOT NULL"
-    )
-    op.execute(
-        "CREATE TRIGGER letters_words AFTER INSERT ON letters WHEN NEW.subject_comparable IS NOT NULL "
-        f"BEGIN {FILL} VALUES (NEW.letter, NEW.subject_comparable || '  '); END"
-    )
+    op.execute(FILL)
+    op.execute(KEEP)
