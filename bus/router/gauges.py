@@ -28,7 +28,7 @@ _GAUGES: dict[str, tuple[str, Callable[[Measured], float]]] = {
         "Consignments in the ledger that no broker has confirmed, of active agencies.",
         lambda found: found.pending,
     ),
-    "held_consignments": (
+    "on_hold_consignments": (
         "Consignments in the ledger that wait because their agency is suspended.",
         lambda found: found.on_hold,
     ),

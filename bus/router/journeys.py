@@ -68,8 +68,8 @@ class Entered:
         """Note entries that are committed."""
         if not made:
             return
-        last = self._ranges[-1] if self._ranges else range(0)
-        if last.stop == made.start and len(last) < _MOST_AT_ONCE:
+        last = self._ranges[-1] if self._ranges else None
+        if last and last.stop == made.start and len(last) < _MOST_AT_ONCE:
             self._ranges[-1] = range(last.start, made.stop)
         else:
             self._ranges.append(made)
