@@ -11,6 +11,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
+from bus.ledger.acts import Acts
 from bus.ledger.agencies import Agencies
 from bus.ledger.bodies import with_bodies
 from bus.ledger.counting import RefusalCounts
@@ -19,9 +20,11 @@ from bus.ledger.due import Due
 from bus.ledger.duplicates import Group, duplicates
 from bus.ledger.enrolments import Enrolments
 from bus.ledger.entry import Entry, Kind
-from bus.ledger.finding import LISTED, Asked, hash_query, letters_query
+from bus.ledger.facets import MOST, Facets, facets
+from bus.ledger.finding import LISTED, Asked, hash_query
 from bus.ledger.halt import reason_of
 from bus.ledger.heads import Heads
+from bus.ledger.leading import newest
 from bus.ledger.parked import Parked
 from bus.ledger.recipient_sets import RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
@@ -219,7 +222,16 @@ class Reader:
 
         `before` is a ledger number to go on from.
         """
-        return [LetterRow(*row) for row in self._current().execute(letters_query(before, limit, asked))]
+        return [LetterRow(*row) for row in newest(self._current(), LISTED, asked, before, limit)]
+
+    def facets(self, *, most: int = MOST, **asked: Unpack[Asked]) -> Facets:
+        """Return how many of the letters to which everything applies there are of each sender, kind, speed and day."""
+        return facets(self._current(), asked, most=most)
+
+    @property
+    def acts(self) -> Acts:
+        """What is asked of the entries of some kinds, agencies or times, either way."""
+        return Acts(self._current())
 
     def duplicates(self) -> list[Group]:
         """Return the groups of letters that look like one letter sent twice."""

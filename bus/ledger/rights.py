@@ -43,6 +43,8 @@ CONSOLE: Final[Rights] = dict.fromkeys(ROUTER, _READ) | dict.fromkeys(
 def grant_router(connection: Connection, role: str) -> None:
     """Give a role what a router needs."""
     _grant(connection, role, ROUTER)
+    # The index of words is filled by whoever inserts a letter.
+    _execute(connection, f"GRANT EXECUTE ON FUNCTION letter_trigrams(text) TO {_quoted(role)}")
 
 
 def grant_console(connection: Connection, role: str) -> None:

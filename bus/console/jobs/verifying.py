@@ -22,7 +22,9 @@ def verify_ledger(work: Work) -> Mapping[str, Any]:
         work.progress(done, total)
 
     with reading(work.ledger.engine) as connection:
-        report = verify(connection, verifier, progress=noted, signatures=bool(work.job.asked.get("signatures")))
+        report = verify(
+            connection, verifier, progress=noted, signatures=bool(work.job.asked.get("signatures"))
+        )
     return report.as_json()
 
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bus.console.answers import AUDITORS, EVERYBODY, STEWARDS, Answer, Elsewhere, NoSuchPage, Page, Sent, Shown
+from bus.console.answers import (
+    AUDITORS,
+    EVERYBODY,
+    STEWARDS,
+    Answer,
+    Elsewhere,
+    NoSuchPage,
+    Page,
+    Sent,
+    Shown,
+)
 from bus.console.asked import Asked
 from bus.console.jobs.table import Job, JobKind, Jobs, JobState
 from bus.operators import Role
