@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, func, select, text, true
@@ -107,11 +107,12 @@ class _Search:
             fewest, leading = self._fewest(by)
             if leading is not None:
                 return self._rows(self._led(by[leading], where, leading)) if fewest else []
-        if forms:
-            return self._by_words(forms, where, by)
         if where.keys() == {"dated"}:
             return self._rows(self._led(self._newest_of(by["dated"]), where, "dated"))
-        return self._rows(self._along(where, by, self._narrowed(asked, by)))
+        narrowed = replace(self, span=self._narrowed(asked, by))
+        if forms:
+            return narrowed._by_words(forms, where, by)
+        return self._rows(narrowed._along(where, by, narrowed.span))
 
     def _fewest(self, by: dict[str, Select[Any]]) -> tuple[int, str | None]:
         """Which condition the fewest letters meet, and how many; none if many meet each."""
