@@ -28,6 +28,7 @@ from bus.documents.notes import log_key, make_key, witness_key, witness_name
 from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger
+from bus.operators import of_the_bus
 from bus.router.activation import activate_calendar, activate_directory
 from bus.settings.tls import trusting
 from compose import process as programs
@@ -148,7 +149,9 @@ class LocalBus:
         schema.upgrade(self.ledger_url)
         self.apply_directory()
         ledger = Ledger(self.ledger_url)
-        activate_calendar(ledger, load_calendar(self.folder / "calendar.toml"), operator="compose")
+        activate_calendar(
+            ledger, load_calendar(self.folder / "calendar.toml"), operator=of_the_bus("compose")
+        )
         ledger.close()
 
     def make_keys(self, names: Iterable[str]) -> None:
@@ -195,7 +198,7 @@ class LocalBus:
             (self.folder / "agencies.toml").write_text(text, encoding="utf-8")
             self._name_witnesses()
         ledger = Ledger(self.ledger_url)
-        activate_directory(ledger, self.directory, self.seal("bus"), operator="compose")
+        activate_directory(ledger, self.directory, self.seal("bus"), operator=of_the_bus("compose"))
         ledger.close()
 
     # -- what is where --

@@ -51,7 +51,7 @@ def grant(
                 auditor=auditor,
                 until=until,
                 reason=reason,
-                operator=operator(),
+                **operator().fields(),
             )
     words = [f"grant {entry}: {auditor} may open letter {row.letter} until {until[:19]}"]
     say({"grant": entry, "letter": row.letter, "auditor": auditor, "until": until}, json=json, words=words)

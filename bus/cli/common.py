@@ -17,6 +17,7 @@ from bus.directory.clusters import require_known_clusters
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
+from bus.operators import Operator
 from bus.router.activation import directory_in_force
 from bus.settings import BusSettings, load_bus_settings
 from bus.text import print_json, printable
@@ -77,13 +78,13 @@ def opened(settings: BusSettings) -> Iterator[Ledger]:
         yield ledger
 
 
-def operator() -> str:
-    """Return the login name under which an operator's act is recorded, or the number of a user without a name."""
+def operator() -> Operator:
+    """Return who acts: by the login name, or the number of a user without a name, until operators have keys."""
     try:
-        return getpass.getuser()
+        return Operator(getpass.getuser(), None, "local")
     except (KeyError, OSError, ImportError):
         # KeyError up to Python 3.12: containers run as numbers that no passwd file knows.
-        return f"uid {os.getuid()}"
+        return Operator(f"uid {os.getuid()}", None, "local")
 
 
 def note_reading(

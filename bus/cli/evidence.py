@@ -88,7 +88,9 @@ def evidence(
             raise typer.Exit(NEGATIVE)
         paths = _paths(wanted, output, alone=letter is not None and len(wanted) == 1)
         # Entered first: a pack has the whole letter in it, and nobody reads unseen.
-        note_reading(ledger, operator(), "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
+        note_reading(
+            ledger, operator().name, "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted)
+        )
         doubts = {
             str(paths[one]): _write(ledger, settings, one, paths[one], seal, stamp, files=files)
             for one in _shown(wanted, json)

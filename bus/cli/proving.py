@@ -21,6 +21,7 @@ from bus.ledger.findings import Report
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import CUT_OFF, NO_HEAD, verify
+from bus.operators import of_the_bus
 from bus.process import collect_rarely
 from bus.router.signers import ledger_signer
 from bus.settings import BusSettings
@@ -116,7 +117,7 @@ def _halt(settings: BusSettings, report: Report) -> None:
     first = report.findings[0]
     reason = f"{first.code} at {first.where}; {report.found} findings in all"
     with Ledger(settings.ledger.address()) as ledger:
-        halt.set_halted(ledger.engine, True, operator=operator(), reason=reason)
+        halt.set_halted(ledger.engine, True, operator=of_the_bus("ledger verify"), reason=reason)
 
 
 def _verifier(settings: BusSettings, text: str | None) -> VerifierKey:

@@ -32,6 +32,7 @@ from bus.identifiers import MAIN, AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger, Writer
+from bus.operators import Operator
 from bus.router.activation import Prepared, directory_entry, directory_in_force
 from bus.thai import now
 
@@ -60,7 +61,7 @@ def invite(
     name_th: str,
     name_en: str,
     lasts: timedelta,
-    operator: str,
+    operator: Operator,
     auto: bool = False,
     cluster: str = MAIN,
     login: Login = "password",
@@ -98,7 +99,7 @@ def invite(
             until=timestamp(invitation.until),
             auto=auto or None,
             login=by_certificate or None,
-            operator=operator,
+            **operator.fields(),
         )
     return invitation
 
@@ -135,7 +136,7 @@ def approve(
     seal: Seal,
     ready: Callable[[Agency], str],
     *,
-    operator: str,
+    operator: Operator,
     issue: Issue = by_nobody,
 ) -> int:
     """Put a version of the directory in force that pins the request's certificate, and answer; return the version.
@@ -173,7 +174,7 @@ def approve(
     return change_directory(ledger, pinned, seal, operator=operator, reason=reason, also=answered)
 
 
-def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: str) -> int:
+def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: Operator) -> int:
     with ledger.append() as writer:
         if refused := renewed_login_refused(writer, asked.request):
             fix = "Decline it, and invite the agency again"
@@ -183,14 +184,14 @@ def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, opera
     return version
 
 
-def decline(ledger: Ledger, asked: Waiting, seal: Seal, *, operator: str, reason: str) -> None:
+def decline(ledger: Ledger, asked: Waiting, seal: Seal, *, operator: Operator, reason: str) -> None:
     """Answer a request with no."""
     with ledger.append() as writer:
         _answer(writer, asked, seal, operator, outcome="declined", reason=reason)
 
 
 def decline_waiting(
-    writer: Writer, agency: AgencyCode, seal: Seal, *, operator: str, reason: str, renewals: bool
+    writer: Writer, agency: AgencyCode, seal: Seal, *, operator: Operator, reason: str, renewals: bool
 ) -> None:
     """Answer what an agency asked and nobody has answered with no: its renewals, or its requests to join."""
     for asked in waiting(writer):
@@ -203,7 +204,7 @@ def change_directory(
     change: Callable[[Directory], Directory],
     seal: Seal,
     *,
-    operator: str,
+    operator: Operator,
     reason: str,
     also: Callable[[Writer, int], None] = lambda writer, version: None,
 ) -> int:
@@ -270,7 +271,7 @@ def _answer(
     writer: Writer,
     asked: Waiting,
     seal: Seal,
-    operator: str,
+    operator: Operator,
     *,
     outcome: Outcome,
     directory: int = 0,
@@ -293,6 +294,6 @@ def _answer(
         request=asked.name,
         outcome=outcome,
         directory=directory or None,
-        operator=operator,
         reason=said.get("reason"),
+        **operator.fields(),
     )

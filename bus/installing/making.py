@@ -26,6 +26,7 @@ from bus.installing.wanted import Wanted
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.methods import SealPublicKey
+from bus.operators import Operator
 from bus.router.activation import activate_directory
 from bus.router.signers import bus_seal
 from bus.settings import BusSettings, load_bus_settings
@@ -56,7 +57,7 @@ class Step:
         return f"{'made' if self.made else 'there'}  {self.what}: {self.path}"
 
 
-def make(config: Path, wanted: Wanted, *, operator: str) -> Iterator[Step]:
+def make(config: Path, wanted: Wanted, *, operator: Operator) -> Iterator[Step]:
     """Make everything that is missing of the centre whose settings are in `config`; `wanted` is for these alone.
 
     Raises Misconfigured for what cannot be made or used, and Transient while the database is away, after all the rest.
@@ -201,7 +202,7 @@ def _password(what: str, file: Path | None) -> Iterator[Step]:
         yield Step(what, str(file), not there)
 
 
-def _ledger(settings: BusSettings, operator: str) -> Iterator[Step]:
+def _ledger(settings: BusSettings, operator: Operator) -> Iterator[Step]:
     """Tables, key, and the first directory: that has nothing to decide, while a calendar's holidays are examples."""
     make_ledger(settings)
     shown = settings.ledger.url

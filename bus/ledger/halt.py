@@ -13,6 +13,7 @@ from bus.errors import Transient
 from bus.ledger.database import appending
 from bus.ledger.entry import timestamp
 from bus.ledger.tables import halts
+from bus.operators import Operator
 from bus.thai import now
 
 _NEWEST = select(halts.c.halted, halts.c.reason).order_by(halts.c.number.desc()).limit(1)
@@ -35,7 +36,7 @@ def reason_of(connection: Connection) -> str | None:
     return str(row.reason) if row is not None and row.halted else None
 
 
-def set_halted(engine: Engine, halted: bool, *, operator: str, reason: str) -> None:
+def set_halted(engine: Engine, halted: bool, *, operator: Operator, reason: str) -> None:
     """Halt the ledger, or lift the halt; nothing happens if it is so already."""
     with appending(engine) as connection:
         row = connection.execute(_NEWEST).first()
@@ -43,4 +44,4 @@ def set_halted(engine: Engine, halted: bool, *, operator: str, reason: str) -> N
             return
         number = (connection.scalar(select(func.max(halts.c.number))) or 0) + 1
         values = {"number": number, "at": timestamp(now()), "halted": halted}
-        connection.execute(insert(halts), [{**values, "operator": operator, "reason": reason}])
+        connection.execute(insert(halts), [{**values, "operator": operator.name, "reason": reason}])

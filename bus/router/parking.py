@@ -17,6 +17,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.store import Writer
+from bus.operators import Operator
 from bus.router.delivery import Delivery
 from bus.thai import now
 
@@ -69,14 +70,14 @@ def park(writer: Writer, delivery: Delivery, word: Signed, inboxes: Collection[A
     return parked
 
 
-def request_replay(writer: Writer, parked: int, *, operator: str, reason: str) -> int:
+def request_replay(writer: Writer, parked: int, *, operator: Operator, reason: str) -> int:
     """Enter an operator's request to send a parked submission through the gates again; return its number.
 
     Raises LookupError when nothing is parked under that number.
     """
     if parked not in {entry.seq for entry in writer.parked.waiting()}:
         raise LookupError(parked)
-    return writer.entry(Kind.REPLAY_REQUESTED, parked=parked, operator=operator, reason=reason)
+    return writer.entry(Kind.REPLAY_REQUESTED, parked=parked, reason=reason, **operator.fields())
 
 
 def replays(reader: Reader) -> list[Delivery]:

@@ -44,6 +44,7 @@ from bus.thai import now
 from tests.assets import factory
 from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
+from tests.assets.operators import by
 
 ORIGIN = "saraban.example/test"
 UNIT = AgencyCode("0100900001")
@@ -265,7 +266,7 @@ class Router:
 
     def activate(self, version: Directory) -> int:
         """Put a directory in force."""
-        return activate_directory(self.ledger, version, factory.seal("bus"), operator="tester")
+        return activate_directory(self.ledger, version, factory.seal("bus"), operator=by("tester"))
 
     def examine(self, *deliveries: Delivery) -> tuple[list[Outcome | Exception], Versions]:
         """Gates 1 to 7, and the versions they judged by; a bug stands in the place of what met it."""

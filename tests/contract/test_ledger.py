@@ -37,6 +37,7 @@ from bus.thai import now
 from compose.cluster import PostgresCluster
 from tests.assets.digests import OTHER_BYTES, SOME_BYTES, SOME_CONTENT
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 
 ON_SQLITE = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
@@ -180,7 +181,7 @@ def filled(ledger: Ledger, tmp_path: Path) -> Ledger:
     with ledger.append() as writer:
         assert writer.cosigned(WIDTH, OCS, "— a line")
     for halted in (True, False):
-        halt.set_halted(ledger.engine, halted, operator="sample", reason="sample")
+        halt.set_halted(ledger.engine, halted, operator=by("sample"), reason="sample")
     found = rig.counts(ledger)
     assert all(found[table.name] for table in REMEMBERED)
     return ledger
