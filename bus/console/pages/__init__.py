@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import starting
+from bus.console.pages import sign_ins, starting
 
-PAGES: tuple[Page, ...] = (*starting.PAGES,)
+PAGES: tuple[Page, ...] = (*starting.PAGES, *sign_ins.PAGES)
