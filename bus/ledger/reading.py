@@ -11,6 +11,7 @@ from typing import Any, Unpack
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
+from bus.ledger.acts import Acts
 from bus.ledger.agencies import Agencies
 from bus.ledger.bodies import with_bodies
 from bus.ledger.counting import RefusalCounts
@@ -215,11 +216,13 @@ class Reader:
     def find_letters(
         self, *, before: int | None = None, limit: int = 1000, **asked: Unpack[Asked]
     ) -> list[LetterRow]:
-        """Return the letters to which everything asked for applies, newest first.
-
-        `before` is a ledger number to go on from.
-        """
+        """Return the letters to which everything applies, newest first; `before` is a number to go on from."""
         return [LetterRow(*row) for row in self._current().execute(letters_query(before, limit, asked))]
+
+    @property
+    def acts(self) -> Acts:
+        """What is asked of the entries of some kinds, agencies or times, either way."""
+        return Acts(self._current())
 
     def duplicates(self) -> list[Group]:
         """Return the groups of letters that look like one letter sent twice."""

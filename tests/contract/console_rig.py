@@ -83,7 +83,7 @@ class Console:
 
 
 @contextmanager
-def console_over(ledger: Ledger, folder: Path, **settings: Any) -> Iterator[Console]:
+def console_over(ledger: Ledger, folder: Path, /, **settings: Any) -> Iterator[Console]:
     """Give the console over a ledger; `settings` are sections of the bus's settings."""
     given = BusSettings(**settings)
     port = free_ports(1)[0]

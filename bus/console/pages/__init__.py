@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import starting
+from bus.console.pages import entries, heads, letter, opening, reports, searching, starting, verifying
 
-PAGES: tuple[Page, ...] = (*starting.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *starting.PAGES,
+    *searching.PAGES,
+    *letter.PAGES,
+    *opening.PAGES,
+    *entries.PAGES,
+    *heads.PAGES,
+    *reports.PAGES,
+    *verifying.PAGES,
+)
