@@ -1,7 +1,7 @@
 """`python -m bus.console.confined PACK KEY`: the checks of `saraban-verify` in a process that can do little else.
 
-It is started by `judging.py` with the file of a stranger. Before a byte of it is read, the kernel is told how much memory,
-time, open files and octets of output this process may have. The report goes to standard output, as JSON.
+It is started by `judging.py` with the file of a stranger. Before a byte of it is read, the kernel is told how much
+memory, time, open files and octets of output this process may have. The report goes to standard output, as JSON.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ from tests.contract.lived import Lived, live
 AUDITOR = PEOPLE[Role.AUDITOR].name
 HOSTILE = (
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "{{ 7 * 7 }} {% raw %}",
-    "=HYPERLINK(\"http://evil.example\")",
+    '=HYPERLINK("http://evil.example")',
     "@SUM(1+1)",
     "ก" * 900,
     "เรื่อง\u202eกลับด้าน\u2066",

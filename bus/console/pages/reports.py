@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import Any
 
 from bus.console.answers import AUDITORS, Answer, Listed, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
 from bus.console.given import given, number_in
 from bus.console.names import names_for
+from bus.directory import Names
 from bus.text import printable
-from bus.views.columns import About
+from bus.views.columns import About, Column, Row, day, moment
 from bus.views.finding import head_of
 from bus.views.recent_reports import NAMES, columns_of, recent, spread_rows
 
@@ -39,13 +41,23 @@ def report(asked: Asked) -> Answer:
     value = {"query": query, "head": head, "count": len(found.rows), "before": found.before}
     value |= {"of": found.of, "tooLong": found.too_long, "rows": found.rows}
     columns = columns_of(name)
-    cells = [
-        [(one.text(row, names), _LINKED.get(one.key), row.get(one.key)) for one in columns]
-        for row in islice(spread_rows(name, found.rows), _MOST_LINES + 1)
-    ]
-    beside = {"name": name, "columns": columns, "cells": cells[:_MOST_LINES], "cut": len(cells) > _MOST_LINES}
+    shown = [one for one in columns if "ISO" not in one.en]
+    lines = islice(spread_rows(name, found.rows), _MOST_LINES + 1)
+    cells = [[_cell(one, row, names) for one in shown] for row in lines]
+    beside = {"name": name, "columns": shown, "cells": cells[:_MOST_LINES], "cut": len(cells) > _MOST_LINES}
     about = About(query | ({"of": found.of} if found.of else {}), head)
     return Shown("report.html", value, beside, Listed(columns, spread_rows(name, found.rows), about, names))
+
+
+def _cell(column: Column, row: Row, names: Names) -> dict[str, Any]:
+    """What a line shows in a column: a page shows times in its own language."""
+    forms: dict[object, str] = {day: "day", moment: "moment"}
+    return {
+        "text": column.text(row, names),
+        "value": row.get(column.key),
+        "page": _LINKED.get(column.key),
+        "form": forms.get(column.show, "text"),
+    }
 
 
 PAGES = (

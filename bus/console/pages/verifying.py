@@ -81,7 +81,8 @@ def _bounded(report: dict[str, Any]) -> dict[str, Any]:
 
 def _short(values: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: printable(value)[:_LONGEST] if isinstance(value, str) else value for name, value in values.items()
+        name: printable(value)[:_LONGEST] if isinstance(value, str) else value
+        for name, value in values.items()
     }
 
 
