@@ -58,7 +58,13 @@ class Asked:
         A halted ledger takes no entry, and has to be read to be mended: that is logged, and the reading goes on.
         """
         who = self.person
-        said = {"auditor": who.name, "role": who.role, "method": who.method, "what": what, "query": dict(query)}
+        said: dict[str, Any] = {
+            "auditor": who.name,
+            "role": who.role,
+            "method": who.method,
+            "what": what,
+            "query": dict(query),
+        }
         try:
             with self.site.ledger.append() as writer:
                 writer.entry(Kind.READ, **said, count=count, letter=letter)
