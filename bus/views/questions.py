@@ -71,7 +71,7 @@ def guessed(reader: Reader, text: str) -> str:
         return "hash"
     if _LETTER_ID.fullmatch(text.lower()):
         return "id"
-    if ledger_number(text) is not None:
+    if (number := ledger_number(text)) and number <= reader.head():
         return "entry"
     form = normalise_number(text)
     known = reader.find_letters(number=form, limit=1) or reader.unaccepted.find(number=form[:200], limit=1)

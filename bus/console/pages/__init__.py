@@ -3,13 +3,40 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import grants, halting, jobs, replaying, starting, steward
+from bus.console.pages import (
+    entries,
+    grants,
+    halting,
+    heads,
+    jobs,
+    letter,
+    opening,
+    replaying,
+    reports,
+    searching,
+    sign_ins,
+    starting,
+    steward,
+    verifying,
+)
 
-PAGES: tuple[Page, ...] = (
-    *starting.PAGES,
-    *replaying.PAGES,
-    *steward.PAGES,
-    *halting.PAGES,
-    *grants.PAGES,
-    *jobs.PAGES,
+PAGES: tuple[Page, ...] = tuple(
+    page
+    for module in (
+        starting,
+        sign_ins,
+        replaying,
+        steward,
+        halting,
+        grants,
+        jobs,
+        searching,
+        letter,
+        opening,
+        entries,
+        heads,
+        reports,
+        verifying,
+    )
+    for page in module.PAGES
 )
