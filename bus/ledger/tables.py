@@ -57,6 +57,7 @@ entries = Table(
     Index(None, "kind", "seq"),
     Index(None, "at"),
     Index(None, "document"),
+    Index(None, "agency", "seq"),
 )
 """The ledger itself. `body` is the entry; the other columns are an index of it."""
 
@@ -82,14 +83,16 @@ letters = Table(
     Index(None, "letter_id"),
     Index(None, "digest"),
     Index(None, "number_normalised", "dated"),
-    Index(None, "dated"),
+    Index(None, "dated", "letter"),
     Index(None, "sender", "letter"),
-    Index(None, "certificate"),
+    Index(None, "certificate", "letter"),
     Index(None, "accepted_at"),
+    Index(None, "speed", "letter"),
 )
 """Accepted letters, by what people look for; `letter` is the number of the entry of its acceptance.
 
-Number and subject stand in it as written, and in the form in which they are compared (`bus.thai`).
+Number and subject stand in it as written, and in the form in which they are compared (`bus.thai`). Of that form the
+database keeps an index of trigrams by itself (migrations/versions/0003_search.py).
 """
 
 recipients = Table(
@@ -293,6 +296,15 @@ refusal_counts = Table(
 )
 """How many of an agency's submissions were refused in each hour that has not become an entry yet (counting.py)."""
 
+letter_kinds = Table(
+    "letter_kinds",
+    metadata,
+    Column("letter", _Number, primary_key=True, autoincrement=False),
+    Column("kind", String(40)),
+    Index(None, "kind", "letter"),
+)
+"""The kind of each accepted letter, null where its document says none; from the documents (kinds.py)."""
+
 REMEMBERED = (
     documents,
     entries,
@@ -310,4 +322,4 @@ REMEMBERED = (
     halts,
     halt_wishes,
 )
-DISPOSABLE = (pending, due, watermarks, refusal_counts)
+DISPOSABLE = (pending, due, watermarks, refusal_counts, letter_kinds)

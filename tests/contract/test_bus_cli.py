@@ -378,6 +378,43 @@ def test_nothing_is_replayed_without_a_reason_or_under_a_wrong_number(
     ledger.close()
 
 
+def test_many_are_replayed_by_filter_after_a_dry_run(shell: Shell) -> None:
+    with shell.ledger() as ledger, ledger.append() as writer:
+        first, second, third = (
+            writer.entry(Kind.PARKED, agency=agency, rawSha256="ab" * 32, document=b"<Letter/>", error=fault)
+            for agency, fault in ((OPM, "KeyError"), (OPM, "ValueError"), (SOC, "KeyError"))
+        )
+    assert shell.json("parked", "faults") == {"parked": 3, "faults": {"KeyError": 2, "ValueError": 1}}
+    assert shell.json("parked", "faults", "--agency", SOC)["faults"] == {"KeyError": 1}
+    assert "KeyError" in shell("parked", "faults")
+    found = shell.json("parked", "list", "--agency", OPM, "--reason-class", "KeyError")["parked"]
+    assert [one["seq"] for one in found] == [first]
+    assert shell.json("parked", "list", "--until", "1 มกราคม 2569")["parked"] == []
+    assert len(shell.json("parked", "list", "--since", "2026-01-01T08:00")["parked"]) == 3
+    why = ("--reason", "แก้ไขแล้ว")
+    by_fault = ("parked", "replay", "--reason-class", "KeyError", *why)
+    assert shell.json(*by_fault, "--dry-run") == {"wouldAsk": [first, third], "askedBefore": []}
+    assert "2 would be asked for" in shell(*by_fault, "--dry-run")
+    assert shell.json("parked", "replay", str(second), "--dry-run", *why)["wouldAsk"] == [second]
+    asked = shell.json(*by_fault, "--rate", "6000")
+    assert [*asked["requested"], asked["passedOver"]] == [str(first), str(third), []]
+    assert shell.json(*by_fault, "--dry-run") == {"wouldAsk": [], "askedBefore": [first, third]}
+    assert "replay of 1 requested; 2 needed none" in shell("parked", "replay", "--all", *why)
+    for words in (
+        (),
+        (str(first), "--all"),
+        ("--all", "--agency", OPM),
+        ("--since", "no day"),
+        ("--agency", "no such"),
+    ):
+        shell("parked", "replay", *words, *why, code=2)
+    with shell.ledger() as ledger:
+        requests = rig.entries_of_kind(ledger, Kind.REPLAY_REQUESTED)
+    assert [(one["parked"], one["operator"]) for one in requests] == [
+        (first, "somying"), (third, "somying"), (second, "somying")
+    ]  # fmt: skip
+
+
 # ---- what the ledger can be held to --------------------------------------------------------------------------------
 
 
