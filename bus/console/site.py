@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bus.console.local_users import LocalUsers
 from bus.console.store import Store
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings
@@ -16,3 +17,7 @@ class Site:
     settings: BusSettings
     ledger: Ledger
     store: Store
+    users: LocalUsers = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "users", LocalUsers(self.settings.console.people))

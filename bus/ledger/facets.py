@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, bindparam, func, select
 
 from bus.ledger.finding import Asked
 from bus.ledger.leading import newest
 from bus.ledger.tables import letter_kinds, letters, recipients
 
-MOST: Final = 10_000
+MOST: Final = 5_000
 """Letters that are counted for one question, the newest ones."""
-MOST_BY_WORDS: Final = 5_000
+MOST_BY_WORDS: Final = 2_000
 """The same where words are asked for: every subject is looked at."""
-_MOST_RECIPIENTS: Final = 20_000
-_AT_ONCE: Final = 1000
+_MOST_RECIPIENTS: Final = 15_000
+_AT_ONCE: Final = 2_500
 _KIND: Final = (
     select(letter_kinds.c.kind)
     .where(letter_kinds.c.letter == letters.c.letter)
@@ -64,32 +65,43 @@ def facets(connection: Connection, asked: Asked, *, most: int = MOST) -> Facets:
     columns = (letters.c.letter, letters.c.sender, letters.c.speed, letters.c.dated, _KIND)
     rows = newest(connection, columns, asked, None, most + 1)
     more, rows = len(rows) > most, rows[:most]
-    to, more_recipients = _recipients(connection, [row.letter for row in rows])
+    # By columns: of thousands of rows it is the reading of their fields by name that takes the time.
+    numbers, senders, speeds, days, kinds = zip(*rows, strict=True) if rows else ((),) * 5
+    to, more_recipients = _recipients(connection, numbers)
     return Facets(
         count=len(rows),
         more=more,
-        senders=_ranked(Counter(row.sender for row in rows)),
+        senders=_ranked(Counter(senders)),
         recipients=_ranked(to),
         more_recipients=more_recipients,
-        kinds=_ranked(Counter(row.kind for row in rows)),
-        speeds=_ranked(Counter(row.speed for row in rows)),
-        days=dict(sorted(Counter(row.dated for row in rows).items(), reverse=True)),
+        kinds=_ranked(Counter(kinds)),
+        speeds=_ranked(Counter(speeds)),
+        days=dict(sorted(Counter(days).items(), reverse=True)),
     )
 
 
-def _recipients(connection: Connection, some: list[int]) -> tuple[Counter[str], bool]:
+def _recipients(connection: Connection, numbers: Sequence[int]) -> tuple[Counter[str], bool]:
     """Count recipients, the newest letters first, as long as there are not too many of them."""
     counts: Counter[str] = Counter()
     seen = 0
-    for first in range(0, len(some), _AT_ONCE):
-        these = recipients.c.letter.in_(some[first : first + _AT_ONCE])
-        query = select(recipients.c.agency).where(these).limit(_MOST_RECIPIENTS - seen + 1)
-        found = connection.scalars(query).all()
-        seen += len(found)
-        counts.update(found)
+    for first in range(0, len(numbers), _AT_ONCE):
+        some = numbers[first : first + _AT_ONCE]
+        some_of = select(recipients.c.agency).where(_among(connection, recipients.c.letter, some))
+        counted = some_of.limit(_MOST_RECIPIENTS - seen + 1).subquery()
+        agency = counted.c.agency
+        for code, count in connection.execute(select(agency, func.count()).group_by(agency)):
+            counts[code] += count
+            seen += count
         if seen > _MOST_RECIPIENTS:
             return counts, True
     return counts, False
+
+
+def _among(connection: Connection, number: ColumnElement[int], some: Sequence[int]) -> ColumnElement[bool]:
+    """The condition that a number is one of these, which go to the database as one value."""
+    if connection.dialect.name == "sqlite":
+        return number.in_(select(func.json_each(json.dumps(some)).table_valued("value").c.value))
+    return number == func.any(bindparam(None, list(some), type_=ARRAY(BigInteger)))
 
 
 def _ranked(counts: Counter[Any]) -> dict[Any, int]:

@@ -30,7 +30,15 @@ LARGE, SMALL = AgencyCode("0100100000"), AgencyCode("0100200000")
 _ROUNDS = 7
 _AGENCIES = [AgencyCode(f"{number:05d}00000") for number in range(1003, 1403)]
 _HEADS = ("ขอเชิญประชุม", "ขอความอนุเคราะห์ข้อมูล", "รายงานผล", "แจ้งเวียน", "ขออนุมัติ", "ส่งสำเนา", "ตอบข้อหารือ")
-_MATTERS = ("คณะกรรมการ", "แผนป้องกันน้ำท่วม", "งบประมาณรายจ่าย", "การจัดซื้อจัดจ้าง", "บุคลากร", "ระบบสารบรรณ", "มติคณะรัฐมนตรี")
+_MATTERS = (
+    "คณะกรรมการ",
+    "แผนป้องกันน้ำท่วม",
+    "งบประมาณรายจ่าย",
+    "การจัดซื้อจัดจ้าง",
+    "บุคลากร",
+    "ระบบสารบรรณ",
+    "มติคณะรัฐมนตรี",
+)
 _PLACES = ("จังหวัดเชียงใหม่", "จังหวัดสงขลา", "กรุงเทพมหานคร", "ส่วนกลาง", "จังหวัดขอนแก่น")
 _DAYS = 3 * 365
 _LAST = date(2026, 11, 20)
@@ -43,7 +51,9 @@ def fill(url: str, count: int = LETTERS) -> float:
     ledger, began = Ledger(url), perf_counter()
     made_up = _letters(count)
     while some := list(islice(made_up, 5_000)):
-        rows: dict[Table, list[dict[str, Any]]] = {t: [] for t in (entries, letters, recipients, letter_kinds)}
+        rows: dict[Table, list[dict[str, Any]]] = {
+            t: [] for t in (entries, letters, recipients, letter_kinds)
+        }
         for one in some:
             for table, made in one.items():
                 rows[table] += made
@@ -61,7 +71,9 @@ def _letters(count: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
     chosen = random.Random(2526)
     for number in range(1, count + 1):
         day = _LAST - timedelta(days=_DAYS * (count - number) // count)
-        at = timestamp(datetime(day.year, day.month, day.day, 9, tzinfo=BANGKOK) + timedelta(microseconds=number % 1000))
+        at = timestamp(
+            datetime(day.year, day.month, day.day, 9, tzinfo=BANGKOK) + timedelta(microseconds=number % 1000)
+        )
         sender = LARGE if chosen.random() < 0.3 else chosen.choice(_AGENCIES)
         to = {LARGE if chosen.random() < 0.2 else chosen.choice(_AGENCIES) for _ in range(1 + number % 2)}
         if number % 5_000 == 7:
@@ -73,14 +85,30 @@ def _letters(count: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
         dated = day - timedelta(days=chosen.choice((0, 0, 1, 2, 3, 7, 400 if number % 1000 == 0 else 1)))
         yield {
             entries: [
-                {"seq": number, "at": at, "kind": "accepted", "agency": sender, "letter": number, "document": None}
+                {
+                    "seq": number,
+                    "at": at,
+                    "kind": "accepted",
+                    "agency": sender,
+                    "letter": number,
+                    "document": None,
+                }
                 | {"body": f'{{"seq":{number}}}', "leaf": bytes.fromhex(digest)}
             ],
             letters: [
-                {"letter": number, "sender": sender, "letter_id": f"{digest[:8]}-0000-4000-8000-{number:012d}"}
+                {
+                    "letter": number,
+                    "sender": sender,
+                    "letter_id": f"{digest[:8]}-0000-4000-8000-{number:012d}",
+                }
                 | {"digest": digest, "number": f"นร 0105/{number}", "number_normalised": f"นร 0105/{number}"}
                 | {"dated": dated.isoformat(), "speed": "003" if number % 2_000 == 0 else "001"}
-                | {"acknowledgement": "registration", "accepted_at": at, "receipt_due": at, "registration_due": at}
+                | {
+                    "acknowledgement": "registration",
+                    "accepted_at": at,
+                    "receipt_due": at,
+                    "registration_due": at,
+                }
                 | {"subject": subject, "certificate": digest, "subject_comparable": comparable(subject)}
             ],
             recipients: [{"letter": number, "agency": code, "addressed": code, "role": "to"} for code in to],
