@@ -18,12 +18,15 @@ from tests.contract.lived import live
 OPERATOR, STEWARD, AUDITOR = Role
 WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/"): {OPERATOR, STEWARD, AUDITOR},
+    ("GET", "/sign-ins"): {STEWARD, AUDITOR},
+    ("GET", "/sign-ins/end"): {STEWARD},
+    ("POST", "/sign-ins/end"): {STEWARD},
 }
 """Each page and act, and the roles that have it; a page that is missing here fails the test."""
-OPEN = {"/healthz", "/readyz", "/metrics", "/sign-in", "/sign-in/link"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/sign-in", "/sign-in/link", "/sign-out"}
 """What a stranger may ask for."""
-EXAMPLES: dict[str, str] = {}
-"""An address for each path with variable places."""
+EXAMPLES: dict[str, str] = {"/sign-ins/end": "/sign-ins/end?name=x"}
+"""An address for each path with variable places, or with what it needs in its query."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +70,8 @@ def test_the_server_itself_keeps_a_page_and_its_twins_from_others(
         return
     (page,) = (one for one in PAGES if one.path == path and not one.act)
     for twin in [".json"] * page.twin + [".csv"] * page.csv:
-        status = visitor.get(address + twin).status_code
+        bare, mark, query = address.partition("?")
+        status = visitor.get(f"{bare}{twin}{mark}{query}").status_code
         assert status == (401 if role is None else 200 if role in page.roles else 403), twin
     response = visitor.get(address)
     if role is None:
