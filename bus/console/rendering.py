@@ -15,7 +15,7 @@ from bus.console.answers import Listed, Shown
 from bus.console.asked import Asked, Language
 from bus.console.wording import say
 from bus.operators import Role
-from bus.text import json_text, printable
+from bus.text import json_text, printable, printable_lines
 from bus.thai import BANGKOK, BUDDHIST_OFFSET, thai_date, thai_datetime
 from bus.views.columns import as_csv
 
@@ -123,8 +123,9 @@ def _environment(language: Language) -> Environment:
         "day": partial(day, language),
         "moment": partial(moment, language),
         "both": partial(both, language),
+        "plain": printable,
+        "lines": printable_lines,
         "grouped": lambda number: f"{number:,}",
-        "printable": printable,
     }
     environment.globals |= {"with_query": with_query, "escape": escape}
     return environment

@@ -73,7 +73,7 @@ class Centre:
 @pytest.fixture(scope="module")
 def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
     folder = tmp_path_factory.mktemp("centre")
-    (port,) = free_ports(1)
+    port, metrics = free_ports(2)
     with EncryptedNode(folder / "node") as node:
         password, user = folder / "administrator", urlsplit(node.management_url)
         password.touch(mode=0o600)
@@ -84,6 +84,7 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
             "SARABAN_BUS__BROKER__MANAGEMENT_USER": user.username or "",
             "SARABAN_BUS__DEPOT__URL": f"https://{LOOPBACK}:{port}",
             "SARABAN_BUS__DEPOT__LISTEN_PORT": str(port),
+            "SARABAN_BUS__ROUTER__METRICS_PORT": str(metrics),
         }
         made = Centre(folder / "home", node, environment)
         options = {

@@ -3,6 +3,40 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import sign_ins, starting
+from bus.console.pages import (
+    entries,
+    grants,
+    halting,
+    heads,
+    jobs,
+    letter,
+    opening,
+    replaying,
+    reports,
+    searching,
+    sign_ins,
+    starting,
+    steward,
+    verifying,
+)
 
-PAGES: tuple[Page, ...] = (*starting.PAGES, *sign_ins.PAGES)
+PAGES: tuple[Page, ...] = tuple(
+    page
+    for module in (
+        starting,
+        sign_ins,
+        replaying,
+        steward,
+        halting,
+        grants,
+        jobs,
+        searching,
+        letter,
+        opening,
+        entries,
+        heads,
+        reports,
+        verifying,
+    )
+    for page in module.PAGES
+)
