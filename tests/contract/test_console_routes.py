@@ -19,6 +19,9 @@ from tests.contract.lived import live
 OPERATOR, STEWARD, AUDITOR = Role
 WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/"): {OPERATOR, STEWARD, AUDITOR},
+    ("GET", "/sign-ins"): {STEWARD, AUDITOR},
+    ("GET", "/sign-ins/end"): {STEWARD},
+    ("POST", "/sign-ins/end"): {STEWARD},
     ("GET", "/parked/replay"): {STEWARD},
     ("POST", "/parked/replay"): {STEWARD},
     ("GET", "/parked/{entry:int}/replay"): {STEWARD},
@@ -44,9 +47,6 @@ WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/jobs/{number:int}"): {OPERATOR, STEWARD, AUDITOR},
     ("POST", "/jobs/{number:int}/stop"): {STEWARD, AUDITOR},
     ("GET", "/jobs/{number:int}/result"): {AUDITOR},
-    ("GET", "/sign-ins"): {STEWARD, AUDITOR},
-    ("GET", "/sign-ins/end"): {STEWARD},
-    ("POST", "/sign-ins/end"): {STEWARD},
     ("GET", "/search"): {AUDITOR},
     ("GET", "/letters/{letter:int}"): {AUDITOR},
     ("GET", "/letters/{letter:int}/pack"): {AUDITOR},
