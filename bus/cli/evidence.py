@@ -16,7 +16,7 @@ from rich.progress import track
 
 from bus.cli import asking
 from bus.cli.certificate import require_form, said_of, write_certificate
-from bus.cli.common import Config, Json, note_reading, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, note_reading, opened, say, settings_of
 from bus.depot.store import local_contents
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
@@ -27,6 +27,8 @@ from bus.exits import NEGATIVE, USAGE, complain
 from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
+from bus.operators import Role
+from bus.people import acting
 from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number, now
@@ -74,6 +76,7 @@ def evidence(
 ) -> None:
     """Write evidence packs: for one letter, for a range, or for all that a query finds."""
     settings = settings_of(config)
+    who = acting(settings, Role.AUDITOR, Role.STEWARD)
     if certificate is not None:
         require_form(certificate)
     seal, stamp = bus_seal(settings), stamper(settings.evidence)
@@ -109,7 +112,7 @@ def evidence(
                 _require_place(certificate, made=None)
             # Entered first: a pack has the whole letter in it, and nobody reads unseen.
             read = {"from": min(wanted), "to": max(wanted)}
-            note_reading(ledger, operator(), "evidence", read, len(wanted))
+            note_reading(ledger, who, "evidence", read, len(wanted))
             doubts = {
                 paths[one]: _write(
                     ledger, settings, one, paths[one], seal, stamp, files=files, certificate=certificate

@@ -26,7 +26,7 @@ Only = frozenset[int] | None
 _ENTRY = Column("entry", "entry", "ลำดับในบัญชี", plain=True)
 _AT = Column("at", "entered", "ลงบัญชีเมื่อ", moment)
 _LETTER = Column("letter", "letter", "หนังสือลำดับที่", plain=True)
-ACT_KINDS = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED)
+ACT_KINDS = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED, Kind.ORDERED)
 """What operators do; the extensions of a deadline are one act each."""
 REFUSED_KINDS = (Kind.REFUSED, Kind.CONFLICT, Kind.REFUSALS_COUNTED)
 
@@ -106,7 +106,8 @@ def _operators(reader: Reader, only: Only) -> Iterator[Row]:
 
 def act_row(entry: Entry) -> Row:
     """Return an operator's act as a row."""
-    return _named(entry, "kind", "operator", "version", "parked", "letter", "auditor", "until", "reason")
+    who = ("kind", "act", "operator", "role", "method")
+    return _named(entry, *who, "version", "agency", "parked", "letter", "auditor", "until", "reason")
 
 
 def extension_rows(entries: Iterable[Entry], only: Only = None) -> Iterator[Row]:
@@ -116,7 +117,7 @@ def extension_rows(entries: Iterable[Entry], only: Only = None) -> Iterator[Row]
         if only is None or entry.letter in only:
             key = (entry.body["operator"], entry.body["calendar"])
             act = found.setdefault(
-                key, {**_named(entry, "kind", "operator"), "version": key[1], "letters": 0}
+                key, {**_named(entry, "kind", "operator", "role", "method"), "version": key[1], "letters": 0}
             )
             act["letters"] += 1
     yield from found.values()
@@ -126,7 +127,10 @@ _OPERATORS = (
     _ENTRY,
     _AT,
     Column("kind", "act", "การกระทำ"),
+    Column("act", "ordered", "คำสั่ง"),
     Column("operator", "operator", "ผู้ปฏิบัติงาน"),
+    Column("role", "role", "บทบาท"),
+    Column("method", "method", "วิธียืนยันตัว"),
     Column("version", "version", "รุ่น", plain=True),
     Column("letters", "letters", "จำนวนหนังสือ", plain=True),
     Column("parked", "parked entry", "ลำดับที่พักไว้", plain=True),
@@ -145,7 +149,7 @@ def _readings(reader: Reader, only: Only) -> Iterator[Row]:
 
 def reading_row(entry: Entry) -> Row:
     """Return a reading of an auditor as a row."""
-    return _named(entry, "auditor", "what", "letter", "grant", "query", "count")
+    return _named(entry, "auditor", "role", "method", "what", "letter", "grant", "query", "count")
 
 
 _READINGS = (

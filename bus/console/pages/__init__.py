@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import entries, heads, letter, opening, reports, searching, starting, verifying
+from bus.console.pages import (
+    entries,
+    grants,
+    halting,
+    heads,
+    jobs,
+    letter,
+    opening,
+    replaying,
+    reports,
+    searching,
+    starting,
+    steward,
+    verifying,
+)
 
 PAGES: tuple[Page, ...] = (
     *starting.PAGES,
+    *replaying.PAGES,
+    *steward.PAGES,
+    *halting.PAGES,
+    *grants.PAGES,
+    *jobs.PAGES,
     *searching.PAGES,
     *letter.PAGES,
     *opening.PAGES,
