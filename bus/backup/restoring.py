@@ -134,8 +134,9 @@ def restore(
         databases.put_sqlite(folder / LEDGER, target)
     else:
         databases.load_postgresql(folder / LEDGER, settings.ledger.owner_address())
-        if role := settings.ledger.runtime_role:
-            schema.upgrade(settings.ledger.owner_address(), runtime_role=role)
+        role, console = settings.ledger.runtime_role, settings.ledger.console_role
+        if role or console:
+            schema.upgrade(settings.ledger.owner_address(), runtime_role=role, console_role=console)
     facts = facts_at(address)
     if facts.entries != manifest.entries:
         raise BadBackup(f"the ledger has {facts.entries} entries, the backup says {manifest.entries}")

@@ -47,10 +47,14 @@ def init(
     role: Annotated[
         str | None, typer.Option(help="PostgreSQL role that routers run as; it may append and read.")
     ] = None,
+    console_role: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL role of the console; it may read, and append what its acts record."),
+    ] = None,
 ) -> None:
     """Create the ledger's tables, or bring them to the newest schema, and the key that signs its heads."""
     settings = settings_of(config)
-    make_ledger(settings, role=role)
+    make_ledger(settings, role=role, console_role=console_role)
     make_log_key(settings)
     key = str(key_of(settings).verifier)
     say({}, json=False, words=["the ledger is ready; the public key of its log:", key])

@@ -86,12 +86,12 @@ _REFUSED = (
 
 
 def _operators(reader: Reader, only: Only) -> Iterator[Row]:
-    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED)
+    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED, Kind.ORDERED)
     acts = sorted((entry for kind in kinds for entry in reader.every(kind)), key=lambda entry: entry.seq)
     for entry in acts:
         if only is None or entry.letter in only:
-            named = ("kind", "operator", "version", "parked", "letter", "auditor", "until", "reason")
-            yield _named(entry, *named)
+            named = ("kind", "act", "operator", "version", "agency", "parked", "letter", "auditor", "until")
+            yield _named(entry, *named, "reason")
     yield from _extensions(reader, only)
 
 
@@ -112,6 +112,7 @@ _OPERATORS = (
     _ENTRY,
     _AT,
     Column("kind", "act", "การกระทำ"),
+    Column("act", "ordered", "คำสั่ง"),
     Column("operator", "operator", "ผู้ปฏิบัติงาน"),
     Column("version", "version", "รุ่น", plain=True),
     Column("letters", "letters", "จำนวนหนังสือ", plain=True),
