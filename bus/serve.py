@@ -57,6 +57,8 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
         watched = Watched(depot, ledger)
         causes = {"database": lambda: watched.database_away, "ledger": lambda: watched.ledger_away}
         readiness = Readiness("depot", causes, registry)
+        free = "Bytes free on the disk of the depot's folder."
+        Gauge("saraban_depot_free_bytes", free, registry=registry).set_function(depot.free_bytes)
         enrolment = enrolment_routes(ledger, in_force.pins, settings.enrolment.renewal)
         beside = [*log_routes(ledger), *enrolment]
         app = build_app(depot, access, beside=beside, reasons=readiness.reasons, registry=registry)

@@ -22,7 +22,14 @@ from starlette.staticfiles import StaticFiles
 from bus import logs
 from bus.console.answers import Answer, Elsewhere, NoSuchPage, NotAllowed, Page, Sent, Shown
 from bus.console.asked import Asked
-from bus.console.entering import FORM_TOKEN, is_own_form, language_of, remember_language, session_of
+from bus.console.entering import (
+    FORM_TOKEN,
+    is_own_form,
+    language_of,
+    refreshes_itself,
+    remember_language,
+    session_of,
+)
 from bus.console.headers import Headers, policy
 from bus.console.pages import PAGES
 from bus.console.rendering import csv_twin, html, json_twin, public_html
@@ -162,7 +169,8 @@ class _Desk:
         return self._wrong(request, session, form, 500, "error.fault", reference)
 
     def _stranger(self, request: Request, form: str) -> Response:
-        if form != "html" or request.method != "GET":
+        # A page that refreshes itself keeps what it shows; the sign-in is for who asks for a page.
+        if form != "html" or request.method != "GET" or refreshes_itself(request):
             return JSONResponse({"error": "sign in"}, 401)
         return RedirectResponse(f"/sign-in?to={quote(_address(request), safe='')}", 303)
 

@@ -14,6 +14,7 @@ from bus.console.site import Site
 from bus.console.store import Session
 
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
+REFRESH_HEADER: Final = "Saraban-Refresh"
 LANGUAGE_COOKIE: Final = "saraban-language"
 _YEAR: Final = 365 * 24 * 3600
 
@@ -28,7 +29,14 @@ def session_of(site: Site, request: Request) -> Session | None:
     token = request.cookies.get(cookie_name(site))
     console = site.settings.console
     idle, longest = timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
-    return site.store.session(token, idle=idle, longest=longest) if token else None
+    if not token:
+        return None
+    return site.store.session(token, idle=idle, longest=longest, by_itself=refreshes_itself(request))
+
+
+def refreshes_itself(request: Request) -> bool:
+    """Whether a page asks for its newest figures without anybody having done anything."""
+    return REFRESH_HEADER in request.headers
 
 
 def give_cookie(site: Site, response: Response, token: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bus.console.readings import Readings
 from bus.console.store import Store
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings
@@ -16,3 +17,5 @@ class Site:
     settings: BusSettings
     ledger: Ledger
     store: Store
+    readings: Readings
+    """What broker and ledger told when they were asked last."""
