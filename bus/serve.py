@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import nan
 from pathlib import Path
 
 from anyio.to_thread import run_sync
@@ -54,11 +56,10 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
         registry = CollectorRegistry()
         section = settings.depot
         _end_of_certificate(section.certificate, registry)
+        _room(Path(section.folder), registry)
         watched = Watched(depot, ledger)
         causes = {"database": lambda: watched.database_away, "ledger": lambda: watched.ledger_away}
         readiness = Readiness("depot", causes, registry)
-        free = "Bytes free on the disk of the depot's folder."
-        Gauge("saraban_depot_free_bytes", free, registry=registry).set_function(depot.free_bytes)
         enrolment = enrolment_routes(ledger, in_force.pins, settings.enrolment.renewal)
         beside = [*log_routes(ledger), *enrolment]
         app = build_app(depot, access, beside=beside, reasons=readiness.reasons, registry=registry)
@@ -124,6 +125,22 @@ def _end_of_certificate(file: Path | None, registry: CollectorRegistry) -> None:
     except (OSError, ValueError):
         return  # serving it raises what is wrong, by the name of its setting
     gauge.labels("tls").set_function(partial(days_left, min(ends)))
+
+
+def _room(folder: Path, registry: CollectorRegistry) -> None:
+    """Show the room on the disk of the files, as of when it is asked."""
+    free = Gauge("saraban_depot_disk_free_bytes", "Bytes free on the disk of the files.", registry=registry)
+    used = Gauge("saraban_depot_disk_used_bytes", "Bytes used on the disk of the files.", registry=registry)
+    free.set_function(lambda: _disk(folder)[0])
+    used.set_function(lambda: _disk(folder)[1])
+
+
+def _disk(folder: Path) -> tuple[float, float]:
+    try:
+        found = shutil.disk_usage(folder)
+    except OSError:
+        return nan, nan
+    return found.free, found.used
 
 
 def _fault_of(ask: Callable[[], None]) -> str | None:
@@ -200,11 +217,11 @@ class PackedDirectories:
 def _depot(settings: BusSettings, ledger: Ledger) -> Depot:
     def is_party(agency: AgencyCode, sha256: RawDigest) -> bool:
         with ledger.read() as reader:
-            return reader.is_party(agency, sha256)
+            return reader.named_files.is_party(agency, sha256)
 
     def is_named(sha256: RawDigest) -> bool:
         with ledger.read() as reader:
-            return reader.is_named(sha256)
+            return reader.named_files.is_named(sha256)
 
     section = settings.depot
     return open_local_depot(

@@ -6,6 +6,7 @@ folder; every process is its child, logs to a file of its own there, and is gone
 
 from __future__ import annotations
 
+import os
 import ssl
 import subprocess
 import sys
@@ -28,8 +29,10 @@ from bus.documents.notes import log_key, make_key, witness_key, witness_name
 from bus.documents.seal import Seal
 from bus.ledger import schema
 from bus.ledger.store import Ledger
+from bus.operators import of_the_bus
 from bus.router.activation import activate_calendar, activate_directory
 from bus.settings.tls import trusting
+from compose import people
 from compose import process as programs
 from compose.borrowed import VHOST as BORROWED
 from compose.borrowed import ExistingBroker, borrowed
@@ -148,7 +151,9 @@ class LocalBus:
         schema.upgrade(self.ledger_url)
         self.apply_directory()
         ledger = Ledger(self.ledger_url)
-        activate_calendar(ledger, load_calendar(self.folder / "calendar.toml"), operator="compose")
+        activate_calendar(
+            ledger, load_calendar(self.folder / "calendar.toml"), operator=of_the_bus("compose")
+        )
         ledger.close()
 
     def make_keys(self, names: Iterable[str]) -> None:
@@ -195,7 +200,7 @@ class LocalBus:
             (self.folder / "agencies.toml").write_text(text, encoding="utf-8")
             self._name_witnesses()
         ledger = Ledger(self.ledger_url)
-        activate_directory(ledger, self.directory, self.seal("bus"), operator="compose")
+        activate_directory(ledger, self.directory, self.seal("bus"), operator=of_the_bus("compose"))
         ledger.close()
 
     # -- what is where --
@@ -298,9 +303,15 @@ class LocalBus:
         for process in started:
             process.wait_ready()
 
-    def run_bus(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `saraban-bus` with this bus's settings and return what it printed."""
-        return self._run("bus", [*arguments, "-c", str(self.folder / "bus.toml")])
+    def run_bus(self, *arguments: str, by: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run `saraban-bus` with this bus's settings and return what it printed; `by`: as this sample person."""
+        environment = {**os.environ, **people.as_operator(self.folder, by)} if by else None
+        return self._run("bus", [*arguments, "-c", str(self.folder / "bus.toml")], environment)
+
+    def run_by_two(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as one sample steward and then as the other, and return what the second one printed."""
+        self.run_bus(*arguments)
+        return self.run_bus(*arguments, by=people.SECOND)
 
     def run_adapter(self, code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `saraban-adapter` of an agency and return what it printed."""
@@ -329,8 +340,10 @@ class LocalBus:
         self.processes[name] = process
         return process.start(wait=wait)
 
-    def _run(self, module: str, arguments: list[str]) -> subprocess.CompletedProcess[str]:
-        return programs.starter.finished([sys.executable, "-m", module, *arguments])
+    def _run(
+        self, module: str, arguments: list[str], environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return programs.starter.finished([sys.executable, "-m", module, *arguments], environment=environment)
 
     def _failing(self, name: str, failpoints: str) -> dict[str, str]:
         if not failpoints:
@@ -361,6 +374,8 @@ class LocalBus:
                 **self._router,
             },
             "shares": self._shares,
+            "console": {"people": str(self.folder / "people.toml")},
+            "operator": {"key_file": str(people.make_people(self.folder))},
         }
         (self.folder / "bus.toml").write_text(toml_of(settings), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a mailbox, read from it when asked; docs/operating.md lists the metrics."""
+"""What Prometheus is told of a mailbox, read from it when asked; docs/metrics.md lists them."""
 
 from __future__ import annotations
 

@@ -99,6 +99,11 @@ class Calendar:
             amount -= closes - begins
         raise AssertionError("working hours do not end")  # pragma: no cover
 
+    @cached_property
+    def half_day(self) -> timedelta:
+        """Half of the working time of the longest day of the week: a mailbox is to be looked at twice a day."""
+        return max(sum(map(_length, day), timedelta()) for day in self.hours) / 2
+
     def _working(self, day: date, agency: AgencyCode | None) -> Iterator[tuple[datetime, datetime]]:
         while True:
             if not self._is_free(day, agency):
@@ -120,6 +125,10 @@ class Calendar:
             for agency in closure.agencies:
                 found[agency] = (*found.get(agency, ()), closure)
         return found
+
+
+def _length(span: Span) -> timedelta:
+    return datetime.combine(date.min, span.closes) - datetime.combine(date.min, span.opens)
 
 
 def to_json(calendar: Calendar) -> bytes:

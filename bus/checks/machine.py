@@ -29,11 +29,12 @@ _ISSUE = (
 
 
 def checks(settings: BusSettings) -> list[Check]:
-    """Three checks."""
+    """Four checks."""
     return [
         Check("version", in_thread(_versions)),
         Check("configuration", in_thread(lambda: _configuration(settings))),
         Check("certificates", in_thread(lambda: _certificates(settings))),
+        Check("watching", in_thread(lambda: _watching(settings))),
     ]
 
 
@@ -85,6 +86,14 @@ def _configuration(settings: BusSettings) -> Iterator[Found]:
         yield fail(f"can be read by others than their owner: {shown}", f"Run chmod go= {shown}")
     elif not mistakes:
         yield ok("no mistake; keys and passwords can be read by their owner alone")
+
+
+def _watching(settings: BusSettings) -> Iterator[Found]:
+    if port := settings.router.metrics_port:
+        yield ok(f"routers of these settings show Prometheus their metrics at port {port} of their machine")
+        return
+    fix = "Set router.metrics_port, another for each router of a machine, and have Prometheus ask there."
+    yield warn("router.metrics_port is off: nobody can watch the routers of these settings", fix)
 
 
 def _seal(settings: BusSettings) -> Seal:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, note_reading, opened, say, settings_of, who_reads
 from bus.cli.output import exported, listed
 from bus.cli.unaccepted import print_listed
 from bus.directory import Names
@@ -86,7 +86,6 @@ def find(
     ] = None,
     code: Annotated[str | None, typer.Option(help="Code of a refusal, such as signature.broken.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")] = 1000,
-    auditor: Auditor = None,
 ) -> None:
     """Find letters, and submissions that were not accepted; everything given has to apply."""
     first, last = asking.dates(date)
@@ -100,6 +99,7 @@ def find(
     }
     wanted = _Wanted(asking.state(state), asking.refusal(code), asking.file(sha256, "--hash"), limit)
     settings = settings_of(config)
+    who = who_reads(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
             names = names_of(reader)
@@ -107,7 +107,7 @@ def find(
             query["recipient"] = asking.agency(names, recipient, "--to")
             query["certificates"] = asking.certificates(reader, certificate)
             result = _search(reader, settings, query, wanted)
-        note_reading(ledger, auditor, "find", result.asked, len(result.letters) + len(result.others))
+        note_reading(ledger, who, "find", result.asked, len(result.letters) + len(result.others))
     _show(result, names, json=json, as_csv=as_csv)
 
 

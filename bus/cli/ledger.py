@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from bus.cli import proving, reports
-from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, note_reading, opened, say, settings_of, who_reads
 from bus.cli.finding import find
 from bus.cli.output import exported, listed
 from bus.cli.unaccepted import print_in_full
@@ -75,17 +75,17 @@ def show(
     ],
     config: Config = None,
     json: Json = False,
-    auditor: Auditor = None,
     as_csv: AsCsv = False,
 ) -> None:
     """Show a letter: what each recipient did, and every entry about it; or why a submission was not accepted."""
     settings = settings_of(config)
+    who = who_reads(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
             rows, names, head = letters_named(reader, letter), names_of(reader), head_of(reader)
             found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
             others = all_values(unaccepted_named(reader, letter), settings, reader)
-        note_reading(ledger, auditor, "show", {"letter": letter}, len(found) + len(others))
+        note_reading(ledger, who, "show", {"letter": letter}, len(found) + len(others))
     if not found and not others:
         nothing = f"no letter {letter} in this ledger, and no other submission"
         say({"letters": []}, json=json, words=[nothing])

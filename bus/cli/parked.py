@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Config, Json, note, opened, operator, say, settings_of
+from bus.cli.common import AsCsv, Config, Json, note, opened, say, settings_of, steward
 from bus.cli.output import exported, listed
 from bus.exits import NEGATIVE, complain
 from bus.ledger.entry import Entry
@@ -146,11 +146,13 @@ def replay(
     filtered = any((agency, reason_class, since, until))
     if (number is not None) + filtered + everything != 1:
         raise typer.BadParameter("name one NUMBER, or which ones by options, or --all", param_hint="NUMBER")
-    with opened(settings_of(config)) as ledger:
+    settings = settings_of(config)
+    who = steward(settings)
+    with opened(settings) as ledger:
         if number is not None and not dry_run:
             with ledger.append() as writer:
                 _parked(writer, number)
-                entry = parking.request_replay(writer, number, operator=_operator(), reason=reason)
+                entry = parking.request_replay(writer, number, operator=who, reason=reason)
             words = [
                 f"replay of {number} requested (entry {entry})",
                 f"ขอส่งรายการ {number} ผ่านการตรวจอีกครั้งแล้ว",
@@ -166,7 +168,7 @@ def replay(
         if dry_run:
             _say_dry(dry, json=json)
         else:
-            _ask(ledger, dry, rate, reason, json=json)
+            _ask(ledger, dry, rate, who, reason, json=json)
 
 
 def _say_dry(dry: parking.Dry, *, json: bool) -> None:
@@ -179,12 +181,12 @@ def _say_dry(dry: parking.Dry, *, json: bool) -> None:
     say({"wouldAsk": list(dry.parked), "askedBefore": list(dry.asked)}, json=json, words=words)
 
 
-def _ask(ledger: Ledger, dry: parking.Dry, rate: int, reason: str, *, json: bool) -> None:
+def _ask(ledger: Ledger, dry: parking.Dry, rate: int, who: Operator, reason: str, *, json: bool) -> None:
     requests: dict[int, int] = {}
     passed_over = list(dry.asked)
     for some, seconds in parking.portions(dry.parked, rate):
         with ledger.append() as writer:
-            asked = parking.request_replays(writer, some, operator=_operator(), reason=reason)
+            asked = parking.request_replays(writer, some, operator=who, reason=reason)
         requests.update(asked.requests)
         passed_over += asked.passed_over
         note(f"{len(requests)} of {len(dry.parked)}")
@@ -196,10 +198,6 @@ def _ask(ledger: Ledger, dry: parking.Dry, rate: int, reason: str, *, json: bool
     ]
     value = {"requested": {str(seq): entry for seq, entry in requests.items()}, "passedOver": passed_over}
     say(value, json=json, words=words)
-
-
-def _operator() -> Operator:
-    return Operator(operator(), None, "local")
 
 
 def _which(

@@ -16,7 +16,7 @@ from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
 
-_FREE = re.compile(r"^saraban_depot_free_bytes ([0-9.e+]+)$", re.MULTILINE)
+_FREE = re.compile(r"^saraban_depot_disk_free_bytes ([0-9.e+]+)$", re.MULTILINE)
 
 
 class PresenceClient:

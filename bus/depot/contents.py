@@ -122,12 +122,8 @@ class Incoming:
 
     def require_space(self, size: int) -> None:
         """Raise RequestRefused(FULL) when the disk has no room for so many bytes more."""
-        if self.free_bytes() - size < self._reserve:
+        if shutil.disk_usage(self._folder).free - size < self._reserve:
             raise RequestRefused(Refusal.FULL)
-
-    def free_bytes(self) -> int:
-        """Bytes free on the disk."""
-        return shutil.disk_usage(self._folder).free
 
     def remove(self, agency: AgencyCode, sha256: RawDigest) -> bool:
         """Let go of what was received; False when it is just being received."""

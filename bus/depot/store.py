@@ -75,10 +75,6 @@ class Depot:
         """Raise unless the database answers; a full disk still gives out files, and is no reason to be unready."""
         self._index.check()
 
-    def free_bytes(self) -> int:
-        """Bytes free on the disk on which files are kept."""
-        return self._incoming.free_bytes()
-
     def close(self) -> None:
         """Close the database."""
         self._index.close()

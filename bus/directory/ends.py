@@ -19,16 +19,28 @@ def end_of(agency: Agency) -> datetime | None:
     return max(ends, default=None)
 
 
+def first_end(directory: Directory) -> datetime | None:
+    """Return when the first active agency has no certificate in force any more; None where none has an end.
+
+    When those end that an authority issues, the directory does not know.
+    """
+    return min(filter(None, map(_last_end, directory.agencies.values())), default=None)
+
+
 def ending(directory: Directory, at: datetime) -> Iterable[datetime]:
     """Yield the end of each active agency whose last certificate ends within 30 days, or has ended.
 
     When those end that an authority issues, the directory does not know.
     """
     for agency in directory.agencies.values():
-        vouched = any(pin.revoked_at is None for pin in agency.vouched)
-        end = end_of(agency) if agency.active and not vouched else None
+        end = _last_end(agency)
         if end is not None and end < at + SOON:
             yield end
+
+
+def _last_end(agency: Agency) -> datetime | None:
+    vouched = any(pin.revoked_at is None for pin in agency.vouched)
+    return end_of(agency) if agency.active and not vouched else None
 
 
 def first_list(authority: Authority) -> Revocations:

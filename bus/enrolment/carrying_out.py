@@ -94,7 +94,7 @@ def _done(ledger: Ledger, order: Order, means: Means) -> Done:
 
 
 def _answer(ledger: Ledger, order: Order, asked: Waiting, means: Means, entered: Also) -> None:
-    operator = order.operator.name
+    operator = order.operator
     if order.act is Act.DECLINE:
         decline(ledger, asked, means.seal, operator=operator, reason=order.reason, also=entered)
     else:
@@ -112,8 +112,7 @@ def _change(ledger: Ledger, order: Order, seal: Seal, entered: Also) -> None:
             directory, replace(agency, state="suspended" if order.act is Act.SUSPEND else "active")
         )
 
-    operator = order.operator.name
-    change_directory(ledger, changed, seal, operator=operator, reason=order.reason, also=entered)
+    change_directory(ledger, changed, seal, operator=order.operator, reason=order.reason, also=entered)
 
 
 def _refused(ledger: Ledger, entry: Entry, why: OrderRefusal) -> Done | None:

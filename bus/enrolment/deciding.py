@@ -33,6 +33,7 @@ from bus.identifiers import MAIN, AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger, Writer
+from bus.operators import Operator
 from bus.router.activation import Prepared, directory_entry, directory_in_force
 from bus.thai import now
 
@@ -67,7 +68,7 @@ def invite(
     name_th: str,
     name_en: str,
     lasts: timedelta,
-    operator: str,
+    operator: Operator,
     auto: bool = False,
     cluster: str = MAIN,
     login: Login = "password",
@@ -105,7 +106,7 @@ def invite(
             until=timestamp(invitation.until),
             auto=auto or None,
             login=by_certificate or None,
-            operator=operator,
+            **operator.fields(),
         )
     return invitation
 
@@ -142,7 +143,7 @@ def approve(
     seal: Seal,
     ready: Callable[[Agency], str],
     *,
-    operator: str,
+    operator: Operator,
     issue: Issue = by_nobody,
     also: Also = nothing_more,
 ) -> int:
@@ -183,7 +184,9 @@ def approve(
     return change_directory(ledger, pinned, seal, operator=operator, reason=reason, also=answered)
 
 
-def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: str, also: Also) -> int:
+def _approve_login(
+    ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: Operator, also: Also
+) -> int:
     with ledger.append() as writer:
         if refused := renewed_login_refused(writer, asked.request):
             fix = "Decline it, and invite the agency again"
@@ -195,7 +198,7 @@ def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, opera
 
 
 def decline(
-    ledger: Ledger, asked: Waiting, seal: Seal, *, operator: str, reason: str, also: Also = nothing_more
+    ledger: Ledger, asked: Waiting, seal: Seal, *, operator: Operator, reason: str, also: Also = nothing_more
 ) -> None:
     """Answer a request with no; `also` enters more with it, and is given no version of the directory (0)."""
     with ledger.append() as writer:
@@ -204,7 +207,7 @@ def decline(
 
 
 def decline_waiting(
-    writer: Writer, agency: AgencyCode, seal: Seal, *, operator: str, reason: str, renewals: bool
+    writer: Writer, agency: AgencyCode, seal: Seal, *, operator: Operator, reason: str, renewals: bool
 ) -> None:
     """Answer what an agency asked and nobody has answered with no: its renewals, or its requests to join."""
     for asked in waiting(writer):
@@ -217,7 +220,7 @@ def change_directory(
     change: Callable[[Directory], Directory],
     seal: Seal,
     *,
-    operator: str,
+    operator: Operator,
     reason: str,
     also: Also = nothing_more,
 ) -> int:
@@ -261,7 +264,7 @@ def _answer(
     writer: Writer,
     asked: Waiting,
     seal: Seal,
-    operator: str,
+    operator: Operator,
     *,
     outcome: Outcome,
     directory: int = 0,
@@ -284,6 +287,6 @@ def _answer(
         request=asked.name,
         outcome=outcome,
         directory=directory or None,
-        operator=operator,
         reason=said.get("reason"),
+        **operator.fields(),
     )

@@ -17,6 +17,7 @@ from bus.ledger import schema
 from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
+from bus.operators import of_the_bus
 from bus.process import alive, pause, ready
 from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
@@ -27,7 +28,7 @@ from bus.thai import now
 _EVERY = 1.0
 _AGAIN_AFTER = 60.0
 """Seconds after which a request that met a fault is tried again."""
-_OPERATOR = "saraban-bus enrol"
+_OPERATOR = of_the_bus("saraban-bus enrol")
 _log = logs.get("enrolment")
 
 

@@ -158,6 +158,11 @@ class Agencies:
             counts[agency] = (waiting, kept + count) if held else (waiting + count, kept)
         return counts
 
+    def waiting_for(self, agency: AgencyCode, most: int) -> int:
+        """Return how many consignments wait to be published to an agency; counted up to `most`."""
+        some = select(pending.c.number).where(pending.c.agency == agency).limit(most).subquery()
+        return self._connection.scalar(select(func.count()).select_from(some)) or 0
+
     def given_at(self, agency: AgencyCode, number: int) -> str | None:
         """Return when a consignment was given."""
         query = select(entries.c.at).join(consignments, consignments.c.entry == entries.c.seq)

@@ -17,8 +17,9 @@ from sqlalchemy import JSON, ColumnElement, Connection, Select, cast, func, lite
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.tables import entries
-from bus.ledger.work import AT_ONCE, batched
 
+_AT_ONCE = 500
+"""How many numbers one statement names: databases bound the parameters of a statement."""
 UNKNOWN: Final = "unknown"
 """The fault of a submission of which nobody knows what it met: the router that knew it has ended."""
 
@@ -84,7 +85,9 @@ class Parked:
     def still_waiting(self, seqs: Collection[int]) -> set[int]:
         """Return which of these numbers are of parked submissions that wait."""
         found: set[int] = set()
-        for some in batched(sorted(seqs), AT_ONCE):
+        wanted = sorted(seqs)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = wanted[start : start + _AT_ONCE]
             these = select(entries.c.seq).where(entries.c.seq.in_(some), entries.c.kind == Kind.PARKED)
             there = set(self._connection.scalars(these))
             if there:

@@ -13,6 +13,7 @@ from sqlalchemy import Column, Connection, Engine, String, Table, func, inspect,
 from bus.errors import Misconfigured, Problem
 from bus.faults import usable
 from bus.ledger.database import appending, open_engine, translated
+from bus.ledger.kinds import list_kinds
 from bus.ledger.rights import grant_console, grant_router
 from bus.ledger.tables import metadata
 
@@ -33,8 +34,9 @@ schema_versions = Table(
 def upgrade(url: str, *, runtime_role: str | None = None, console_role: str | None = None) -> None:
     """Create or upgrade the ledger's tables; on PostgreSQL give each role what it needs and no more (rights.py).
 
-    Routers may go on meanwhile: all steps are one transaction, under the append lock. Raises Transient when the
-    database is away, and Misconfigured when its schema is newer than this program's.
+    Routers may go on meanwhile: all steps are one transaction, under the append lock. What is read out of documents
+    follows by and by. Raises Transient when the database is away, and Misconfigured when its schema is newer than
+    this program's, or it cannot have an index that is needed.
     """
     # Loading Alembic takes a quarter of a second; all other commands only ask which schema there is.
     from alembic import command
@@ -51,6 +53,7 @@ def upgrade(url: str, *, runtime_role: str | None = None, console_role: str | No
                 grant_router(connection, runtime_role)
             if console_role and engine.dialect.name == "postgresql":
                 grant_console(connection, console_role)
+        list_kinds(engine)
 
 
 def check(url: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from bus.errors import Transient
 from bus.ledger.group import GroupCommit
 from bus.ledger.rows import Consignment
+from bus.ledger.store import Writer
 from bus.router.alarms import Alarms
 
 _RECORD_EVERY = 0.05
@@ -18,11 +20,18 @@ _TRY_AGAIN_AFTER = 1.0
 class Confirmations:
     """Collects what was confirmed and records it."""
 
-    def __init__(self, appends: GroupCommit, alarms: Alarms, again: Callable[[], None]) -> None:
-        """`again` is called when some of it was asked for once more meanwhile."""
+    def __init__(
+        self,
+        appends: GroupCommit,
+        alarms: Alarms,
+        again: Callable[[], None],
+        entered: Callable[[range], None] = lambda made: None,
+    ) -> None:
+        """`again` is called when some of it was asked for once more meanwhile, `entered` with the entries made."""
         self._appends = appends
         self._alarms = alarms
         self._again = again
+        self._entered = entered
         self._waiting: list[Consignment] = []
         self._some = asyncio.Event()
 
@@ -48,10 +57,10 @@ class Confirmations:
             await self._record(batch)
 
     async def _record(self, batch: list[Consignment]) -> None:
-        recording = self._appends.submit(lambda writer: writer.confirmed(batch), about="confirms")
+        recording = self._appends.submit(partial(_confirm, batch), about="confirms")
         try:
             # Shielded: what is being recorded when the router stops is recorded all the same.
-            again = await asyncio.shield(asyncio.wrap_future(recording))
+            again, made = await asyncio.shield(asyncio.wrap_future(recording))
         except Transient:
             # Unrecorded is not unpublished: they stay pending, are sent again and known by their numbers.
             self._waiting.extend(batch)
@@ -67,5 +76,12 @@ class Confirmations:
                 "background-failed", work="record consigned", agency=batch[0].agency, exc_info=bug
             )
         else:
+            self._entered(made)
             if again:
                 self._again()
+
+
+def _confirm(batch: list[Consignment], writer: Writer) -> tuple[bool, range]:
+    first = writer.next_seq
+    again = writer.confirmed(batch)
+    return again, range(first, writer.next_seq)

@@ -56,6 +56,7 @@ class Fanout:
         most_bytes: int = 2 * 1024 * 1024,
         head: Callable[[], str | None] = lambda: None,
         on_trouble: Callable[[AgencyCode, str], None] = lambda agency, reason: None,
+        on_entered: Callable[[range], None] = lambda made: None,
     ) -> None:
         self._link = link
         self._ledger = ledger
@@ -72,7 +73,7 @@ class Fanout:
         self._couriers: dict[AgencyCode, Courier] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._kick = asyncio.Event()
-        self._confirmations = Confirmations(appends, alarms, self._kick.set)
+        self._confirmations = Confirmations(appends, alarms, self._kick.set, on_entered)
         self._waiting = 0
         self._bodies = Bodies()
         self._on_the_way = OnTheWay()

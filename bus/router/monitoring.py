@@ -1,4 +1,4 @@
-"""A router looks after what it depends on also while nothing is to be done, and after the inboxes that it fills.
+"""A router looks after what it depends on also while nothing is to be done.
 
 A broker with a memory or disk alarm says so only to a connection that publishes, and a depot is asked only about files:
 an idle router would call itself ready until the first letter comes. So both are asked every few seconds; each broker
@@ -12,20 +12,17 @@ from collections.abc import Callable, Collection
 
 from bus import logs
 from bus.broker import topology
-from bus.broker.inboxes import NEARLY_FULL
 from bus.broker.link import Link
 from bus.depot.client import PresenceClient
 from bus.directory import Directory
 from bus.directory.clusters import unknown_clusters
 from bus.errors import Transient
-from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.process import pause
 from bus.router.alarms import Alarms
-from bus.router.metrics import Metrics
+from bus.router.watchers import Watchers
 
 _EVERY = 2.0
-_INBOXES_EVERY = 30.0
 _ANSWER_WITHIN = 5.0
 _log = logs.get("watching")
 
@@ -41,6 +38,7 @@ class Watching:
         alarms: Alarms,
         directory: Callable[[], Directory],
         clusters: Collection[str],
+        watchers: Watchers,
     ) -> None:
         """`directory` returns the one in force; `clusters` are those that the settings have."""
         self._depot = depot
@@ -48,6 +46,7 @@ class Watching:
         self._alarms = alarms
         self._directory = directory
         self._clusters = clusters
+        self._watchers = watchers
         self._looked_at: Directory | None = None
         self.parked = 0
         self.depot_away: str | None = None
@@ -57,6 +56,7 @@ class Watching:
         while not stop.is_set():
             await asyncio.gather(self._ask_depot(), self._count_parked())
             self.look_at_directory()
+            self._watchers.look()
             await pause(stop, _EVERY)
 
     async def _ask_depot(self) -> None:
@@ -84,22 +84,10 @@ class Watching:
 
 
 class WatchingBroker:
-    """What was last seen of one broker cluster and of its inboxes."""
+    """What was last seen of one broker cluster."""
 
-    def __init__(
-        self,
-        outlet: Link,
-        metrics: Metrics,
-        *,
-        delivered_to: Callable[[], Collection[AgencyCode]],
-        limit: int | None,
-    ) -> None:
-        """`delivered_to` takes the agencies to whose inboxes something was delivered since it was called last."""
+    def __init__(self, outlet: Link) -> None:
         self._outlet = outlet
-        self._metrics = metrics
-        self._delivered_to = delivered_to
-        self._limit = limit
-        self._warned: set[AgencyCode] = set()
         self._silent: str | None = None
 
     @property
@@ -111,13 +99,8 @@ class WatchingBroker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again, until stopped."""
-        clock = asyncio.get_running_loop().time
-        inboxes_at = 0.0
         while not stop.is_set():
             await self._ask_broker()
-            if clock() >= inboxes_at:
-                inboxes_at = clock() + _INBOXES_EVERY
-                await self._look_at_inboxes()
             await pause(stop, _EVERY)
 
     async def _ask_broker(self) -> None:
@@ -128,24 +111,3 @@ class WatchingBroker:
             self._silent = None
         except Transient as silent:
             self._silent = logs.in_words(silent)
-
-    async def _look_at_inboxes(self) -> None:
-        if self._limit is None:
-            return
-        of_queue = {topology.inbox_queue(code): code for code in {*self._delivered_to(), *self._warned}}
-        try:
-            depths = await self._outlet.depths(sorted(of_queue))
-        except Transient:
-            return
-        fills = {of_queue[queue]: depth.messages / self._limit for queue, depth in depths.items()}
-        self._metrics.note_fills(fills)
-        for agency, fill in fills.items():
-            self._note(agency, fill)
-
-    def _note(self, agency: AgencyCode, fill: float) -> None:
-        if fill >= NEARLY_FULL and agency not in self._warned:
-            self._warned.add(agency)
-            _log.warning("inbox-nearly-full", agency=agency, percent=round(fill * 100))
-        elif fill < NEARLY_FULL and agency in self._warned:
-            self._warned.discard(agency)
-            _log.info("inbox-has-room", agency=agency, percent=round(fill * 100))

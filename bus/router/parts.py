@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
+from math import inf
 
 from bus.codes import load_codes
 from bus.depot.client import PresenceClient
@@ -20,14 +21,18 @@ from bus.readiness import Cause, Readiness
 from bus.router.activation import calendar_in_force, directory_in_force, versions
 from bus.router.alarms import Alarms
 from bus.router.answers import Answers
-from bus.router.certificates import WatchingCertificates, days_left
+from bus.router.certificates import WatchingCertificates, days_left, own_ends
 from bus.router.checkpoints import Checkpoints
+from bus.router.clerks import WatchingClerks
 from bus.router.clusters import Cluster, of_each
 from bus.router.consumer import Consumer, Limits
 from bus.router.deadlines import Deadlines
 from bus.router.fanout import Fanout
 from bus.router.fanouts import Fanouts, whose_on
 from bus.router.gates import Rules
+from bus.router.gauges import Gauges
+from bus.router.inboxes import WatchingInboxes
+from bus.router.journeys import Journeys
 from bus.router.metrics import Metrics
 from bus.router.monitoring import Watching, WatchingBroker
 from bus.router.processing import Processor
@@ -65,13 +70,28 @@ class Parts:
         self.consumers = {cluster.name: self._consumer(cluster.name, settings) for cluster in clusters}
         self.deadlines = self._deadlines(settings)
         self.watching = Watching(
-            depot=depot, ledger=ledger, alarms=self.alarms, directory=self.directory, clusters=fanouts
+            depot=depot,
+            ledger=ledger,
+            alarms=self.alarms,
+            directory=self.directory,
+            clusters=fanouts,
+            watchers=self.metrics.watchers,
         )
-        own = {"seal": seal.certificate.not_valid_after_utc}
+        self.gauges = Gauges(ledger, self.directory, self.metrics.registry)
+        self.journeys = Journeys(ledger, self.metrics.entered, self.metrics.registry)
+        self.clerks = WatchingClerks(
+            ledger,
+            self.directory,
+            lambda: self.intake.rules.calendar,
+            self.metrics.registry,
+            named=self.metrics.named,
+        )
+        own = own_ends(settings, seal)
         self.certificates = WatchingCertificates(own, self.directory)
         for name, end in own.items():
             self.metrics.certificate.labels(name).set_function(partial(days_left, end))
-        self.brokers = {cluster.name: self._watching(cluster) for cluster in clusters}
+        self.brokers = {cluster.name: WatchingBroker(cluster.outlet) for cluster in clusters}
+        self.inboxes = {cluster.name: self._inboxes(cluster) for cluster in clusters}
         self._add_metrics()
         self.readiness = Readiness("router", self._causes(), self.metrics.registry)
 
@@ -91,17 +111,21 @@ class Parts:
             most_bytes=cluster.broker.max_message_bytes,
             head=lambda: self.checkpoints.newest.note if self.checkpoints.newest else None,
             on_trouble=self.metrics.note_unconfirmed,
+            on_entered=self.metrics.entered.add,
         )
 
     def _consumer(self, cluster: str, settings: BusSettings) -> Consumer:
         limits = Limits(settings.router.batch, settings.router.prefetch)
         return Consumer(self.intake, self.shares, limits, lambda: self.directory().inboxes_on(cluster))
 
-    def _watching(self, cluster: Cluster) -> WatchingBroker:
-        return WatchingBroker(
+    def _inboxes(self, cluster: Cluster) -> WatchingInboxes:
+        return WatchingInboxes(
+            cluster.name,
             cluster.outlet,
+            self.ledger,
             self.metrics,
             delivered_to=self.fanouts.of_cluster[cluster.name].take_delivered_to,
+            every=lambda: self.directory().inboxes_on(cluster.name),
             limit=cluster.broker.inbox_max_messages or None,
         )
 
@@ -169,6 +193,11 @@ class Parts:
             "agency_certificates_ending",
             "Agencies whose last certificate ends within 30 days, or has ended.",
             lambda: self.certificates.agencies,
+        )
+        gauge(
+            "agency_certificate_days_left",
+            "Whole days until the first agency has no certificate in force any more; +Inf without an end.",
+            lambda: days_left(self.certificates.first) if self.certificates.first else inf,
         )
         gauge(
             "authority_list_seconds_left",

@@ -85,6 +85,9 @@ async def _run(parts: Parts, settings: BusSettings, stop: asyncio.Event) -> None
             asyncio.create_task(enter_counts(parts.ledger, parts.appends, stop, interval=_COUNTS_EVERY)),
             asyncio.create_task(parts.deadlines.run(stop, interval=router.deadline_interval)),
             asyncio.create_task(parts.watching.run(stop)),
+            asyncio.create_task(parts.gauges.run(stop)),
+            asyncio.create_task(parts.journeys.run(stop)),
+            asyncio.create_task(parts.clerks.run(stop)),
             asyncio.create_task(parts.certificates.run(stop)),
             asyncio.create_task(parts.readiness.watch(stop)),
             asyncio.create_task(beat(stop, partial(_come_round, parts))),
@@ -107,6 +110,7 @@ def _on(cluster: Cluster, parts: Parts, stop: asyncio.Event) -> Iterator[Corouti
     """Yield what a router does for one cluster."""
     yield parts.consumers[cluster.name].run(cluster.intake, stop)
     yield parts.brokers[cluster.name].run(stop)
+    yield parts.inboxes[cluster.name].run(stop)
     yield read_parked(
         cluster.intake,
         parts.intake,

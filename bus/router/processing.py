@@ -232,6 +232,7 @@ class Processor:
     async def _settle(self, delivery: Delivery, outcome: Recorded | Exception) -> Settlement:
         if isinstance(outcome, Recorded):
             self._metrics.submissions.labels(outcome.outcome).inc()
+            self._metrics.entered.add(outcome.entries)
             if outcome.outcome in _FRUITLESS and delivery.agency:
                 self.watch_share(delivery.agency, fruitless=1)
             self._fanouts.publish(outcome.consignments)

@@ -51,6 +51,10 @@ class Console(Section):
     """The database user's password, by the environment only."""
     database_password_file: Path | None = None
     """A file with that password, readable by its owner only; used when the password is not set."""
+    results: Path = Path("var/console")
+    """The folder in which jobs keep what they made: packs and exports, for a week."""
+    log_key: str | None = None
+    """The log's public key, as `ledger key` prints it; when not set, that of the key `ledger.key`."""
     idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 15
     """Minutes without a request after which a session ends."""
     session_hours: Annotated[int, Field(ge=1, le=168)] = 12

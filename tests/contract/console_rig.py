@@ -84,14 +84,13 @@ class Console:
 
 
 @contextmanager
-def console_over(ledger: Ledger, folder: Path, **settings: Any) -> Iterator[Console]:
+def console_over(over: Ledger, folder: Path, **settings: Any) -> Iterator[Console]:
     """Give the console over a ledger; `settings` are sections of the bus's settings."""
     given = BusSettings(**settings)
     port = free_ports(1)[0]
     with ExitStack() as opened:
         store = opened.enter_context(Store(f"sqlite:///{folder / 'console.db'}"))
-        readings = Readings(ledger, given)
-        site = Site(settings=given, ledger=ledger, store=store, readings=readings)
+        site = Site(settings=given, ledger=over, store=store, readings=Readings(over, given))
         app = build_app(site)
         portal = opened.enter_context(start_blocking_portal())
         served = serving(app, "127.0.0.1", port, setting="port", limits=Limits(most=500, most_body=MOST_BODY))

@@ -255,9 +255,15 @@ BUS: dict[Words, list[Run]] = {
     ("agency", "show"): [Run((OPM,)), Run((OPM, "--json")), Run((EVIL,))],
     ("ledger", "outstanding"): [Run(()), Run(("--json",)), Run(("--agency", EVIL)), Run(("--speed", EVIL))],
     ("ledger", "report"): [run for name in REPORTS for run in (Run((name,)), Run((name, "--json")))],
-    ("parked", "list"): [Run(()), Run(("--json",))],
+    ("parked", "list"): [Run(()), Run(("--json",)), Run(("--reason-class", EVIL, "--csv")), Run(("--since", EVIL))],
+    ("parked", "faults"): [Run(()), Run(("--json",)), Run(("--agency", EVIL))],
     ("parked", "show"): [Run((PARKED,)), Run((EVIL,)), Run(("4711",))],
-    ("parked", "replay"): [Run((PARKED, "--reason", EVIL)), Run((PARKED, "--reason", BYTES))],
+    ("parked", "replay"): [
+        Run((PARKED, "--reason", EVIL)),
+        Run((PARKED, "--reason", BYTES)),
+        Run(("--reason-class", EVIL, "--dry-run", "--reason", EVIL)),
+        Run(("--until", EVIL, "--reason", EVIL)),
+    ],
     ("audit", "grant"): [
         Run((LETTER, "--auditor", EVIL, "--reason", EVIL)),
         Run((LETTER, "--auditor", EVIL, "--reason", EVIL, "--json")),

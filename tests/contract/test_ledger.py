@@ -37,6 +37,7 @@ from bus.thai import now
 from compose.cluster import PostgresCluster
 from tests.assets.digests import OTHER_BYTES, SOME_BYTES, SOME_CONTENT
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 
 ON_SQLITE = pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
@@ -149,10 +150,10 @@ def test_a_file_belongs_to_the_parties_of_a_letter_that_names_it(ledger: Ledger)
         rig.in_ledger(writer, to=(OCS,))
     with ledger.read() as reader:
         named = SOME_BYTES
-        assert [code for code in (OPM, OCS, SOC) if reader.is_party(code, named)] == [OPM, OCS]
-        assert reader.is_named(named)
-        assert not reader.is_named(OTHER_BYTES)
-        assert not reader.is_party(OPM, OTHER_BYTES)
+        assert [code for code in (OPM, OCS, SOC) if reader.named_files.is_party(code, named)] == [OPM, OCS]
+        assert reader.named_files.is_named(named)
+        assert not reader.named_files.is_named(OTHER_BYTES)
+        assert not reader.named_files.is_party(OPM, OTHER_BYTES)
 
 
 def test_a_reader_keeps_its_snapshot_while_others_append(ledger: Ledger) -> None:
@@ -180,7 +181,7 @@ def filled(ledger: Ledger, tmp_path: Path) -> Ledger:
     with ledger.append() as writer:
         assert writer.cosigned(WIDTH, OCS, "— a line")
     for halted in (True, False):
-        halt.set_halted(ledger.engine, halted, operator="sample", reason="sample")
+        halt.set_halted(ledger.engine, halted, operator=by("sample"), reason="sample")
     found = rig.counts(ledger)
     assert all(found[table.name] for table in REMEMBERED)
     return ledger
@@ -331,6 +332,7 @@ def test_a_letter_is_in_the_ledger_with_everything_that_belongs_to_it(ledger: Le
         "anchors": 0,
         "cosignatures": 0,
         "halts": 0,
+        "halt_wishes": 0,
     }
 
 

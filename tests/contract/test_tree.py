@@ -19,6 +19,7 @@ from bus.ledger.tiles import HEIGHT, WIDTH
 from bus.verifier.merkle import node_hash, require_consistency, require_inclusion
 from bus.verifier.notes import read_checkpoint, read_note, require_signed
 from tests.assets.factory import OCS, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 
 
@@ -250,10 +251,10 @@ def test_a_head_that_does_not_continue_the_last_is_not_signed_and_nothing_more_i
 
 
 def test_a_halt_is_lifted_by_an_operator_and_stands_in_the_database(ledger: Ledger) -> None:
-    halt.set_halted(ledger.engine, True, operator="signer", reason="a test")
-    halt.set_halted(ledger.engine, True, operator="signer", reason="a test again")
+    halt.set_halted(ledger.engine, True, operator=by("signer"), reason="a test")
+    halt.set_halted(ledger.engine, True, operator=by("signer"), reason="a test again")
     with pytest.raises(Transient, match=r"halted: a test$"), ledger.append():
         pass
-    halt.set_halted(ledger.engine, False, operator="sample", reason="it was a test")
+    halt.set_halted(ledger.engine, False, operator=by("sample"), reason="it was a test")
     grown(ledger, 1)
     assert rig.counts(ledger)["halts"] == 2

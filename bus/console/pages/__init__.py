@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import starting
+from bus.console.pages import grants, halting, jobs, replaying, starting, steward
 
-PAGES: tuple[Page, ...] = (*starting.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *starting.PAGES,
+    *replaying.PAGES,
+    *steward.PAGES,
+    *halting.PAGES,
+    *grants.PAGES,
+    *jobs.PAGES,
+)

@@ -33,8 +33,8 @@ _COLUMNS = (
 
 def parked(asked: Asked) -> Answer:
     """List what is parked, what waits for the longest first."""
-    require_known(asked, ("agency", "reason", "since", "after"))
-    fault, after = asked.value("reason"), number(asked, "after") or 0
+    require_known(asked, ("agency", "fault", "since", "after"))
+    fault, after = asked.value("fault"), number(asked, "after") or 0
     if fault is not None and (len(fault) > _LONGEST or not fault.isprintable()):
         raise NotUnderstood("this is the class of no fault")
     since = day_asked(asked, "since")
@@ -48,7 +48,7 @@ def parked(asked: Asked) -> Answer:
         csv = asked.address.partition("?")[0].endswith(".csv")
         names = names_of(reader) if csv else None
         all_rows = list(map(_row, reader.parked.rows(which))) if csv else []
-    query = {name: value for name, value in (("agency", agency), ("reason", fault)) if value is not None}
+    query = {name: value for name, value in (("agency", agency), ("fault", fault)) if value is not None}
     if since is not None:
         query["since"] = since.date().isoformat()
     shown = [_row(row) for row in rows[:MOST]]

@@ -46,6 +46,8 @@ class Recorded:
     """Whether there is more, for a sweep to lease."""
     alarms: tuple[tuple[str, dict[str, Any]], ...] = ()
     """What somebody has to look at, with its fields."""
+    entries: range = range(0)
+    """The numbers of the entries that it made."""
 
 
 class Recorder:
@@ -93,7 +95,7 @@ class Recorder:
             raise Stale
         if found.delivery.replay and not writer.parked.replay_wanted(found.delivery.replay):
             return Recorded("replayed", ())
-        consigner = Consigner(writer, self._router)
+        consigner, first = Consigner(writer, self._router), writer.next_seq
         match found:
             case LetterAccepted():
                 outcome = record_letter(consigner, found)
@@ -111,7 +113,8 @@ class Recorder:
             case Duplicate():
                 outcome = consigner.repeat(found.agency, found.answer)
         _close_replay(writer, found.delivery, outcome)
-        return Recorded(outcome, tuple(consigner.consigned), consigner.left, tuple(consigner.alarms))
+        made = range(first, writer.next_seq)
+        return Recorded(outcome, tuple(consigner.consigned), consigner.left, tuple(consigner.alarms), made)
 
 
 def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
