@@ -43,12 +43,12 @@ def queue_over_time(points: Sequence[Point], label: str) -> Markup:
         )
         for value in sorted({0, scale // 2, scale})
     )  # fmt: skip
-    ends = Markup('<text x="{0}" y="{1}">{2}</text><text x="{3}" y="{1}" text-anchor="end">{4}</text>').format(
-        _LEFT, _HEIGHT - 6, _clock(points[0].at), _WIDTH - 8, _clock(points[-1].at)
-    )
-    return Markup('<svg class="queue" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{3}{4}{5}</svg>').format(
-        _WIDTH, _HEIGHT, label, grid, Markup("").join(lines), ends
-    )
+    ends = Markup(
+        '<text x="{0}" y="{1}">{2}</text><text x="{3}" y="{1}" text-anchor="end">{4}</text>'
+    ).format(_LEFT, _HEIGHT - 6, _clock(points[0].at), _WIDTH - 8, _clock(points[-1].at))
+    return Markup(
+        '<svg class="queue" viewBox="0 0 {0} {1}" role="img" aria-label="{2}">{3}{4}{5}</svg>'
+    ).format(_WIDTH, _HEIGHT, label, grid, Markup("").join(lines), ends)
 
 
 def by_hour(points: Sequence[Point]) -> list[dict[str, object]]:

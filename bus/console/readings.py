@@ -100,7 +100,9 @@ class Readings:
             except Transient:
                 self.ledger_away_since = self.ledger_away_since or at
             took = time.monotonic() - begun
-            self.system = states(self._look, self.clusters, self.away_since, self.ledger_away_since, at, took, EVERY)
+            self.system = states(
+                self._look, self.clusters, self.away_since, self.ledger_away_since, at, took, EVERY
+            )
 
     def _of_ledger(self, reader: Reader, away: set[str]) -> Snapshot:
         at = now()
@@ -109,7 +111,9 @@ class Readings:
         found = []
         if directory is not None:
             queues = {
-                (name, code): inbox for name, one in self.clusters.items() for code, inbox in one.inboxes.items()
+                (name, code): inbox
+                for name, one in self.clusters.items()
+                for code, inbox in one.inboxes.items()
             }
             found = standings(reader, self._settings, queues, away, directory, receipts=False)
         rows = rows_of(found, self._silence.by_agency(), ends, at)

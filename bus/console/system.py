@@ -96,7 +96,15 @@ class Look:
         cosigned = sum(1 for code in witnesses if self._cosigned.get(code, (0, ""))[0] >= size)
         late = not cosigned and at - datetime.fromisoformat(asked) > _UNWITNESSED
         level = WARN if late else GOOD
-        yield state("witnesses", "", level, "witnesses-cosigned", cosigned=cosigned, witnesses=len(witnesses), size=size)
+        yield state(
+            "witnesses",
+            "",
+            level,
+            "witnesses-cosigned",
+            cosigned=cosigned,
+            witnesses=len(witnesses),
+            size=size,
+        )
         silent = min(witnesses, key=lambda code: (self._cosigned.get(code, (0, ""))[1], code))
         when = self._cosigned.get(silent, (0, ""))[1]
         if not when:
@@ -177,7 +185,9 @@ def _ledger(reader: Reader, at: datetime) -> Iterator[State]:
         return
     late = newest.seq > head.size and at - newest.at > _UNSIGNED
     says = "head-late" if late else "head-signed"
-    yield state("heads", "", WARN if late else GOOD, says, size=head.size, at=head.at, unsigned=newest.seq - head.size)
+    yield state(
+        "heads", "", WARN if late else GOOD, says, size=head.size, at=head.at, unsigned=newest.seq - head.size
+    )
 
 
 def _routers(reader: Reader, at: datetime) -> Iterator[State]:

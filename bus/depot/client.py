@@ -98,9 +98,7 @@ def look(url: str, tls: ssl.SSLContext | bool, *, timeout: float = 5.0) -> Depot
             raise Transient(f"the depot is away ({type(exc).__name__})") from exc
     reasons = _reasons(answer)
     told = _FREE.search(metrics.text) if metrics.status_code == 200 else None
-    return DepotSeen(
-        answer.status_code == 200, reasons, int(float(told[1])) if told else None
-    )
+    return DepotSeen(answer.status_code == 200, reasons, int(float(told[1])) if told else None)
 
 
 def _reasons(answer: httpx.Response) -> tuple[str, ...]:

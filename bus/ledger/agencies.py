@@ -106,7 +106,9 @@ class Agencies:
     def _pending(self) -> tuple[dict[tuple[AgencyCode, bool], int], dict[AgencyCode, str]]:
         by = (pending.c.agency, pending.c.on_hold)
         found = self._connection.execute(
-            select(*by, func.count().label("many"), func.min(pending.c.leased_until).label("until")).group_by(*by)
+            select(*by, func.count().label("many"), func.min(pending.c.leased_until).label("until")).group_by(
+                *by
+            )
         ).all()
         attempts = {row.agency: row.until for row in found if not row.on_hold and row.until is not None}
         return {(row.agency, bool(row.on_hold)): row.many for row in found}, attempts
@@ -145,7 +147,9 @@ class Agencies:
         if not numbers:
             return {}
         key = (consignments.c.agency, consignments.c.number)
-        query = select(consignments.c.agency, entries.c.at).join(entries, consignments.c.entry == entries.c.seq)
+        query = select(consignments.c.agency, entries.c.at).join(
+            entries, consignments.c.entry == entries.c.seq
+        )
         these = query.where(rows_in(self._connection, key, list(numbers.items())))
         return {row.agency: row.at for row in self._connection.execute(these)}
 

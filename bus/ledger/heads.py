@@ -67,7 +67,9 @@ class Heads:
     def cosigned_from(self, size: int) -> list[tuple[AgencyCode, int, str]]:
         """Return (agency, size, when) of all cosignatures of heads of at least so many entries, by size."""
         query = select(cosignatures.c.agency, cosignatures.c.size, cosignatures.c.at)
-        found = self._connection.execute(query.where(cosignatures.c.size >= size).order_by(cosignatures.c.size))
+        found = self._connection.execute(
+            query.where(cosignatures.c.size >= size).order_by(cosignatures.c.size)
+        )
         return [(row.agency, row.size, row.at) for row in found]
 
     def cosigned_by(self, agency: AgencyCode) -> tuple[int, str] | None:

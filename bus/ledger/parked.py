@@ -101,7 +101,9 @@ class Parked:
     def history_of(self, seq: int) -> list[Entry]:
         """Return the requests to replay one, and what became of them, in order."""
         kinds = entries.c.kind.in_((Kind.REPLAY_REQUESTED, Kind.REPLAYED))
-        query = select(entries.c.body).where(kinds, entries.c.seq > seq, self._field(entries, "parked") == seq)
+        query = select(entries.c.body).where(
+            kinds, entries.c.seq > seq, self._field(entries, "parked") == seq
+        )
         return [_entry(body) for body in self._connection.scalars(query.order_by(entries.c.seq))]
 
     def still(self, sha256: RawDigest, agency: AgencyCode | None) -> int | None:

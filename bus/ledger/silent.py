@@ -67,7 +67,11 @@ class Silent:
         """Return the consignments of a letter that the broker has not confirmed, by agency, up to `limit`."""
         query = (
             select(
-                pending.c.agency, pending.c.number, pending.c.on_hold, pending.c.leased_by, pending.c.leased_until
+                pending.c.agency,
+                pending.c.number,
+                pending.c.on_hold,
+                pending.c.leased_by,
+                pending.c.leased_until,
             )
             .join(
                 consignments,

@@ -51,7 +51,7 @@ class Cluster:
 
 
 def clusters_now(settings: BusSettings) -> dict[str, Cluster]:
-    """Ask every cluster; one that is away, or does not let this program look, says so and keeps no other from telling."""
+    """Ask every cluster; one that is away, or lets nobody look, says so and keeps no other from telling."""
     found = {}
     for name, broker in settings.brokers.items():
         try:
@@ -60,7 +60,9 @@ def clusters_now(settings: BusSettings) -> dict[str, Cluster]:
         except Transient as away:
             found[name] = Cluster(name=name, away=str(away))
         except Misconfigured as wrong:
-            found[name] = Cluster(name=name, away="; ".join(f"{one.key} {one.wrong}" for one in wrong.problems))
+            found[name] = Cluster(
+                name=name, away="; ".join(f"{one.key} {one.wrong}" for one in wrong.problems)
+            )
     return found
 
 

@@ -1,4 +1,4 @@
-"""All agencies as an operator looks at them: a row each, the worst first, with figures of the whole and of each choice."""
+"""All agencies as an operator looks at them: a row each, the worst first, with the figures of all of them."""
 
 from __future__ import annotations
 
@@ -158,7 +158,11 @@ def page_of(rows: Sequence[Row], after: str | None, most: int) -> tuple[list[Row
 
 def age(since: str | None, at: str) -> int | None:
     """Return the seconds from one ledger time to another; None without one."""
-    return None if since is None else max(0, _seconds(datetime.fromisoformat(at) - datetime.fromisoformat(since)))
+    return (
+        None
+        if since is None
+        else max(0, _seconds(datetime.fromisoformat(at) - datetime.fromisoformat(since)))
+    )
 
 
 def _seconds(length: timedelta) -> int:

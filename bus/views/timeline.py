@@ -22,7 +22,7 @@ Step = dict[str, Any]
 
 
 def steps_of(reader: Reader, letter: LetterRow, *, after: int, most: int) -> tuple[list[Step], int | None]:
-    """Return the next steps behind an entry, each with the seconds since the one before, and the entry to go on from."""
+    """Return the next steps behind an entry, each with the seconds since the one before, and where to go on."""
     entries = reader.due.silent.chain(letter.letter, after=after, limit=most + 1)
     shown = entries[:most]
     before = reader.due.silent.last_at(letter.letter, after) if after else None
@@ -67,7 +67,9 @@ def _about(entry: Entry) -> Sequence[str]:
             return []
 
 
-def recipients_of(reader: Reader, letter: LetterRow, agency: AgencyCode | None) -> list[dict[str, Any]] | None:
+def recipients_of(
+    reader: Reader, letter: LetterRow, agency: AgencyCode | None
+) -> list[dict[str, Any]] | None:
     """Return each recipient's steps, or those of one; None where there is too much to work out for all."""
     if agency is None and reader.due.silent.size_of(letter.letter, FOLDED + 1) > FOLDED:
         return None
@@ -112,9 +114,7 @@ def next_of(reader: Reader, letter: int) -> dict[str, Any]:
     attempts = reader.due.silent.attempts(letter, limit=_ATTEMPTS)
     return {
         "attempts": [asdict(one) for one in attempts],
-        "deadlines": [
-            {"deadline": str(one.deadline), "at": one.at} for one in reader.due.of_letter(letter)
-        ],
+        "deadlines": [{"deadline": str(one.deadline), "at": one.at} for one in reader.due.of_letter(letter)],
     }
 
 

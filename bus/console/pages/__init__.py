@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import grants, halting, jobs, replaying, starting, steward
+from bus.console.pages import (
+    agency,
+    grants,
+    halting,
+    jobs,
+    overdue,
+    overview,
+    parked,
+    replaying,
+    starting,
+    steward,
+    system,
+    timelines,
+)
 
 PAGES: tuple[Page, ...] = (
     *starting.PAGES,
@@ -12,4 +25,10 @@ PAGES: tuple[Page, ...] = (
     *halting.PAGES,
     *grants.PAGES,
     *jobs.PAGES,
+    *overview.PAGES,
+    *agency.PAGES,
+    *timelines.PAGES,
+    *parked.PAGES,
+    *overdue.PAGES,
+    *system.PAGES,
 )

@@ -16,7 +16,7 @@ def lengths(language: Language) -> Callable[[float | None], str]:
     def length(seconds: float | None) -> str:
         if seconds is None:
             return "–"
-        left, words = max(0, int(seconds)), []
+        left, words = max(0, int(seconds)), list[str]()
         for key, size in _UNITS:
             if left >= size or (size == 1 and not words):
                 words.append(say(language, key, n=left // size))

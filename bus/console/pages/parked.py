@@ -100,7 +100,7 @@ def one_parked(asked: Asked) -> Answer:
             "replays": replays,
         }
     beside = {"names": _names(asked), "is_steward": asked.session.role is Role.STEWARD}
-    return Shown("parked-one.html", value, beside)
+    return Shown("parked_one.html", value, beside)
 
 
 def _replays(reader: Reader, seq: int) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What the pages of operators are asked by: each name once, each value one that is known, or the question is refused."""
+"""What pages of operators are asked by: each name once, each value one that is known, or the question is refused."""
 
 from __future__ import annotations
 
