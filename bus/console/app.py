@@ -28,6 +28,7 @@ from bus.console.entering import (
     inside,
     is_own_form,
     language_of,
+    refreshes_itself,
     remember_language,
     session_of,
     take_cookie,
@@ -176,7 +177,8 @@ class _Desk:
 
     def _stranger(self, request: Request, page: Page, form: str) -> Response:
         """Ask who it is; a form whose session is over has done nothing, and a link from elsewhere gets its cookie."""
-        if form != "html":
+        # A page that refreshes itself keeps what it shows; the sign-in is for who asks for a page.
+        if form != "html" or refreshes_itself(request):
             return JSONResponse({"error": "sign in"}, 401)
         if page.act:
             return self._entrance.page(request, "/", Said(problem="ended-form"), 401)

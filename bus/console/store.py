@@ -141,8 +141,13 @@ class Store:
             connection.execute(sessions.insert(), [row])
         return token
 
-    def session(self, token: str, *, idle: timedelta, longest: timedelta) -> Session | None:
-        """Return the session of a cookie's token and note that it was seen; None for one that is over or unknown."""
+    def session(
+        self, token: str, *, idle: timedelta, longest: timedelta, by_itself: bool = False
+    ) -> Session | None:
+        """Return the session of a cookie's token and note that it was seen; None for one that is over or unknown.
+
+        What a page asks `by_itself` does not keep a session alive: nobody may be sitting before it.
+        """
         at = now()
         mine = sessions.c.token == hashed(token)
         with self.transaction() as connection:
@@ -160,7 +165,7 @@ class Store:
                 connection.execute(delete(sessions).where(mine))
                 return None
             # Not at each request of a page with pictures: what is shown is minutes.
-            if at - found.seen_at > timedelta(seconds=5):
+            if not by_itself and at - found.seen_at > timedelta(seconds=5):
                 connection.execute(sessions.update().where(mine).values(seen_at=timestamp(at)))
         return found
 

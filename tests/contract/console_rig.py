@@ -19,6 +19,7 @@ from bus.connections import Limits
 from bus.console.app import build_app
 from bus.console.entering import cookie_name
 from bus.console.process import MOST_BODY
+from bus.console.readings import Readings
 from bus.console.site import Site
 from bus.console.store import Store
 from bus.ledger.store import Ledger
@@ -93,7 +94,7 @@ def console_over(over: Ledger, folder: Path, **settings: Any) -> Iterator[Consol
     given = BusSettings(**{**settings, "console": {"url": address, **settings.get("console", {})}})
     with ExitStack() as opened:
         store = opened.enter_context(Store(f"sqlite:///{folder / 'console.db'}"))
-        site = Site(settings=given, ledger=over, store=store)
+        site = Site(settings=given, ledger=over, store=store, readings=Readings(over, given))
         app = build_app(site)
         portal = opened.enter_context(start_blocking_portal())
         served = serving(app, "127.0.0.1", port, setting="port", limits=Limits(most=500, most_body=MOST_BODY))
