@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 Method = Literal["local", "oidc", "key", "program"]
 """How it is known who acts: a password, an OpenID provider, an operator's key on the command line, or a program."""
@@ -35,7 +35,7 @@ class Operator:
     """None of a program, which has no role."""
     method: Method
 
-    def fields(self) -> dict[str, str | None]:
+    def fields(self) -> dict[str, Any]:
         """What the entry of the act bears."""
         return {"operator": self.name, "role": self.role, "method": self.method}
 

@@ -64,6 +64,11 @@ class Table:
         self._asked.add(name)
         return self.text(name, like=like, meant=meant) if name in self.values else None
 
+    def anything(self, name: str) -> Any:
+        """A value as it stands, None when absent: for whoever must not have it shown in a problem."""
+        self._asked.add(name)
+        return self.values.get(name)
+
     def texts(self, name: str, *, like: str = ".+", meant: str = "text") -> tuple[str, ...]:
         """A list of strings without repetition; an absent one is empty."""
         listed = enumerate(self._list(name, f"a list, each of it {meant}"), 1)

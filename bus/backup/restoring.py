@@ -25,6 +25,7 @@ from bus.ledger.checkpoint import missing
 from bus.ledger.facts import facts_at
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
+from bus.operators import of_the_bus
 from bus.settings import BusSettings, load_bus_settings
 
 Step = Callable[[str, int, int], None]
@@ -134,8 +135,9 @@ def restore(
         databases.put_sqlite(folder / LEDGER, target)
     else:
         databases.load_postgresql(folder / LEDGER, settings.ledger.owner_address())
-        if role := settings.ledger.runtime_role:
-            schema.upgrade(settings.ledger.owner_address(), runtime_role=role)
+        role, console = settings.ledger.runtime_role, settings.ledger.console_role
+        if role or console:
+            schema.upgrade(settings.ledger.owner_address(), runtime_role=role, console_role=console)
     facts = facts_at(address)
     if facts.entries != manifest.entries:
         raise BadBackup(f"the ledger has {facts.entries} entries, the backup says {manifest.entries}")
@@ -200,4 +202,4 @@ def _require_newest(address: str, entries: int, heads: Sequence[Head], done: Res
         return
     done.missing = missing(entries, newest)
     with Ledger(address) as ledger:
-        halt.set_halted(ledger.engine, True, operator="restore", reason=done.missing)
+        halt.set_halted(ledger.engine, True, operator=of_the_bus("restore"), reason=done.missing)

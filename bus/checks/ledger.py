@@ -13,12 +13,13 @@ from bus.directory.ends import first_list
 from bus.directory.vouching import standing
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.ends import SOON
+from bus.enrolment.orders import waiting_entries
 from bus.errors import Misconfigured, Problem, Transient
 from bus.installing.ledgers import key_of
 from bus.ledger import schema
 from bus.ledger.checkpoint import Tampered, read_kept, require_signed_head
 from bus.ledger.entry import Kind
-from bus.ledger.examining import look_at, snapshot
+from bus.ledger.examining import OfConsole, look_at, snapshot
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Head
 from bus.router.activation import directory_in_force
@@ -26,8 +27,8 @@ from bus.settings import BusSettings
 from bus.thai import now
 
 _SQLITE_FILE = "sqlite:///"
-_UNSIGNED, _UNWITNESSED = 300.0, 3600.0
-"""Seconds after which an entry should have been signed, and a head cosigned by somebody."""
+_UNSIGNED, _UNWITNESSED, _UNDONE = 300.0, 3600.0, 60.0
+"""Seconds after which an entry should have been signed, a head cosigned by somebody, and an order carried out."""
 _IN_FORCE = (Kind.DIRECTORY, Kind.CALENDAR)
 _NAMED = 10
 """Agencies that one line names."""
@@ -51,7 +52,7 @@ def _database(settings: BusSettings) -> Iterator[Found]:
     try:
         address = settings.ledger.address()
         schema.check(address)
-        seen = look_at(address)
+        seen = look_at(address, settings.ledger.console_role)
     except Transient as away:
         yield fail(str(away), "See that it runs, and look at ledger.url, its user and its password.")
         return
@@ -59,6 +60,8 @@ def _database(settings: BusSettings) -> Iterator[Found]:
     if seen.clock is not None:
         yield compared("the database", seen.clock)
         yield from _rights(settings, seen.excess, seen.lacking)
+        if seen.console is not None:
+            yield from _of_console(seen.console)
     if seen.unsafe:
         fix = "Set it to on: an entry that was acknowledged may be lost with the machine's power."
         yield fail(f"the server has {', '.join(seen.unsafe)}", fix)
@@ -73,6 +76,14 @@ def _rights(settings: BusSettings, excess: tuple[str, ...], lacking: tuple[str, 
         yield warn(f"this role may do more than read and append: {'; '.join(excess)}", fix)
     if not (excess or lacking):
         yield ok("this role may read and append, and change nothing that is remembered")
+
+
+def _of_console(seen: OfConsole) -> Iterator[Found]:
+    fix = "Run `saraban-bus ledger init` as the owner of the tables: it gives the role its rights, and no others."
+    if seen.lacking:
+        yield fail(f"the console's role may not {'; '.join(seen.lacking)}", fix)
+    if seen.excess:
+        yield warn(f"the console's role may do more than read and append acts: {'; '.join(seen.excess)}", fix)
 
 
 def _absent(settings: BusSettings) -> Found | None:
@@ -239,6 +250,10 @@ def _waiting(_settings: BusSettings, reader: Reader) -> Iterator[Found]:
     if asked := len(reader.enrolments.waiting()):
         fix = "`saraban-bus agency waiting`, then `agency approve` or `decline`."
         yield warn(f"{asked} requests of agencies wait for an operator", fix)
+    orders = waiting_entries(reader)
+    if orders and (now() - orders[0].at).total_seconds() > _UNDONE:
+        fix = "See that `saraban-bus enrol` runs, which carries them out, and look at its log."
+        yield warn(f"{len(orders)} orders of stewards wait, the first since {orders[0].body['at']}", fix)
     if not (parked or asked):
         yield ok("nothing waits for an operator")
 

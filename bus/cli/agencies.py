@@ -2,179 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from bus.broker.inboxes import NEARLY_FULL, Inbox, inboxes
-from bus.broker.management import Management
 from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
-from bus.cli.finding import head_of
-from bus.cli.output import About, Column, Row, exported, iso, joined, listed
-from bus.directory import Agency
-from bus.errors import Transient
-from bus.identifiers import MAIN, AgencyCode
-from bus.ledger.agencies import AgencyActivity, activity_of, given_at
-from bus.ledger.database import reading
-from bus.ledger.reading import Reader
-from bus.router.activation import directory_in_force
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
-from bus.settings.clusters import section_of
-from bus.settings.sections import with_credentials
-
-_WEIGHTS = {"no queue": 4, "no adapter": 3, "nearly full": 2, "suspended": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    agency: Agency
-    inbox: Inbox | None
-    """None when the broker has no such queue, or could not be asked."""
-    asked: bool
-    activity: AgencyActivity
-    oldest_waiting: str | None
-    fill: float
-
-    @property
-    def trouble(self) -> list[str]:
-        """What an operator should look at, the worst first."""
-        waits = self.oldest_waiting is not None
-        found = {
-            "no queue": self.asked and self.inbox is None,
-            "no adapter": self.inbox is not None and self.inbox.consumers == 0 and self.agency.active,
-            "nearly full": self.fill >= NEARLY_FULL,
-            "suspended": not self.agency.active,
-        }
-        words = [word for word, holds in found.items() if holds]
-        return [f"{word}, letters wait" if word == "no adapter" and waits else word for word in words]
-
-    @property
-    def order(self) -> tuple[int, int, str, str]:
-        """Troubles first, and of two the one for which something has waited longer."""
-        weight = max((_WEIGHTS[word.partition(",")[0]] for word in self.trouble), default=0)
-        return (-weight, self.oldest_waiting is None, self.oldest_waiting or "", self.agency.code)
+from bus.cli.output import exported, listed
+from bus.views.agencies import COLUMNS, as_row, in_words, queues_of, standings, values_of
+from bus.views.columns import About
+from bus.views.finding import head_of
 
 
 def agencies(config: Config = None, json: Json = False, as_csv: AsCsv = False) -> None:
     """Show how each agency's adapter does: its queue, when it last sent something, and what has waited since when."""
     settings = settings_of(config)
-    queues, silent = _queues(settings)
-    away = _in_words(silent, settings)
-    with opened(settings) as ledger, reading(ledger.engine) as connection:
-        reader = Reader(connection)
-        _, directory = directory_in_force(reader)
+    queues, silent = queues_of(settings)
+    away = in_words(silent, settings)
+    with opened(settings) as ledger, ledger.read() as reader:
         head = head_of(reader)
-        found = []
-        for code in directory.inboxes:
-            agency = directory.agencies[code]
-            activity, inbox = activity_of(connection, code), queues.get((agency.cluster, code))
-            oldest = _oldest_waiting(activity, inbox)
-            found.append(
-                _Standing(
-                    agency=agency,
-                    inbox=inbox,
-                    asked=agency.cluster in settings.brokers and agency.cluster not in silent,
-                    activity=activity,
-                    oldest_waiting=given_at(connection, code, oldest) if oldest else None,
-                    fill=_fill(settings.brokers.get(agency.cluster), inbox),
-                )
-            )
-    found.sort(key=lambda one: one.order)
+        found = standings(reader, settings, queues, silent)
     if json:
-        say({"broker": away or "asked", "agencies": [_values(one) for one in found]}, json=True, words=())
+        say({"broker": away or "asked", "agencies": [values_of(one) for one in found]}, json=True, words=())
         return
     if as_csv:
-        exported(_COLUMNS, map(_row, found), About({"broker": away or "asked"}, head))
+        exported(COLUMNS, map(as_row, found), About({"broker": away or "asked"}, head))
         return
     if away:
         say({}, json=False, words=[f"the broker could not be asked: {away}"])
         say({}, json=False, words=[""])
-    listed(f"{len(found)} agencies", _COLUMNS, map(_row, found))
-
-
-def _queues(settings: BusSettings) -> tuple[dict[tuple[str, AgencyCode], Inbox], dict[str, str]]:
-    """Return every inbox by cluster and agency, and why a cluster could not be asked."""
-    found: dict[tuple[str, AgencyCode], Inbox] = {}
-    silent: dict[str, str] = {}
-    for name, broker in settings.brokers.items():
-        try:
-            with section_of(name), _monitoring(broker) as management:
-                there = inboxes(management, broker.vhost)
-        except Transient as error:
-            silent[name] = str(error)
-        else:
-            found |= {(name, code): inbox for code, inbox in there.items()}
-    return found, silent
-
-
-def _monitoring(broker: Broker) -> Management:
-    url = with_credentials(broker.management_url, broker.monitor_user, broker.monitor_password_text())
-    return Management(url, tls=broker.management_tls())
-
-
-def _in_words(silent: Mapping[str, str], settings: BusSettings) -> str | None:
-    if len(settings.brokers) == 1:
-        return next(iter(silent.values()), None)
-    return "; ".join(f"cluster {name}: {reason}" for name, reason in silent.items()) or None
-
-
-def _oldest_waiting(activity: AgencyActivity, inbox: Inbox | None) -> int | None:
-    """Return the number of the oldest consignment that the adapter has not acknowledged.
-
-    A queue keeps the order in which numbers were given: as many as are in it, and those that are not there yet, are the
-    newest ones. What was consigned again makes it seem older than it is, never younger.
-    """
-    waiting = activity.pending + activity.on_hold + (inbox.messages if inbox else 0)
-    return max(activity.last_consignment - waiting + 1, 1) if waiting and activity.last_consignment else None
-
-
-def _fill(broker: Broker | None, inbox: Inbox | None) -> float:
-    return inbox.fill(broker.inbox_max_messages, broker.inbox_max_bytes) if broker and inbox else 0.0
-
-
-def _values(one: _Standing) -> dict[str, Any]:
-    return {
-        "code": one.agency.code,
-        "nameTh": one.agency.name_th,
-        "nameEn": one.agency.name_en,
-        "state": one.agency.state,
-        "cluster": one.agency.cluster,
-        "trouble": one.trouble,
-        "queue": asdict(one.inbox) | {"fill": round(one.fill, 3)} if one.inbox else None,
-        "pending": one.activity.pending,
-        "onHold": one.activity.on_hold,
-        "oldestWaiting": one.oldest_waiting,
-        "lastSubmission": one.activity.last_submission,
-        "lastReceipt": one.activity.last_receipt,
-        "lastConsignment": one.activity.last_consignment,
-        "reads": list(one.agency.reads),
-    }
-
-
-_COLUMNS = (
-    Column("code", "agency", "หน่วยงาน"),
-    Column("nameTh", "name", "ชื่อ"),
-    Column("elsewhere", "cluster", "กลุ่มเซิร์ฟเวอร์"),
-    Column("trouble", "trouble", "สิ่งที่ควรดู", joined),
-    Column("messages", "in its queue", "อยู่ในตู้หนังสือ", plain=True),
-    Column("fill", "full", "เต็ม", "{:.0%}".format, plain=True),
-    Column("consumers", "adapter", "ระบบที่ต่ออยู่", plain=True),
-    Column("pending", "not in its queue yet", "ยังไม่ถึงตู้หนังสือ", plain=True),
-    Column("onHold", "on hold", "รอเพราะพักใช้งาน", plain=True),
-    Column("oldestWaiting", "oldest waiting", "รอนานที่สุดตั้งแต่", iso, plain=True),
-    Column("lastSubmission", "last submission", "ส่งล่าสุดเมื่อ", iso, plain=True),
-    Column("lastReceipt", "last receipt", "ตอบรับล่าสุดเมื่อ", iso, plain=True),
-    Column("reads", "reads", "รุ่นที่อ่านได้", joined),
-)
-
-
-def _row(one: _Standing) -> Row:
-    queue = {"messages": one.inbox.messages, "consumers": one.inbox.consumers} if one.inbox else {}
-    return {
-        **_values(one),
-        **queue,
-        "elsewhere": one.agency.cluster if one.agency.cluster != MAIN else None,
-        "fill": one.fill if one.inbox else None,
-        "onHold": one.activity.on_hold or None,
-    }
+    listed(f"{len(found)} agencies", COLUMNS, map(as_row, found))

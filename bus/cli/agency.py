@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, opened, say, settings_of, steward
 from bus.directory.model import Login
 from bus.documents.enrolment import write_invitation
 from bus.documents.keys import write_private
@@ -58,6 +58,7 @@ def agency_invite(
 ) -> None:
     """Write the one file that an agency needs to join. Hand it over as you would a password."""
     settings, agency = settings_of(config), code_of(code)
+    who = steward(settings)
     target = output or Path(f"invitation-{agency}.saraban")
     if target.exists():
         raise typer.BadParameter(f"{target} is there, and is never written over", param_hint="--output")
@@ -78,7 +79,7 @@ def agency_invite(
             name_th=name_th,
             name_en=name_en or name_th,
             lasts=timedelta(days=days),
-            operator=operator(),
+            operator=who,
             auto=auto,
             cluster=place,
             login=login,
@@ -125,13 +126,13 @@ def agency_approve(
 ) -> None:
     """Pin an agency's key and make its inbox, exchange and user, once its fingerprint was compared by telephone."""
     settings = settings_of(config)
-    seal = bus_seal(settings)
+    who, seal = steward(settings), bus_seal(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
             asked = _newest_of(reader, code_of(code))
         _compare(asked, fingerprint)
         ready, issue = broker_made_ready(settings), issued_by(settings)
-        version = approve(ledger, asked, seal, ready, operator=operator(), issue=issue)
+        version = approve(ledger, asked, seal, ready, operator=who, issue=issue)
     words = f"{asked.request.agency} is in the directory (version {version}), and its inbox is there"
     if asked.request.renews_login:
         words = f"{asked.request.agency} has its next certificate for the broker"
@@ -142,11 +143,11 @@ def agency_approve(
 def agency_decline(code: Code, reason: Reason, config: Config = None, json: Json = False) -> None:
     """Answer an agency's request with no; it is told the reason."""
     settings = settings_of(config)
-    seal = bus_seal(settings)
+    who, seal = steward(settings), bus_seal(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
             asked = _newest_of(reader, code_of(code))
-        decline(ledger, asked, seal, operator=operator(), reason=reason)
+        decline(ledger, asked, seal, operator=who, reason=reason)
     say({"agency": code, "declined": asked.name}, json=json, words=[f"the request of {code} was declined"])
 
 

@@ -11,7 +11,7 @@ import typer
 
 from bus.broker.topology import user_of
 from bus.cli.agency import Code, Reason, code_of
-from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, opened, say, settings_of, steward
 from bus.directory import Agency, Directory
 from bus.documents.seal import Seal
 from bus.enrolment.deciding import change_directory, decline_waiting, with_agency
@@ -121,9 +121,11 @@ def agency_revoke(
         )
         return replace(agency, certificates=pins)
 
+    who = steward(settings)
+
     def renewals_declined(writer: Writer, seal: Seal) -> None:
         why = "a key of the agency was revoked after it was asked"
-        decline_waiting(writer, code_of(code), seal, operator=operator(), reason=why, renewals=True)
+        decline_waiting(writer, code_of(code), seal, operator=who, reason=why, renewals=True)
 
     _change(config, code, revoked, reason, json=json, also=renewals_declined)
     with opened(settings) as ledger, ledger.read() as reader:
@@ -155,7 +157,7 @@ def _change(
     settings, wanted = settings_of(config), code_of(code)
     if not reason.strip():
         raise typer.BadParameter("says nothing", param_hint="--reason")
-    seal = bus_seal(settings)
+    who, seal = steward(settings), bus_seal(settings)
 
     def changed(directory: Directory) -> Directory:
         agency = _known(directory, wanted)
@@ -169,7 +171,7 @@ def _change(
             ledger,
             changed,
             seal,
-            operator=operator(),
+            operator=who,
             reason=reason,
             also=lambda writer, _: also(writer, seal),
         )

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
-from bus.cli.finding import head_of
-from bus.cli.output import About, Column, Row, exported, iso, listed
+from bus.cli.output import exported, listed
 from bus.directory import Agency
 from bus.directory.ends import end_of
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.router.activation import directory_in_force
 from bus.thai import now
+from bus.views.columns import About, Column, Row, iso
+from bus.views.finding import head_of
 
 _COLUMNS = (
     Column("code", "agency", "หน่วยงาน"),

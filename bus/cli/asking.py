@@ -1,136 +1,77 @@
-"""What people give on the command line to ask by: every value is understood, or it is a mistake with the nearest names.
-
-A question with an unknown value would be answered "none", and nobody could tell that from an answer.
-"""
+"""What people give on the command line to ask by: a value that is not understood is a mistake of that option."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+import math
+from collections.abc import Callable, Mapping
+from typing import ParamSpec, TypeVar
 
 import typer
 
-from bus.cli.letters import SHA256, dates_of
-from bus.codes import load_codes
-from bus.directory import Names, name_of
-from bus.directory.lines import AGENCY, pins_in
-from bus.errors import RefusalCode
-from bus.evidence.words import STATES, words_of
+from bus.directory import Names
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.reading import Reader
-from bus.naming import meant, near
+from bus.views import asking
+from bus.views.asking import NotUnderstood
 
-UNACKNOWLEDGED = "unacknowledged"
-_STATE_WORDS = {state: words_of(state) for state in STATES} | {
-    UNACKNOWLEDGED: ("ยังไม่ตอบรับ", "not acknowledged")
-}
-
-
-def names_of(reader: Reader) -> Names:
-    """Return the agencies of every directory that was ever in force."""
-    return Names([map(name_of, reader.directories.lines(AGENCY))])
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 def agency(names: Names, text: str | None, option: str) -> AgencyCode | None:
     """Return the code of the agency that is meant; None if nothing was asked for."""
-    if text is None:
-        return None
-    found = names.codes(text)
-    if len(found) > 1:
-        raise typer.BadParameter(f"{text!r} may be {_either(map(names.full, found))}", param_hint=option)
-    if not found:
-        raise _unknown("agency", text, names.near(text), option)
-    (code,) = found
-    if code not in names.with_inbox:
-        line = [code]
-        while (parent := names.agencies[line[-1]].parent) and parent not in line and parent in names.agencies:
-            line.append(parent)
-        through = next((each for each in line if each in names.with_inbox), None)
-        hint = f"; its letters go through {names.full(through)}: ask for that" if through else ""
-        raise typer.BadParameter(f"{names.full(code)} has no inbox of its own{hint}", param_hint=option)
-    return code
+    return _by(option, asking.agency, names, text)
 
 
 def state(text: str | None) -> str | None:
     """Return the state that is meant by its code, or by its Thai or English name."""
-    return None if text is None else _one_of("state", text, _STATE_WORDS, "--state")
+    return _by("--state", asking.state, text)
 
 
 def speed(text: str | None) -> str | None:
     """Return the code of the speed that is meant: `002`, `ด่วน`, `urgent`."""
-    known = {code: (one.th, one.en) for code, one in load_codes().speed.items()}
-    return None if text is None else _one_of("speed", text, known, "--speed")
+    return _by("--speed", asking.speed, text)
 
 
 def report_name(text: str, known: Mapping[str, object]) -> str:
     """Return the name of a report."""
-    return _one_of("report", text, {name: (name, name) for name in known}, "NAME")
+    return _by("NAME", asking.report_name, text, known)
 
 
 def dates(text: str | None) -> tuple[str | None, str | None]:
     """Return the first and the last day that are meant (ISO), either of which may be left open."""
-    first, last = dates_of(text)
-    if first and last and first > last:
-        raise typer.BadParameter(f"{text!r} ends before it begins", param_hint="--date")
-    return first, last
+    return _by("--date", asking.dates, text)
+
+
+def words(text: str | None) -> tuple[str, ...]:
+    """Return the words that a subject is to have, each once."""
+    return _by("--subject", asking.words_in, text)
 
 
 def refusal(text: str | None) -> str | None:
     """Return the code of a refusal."""
-    known = {code.value: (code.value, code.value) for code in RefusalCode}
-    return None if text is None else _one_of("code of a refusal", text, known, "--code")
+    return _by("--code", asking.refusal, text)
 
 
 def file(text: str | None, option: str = "--file") -> RawDigest | None:
     """Return the SHA-256 that is meant: itself, or that of a file by its path."""
-    if text is None or SHA256.fullmatch(text.strip().lower()):
-        return RawDigest(text.strip().lower()) if text else None
-    try:
-        with Path(text).open("rb") as opened:
-            return RawDigest(hashlib.file_digest(opened, "sha256").hexdigest())
-    except (OSError, ValueError) as error:
-        wanted = "give 64 hexadecimal digits, or the path of a file that can be read"
-        raise typer.BadParameter(f"{text!r} is no SHA-256: {wanted}", param_hint=option) from error
+    return _by(option, asking.file, text)
 
 
 def certificates(reader: Reader, text: str | None) -> tuple[str, ...]:
-    """Return the SHA-256 of every certificate that was ever pinned under this serial number or SHA-256.
-
-    No directory has one for which an authority vouched: its SHA-256 is known once a letter was signed with it.
-    """
-    if text is None:
-        return ()
-    wanted = text.strip().lower().replace(":", "").removeprefix("0x")
-    found = set()
-    for _, changes in reader.directories.changes():
-        for _, pin in pins_in(changes):
-            serial = pin.certificate.serial_number
-            if wanted in (pin.fingerprint, str(serial)) or wanted.lstrip("0") == f"{serial:x}":
-                found.add(pin.fingerprint)
-    if not found and reader.find_letters(certificates=(wanted,)):
-        found.add(wanted)
-    if not found:
-        said = f"no directory has ever had a certificate with the serial number or SHA-256 {text!r}"
-        raise typer.BadParameter(said, param_hint="--certificate")
-    return tuple(sorted(found))
+    """Return the SHA-256 of every certificate that was ever pinned under this serial number or SHA-256."""
+    return _by("--certificate", asking.certificates, reader, text)
 
 
-def _one_of(what: str, text: str, known: Mapping[str, tuple[str, str]], option: str) -> str:
-    found = meant(text, known)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise typer.BadParameter(f"{text!r} may be {_either(found)}", param_hint=option)
-    shown = (f"{code} ({known[code][0]})" if known[code][0] != code else code for code in near(text, known))
-    raise _unknown(what, text, shown, option)
+def finite(value: float) -> float:
+    """Let a number of hours pass that is one."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number of hours")
+    return value
 
 
-def _unknown(what: str, text: str, near: Iterable[str], option: str) -> typer.BadParameter:
-    offered = _either(near)
-    hint = f"; the nearest are {offered}" if offered else ""
-    return typer.BadParameter(f"there is no {what} {text!r}{hint}", param_hint=option)
-
-
-def _either(names: Iterable[str]) -> str:
-    return " · ".join(names)
+def _by(option: str, understand: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    try:
+        return understand(*args, **kwargs)
+    except NotUnderstood as wrong:
+        raise typer.BadParameter(str(wrong), param_hint=option) from wrong

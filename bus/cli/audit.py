@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.cli.asking import finite
+from bus.cli.common import Config, Json, as_reader, opened, say, settings_of, steward
 from bus.cli.evidence import gathered
-from bus.cli.letters import MOST_NUMBER, finite, letters_named
 from bus.depot.store import local_contents
 from bus.errors import Misconfigured, Problem
 from bus.evidence.page import letter_of, page
@@ -20,8 +20,11 @@ from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.evidence import Evidence
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
+from bus.operators import Role
+from bus.people import acting
 from bus.settings import BusSettings
 from bus.thai import now
+from bus.views.letters import MOST_NUMBER, letters_named
 
 app = typer.Typer(no_args_is_help=True, help="Grants by which auditors open letters; each is an entry.")
 _LONGEST_HOURS = 24.0 * 31
@@ -30,7 +33,7 @@ _LONGEST_HOURS = 24.0 * 31
 @app.command()
 def grant(
     letter: Annotated[str, typer.Argument(help="LetterID, letter number, or ledger number of the letter.")],
-    auditor: Annotated[str, typer.Option(help="Who may open it.")],
+    auditor: Annotated[str, typer.Option(help="The name of the person who may open it.")],
     reason: Annotated[str, typer.Option(help="Why, such as the number of the order.")],
     hours: Annotated[
         float, typer.Option(min=0.1, max=_LONGEST_HOURS, callback=finite, help="For how long.")
@@ -39,7 +42,9 @@ def grant(
     json: Json = False,
 ) -> None:
     """Let an auditor open a letter and its files for some hours."""
-    with opened(settings_of(config)) as ledger:
+    settings = settings_of(config)
+    who = steward(settings)
+    with opened(settings) as ledger:
         with ledger.read() as reader:
             row = _the_letter(reader, letter)
         with ledger.append() as writer:
@@ -50,7 +55,7 @@ def grant(
                 auditor=auditor,
                 until=until,
                 reason=reason,
-                operator=operator(),
+                **who.fields(),
             )
     words = [f"grant {entry}: {auditor} may open letter {row.letter} until {until[:19]}"]
     say({"grant": entry, "letter": row.letter, "auditor": auditor, "until": until}, json=json, words=words)
@@ -61,20 +66,21 @@ def open_letter(
     number: Annotated[
         int, typer.Argument(metavar="GRANT", min=1, max=MOST_NUMBER, help="The number of the grant.")
     ],
-    auditor: Annotated[str, typer.Option(help="Who opens it.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="An empty or new folder.")],
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Write a letter, its notices and its files into a folder; that it was opened is an entry."""
+    """Write a letter, its notices and its files into a folder, for whom the grant is; it is an entry."""
     settings = settings_of(config)
+    who = acting(settings, Role.AUDITOR, Role.STEWARD)
+    auditor = who.name
     with opened(settings) as ledger:
         with ledger.read() as reader:
             letter = _granted(reader, number, auditor)
         found = gathered(ledger, settings, letter)
         # Entered first: nobody reads unseen, not even when the copying fails half way.
         with ledger.append() as writer:
-            entry = writer.entry(Kind.READ, letter=letter, auditor=auditor, grant=number, what="letter")
+            entry = writer.entry(Kind.READ, letter=letter, grant=number, what="letter", **as_reader(who))
         names = _written(found, settings, output)
     words = [
         f"entry {entry}: {auditor} has opened letter {letter}",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bus.calendar import load_calendar
-from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, opened, say, settings_of, steward
 from bus.cli.progress import bars
 from bus.identifiers import AgencyCode
 from bus.ledger.database import reading
@@ -62,8 +62,8 @@ def apply(
     Letters accepted before keep their due times unless `--extend` is given; interrupted, it goes on when run again.
     """
     settings = settings_of(config)
+    who = steward(settings)
     calendar = load_calendar(file or settings.calendar.file)
-    who = operator()
     with opened(settings) as ledger, bars(json) as progress:
         entry = activate_calendar(ledger, calendar, operator=who)
         value = {"version": calendar.version, "entry": entry}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,9 +12,13 @@ import typer
 
 from bus.directory import Directory, load_directory
 from bus.directory.clusters import require_known_clusters
+from bus.exits import complain
 from bus.ledger import schema
 from bus.ledger.entry import Kind
+from bus.ledger.halt import Halted
 from bus.ledger.store import Ledger
+from bus.operators import Operator, Role
+from bus.people import acting, reading
 from bus.router.activation import directory_in_force
 from bus.settings import BusSettings, load_bus_settings
 from bus.text import print_json, printable
@@ -24,13 +26,6 @@ from bus.text import print_json, printable
 Config = Annotated[
     Path | None,
     typer.Option("--config", "-c", envvar="SARABAN_BUS_CONFIG", help="The settings file (bus.toml)."),
-]
-
-Auditor = Annotated[
-    str | None,
-    typer.Option(
-        envvar="SARABAN_AUDITOR", help="Who reads; it is entered into the ledger what was asked for."
-    ),
 ]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -77,22 +72,38 @@ def opened(settings: BusSettings) -> Iterator[Ledger]:
         yield ledger
 
 
-def operator() -> str:
-    """Return the login name under which an operator's act is recorded, or the number of a user without a name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        # KeyError up to Python 3.12: containers run as numbers that no passwd file knows.
-        return f"uid {os.getuid()}"
+def steward(settings: BusSettings) -> Operator:
+    """Return who acts here: a steward, by the operator's key. Raises Misconfigured with what to do."""
+    return acting(settings, Role.STEWARD)
+
+
+def who_reads(settings: BusSettings) -> Operator | None:
+    """Return who reads letters here, by the operator's key; None where no key is set. Raises Misconfigured.
+
+    Whoever is an operator alone sees no subject, and so reads nothing here.
+    """
+    return acting(settings, Role.AUDITOR, Role.STEWARD) if reading(settings) else None
 
 
 def note_reading(
-    ledger: Ledger, auditor: str | None, what: str, query: Mapping[str, Any], count: int
+    ledger: Ledger, who: Operator | None, what: str, query: Mapping[str, Any], count: int
 ) -> None:
-    """Enter that a named auditor has read: the question and how much was found, never what."""
-    if auditor:
+    """Enter who has read: the question and how much was found, never what.
+
+    A halted ledger takes no entry, and has to be read to be mended: that is said, and the reading goes on.
+    """
+    if who is None:
+        return
+    try:
         with ledger.append() as writer:
-            writer.entry(Kind.READ, auditor=auditor, what=what, query=dict(query), count=count)
+            writer.entry(Kind.READ, what=what, query=dict(query), count=count, **as_reader(who))
+    except Halted as halted:
+        complain(f"this reading was not entered: {halted}")
+
+
+def as_reader(who: Operator) -> dict[str, Any]:
+    """Return what an entry of a reading bears of the person."""
+    return {"auditor": who.name, "role": who.role, "method": who.method}
 
 
 def say(value: Any, *, json: bool, words: Iterable[str]) -> None:

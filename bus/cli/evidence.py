@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from bus.cli import asking
-from bus.cli.common import Config, Json, note_reading, opened, operator, say, settings_of
-from bus.cli.letters import ledger_number, letters_named, paged, words_of
+from bus.cli.certificate import require_form, said_of, write_certificate
+from bus.cli.common import Config, Json, note_reading, opened, say, settings_of
 from bus.depot.store import local_contents
 from bus.documents.seal import Seal
 from bus.errors import Misconfigured, Problem
@@ -26,9 +27,13 @@ from bus.exits import NEGATIVE, USAGE, complain
 from bus.identifiers import RawDigest
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.store import Ledger
+from bus.operators import Role
+from bus.people import acting
 from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number, now
+from bus.views.asking import names_of
+from bus.views.letters import ledger_number, letters_named, paged
 
 
 def evidence(
@@ -36,9 +41,19 @@ def evidence(
         str | None, typer.Argument(help="LetterID, letter number, or the ledger number of the letter.")
     ] = None,
     output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="The pack, or for several letters the folder of their packs."),
-    ] = Path("pack.asice"),
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The pack, or for several letters the folder of their packs; pack.asice if not given.",
+        ),
+    ] = None,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="A certificate of delivery of one letter: .pdf with the pack in it, or .html for printing."
+        ),
+    ] = None,
     span: Annotated[
         str | None, typer.Option("--range", help="Ledger numbers, as 100..200: every letter accepted there.")
     ] = None,
@@ -61,13 +76,16 @@ def evidence(
 ) -> None:
     """Write evidence packs: for one letter, for a range, or for all that a query finds."""
     settings = settings_of(config)
+    who = acting(settings, Role.AUDITOR, Role.STEWARD)
+    if certificate is not None:
+        require_form(certificate)
     seal, stamp = bus_seal(settings), stamper(settings.evidence)
     since, until = asking.dates(date)
     first, last = _span(span)
     asked = any(each is not None for each in (span, number, sender, recipient, date, query))
     with opened(settings) as ledger:
         with ledger.read() as reader:
-            names = asking.names_of(reader)
+            names = names_of(reader)
             matching = partial(
                 reader.find_letters,
                 number=normalise_number(number) if number else None,
@@ -75,7 +93,7 @@ def evidence(
                 recipient=asking.agency(names, recipient, "--to"),
                 since=since,
                 until=until,
-                words=words_of(query),
+                words=asking.words(query),
             )
             if letter is not None:
                 wanted = [row.letter for row in letters_named(reader, letter)]
@@ -85,14 +103,34 @@ def evidence(
         if not wanted:
             say({"packs": []}, json=json, words=["no letter is asked for, or none is found"])
             raise typer.Exit(NEGATIVE)
-        paths = _paths(wanted, output, alone=letter is not None and len(wanted) == 1)
-        # Entered first: a pack has the whole letter in it, and nobody reads unseen.
-        note_reading(ledger, operator(), "evidence", {"from": min(wanted), "to": max(wanted)}, len(wanted))
-        doubts = {
-            str(paths[one]): _write(ledger, settings, one, paths[one], seal, stamp, files=files)
-            for one in _shown(wanted, json)
-        }
-    _print_doubts(doubts, json)
+        alone = letter is not None and len(wanted) == 1
+        if certificate is not None and not alone:
+            raise typer.BadParameter("goes with one letter, named first", param_hint="--certificate")
+        with _place(output, kept=output is not None or certificate is None) as place:
+            paths = _paths(wanted, place, alone=alone)
+            if certificate is not None:
+                _require_place(certificate, made=None)
+            # Entered first: a pack has the whole letter in it, and nobody reads unseen.
+            read = {"from": min(wanted), "to": max(wanted)}
+            note_reading(ledger, who, "evidence", read, len(wanted))
+            doubts = {
+                paths[one]: _write(
+                    ledger, settings, one, paths[one], seal, stamp, files=files, certificate=certificate
+                )
+                for one in _shown(wanted, json)
+            }
+    packs = {} if certificate is not None and output is None else doubts
+    _print_doubts(packs, json, certificate, [each for found in doubts.values() for each in found])
+
+
+@contextmanager
+def _place(output: Path | None, *, kept: bool) -> Iterator[Path]:
+    """Where packs go: as asked, or for a moment only, where just a certificate is wanted."""
+    if kept:
+        yield output or Path("pack.asice")
+        return
+    with TemporaryDirectory(prefix="saraban-pack-") as folder:
+        yield Path(folder, "pack.asice")
 
 
 def _paths(wanted: list[int], output: Path, *, alone: bool) -> dict[int, Path]:
@@ -101,13 +139,21 @@ def _paths(wanted: list[int], output: Path, *, alone: bool) -> dict[int, Path]:
     return {one: output if alone else output / f"letter-{one}.asice" for one in wanted}
 
 
-def _print_doubts(doubts: Mapping[str, tuple[str, ...]], json: bool) -> None:
+def _print_doubts(
+    doubts: Mapping[Path, tuple[str, ...]], json: bool, certificate: Path | None, all_doubts: list[str]
+) -> None:
     words = []
-    for name, found in doubts.items():
-        words += [f"{name}: check it with saraban-verify {name} --log-key KEY"]
-        words += [f"{name}: IN DOUBT: {each}" for each in found]
-    in_doubt = {name: found for name, found in doubts.items() if found}
-    say({"packs": list(doubts), "doubts": in_doubt}, json=json, words=words)
+    for path, found in doubts.items():
+        words += [f"{path}: check it with saraban-verify {path} --log-key KEY"]
+        words += [f"{path}: IN DOUBT: {each}" for each in found]
+    value: dict[str, Any] = {
+        "packs": list(map(str, doubts)),
+        "doubts": {str(path): found for path, found in doubts.items() if found},
+    }
+    if certificate is not None:
+        value |= {"certificate": str(certificate), "certificateDoubts": all_doubts}
+        words += said_of(certificate, all_doubts if not doubts else ())
+    say(value, json=json, words=words)
 
 
 def _write(
@@ -119,10 +165,15 @@ def _write(
     stamp: Stamp | None,
     *,
     files: bool,
+    certificate: Path | None,
 ) -> tuple[str, ...]:
     found = gathered(ledger, settings, letter)
     opened_files = _files(found, settings) if files else None
-    return write_pack(path, found, seal, at=now(), files=opened_files, stamp=stamp)
+    at = now()
+    doubts = write_pack(path, found, seal, at=at, files=opened_files, stamp=stamp)
+    if certificate is not None:
+        write_certificate(certificate, found, at, path, stamped=stamp is not None, doubts=doubts)
+    return doubts
 
 
 def _require_place(path: Path, *, made: Path | None) -> None:

@@ -5,7 +5,7 @@ An export carries the question, the number of answers and the ledger's head, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -14,23 +14,24 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli import asking
-from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
-from bus.cli.letters import in_batches, letters_named, row_of, state_of, summary_of
-from bus.cli.letters import words_of as sought
-from bus.cli.output import About, Column, Row, day, exported, iso, joined, listed, moment
-from bus.cli.unaccepted import EXPORT_COLUMNS, all_values, as_rows, find_unaccepted, print_listed
+from bus.cli.common import AsCsv, Config, Json, note_reading, opened, say, settings_of, who_reads
+from bus.cli.output import exported, listed
+from bus.cli.unaccepted import print_listed
 from bus.directory import Names
-from bus.evidence.words import DISPUTED, ROLES, words_of
+from bus.evidence.words import DISPUTED
 from bus.identifiers import AgencyCode, LetterId
 from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
-from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.unaccepted import UnacceptedRow
 from bus.settings import BusSettings
 from bus.thai import normalise_number
+from bus.views.asking import UNACKNOWLEDGED, names_of
+from bus.views.columns import About, Column, day
+from bus.views.finding import COLUMNS_BY_RECIPIENT, Found, by_recipient, head_of
+from bus.views.letters import in_batches, letters_named, row_of, state_of, summary_of
+from bus.views.unaccepted import EXPORT_COLUMNS, all_values, as_rows, find_unaccepted
 
-_Found = tuple[LetterRow, LetterState]
 _OF_ANY = {"letter_id", "number", "sender", "hash", "code", "limit"}
 """What can be asked of every submission, accepted or not."""
 _NAMED = (
@@ -85,7 +86,6 @@ def find(
     ] = None,
     code: Annotated[str | None, typer.Option(help="Code of a refusal, such as signature.broken.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")] = 1000,
-    auditor: Auditor = None,
 ) -> None:
     """Find letters, and submissions that were not accepted; everything given has to apply."""
     first, last = asking.dates(date)
@@ -94,19 +94,20 @@ def find(
         "number": normalise_number(number) if number else None,
         "since": first,
         "until": last,
-        "words": sought(subject),
+        "words": asking.words(subject),
         "file": asking.file(file),
     }
     wanted = _Wanted(asking.state(state), asking.refusal(code), asking.file(sha256, "--hash"), limit)
     settings = settings_of(config)
+    who = who_reads(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
-            names = asking.names_of(reader)
+            names = names_of(reader)
             query["sender"] = asking.agency(names, sender, "--from")
             query["recipient"] = asking.agency(names, recipient, "--to")
             query["certificates"] = asking.certificates(reader, certificate)
             result = _search(reader, settings, query, wanted)
-        note_reading(ledger, auditor, "find", result.asked, len(result.letters) + len(result.others))
+        note_reading(ledger, who, "find", result.asked, len(result.letters) + len(result.others))
     _show(result, names, json=json, as_csv=as_csv)
 
 
@@ -123,7 +124,7 @@ class _Wanted:
 @dataclass(frozen=True, slots=True)
 class _Result:
     asked: dict[str, Any]
-    letters: list[_Found]
+    letters: list[Found]
     others: list[dict[str, Any]]
     """What was not accepted."""
     head: dict[str, Any]
@@ -186,20 +187,10 @@ def _unaccepted(reader: Reader, asked: Mapping[str, Any]) -> list[UnacceptedRow]
 
 
 def _has(state: LetterState, wanted: str, recipient: AgencyCode | None) -> bool:
-    if wanted == asking.UNACKNOWLEDGED:
+    if wanted == UNACKNOWLEDGED:
         return bool(set(state.unacknowledged) & ({recipient} if recipient else set(state.recipients)))
     of_these = [one for code, one in state.recipients.items() if recipient in (None, code)]
     return any(wanted == one.outcome or (wanted == DISPUTED and one.disputed) for one in of_these)
-
-
-def head_of(reader: Reader) -> dict[str, Any]:
-    """Return of which state of the ledger an answer is."""
-    head = reader.heads.newest()
-    return {
-        "entries": reader.head(),
-        "signed": head.size if head else 0,
-        "root": head.root.hex() if head else None,
-    }
 
 
 _COLUMNS = (
@@ -211,54 +202,3 @@ _COLUMNS = (
     Column("letterId", "LetterID", "รหัสหนังสือ"),
     Column("recipients", "recipients", "ผู้รับ"),
 )
-
-
-LETTER_COLUMNS = (
-    Column("letter", "entry", "ลำดับในบัญชี", plain=True),
-    Column("number", "number", "ที่"),
-    Column("dated", "dated", "ลงวันที่ พ.ศ.", day),
-    Column("dated", "dated, ISO", "ลงวันที่ ค.ศ.", plain=True),
-    Column("sender", "from", "จาก", who="full"),
-    Column("subject", "subject", "เรื่อง"),
-    Column("letterId", "LetterID", "รหัสหนังสือ"),
-    Column("acceptedAt", "accepted", "ระบบกลางรับเมื่อ", moment),
-    Column("acceptedAt", "accepted, ISO", "ระบบกลางรับเมื่อ ค.ศ.", iso, plain=True),
-)
-"""The columns of an export that say which letter a row is about."""
-
-
-COLUMNS_BY_RECIPIENT = (
-    *LETTER_COLUMNS,
-    Column("recipient", "recipient", "ผู้รับ", who="full"),
-    Column("role", "role", "ประเภทผู้รับ", lambda role: _both(ROLES.get(role, (role, role)))),
-    Column("state", "state", "สถานะ", lambda state: _both(words_of(state))),
-    Column("consignedAt", "in its queue", "ส่งถึงตู้หนังสือเมื่อ", moment),
-    Column("deliveredAt", "delivered", "เครื่องตอบรับเมื่อ", moment),
-    Column("deliveredAt", "delivered, ISO", "เครื่องตอบรับเมื่อ ค.ศ.", iso, plain=True),
-    Column("answeredAt", "answered", "เจ้าหน้าที่ตอบเมื่อ", moment),
-    Column("answeredAt", "answered, ISO", "เจ้าหน้าที่ตอบเมื่อ ค.ศ.", iso, plain=True),
-    Column("registration", "receiving number", "เลขรับ"),
-    Column("acknowledged", "acknowledged", "ตอบรับแล้ว", lambda yes: "ใช่ (yes)" if yes else "ยัง (no)"),
-    Column("registrationDue", "registration due", "กำหนดลงทะเบียนรับ", moment),
-    Column("overdue", "overdue", "พ้นกำหนด", joined),
-)
-"""The columns of an export that has a row for each recipient of a letter."""
-
-
-def by_recipient(found: Iterable[_Found]) -> Iterator[Row]:
-    """Yield what became of each letter at each of its recipients."""
-    for row, state in found:
-        silent = state.unacknowledged
-        for code, one in state_of(state)["recipients"].items():
-            registration = one.pop("number")
-            yield {
-                **row_of(row, state),
-                **one,
-                "registration": registration,
-                "recipient": code,
-                "acknowledged": code not in silent,
-            }
-
-
-def _both(words: tuple[str, str]) -> str:
-    return f"{words[0]} ({words[1]})"

@@ -10,12 +10,13 @@ from typing import Annotated
 
 import typer
 
-from bus.cli.common import Json, operator, say
+from bus.cli.common import Json, say
 from bus.documents.keys import write_private
 from bus.documents.making import KeyFiles
 from bus.errors import Misconfigured, Problem
 from bus.installing import Step, Wanted, make
 from bus.installing.wanted import BROKER, LOOPBACK, MANAGEMENT, SQLITE
+from bus.people import People
 from bus.settings import BusSettings, load_bus_settings
 
 _ADMIN = "bus.admin"
@@ -41,6 +42,10 @@ def init(
         typer.Option(help="A name or address by which agencies reach this machine; may be repeated."),
     ] = None,
     origin: Annotated[str | None, typer.Option(help="The ledger's name, for ever.")] = None,
+    person: Annotated[
+        str | None,
+        typer.Option(help="The name of the first steward, who gets an operator's key; else nobody."),
+    ] = None,
     admin_password_file: Annotated[
         Path | None,
         typer.Option(help="A file with the password of the broker's bus.admin; else one is made."),
@@ -75,11 +80,12 @@ def init(
         ca_file=ca_file,
         certificate=depot_certificate,
         key=depot_key,
+        person=_person(ask) if person is None else person.strip(),
     )
     kept, password = folder / "passwords" / _ADMIN, ""
     if not (yes or config.exists() or admin_password_file or kept.exists()):
         password = _password()
-    made = _keeping(password, kept, make(config, wanted, operator=operator()))
+    made = _keeping(password, kept, make(config, wanted))
     steps = list(_shown(made, json=json))
     commands = list(next_commands(load_bus_settings(config), config, steps))
     value = {
@@ -99,6 +105,9 @@ def next_commands(settings: BusSettings, config: Path, steps: list[Step]) -> Ite
         yield f"rabbitmqctl add_user {user} < {shlex.quote(str(file))}    # at the broker"
         yield f"rabbitmqctl set_user_tags {user} administrator"
     at = f"--config {shlex.quote(str(config))}"
+    if not People.read(settings.console.people).persons:
+        yield f"saraban-bus console user add NAME --role steward {at}"
+        yield f"saraban-bus console user key NAME {at}    # into a file that [operator] key_file names"
     for words in ("topology apply", "calendar apply", "doctor", "serve", "router", "enrol"):
         beside = f"    # after a look at {settings.calendar.file}" if words == "calendar apply" else ""
         yield f"saraban-bus {words} {at}{beside}"
@@ -133,6 +142,12 @@ def _asker(*, silent: bool) -> Callable[[str, str], str]:
         fix = "Give --yes, and say by options what is not as `saraban-bus init --help` shows it"
         raise Misconfigured(Problem("init", "questions", "cannot be asked without a terminal", fix))
     return lambda question, default: str(typer.prompt(question, default=default, err=True))
+
+
+def _person(ask: Callable[[str, str], str]) -> str:
+    return ask("The first steward, by the name that the ledger is to bear (- for nobody yet)", "-").strip(
+        " -"
+    )
 
 
 def _password() -> str:

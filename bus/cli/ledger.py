@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from bus.cli import asking, proving, reports
-from bus.cli.common import AsCsv, Auditor, Config, Json, note_reading, opened, say, settings_of
-from bus.cli.finding import COLUMNS_BY_RECIPIENT, by_recipient, find, head_of
-from bus.cli.letters import MOST_NUMBER, letters_named, row_of, state_of
-from bus.cli.output import About, Column, day, exported, iso, joined, listed, moment
-from bus.cli.unaccepted import EXPORT_COLUMNS, all_values, as_rows, print_in_full, unaccepted_named
+from bus.cli import proving, reports
+from bus.cli.common import AsCsv, Config, Json, note_reading, opened, say, settings_of, who_reads
+from bus.cli.finding import find
+from bus.cli.output import exported, listed
+from bus.cli.unaccepted import print_in_full
 from bus.directory import Names
-from bus.evidence.words import words_of
 from bus.exits import NEGATIVE
 from bus.installing.ledgers import key_of, make_ledger, make_log_key
-from bus.ledger.entry import Entry, Kind
+from bus.ledger.entry import Entry
 from bus.ledger.rebuilding import rebuild as rebuild_work_lists
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
 from bus.text import print_json, printable
+from bus.views.asking import names_of
+from bus.views.columns import About, Column, day, joined, moment
+from bus.views.entries import ENTRY_COLUMNS, entry_rows, line_of
+from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
+from bus.views.letters import MOST_NUMBER, letters_named, row_of, state_of
+from bus.views.unaccepted import EXPORT_COLUMNS, all_values, as_rows, unaccepted_named
 
 app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to which letter, and who knows.")
 
@@ -43,10 +47,14 @@ def init(
     role: Annotated[
         str | None, typer.Option(help="PostgreSQL role that routers run as; it may append and read.")
     ] = None,
+    console_role: Annotated[
+        str | None,
+        typer.Option(help="PostgreSQL role of the console; it may read, and append what its acts record."),
+    ] = None,
 ) -> None:
     """Create the ledger's tables, or bring them to the newest schema, and the key that signs its heads."""
     settings = settings_of(config)
-    make_ledger(settings, role=role)
+    make_ledger(settings, role=role, console_role=console_role)
     make_log_key(settings)
     key = str(key_of(settings).verifier)
     say({}, json=False, words=["the ledger is ready; the public key of its log:", key])
@@ -67,17 +75,17 @@ def show(
     ],
     config: Config = None,
     json: Json = False,
-    auditor: Auditor = None,
     as_csv: AsCsv = False,
 ) -> None:
     """Show a letter: what each recipient did, and every entry about it; or why a submission was not accepted."""
     settings = settings_of(config)
+    who = who_reads(settings)
     with opened(settings) as ledger:
         with ledger.read() as reader:
-            rows, names, head = letters_named(reader, letter), asking.names_of(reader), head_of(reader)
+            rows, names, head = letters_named(reader, letter), names_of(reader), head_of(reader)
             found = [(row, reader.state_of(row.letter), reader.entries_of(row.letter)) for row in rows]
             others = all_values(unaccepted_named(reader, letter), settings, reader)
-        note_reading(ledger, auditor, "show", {"letter": letter}, len(found) + len(others))
+        note_reading(ledger, who, "show", {"letter": letter}, len(found) + len(others))
     if not found and not others:
         nothing = f"no letter {letter} in this ledger, and no other submission"
         say({"letters": []}, json=json, words=[nothing])
@@ -116,15 +124,15 @@ def tail(
     with opened(settings_of(config)) as ledger:
         if as_csv:
             with ledger.read() as reader:
-                names, about = asking.names_of(reader), About({"newest": count}, head_of(reader))
-            exported(_ENTRY_COLUMNS, _entry_rows(_newest(ledger, count, follow=False)), about, names)
+                names, about = names_of(reader), About({"newest": count}, head_of(reader))
+            exported(ENTRY_COLUMNS, entry_rows(_newest(ledger, count, follow=False)), about, names)
             return
         for entry in _newest(ledger, count, follow=follow):
             if json:
                 # One JSON object a line, so that what follows can be read as it comes.
                 print_json(dict(entry.body), indent=None)
             else:
-                sys.stdout.write(printable(_line(entry)) + "\n")
+                sys.stdout.write(printable(line_of(entry)) + "\n")
             sys.stdout.flush()
 
 
@@ -148,7 +156,7 @@ def _print(row: LetterRow, state: LetterState, entries: list[Entry], names: Name
     listed(title, _RECIPIENT_COLUMNS, recipients, names)
     silent = joined(map(names.short, state.unacknowledged)) or "nobody"
     heading = f"{'entry':>7}  {'entered':<23}  {'kind':<18} {'whose':<10}  said"
-    lines = map(printable, map(_line, entries))
+    lines = map(printable, map(line_of, entries))
     say({}, json=False, words=["", f"has not acknowledged: {silent}", "", heading, *lines, ""])
 
 
@@ -162,61 +170,3 @@ _RECIPIENT_COLUMNS = (
     Column("number", "receiving number", "เลขรับ"),
     Column("overdue", "overdue", "พ้นกำหนด", joined),
 )
-
-
-_ENTRY_COLUMNS = (
-    Column("seq", "entry", "ลำดับในบัญชี", plain=True),
-    Column("at", "entered", "ลงบัญชีเมื่อ", moment),
-    Column("at", "entered, ISO", "ลงบัญชีเมื่อ ค.ศ.", iso, plain=True),
-    Column("kind", "kind", "ชนิด"),
-    Column("event", "event", "เหตุการณ์", lambda event: " · ".join(words_of(event))),
-    Column("agency", "whose", "ของหน่วยงาน", who="full"),
-    Column("letter", "letter", "หนังสือลำดับที่", plain=True),
-    Column("said", "said", "ความ"),
-)
-
-
-def _entry_rows(entries: Iterator[Entry]) -> Iterator[dict[str, Any]]:
-    for entry in entries:
-        yield {**entry.body, "said": _said(entry)}
-
-
-def _line(entry: Entry) -> str:
-    body = entry.body
-    about = f" letter {entry.letter}" if entry.letter and entry.letter != entry.seq else ""
-    who = body.get("agency", "bus")
-    line = f"{entry.seq:>7}  {body['at'][:23]}  {entry.kind:<18} {who:<10}{about}  {_said(entry)}"
-    return line.rstrip()
-
-
-def _extended(groups: list[dict[str, Any]]) -> str:
-    return "; ".join(f"{joined(one['recipients'])} until {one['due'][:16]}" for one in groups)
-
-
-def _asked_with(body: Mapping[str, Any]) -> str:
-    return f"invited by entry {body['invitation']}" if "invitation" in body else "renews its key"
-
-
-def _decided(body: Mapping[str, Any]) -> str:
-    why = f": {body['reason']}" if "reason" in body else ""
-    return f"by {body['operator']}{why}" if "operator" in body else why
-
-
-def _said(entry: Entry) -> str:
-    body = entry.body
-    said: str = {
-        Kind.NOTICE: lambda: f"{body['event']} {body.get('number', '')}".strip(),
-        Kind.REFUSED: lambda: f"{body['code']} {body.get('where', '')}".strip(),
-        Kind.REFUSALS_COUNTED: lambda: ", ".join(f"{n} × {code}" for code, n in body["codes"].items()),
-        Kind.SHARE_EXCEEDED: lambda: ", ".join(f"{what} {n} %" for what, n in body["percent"].items()),
-        Kind.ACCEPTED: lambda: f"{body['letterId']} to {len(body['consignments'])}",
-        Kind.CONSIGNED: lambda: ", ".join(body["recipients"]),
-        Kind.DEADLINE_EXTENDED: lambda: f"{body['deadline']}: {_extended(body['extended'])}",
-        Kind.OVERDUE: lambda: f"{body['deadline']}: {', '.join(body['silent'])}",
-        Kind.DIRECTORY: lambda: f"version {body['version']}, {_decided(body)}",
-        Kind.INVITED: lambda: f"{body['name_th']}, until {body['until'][:16]}, {_decided(body)}",
-        Kind.ENROLMENT_REQUESTED: lambda: f"{_asked_with(body)}, key {body['fingerprint'][:16]}",
-        Kind.ENROLMENT_REFUSED: lambda: f"{body['code']}, {_asked_with(body)}",
-        Kind.ENROLMENT_ANSWERED: lambda: f"{body['outcome']}, {_decided(body)}",
-    }.get(entry.kind, lambda: "")()
-    return said

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bus import logs
 from bus.cli import agencies as agencies_commands
 from bus.cli import agency as agency_commands
 from bus.cli import agency_changes, agency_listing
@@ -19,6 +15,7 @@ from bus.cli import audit as audit_commands
 from bus.cli import backup as backup_commands
 from bus.cli import brokers as brokers_commands
 from bus.cli import calendar as calendar_commands
+from bus.cli import console as console_commands
 from bus.cli import doctor as doctor_command
 from bus.cli import evidence as evidence_commands
 from bus.cli import init as init_command
@@ -26,17 +23,17 @@ from bus.cli import keys as keys_commands
 from bus.cli import ledger as ledger_commands
 from bus.cli import parked as parked_commands
 from bus.cli import units as units_command
-from bus.cli.common import Config, directory_of, note, opened, operator, say, settings_of
+from bus.cli.common import Config, directory_of, opened, say, settings_of, steward
+from bus.cli.running import run
 from bus.directory.speaking import Speaking, speaking
 from bus.directory.writing import write_directory
 from bus.errors import BusError, Misconfigured, Transient
 from bus.exits import MISUSED, NEGATIVE, NOT_NOW, complain, status_of
 from bus.faults import unexpected
-from bus.process import keep_private, run_until_stopped
+from bus.process import keep_private
 from bus.release import Version
 from bus.router.activation import activate_directory, directory_in_force
 from bus.router.signers import bus_seal
-from bus.settings import BusSettings
 from bus.thai import now
 
 app = typer.Typer(name="saraban-bus", no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -48,6 +45,7 @@ app.add_typer(keys_commands.app, name="key")
 app.add_typer(ledger_commands.app, name="ledger")
 app.add_typer(parked_commands.app, name="parked")
 app.add_typer(audit_commands.app, name="audit")
+app.add_typer(console_commands.app, name="console")
 app.add_typer(agency_commands.app, name="agency")
 agency_commands.app.command("list")(agency_listing.agency_list)
 agency_commands.app.command("show")(agency_listing.agency_show)
@@ -96,7 +94,7 @@ def router(config: Config = None) -> None:
     """Run a router: take submissions through the gates into the ledger and to the inboxes."""
     from bus.router.process import run_router
 
-    _run("router", config, run_router)
+    run("router", config, run_router)
 
 
 @app.command()
@@ -104,7 +102,7 @@ def serve(config: Config = None) -> None:
     """Serve the depot over HTTP."""
     from bus.serve import run_depot
 
-    _run("serve", config, run_depot)
+    run("serve", config, run_depot)
 
 
 @app.command()
@@ -112,16 +110,16 @@ def enrol(config: Config = None) -> None:
     """Approve the requests of agencies that need no person: for trials, and renewals where the settings say so."""
     from bus.enrolment.process import run_enrolment
 
-    _run("enrol", config, run_enrolment)
+    run("enrol", config, run_enrolment)
 
 
 @directory_app.command("apply")
 def directory_apply(config: Config = None, json: Json = False) -> None:
     """Put the directory file in force: an entry in the ledger, and a consignment to every agency."""
     settings = settings_of(config)
-    directory = directory_of(settings)
+    who, directory = steward(settings), directory_of(settings)
     with opened(settings) as ledger:
-        entry = activate_directory(ledger, directory, bus_seal(settings), operator=operator())
+        entry = activate_directory(ledger, directory, bus_seal(settings), operator=who)
     found = speaking(directory, now())
     sentence = f"directory version {directory.version} is in force (entry {entry})"
     value = {"version": directory.version, "entry": entry, **_of_certificates(found)}
@@ -167,13 +165,3 @@ def _of_certificates(found: Speaking) -> dict[str, list[str]]:
     """Return what is to be said of certificates, for programs; nothing where there is nothing."""
     said = {"findings": list(found.silent), "warnings": list(found.warnings)}
     return {name: sentences for name, sentences in said.items() if sentences}
-
-
-def _run(
-    service: str, config: Path | None, process: Callable[[BusSettings, asyncio.Event], Awaitable[None]]
-) -> None:
-    """Run a process until SIGTERM or SIGINT, then let it finish and close."""
-    settings = settings_of(config)
-    logs.configure(service, level=settings.log.level)
-    note(f"saraban-bus {service}")
-    run_until_stopped(partial(process, settings))

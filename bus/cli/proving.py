@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from bus.cli.common import Config, Json, opened, operator, say, settings_of
+from bus.cli.common import Config, Json, opened, say, settings_of, steward
 from bus.cli.heads import head_in
-from bus.cli.letters import ledger_number
 from bus.cli.progress import bars
 from bus.documents.notes import log_key
 from bus.exits import NEGATIVE
@@ -22,11 +21,13 @@ from bus.ledger.findings import Report
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.ledger.verifying import CUT_OFF, NO_HEAD, verify
+from bus.operators import of_the_bus
 from bus.process import collect_rarely
 from bus.router.signers import ledger_signer
 from bus.settings import BusSettings
 from bus.thai import normalise_number
 from bus.verifier.notes import Unreadable, VerifierKey
+from bus.views.letters import ledger_number
 
 
 def add_to(app: typer.Typer) -> None:
@@ -94,21 +95,37 @@ def key(config: Config = None) -> None:
     say({}, json=False, words=[str(log_key(section.key, section.origin, section.passphrase_text()).verifier)])
 
 
-def stop(reason: Annotated[str, typer.Option(help="Why.")], config: Config = None) -> None:
-    """Halt the ledger: nothing more is appended, and submissions wait in the intake."""
+def stop(
+    reason: Annotated[str, typer.Option(help="Why; another steward reads it.")], config: Config = None
+) -> None:
+    """Ask that the ledger be halted; a second steward's asking does it. Submissions then wait in the intake.
+
+    Exit 0 when it is halted, 1 while another steward has still to ask for the same, within an hour.
+    """
     _set(config, True, reason)
 
 
 def resume(
     reason: Annotated[str, typer.Option(help="Why it is whole again.")], config: Config = None
 ) -> None:
-    """Lift the halt. A ledger that still does not continue what was signed is halted again at its next head."""
+    """Ask that the halt be lifted; a second steward's asking does it. Exit 0 when it is lifted, 1 before.
+
+    A ledger that still does not continue what was signed is halted again at its next head.
+    """
     _set(config, False, reason)
 
 
 def _set(config: Path | None, halted: bool, reason: str) -> None:
-    with opened(settings_of(config)) as ledger:
-        halt.set_halted(ledger.engine, halted, operator=operator(), reason=reason)
+    settings = settings_of(config)
+    who = steward(settings)
+    with opened(settings) as ledger:
+        outcome = halt.ask(ledger.engine, halted, operator=who, reason=reason)
+    if isinstance(outcome, halt.Wish):
+        wanted = "halt the ledger" if halted else "lift the halt"
+        until = f"{outcome.until:%H:%M}"
+        said = f"{who.name} wants to {wanted}: a second steward has to run the same command, until {until}"
+        say({}, json=False, words=[said])
+        raise typer.Exit(NEGATIVE)
     say({}, json=False, words=["the ledger is halted" if halted else "the halt is lifted"])
 
 
@@ -116,7 +133,7 @@ def _halt(settings: BusSettings, report: Report) -> None:
     first = report.findings[0]
     reason = f"{first.code} at {first.where}; {report.found} findings in all"
     with Ledger(settings.ledger.address()) as ledger:
-        halt.set_halted(ledger.engine, True, operator=operator(), reason=reason)
+        halt.set_halted(ledger.engine, True, operator=of_the_bus("ledger verify"), reason=reason)
 
 
 def _verifier(settings: BusSettings, text: str | None) -> VerifierKey:

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from bus.cli import asking
+from bus.cli.asking import finite
 from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
-from bus.cli.finding import LETTER_COLUMNS, head_of
-from bus.cli.letters import finite, letters_named, row_of
-from bus.cli.output import About, Column, Row, day, exported, joined, listed, moment
-from bus.cli.report_rows import REPORTS
+from bus.cli.output import exported, listed
 from bus.directory import Names
-from bus.documents.lifecycle import ON_HOLD
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
-from bus.ledger.state import LetterState
 from bus.thai import now
+from bus.views.asking import names_of
+from bus.views.columns import About, Column, day, joined, moment
+from bus.views.finding import LETTER_COLUMNS, head_of
+from bus.views.letters import letters_named
+from bus.views.reports import REPORTS, spread
+from bus.views.unacknowledged import MISSING, unacknowledged
 
-_PAGE = 500
 _LONGEST_HOURS = 24.0 * 366 * 100
-_MISSING = {
-    "consignment": ("ยังไม่ถึงตู้หนังสือ", "not in the inbox yet"),
-    "release": ("รอไว้ เพราะหน่วยงานพักใช้งานอยู่", "on hold, the agency is suspended"),
-    "receipt": (
-        "ถึงตู้หนังสือแล้ว แต่ระบบของหน่วยงานยังไม่ตอบรับ",
-        "in the inbox, and the adapter has not acknowledged it",
-    ),
-    "registration": (
-        "ระบบของหน่วยงานตอบรับแล้ว แต่เจ้าหน้าที่ยังไม่ลงทะเบียนรับ",
-        "delivered, and the clerk has not registered it",
-    ),
-}
-"""What may be missing, the earliest first, in Thai and English."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -70,7 +58,7 @@ def outstanding(
     """Say who has not acknowledged which letter, out of each one's frozen recipient set, and what is missing."""
     accepted_by, wanted_speed = timestamp(now() - timedelta(hours=older_than)), asking.speed(speed)
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        names = asking.names_of(reader)
+        names = names_of(reader)
         code = asking.agency(names, agency, "--agency")
         found = list(unacknowledged(reader, code, wanted_speed, accepted_by))
         head, about = reader.head(), head_of(reader)
@@ -88,7 +76,7 @@ def outstanding(
         columns = [
             *LETTER_COLUMNS,
             Column("recipient", "not acknowledged by", "ผู้ที่ยังไม่ตอบรับ", who="full"),
-            Column("missing", "what is missing", "สิ่งที่ยังขาด", lambda what: "{} ({})".format(*_MISSING[what])),
+            Column("missing", "what is missing", "สิ่งที่ยังขาด", lambda what: "{} ({})".format(*MISSING[what])),
         ]
         exported(columns, rows, About(query, about), names)
     else:
@@ -109,42 +97,7 @@ def _columns(names: Names) -> list[Column]:
 
 
 def _by_missing(names: Names, missing: Mapping[str, list[AgencyCode]]) -> str:
-    return "; ".join(f"{_MISSING[what][1]}: {joined(map(names.short, who))}" for what, who in missing.items())
-
-
-def unacknowledged(
-    reader: Reader, agency: AgencyCode | None, speed: str | None, accepted_by: str
-) -> Iterator[dict[str, Any]]:
-    before = None
-    while rows := reader.find_letters(recipient=agency, accepted_by=accepted_by, before=before, limit=_PAGE):
-        before = rows[-1].letter
-        wanted = [row for row in rows if speed in (None, row.speed)]
-        states = reader.states_of([row.letter for row in wanted])
-        for row in wanted:
-            silent = [code for code in states[row.letter].unacknowledged if agency in (None, code)]
-            if silent:
-                yield row_of(row, states[row.letter]) | {
-                    "silent": silent,
-                    "missing": _missing(states[row.letter], silent),
-                }
-
-
-def _missing(state: LetterState, silent: list[AgencyCode]) -> dict[str, list[AgencyCode]]:
-    """Return the silent ones by what has not happened: by whom each is to be asked."""
-    found: dict[str, list[AgencyCode]] = {}
-    for code in silent:
-        one = state.recipients[code]
-        what = (
-            "registration"
-            if one.receipt
-            else "receipt"
-            if one.consigned_at
-            else "release"
-            if one.progress.carried == ON_HOLD
-            else "consignment"
-        )
-        found.setdefault(what, []).append(code)
-    return {what: found[what] for what in _MISSING if what in found}
+    return "; ".join(f"{MISSING[what][1]}: {joined(map(names.short, who))}" for what, who in missing.items())
 
 
 def report(
@@ -164,7 +117,7 @@ def report(
     name = asking.report_name(name, REPORTS)
     chosen = REPORTS[name]
     with opened(settings_of(config)) as ledger, ledger.read() as reader:
-        names = asking.names_of(reader)
+        names = names_of(reader)
         only = _letters(reader, letter) if letter else None
         rows = list(chosen.rows(reader, only))
         head, about = reader.head(), head_of(reader)
@@ -172,7 +125,7 @@ def report(
     if json:
         say({**query, "head": head, "count": len(rows), "rows": rows}, json=True, words=())
     elif as_csv:
-        exported(chosen.columns, _spread(rows, chosen.spread), About(query, about), names)
+        exported(chosen.columns, spread(rows, chosen.spread), About(query, about), names)
     else:
         listed(f"{name}: {len(rows)}", chosen.columns, rows, names)
 
@@ -182,10 +135,3 @@ def _letters(reader: Reader, name: str) -> frozenset[int]:
     if not found:
         raise typer.BadParameter(f"there is no letter {name!r} in this ledger", param_hint="--letter")
     return frozenset(row.letter for row in found)
-
-
-def _spread(rows: Sequence[Row], key: str | None) -> Iterator[Row]:
-    """One row for each of the agencies that a row names."""
-    for row in rows:
-        several = row.get(key) if key else None
-        yield from ({**row, key: [each]} for each in several) if key and several else (row,)

@@ -27,16 +27,24 @@ from bus.documents.enrolment import (
 )
 from bus.documents.seal import Seal
 from bus.enrolment.logins import Issue, by_nobody, renewed_login_refused
+from bus.enrolment.pinning import with_pin
 from bus.errors import Misconfigured, Problem, Transient
 from bus.identifiers import MAIN, AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger, Writer
+from bus.operators import Operator
 from bus.router.activation import Prepared, directory_entry, directory_in_force
 from bus.thai import now
 
 _ATTEMPTS: Final = 3
 """How often a change of the directory is tried when others change it at the same time."""
+Also = Callable[[Writer, int], None]
+"""What enters more in the append of a decision, given the version of the directory that it made."""
+
+
+def nothing_more(_writer: Writer, _version: int) -> None:
+    """Enter nothing more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,7 @@ def invite(
     name_th: str,
     name_en: str,
     lasts: timedelta,
-    operator: str,
+    operator: Operator,
     auto: bool = False,
     cluster: str = MAIN,
     login: Login = "password",
@@ -98,7 +106,7 @@ def invite(
             until=timestamp(invitation.until),
             auto=auto or None,
             login=by_certificate or None,
-            operator=operator,
+            **operator.fields(),
         )
     return invitation
 
@@ -135,18 +143,20 @@ def approve(
     seal: Seal,
     ready: Callable[[Agency], str],
     *,
-    operator: str,
+    operator: Operator,
     issue: Issue = by_nobody,
+    also: Also = nothing_more,
 ) -> int:
     """Put a version of the directory in force that pins the request's certificate, and answer; return the version.
 
     `ready` makes the broker ready for an agency that joins and returns its password; that is done first, so that
     nothing is published to a queue that is not there. Of an agency that renews its key, nothing but that key changes.
-    `issue` makes the broker's certificate for who logs in by one; who renews that alone changes no directory. Raises
-    Misconfigured for a certificate that may no longer be pinned, and for a log-in that is not to be had.
+    `issue` makes the broker's certificate for who logs in by one; who renews that alone changes no directory. `also`
+    enters more with the answer. Raises Misconfigured for a certificate that may no longer be pinned, and for a log-in
+    that is not to be had.
     """
     if asked.request.renews_login:
-        return _approve_login(ledger, asked, seal, issue(asked.request), operator)
+        return _approve_login(ledger, asked, seal, issue(asked.request), operator, also)
     certificate = x509.load_pem_x509_certificate(asked.request.certificate.encode())
     if found := objection(certificate, (), now()):
         raise Misconfigured(
@@ -156,41 +166,48 @@ def approve(
     password = ""
     if asked.invitation is not None:
         with ledger.read() as reader:
-            joining = _with_pin(directory_in_force(reader)[1], asked, pin)
+            joining = with_pin(directory_in_force(reader)[1], asked.request, asked.invitation, pin)
         password = ready(joining)
     login = issue(asked.request) if asked.request.login else ""
 
     def pinned(directory: Directory) -> Directory:
-        return with_agency(directory, _with_pin(directory, asked, pin))
+        return with_agency(directory, with_pin(directory, asked.request, asked.invitation, pin))
 
     def answered(writer: Writer, version: int) -> None:
         secret = sealed(password, asked.request, asked.signed) if password else ""
         _answer(
             writer, asked, seal, operator, outcome="approved", directory=version, password=secret, login=login
         )
+        also(writer, version)
 
     reason = "an agency joins" if asked.invitation else "an agency renews its key"
     return change_directory(ledger, pinned, seal, operator=operator, reason=reason, also=answered)
 
 
-def _approve_login(ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: str) -> int:
+def _approve_login(
+    ledger: Ledger, asked: Waiting, seal: Seal, login: str, operator: Operator, also: Also
+) -> int:
     with ledger.append() as writer:
         if refused := renewed_login_refused(writer, asked.request):
             fix = "Decline it, and invite the agency again"
             raise Misconfigured(Problem("the request", "login", str(refused), fix))
         version = directory_in_force(writer)[1].version
         _answer(writer, asked, seal, operator, outcome="approved", directory=version, login=login)
+        also(writer, version)
     return version
 
 
-def decline(ledger: Ledger, asked: Waiting, seal: Seal, *, operator: str, reason: str) -> None:
-    """Answer a request with no."""
+def decline(
+    ledger: Ledger, asked: Waiting, seal: Seal, *, operator: Operator, reason: str, also: Also = nothing_more
+) -> None:
+    """Answer a request with no; `also` enters more with it, and is given no version of the directory (0)."""
     with ledger.append() as writer:
         _answer(writer, asked, seal, operator, outcome="declined", reason=reason)
+        also(writer, 0)
 
 
 def decline_waiting(
-    writer: Writer, agency: AgencyCode, seal: Seal, *, operator: str, reason: str, renewals: bool
+    writer: Writer, agency: AgencyCode, seal: Seal, *, operator: Operator, reason: str, renewals: bool
 ) -> None:
     """Answer what an agency asked and nobody has answered with no: its renewals, or its requests to join."""
     for asked in waiting(writer):
@@ -203,9 +220,9 @@ def change_directory(
     change: Callable[[Directory], Directory],
     seal: Seal,
     *,
-    operator: str,
+    operator: Operator,
     reason: str,
-    also: Callable[[Writer, int], None] = lambda writer, version: None,
+    also: Also = nothing_more,
 ) -> int:
     """Put the directory in force as changed, as its next version, and return that; `also` enters more with it.
 
@@ -232,29 +249,6 @@ def with_agency(directory: Directory, agency: Agency) -> Directory:
     return replace(directory, agencies={**directory.agencies, agency.code: agency})
 
 
-def _with_pin(directory: Directory, asked: Waiting, pin: PinnedCertificate) -> Agency:
-    """Return the agency as it is once the request is approved; the certificates that it has stay pinned beside."""
-    code = asked.request.agency
-    agency = directory.agencies.get(code)
-    if agency is None:
-        if asked.invitation is None:
-            fix = "Decline it; a new agency needs an invitation"
-            raise Misconfigured(Problem("the request", "agency", f"{code} is not in the directory", fix))
-        said = asked.invitation.body
-        agency = Agency(
-            code=code,
-            name_th=said["name_th"],
-            name_en=said["name_en"],
-            cluster=said.get("cluster", MAIN),
-        )
-    if all(one.fingerprint != pin.fingerprint for one in agency.certificates):
-        agency = replace(agency, certificates=(*agency.certificates, pin))
-    if asked.invitation is None:
-        return agency
-    login: Login = "certificate" if asked.request.login else "password"
-    return replace(agency, witness=asked.request.witness, inbox=True, broker_login=login)
-
-
 def _require_readable(old: Records, new: Records) -> None:
     """Raise Misconfigured for a record that no router could read once it is in force."""
     require_readable(new, [key for key, line in changes_between(old, new).items() if line is not None])
@@ -270,7 +264,7 @@ def _answer(
     writer: Writer,
     asked: Waiting,
     seal: Seal,
-    operator: str,
+    operator: Operator,
     *,
     outcome: Outcome,
     directory: int = 0,
@@ -293,6 +287,6 @@ def _answer(
         request=asked.name,
         outcome=outcome,
         directory=directory or None,
-        operator=operator,
         reason=said.get("reason"),
+        **operator.fields(),
     )

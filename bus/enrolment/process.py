@@ -1,4 +1,4 @@
-"""`saraban-bus enrol`: approves what needs no person, which is what invitations for trials and the settings say."""
+"""`saraban-bus enrol`: does what stewards ordered, and approves what needs no person, by invitations and settings."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import asyncio
 from time import monotonic
 
 from bus import logs
-from bus.documents.seal import Seal
 from bus.enrolment.brokers import broker_made_ready
+from bus.enrolment.carrying_out import Means, carry_out
 from bus.enrolment.deciding import Waiting, approve, waiting
 from bus.enrolment.logins import issued_by
+from bus.enrolment.orders import waiting_entries
 from bus.errors import Misconfigured, Transient
 from bus.identifiers import RawDigest
 from bus.ledger import schema
+from bus.ledger.entry import Entry
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
+from bus.operators import of_the_bus
 from bus.process import alive, pause, ready
 from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
@@ -25,35 +28,76 @@ from bus.thai import now
 _EVERY = 1.0
 _AGAIN_AFTER = 60.0
 """Seconds after which a request that met a fault is tried again."""
-_OPERATOR = "saraban-bus enrol"
+_OPERATOR = of_the_bus("saraban-bus enrol")
 _log = logs.get("enrolment")
 
 
 async def run_enrolment(settings: BusSettings, stop: asyncio.Event) -> None:
-    """Approve requests until stopped.
+    """Carry out orders and approve requests until stopped.
 
     Raises Misconfigured when the ledger has no schema, and while the seal's certificate is not in force.
     """
     schema.check(settings.ledger.address())
     seal = bus_seal(settings)
-    approver = _Approver(settings, seal)
+    means = Means(seal, broker_made_ready(settings), issued_by(settings))
+    alarms = Alarms()
+    orders, approver = _Orders(means, alarms), _Approver(settings, means, alarms)
     with Ledger(settings.ledger.address()) as ledger:
         ready()
         while not stop.is_set():
             # Nobody would believe what an ended certificate's key answers; the requests wait for its successor.
             seal.require_in_force(settings.seal.certificate, now())
+            await asyncio.to_thread(orders.round, ledger)
             await asyncio.to_thread(approver.round, ledger)
             alive()
             await pause(stop, _EVERY)
 
 
+class _Orders:
+    def __init__(self, means: Means, alarms: Alarms) -> None:
+        self._means = means
+        self._alarms = alarms
+        self._done_through = 0
+        """No order up to this number waits."""
+        self._put_off: dict[int, float] = {}
+        """Orders that met a fault of ours, and when each is tried again."""
+
+    def round(self, ledger: Ledger) -> None:
+        """Carry out in order what waits; what is wrong with one order keeps no other waiting."""
+        try:
+            with ledger.read() as reader:
+                found = waiting_entries(reader, self._done_through)
+                self._done_through = found[0].seq - 1 if found else reader.head()
+        except Transient as away:
+            _log.warning("orders-wait", reason=away)
+            return
+        for entry in found:
+            if monotonic() >= self._put_off.get(entry.seq, 0.0):
+                self._carry_out(ledger, entry)
+                alive()
+
+    def _carry_out(self, ledger: Ledger, entry: Entry) -> None:
+        number = entry.seq
+        try:
+            done = carry_out(ledger, entry, self._means)
+        except Transient as away:
+            _log.warning("orders-wait", order=number, reason=away)
+        except Exception as fault:
+            self._put_off[number] = monotonic() + _AGAIN_AFTER
+            self._alarms.ring("order-failed", order=number, exc_info=fault)
+        else:
+            self._put_off.pop(number, None)
+            if done is not None and done.outcome == "done":
+                _log.info("order-done", order=number, version=done.directory)
+            elif done is not None:
+                _log.warning("order-refused", order=number, code=done.detail)
+
+
 class _Approver:
-    def __init__(self, settings: BusSettings, seal: Seal) -> None:
-        self._ready = broker_made_ready(settings)
-        self._issue = issued_by(settings)
+    def __init__(self, settings: BusSettings, means: Means, alarms: Alarms) -> None:
+        self._means = means
         self._renewals = settings.enrolment.renewal == "auto"
-        self._seal = seal
-        self._alarms = Alarms()
+        self._alarms = alarms
         self._left: set[RawDigest] = set()
         """Requests that cannot be approved as they are: they are an operator's."""
         self._put_off: dict[RawDigest, float] = {}
@@ -96,7 +140,8 @@ class _Approver:
 
     def _approve(self, ledger: Ledger, asked: Waiting) -> None:
         try:
-            version = approve(ledger, asked, self._seal, self._ready, operator=_OPERATOR, issue=self._issue)
+            seal, ready, issue = self._means.seal, self._means.ready, self._means.issue
+            version = approve(ledger, asked, seal, ready, operator=_OPERATOR, issue=issue)
             _log.info("enrolment-approved", agency=asked.request.agency, version=version)
         except Misconfigured as wrong:
             self._left.add(asked.name)

@@ -47,7 +47,7 @@ def page(
     carriage = list(views.carriage(evidence, names))
     certificates = certificates_of(evidence, names)
     return (
-        _environment()
+        environment()
         .get_template("evidence.html")
         .render(
             doubts=doubts,
@@ -91,7 +91,7 @@ def letter_of(evidence: Evidence) -> Letter:
     return letter
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
     # Imported here: most commands make no page, and it takes a tenth of a start.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

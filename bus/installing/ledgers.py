@@ -9,20 +9,38 @@ from bus.errors import Misconfigured, Problem
 from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings
+from bus.settings.database import user_in
 
 _SQLITE_FILE = "sqlite:///"
 
 
-def make_ledger(settings: BusSettings, *, role: str | None = None) -> None:
-    """Create the ledger's tables, or bring them to the newest schema; on PostgreSQL give a role what a router needs.
+def make_ledger(settings: BusSettings, *, role: str | None = None, console_role: str | None = None) -> None:
+    """Create the ledger's tables, or bring them to the newest schema; on PostgreSQL give roles what they need.
 
-    The role is that of `ledger.url` where another one owns the tables. Raises Transient while the database is away.
+    A router's role is that of `ledger.url` where another one owns the tables, the console's `ledger.console_role`.
+    Raises Transient while the database is away, and Misconfigured for a console that is to be one of the others.
     """
     section = settings.ledger
+    role, console = role or section.runtime_role, console_role or section.console_role
+    _require_apart(settings, role, console)
     if section.url.startswith(_SQLITE_FILE):
         folder = Path(section.url.removeprefix(_SQLITE_FILE)).parent
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    schema.upgrade(section.owner_address(), runtime_role=role or section.runtime_role)
+    schema.upgrade(section.owner_address(), runtime_role=role, console_role=console)
+
+
+def _require_apart(settings: BusSettings, role: str | None, console: str | None) -> None:
+    section = settings.ledger
+    if console is None:
+        return
+    wrong = ""
+    if section.url.startswith(_SQLITE_FILE):
+        wrong = "is for PostgreSQL: whoever may write SQLite's file may write anything"
+    elif console in (role, user_in(section.owner_url or section.url)):
+        wrong = f"{console} is the role of the routers, or owns the tables"
+    if wrong:
+        fix = "Make a role for the console alone: docs/operating.md, `What a steward does`."
+        raise Misconfigured(Problem("ledger init", "console_role", wrong, fix))
 
 
 def make_log_key(settings: BusSettings) -> bool:

@@ -21,11 +21,15 @@ from bus.documents.keys import write_private
 from bus.documents.making import KeyFiles, new_key, new_seal, write_pair
 from bus.errors import Misconfigured, Problem
 from bus.installing.ledgers import make_ledger, make_log_key
+from bus.installing.persons import first_person
 from bus.installing.roles import roles_script, write_roles
+from bus.installing.steps import Step
 from bus.installing.wanted import Wanted
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.methods import SealPublicKey
+from bus.operators import of_the_bus
+from bus.people import People
 from bus.router.activation import activate_directory
 from bus.router.signers import bus_seal
 from bus.settings import BusSettings, load_bus_settings
@@ -44,19 +48,7 @@ certificates = [{{ file = "{file}" }}]
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that the centre needs: made now, or there before."""
-
-    what: str
-    path: str
-    made: bool
-
-    def __str__(self) -> str:
-        return f"{'made' if self.made else 'there'}  {self.what}: {self.path}"
-
-
-def make(config: Path, wanted: Wanted, *, operator: str) -> Iterator[Step]:
+def make(config: Path, wanted: Wanted) -> Iterator[Step]:
     """Make everything that is missing of the centre whose settings are in `config`; `wanted` is for these alone.
 
     Raises Misconfigured for what cannot be made or used, and Transient while the database is away, after all the rest.
@@ -71,7 +63,8 @@ def make(config: Path, wanted: Wanted, *, operator: str) -> Iterator[Step]:
     calendar = assets.path("config/calendar.toml").read_text(encoding="utf-8")
     yield _file("the calendar, of examples to be checked", settings.calendar.file, calendar)
     yield from _passwords(settings)
-    yield from _ledger(settings, operator)
+    yield from first_person(config, settings, wanted.person)
+    yield from _ledger(settings, wanted.person)
 
 
 def _settings(config: Path, wanted: Wanted) -> Step:
@@ -201,7 +194,7 @@ def _password(what: str, file: Path | None) -> Iterator[Step]:
         yield Step(what, str(file), not there)
 
 
-def _ledger(settings: BusSettings, operator: str) -> Iterator[Step]:
+def _ledger(settings: BusSettings, person: str) -> Iterator[Step]:
     """Tables, key, and the first directory: that has nothing to decide, while a calendar's holidays are examples."""
     make_ledger(settings)
     shown = settings.ledger.url
@@ -213,5 +206,7 @@ def _ledger(settings: BusSettings, operator: str) -> Iterator[Step]:
         if not in_force:
             section = settings.directory
             directory = load_directory(section.file, certificates=section.certificates)
+            steward = People.read(settings.console.people).by_name(person)
+            operator = steward.by("key") if steward else of_the_bus("saraban-bus init")
             activate_directory(ledger, directory, bus_seal(settings), operator=operator)
     yield Step("the ledger, with a directory in force", shown, not in_force)

@@ -17,6 +17,7 @@ BROKER = "amqp://127.0.0.1:5672"
 MANAGEMENT = "http://127.0.0.1:15672"
 SQLITE = "sqlite:///var/ledger.db"
 LOOPBACK = "127.0.0.1"
+OPERATOR_KEY = "keys/operator.key"
 _PORT = 8470
 _OWNER = "_owner"
 """What the owner of the tables is called, after the user that routers are, when nothing else is said."""
@@ -41,6 +42,8 @@ class Wanted:
     certificate: Path | None = None
     """The depot's certificate by another authority, with its key."""
     key: Path | None = None
+    person: str = ""
+    """The name of the first steward, who gets an operator's key; nobody when empty."""
 
     def settings_text(self) -> str:
         """Return `bus.toml`. Raises Misconfigured for hosts that are none, and for half of a certificate's pair."""
@@ -51,6 +54,8 @@ class Wanted:
             "ledger": self._ledger(),
             "depot": self._depot(authority),
         }
+        if self.person:
+            values["operator"] = {"key_file": OPERATOR_KEY}
         if not self.ca_file:
             values["authority"] = {"key": "keys/authority.key.pem", "certificate": authority}
         return filled(assets.path("config/bus.toml").read_text(encoding="utf-8"), values)

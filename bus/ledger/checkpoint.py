@@ -21,6 +21,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.ledger.tiles import Tree
+from bus.operators import of_the_bus
 from bus.verifier.notes import (
     Checkpoint,
     Note,
@@ -57,7 +58,7 @@ class Signer:
         try:
             return self._sign()
         except Tampered as found:
-            halt.set_halted(self._ledger.engine, True, operator="signer", reason=str(found))
+            halt.set_halted(self._ledger.engine, True, operator=of_the_bus("signer"), reason=str(found))
             raise
 
     def newest(self) -> Head | None:

@@ -51,6 +51,8 @@ class Kind(StrEnum):
     ENROLMENT_REQUESTED = "enrolment-requested"
     ENROLMENT_REFUSED = "enrolment-refused"
     ENROLMENT_ANSWERED = "enrolment-answered"
+    ORDERED = "ordered"
+    ORDER_DONE = "order-done"
     GRANTED = "granted"
     READ = "read"
 

@@ -31,6 +31,7 @@ from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState, moved_by
 from bus.ledger.store import Ledger, Writer
 from bus.ledger.tables import due
+from bus.operators import Operator
 
 _AT_ONCE = 100
 """Letters of one portion: some 50 ms under the append lock, as a batch of a router."""
@@ -77,7 +78,7 @@ def affected(connection: Connection, calendar: Calendar) -> Iterator[Portion]:
         yield _portion(some, _moved(reader, some, calendar))
 
 
-def extend(ledger: Ledger, calendar: Calendar, entry: int, *, operator: str) -> Iterator[Portion]:
+def extend(ledger: Ledger, calendar: Calendar, entry: int, *, operator: Operator) -> Iterator[Portion]:
     """Extend what was accepted before `entry`, which put this calendar in force; yield each portion once it is durable.
 
     Nothing is entered twice: whoever has the time already is passed over. Raises Misconfigured when another version
@@ -137,7 +138,7 @@ def _require_in_force(writer: Writer, calendar: Calendar, entry: int) -> None:
         )
 
 
-def _enter(writer: Writer, moved: _Moved, calendar: Calendar, operator: str) -> None:
+def _enter(writer: Writer, moved: _Moved, calendar: Calendar, operator: Operator) -> None:
     """Make the entries, and move the deadlines to be judged with them."""
     writer.prefetch_priors(list(moved))
     gone: list[tuple[int, str]] = []
@@ -148,7 +149,7 @@ def _enter(writer: Writer, moved: _Moved, calendar: Calendar, operator: str) -> 
             "calendar": calendar.version,
             "extended": extended,
         }
-        writer.entry(Kind.DEADLINE_EXTENDED, letter=letter, operator=operator, **said)
+        writer.entry(Kind.DEADLINE_EXTENDED, letter=letter, **operator.fields(), **said)
         times = {code: one.registration_due or "" for code, one in state.recipients.items()}
         before, after = moved_by(said, times)
         gone += [(letter, at) for at in sorted(before)]

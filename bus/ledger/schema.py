@@ -13,7 +13,9 @@ from sqlalchemy import Column, Connection, Engine, String, Table, func, inspect,
 from bus.errors import Misconfigured, Problem
 from bus.faults import usable
 from bus.ledger.database import appending, open_engine, translated
-from bus.ledger.tables import DISPOSABLE, REMEMBERED, metadata
+from bus.ledger.kinds import list_kinds
+from bus.ledger.rights import grant_console, grant_router
+from bus.ledger.tables import metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -29,11 +31,12 @@ schema_versions = Table(
 """What was migrated to, and the schema of the oldest program that works with it; migrations/env.py writes it."""
 
 
-def upgrade(url: str, *, runtime_role: str | None = None) -> None:
-    """Create or upgrade the ledger's tables; on PostgreSQL give `runtime_role` what a router needs and no more.
+def upgrade(url: str, *, runtime_role: str | None = None, console_role: str | None = None) -> None:
+    """Create or upgrade the ledger's tables; on PostgreSQL give each role what it needs and no more (rights.py).
 
-    Routers may go on meanwhile: all steps are one transaction, under the append lock. Raises Transient when the
-    database is away, and Misconfigured when its schema is newer than this program's.
+    Routers may go on meanwhile: all steps are one transaction, under the append lock. What is read out of documents
+    follows by and by. Raises Transient when the database is away, and Misconfigured when its schema is newer than
+    this program's, or it cannot have an index that is needed.
     """
     # Loading Alembic takes a quarter of a second; all other commands only ask which schema there is.
     from alembic import command
@@ -47,7 +50,10 @@ def upgrade(url: str, *, runtime_role: str | None = None) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             if runtime_role:
-                _grant(connection, runtime_role)
+                grant_router(connection, runtime_role)
+            if console_role and engine.dialect.name == "postgresql":
+                grant_console(connection, console_role)
+        list_kinds(engine)
 
 
 def check(url: str) -> None:
@@ -148,14 +154,3 @@ def _config() -> Config:
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     return config
-
-
-def _grant(connection: Connection, role: str) -> None:
-    execute = connection.execute
-    quoted = '"' + role.replace('"', '""') + '"'
-    for table in REMEMBERED:
-        execute(text(f"GRANT SELECT, INSERT ON {table.name} TO {quoted}"))
-    for table in DISPOSABLE:
-        execute(text(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table.name} TO {quoted}"))
-    for name in ("alembic_version", schema_versions.name):
-        execute(text(f"GRANT SELECT ON {name} TO {quoted}"))

@@ -34,6 +34,7 @@ from bus.ledger.tables import (
     due,
     entries,
     letter_files,
+    letter_kinds,
     letters,
     pending,
     recipients,
@@ -48,7 +49,7 @@ from bus.thai import now
 T = TypeVar("T")
 _ORDER = (
     *(documents, entries, letters, recipients, letter_files, submissions, unaccepted, consignments),
-    *(directory_records, pending, due),
+    *(directory_records, pending, due, letter_kinds),
 )
 _IGNORING = (documents, pending)
 _LAST_NUMBERS = {
@@ -296,10 +297,12 @@ class Writer(Reader):
         frozen: Iterable[Mapping[str, str]],
         files: Mapping[RawDigest, int],
         deadlines: Iterable[tuple[str, str]],
+        kind: str | None = None,
     ) -> None:
-        """Index an accepted letter: its row, its frozen recipients, its files (size by SHA-256), its deadlines."""
+        """Index an accepted letter: its row, kind, frozen recipients, files (size by SHA-256) and deadlines."""
         self._own_numbers.add((row.sender, row.number_normalised, row.dated))
         self._rows[letters].append(row.columns())
+        self._rows[letter_kinds].append({"letter": row.letter, "kind": kind})
         self._rows[recipients].extend({"letter": row.letter, **one} for one in frozen)
         self._rows[letter_files].extend(
             {"letter": row.letter, "sha256": sha256, "size": size} for sha256, size in files.items()

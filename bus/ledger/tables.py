@@ -57,6 +57,7 @@ entries = Table(
     Index(None, "kind", "seq"),
     Index(None, "at"),
     Index(None, "document"),
+    Index(None, "agency", "seq"),
 )
 """The ledger itself. `body` is the entry; the other columns are an index of it."""
 
@@ -82,14 +83,16 @@ letters = Table(
     Index(None, "letter_id"),
     Index(None, "digest"),
     Index(None, "number_normalised", "dated"),
-    Index(None, "dated"),
+    Index(None, "dated", "letter"),
     Index(None, "sender", "letter"),
-    Index(None, "certificate"),
+    Index(None, "certificate", "letter"),
     Index(None, "accepted_at"),
+    Index(None, "speed", "letter"),
 )
 """Accepted letters, by what people look for; `letter` is the number of the entry of its acceptance.
 
-Number and subject stand in it as written, and in the form in which they are compared (`bus.thai`).
+Number and subject stand in it as written, and in the form in which they are compared (`bus.thai`). Of that form the
+database keeps an index of trigrams by itself (migrations/versions/0003_search.py).
 """
 
 recipients = Table(
@@ -226,7 +229,23 @@ halts = Table(
     Column("operator", String(200), nullable=False),
     Column("reason", Text, nullable=False),
 )
-"""Whether anything may be appended: the newest row says so; none means that it may."""
+"""Whether anything may be appended: the newest row says so; none means that it may. `operator` names two persons where
+two were needed; their roles and methods stand in `halt_wishes`."""
+
+halt_wishes = Table(
+    "halt_wishes",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(40), nullable=False),
+    Column("halted", Boolean, nullable=False),
+    Column("after", Integer, nullable=False),
+    Column("operator", String(200), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("method", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Which person wants to halt or resume, `after` which row of `halts` (0: none); what another person
+adds within the hour is the confirmation. No entry can speak of them: a halted ledger takes none."""
 
 # ---- work lists: disposable, rebuilt from what stands above -------------------------------------------------------
 
@@ -277,6 +296,15 @@ refusal_counts = Table(
 )
 """How many of an agency's submissions were refused in each hour that has not become an entry yet (counting.py)."""
 
+letter_kinds = Table(
+    "letter_kinds",
+    metadata,
+    Column("letter", _Number, primary_key=True, autoincrement=False),
+    Column("kind", String(40)),
+    Index(None, "kind", "letter"),
+)
+"""The kind of each accepted letter, null where its document says none; from the documents (kinds.py)."""
+
 REMEMBERED = (
     documents,
     entries,
@@ -292,5 +320,6 @@ REMEMBERED = (
     anchors,
     cosignatures,
     halts,
+    halt_wishes,
 )
-DISPOSABLE = (pending, due, watermarks, refusal_counts)
+DISPOSABLE = (pending, due, watermarks, refusal_counts, letter_kinds)

@@ -18,9 +18,10 @@ from bus.ledger.directories import Contents
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger, Writer
+from bus.operators import Operator
 
 
-def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, operator: str) -> int:
+def activate_directory(ledger: Ledger, directory: Directory, seal: Seal, *, operator: Operator) -> int:
     """Put a directory version in force unless it is already; return the number of its entry.
 
     Every agency with an inbox gets a signed statement of it as a consignment: its digest and what it changes. Letters
@@ -48,7 +49,7 @@ class Prepared:
 
 
 def directory_entry(
-    writer: Writer, prepared: Prepared, seal: Seal, *, operator: str, reason: str | None = None
+    writer: Writer, prepared: Prepared, seal: Seal, *, operator: Operator, reason: str | None = None
 ) -> int:
     """Put a version in force as `activate_directory` does, in this append, with the reason for it."""
     directory, records, contents = prepared.directory, prepared.records, prepared.contents
@@ -72,8 +73,8 @@ def directory_entry(
         records=contents.records,
         root=contents.root,
         changed=len(changes),
-        operator=operator,
         reason=reason,
+        **operator.fields(),
     )
     kept = writer.keep(signed_json(write_statement(statement), seal).encode())
     for agency, number in writer.numbers(directory.inboxes).items():
@@ -99,11 +100,14 @@ def _require_follows(before: Entry, directory: Directory) -> None:
     )
 
 
-def activate_calendar(ledger: Ledger, calendar: Calendar, *, operator: str) -> int:
+def activate_calendar(ledger: Ledger, calendar: Calendar, *, operator: Operator) -> int:
     """Put a calendar version in force unless it is already; return its entry. Raises as for a directory."""
     with ledger.append() as writer:
         return calendar_entry(writer, calendar) or writer.entry(
-            Kind.CALENDAR, document=calendar_to_json(calendar), version=calendar.version, operator=operator
+            Kind.CALENDAR,
+            document=calendar_to_json(calendar),
+            version=calendar.version,
+            **operator.fields(),
         )
 
 

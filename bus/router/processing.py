@@ -25,7 +25,7 @@ from bus import logs
 from bus.depot.client import PresenceClient
 from bus.errors import Transient
 from bus.failpoints import reached
-from bus.identifiers import AgencyCode
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Kind
 from bus.ledger.group import GroupCommit
 from bus.ledger.reading import Reader
@@ -45,6 +45,7 @@ from bus.router.shares import Shares
 
 _log = logs.get("router")
 _MOST_REEXAMINATIONS = 20
+_MOST_FAULTS = 1_000
 _FRUITLESS = ("refused", "counted", "repeated")
 """Outcomes of submissions that cost the bus work and brought nobody anything."""
 
@@ -86,6 +87,8 @@ class Processor:
         self._gates: Executor = ThreadPoolExecutor(1, "gates")
         self._shares = shares
         self._alarms = alarms
+        self.faults: dict[RawDigest, str] = {}
+        """By submission, the class of the fault that it met here lately: until it comes back from the parked queue."""
         self.waits_for: str | None = None
         """Why nothing is taken now: the ledger or the depot is away."""
         self._outage_events: list[asyncio.Event] = []
@@ -244,12 +247,19 @@ class Processor:
         self._metrics.submissions.labels("parked").inc()
         if delivery.agency:
             self.watch_share(delivery.agency, fruitless=1)
+        self._note_fault(delivery.sha256, type(outcome).__name__)
         self._alarms.ring("bug-met", raw_sha256=delivery.sha256, agency=delivery.agency, exc_info=outcome)
         if delivery.replay is not None:
             name = type(outcome).__name__
             failed = self._appends.submit(lambda writer: parking.replay_failed(writer, delivery, name))
             await asyncio.wrap_future(failed)
         return Settlement.PARK
+
+    def _note_fault(self, sha256: RawDigest, fault: str) -> None:
+        self.faults.pop(sha256, None)
+        self.faults[sha256] = fault
+        if len(self.faults) > _MOST_FAULTS:
+            del self.faults[next(iter(self.faults))]
 
     def _wait_because(self, away: Transient) -> None:
         if self.waits_for is None:

@@ -27,6 +27,7 @@ from bus.thai import now
 
 T = TypeVar("T")
 _PARKED_AT_ONCE = 50
+_REPLAYED_AT_ONCE = 20
 _log = logs.get("parking")
 
 
@@ -87,13 +88,17 @@ async def _park(
     if not messages:
         return []
     deliveries = [delivery_of(one) for one in messages]
+    faults = [
+        parking.fault_of(message, intake.faults, delivery.sha256)
+        for message, delivery in zip(messages, deliveries, strict=True)
+    ]
     words = [intake.rules.answers.parked(raw_sha256=one.sha256, now=now()) for one in deliveries]
     inboxes = intake.rules.directory.inboxes
 
     def park_all(writer: Writer) -> list[int]:
         return [
-            parking.park(writer, delivery, word, inboxes)
-            for delivery, word in zip(deliveries, words, strict=True)
+            parking.park(writer, delivery, word, inboxes, fault)
+            for delivery, word, fault in zip(deliveries, words, faults, strict=True)
         ]
 
     entries = await _until_durable(appends, park_all, stop)
@@ -107,19 +112,25 @@ async def carry_out_replays(
     done_through = 0
     while not stop.is_set():
         try:
-            newest, deliveries = await asyncio.to_thread(_replays, ledger, done_through)
-            settled = [one for delivery in deliveries for one in await intake.process([delivery])]
+            through, some = await asyncio.to_thread(_replays, ledger, done_through)
+            settled = [one for delivery in some for one in await intake.process([delivery])]
             if Settlement.RETRY_LATER not in settled:
-                done_through = newest
+                done_through = through
+                if some:
+                    continue
         except Transient as away:
             _log.info("replays-postponed", reason=away)
         await pause(stop, interval)
 
 
 def _replays(ledger: Ledger, done_through: int) -> tuple[int, list[Delivery]]:
+    """Return the next few submissions to replay, and the newest request among them; there may be thousands."""
     with ledger.read() as reader:
         newest = reader.latest_seq(Kind.REPLAY_REQUESTED)
-        return newest, parking.replays(reader) if newest > done_through else []
+        if newest <= done_through:
+            return newest, []
+        some = parking.replays(reader, after=done_through, limit=_REPLAYED_AT_ONCE)
+        return (some[-1].replay or newest if len(some) == _REPLAYED_AT_ONCE else newest), some
 
 
 async def _until_durable(appends: GroupCommit, act: Callable[[Writer], T], stop: asyncio.Event) -> T:

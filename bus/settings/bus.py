@@ -11,6 +11,7 @@ from pydantic_settings import SettingsConfigDict
 
 from bus.identifiers import MAIN
 from bus.settings.clusters import ClusterName
+from bus.settings.console import Console, OperatorKey
 from bus.settings.database import DatabaseUrl, database_address
 from bus.settings.ledger import Ledger
 from bus.settings.loading import Section, Settings, load
@@ -277,6 +278,8 @@ class BusSettings(Settings):
     shares: Shares = Shares()
     enrolment: Enrolment = Enrolment()
     router: Router = Router()
+    console: Console = Console()
+    operator: OperatorKey = OperatorKey()
     log: Log = Log()
 
     @property

@@ -27,6 +27,8 @@ class Ledger(Section):
     """The owner's password, by the environment only."""
     owner_password_file: Path | None = None
     """A file with the owner's password, readable by its owner only; used when that password is not set."""
+    console_role: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    """The PostgreSQL role of the console, which `ledger init` lets read, and append what its acts record."""
     insecure_transport: bool = False
     """Whether the database may be reached unencrypted beyond this machine, where other means protect the network."""
     origin: Annotated[str, Field(pattern=r"^[^\s+]{1,100}$")] = "saraban.example/ledger"
@@ -66,4 +68,10 @@ class Ledger(Section):
     def _an_owner_is_another(self) -> Self:
         if self.owner_url is not None and user_in(self.owner_url) in (None, user_in(self.url)):
             raise ValueError("owner_url should be PostgreSQL as another user than that of url")
+        return self
+
+    @model_validator(mode="after")
+    def _a_console_role_is_of_postgresql(self) -> Self:
+        if self.console_role is not None and self.url.startswith("sqlite:"):
+            raise ValueError("console_role is for PostgreSQL: SQLite has no roles")
         return self

@@ -233,7 +233,10 @@ def _anchored(model: _M, base: Path) -> _M:
         if isinstance(value, BaseModel):
             changed[name] = _anchored(value, base)
         elif isinstance(value, dict):
-            changed[name] = {key: _anchored(each, base) for key, each in value.items()}
+            changed[name] = {
+                key: _anchored(each, base) if isinstance(each, BaseModel) else each
+                for key, each in value.items()
+            }
         elif isinstance(value, Path):
             changed[name] = base.absolute() / value
         elif isinstance(value, str) and value.startswith(_SQLITE_FILE):

@@ -32,6 +32,7 @@ from bus.router.delivery import Delivery, LetterAccepted
 from bus.router.gates import Rules, examine
 from bus.router.recording import Recorder
 from bus.thai import now
+from tests.assets.operators import by
 
 BATCH = 64
 T = TypeVar("T")
@@ -88,8 +89,8 @@ class InProcess:
         before: Callable[[Ledger], object] = lambda ledger: None,
     ) -> None:
         before(ledger)
-        activate_directory(ledger, directory, bus_seal, operator="bench")
-        activate_calendar(ledger, calendar, operator="bench")
+        activate_directory(ledger, directory, bus_seal, operator=by("bench"))
+        activate_calendar(ledger, calendar, operator=by("bench"))
         self._ledger = ledger
         self._rules = Rules(directory, calendar, load_codes(), Answers(bus_seal, load_codes()))
         self._recorder = Recorder("bench")

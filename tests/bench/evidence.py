@@ -35,6 +35,7 @@ from bus.verifier.merkle import leaf_hash
 from tests.assets import factory
 from tests.assets.digests import raw_digest
 from tests.assets.factory import OCS, OPM
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 
 ORIGIN = "saraban.example/bench"
@@ -81,7 +82,7 @@ def at_scale(folder: Path, url: str, wanted: int) -> dict[str, Any]:
         signer = _signer(ledger, folder / "scale")
         router = rig.Router(ledger)
         router.activate(rig.directory())
-        activate_calendar(ledger, rig.calendar(), operator="bench")
+        activate_calendar(ledger, rig.calendar(), operator=by("bench"))
         began = perf_counter()
         fill(ledger, wanted)
         filled = perf_counter() - began

@@ -44,8 +44,11 @@ from bus.thai import now
 from tests.assets import factory
 from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
+from tests.assets.operators import by
 
 ORIGIN = "saraban.example/test"
+OF_WORDS = ("ix_letters_subject", "letter_words", "letter_trigrams")
+"""Beginnings of the names of what finds words: each database has it in its own way, and SQLAlchemy knows neither."""
 UNIT = AgencyCode("0100900001")
 """A sub-unit of OCS without an inbox of its own."""
 
@@ -85,6 +88,9 @@ def in_ledger(
     number: str = "นร 0105/1",
     subject: str | None = None,
     lease: Lease | None = None,
+    speed: str = "001",
+    kind: str | None = "external",
+    dated: str | None = None,
 ) -> int:
     """Put an accepted letter into the ledger as gate 8 does, but without any signature; return its number.
 
@@ -115,7 +121,7 @@ def in_ledger(
         letterId=letter_id,
         digest=digest,
         acknowledgement="registration",
-        speed="001",
+        speed=speed,
         receivedAt=timestamp(received),
         acceptance=writer.keep(b"<Notice/>"),
         answer=answer,
@@ -131,8 +137,8 @@ def in_ledger(
             digest=digest,
             number=number,
             number_normalised=number,
-            dated=factory.NOW.date().isoformat(),
-            speed="001",
+            dated=dated or factory.NOW.date().isoformat(),
+            speed=speed,
             acknowledgement="registration",
             accepted_at=timestamp(writer.at),
             receipt_due=str(body["receiptDue"]),
@@ -142,6 +148,7 @@ def in_ledger(
         frozen=[{"agency": code, "addressed": code, "role": "to"} for code in to],
         files={SOME_BYTES: 50_123},
         deadlines=deadlines_of({**body, "recipients": {one.agency: one.terms for one in frozen.recipients}}),
+        kind=kind,
     )
     writer.submission(
         entry=seq,
@@ -265,7 +272,7 @@ class Router:
 
     def activate(self, version: Directory) -> int:
         """Put a directory in force."""
-        return activate_directory(self.ledger, version, factory.seal("bus"), operator="tester")
+        return activate_directory(self.ledger, version, factory.seal("bus"), operator=by("tester"))
 
     def examine(self, *deliveries: Delivery) -> tuple[list[Outcome | Exception], Versions]:
         """Gates 1 to 7, and the versions they judged by; a bug stands in the place of what met it."""

@@ -21,6 +21,7 @@ from bus.router.activation import activate_calendar
 from bus.thai import now
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 
 FIRST, SECOND = "rig-1", "rig-2"
@@ -63,7 +64,7 @@ def live(ledger: Ledger, folder: Path) -> Lived:
     """Let it happen: to OCS registered, to SOC delivered, to DGA not a word; then heads of 3 sizes."""
     router = rig.Router(ledger)
     router.activate(rig.directory())
-    activate_calendar(ledger, rig.calendar(), operator="tester")
+    activate_calendar(ledger, rig.calendar(), operator=by("tester"))
     signer = rig.signer(ledger, folder)
     circular = factory.letter(
         sender=factory.sender(OPM),

@@ -23,6 +23,7 @@ from bus.router.activation import directory_in_force
 from bus.thai import BANGKOK
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.test_bus_cli import Shell, bare, shell
 
@@ -82,7 +83,7 @@ def test_an_invitation_names_the_cluster_that_the_agency_is_on(
         shell.ledger(),
         lambda directory: with_agency(directory, replace(directory.agencies[OCS], cluster="north")),
         factory.seal("bus"),
-        operator="test",
+        operator=by("test"),
         reason="test",
     )
     shell("agency", "invite", agency, "--name", "ตัวอย่าง", *words, "-o", "invitation")
@@ -101,7 +102,7 @@ def test_an_agency_on_a_cluster_that_these_settings_do_not_know_is_not_invited_f
         shell.ledger(),
         lambda directory: with_agency(directory, replace(directory.agencies[OCS], cluster="north")),
         factory.seal("bus"),
-        operator="test",
+        operator=by("test"),
         reason="test",
     )
     shell("agency", "invite", OCS, "--name", "ตัวอย่าง", "-o", "invitation", code=2)

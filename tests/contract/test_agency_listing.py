@@ -20,6 +20,7 @@ from bus.router.certificates import WatchingCertificates, own_ends
 from bus.settings import BusSettings
 from bus.thai import now
 from tests.assets.factory import DGA, OCS, OPM, SOC, seal
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.test_bus_cli import Shell, bare, sheet, shell
 
@@ -37,7 +38,7 @@ def pin(days: float, *, revoked: bool = False) -> PinnedCertificate:
 def invited(shell: Shell, agency: AgencyCode, lasts: timedelta) -> None:
     ledger = shell.ledger()
     names: dict[str, Any] = {"name_th": "ใหม่ (ตัวอย่าง)", "name_en": "New"}
-    invite(ledger, CENTRE, agency, seal("bus"), **names, lasts=lasts, operator="somying")
+    invite(ledger, CENTRE, agency, seal("bus"), **names, lasts=lasts, operator=by("somying"))
     ledger.close()
 
 

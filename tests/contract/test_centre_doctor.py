@@ -32,6 +32,7 @@ from bus.settings import load_bus_settings
 from compose.encrypted import EncryptedNode
 from compose.node import LOOPBACK, free_ports
 from compose.process import Running
+from tests.assets.operators import by
 from tests.programs import programs
 
 
@@ -254,11 +255,11 @@ def test_a_queue_that_is_gone_and_an_alarm_are_told(centre: Centre) -> None:
 def test_a_halted_ledger_comes_with_its_reason(centre: Centre) -> None:
     settings = load_bus_settings(centre.home / "bus.toml")
     with Ledger(settings.ledger.address()) as ledger:
-        halt.set_halted(ledger.engine, True, operator="test", reason="a sample of a reason")
+        halt.set_halted(ledger.engine, True, operator=by("test"), reason="a sample of a reason")
         try:
             status, lines = centre.doctor()
         finally:
-            halt.set_halted(ledger.engine, False, operator="test", reason="over")
+            halt.set_halted(ledger.engine, False, operator=by("test"), reason="over")
     assert status == 2
     assert "a sample of a reason" in of(lines, "ledger", "FAIL")
 

@@ -25,6 +25,7 @@ from bus.ledger.store import Ledger
 from bus.router.signers import bus_seal
 from bus.serve import _end_of_certificate
 from bus.settings import BusSettings, load_bus_settings
+from tests.assets.operators import by
 
 LASTING, ENDING, ENDED, SUSPENDED = (AgencyCode(f"000000000{n}") for n in range(1, 5))
 
@@ -32,7 +33,7 @@ LASTING, ENDING, ENDED, SUSPENDED = (AgencyCode(f"000000000{n}") for n in range(
 @pytest.fixture
 def settings(tmp_path: Path) -> BusSettings:
     """Of a centre with four agencies, whose certificates end at different times."""
-    list(make(tmp_path / "bus.toml", Wanted(), operator="test"))
+    list(make(tmp_path / "bus.toml", Wanted()))
     settings, at = load_bus_settings(tmp_path / "bus.toml"), datetime.now(UTC)
     ends = {
         LASTING: timedelta(days=40),
@@ -49,7 +50,7 @@ def settings(tmp_path: Path) -> BusSettings:
                 opened,
                 lambda directory, agency=agency: with_agency(directory, agency),  # type: ignore[misc]
                 bus_seal(settings),
-                operator="test",
+                operator=by("test"),
                 reason="test",
             )
     return settings

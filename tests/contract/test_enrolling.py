@@ -51,6 +51,7 @@ from bus.ledger.tables import documents, entries
 from bus.router.activation import directory_in_force
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.depot_rig import TLS, serving
 
@@ -79,7 +80,7 @@ class Desk:
 
     def invited(self, agency: AgencyCode = NEW, *, lasts: timedelta = HOUR, **more: Any) -> Invitation:
         names: dict[str, Any] = {"name_th": "หน่วยงาน (ตัวอย่าง)", "name_en": "An agency"}
-        return invite(self.ledger, CENTRE, agency, BUS, lasts=lasts, operator="somying", **names, **more)
+        return invite(self.ledger, CENTRE, agency, BUS, lasts=lasts, operator=by("somying"), **names, **more)
 
     def request(
         self,
@@ -337,7 +338,7 @@ def test_no_secret_and_no_password_is_in_the_ledger_or_the_log(
     desk.post(invitation.secret, desk.request(invitation, factory.expired_seal()))
     desk.post(invitation.secret, desk.request(invitation))
     desk.post(invitation.secret, "x" + invitation.secret)
-    approve(desk.ledger, desk.waiting()[0], BUS, ready, operator="somying")
+    approve(desk.ledger, desk.waiting()[0], BUS, ready, operator=by("somying"))
     with reading(desk.ledger.engine) as connection:
         kept = b"".join(connection.scalars(select(documents.c.bytes)))
         kept += "".join(connection.scalars(select(entries.c.body))).encode()
@@ -352,7 +353,7 @@ def test_no_secret_and_no_password_is_in_the_ledger_or_the_log(
 def test_an_approved_request_is_pinned_and_only_who_asked_can_read_the_password(desk: Desk) -> None:
     asked, signed = desk.asked()
     assert desk.look(asked.name).status_code == 202
-    version = approve(desk.ledger, asked, BUS, ready, operator="somying")
+    version = approve(desk.ledger, asked, BUS, ready, operator=by("somying"))
     answer = read_answer(desk.look(asked.name).text, BUS.certificate)
     assert (answer.outcome, answer.directory, answer.request) == ("approved", version, request_digest(signed))
     assert unsealed(answer, SEALING) == PASSWORD
@@ -369,12 +370,12 @@ def test_an_approved_request_is_pinned_and_only_who_asked_can_read_the_password(
 
 def test_a_declined_request_has_its_reason_and_pins_nothing(desk: Desk) -> None:
     asked, _ = desk.asked()
-    decline(desk.ledger, asked, BUS, operator="somying", reason="ลายนิ้วมือไม่ตรง")
+    decline(desk.ledger, asked, BUS, operator=by("somying"), reason="ลายนิ้วมือไม่ตรง")
     answer = read_answer(desk.look(asked.name).text, BUS.certificate)
     assert (answer.outcome, answer.reason, answer.password) == ("declined", "ลายนิ้วมือไม่ตรง", "")
     assert NEW not in desk.in_force().agencies
     with pytest.raises(Misconfigured, match="answered already"):
-        approve(desk.ledger, asked, BUS, ready, operator="somying")
+        approve(desk.ledger, asked, BUS, ready, operator=by("somying"))
     assert desk.in_force().version == 1
 
 
@@ -388,7 +389,7 @@ def test_a_request_is_answered_once_whoever_decides_at_the_same_time(desk: Desk)
 
     def decide(operator: str) -> bool:
         try:
-            approve(desk.ledger, asked, BUS, ready_together, operator=operator)
+            approve(desk.ledger, asked, BUS, ready_together, operator=by(operator))
         except Misconfigured:
             return False
         return True
@@ -407,7 +408,7 @@ def test_a_certificate_that_ended_while_it_waited_is_not_pinned(
     with monkeypatch.context() as years:
         years.setattr(deciding, "now", lambda: later)
         with pytest.raises(Misconfigured, match="valid until"):
-            approve(desk.ledger, asked, BUS, ready, operator="somying")
+            approve(desk.ledger, asked, BUS, ready, operator=by("somying"))
     assert NEW not in desk.in_force().agencies
 
 
@@ -418,7 +419,7 @@ def test_while_the_broker_is_away_nothing_is_in_force_and_afterwards_it_works(de
         raise Transient("the broker's management does not answer")
 
     with pytest.raises(Transient):
-        approve(desk.ledger, asked, BUS, away, operator="somying")
+        approve(desk.ledger, asked, BUS, away, operator=by("somying"))
     assert (desk.in_force().version, len(desk.waiting())) == (1, 1)
     made: list[AgencyCode] = []
 
@@ -426,7 +427,7 @@ def test_while_the_broker_is_away_nothing_is_in_force_and_afterwards_it_works(de
         made.append(agency.code)
         return PASSWORD
 
-    approve(desk.ledger, asked, BUS, back, operator="somying")
+    approve(desk.ledger, asked, BUS, back, operator=by("somying"))
     assert (desk.in_force().version, made, desk.waiting()) == (2, [NEW], [])
 
 
@@ -437,7 +438,7 @@ def test_a_newer_invitation_declines_what_was_asked_with_the_one_before(desk: De
     answer = read_answer(desk.look(thiefs.name).text, BUS.certificate)
     assert (answer.outcome, answer.reason.split()[2]) == ("declined", "invitation")
     with pytest.raises(Misconfigured):
-        approve(desk.ledger, thiefs, BUS, ready, operator="somying")
+        approve(desk.ledger, thiefs, BUS, ready, operator=by("somying"))
 
 
 def test_a_password_is_sealed_for_one_request(desk: Desk) -> None:
@@ -462,7 +463,7 @@ def test_a_renewal_is_believed_with_a_token_for_this_request_by_a_key_in_force(d
     assert desk.waiting() == []
     assert desk.renew(signed, own, OCS).status_code == desk.renew(signed, own, OCS).status_code == 202
     (asked,) = desk.waiting()
-    approve(desk.ledger, asked, BUS, ready, operator="somying")
+    approve(desk.ledger, asked, BUS, ready, operator=by("somying"))
     kept = [pin.fingerprint for pin in desk.in_force().pins(OCS)]
     assert kept == [own.fingerprint, asked.request.fingerprint]
 
@@ -488,14 +489,14 @@ def test_where_renewal_is_off_nothing_is_taken(opened: Opened) -> None:
 def test_a_suspended_agency_may_renew_and_stays_suspended(desk: Desk) -> None:
     rig.Router(desk.ledger).activate(rig.directory(2, OCS=rig.agency(OCS, state="suspended")))
     assert desk.renew(desk.request(None, agency=OCS), factory.seal(OCS), OCS).status_code == 202
-    approve(desk.ledger, desk.waiting()[0], BUS, ready, operator="somying")
+    approve(desk.ledger, desk.waiting()[0], BUS, ready, operator=by("somying"))
     assert not desk.in_force().agencies[OCS].active
 
 
 def test_a_unit_that_renews_gets_no_inbox_by_it(desk: Desk) -> None:
     signed = desk.request(None, agency=rig.UNIT)
     assert desk.renew(signed, factory.seal(rig.UNIT), rig.UNIT).status_code == 202
-    approve(desk.ledger, desk.waiting()[0], BUS, ready, operator="somying")
+    approve(desk.ledger, desk.waiting()[0], BUS, ready, operator=by("somying"))
     assert not desk.in_force().has_inbox(rig.UNIT)
 
 
@@ -504,5 +505,5 @@ def test_no_version_is_put_in_force_that_routers_cannot_read(desk: Desk) -> None
         return deciding.with_agency(directory, replace(directory.agencies[OCS], name_th="", witness="nobody"))
 
     with pytest.raises(Misconfigured):
-        deciding.change_directory(desk.ledger, nameless, BUS, operator="somying", reason="none")
+        deciding.change_directory(desk.ledger, nameless, BUS, operator=by("somying"), reason="none")
     assert desk.in_force().version == 1

@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bus.cli.ledger import _line
 from bus.documents.enrolment import Request, digest_of, public_sealing_key, sign_request
 from bus.documents.making import new_seal
 from bus.documents.notes import make_key, witness_key
@@ -24,8 +23,10 @@ from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.verifier.checking import judge
 from bus.verifier.findings import Result
+from bus.views.entries import line_of
 from tests.assets import factory
 from tests.assets.factory import DGA, OPM, SOC
+from tests.assets.operators import by
 from tests.contract.lived import Lived, live
 from tests.contract.test_agency_listing import CENTRE
 from tests.contract.test_evidence import key_of, packed
@@ -62,18 +63,18 @@ def joined(lived: Lived, folder: Path) -> list[str]:
     for code in (NEW, OTHER):
         invitation = invite(
             ledger, CENTRE, code, BUS,
-            name_th="หน่วยงานใหม่", name_en="A new agency", lasts=timedelta(days=1), operator="somying",
+            name_th="หน่วยงานใหม่", name_en="A new agency", lasts=timedelta(days=1), operator=by("somying"),
         )  # fmt: skip
         secrets.append(invitation.secret)
         take_request(ledger, invitation.secret, asks(code, invitation.secret))
         with pytest.raises(EnrolmentRefused):
             take_request(ledger, invitation.secret, asks(code, invitation.secret))
         if code == NEW:
-            approve(ledger, newest(), BUS, lambda _: PASSWORD, operator="somying")
+            approve(ledger, newest(), BUS, lambda _: PASSWORD, operator=by("somying"))
         else:
-            decline(ledger, newest(), BUS, operator="somying", reason="ไม่ทราบว่าเป็นใคร")
+            decline(ledger, newest(), BUS, operator=by("somying"), reason="ไม่ทราบว่าเป็นใคร")
     take_renewal(ledger, OPM, asks(OPM, None), "ask")
-    approve(ledger, newest(), BUS, lambda _: PASSWORD, operator="somying")
+    approve(ledger, newest(), BUS, lambda _: PASSWORD, operator=by("somying"))
     lived.confirm()
     change_directory(
         ledger,
@@ -81,7 +82,7 @@ def joined(lived: Lived, folder: Path) -> list[str]:
             directory, replace(directory.agencies[DGA], inbox=False, parent=SOC, successor=SOC)
         ),
         BUS,
-        operator="somying",
+        operator=by("somying"),
         reason="พ.ร.บ. โอนภารกิจ",
     )
     lived.confirm()
@@ -104,7 +105,7 @@ def test_each_entry_says_in_one_line_what_was_asked_and_who_decided_why(
     lived, _ = told
     with lived.ledger.read() as reader:
         entries = list(reader.entries())
-    lines = {kind: [_line(one) for one in entries if one.kind == kind] for kind in Kind}
+    lines = {kind: [line_of(one) for one in entries if one.kind == kind] for kind in Kind}
     invited, other = lines[Kind.INVITED]
     assert f"{NEW}" in invited
     assert "หน่วยงานใหม่, until 20" in invited

@@ -43,6 +43,7 @@ from bus.verifier.findings import Broken
 from bus.verifier.transitions import outcomes_of, require_permitted
 from tests.assets import factory, strategies
 from tests.assets.factory import DAY, DGA, NOW, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.test_bus_cli import Shell, bare, shell
 from tests.project import ROOT
@@ -89,8 +90,8 @@ def registers(writer: Writer, letter: int, code: AgencyCode) -> None:
 
 def apply(ledger: Ledger, calendar: Calendar) -> tuple[int, int]:
     """Put a calendar in force with what it extends; how many letters, and how many agencies."""
-    entry = activate_calendar(ledger, calendar, operator="somying")
-    found = list(extend(ledger, calendar, entry, operator="somying"))
+    entry = activate_calendar(ledger, calendar, operator=by("somying"))
+    found = list(extend(ledger, calendar, entry, operator=by("somying")))
     return sum(len(one.letters) for one in found), len(frozenset().union(*(one.agencies for one in found)))
 
 
@@ -110,7 +111,7 @@ def test_an_announced_holiday_makes_the_registrations_of_those_who_still_owe_the
     ledger: Ledger,
 ) -> None:
     before = rig.calendar()
-    activate_calendar(ledger, before, operator="somying")
+    activate_calendar(ledger, before, operator=by("somying"))
     with ledger.append() as writer:
         open_one, answered = accept(writer, before, *RECIPIENTS), accept(writer, before, OCS)
         registers(writer, answered, OCS)
@@ -142,7 +143,7 @@ def test_an_announced_holiday_makes_the_registrations_of_those_who_still_owe_the
 
 def test_nobody_is_left_at_the_old_time_and_receipts_do_not_move(ledger: Ledger) -> None:
     before = rig.calendar()
-    activate_calendar(ledger, before, operator="somying")
+    activate_calendar(ledger, before, operator=by("somying"))
     with ledger.append() as writer:
         letter = accept(writer, before, *RECIPIENTS)
     receipts = [row for row in rows(ledger) if row[1] == "receipt"]
@@ -154,7 +155,7 @@ def test_nobody_is_left_at_the_old_time_and_receipts_do_not_move(ledger: Ledger)
 
 def test_a_calendar_that_gives_an_earlier_time_moves_nothing(ledger: Ledger, tmp_path: Path) -> None:
     holidays = announced(rig.calendar(), *next_days(30), version=1)
-    activate_calendar(ledger, holidays, operator="somying")
+    activate_calendar(ledger, holidays, operator=by("somying"))
     with ledger.append() as writer:
         letter = accept(writer, holidays, OCS)
     frozen = times(ledger, letter)
@@ -165,7 +166,7 @@ def test_a_calendar_that_gives_an_earlier_time_moves_nothing(ledger: Ledger, tmp
 
 def test_a_closure_that_is_announced_later_moves_the_time_of_its_agency_alone(ledger: Ledger) -> None:
     before = rig.calendar()
-    activate_calendar(ledger, before, operator="somying")
+    activate_calendar(ledger, before, operator=by("somying"))
     with ledger.append() as writer:
         letter = accept(writer, before, OCS, SOC)
     frozen = times(ledger, letter)[OCS]
@@ -181,15 +182,15 @@ def test_a_letter_that_asks_for_no_registration_and_one_accepted_afterwards_are_
 ) -> None:
     router = rig.Router(ledger)
     router.activate(rig.directory())
-    activate_calendar(ledger, rig.calendar(), operator="somying")
+    activate_calendar(ledger, rig.calendar(), operator=by("somying"))
     receipt = factory.letter(acknowledgement="receipt", receivers=(Receiver(agency=SOC),))
     assert router.take(rig.delivery(sign(receipt, factory.seal(OPM)).raw)).outcome == "accepted"
     after = announced(rig.calendar(), *next_days(30))
-    entry = activate_calendar(ledger, after, operator="somying")
+    entry = activate_calendar(ledger, after, operator=by("somying"))
     router.calendar = after
     letter = factory.letter(receivers=(Receiver(agency=SOC),))
     assert router.take(rig.delivery(sign(letter, factory.seal(OPM)).raw)).outcome == "accepted"
-    assert [one.letters for one in extend(ledger, after, entry, operator="somying")] == []
+    assert [one.letters for one in extend(ledger, after, entry, operator=by("somying"))] == []
 
 
 def test_another_version_put_in_force_meanwhile_ends_the_extension_of_the_older_one(
@@ -197,14 +198,16 @@ def test_another_version_put_in_force_meanwhile_ends_the_extension_of_the_older_
 ) -> None:
     monkeypatch.setattr(extending, "_AT_ONCE", 1)
     before = rig.calendar()
-    activate_calendar(ledger, before, operator="somying")
+    activate_calendar(ledger, before, operator=by("somying"))
     with ledger.append() as writer:
         for _ in range(2):
             accept(writer, before, OCS)
     after = announced(before, *next_days(30))
-    running = extend(ledger, after, activate_calendar(ledger, after, operator="somying"), operator="somying")
+    running = extend(
+        ledger, after, activate_calendar(ledger, after, operator=by("somying")), operator=by("somying")
+    )
     next(running)
-    activate_calendar(ledger, replace(after, version=3), operator="somchai")
+    activate_calendar(ledger, replace(after, version=3), operator=by("somchai"))
     with pytest.raises(Misconfigured, match="version 2 is not in force any more"):
         next(running)
     assert len(rig.entries_of_kind(ledger, Kind.DEADLINE_EXTENDED)) == 1
@@ -215,12 +218,12 @@ def test_what_was_interrupted_between_two_portions_goes_on_with_what_is_left(
 ) -> None:
     monkeypatch.setattr(extending, "_AT_ONCE", 2)
     before = rig.calendar()
-    activate_calendar(ledger, before, operator="somying")
+    activate_calendar(ledger, before, operator=by("somying"))
     with ledger.append() as writer:
         letters = [accept(writer, before, OCS) for _ in range(5)]
     after = announced(before, *next_days(30))
-    entry = activate_calendar(ledger, after, operator="somying")
-    next(extend(ledger, after, entry, operator="somying"))
+    entry = activate_calendar(ledger, after, operator=by("somying"))
+    next(extend(ledger, after, entry, operator=by("somying")))
     assert [one["letter"] for one in rig.entries_of_kind(ledger, Kind.DEADLINE_EXTENDED)] == letters[:2]
     assert apply(ledger, after) == (3, 1)
     assert [one["letter"] for one in rig.entries_of_kind(ledger, Kind.DEADLINE_EXTENDED)] == letters
@@ -274,7 +277,7 @@ def test_a_router_that_was_about_to_record_the_old_deadline_records_nothing(
     ledger: Ledger, deadlines: Deadlines, tmp_path: Path
 ) -> None:
     received, before = NOW - 60 * DAY, replace(rig.calendar(), closures=())
-    activate_calendar(ledger, before, operator="somying")
+    activate_calendar(ledger, before, operator=by("somying"))
     with ledger.append() as writer:
         letter = accept(writer, before, SOC, OCS, received=received)
     frozen = times(ledger, letter)[OCS] or ""
@@ -296,12 +299,12 @@ def test_without_an_extension_who_is_silent_at_the_frozen_time_is_called_so(
     ledger: Ledger, deadlines: Deadlines
 ) -> None:
     received, before = NOW - 60 * DAY, rig.calendar()
-    activate_calendar(ledger, before, operator="somying")
+    activate_calendar(ledger, before, operator=by("somying"))
     with ledger.append() as writer:
         letter = accept(writer, before, OCS, received=received)
     frozen = times(ledger, letter)[OCS]
     after = announced(before, *(received.date() + dt.timedelta(days=n) for n in range(20)))
-    activate_calendar(ledger, after, operator="somying")
+    activate_calendar(ledger, after, operator=by("somying"))
     judge(deadlines, ledger)
     (overdue,) = rig.entries_of_kind(ledger, Kind.OVERDUE)
     assert (overdue["due"], overdue["silent"]) == (frozen, [OCS])
@@ -330,7 +333,7 @@ class Told:
         self.ledger = ledger
         self.calendar = calendar
         self.letters: list[int] = []
-        activate_calendar(ledger, calendar, operator="somying")
+        activate_calendar(ledger, calendar, operator=by("somying"))
         self.letter(set(RECIPIENTS), 0)
 
     def letter(self, to: set[AgencyCode], day: int) -> None:
@@ -367,7 +370,7 @@ class Told:
     def calendar_comes(self, calendar: Calendar, extends: bool) -> None:
         self.calendar = replace(calendar, version=self.calendar.version + 1)
         if not extends:
-            activate_calendar(self.ledger, self.calendar, operator="somying")
+            activate_calendar(self.ledger, self.calendar, operator=by("somying"))
             return
         before = {letter: times(self.ledger, letter) for letter in self.letters}
         apply(self.ledger, self.calendar)

@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
-from bus.cli import report_rows
 from bus.documents.letter import Receiver
 from bus.documents.reports import Reconciliation, sealed
 from bus.documents.signing import sign
@@ -30,6 +29,7 @@ from bus.router.recording import Recorded, Stale, close_hours
 from bus.router.recording.refusals import KEPT_BYTES
 from bus.router.refusing import enter_counts
 from bus.thai import now
+from bus.views import reports as report_rows
 from tests.assets import factory
 from tests.assets.digests import SOME_BYTES
 from tests.assets.factory import OCS, OPM, SOC

@@ -9,6 +9,7 @@ from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.router.alarms import Alarms
 from bus.router.checkpoints import Checkpoints
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.test_tree import unguarded
 
@@ -20,10 +21,10 @@ async def test_a_router_is_not_ready_before_the_ledger_has_answered_nor_while_it
         writer.entry(Kind.RELEASED)
     checkpoints = Checkpoints(rig.signer(ledger, tmp_path), Alarms())
     assert _standing(checkpoints) == ("the ledger has not been asked yet", None)
-    halt.set_halted(ledger.engine, True, operator="a test", reason="entries 2 to 9 are missing (8)")
+    halt.set_halted(ledger.engine, True, operator=by("a test"), reason="entries 2 to 9 are missing (8)")
     await checkpoints.sign()
     assert _standing(checkpoints) == (None, "the ledger is halted: entries 2 to 9 are missing (8)")
-    halt.set_halted(ledger.engine, False, operator="a test", reason="they are back")
+    halt.set_halted(ledger.engine, False, operator=by("a test"), reason="they are back")
     await checkpoints.sign()
     assert _standing(checkpoints) == (None, None)
 

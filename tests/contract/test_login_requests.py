@@ -26,6 +26,7 @@ from bus.errors import Misconfigured
 from bus.ledger.entry import Kind
 from tests.assets import factory
 from tests.assets.factory import OCS, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.test_enrolling import BUS, NEW, Desk, desk, is_refused, opened, ready, witness
 
@@ -128,9 +129,9 @@ def test_a_certificate_is_issued_in_the_name_of_who_asks_whatever_is_asked(desk:
         return ""
 
     with pytest.raises(Misconfigured, match="nobody can issue"):
-        approve(desk.ledger, asked, BUS, made_ready, operator="somying")
+        approve(desk.ledger, asked, BUS, made_ready, operator=by("somying"))
     assert NEW not in desk.in_force().agencies
-    approve(desk.ledger, asked, BUS, made_ready, operator="somying", issue=issue)
+    approve(desk.ledger, asked, BUS, made_ready, operator=by("somying"), issue=issue)
     answer = read_answer(desk.look(asked.name).text, BUS.certificate)
     assert (answer.outcome, answer.password) == ("approved", "")
     issued = x509.load_pem_x509_certificate(answer.login.encode())
@@ -155,7 +156,7 @@ def test_a_renewed_log_in_changes_no_directory_and_is_compared_by_what_is_new(
     asked, other = desk.waiting()
     assert asked.request.fingerprint != other.request.fingerprint
     assert factory.seal(OCS).fingerprint not in (asked.request.fingerprint, other.request.fingerprint)
-    version = approve(desk.ledger, asked, BUS, ready, operator="somying", issue=issue)
+    version = approve(desk.ledger, asked, BUS, ready, operator=by("somying"), issue=issue)
     assert version == desk.in_force().version == 2
     answer = read_answer(desk.look(asked.name).text, BUS.certificate)
     issued = x509.load_pem_x509_certificate(answer.login.encode())
@@ -167,7 +168,7 @@ def test_a_renewed_log_in_changes_no_directory_and_is_compared_by_what_is_new(
     )
     rig.Router(desk.ledger).activate(rig.directory(3, OCS=revoked))
     with pytest.raises(Misconfigured, match="revoked"):
-        approve(desk.ledger, other, BUS, ready, operator="somying", issue=issue)
+        approve(desk.ledger, other, BUS, ready, operator=by("somying"), issue=issue)
 
 
 def test_a_log_in_is_renewed_by_a_pinned_seal_of_who_has_one_and_no_other(desk: Desk) -> None:

@@ -26,6 +26,7 @@ from bus.router.signers import ledger_signer
 from bus.settings import load_bus_settings
 from compose.cluster import PostgresCluster
 from tests.assets.factory import seal
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.project import ROOT
 
@@ -131,7 +132,7 @@ def centre(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
 def begun(centre: Rig, url: str) -> Ledger:
     schema.upgrade(url)
     ledger = centre.at(url)
-    activate_directory(ledger, rig.directory(), seal("bus"), operator="test")
+    activate_directory(ledger, rig.directory(), seal("bus"), operator=by("test"))
     centre.sign(ledger)
     return ledger
 
@@ -149,7 +150,7 @@ def test_both_recipes_give_the_ledger_back_and_the_archive_what_came_after_the_b
     as_server(server, written(commands["pg_basebackup"], server, "ledger"))
     invite(
         ledger, CENTRE, _NEW, seal("bus"),
-        name_th="ใหม่", name_en="New", lasts=timedelta(days=1), operator="test",
+        name_th="ใหม่", name_en="New", lasts=timedelta(days=1), operator=by("test"),
     )  # fmt: skip
     centre.sign(ledger)
     before = bodies(ledger)

@@ -14,7 +14,6 @@ import pytest
 import typer
 from structlog.testing import capture_logs
 
-from bus.cli.asking import certificates
 from bus.directory import Directory, PinnedOrganization, directory_of, records_of, require_readable
 from bus.directory.ends import ending, seconds_of_lists
 from bus.directory.speaking import speaking
@@ -30,9 +29,11 @@ from bus.router.certificates import WatchingCertificates
 from bus.thai import now
 from bus.verifier.checking import judge
 from bus.verifier.findings import Findings, Result
+from bus.views.asking import certificates
 from tests.assets import authorities, factory
 from tests.assets.authorities import ID, ISSUING, NUMBER, ORGANIZATION, OTHER_NUMBER, ListOf, Made, World
 from tests.assets.factory import DAY, NOW, OCS, OPM
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.test_evidence import Members, failed, members_of, packed, repacked
 
@@ -57,7 +58,7 @@ class Lived:
         self.ledger, self.router = ledger, rig.Router(ledger)
         self.signer: Signer = rig.signer(ledger, folder)
         self.router.activate(in_force or directory(self.made))
-        activate_calendar(ledger, rig.calendar(), operator="tester")
+        activate_calendar(ledger, rig.calendar(), operator=by("tester"))
         self.signed = sign(factory.letter(sender=factory.sender(OPM)), self.made.seal)
         assert self.router.take(rig.delivery(self.signed.raw)).outcome == "accepted"
         (entry,) = rig.entries_of_kind(ledger, Kind.ACCEPTED)
@@ -205,7 +206,7 @@ def test_with_an_old_list_everything_is_refused_until_a_newer_one_is_in_force(
     old = World(of_issuing=ListOf(by=ISSUING, until=NOW - DAY)).made()
     router = rig.Router(ledger)
     router.activate(directory(old))
-    activate_calendar(ledger, rig.calendar(), operator="tester")
+    activate_calendar(ledger, rig.calendar(), operator=by("tester"))
     raw = sign(factory.letter(sender=factory.sender(OPM)), old.seal).raw
 
     assert router.take(rig.delivery(raw)).outcome == "refused"

@@ -30,6 +30,7 @@ from bus.router.activation import activate_directory, directory_in_force
 from bus.settings import BusSettings
 from bus.settings.bus import Enrolment
 from tests.assets.factory import DGA, OCS, OPM, SOC, seal
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 
 
@@ -67,7 +68,7 @@ def test_a_renewal_adds_a_pin_and_changes_nothing_else(ledger: Ledger, merged: b
     before = rig.agency(OPM, witness=new_witness(tmp_path / "witness.pem"))
     if merged:
         before = replace(before, inbox=False, parent=DGA, successor=DGA)
-    activate_directory(ledger, rig.directory(OPM=before), seal(BUS), operator="test")
+    activate_directory(ledger, rig.directory(OPM=before), seal(BUS), operator=by("test"))
     known = in_force(ledger).agencies[OPM]
     made = new_seal(OPM)
     sealing = public_sealing_key(X25519PrivateKey.generate())
@@ -75,7 +76,7 @@ def test_a_renewal_adds_a_pin_and_changes_nothing_else(ledger: Ledger, merged: b
     take_renewal(ledger, OPM, asking, "ask")
     with ledger.read() as reader:
         (asked,) = waiting(reader)
-    version = approve(ledger, asked, seal(BUS), never, operator="test")
+    version = approve(ledger, asked, seal(BUS), never, operator=by("test"))
     now = in_force(ledger)
     assert now.version == version
     agency = now.agencies[OPM]
@@ -87,7 +88,7 @@ def test_a_renewal_adds_a_pin_and_changes_nothing_else(ledger: Ledger, merged: b
 
 
 def test_an_agency_asks_three_times_a_day_and_the_same_thing_as_often_as_it_likes(ledger: Ledger) -> None:
-    activate_directory(ledger, rig.directory(), seal(BUS), operator="test")
+    activate_directory(ledger, rig.directory(), seal(BUS), operator=by("test"))
     requests = [request(new_seal(OPM)) for _ in range(4)]
     for one in requests[:3]:
         for _ in range(3):
@@ -102,7 +103,7 @@ def test_an_agency_asks_three_times_a_day_and_the_same_thing_as_often_as_it_like
 @pytest.mark.parametrize(("state", "left"), [("active", 0), ("suspended", 1)])
 def test_what_a_suspended_agency_asks_is_left_to_a_person(ledger: Ledger, state: State, left: int) -> None:
     agency = replace(rig.agency(OPM), state=state)
-    activate_directory(ledger, rig.directory(OPM=agency), seal(BUS), operator="test")
+    activate_directory(ledger, rig.directory(OPM=agency), seal(BUS), operator=by("test"))
     take_renewal(ledger, OPM, request(new_seal(OPM)), "auto")
     approver(ledger).round(ledger)
     with ledger.read() as reader:
@@ -112,7 +113,7 @@ def test_what_a_suspended_agency_asks_is_left_to_a_person(ledger: Ledger, state:
 def test_a_fault_that_one_request_meets_is_an_alarm_and_neither_loses_it_nor_keeps_others(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    activate_directory(ledger, rig.directory(), seal(BUS), operator="test")
+    activate_directory(ledger, rig.directory(), seal(BUS), operator=by("test"))
     names = {}
     for code in (OPM, OCS, SOC):
         names[code] = take_renewal(ledger, code, request(new_seal(code), agency=code), "auto")

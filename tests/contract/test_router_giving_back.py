@@ -55,7 +55,7 @@ def asks(router: Router, agency: AgencyCode, **stated: Any) -> Recorded:
 
 def pending(ledger: Ledger, agency: AgencyCode, type: str) -> list[Consignment]:
     with ledger.read() as reader:
-        waiting = reader.waiting_by_agency().get(agency, (0, 0))[0]
+        waiting = reader.agencies.waiting().get(agency, (0, 0))[0]
         found = [reader.consignment(agency, n) for n in range(1, 50)]
     assert waiting
     return [one for one in found if one is not None and one.type == type]
@@ -153,7 +153,7 @@ def test_who_holds_no_directory_or_an_older_one_gets_the_one_in_force(
     router.activate(rig.directory(version=2))
     confirm_all(ledger)
     with ledger.read() as reader:
-        assert DGA not in reader.waiting_by_agency()
+        assert DGA not in reader.agencies.waiting()
     asks(router, DGA, directory=held)
     ledger.release_leases(None)
     (again, _) = claimed(ledger, DGA)

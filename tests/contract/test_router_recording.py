@@ -30,6 +30,7 @@ from bus.router.recording import Recorded, Stale
 from bus.thai import now
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.ledger_rig import Router, delivery
 
@@ -321,13 +322,13 @@ def test_a_letter_for_a_suspended_agency_is_accepted_held_and_released(
     _, _, letter = letter_of(ledger)
     publish_everything(ledger)
     with ledger.read() as reader:
-        assert reader.waiting_by_agency() == {SOC: (0, 1)}
+        assert reader.agencies.waiting() == {SOC: (0, 1)}
         assert reader.state_of(letter).recipients[SOC].outcome == "on-hold"
     router.activate(rig.directory(version=3))
     publish_everything(ledger)
     with ledger.read() as reader:
         assert reader.state_of(letter).recipients[SOC].outcome == "consigned"
-        assert reader.waiting_by_agency() == {}
+        assert reader.agencies.waiting() == {}
 
 
 def test_an_agencys_closure_gives_it_a_deadline_of_its_own(ledger: Ledger) -> None:
@@ -595,7 +596,7 @@ def test_the_same_submission_parked_twice_in_one_append_is_entered_once(
 def test_a_replay_takes_the_gates_and_is_carried_out_by_one_router(router: Router, ledger: Ledger) -> None:
     entry = park(ledger, delivery(signed_letter().raw))
     with ledger.append() as writer:
-        request = parking.request_replay(writer, entry, operator="tester", reason="mended")
+        request = parking.request_replay(writer, entry, operator=by("tester"), reason="mended")
     with ledger.read() as reader:
         (replay,) = parking.replays(reader)
     other = Router(ledger, "router-2")
@@ -612,7 +613,7 @@ def test_a_replay_that_meets_a_fault_again_leaves_the_submission_parked(
 ) -> None:
     entry = park(ledger, delivery(b"<Letter/>"))
     with ledger.append() as writer:
-        parking.request_replay(writer, entry, operator="tester", reason="try")
+        parking.request_replay(writer, entry, operator=by("tester"), reason="try")
     with ledger.read() as reader:
         (replay,) = parking.replays(reader)
     for _ in range(2):
@@ -623,7 +624,7 @@ def test_a_replay_that_meets_a_fault_again_leaves_the_submission_parked(
         assert parking.replays(reader) == []
     assert len(rig.entries_of_kind(ledger, Kind.REPLAYED)) == 1
     with pytest.raises(LookupError), ledger.append() as writer:
-        parking.request_replay(writer, 10_000, operator="tester", reason="no such")
+        parking.request_replay(writer, 10_000, operator=by("tester"), reason="no such")
 
 
 def test_one_submission_that_meets_a_bug_is_returned_as_one_and_its_neighbours_are_judged(

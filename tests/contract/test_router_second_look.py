@@ -239,7 +239,7 @@ def test_who_asks_under_an_accepted_id_is_told_its_entry_and_gets_the_acceptance
     assert verdict.headers["accepted"] == accepted.entry
     with ledger.read() as reader:
         refusal = rig.said(reader, OPM, verdict.number)
-        waiting = reader.waiting_by_agency()[OPM]
+        waiting = reader.agencies.waiting()[OPM]
     assert refusal.reason_code == RefusalCode.ID_CONFLICT
     assert all(f"{accepted.entry}" in text.value for text in refusal.reason_texts)
     assert waiting >= (2, 0), "the refusal, and the acceptance once more"

@@ -31,6 +31,7 @@ from bus.verifier.notes import VerifierKey, read_checkpoint, read_note
 from tests.assets import factory
 from tests.assets.digests import raw_digest
 from tests.assets.factory import DGA, NOW, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
 from tests.contract.test_tree import unguarded
@@ -296,7 +297,7 @@ def extended(lived: Lived, **lies: Any) -> dict[str, Any]:
     days = (NOW.date() + timedelta(days=n) for n in range(30))
     holidays = {day: Holiday(day=day, name_th="วันหยุดพิเศษ", name_en="special") for day in days}
     calendar = replace(calendar, version=2, holidays={**calendar.holidays, **holidays})
-    activate_calendar(lived.ledger, calendar, operator="somying")
+    activate_calendar(lived.ledger, calendar, operator=by("somying"))
     with lived.ledger.append() as writer:
         groups = extended_by(calendar, writer.state_of(lived.letter))
         said: dict[str, Any] = {"deadline": "registration", "calendar": 2, "extended": groups} | lies

@@ -12,7 +12,7 @@ _PATH = re.compile(r"`((?:bus|adapters|config|xsd|tests|docs|compose)/[\w./-]+)`
 def test_every_change_names_at_most_four_files_and_each_is_there() -> None:
     page = (ROOT / "docs" / "where-things-go.md").read_text(encoding="utf-8")
     rows = [line for line in page.splitlines() if line.startswith("| ") and "`" in line]
-    assert len(rows) == 14
+    assert len(rows) >= 15
     for row in rows:
         named = _PATH.findall(row)
         assert 1 <= len(named) <= 4, row

@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from bus.cli.output import About, Column, as_csv, listed, pairs
+from bus.cli.output import listed
 from bus.text import printable
+from bus.views.columns import About, Column, as_csv, pairs
 
 COLUMNS = [Column("count", "count", "จำนวน", plain=True), Column("text", "text", "ข้อความ")]
 HARMFUL = re.compile(r"[\s\u200b\u200c\u200d\u00ad]*[=+\-@|%＝＋－＠]")

@@ -13,7 +13,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from adapters.cli.output import bilingual, listing, say
-from bus.cli.output import Column, listed
+from bus.cli.output import listed
+from bus.views.columns import Column
 
 SUBJECT = "ขอเชิญประชุมคณะกรรมการขับเคลื่อนระบบสารบรรณอิเล็กทรอนิกส์ ครั้งที่ 3/2569"
 COLUMNS = [

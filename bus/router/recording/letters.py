@@ -137,6 +137,7 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, answer: int) -> No
         ],
         files={file.digest: file.size for file in letter.all_files},
         deadlines=deadlines_of(_terms(found)),
+        kind=letter.kind,
     )
     writer.submission(
         entry=entry,

@@ -1,26 +1,22 @@
-"""How commands name letters, read dates, and put letters into words and values."""
+"""How letters are named, and letters as plain values."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-
-import typer
 
 from bus.evidence.words import shown_state
 from bus.identifiers import LetterId
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
-from bus.thai import normalise_number, parse_date
+from bus.thai import normalise_number
 
 _PAGE = 500
 SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST_DIGITS = 18
-_LONGEST_SUBJECT = 1000
 MOST_NUMBER = 10**_MOST_DIGITS
 """Above every ledger number, and below what a database's integers hold."""
 
@@ -28,21 +24,6 @@ MOST_NUMBER = 10**_MOST_DIGITS
 def ledger_number(text: str) -> int | None:
     """Return the ledger number that a text is, None if it is none: a number that no ledger reaches is none."""
     return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
-
-
-def finite(value: float) -> float:
-    """Let a number of hours pass that is one."""
-    if not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is no number of hours")
-    return value
-
-
-def words_of(text: str | None) -> tuple[str, ...]:
-    """Return the words that a subject is to have, each once; no subject is longer than its schema allows."""
-    if text is not None and len(text) > _LONGEST_SUBJECT:
-        wrong = f"{len(text)} characters, where a subject has at most {_LONGEST_SUBJECT}; give fewer words"
-        raise typer.BadParameter(wrong)
-    return tuple(dict.fromkeys((text or "").split()))
 
 
 def letters_named(reader: Reader, name: str) -> list[LetterRow]:
@@ -55,19 +36,6 @@ def letters_named(reader: Reader, name: str) -> list[LetterRow]:
     return reader.find_letters(letter_id=LetterId(name.lower())) or reader.find_letters(
         number=normalise_number(name)
     )
-
-
-def dates_of(text: str | None) -> tuple[str | None, str | None]:
-    """Return the ISO dates of one date or of two with `..` between them; either may be left out."""
-    if text is None:
-        return None, None
-    first, separator, last = text.partition("..")
-    try:
-        since = parse_date(first.strip()).isoformat() if first.strip() else None
-        until = parse_date(last.strip()).isoformat() if last.strip() else (None if separator else since)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no date: {error}") from error
-    return since, until
 
 
 def paged(matching: Callable[..., list[LetterRow]]) -> Iterator[list[LetterRow]]:

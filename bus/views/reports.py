@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bus.cli.letters import row_of, summary_of
-from bus.cli.output import Column, day, joined, moment, pairs
 from bus.codes import load_codes
 from bus.directory.lines import holder_of, organizations_in, pins_in
 from bus.documents.letter import Letter
@@ -18,6 +16,8 @@ from bus.evidence.words import DEADLINES
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
+from bus.views.columns import Column, day, joined, moment, pairs
+from bus.views.letters import row_of, summary_of
 
 Row = dict[str, Any]
 Only = frozenset[int] | None
@@ -26,6 +26,9 @@ Only = frozenset[int] | None
 _ENTRY = Column("entry", "entry", "ลำดับในบัญชี", plain=True)
 _AT = Column("at", "entered", "ลงบัญชีเมื่อ", moment)
 _LETTER = Column("letter", "letter", "หนังสือลำดับที่", plain=True)
+ACT_KINDS = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED, Kind.ORDERED)
+"""What operators do; the extensions of a deadline are one act each."""
+REFUSED_KINDS = (Kind.REFUSED, Kind.CONFLICT, Kind.REFUSALS_COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,12 @@ class Report:
 def _overdue(reader: Reader, only: Only) -> Iterator[Row]:
     for entry in reader.every(Kind.OVERDUE):
         if only is None or entry.letter in only:
-            yield _named(entry, "letter", "deadline", "due", "silent")
+            yield overdue_row(entry)
+
+
+def overdue_row(entry: Entry) -> Row:
+    """Return a deadline that passed in silence as a row."""
+    return _named(entry, "letter", "deadline", "due", "silent")
 
 
 _OVERDUE = (
@@ -59,19 +67,22 @@ def _meaning(code: str) -> str:
 
 
 def _refused(reader: Reader, only: Only) -> Iterator[Row]:
-    """Refusals by code, the most frequent first, with the agencies that got them; those only counted included."""
+    yield from refused_rows((entry for kind in REFUSED_KINDS for entry in reader.every(kind)), only)
+
+
+def refused_rows(entries: Iterable[Entry], only: Only = None) -> Iterator[Row]:
+    """Yield refusals by code, the most frequent first, with the agencies that got them; those only counted included."""
     counts: Counter[str] = Counter()
     agencies: dict[str, set[str]] = defaultdict(set)
     last: dict[str, int] = defaultdict(int)
-    for kind in (Kind.REFUSED, Kind.CONFLICT, Kind.REFUSALS_COUNTED):
-        for entry in reader.every(kind):
-            if only is not None and entry.letter not in only:
-                continue
-            codes = entry.body["codes"] if kind is Kind.REFUSALS_COUNTED else {entry.body["code"]: 1}
-            for code, count in codes.items():
-                counts[code] += count
-                agencies[code].add(entry.body.get("agency") or "?")
-                last[code] = max(last[code], entry.seq)
+    for entry in entries:
+        if only is not None and entry.letter not in only:
+            continue
+        codes = entry.body["codes"] if entry.kind is Kind.REFUSALS_COUNTED else {entry.body["code"]: 1}
+        for code, count in codes.items():
+            counts[code] += count
+            agencies[code].add(entry.body.get("agency") or "?")
+            last[code] = max(last[code], entry.seq)
     for code, count in counts.most_common():
         yield {"code": code, "count": count, "agencies": sorted(agencies[code]), "last": last[code]}
 
@@ -86,23 +97,27 @@ _REFUSED = (
 
 
 def _operators(reader: Reader, only: Only) -> Iterator[Row]:
-    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED)
-    acts = sorted((entry for kind in kinds for entry in reader.every(kind)), key=lambda entry: entry.seq)
+    acts = sorted((entry for kind in ACT_KINDS for entry in reader.every(kind)), key=lambda entry: entry.seq)
     for entry in acts:
         if only is None or entry.letter in only:
-            named = ("kind", "operator", "version", "parked", "letter", "auditor", "until", "reason")
-            yield _named(entry, *named)
-    yield from _extensions(reader, only)
+            yield act_row(entry)
+    yield from extension_rows(reader.every(Kind.DEADLINE_EXTENDED), only)
 
 
-def _extensions(reader: Reader, only: Only) -> Iterator[Row]:
-    """The extensions of one operator by one calendar version are one act, which has an entry for each letter."""
+def act_row(entry: Entry) -> Row:
+    """Return an operator's act as a row."""
+    who = ("kind", "act", "operator", "role", "method")
+    return _named(entry, *who, "version", "agency", "parked", "letter", "auditor", "until", "reason")
+
+
+def extension_rows(entries: Iterable[Entry], only: Only = None) -> Iterator[Row]:
+    """Yield the extensions of one operator by one calendar version as one act, which has an entry for each letter."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for entry in reader.every(Kind.DEADLINE_EXTENDED):
+    for entry in entries:
         if only is None or entry.letter in only:
             key = (entry.body["operator"], entry.body["calendar"])
             act = found.setdefault(
-                key, {**_named(entry, "kind", "operator"), "version": key[1], "letters": 0}
+                key, {**_named(entry, "kind", "operator", "role", "method"), "version": key[1], "letters": 0}
             )
             act["letters"] += 1
     yield from found.values()
@@ -112,7 +127,10 @@ _OPERATORS = (
     _ENTRY,
     _AT,
     Column("kind", "act", "การกระทำ"),
+    Column("act", "ordered", "คำสั่ง"),
     Column("operator", "operator", "ผู้ปฏิบัติงาน"),
+    Column("role", "role", "บทบาท"),
+    Column("method", "method", "วิธียืนยันตัว"),
     Column("version", "version", "รุ่น", plain=True),
     Column("letters", "letters", "จำนวนหนังสือ", plain=True),
     Column("parked", "parked entry", "ลำดับที่พักไว้", plain=True),
@@ -126,7 +144,12 @@ _OPERATORS = (
 def _readings(reader: Reader, only: Only) -> Iterator[Row]:
     for entry in reader.every(Kind.READ):
         if only is None or entry.letter in only:
-            yield _named(entry, "auditor", "what", "letter", "grant", "query", "count")
+            yield reading_row(entry)
+
+
+def reading_row(entry: Entry) -> Row:
+    """Return a reading of an auditor as a row."""
+    return _named(entry, "auditor", "role", "method", "what", "letter", "grant", "query", "count")
 
 
 _READINGS = (
@@ -177,7 +200,7 @@ _KEYS = (
 
 def _gaps(reader: Reader, only: Only) -> Iterator[Row]:
     """Consignments that no broker has confirmed: what each agency is still to get."""
-    for agency, (waiting, held) in sorted(reader.waiting_by_agency().items()):
+    for agency, (waiting, held) in sorted(reader.agencies.waiting().items()):
         yield {"agency": agency, "waiting": waiting, "on-hold": held}
 
 
@@ -238,3 +261,10 @@ REPORTS: dict[str, Report] = {
     "gaps": Report(_gaps, _GAPS),
     "duplicates": Report(_duplicates, _DUPLICATES),
 }
+
+
+def spread(rows: Iterable[Row], key: str | None) -> Iterator[Row]:
+    """Yield one row for each of the agencies that a row names."""
+    for row in rows:
+        several = row.get(key) if key else None
+        yield from ({**row, key: [each]} for each in several) if key and several else (row,)

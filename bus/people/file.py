@@ -1,0 +1,186 @@
+"""The local users' file: names, roles, hashes of passwords and of operator's keys; for its owner only."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import tomli_w
+
+from bus.documents.keys import replace_private, write_private
+from bus.errors import Misconfigured, Problem
+from bus.operators import Method, Operator, Role
+from bus.people import hashing, keys
+from bus.platform.process import open_to_others
+from bus.toml import Table, read_toml
+
+MOST_NAME: Final = 80
+_NAME: Final = re.compile(r"[^\s,](?:[^,\t\n]*[^\s,])?")
+_HEAD = """# ผู้ใช้ของศูนย์กลาง · The people who may act and read here. Written by `saraban-bus console user`.
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who may sign in by password, or act by an operator's key, or both."""
+
+    name: str
+    """By it the person signs in, and by it stands in the ledger."""
+    role: Role
+    added_at: datetime
+    display_name: str = ""
+    """How pages call the person; empty: by the name."""
+    password: str | None = field(default=None, repr=False)
+    """The argon2id hash of the password; None of whoever does not sign in by one."""
+    key: str | None = field(default=None, repr=False)
+    """The SHA-256 of the operator's key; None of whoever has none."""
+
+    @property
+    def shown(self) -> str:
+        """The name for pages."""
+        return self.display_name or self.name
+
+    def by(self, method: Method) -> Operator:
+        """Return the person as who acts, known by this method."""
+        return Operator(self.name, self.role, method)
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Everybody in a file, in the order in which they were added; changes give another value, to be written."""
+
+    file: Path
+    persons: tuple[Person, ...] = ()
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read a file; nobody where there is none. Raises Misconfigured with all its mistakes."""
+        try:
+            with file.open("rb") as opened:
+                is_open = open_to_others(opened.fileno())
+        except FileNotFoundError:
+            return cls(file)
+        except OSError as exc:
+            wrong = f"cannot be read ({exc.strerror})"
+            raise Misconfigured(Problem(str(file), "console.people", wrong, "Mend its rights")) from exc
+        if is_open:
+            fix = f"Run chmod 600 {file}"
+            raise Misconfigured(Problem(str(file), "console.people", "can be read by others", fix))
+        return cls(file, _persons(file))
+
+    def by_name(self, name: str) -> Person | None:
+        """Return who has this name."""
+        wanted = _one_form(name)
+        return next((one for one in self.persons if one.name == wanted), None)
+
+    def verified(self, name: str, password: str) -> Person | None:
+        """Return who has this name and this password. An unknown name takes as long as a wrong password."""
+        person = self.by_name(name)
+        hashed = person.password if person is not None else None
+        right = hashing.matches(hashed or hashing.NOBODY, password)
+        return person if right and hashed else None
+
+    def by_key(self, key: str) -> Person | None:
+        """Return whose operator's key it is."""
+        digest = keys.digest_of(key)
+        return next((one for one in self.persons if digest is not None and one.key == digest), None)
+
+    def add(self, person: Person) -> Self:
+        """Return everybody and this person. Raises Misconfigured for a name that is none, or is taken."""
+        person = replace(person, name=_one_form(person.name))
+        if unfit := _unfit_name(person.name):
+            raise Misconfigured(Problem("the person", "name", unfit, "Choose a name to sign in by"))
+        if self.by_name(person.name):
+            fix = "Choose another name, or remove that person first"
+            raise Misconfigured(Problem(str(self.file), person.name, "is there already", fix))
+        return replace(self, persons=(*self.persons, person))
+
+    def remove(self, name: str) -> Self:
+        """Return everybody else. Raises Misconfigured for a name that nobody has."""
+        gone = self.must(name)
+        return replace(self, persons=tuple(one for one in self.persons if one is not gone))
+
+    def replace(self, person: Person) -> Self:
+        """Return everybody, with this person in the place of the one of that name. Raises as `remove`."""
+        before = self.must(person.name)
+        return replace(self, persons=tuple(person if one is before else one for one in self.persons))
+
+    def must(self, name: str) -> Person:
+        """Return who has this name. Raises Misconfigured if nobody has."""
+        if (person := self.by_name(name)) is None:
+            fix = "Run `saraban-bus console user list`"
+            raise Misconfigured(Problem(str(self.file), name, "is nobody here", fix))
+        return person
+
+    def write(self) -> None:
+        """Put the file in the place of the one before, readable by its owner only. Raises Misconfigured."""
+        text = _HEAD + tomli_w.dumps({"person": [_values(one) for one in self.persons]})
+        put = replace_private if self.file.exists() else write_private
+        put(self.file, text.encode())
+
+
+def _one_form(name: str) -> str:
+    return unicodedata.normalize("NFC", name.strip())
+
+
+def _unfit_name(name: str) -> str | None:
+    if len(name) > MOST_NAME:
+        return f"has more than {MOST_NAME} characters"
+    if not _NAME.fullmatch(name) or not name.isprintable():
+        return "is empty, or has a comma or a character that is not shown"
+    return None
+
+
+def _values(person: Person) -> Mapping[str, Any]:
+    values = {
+        "name": person.name,
+        "display_name": person.display_name,
+        "role": str(person.role),
+        "password": person.password,
+        "key": person.key,
+        "added_at": person.added_at,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def _persons(file: Path) -> tuple[Person, ...]:
+    table = read_toml(file)
+    persons = tuple(_person(each) for each in table.tables("person", "name"))
+    for of in ("name", "key"):
+        counts = Counter(getattr(one, of) for one in persons if getattr(one, of))
+        if any(count > 1 for count in counts.values()):
+            table.wrong("person", f"two have the same {of}", "Keep one of them")
+    table.close()
+    table.mistakes.raise_any()
+    return persons
+
+
+def _person(table: Table) -> Person:
+    name = table.text("name", like=f"[^\t\n,]{{1,{MOST_NAME}}}", meant="a name to sign in by, without commas")
+    role = table.text("role", like="|".join(Role), meant=" or ".join(Role))
+    person = Person(
+        name=_one_form(name),
+        role=Role(role) if role in set(Role) else Role.OPERATOR,
+        added_at=table.moment("added_at") or datetime.min.replace(tzinfo=UTC),
+        display_name=table.optional_text("display_name") or "",
+        password=_kept(table, "password", hashing.is_hash),
+        key=_kept(table, "key", keys.is_digest),
+    )
+    table.close()
+    return person
+
+
+def _kept(table: Table, name: str, fit: Callable[[str], bool]) -> str | None:
+    """A hash. What is none is not shown: somebody may have written the password itself there."""
+    value = table.anything(name)
+    if value is None or (isinstance(value, str) and fit(value)):
+        return value
+    table.wrong(name, "is no hash", "Let `saraban-bus console user` write it")
+    return None
