@@ -45,6 +45,7 @@ from bus.views.asking import NotUnderstood
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_FIELDS = 200
+_LOGOS = {".png": "image/png", ".svg": "image/svg+xml"}
 _log = logs.get("console")
 
 
@@ -71,6 +72,7 @@ def build_app(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            Route("/logo", desk.logo),
             Mount("/static", _Static(directory=_STATIC)),
             *sign_in_routes(site),
             *(route for page in PAGES for route in desk.routes(page)),
@@ -196,6 +198,15 @@ class _Desk:
         language, address = language_of(request), _address(request)
         asked = Asked(site=self._site, session=session, language=language, address=address)
         return HTMLResponse(html(asked, shown), status)
+
+    async def logo(self, request: Request) -> Response:
+        """The deployment's own logo, where there is one."""
+        file = self._site.settings.console.logo
+        if file is None or not file.is_file() or file.suffix not in _LOGOS:
+            return await self.no_such_route(request, HTTPException(404))
+        # An SVG file opened by itself is a document, which may hold scripts.
+        headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'"}
+        return FileResponse(file, media_type=_LOGOS[file.suffix], headers=headers)
 
     async def no_such_route(self, request: Request, error: Exception) -> Response:
         """Say that there is no such page."""

@@ -19,9 +19,6 @@ from tests.contract.lived import live
 OPERATOR, STEWARD, AUDITOR = Role
 WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/"): {OPERATOR, STEWARD, AUDITOR},
-    ("GET", "/sign-ins"): {STEWARD, AUDITOR},
-    ("GET", "/sign-ins/end"): {STEWARD},
-    ("POST", "/sign-ins/end"): {STEWARD},
     ("GET", "/parked/replay"): {STEWARD},
     ("POST", "/parked/replay"): {STEWARD},
     ("GET", "/parked/{entry:int}/replay"): {STEWARD},
@@ -47,9 +44,27 @@ WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/jobs/{number:int}"): {OPERATOR, STEWARD, AUDITOR},
     ("POST", "/jobs/{number:int}/stop"): {STEWARD, AUDITOR},
     ("GET", "/jobs/{number:int}/result"): {AUDITOR},
+    ("GET", "/sign-ins"): {STEWARD, AUDITOR},
+    ("GET", "/sign-ins/end"): {STEWARD},
+    ("POST", "/sign-ins/end"): {STEWARD},
+    ("GET", "/search"): {AUDITOR},
+    ("GET", "/letters/{letter:int}"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/pack"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/certificate"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/certificate-pdf"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/content"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/files/{sha256}"): {AUDITOR},
+    ("GET", "/entries"): {AUDITOR},
+    ("GET", "/entries/{entry:int}"): {AUDITOR},
+    ("GET", "/checkpoints"): {AUDITOR},
+    ("GET", "/checkpoints/{size:int}"): {AUDITOR},
+    ("GET", "/reports"): {AUDITOR},
+    ("GET", "/reports/{name}"): {AUDITOR},
+    ("GET", "/verify"): {AUDITOR},
+    ("POST", "/verify"): {AUDITOR},
 }
 """Each page and act, and the roles that have it; a page that is missing here fails the test."""
-OPEN = {"/healthz", "/readyz", "/metrics", "/sign-in", "/sign-in/link", "/sign-out"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/logo", "/sign-in", "/sign-in/link", "/sign-out"}
 """What a stranger may ask for."""
 _NUMBER, _TEXT = re.compile(r"\{\w+:int\}"), re.compile(r"\{\w+\}")
 
