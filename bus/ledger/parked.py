@@ -96,7 +96,8 @@ class Parked:
 
     def asked_for(self, after: int = 0) -> set[int]:
         """Return which submissions, of those behind a number, have a replay that is not carried out yet."""
-        return {int(entry.body["parked"]) for entry in self.replays_wanted(after=after)}
+        asked = (entry.body.get("parked") for entry in self.replays_wanted(after=after))
+        return {seq for seq in asked if isinstance(seq, int)}
 
     def still(self, sha256: RawDigest, agency: AgencyCode | None) -> int | None:
         """Return the newest entry by which an agency's submission of these bytes is parked and waits."""
