@@ -71,6 +71,8 @@ def type_of(parameter: Any) -> str:
 def _fitting(parameter: Any) -> str:
     if parameter.name == "name":
         return "gaps"  # a report's
+    if parameter.name == "role":
+        return "auditor"
     return "1" if type_of(parameter).startswith(("int", "float")) else "x"
 
 
@@ -355,7 +357,7 @@ def test_what_is_no_ledger_is_named_by_every_command(
     looked = 0
     for command in BUS:
         elsewhere = (*ELSEWHERE, "directory check", "key make", "ledger key", "ledger verify", "restore")
-        if str(command) not in elsewhere:
+        if str(command) not in elsewhere and command.words[0] != "console":
             status, said = run(bus_main, *command.given())
             sensible(status, said, 1, MENDED_BY_A_PERSON)
             if (
