@@ -28,6 +28,7 @@ from bus.console.entering import (
     inside,
     is_own_form,
     language_of,
+    refreshes_itself,
     remember_language,
     session_of,
     take_cookie,
@@ -45,6 +46,7 @@ from bus.views.asking import NotUnderstood
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_FIELDS = 200
+_LOGOS = {".png": "image/png", ".svg": "image/svg+xml"}
 _log = logs.get("console")
 
 
@@ -71,6 +73,7 @@ def build_app(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            Route("/logo", desk.logo),
             Mount("/static", _Static(directory=_STATIC)),
             *sign_in_routes(site),
             *(route for page in PAGES for route in desk.routes(page)),
@@ -174,7 +177,8 @@ class _Desk:
 
     def _stranger(self, request: Request, page: Page, form: str) -> Response:
         """Ask who it is; a form whose session is over has done nothing, and a link from elsewhere gets its cookie."""
-        if form != "html":
+        # A page that refreshes itself keeps what it shows; the sign-in is for who asks for a page.
+        if form != "html" or refreshes_itself(request):
             return JSONResponse({"error": "sign in"}, 401)
         if page.act:
             return self._entrance.page(request, "/", Said(problem="ended-form"), 401)
@@ -196,6 +200,15 @@ class _Desk:
         language, address = language_of(request), _address(request)
         asked = Asked(site=self._site, session=session, language=language, address=address)
         return HTMLResponse(html(asked, shown), status)
+
+    async def logo(self, request: Request) -> Response:
+        """The deployment's own logo, where there is one."""
+        file = self._site.settings.console.logo
+        if file is None or not file.is_file() or file.suffix not in _LOGOS:
+            return await self.no_such_route(request, HTTPException(404))
+        # An SVG file opened by itself is a document, which may hold scripts.
+        headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'"}
+        return FileResponse(file, media_type=_LOGOS[file.suffix], headers=headers)
 
     async def no_such_route(self, request: Request, error: Exception) -> Response:
         """Say that there is no such page."""

@@ -17,6 +17,7 @@ from bus.console.store import Session
 from bus.settings.transport import is_this_machine
 
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
+REFRESH_HEADER: Final = "Saraban-Refresh"
 LANGUAGE_COOKIE: Final = "saraban-language"
 _YEAR: Final = 365 * 24 * 3600
 _IN_ADDRESS: Final = "/?&=%:@!$'()*+,;~"
@@ -32,11 +33,19 @@ def session_of(site: Site, request: Request) -> Session | None:
     token = request.cookies.get(cookie_name(site))
     console = site.settings.console
     idle, longest = timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
-    found = site.store.session(token, idle=idle, longest=longest) if token else None
-    if token and found and found.account is not None and not site.users.is_still(found.person, found.account):
+    if not token:
+        return None
+    itself = refreshes_itself(request)
+    found = site.store.session(token, idle=idle, longest=longest, by_itself=itself)
+    if found and found.account is not None and not site.users.is_still(found.person, found.account):
         site.store.end(token)
         return None
     return found
+
+
+def refreshes_itself(request: Request) -> bool:
+    """Whether a page asks for its newest figures without anybody having done anything."""
+    return REFRESH_HEADER in request.headers
 
 
 def give_cookie(site: Site, response: Response, token: str) -> None:

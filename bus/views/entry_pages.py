@@ -20,13 +20,11 @@ PAGE: Final = 100
 _MOST_LOOKED_AT: Final = 3_000
 """Entries in which a person's name is looked for at once: no index has it."""
 _PERSONS: Final = ("operator", "auditor")
-_OF_PERSONS: Final = tuple(
-    kind
-    for kind in Kind
-    if kind
-    in ("directory", "calendar", "replay-requested", "granted", "read", "deadline-extended", "invited")
-    or kind == "enrolment-answered"
+_OF_PERSONS: Final = (
+    *(Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.DEADLINE_EXTENDED, Kind.INVITED),
+    *(Kind.ENROLMENT_ANSWERED, Kind.ORDERED, Kind.GRANTED, Kind.READ),
 )
+"""Kinds of entries that name a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

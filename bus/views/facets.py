@@ -1,60 +1,79 @@
-"""By what a search can be narrowed: how many letters there are of each agency, speed, kind and day, as links."""
+"""By what a search can be narrowed: letters of each agency, kind, speed, outcome and day, counted, as links."""
 
 from __future__ import annotations
 
 from calendar import monthrange
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any, Final
 
 from bus.codes import load_codes
 from bus.directory import Names
+from bus.evidence.words import shown_state, words_of
 from bus.identifiers import AgencyCode
 from bus.ledger.reading import Reader
 from bus.thai import thai_date
+from bus.views.asking import UNACKNOWLEDGED
 from bus.views.questions import Question
 
-_MOST_COUNTED: Final = 1_000
 _MOST_SHOWN: Final = 12
+_MOST_STATES: Final = 200
+"""Letters whose states are counted, the newest: no index has states."""
+Words = Callable[[Any], tuple[str, str]]
 Facet = dict[str, Any]
 
 
 def facets_of(reader: Reader, question: Question, names: Names) -> dict[str, Any]:
-    """Return the facets of what is found; counts are of at most so many of the newest letters, which is said.
+    """Return the facets of what is found; counts are of so many of the newest letters, which is said.
 
     Of dates the next step is given: years, then the months of one, then the days of one.
     """
-    rows = reader.find_letters(limit=_MOST_COUNTED + 1, **question.asked)
-    more, rows = len(rows) > _MOST_COUNTED, rows[:_MOST_COUNTED]
-    speeds = load_codes().speed
+    found, codes = reader.facets(**question.asked), load_codes()
+
+    def agency(code: str) -> tuple[str, str]:
+        return (names.short(AgencyCode(code)),) * 2
+
+    def coded(known: Mapping[str, Any]) -> Words:
+        return lambda code: (known[code].th, known[code].en) if code in known else (str(code), str(code))
+
+    kinds = {code: count for code, count in found.kinds.items() if code is not None}
     return {
-        "count": len(rows),
-        "more": more,
+        "count": found.count,
+        "more": found.more,
         "facets": [
-            _facet("from", Counter(row.sender for row in rows), lambda code: (_full(names, code),) * 2),
-            _facet(
-                "speed",
-                Counter(row.speed for row in rows),
-                lambda code: (speeds[code].th, speeds[code].en) if code in speeds else (code, code),
-            ),
-            _dates(Counter(row.dated for row in rows)),
+            _facet("state", _states(reader, question), _state_words, of=_MOST_STATES),
+            _facet("from", found.senders, agency),
+            _facet("to", found.recipients, agency),
+            _facet("kind", kinds, coded(codes.kinds)),
+            _facet("speed", found.speeds, coded(codes.speed)),
+            _dates(found.days),
         ],
     }
 
 
-def _full(names: Names, code: str) -> str:
-    return names.short(AgencyCode(code))
+def _states(reader: Reader, question: Question) -> Counter[str]:
+    """Of how many letters a recipient is in each state, and of how many somebody has not acknowledged."""
+    rows = reader.find_letters(limit=_MOST_STATES, **question.asked)
+    counts: Counter[str] = Counter()
+    for state in reader.states_of([row.letter for row in rows]).values():
+        counts.update({shown_state(one) for one in state.recipients.values()})
+        counts.update([UNACKNOWLEDGED] if state.unacknowledged else [])
+    return counts
 
 
-def _facet(name: str, counts: Mapping[str, int], words: Any) -> Facet:
+def _state_words(state: str) -> tuple[str, str]:
+    return ("ยังไม่ตอบรับ", "not acknowledged") if state == UNACKNOWLEDGED else words_of(state)
+
+
+def _facet(name: str, counts: Mapping[str, int], words: Words, of: int | None = None) -> Facet:
     ranked = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    shown = ranked[:_MOST_SHOWN]
     return {
         "name": name,
-        "links": [
-            {"words": words(key), "count": count, "query": {name: key}} for key, count in ranked[:_MOST_SHOWN]
-        ],
+        "links": [{"words": words(key), "count": count, "query": {name: key}} for key, count in shown],
         "left": max(len(ranked) - _MOST_SHOWN, 0),
+        "of": of,
     }
 
 
@@ -65,7 +84,12 @@ def _dates(days: Mapping[str, int]) -> Facet:
             counts[day[:length]] += count
         if len(counts) > 1 or length == 10:
             break
-    return {"name": "dated", "links": list(_spans(sorted(counts.items(), reverse=True))), "left": 0}
+    return {
+        "name": "dated",
+        "links": list(_spans(sorted(counts.items(), reverse=True))),
+        "left": 0,
+        "of": None,
+    }
 
 
 def _spans(counts: Iterable[tuple[str, int]]) -> Iterable[dict[str, Any]]:

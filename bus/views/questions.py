@@ -83,11 +83,6 @@ def _put(question: Question, name: str, value: Any, **asked: Any) -> None:
     cast("dict[str, Any]", question.asked).update(asked)
 
 
-def _known_to_index(name: str) -> None:
-    if name not in Asked.__annotations__:
-        raise NotUnderstood("letters cannot be asked for by it in this version of the ledger")
-
-
 def _number(question: Question, _reader: Reader, _names: Names, text: str) -> None:
     form = normalise_number(text)
     _put(question, "number", form, number=form)
@@ -111,7 +106,6 @@ def _date(name: str) -> Callable[[Question, Reader, Names, str], None]:
 
 def _agency(name: str, asked: str) -> Callable[[Question, Reader, Names, str], None]:
     def read(question: Question, _reader: Reader, names: Names, text: str) -> None:
-        _known_to_index(asked)
         code = asking.agency(names, text)
         _put(question, name, code, **{asked: code})
 
@@ -124,13 +118,11 @@ def _words(question: Question, _reader: Reader, _names: Names, text: str) -> Non
 
 
 def _kind(question: Question, _reader: Reader, _names: Names, text: str) -> None:
-    _known_to_index("kind")
     code = asking.kind(text)
     _put(question, "kind", code, kind=code)
 
 
 def _speed(question: Question, _reader: Reader, _names: Names, text: str) -> None:
-    _known_to_index("speed")
     code = asking.speed(text)
     _put(question, "speed", code, speed=code)
 

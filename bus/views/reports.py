@@ -104,16 +104,10 @@ def _operators(reader: Reader, only: Only) -> Iterator[Row]:
     yield from extension_rows(reader.every(Kind.DEADLINE_EXTENDED), only)
 
 
-_ACT = (
-    *("kind", "act", "operator", "role", "method", "version", "agency", "parked", "letter", "auditor"),
-    *("until", "reason"),
-)
-"""What an operator's act bears."""
-
-
 def act_row(entry: Entry) -> Row:
     """Return an operator's act as a row."""
-    return _named(entry, *_ACT)
+    who = ("kind", "act", "operator", "role", "method")
+    return _named(entry, *who, "version", "agency", "parked", "letter", "auditor", "until", "reason")
 
 
 def extension_rows(entries: Iterable[Entry], only: Only = None) -> Iterator[Row]:

@@ -24,7 +24,7 @@ from bus.console.store import sign_ins
 from bus.ledger.store import Ledger
 from bus.settings.console import Console as Section
 from compose.node import free_ports
-from tests.contract.console_rig import Console, console_over
+from tests.contract.console_rig import NO_TLS, Console, console_over
 from tests.programs.provider import CLIENT, SECRET
 from tests.project import ROOT
 
@@ -61,7 +61,7 @@ class Given:
 
     def does(self, what: str = "") -> int:
         """Have it do something wrongly, or nothing; return how often its keys have been fetched."""
-        answer = httpx.post(f"{self.issuer}/misbehave", data={"what": what}, trust_env=False, verify=False)
+        answer = httpx.post(f"{self.issuer}/misbehave", data={"what": what}, trust_env=False, verify=NO_TLS)
         return int(answer.json()["keySets"])
 
 
@@ -136,7 +136,7 @@ def sent_there(client: httpx.Client, to: str = "/sign-ins") -> str:
 
 def sent_back(address: str, user: str) -> str:
     """Be somebody at the provider, and return the address to which it sends the browser back."""
-    with httpx.Client(trust_env=False, verify=False) as browser:
+    with httpx.Client(trust_env=False, verify=NO_TLS) as browser:
         assert user in browser.get(address).text
         response = browser.post(address, data={"user": user})
         assert response.status_code == 303, response.text

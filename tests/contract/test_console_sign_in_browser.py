@@ -1,4 +1,4 @@
-"""Signing in with a real browser: cookies that it keeps and sends as browsers do, and pages that work without scripts."""
+"""Signing in with a real browser: cookies that it sends as browsers do, and pages that work without scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from compose.programs import browser as browser_program
 from tests.contract.console_rig import Console, console_over
 from tests.contract.test_console_oidc import Given, provider_process, settings_for
 
-NAME, PASSWORD = "ตัวอย่าง-ก", "รหัสผ่านสำหรับทดสอบ 1"
+NAME, PASSWORD = "ตัวอย่าง-ก", "sample password 1"
 ROOT_USER = hasattr(os, "geteuid") and os.geteuid() == 0
 
 

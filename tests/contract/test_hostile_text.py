@@ -271,6 +271,7 @@ BUS: dict[Words, list[Run]] = {
         Run(("a", "--role", "steward", "--password-file", BYTES)),
     ],
     ("console", "user", "key"): [Run((EVIL,)), Run(("somchai", "-o", BYTES)), Run(("somchai",))],
+    ("console", "link"): [Run((EVIL,)), Run(("somchai",))],
     ("console", "user", "list"): [Run(()), Run(("--json",))],
     ("console", "user", "remove"): [Run((EVIL,)), Run((BYTES, "--json"))],
     ("audit", "grant"): [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bus.console.answers import Page
 from bus.console.pages import (
+    agency,
     entries,
     grants,
     halting,
@@ -11,12 +12,17 @@ from bus.console.pages import (
     jobs,
     letter,
     opening,
+    overdue,
+    overview,
+    parked,
     replaying,
     reports,
     searching,
     sign_ins,
     starting,
     steward,
+    system,
+    timelines,
     verifying,
 )
 
@@ -25,6 +31,12 @@ PAGES: tuple[Page, ...] = tuple(
     for module in (
         starting,
         sign_ins,
+        overview,
+        agency,
+        timelines,
+        parked,
+        overdue,
+        system,
         replaying,
         steward,
         halting,

@@ -78,7 +78,9 @@ def _value(
         columns = [*COLUMNS_BY_RECIPIENT, *EXPORT_COLUMNS]
         return value, Listed(columns, rows, About(query, value["head"]), names)
     value["letters"] = list(shown(found.letters, names))
-    value["facets"] = facets_of(reader, question, names)
+    if question.state is None:
+        # Counts know nothing of states: beside a question about one they would be of other letters.
+        value["facets"] = facets_of(reader, question, names)
     return value, None
 
 

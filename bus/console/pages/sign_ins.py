@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from bus import logs
 from bus.console.answers import STEWARDS, Answer, Elsewhere, Listed, NotAllowed, Page, Shown
 from bus.console.asked import Asked
+from bus.console.given import given, number_in
 from bus.console.sign_ins import COLUMNS, WHAT, recorded, sessions_of, with_sessions
 from bus.operators import Operator, Role
 from bus.views.asking import NotUnderstood
@@ -17,8 +18,7 @@ _ON_A_PAGE: Final = 100
 _MOST_NAMES: Final = 200
 _LONGEST_REASON: Final = 500
 _LONGEST_NAME: Final = 200
-_MOST_DIGITS: Final = 18
-_QUERY: Final = frozenset({"before", "name", "what", "lang"})
+_QUERY: Final = frozenset({"before", "name", "what"})
 _log = logs.get("console")
 
 
@@ -46,12 +46,9 @@ def sign_ins(asked: Asked) -> Answer:
 
 def ending(asked: Asked) -> Answer:
     """Show what ending the sessions of a name would do, before it is done."""
-    unknown = set(asked.query) - {"name", "lang"}
-    if unknown or len(asked.query.get("name", ())) != 1:
-        raise NotUnderstood("one name is needed, and nothing else")
-    name = asked.value("name")
-    if name is None or len(name) > _LONGEST_NAME:
-        raise NotUnderstood("no such name can have a session")
+    name = given(asked, {"name"}).get("name", "")
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise NotUnderstood("a name that can have a session is needed")
     value = {"name": name, "sessions": sessions_of(asked.site.store, name, *_lasting(asked))}
     return Shown("sign_ins_end.html", value)
 
@@ -71,22 +68,14 @@ def end(asked: Asked) -> Answer:
 
 
 def _question(asked: Asked) -> tuple[int | None, str | None, str | None]:
-    if unknown := set(asked.query) - _QUERY:
-        raise NotUnderstood(f"sign-ins cannot be asked by {sorted(unknown)[0]!r}")
-    if any(len(values) > 1 for values in asked.query.values()):
-        raise NotUnderstood("a value is given twice")
-    before, name, what = asked.value("before"), asked.value("name"), asked.value("what")
-    if what is not None and what not in WHAT:
+    values = given(asked, _QUERY)
+    if (what := values.get("what")) is not None and what not in WHAT:
         raise NotUnderstood(f"{what!r} is none of {', '.join(WHAT)}")
-    if before is not None and not (before.isascii() and before.isdigit() and len(before) <= _MOST_DIGITS):
-        raise NotUnderstood(f"{before!r} is no number")
-    if name is not None and (len(name) > _LONGEST_NAME or not name.isprintable()):
-        raise NotUnderstood("nobody can have such a name")
-    return int(before) if before else None, name, what
+    return number_in(values, "before"), values.get("name"), what
 
 
 def _lasting(asked: Asked) -> tuple[timedelta, timedelta]:
-    console: Any = asked.site.settings.console
+    console = asked.site.settings.console
     return timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
 
 
