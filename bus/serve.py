@@ -217,11 +217,11 @@ class PackedDirectories:
 def _depot(settings: BusSettings, ledger: Ledger) -> Depot:
     def is_party(agency: AgencyCode, sha256: RawDigest) -> bool:
         with ledger.read() as reader:
-            return reader.is_party(agency, sha256)
+            return reader.named_files.is_party(agency, sha256)
 
     def is_named(sha256: RawDigest) -> bool:
         with ledger.read() as reader:
-            return reader.is_named(sha256)
+            return reader.named_files.is_named(sha256)
 
     section = settings.depot
     return open_local_depot(

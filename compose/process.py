@@ -59,9 +59,16 @@ class Starter:
             start_new_session=True,
         )
 
-    def finished(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end and return what it printed. Raises TimeoutExpired after two minutes."""
-        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    def finished(
+        self, command: Sequence[str], *, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end, in our environment or this one, and return what it printed.
+
+        Raises TimeoutExpired after two minutes.
+        """
+        return subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
 
 
 starter = Starter()

@@ -15,6 +15,7 @@ CERTIFICATE = "certificate "
 """Begins the setting of each certificate that the directory names."""
 _SEAL = "signs acceptances, refusals and overdue notices: the bus's seal"
 _AUTHORITY = "vouches for the bus's servers, and for who logs in to the broker: the private authority"
+_PEOPLE = "says who may act and sign in: names, roles, hashes of passwords and of operators' keys"
 _LOG = "signs the heads of the ledger: whoever has it can sign another ledger"
 
 
@@ -90,6 +91,7 @@ def keys(settings: BusSettings) -> Iterator[Source]:
 def _keys(settings: BusSettings) -> Iterator[Source]:
     yield Source("seal.key", settings.seal.key, _SEAL)
     yield Source("ledger.key", settings.ledger.key, _LOG)
+    yield Source("console.people", settings.console.people, _PEOPLE)
     if settings.authority.key:
         yield Source("authority.key", settings.authority.key, _AUTHORITY)
     for section, broker in _brokers(settings):

@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry
 from bus import logs
 from bus.connections import Limits
 from bus.console.app import build_app
+from bus.console.jobs.worker import run_jobs
+from bus.console.readings import Readings
 from bus.console.site import Site
 from bus.console.store import Store
 from bus.errors import Transient
@@ -23,6 +25,8 @@ from bus.web import serving
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request: an evidence pack that is dropped to be verified is the largest."""
 _ASK_EVERY = 2.0
+_PATIENCE = 5.0
+"""Seconds for what goes on beside the pages, at the end."""
 _log = logs.get("console")
 
 
@@ -31,7 +35,8 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     schema.check(settings.ledger.address())
     section = settings.console
     with Ledger(settings.ledger.address()) as ledger, Store(section.database_address()) as store:
-        site = Site(settings=settings, ledger=ledger, store=store)
+        readings = Readings(ledger, settings)
+        site = Site(settings=settings, ledger=ledger, store=store, readings=readings)
         registry = CollectorRegistry()
         watched = _Watched(ledger)
         readiness = Readiness("console", {"ledger": lambda: watched.away}, registry)
@@ -42,12 +47,16 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
         async with serving(app, host, port, setting="console.listen_port", limits=limits, tls=tls):
             tasks = [
                 asyncio.create_task(watched.run(stop)),
+                asyncio.create_task(run_jobs(settings, store, stop)),
+                asyncio.create_task(readings.run(stop)),
                 asyncio.create_task(readiness.watch(stop)),
                 asyncio.create_task(beat(stop, lambda: asyncio.to_thread(watched.look))),
             ]
             ready()
             _log.info("console-serves", address=section.address)
             await stop.wait()
+            # What looks at the stop ends by itself, a job's process included; the others only wait.
+            await asyncio.wait(tasks, timeout=_PATIENCE)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -34,7 +34,7 @@ def require_drained(settings: BusSettings, agency: Agency) -> None:
 
 def require_nothing_waits(reader: Reader, agency: AgencyCode) -> None:
     """Raise Misconfigured if the ledger has anything that is yet to be published to an agency."""
-    if reader.waiting_for(agency, 1):
+    if reader.agencies.waiting_for(agency, 1):
         raise _not_drained(agency, "consignments wait to be published to it")
 
 

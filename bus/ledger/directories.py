@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
@@ -17,6 +17,9 @@ from bus.directory.records import Tree, content_of, digest_of
 from bus.identifiers import RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import directory_records, entries
+
+_LOOKED_AT = 10_000
+"""Among so many newest versions the entry of one is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,33 @@ class Directories:
             table.c.line.is_not(None), table.c.version == newest.scalar_subquery()
         )
         return {row.key: bytes(row.line) for row in self._connection.execute(query)}
+
+    def some(self, version: int, keys: Collection[str]) -> dict[str, bytes]:
+        """Return those of a version's records that have these keys, by key."""
+        table, found = directory_records, {}
+        query = select(table.c.key, table.c.line).where(table.c.key.in_(keys), table.c.version <= version)
+        for row in self._connection.execute(query.order_by(table.c.version)):
+            found[row.key] = row.line
+        return {key: bytes(line) for key, line in found.items() if line is not None}
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys of every version that begin so."""
+        after = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+        key = directory_records.c.key
+        return list(self._connection.scalars(select(key).where(key >= prefix, key < after).distinct()))
+
+    def versions_of(self, key: str) -> list[tuple[int, bytes | None]]:
+        """Return the versions that changed a record, and what it was from then on (None: removed), newest first."""
+        table = directory_records.c
+        query = select(table.version, table.line).where(table.key == key).order_by(table.version.desc())
+        rows = self._connection.execute(query)
+        return [(row.version, None if row.line is None else bytes(row.line)) for row in rows]
+
+    def entry_of(self, version: int) -> Entry | None:
+        """Return the entry by which a version was put in force, among the newest ones."""
+        query = select(entries.c.body).where(entries.c.kind == Kind.DIRECTORY).order_by(entries.c.seq.desc())
+        found = (Entry(json.loads(text)) for text in self._connection.scalars(query.limit(_LOOKED_AT)))
+        return next((entry for entry in found if entry.body["version"] == version), None)
 
     def content(self, digest: RawDigest) -> bytes | None:
         """Return the content of this digest; None if no version has it."""

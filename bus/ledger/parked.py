@@ -96,7 +96,16 @@ class Parked:
 
     def asked_for(self, after: int = 0) -> set[int]:
         """Return which submissions, of those behind a number, have a replay that is not carried out yet."""
-        return {int(entry.body["parked"]) for entry in self.replays_wanted(after=after)}
+        asked = (entry.body.get("parked") for entry in self.replays_wanted(after=after))
+        return {seq for seq in asked if isinstance(seq, int)}
+
+    def history_of(self, seq: int) -> list[Entry]:
+        """Return the requests to replay one, and what became of them, in order."""
+        kinds = entries.c.kind.in_((Kind.REPLAY_REQUESTED, Kind.REPLAYED))
+        query = select(entries.c.body).where(
+            kinds, entries.c.seq > seq, self._field(entries, "parked") == seq
+        )
+        return [_entry(body) for body in self._connection.scalars(query.order_by(entries.c.seq))]
 
     def still(self, sha256: RawDigest, agency: AgencyCode | None) -> int | None:
         """Return the newest entry by which an agency's submission of these bytes is parked and waits."""

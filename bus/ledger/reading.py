@@ -22,9 +22,10 @@ from bus.ledger.enrolments import Enrolments
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.facets import MOST, Facets, facets
 from bus.ledger.finding import LISTED, Asked, hash_query
-from bus.ledger.halt import reason_of
+from bus.ledger.halt import Wish, reason_of, wishes
 from bus.ledger.heads import Heads
 from bus.ledger.leading import newest
+from bus.ledger.named_files import NamedFiles
 from bus.ledger.parked import Parked
 from bus.ledger.recipient_sets import RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
@@ -34,10 +35,7 @@ from bus.ledger.tables import (
     consignments,
     documents,
     entries,
-    letter_files,
     letters,
-    pending,
-    recipients,
     submissions,
 )
 from bus.ledger.tiles import Tree
@@ -87,6 +85,10 @@ class Reader:
     def halted(self) -> str | None:
         """Return why the ledger is halted, None if it is not."""
         return reason_of(self._current())
+
+    def halt_wishes(self) -> tuple[Wish, ...]:
+        """Return what one person wants of the halt, for another one to confirm."""
+        return wishes(self._current())
 
     def newest(self) -> Entry | None:
         """Return the newest entry, None in an empty ledger."""
@@ -272,27 +274,15 @@ class Reader:
             self.prefetch_numbers([same])
         return self._numbers[same]
 
-    def is_party(self, agency: AgencyCode, sha256: RawDigest) -> bool:
-        """Whether an accepted letter names the file and the agency sent it or is among its recipients."""
-        named = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256)
-        sent = select(letters.c.letter).where(letters.c.letter.in_(named), letters.c.sender == agency)
-        got = select(recipients.c.letter).where(recipients.c.letter.in_(named), recipients.c.agency == agency)
-        return self._current().execute(sent.union_all(got).limit(1)).first() is not None
-
-    def is_named(self, sha256: RawDigest) -> bool:
-        """Whether any accepted letter names the file."""
-        query = select(letter_files.c.letter).where(letter_files.c.sha256 == sha256).limit(1)
-        return self._current().execute(query).first() is not None
+    @property
+    def named_files(self) -> NamedFiles:
+        """What is asked of the files that letters name."""
+        return NamedFiles(self._current())
 
     @property
     def agencies(self) -> Agencies:
         """What is asked of how agencies stand with the bus."""
         return Agencies(self._current())
-
-    def waiting_for(self, agency: AgencyCode, most: int) -> int:
-        """Return how many consignments wait to be published to an agency; counted up to `most`."""
-        some = select(pending.c.number).where(pending.c.agency == agency).limit(most).subquery()
-        return self._current().scalar(select(func.count()).select_from(some)) or 0
 
     @property
     def due(self) -> Due:

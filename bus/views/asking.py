@@ -71,6 +71,12 @@ def speed(text: str | None) -> str | None:
     return None if text is None else _one_of("speed", text, known)
 
 
+def kind(text: str | None) -> str | None:
+    """Return the code of the kind of letter that is meant, by its code or a name of it."""
+    known = {code: (one.th, one.en) for code, one in load_codes().kinds.items()}
+    return None if text is None else _one_of("kind", text, known)
+
+
 def report_name(text: str, known: Mapping[str, object]) -> str:
     """Return the name of a report."""
     return _one_of("report", text, {name: (name, name) for name in known})

@@ -20,6 +20,7 @@ from bus.settings.writing import Values, filled
 from compose.encrypted import TlsNode
 from compose.local import LOOPBACK, ORIGIN, LocalBus
 from compose.node import OPERATOR
+from compose.people import STEWARD
 from compose.process import ROOT, Process
 
 _WITHIN = 300.0
@@ -89,7 +90,7 @@ class Centre(LocalBus):
 
     def _prepare(self) -> None:
         """Make everything but the broker, which others may be started beside."""
-        words = ["init", _shown(self.folder), "--yes", "--sqlite", "--origin", ORIGIN]
+        words = ["init", _shown(self.folder), "--yes", "--sqlite", "--origin", ORIGIN, "--person", STEWARD]
         if node := self.own_broker:
             words += ["--broker", node.amqp_url]
             words += ["--management", f"https://{LOOPBACK}:{node.ports.management}"]

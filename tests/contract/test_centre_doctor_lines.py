@@ -33,7 +33,7 @@ LASTING, ENDING, ENDED, SUSPENDED = (AgencyCode(f"000000000{n}") for n in range(
 @pytest.fixture
 def settings(tmp_path: Path) -> BusSettings:
     """Of a centre with four agencies, whose certificates end at different times."""
-    list(make(tmp_path / "bus.toml", Wanted(), operator=by("test")))
+    list(make(tmp_path / "bus.toml", Wanted()))
     settings, at = load_bus_settings(tmp_path / "bus.toml"), datetime.now(UTC)
     ends = {
         LASTING: timedelta(days=40),

@@ -181,7 +181,7 @@ async def test_a_bug_while_publishing_is_an_alarm_pauses_that_inbox_and_loses_no
         await until(lambda: fanout.published >= 3 * len(AGENCIES), within=10)
     assert ("background-failed", OCS) in heard
     with ledger.read() as reader:
-        assert reader.waiting_for(OCS, 10) == 0
+        assert reader.agencies.waiting_for(OCS, 10) == 0
 
 
 async def test_what_cannot_be_recorded_keeps_no_other_confirmation_from_its_entry(
@@ -208,4 +208,4 @@ async def test_what_cannot_be_recorded_keeps_no_other_confirmation_from_its_entr
 
 def _left(ledger: Ledger) -> set[str]:
     with ledger.read() as reader:
-        return {code for code in AGENCIES if reader.waiting_for(code, 10)}
+        return {code for code in AGENCIES if reader.agencies.waiting_for(code, 10)}

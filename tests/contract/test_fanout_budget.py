@@ -139,4 +139,4 @@ def _failed(ledger: Ledger) -> list[Any]:
 
 def _waiting(ledger: Ledger) -> int:
     with ledger.read() as reader:
-        return sum(reader.waiting_for(code, 10) for code in AGENCIES)
+        return sum(reader.agencies.waiting_for(code, 10) for code in AGENCIES)

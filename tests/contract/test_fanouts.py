@@ -69,7 +69,7 @@ class Network:
 
     def pending(self, *agencies: AgencyCode) -> int:
         with self.ledger.read() as reader:
-            return sum(reader.waiting_for(code, 10_000) for code in agencies)
+            return sum(reader.agencies.waiting_for(code, 10_000) for code in agencies)
 
     @property
     def published(self) -> dict[str, int]:

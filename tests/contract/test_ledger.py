@@ -150,10 +150,10 @@ def test_a_file_belongs_to_the_parties_of_a_letter_that_names_it(ledger: Ledger)
         rig.in_ledger(writer, to=(OCS,))
     with ledger.read() as reader:
         named = SOME_BYTES
-        assert [code for code in (OPM, OCS, SOC) if reader.is_party(code, named)] == [OPM, OCS]
-        assert reader.is_named(named)
-        assert not reader.is_named(OTHER_BYTES)
-        assert not reader.is_party(OPM, OTHER_BYTES)
+        assert [code for code in (OPM, OCS, SOC) if reader.named_files.is_party(code, named)] == [OPM, OCS]
+        assert reader.named_files.is_named(named)
+        assert not reader.named_files.is_named(OTHER_BYTES)
+        assert not reader.named_files.is_party(OPM, OTHER_BYTES)
 
 
 def test_a_reader_keeps_its_snapshot_while_others_append(ledger: Ledger) -> None:
@@ -180,6 +180,7 @@ def filled(ledger: Ledger, tmp_path: Path) -> Ledger:
     assert rig.signer(ledger, tmp_path).sign() is not None
     with ledger.append() as writer:
         assert writer.cosigned(WIDTH, OCS, "— a line")
+    halt.ask(ledger.engine, True, operator=by(), reason="sample")
     for halted in (True, False):
         halt.set_halted(ledger.engine, halted, operator=by("sample"), reason="sample")
     found = rig.counts(ledger)

@@ -15,24 +15,20 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding
 from pydantic import SecretStr
 
 from bus.broker.topology import inbox_queue, user_of
 from bus.checks import ledger as ledger_checks
 from bus.directory import Agency
-from bus.documents.enrolment import Request, digest_of, public_sealing_key, read_answer, sign_request
-from bus.documents.making import new_seal
+from bus.documents.enrolment import read_answer
 from bus.documents.notes import make_key, witness_key
 from bus.enrolment import process
 from bus.enrolment.carrying_out import Done, Means, carry_out
-from bus.enrolment.deciding import Centre, decline, invite, waiting
+from bus.enrolment.deciding import decline, waiting
 from bus.enrolment.logins import by_nobody
 from bus.enrolment.order_refusals import ORDER_WORDS, OrderRefusal, OrderRefused
 from bus.enrolment.orders import Act, order, outcome_of, waiting_entries, waiting_orders
 from bus.enrolment.process import run_enrolment
-from bus.enrolment.receiving import take_request
 from bus.errors import Transient
 from bus.identifiers import AgencyCode, RawDigest
 from bus.installing import Wanted, make
@@ -43,7 +39,10 @@ from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
 from bus.router.signers import bus_seal
 from bus.settings import BusSettings, load_bus_settings
+from bus.views.entries import line_of
+from bus.views.reports import REPORTS
 from tests.assets import factory
+from tests.assets.enrolments import requested
 from tests.assets.factory import OCS, SOC
 from tests.contract import ledger_rig as rig
 from tests.fixtures.broker import Vhost
@@ -51,7 +50,6 @@ from tests.programs import programs
 
 NEW, OTHER = AgencyCode("0999900000"), AgencyCode("0999900001")
 BUS = factory.seal("bus")
-CENTRE = Centre(centre="https://centre.test", broker="amqps://mq.test", vhost="/", bus="", log_key="")
 STEWARD = Operator("สมหญิง", Role.STEWARD, "oidc")
 OTHERS = Operator("somchai", Role.STEWARD, "key")
 MEANS = Means(BUS, lambda _: "the broker's password", by_nobody)
@@ -74,20 +72,7 @@ def known(ledger: Ledger) -> Ledger:
 
 def asked(ledger: Ledger, witness: str, code: AgencyCode = NEW, seal: Any = BUS) -> tuple[RawDigest, str]:
     """An invited agency's request that waits: its name, and the fingerprint that would be read out."""
-    invitation = invite(
-        ledger, CENTRE, code, seal,
-        name_th="หน่วยงาน (ตัวอย่าง)", name_en="Sample", lasts=timedelta(hours=1), operator=OTHERS,
-    )  # fmt: skip
-    made = new_seal(code)
-    request = Request(
-        agency=code,
-        certificate=made.certificate.public_bytes(Encoding.PEM).decode().strip(),
-        witness=witness,
-        sealing=public_sealing_key(X25519PrivateKey.generate()),
-        invitation=digest_of(invitation.secret),
-    )
-    name = take_request(ledger, invitation.secret, sign_request(request, made))
-    return name, request.fingerprint
+    return requested(ledger, witness, code, seal)
 
 
 def ordered(ledger: Ledger, act: Act, agency: AgencyCode, reason: str = WHY, **more: Any) -> int:
@@ -273,6 +258,7 @@ FORGED: dict[str, tuple[dict[str, Any], OrderRefusal]] = {
     "an unknown role": ({"role": "king"}, OrderRefusal.UNREADABLE),
     "an unknown way": ({"method": "carrier pigeon"}, OrderRefusal.UNREADABLE),
     "an unknown act": ({"act": "delete"}, OrderRefusal.UNREADABLE),
+    "no act": ({"act": None}, OrderRefusal.UNREADABLE),
     "no reason": ({"reason": None}, OrderRefusal.REASON),
     "a number for a name": ({"operator": 1}, OrderRefusal.UNREADABLE),
     "nobody": ({"operator": None}, OrderRefusal.UNREADABLE),
@@ -299,6 +285,9 @@ def test_an_order_that_no_steward_gave_is_refused_whoever_entered_it(known: Ledg
         assert (name, done) == (name, Done("refused", why))
     assert active(known, OCS)
     assert bodies(known, Kind.ENROLMENT_ANSWERED) == []
+    with known.read() as reader:
+        assert all(map(line_of, reader.entries()))
+        assert list(REPORTS["operators"].rows(reader, None))
 
 
 def test_of_two_that_carry_out_the_same_order_one_does(known: Ledger, witness: str) -> None:
@@ -323,6 +312,18 @@ def test_of_two_that_carry_out_the_same_order_one_does(known: Ledger, witness: s
     assert len(bodies(known, Kind.ORDER_DONE)) == 2
     with known.read() as reader:
         assert directory_in_force(reader)[1].version == 3
+
+
+def test_an_order_that_was_carried_out_is_not_done_again_whatever_has_changed_since(known: Ledger) -> None:
+    ordered(known, Act.SUSPEND, OCS)
+    with known.read() as reader:
+        (entry,) = waiting_entries(reader)
+    assert carry_out(known, entry, MEANS) == Done("done", directory=2)
+    ordered(known, Act.RESUME, OCS)
+    assert carried_out(known) == [Done("done", directory=3)]
+    assert carry_out(known, entry, MEANS) is None
+    assert active(known, OCS)
+    assert len(bodies(known, Kind.ORDER_DONE)) == 2
 
 
 # ---- the process ---------------------------------------------------------------------------------------------------

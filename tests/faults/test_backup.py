@@ -87,7 +87,7 @@ def test_p8_an_older_backup_is_halted_over_and_with_the_newest_one_everything_go
     eventually(lambda: network.accepted(DGA, last), "the last are accepted")
     assert begun < older["entries"] < entered(network), "entries were made while the backup was"
     keys += last
-    assert network.bus.run_bus("ledger", "halt", "--reason", "the ledger moves").returncode == 0
+    assert network.bus.run_by_two("ledger", "halt", "--reason", "the ledger moves").returncode == 0
     # Offices go on: what they send waits at the broker and at the adapters.
     keys += network.send(OPM, SOC, DGA, count=3)
     newer = backup(network, tmp_path / "newer")
@@ -104,7 +104,7 @@ def test_p8_an_older_backup_is_halted_over_and_with_the_newest_one_everything_go
     destroy(network)
 
     assert bring_back(network, tmp_path / "newer")["missing"] is None
-    assert network.bus.run_bus("ledger", "resume", "--reason", "it has moved").returncode == 0
+    assert network.bus.run_by_two("ledger", "resume", "--reason", "it has moved").returncode == 0
     go_on(network)
     evidence = promises_hold(network)
     assert len(evidence.letters) == len(keys)

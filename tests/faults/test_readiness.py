@@ -58,7 +58,7 @@ def test_a_router_says_so_of_a_broker_that_blocks_publishers_of_a_ledger_that_is
     lock = sqlite3.connect(ledger, isolation_level=None)
 
     def halt(verb: str) -> None:
-        assert network.bus.run_bus("ledger", verb, "--reason", "a test").returncode == 0
+        assert network.bus.run_by_two("ledger", verb, "--reason", "a test").returncode == 0
 
     faults: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
         "broker-blocked": (

@@ -83,7 +83,8 @@ class Jobs:
             "changed_at": at,
         }
         with self._store.transaction() as connection:
-            return int(connection.execute(jobs.insert(), row).inserted_primary_key[0])
+            (number,) = connection.execute(jobs.insert().returning(jobs.c.number), [row]).one()
+        return int(number)
 
     def get(self, number: int) -> Job | None:
         """Return a job by its number."""

@@ -3,6 +3,52 @@
 from __future__ import annotations
 
 from bus.console.answers import Page
-from bus.console.pages import jobs, starting
+from bus.console.pages import (
+    agency,
+    entries,
+    grants,
+    halting,
+    heads,
+    jobs,
+    letter,
+    opening,
+    overdue,
+    overview,
+    parked,
+    replaying,
+    reports,
+    searching,
+    sign_ins,
+    starting,
+    steward,
+    system,
+    timelines,
+    verifying,
+)
 
-PAGES: tuple[Page, ...] = (*starting.PAGES, *jobs.PAGES)
+PAGES: tuple[Page, ...] = tuple(
+    page
+    for module in (
+        starting,
+        sign_ins,
+        overview,
+        agency,
+        timelines,
+        parked,
+        overdue,
+        system,
+        replaying,
+        steward,
+        halting,
+        grants,
+        jobs,
+        searching,
+        letter,
+        opening,
+        entries,
+        heads,
+        reports,
+        verifying,
+    )
+    for page in module.PAGES
+)

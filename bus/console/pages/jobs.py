@@ -16,9 +16,10 @@ from bus.console.answers import (
     Shown,
 )
 from bus.console.asked import Asked
+from bus.console.jobs.found import question_of
 from bus.console.jobs.table import Job, JobKind, Jobs, JobState
 from bus.operators import Role
-from bus.views.asking import NotUnderstood
+from bus.views.asking import NotUnderstood, names_of
 from bus.views.reports import REPORTS
 
 _PAGE: Final = 50
@@ -71,7 +72,7 @@ def ask(asked: Asked) -> Answer:
     """Before a job of an auditor begins: what it does, and how long that may take."""
     kind = _kind(asked.value("kind"))
     value: dict[str, Any] = {"kind": kind, "report": asked.value("report"), "query": asked.value("query")}
-    if kind is JobKind.EXPORT:
+    if kind is JobKind.EXPORT and value["query"] is None:
         value["report"] = _report(value["report"])
     return Shown("job_new.html", value, {"reports": list(REPORTS)})
 
@@ -79,12 +80,15 @@ def ask(asked: Asked) -> Answer:
 def begin(asked: Asked) -> Answer:
     """Begin it."""
     kind = _kind(asked.field("kind") or None)
-    if kind is JobKind.EXPORT:
-        given: dict[str, Any] = {"report": _report(asked.field("report") or None)}
-    elif kind is JobKind.PACKS:
-        given = {"query": asked.field("query")}
+    query = asked.field("query")
+    if kind is JobKind.VERIFY:
+        given: dict[str, Any] = {"signatures": asked.field("signatures") == "yes"}
+    elif kind is JobKind.EXPORT and not query:
+        given = {"report": _report(asked.field("report") or None)}
     else:
-        given = {"signatures": asked.field("signatures") == "yes"}
+        with asked.site.ledger.read() as reader:
+            question_of(reader, names_of(reader), query)
+        given = {"query": query}
     number = Jobs(asked.site.store).add(kind, given, asked.person)
     return Elsewhere(f"/jobs/{number}")
 

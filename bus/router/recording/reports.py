@@ -32,7 +32,7 @@ def _reconcile(consigner: Consigner, found: ReportAccepted, report: Reconciliati
     still_unanswered(writer, agency, TYPE, str(report.id), found.digest)
     given = writer.last_number(agency)
     # The first ones; once they have arrived, the next report asks for the rest.
-    free = max(0, _MOST_AT_ONCE - writer.waiting_for(agency, _MOST_AT_ONCE))
+    free = max(0, _MOST_AT_ONCE - writer.agencies.waiting_for(agency, _MOST_AT_ONCE))
     missing = list(islice(_missing(report, given), free))
     again = writer.repeat_all(agency, missing)
     own = list(islice(_numbers(report.unplaced, given), _MOST_AT_ONCE - again))
