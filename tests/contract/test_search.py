@@ -24,6 +24,8 @@ from bus.ledger.rebuilding import rebuild
 from bus.ledger.store import Ledger
 from bus.ledger.tables import letter_kinds
 from bus.thai import comparable
+from bus.views.asking import certificates
+from bus.views.names import KnownNames
 from tests.assets import factory
 from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.bench.searches import fill
@@ -384,3 +386,19 @@ def test_acts_are_read_in_pages_either_way(ledger: Ledger) -> None:
             assert [one.seq for one in older] == [one for one in reversed(wanted) if one < seq][:7]
             newer = reader.acts.newer(some, agency=agency, after=seq, limit=7)
             assert [one.seq for one in newer] == [one for one in wanted if one > seq][:7][::-1]
+
+
+def test_names_and_certificates_are_read_once_for_each_version_of_the_directory(ledger: Ledger) -> None:
+    router, known = rig.Router(ledger), KnownNames()
+    router.activate(rig.directory())
+    with ledger.read() as reader:
+        names, pinned = known.names(reader), known.pinned(reader)
+        assert OCS in names.agencies
+        assert (known.names(reader), known.pinned(reader)) == (names, pinned)
+        serial = factory.pin(factory.seal(OPM)).certificate.serial_number
+        assert certificates(reader, f"{serial:x}", pinned) == certificates(reader, str(serial))
+    router.activate(rig.directory(2, DGA=rig.agency(DGA, abbrev_th="สพร.")))
+    with ledger.read() as reader:
+        assert known.names(reader) is not names
+        assert known.names(reader).codes("สพร.") == (DGA,)
+        assert known.names(reader) is known.names(reader)
