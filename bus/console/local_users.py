@@ -45,6 +45,11 @@ class LocalUsers:
         person = self._now().by_name(name)
         return None if person is None else _account(person)
 
+    def admitted(self, person: Operator) -> Found | None:
+        """Return a local user as the file has that person now; None for nobody there, and for another role."""
+        found = self._now().by_name(person.name)
+        return None if found is None or found.role != person.role else Found(person, _account(found))
+
     def is_still(self, person: Operator, account: str) -> bool:
         """Whether an account is as it was when a session began; not while the file cannot be used."""
         try:

@@ -117,11 +117,22 @@ class _Desk:
         form = await self._entrance.form(request)
         if form is None:
             return self._entrance.page(request, "/", Said(problem="foreign-form"), 403)
-        found = await run_sync(self._site.store.use_link, str(form.get("link", "")))
+        try:
+            found = await run_sync(self._used, str(form.get("link", "")))
+        except Misconfigured as wrong:
+            return self._entrance.page(request, "/", Said(problem=unusable(wrong)), 503)
         if found is None:
             said, nobody = Said(problem="link-used"), Operator("", None, "local")
             return await self._entrance.failed(request, said, nobody, "link used or too old", what="refused")
         return await self._entrance.entered(request, *found, str(form.get("to", "/")))
+
+    def _used(self, token: str) -> tuple[Operator, str | None] | None:
+        """Whom a link signs in: a local user as the file has that person now, or somebody whom the provider knows."""
+        person = self._site.store.use_link(token)
+        if person is None or person.method != "local":
+            return (person, None) if person else None
+        found = self._site.users.admitted(person)
+        return (found.person, found.account) if found else None
 
     async def leave(self, request: Request) -> Response:
         """End the session of this browser."""

@@ -43,7 +43,6 @@ links = Table(
     Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
     Column("method", String(20), nullable=False),
-    Column("account", String(64)),
     Column("until", String(40), nullable=False),
 )
 sign_ins = Table(
@@ -179,7 +178,7 @@ class Store:
         with self.transaction() as connection:
             return connection.execute(delete(sessions).where(sessions.c.name == name)).rowcount
 
-    def make_link(self, person: Operator, lasts: timedelta, account: str | None = None) -> str:
+    def make_link(self, person: Operator, lasts: timedelta) -> str:
         """Return a token by which a person signs in once."""
         token = secrets.token_urlsafe(32)
         row = {
@@ -187,22 +186,21 @@ class Store:
             "name": person.name,
             "role": person.role,
             "method": person.method,
-            "account": account,
             "until": timestamp(now() + lasts),
         }
         with self.transaction() as connection:
             connection.execute(links.insert(), [row])
         return token
 
-    def use_link(self, token: str) -> tuple[Operator, str | None] | None:
-        """Return whom a link signs in, and the account, when it is used first and while it lasts; None else."""
+    def use_link(self, token: str) -> Operator | None:
+        """Return whom a link signs in, for the first time that it is used and while it lasts; None else."""
         with self.transaction() as connection:
             row = connection.execute(select(links).where(links.c.token == hashed(token))).first()
             # Of two who use it at one time, one takes it away.
             used = connection.execute(delete(links).where(links.c.token == hashed(token))).rowcount
         if row is None or not used or datetime.fromisoformat(row.until) < now():
             return None
-        return Operator(row.name, Role(row.role), _method(row.method)), row.account
+        return Operator(row.name, Role(row.role), _method(row.method))
 
     def note_sign_in(
         self,

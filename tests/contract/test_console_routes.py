@@ -19,9 +19,6 @@ from tests.contract.lived import live
 OPERATOR, STEWARD, AUDITOR = Role
 WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/"): {OPERATOR, STEWARD, AUDITOR},
-    ("GET", "/sign-ins"): {STEWARD, AUDITOR},
-    ("GET", "/sign-ins/end"): {STEWARD},
-    ("POST", "/sign-ins/end"): {STEWARD},
     ("GET", "/parked/replay"): {STEWARD},
     ("POST", "/parked/replay"): {STEWARD},
     ("GET", "/parked/{entry:int}/replay"): {STEWARD},

@@ -330,16 +330,31 @@ def test_nobody_is_led_to_another_site(console: Console) -> None:
     assert signed_in(client, to="//evil.example").headers["location"] == "/"
 
 
-def test_a_link_lets_in_once(console: Console) -> None:
-    auditor = Operator("ผู้ตรวจ (ตัวอย่าง)", Role.AUDITOR, "local")
-    link = console.site.store.make_link(auditor, timedelta(minutes=5))
+def test_a_link_lets_a_local_person_in_once(console: Console, people: People) -> None:
+    def used(name: str, role: Role) -> Response:
+        link = console.site.store.make_link(Operator(name, role, "local"), timedelta(minutes=5))
+        (token,) = _TOKEN.findall(client.get(f"/sign-in?link={link}").text)
+        form.update({"form_token": token, "link": link, "to": "/sign-ins"})
+        return client.post("/sign-in/link", data=form)
+
     client = console.visited_by(None).client
-    (token,) = _TOKEN.findall(client.get(f"/sign-in?link={link}").text)
-    form: dict[str, Any] = {"form_token": token, "link": link, "to": "/sign-ins"}
-    assert client.post("/sign-in/link", data=form).status_code == 303
+    form: dict[str, Any] = {}
+    assert used(NAME, Role.STEWARD).status_code == 303
     assert client.get("/sign-ins").status_code == 200
-    assert client.post("/sign-in/link", data=form).status_code == 403
-    assert records(console) == [("in", auditor.name, "auditor"), ("refused", "", None)]
+    assert client.post("/sign-in/link", data=form).status_code == 403, "once"
+    assert used(NAME, Role.AUDITOR).status_code == 403, "another role by now"
+    assert used("nobody", Role.AUDITOR).status_code == 403
+    assert records(console) == [("in", NAME, "steward"), *[("refused", "", None)] * 3]
+    people.remove(NAME).write()
+    assert client.get("/sign-ins").status_code == 303, "as any session of a local person"
+
+
+def test_a_link_is_over_in_time(console: Console, clock: Clock) -> None:
+    link = console.site.store.make_link(Operator(NAME, Role.STEWARD, "local"), timedelta(minutes=5))
+    client = console.visited_by(None).client
+    (token,) = _TOKEN.findall(client.get("/sign-in").text)
+    clock.by = timedelta(minutes=6)
+    assert client.post("/sign-in/link", data={"form_token": token, "link": link}).status_code == 403
 
 
 def test_a_link_from_elsewhere_to_a_page_finds_the_session(console: Console) -> None:

@@ -180,6 +180,7 @@ def filled(ledger: Ledger, tmp_path: Path) -> Ledger:
     assert rig.signer(ledger, tmp_path).sign() is not None
     with ledger.append() as writer:
         assert writer.cosigned(WIDTH, OCS, "— a line")
+    halt.ask(ledger.engine, True, operator=by(), reason="sample")
     for halted in (True, False):
         halt.set_halted(ledger.engine, halted, operator=by("sample"), reason="sample")
     found = rig.counts(ledger)

@@ -39,6 +39,8 @@ from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
 from bus.router.signers import bus_seal
 from bus.settings import BusSettings, load_bus_settings
+from bus.views.entries import line_of
+from bus.views.reports import REPORTS
 from tests.assets import factory
 from tests.assets.enrolments import requested
 from tests.assets.factory import OCS, SOC
@@ -256,6 +258,7 @@ FORGED: dict[str, tuple[dict[str, Any], OrderRefusal]] = {
     "an unknown role": ({"role": "king"}, OrderRefusal.UNREADABLE),
     "an unknown way": ({"method": "carrier pigeon"}, OrderRefusal.UNREADABLE),
     "an unknown act": ({"act": "delete"}, OrderRefusal.UNREADABLE),
+    "no act": ({"act": None}, OrderRefusal.UNREADABLE),
     "no reason": ({"reason": None}, OrderRefusal.REASON),
     "a number for a name": ({"operator": 1}, OrderRefusal.UNREADABLE),
     "nobody": ({"operator": None}, OrderRefusal.UNREADABLE),
@@ -282,6 +285,9 @@ def test_an_order_that_no_steward_gave_is_refused_whoever_entered_it(known: Ledg
         assert (name, done) == (name, Done("refused", why))
     assert active(known, OCS)
     assert bodies(known, Kind.ENROLMENT_ANSWERED) == []
+    with known.read() as reader:
+        assert all(map(line_of, reader.entries()))
+        assert list(REPORTS["operators"].rows(reader, None))
 
 
 def test_of_two_that_carry_out_the_same_order_one_does(known: Ledger, witness: str) -> None:

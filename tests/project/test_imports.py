@@ -35,6 +35,8 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
         "bus/thai.py": [
             "bus.router",
             "adapters",
+            "argon2",
+            "authlib",
             "filelock",
             "httpx",
             "jwt",
