@@ -10,6 +10,7 @@ from bus import logs
 from bus.connections import Limits
 from bus.console.app import build_app
 from bus.console.jobs.worker import run_jobs
+from bus.console.readings import Readings
 from bus.console.site import Site
 from bus.console.store import Store
 from bus.errors import Transient
@@ -34,7 +35,8 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     schema.check(settings.ledger.address())
     section = settings.console
     with Ledger(settings.ledger.address()) as ledger, Store(section.database_address()) as store:
-        site = Site(settings=settings, ledger=ledger, store=store)
+        readings = Readings(ledger, settings)
+        site = Site(settings=settings, ledger=ledger, store=store, readings=readings)
         registry = CollectorRegistry()
         watched = _Watched(ledger)
         readiness = Readiness("console", {"ledger": lambda: watched.away}, registry)
@@ -46,6 +48,7 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
             tasks = [
                 asyncio.create_task(watched.run(stop)),
                 asyncio.create_task(run_jobs(settings, store, stop)),
+                asyncio.create_task(readings.run(stop)),
                 asyncio.create_task(readiness.watch(stop)),
                 asyncio.create_task(beat(stop, lambda: asyncio.to_thread(watched.look))),
             ]

@@ -31,6 +31,7 @@ NAVIGATION: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/reports", "nav.reports", frozenset({Role.AUDITOR})),
     ("/verify", "nav.verify", frozenset({Role.AUDITOR})),
     ("/jobs", "nav.jobs", frozenset(Role)),
+    ("/sign-ins", "nav.sign-ins", frozenset({Role.STEWARD, Role.AUDITOR})),
 )
 """The pages that stand above each page, with their words and who has them."""
 
@@ -47,9 +48,9 @@ def html(asked: Asked, shown: Shown) -> str:
     return rendered(asked.language, shown, around | _about(asked.site.settings.console, asked.address))
 
 
-def public_html(language: Language, shown: Shown, console: Any, address: str) -> str:
+def public_html(language: Language, shown: Shown, console: Any, address: str, form_token: str = "") -> str:
     """Return a page for anybody: the sign-in, or what went wrong before a person was known."""
-    around: dict[str, Any] = {"asked": None, "person": None, "form_token": "", "navigation": []}
+    around: dict[str, Any] = {"asked": None, "person": None, "form_token": form_token, "navigation": []}
     return rendered(language, shown, around | _about(console, address))
 
 

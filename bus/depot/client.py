@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
 import httpx
@@ -13,6 +15,8 @@ from bus.documents.notice import BUS
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
+
+_FREE = re.compile(r"^saraban_depot_disk_free_bytes ([0-9.e+]+)$", re.MULTILINE)
 
 
 class PresenceClient:
@@ -72,3 +76,33 @@ async def reached(url: str, tls: ssl.SSLContext | bool, *, timeout: float = 10.0
             return (await client.get("/readyz")).status_code
         except httpx.HTTPError as exc:
             raise Transient(f"the depot is away ({type(exc).__name__})") from exc
+
+
+@dataclass(frozen=True, slots=True)
+class DepotSeen:
+    """What a depot says of itself."""
+
+    ready: bool
+    reasons: tuple[str, ...]
+    """Why it is not ready, as it says it."""
+    free_bytes: int | None
+    """Bytes free on its disk; None where it does not tell."""
+
+
+def look(url: str, tls: ssl.SSLContext | bool, *, timeout: float = 5.0) -> DepotSeen:
+    """Ask a depot whether it can work, and for the room that it has. Raises Transient when it cannot be reached."""
+    with httpx.Client(base_url=url, verify=tls, timeout=timeout, trust_env=False) as client:
+        try:
+            answer, metrics = client.get("/readyz"), client.get("/metrics")
+        except httpx.HTTPError as exc:
+            raise Transient(f"the depot is away ({type(exc).__name__})") from exc
+    reasons = _reasons(answer)
+    told = _FREE.search(metrics.text) if metrics.status_code == 200 else None
+    return DepotSeen(answer.status_code == 200, reasons, int(float(told[1])) if told else None)
+
+
+def _reasons(answer: httpx.Response) -> tuple[str, ...]:
+    try:
+        return tuple(map(str, answer.json().get("reasons", ())))
+    except (ValueError, AttributeError):
+        return ()

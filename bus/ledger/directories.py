@@ -18,6 +18,9 @@ from bus.identifiers import RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import directory_records, entries
 
+_LOOKED_AT = 10_000
+"""Among so many newest versions the entry of one is looked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -71,6 +74,19 @@ class Directories:
         after = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
         key = directory_records.c.key
         return list(self._connection.scalars(select(key).where(key >= prefix, key < after).distinct()))
+
+    def versions_of(self, key: str) -> list[tuple[int, bytes | None]]:
+        """Return the versions that changed a record, and what it was from then on (None: removed), newest first."""
+        table = directory_records.c
+        query = select(table.version, table.line).where(table.key == key).order_by(table.version.desc())
+        rows = self._connection.execute(query)
+        return [(row.version, None if row.line is None else bytes(row.line)) for row in rows]
+
+    def entry_of(self, version: int) -> Entry | None:
+        """Return the entry by which a version was put in force, among the newest ones."""
+        query = select(entries.c.body).where(entries.c.kind == Kind.DIRECTORY).order_by(entries.c.seq.desc())
+        found = (Entry(json.loads(text)) for text in self._connection.scalars(query.limit(_LOOKED_AT)))
+        return next((entry for entry in found if entry.body["version"] == version), None)
 
     def content(self, digest: RawDigest) -> bytes | None:
         """Return the content of this digest; None if no version has it."""

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, tuple_
 from bus.documents.lifecycle import Deadline
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
+from bus.ledger.silent import Silent
 from bus.ledger.tables import due, letters, recipients, watermarks
 
 _KEY = (due.c.at, due.c.letter, due.c.deadline)
@@ -29,6 +30,11 @@ class Due:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def silent(self) -> Silent:
+        """What is asked of those that passed in silence, and of what is tried again."""
+        return Silent(self._connection)
 
     def before(self, moment: datetime, *, limit: int, after: Judgeable | None = None) -> list[Judgeable]:
         """Return the oldest that passed before a moment; `after` is one to go on from."""
@@ -53,6 +59,16 @@ class Due:
         for letter, agency in self._connection.execute(senders.union_all(others)):
             found[letter].add(agency)
         return found
+
+    def of_letter(self, letter: int) -> list[Judgeable]:
+        """Return the deadlines of a letter that have not been judged yet, the first one first."""
+        rows = self._connection.execute(select(*_KEY).where(due.c.letter == letter).order_by(due.c.at))
+        return [Judgeable(row.at, row.letter, Deadline(row.deadline)) for row in rows]
+
+    def routers(self) -> list[tuple[str, str, str]]:
+        """Return (router, cluster, when it last saw the intake there empty), by router."""
+        query = select(watermarks).order_by(watermarks.c.router, watermarks.c.cluster)
+        return [(row.router, row.cluster, row.empty_at) for row in self._connection.execute(query)]
 
     def watermarks(self, cluster: str) -> list[str]:
         """Return when each router that has seen a broker cluster's intake empty last did so."""

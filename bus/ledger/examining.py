@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from bus.ledger.database import open_engine, reading
 from bus.ledger.reading import Reader
@@ -53,6 +53,27 @@ def snapshot(url: str) -> Iterator[Reader]:
             yield Reader(connection)
     finally:
         engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a look at a database costs nothing to find out."""
+
+    product: str
+    clock: datetime | None
+    standbys: int | None
+    """Other servers that follow it; None where there are none to be."""
+
+
+def glance(engine: Engine) -> Glance:
+    """Look at a ledger's database by connections that are there already. Raises Transient when it is away."""
+    with reading(engine) as connection:
+        if engine.dialect.name != "postgresql":
+            return Glance(_sqlite(connection).product, None, None)
+        version = connection.scalar(text("SHOW server_version"))
+        clock: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        standbys = connection.scalar(text("SELECT count(*) FROM pg_stat_replication"))
+        return Glance(f"PostgreSQL {version}", clock.astimezone(UTC), int(standbys or 0))
 
 
 def look_at(url: str, console: str | None = None) -> Seen:

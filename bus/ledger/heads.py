@@ -13,6 +13,9 @@ from bus.ledger.entry import timestamp
 from bus.ledger.rows import Head
 from bus.ledger.tables import anchors, checkpoints, cosignatures
 
+_ANCHORS_LOOKED_AT = 200
+"""Among so many newest heads that of a witness is looked for."""
+
 
 class Heads:
     """Questions about heads, inside one transaction."""
@@ -53,13 +56,13 @@ class Heads:
             select(func.count())
             .where(cosignatures.c.size == checkpoints.c.size)
             .scalar_subquery()
-            .label("count")
+            .label("cosigned")
         )
         query = select(checkpoints, anchors.c.at.label("asked"), count).outerjoin(anchors)
         query = query.order_by(checkpoints.c.size.desc()).limit(limit)
         if size is not None:
             query = query.where(checkpoints.c.size < size)
-        return [(_head(row), row.asked, row.count) for row in self._connection.execute(query)]
+        return [(_head(row), row.asked, int(row.cosigned)) for row in self._connection.execute(query)]
 
     def cosigned_lately(self, *, limit: int = 20_000) -> dict[AgencyCode, tuple[int, str]]:
         """Return, of each witness among the newest cosignatures, the size of the head and when it cosigned it."""
@@ -81,6 +84,27 @@ class Heads:
         query = select(cosignatures.c.agency, cosignatures.c.line).where(cosignatures.c.size == size)
         found = self._connection.execute(query.order_by(cosignatures.c.agency))
         return [(row.agency, row.line) for row in found]
+
+    def newest_anchors(self, most: int) -> list[tuple[int, str]]:
+        """Return the sizes of the newest heads that witnesses are asked to cosign, and since when, the newest first."""
+        query = select(anchors.c.size, anchors.c.at).order_by(anchors.c.size.desc()).limit(most)
+        return [(row.size, row.at) for row in self._connection.execute(query)]
+
+    def cosigned_from(self, size: int) -> list[tuple[AgencyCode, int, str]]:
+        """Return (agency, size, when) of all cosignatures of heads of at least so many entries, by size."""
+        query = select(cosignatures.c.agency, cosignatures.c.size, cosignatures.c.at)
+        found = self._connection.execute(
+            query.where(cosignatures.c.size >= size).order_by(cosignatures.c.size)
+        )
+        return [(row.agency, row.size, row.at) for row in found]
+
+    def cosigned_by(self, agency: AgencyCode) -> tuple[int, str] | None:
+        """Return the newest head that a witness has cosigned, among the newest of all, and when it did."""
+        some = select(anchors.c.size).order_by(anchors.c.size.desc()).limit(_ANCHORS_LOOKED_AT).subquery()
+        query = select(cosignatures.c.size, cosignatures.c.at).join(some, some.c.size == cosignatures.c.size)
+        mine = query.where(cosignatures.c.agency == agency).order_by(cosignatures.c.size.desc()).limit(1)
+        row = self._connection.execute(mine).first()
+        return (row.size, row.at) if row else None
 
     def _first(self, query: Select[Any]) -> Head | None:
         row = self._connection.execute(query.limit(1)).first()

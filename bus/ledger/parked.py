@@ -98,6 +98,14 @@ class Parked:
         """Return which submissions, of those behind a number, have a replay that is not carried out yet."""
         return {int(entry.body["parked"]) for entry in self.replays_wanted(after=after)}
 
+    def history_of(self, seq: int) -> list[Entry]:
+        """Return the requests to replay one, and what became of them, in order."""
+        kinds = entries.c.kind.in_((Kind.REPLAY_REQUESTED, Kind.REPLAYED))
+        query = select(entries.c.body).where(
+            kinds, entries.c.seq > seq, self._field(entries, "parked") == seq
+        )
+        return [_entry(body) for body in self._connection.scalars(query.order_by(entries.c.seq))]
+
     def still(self, sha256: RawDigest, agency: AgencyCode | None) -> int | None:
         """Return the newest entry by which an agency's submission of these bytes is parked and waits."""
         # Only by the bytes: with the kind beside it a database may read all that is parked.

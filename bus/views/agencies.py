@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bus.broker.inboxes import NEARLY_FULL, Inbox, inboxes
 from bus.broker.management import Management
-from bus.directory import Agency
+from bus.directory import Agency, Directory
 from bus.errors import Transient
 from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.agencies import AgencyActivity
@@ -58,22 +58,37 @@ class Standing:
 
 
 def standings(
-    reader: Reader, settings: BusSettings, queues: Queues, silent: Mapping[str, str]
+    reader: Reader,
+    settings: BusSettings,
+    queues: Queues,
+    silent: Collection[str],
+    directory: Directory | None = None,
+    *,
+    receipts: bool = True,
 ) -> list[Standing]:
-    """Return how each agency does, the worst first; `silent` are the clusters that could not be asked."""
-    _, directory = directory_in_force(reader)
+    """Return how each agency does, the worst first; `silent` are the clusters that could not be asked.
+
+    `directory` is the one in force, where the caller has it already. `receipts`: whether the newest receipt of each is
+    looked for too, which is a question more for every agency; without, their number does not matter.
+    """
+    directory = directory or directory_in_force(reader)[1]
+    activities = reader.agencies.everybody(directory.inboxes)
+    inboxes = {code: queues.get((directory.agencies[code].cluster, code)) for code in activities}
+    oldest = {code: _oldest_waiting(one, inboxes[code]) for code, one in activities.items()}
+    given = reader.agencies.given_each({code: number for code, number in oldest.items() if number})
+    asked = set(settings.brokers) - set(silent)
     found = []
-    for code in directory.inboxes:
-        agency = directory.agencies[code]
-        activity, inbox = reader.agencies.activity(code), queues.get((agency.cluster, code))
-        oldest = _oldest_waiting(activity, inbox)
+    for code, activity in activities.items():
+        agency, inbox = directory.agencies[code], inboxes[code]
+        if receipts:
+            activity = replace(activity, last_receipt=reader.agencies.last_receipt(code))
         found.append(
             Standing(
                 agency=agency,
                 inbox=inbox,
-                asked=agency.cluster in settings.brokers and agency.cluster not in silent,
+                asked=agency.cluster in asked,
                 activity=activity,
-                oldest_waiting=reader.agencies.given_at(code, oldest) if oldest else None,
+                oldest_waiting=given.get(code),
                 fill=_fill(settings.brokers.get(agency.cluster), inbox),
             )
         )
@@ -86,7 +101,7 @@ def queues_of(settings: BusSettings) -> tuple[Queues, dict[str, str]]:
     silent: dict[str, str] = {}
     for name, broker in settings.brokers.items():
         try:
-            with section_of(name), _monitoring(broker) as management:
+            with section_of(name), monitoring(broker) as management:
                 there = inboxes(management, broker.vhost)
         except Transient as error:
             silent[name] = str(error)
@@ -95,9 +110,10 @@ def queues_of(settings: BusSettings) -> tuple[Queues, dict[str, str]]:
     return found, silent
 
 
-def _monitoring(broker: Broker) -> Management:
+def monitoring(broker: Broker, *, timeout: float = 120.0) -> Management:
+    """Return the management interface of a broker cluster, as the user that may only look."""
     url = with_credentials(broker.management_url, broker.monitor_user, broker.monitor_password_text())
-    return Management(url, tls=broker.management_tls())
+    return Management(url, tls=broker.management_tls(), timeout=timeout)
 
 
 def in_words(silent: Mapping[str, str], settings: BusSettings) -> str | None:

@@ -19,6 +19,9 @@ from tests.contract.lived import live
 OPERATOR, STEWARD, AUDITOR = Role
 WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/"): {OPERATOR, STEWARD, AUDITOR},
+    ("GET", "/sign-ins"): {STEWARD, AUDITOR},
+    ("GET", "/sign-ins/end"): {STEWARD},
+    ("POST", "/sign-ins/end"): {STEWARD},
     ("GET", "/parked/replay"): {STEWARD},
     ("POST", "/parked/replay"): {STEWARD},
     ("GET", "/parked/{entry:int}/replay"): {STEWARD},
@@ -38,6 +41,13 @@ WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/grants"): {STEWARD, AUDITOR},
     ("GET", "/grants/new"): {STEWARD},
     ("POST", "/grants/new"): {STEWARD},
+    ("GET", "/overview"): {OPERATOR, STEWARD},
+    ("GET", "/agencies/{code}"): {OPERATOR, STEWARD},
+    ("GET", "/timelines/{letter:int}"): {OPERATOR, STEWARD},
+    ("GET", "/parked"): {OPERATOR, STEWARD},
+    ("GET", "/parked/{entry:int}"): {OPERATOR, STEWARD},
+    ("GET", "/overdue"): {OPERATOR, STEWARD},
+    ("GET", "/system"): {OPERATOR, STEWARD},
     ("GET", "/jobs"): {OPERATOR, STEWARD, AUDITOR},
     ("GET", "/jobs/new"): {AUDITOR},
     ("POST", "/jobs/new"): {AUDITOR},
@@ -61,7 +71,7 @@ WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("POST", "/verify"): {AUDITOR},
 }
 """Each page and act, and the roles that have it; a page that is missing here fails the test."""
-OPEN = {"/healthz", "/readyz", "/metrics", "/sign-in", "/sign-in/link"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/logo", "/sign-in", "/sign-in/link", "/sign-out"}
 """What a stranger may ask for."""
 _NUMBER, _TEXT = re.compile(r"\{\w+:int\}"), re.compile(r"\{\w+\}")
 

@@ -147,6 +147,28 @@ def test_who_has_read_is_known_by_the_newest_act_of_its_clerks(router: Router) -
         assert found.acted_at is not None
         assert found.unread_since is None
         assert measures.reading_of(SOC).acted_at is None
+        # Nothing new: as it is known. What is new is read, and nothing twice.
+        assert measures.reading_of(OCS, found) == found
+    assert found.through > 0
+    router.take_all(said(ledger, ids[0], Event.DELIVERED, SOC))
+    with measuring(ledger) as measures:
+        assert measures.reading_of(OCS, found) == found
+        of_soc = measures.reading_of(SOC)
+    assert of_soc.unread_since is not None
+    router.take_all(said(ledger, ids[1], Event.DELIVERED, SOC))
+    with measuring(ledger) as measures:
+        later = measures.reading_of(SOC, of_soc)
+    assert (later.unread_since, later.acted_at) == (of_soc.unread_since, None)
+    assert later.through > of_soc.through
+
+
+def test_who_only_sends_has_not_read(router: Router) -> None:
+    ledger = router.ledger
+    router.take_all(*(letter()[1] for _ in range(3)))
+    with measuring(ledger) as measures:
+        found = measures.reading_of(OPM)
+    assert (found.acted_at, found.unread_since) == (None, None)
+    assert found.through >= 3
 
 
 def clerks(router: Router, calendar: Calendar, registry: CollectorRegistry, *, named: bool) -> WatchingClerks:

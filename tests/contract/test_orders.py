@@ -308,6 +308,18 @@ def test_of_two_that_carry_out_the_same_order_one_does(known: Ledger, witness: s
         assert directory_in_force(reader)[1].version == 3
 
 
+def test_an_order_that_was_carried_out_is_not_done_again_whatever_has_changed_since(known: Ledger) -> None:
+    ordered(known, Act.SUSPEND, OCS)
+    with known.read() as reader:
+        (entry,) = waiting_entries(reader)
+    assert carry_out(known, entry, MEANS) == Done("done", directory=2)
+    ordered(known, Act.RESUME, OCS)
+    assert carried_out(known) == [Done("done", directory=3)]
+    assert carry_out(known, entry, MEANS) is None
+    assert active(known, OCS)
+    assert len(bodies(known, Kind.ORDER_DONE)) == 2
+
+
 # ---- the process ---------------------------------------------------------------------------------------------------
 
 

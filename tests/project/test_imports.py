@@ -44,6 +44,7 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
             "signxml",
             "sqlalchemy",
             "structlog",
+            "typst",
         ],
         "bus/depot/refusals.py": ["bus.depot.app"],
         "bus/ledger/entry.py": ["bus.broker.link"],

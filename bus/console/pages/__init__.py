@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bus.console.answers import Page
 from bus.console.pages import (
+    agency,
     entries,
     grants,
     halting,
@@ -11,26 +12,43 @@ from bus.console.pages import (
     jobs,
     letter,
     opening,
+    overdue,
+    overview,
+    parked,
     replaying,
     reports,
     searching,
+    sign_ins,
     starting,
     steward,
+    system,
+    timelines,
     verifying,
 )
 
-PAGES: tuple[Page, ...] = (
-    *starting.PAGES,
-    *replaying.PAGES,
-    *steward.PAGES,
-    *halting.PAGES,
-    *grants.PAGES,
-    *jobs.PAGES,
-    *searching.PAGES,
-    *letter.PAGES,
-    *opening.PAGES,
-    *entries.PAGES,
-    *heads.PAGES,
-    *reports.PAGES,
-    *verifying.PAGES,
+PAGES: tuple[Page, ...] = tuple(
+    page
+    for module in (
+        starting,
+        sign_ins,
+        overview,
+        agency,
+        timelines,
+        parked,
+        overdue,
+        system,
+        replaying,
+        steward,
+        halting,
+        grants,
+        jobs,
+        searching,
+        letter,
+        opening,
+        entries,
+        heads,
+        reports,
+        verifying,
+    )
+    for page in module.PAGES
 )

@@ -1,0 +1,73 @@
+"""All agencies at a glance: the worst first, out of the newest reading."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from bus.console.answers import OPERATORS, Answer, Listed, Page, Shown
+from bus.console.asked import Asked
+from bus.console.pages.lengths import lengths
+from bus.console.pages.questions import choice, key, require_known
+from bus.ledger.entry import timestamp
+from bus.thai import now
+from bus.views.columns import About
+from bus.views.overview import COLUMNS, STATES, TROUBLES, age, choices, chosen, page_of
+
+MOST: Final = 100
+"""Agencies of one page."""
+_KEY: Final = re.compile(r"[0-9]~[0-9T:.+\-]{4,40}~[0-9]{10}")
+_FILTERS: Final = ("trouble", "state", "cluster", "name")
+
+
+def overview(asked: Asked) -> Answer:
+    """Show how each agency does, as it was read a few seconds ago."""
+    require_known(asked, (*_FILTERS, "after", "refresh"))
+    newest = asked.site.readings.newest
+    clusters = {*asked.site.settings.brokers, *(row["cluster"] for row in (newest.rows if newest else ()))}
+    query = {
+        name: value
+        for name, value in {
+            "trouble": choice(asked, "trouble", {"any", *TROUBLES}),
+            "state": choice(asked, "state", STATES),
+            "cluster": choice(asked, "cluster", clusters),
+            "name": asked.value("name"),
+        }.items()
+        if value is not None
+    }
+    after = key(asked, "after", _KEY)
+    refresh = choice(asked, "refresh", ("off",)) is None
+    rows = newest.rows if newest else ()
+    found = chosen(rows, query)
+    page, following = page_of(found, after, MOST)
+    at = timestamp(now())
+    value: dict[str, Any] = {
+        "asOf": newest.at if newest else None,
+        "age": age(newest.at, at) if newest else None,
+        "away": _away(asked),
+        "totals": newest.totals if newest else None,
+        "query": query,
+        "found": len(found),
+        "choices": choices(rows, query),
+        "agencies": [{**row, "oldestAge": age(row["oldestWaiting"], at)} for row in page],
+        "next": following,
+    }
+    about = About(query | {"asOf": value["asOf"]}, newest.head if newest else {})
+    beside = {"length": lengths(asked.language), "refresh": refresh}
+    return Shown("overview.html", value, beside, listed=Listed(COLUMNS, found, about))
+
+
+def _away(asked: Asked) -> list[dict[str, str | None]]:
+    """What could not be asked, and since when."""
+    readings = asked.site.readings
+    found: list[dict[str, str | None]] = [
+        {"what": "broker", "name": name, "reason": one.away, "since": readings.away_since.get(name)}
+        for name, one in readings.clusters.items()
+        if one.away is not None
+    ]
+    if readings.ledger_away_since is not None:
+        found.append({"what": "ledger", "name": "", "reason": None, "since": readings.ledger_away_since})
+    return found
+
+
+PAGES = (Page("/overview", OPERATORS, overview, csv=True),)

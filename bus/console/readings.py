@@ -1,0 +1,141 @@
+"""What broker and ledger told of everything when they were asked last: pages show it, and say as of when.
+
+A page that asked thousands of queues and agencies by itself would keep people waiting, and many pages the broker. So
+one task asks every few seconds, in a number of questions that does not depend on how many agencies there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Final
+
+from bus import logs
+from bus.console.history import History
+from bus.console.system import Look, states
+from bus.directory import Directory
+from bus.errors import Misconfigured, Transient
+from bus.identifiers import AgencyCode
+from bus.ledger.entry import Kind, timestamp
+from bus.ledger.reading import Reader
+from bus.ledger.store import Ledger
+from bus.process import pause
+from bus.router.activation import directory_in_force
+from bus.settings import BusSettings
+from bus.thai import now
+from bus.views.agencies import standings
+from bus.views.brokers import Cluster, clusters_now
+from bus.views.finding import head_of
+from bus.views.overview import ends_of, rows_of, totals_of
+from bus.views.silence import Passed, Silence
+
+EVERY: Final = 15.0
+"""Seconds between two readings."""
+_log = logs.get("readings")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One reading."""
+
+    at: str
+    """When the ledger's part of it was read, as the ledger writes times."""
+    head: Mapping[str, Any]
+    rows: Sequence[dict[str, Any]]
+    """All agencies, the worst first (`bus.views.overview`)."""
+    by_code: Mapping[str, dict[str, Any]] = field(repr=False)
+    totals: Mapping[str, Any]
+    passed: Sequence[Passed] = field(repr=False)
+    """The deadlines that passed in silence, and who is silent still."""
+    shortened: bool
+    """Whether older ones were not looked at."""
+    directory: Directory | None = field(repr=False)
+
+
+class Readings:
+    """The newest reading, and what is remembered of those before it."""
+
+    def __init__(self, ledger: Ledger, settings: BusSettings) -> None:
+        self._ledger = ledger
+        self._settings = settings
+        self._lock = Lock()
+        self._silence = Silence()
+        self._directory: tuple[int, Directory | None, Mapping[AgencyCode, str]] = (0, None, {})
+        self.history = History()
+        self.newest: Snapshot | None = None
+        """None before the first reading."""
+        self.clusters: Mapping[str, Cluster] = {}
+        self.away_since: dict[str, str] = {}
+        """Since when, at least, each cluster that is away could not be asked."""
+        self.ledger_away_since: str | None = None
+        self.system: Sequence[dict[str, Any]] = ()
+        """The state of each part of the bus (`bus.console.system`)."""
+        self.begun_at = timestamp(now())
+        self._look = Look(settings, ledger)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read again and again, until stopped."""
+        while not stop.is_set():
+            try:
+                await asyncio.to_thread(self.look)
+            except Exception as fault:
+                _log.error("reading-failed", exc_info=fault)
+            await pause(stop, EVERY)
+
+    def look(self) -> None:
+        """Read once; whoever reads already is waited for."""
+        with self._lock:
+            begun, at = time.monotonic(), timestamp(now())
+            self.clusters = clusters_now(self._settings)
+            away = {name for name, one in self.clusters.items() if one.away is not None}
+            self.away_since = {name: self.away_since.get(name, at) for name in away}
+            try:
+                with self._ledger.read() as reader:
+                    self.newest = self._of_ledger(reader, away)
+                    self._look.at_ledger(reader, self.newest.directory)
+                self.ledger_away_since = None
+            except Transient:
+                self.ledger_away_since = self.ledger_away_since or at
+            took = time.monotonic() - begun
+            self.system = states(
+                self._look, self.clusters, self.away_since, self.ledger_away_since, at, took, EVERY
+            )
+
+    def _of_ledger(self, reader: Reader, away: set[str]) -> Snapshot:
+        at = now()
+        directory, ends = self._in_force(reader)
+        self._silence.follow(reader)
+        found = []
+        if directory is not None:
+            queues = {
+                (name, code): inbox
+                for name, one in self.clusters.items()
+                for code, inbox in one.inboxes.items()
+            }
+            found = standings(reader, self._settings, queues, away, directory, receipts=False)
+        rows = rows_of(found, self._silence.by_agency(), ends, at)
+        self.history.note(timestamp(at), rows, away)
+        return Snapshot(
+            at=timestamp(at),
+            head=head_of(reader),
+            rows=rows,
+            by_code={row["code"]: row for row in rows},
+            totals=totals_of(rows),
+            passed=self._silence.all(),
+            shortened=self._silence.shortened,
+            directory=directory,
+        )
+
+    def _in_force(self, reader: Reader) -> tuple[Directory | None, Mapping[AgencyCode, str]]:
+        """The directory in force and when certificates end, which are read anew only when there is another version."""
+        entry = reader.latest_seq(Kind.DIRECTORY)
+        if entry != self._directory[0]:
+            try:
+                _, directory = directory_in_force(reader)
+            except Misconfigured:
+                return None, {}
+            self._directory = (entry, directory, ends_of(directory))
+        return self._directory[1], self._directory[2]
