@@ -213,6 +213,19 @@ def test_the_process_has_neither_memory_nor_files_nor_secrets_without_end() -> N
     assert done.stdout.splitlines() == [f"{MEMORY} 32", "no more memory", "no more files"]
 
 
+def test_the_process_is_confined_before_it_opens_the_pack(tmp_path: Path) -> None:
+    pack = tmp_path / "pack.asice"
+    os.mkfifo(pack)
+    command = [sys.executable, "-I", "-m", "bus.console.confined", str(pack), ""]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        # Opens when the process opens it, too.
+        with pack.open("wb"):
+            limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="utf-8")
+        process.wait(30)
+    (memory,) = (line for line in limits.splitlines() if line.startswith("Max address space"))
+    assert str(MEMORY) in memory
+
+
 def test_an_environment_with_a_password_is_not_handed_on(
     looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
