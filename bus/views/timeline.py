@@ -44,7 +44,7 @@ def _step(entry: Entry, took: float | None) -> Step:
         "took": took,
         "kind": str(entry.kind),
         "event": list(words_of(body["event"])) if entry.kind is Kind.NOTICE else None,
-        "who": body.get("agency"),
+        "who": None if entry.kind is Kind.CONSIGNMENT_FAILED else body.get("agency"),
         "about": about[:_NAMED],
         "aboutCount": len(about),
         "deadline": body.get("deadline"),
@@ -63,6 +63,8 @@ def _about(entry: Entry) -> Sequence[str]:
             return list(body["silent"])
         case Kind.DEADLINE_EXTENDED:
             return [code for group in body["extended"] for code in group["recipients"]]
+        case Kind.CONSIGNMENT_FAILED:
+            return [body["agency"]]
         case _:
             return []
 
