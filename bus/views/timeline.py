@@ -16,6 +16,8 @@ from bus.ledger.state import LetterState, RecipientState, fold
 
 FOLDED = 2_000
 """Entries about a letter up to which the steps of all its recipients are worked out at once."""
+SHOWN = 300
+"""Recipients that are shown together."""
 _NAMED = 10
 _ATTEMPTS = 50
 Step = dict[str, Any]
@@ -73,8 +75,10 @@ def recipients_of(
     reader: Reader, letter: LetterRow, agency: AgencyCode | None
 ) -> list[dict[str, Any]] | None:
     """Return each recipient's steps, or those of one; None where there is too much to work out for all."""
-    if agency is None and reader.due.silent.size_of(letter.letter, FOLDED + 1) > FOLDED:
-        return None
+    if agency is None:
+        many = reader.agencies.how_many([letter.letter]).get(letter.letter, 0)
+        if many > SHOWN or reader.due.silent.size_of(letter.letter, FOLDED + 1) > FOLDED:
+            return None
     state = state_for(reader, letter, agency)
     some = state.recipients.values() if agency is None else filter(None, [state.recipients.get(agency)])
     return [_recipient(one, letter) for one in some]

@@ -34,7 +34,7 @@ from tests.contract.watched import Watched, overdue, watch
 from tests.fixtures.broker import Vhost
 from tests.unit.adapter.network import until
 
-NOWHERE = {"broker": {"management_url": "http://127.0.0.1:9", "monitor_password": "none"}}
+NOWHERE: dict[str, Any] = {"broker": {"management_url": "http://127.0.0.1:9", "monitor_password": "none"}}
 """Settings with a broker that is not there."""
 
 

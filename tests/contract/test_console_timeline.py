@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bus.documents.lifecycle import Deadline
@@ -61,7 +63,8 @@ def test_steps_go_on_page_by_page_with_their_times(
     visitor = console.visited_by(Role.OPERATOR)
     whole = visitor.json(f"/timelines/{watched.letter}")["steps"]
     monkeypatch.setattr("bus.console.pages.timelines.MOST", 4)
-    found, after = [], 0
+    found: list[Any] = []
+    after: int | None = 0
     while after is not None:
         value = visitor.json(f"/timelines/{watched.letter}?after={after}")
         found += value["steps"]
