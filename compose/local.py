@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from bus import assets
 from bus.broker import topology
@@ -39,6 +39,7 @@ from compose.borrowed import ExistingBroker, borrowed
 from compose.files import inboxes_in, toml_of
 from compose.node import Node, free_ports
 from compose.process import Process
+from compose.settings import console_settings, ledger_settings, secret_file
 
 LOOPBACK = "127.0.0.1"
 ORIGIN = "saraban.example/ledger"
@@ -103,7 +104,7 @@ class LocalBus:
         self._stack = ExitStack()
         self._ledger: Ledger | None = None
         self.processes: dict[str, Process] = {}
-        self.depot_port = free_port()
+        self.depot_port, self.console_port = free_ports(2)
 
     # -- from nothing to a running bus --
 
@@ -262,6 +263,11 @@ class LocalBus:
         tls = trusting(self.ca_file, "depot.ca_file") if self.ca_file else None
         return self._start("serve", "bus", arguments, self.depot_url, tls=tls)
 
+    def start_console(self) -> Process:
+        """Start `saraban-bus console`."""
+        command, port = ["console", "-c", str(self.folder / "bus.toml")], self.console_port
+        return self._start("console", "bus", command, f"http://{LOOPBACK}:{port}")
+
     def start_router(
         self, name: str = "router-1", *, failpoints: str = "", wait: bool = True, **settings: Any
     ) -> Process:
@@ -356,7 +362,7 @@ class LocalBus:
     def _write_bus_settings(self) -> None:
         settings = {
             "broker": self._broker_settings(self.broker, "administrator"),
-            "ledger": self._ledger_settings(),
+            "ledger": ledger_settings(self.folder, self.ledger_url, self.log_key, ORIGIN, **self._log),
             "depot": {
                 "url": self.depot_url,
                 "listen_port": self.depot_port,
@@ -374,7 +380,7 @@ class LocalBus:
                 **self._router,
             },
             "shares": self._shares,
-            "console": {"people": str(self.folder / "people.toml")},
+            "console": console_settings(self.folder, self.console_port),
             "operator": {"key_file": str(people.make_people(self.folder))},
         }
         (self.folder / "bus.toml").write_text(toml_of(settings), encoding="utf-8")
@@ -382,10 +388,7 @@ class LocalBus:
     def _broker_settings(self, broker: Broker, administrator: str) -> dict[str, Any]:
         """Return a broker's section; its administrator's password goes into a file of this name."""
         parts = urlsplit(broker.management_url)
-        password = self.folder / "passwords" / administrator
-        password.parent.mkdir(mode=0o700, exist_ok=True)
-        password.touch(mode=0o600)
-        password.write_text(parts.password or "")
+        password = secret_file(self.folder, administrator, parts.password or "")
         return {
             "url": broker.amqp_url,
             "insecure_transport": isinstance(broker, ExistingBroker),
@@ -398,23 +401,6 @@ class LocalBus:
             "inbox_max_messages": self._inbox_limits["inbox_max_length"] or 0,
             "inbox_max_bytes": self._inbox_limits["inbox_max_bytes"] or 0,
         }
-
-    def _ledger_settings(self) -> dict[str, Any]:
-        """Return the ledger's URL without its password, which goes into a file of its own as in production."""
-        parts = urlsplit(self.ledger_url)
-        settings = {
-            "origin": ORIGIN,
-            "key": str(self.log_key),
-            "kept_head": str(self.folder / "log.head"),
-            **self._log,
-        }
-        if parts.password is None:
-            return {"url": self.ledger_url, **settings}
-        file = self.folder / "passwords" / "ledger"
-        file.touch(mode=0o600)
-        file.write_text(unquote(parts.password), encoding="utf-8")
-        bare = parts._replace(netloc=f"{parts.username}@{parts.netloc.rpartition('@')[2]}")
-        return {"url": bare.geturl(), "password_file": str(file), **settings}
 
     def adapter_settings(self, code: str) -> Path:
         """Return the settings file of an agency's adapter, written on first use."""

@@ -1,4 +1,4 @@
-"""Sample people of a bus that is tried out: two stewards and an auditor, each with an operator's key."""
+"""Sample people of a bus that is tried out: two stewards, an operator and an auditor, each with an operator's key."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from bus.people import People, Person, keys
 STEWARD = "somying-sample"
 SECOND = "somchai-sample"
 AUDITOR = "malee-sample"
+OPERATOR = "wichai-sample"
 PEOPLE = {
     STEWARD: (Role.STEWARD, "สมหญิง (ตัวอย่าง)"),
     SECOND: (Role.STEWARD, "สมชาย (ตัวอย่าง)"),
     AUDITOR: (Role.AUDITOR, "มาลี (ตัวอย่าง)"),
+    OPERATOR: (Role.OPERATOR, "วิชัย (ตัวอย่าง)"),
 }
 """By the name, the role and what pages call the person; no such people exist."""
 _SINCE = datetime(2026, 11, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import configuration, settings
 
 _TESTS = Path(__file__).parent
-_LONGEST_FIRST = ("chaos", "faults", "journey", "broker", "contract")
+_LONGEST_FIRST = ("chaos", "faults", "journey", "watching", "broker", "contract")
 """The folders whose files wait for processes and deadlines: begun last, one of them would run alone at the end."""
 
 pytest_plugins = [

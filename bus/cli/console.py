@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,22 @@ def console(context: typer.Context, config: Config = None) -> None:
         from bus.console.process import run_console
 
         run("console", config, run_console)
+
+
+@app.command("link")
+def link(
+    name: Annotated[str, typer.Argument(help="A local person, by name.")],
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="For how long it may be used.")] = 10,
+    config: Config = None,
+) -> None:
+    """Print an address by which a local person signs in once, as for the first time, or without a password."""
+    from bus.console.store import Store
+
+    console = settings_of(config).console
+    person = People.read(console.people).must(name)
+    with Store(console.database_address()) as store:
+        token = store.make_link(person.by("local"), timedelta(minutes=minutes))
+    say({}, json=False, words=[f"{console.address}/sign-in?link={token}"])
 
 
 @user.command("add")

@@ -143,10 +143,10 @@ def replay(
     ] = False,
 ) -> None:
     """Ask the routers to take parked submissions through the gates again; recorded with your name and reason."""
+    settings = settings_of(config)
     filtered = any((agency, reason_class, since, until))
     if (number is not None) + filtered + everything != 1:
         raise typer.BadParameter("name one NUMBER, or which ones by options, or --all", param_hint="NUMBER")
-    settings = settings_of(config)
     who = steward(settings)
     with opened(settings) as ledger:
         if number is not None and not dry_run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated
 
@@ -18,10 +18,10 @@ from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.thai import now
 from bus.views.asking import names_of
-from bus.views.columns import About, Column, Row, day, joined, moment
+from bus.views.columns import About, Column, day, joined, moment
 from bus.views.finding import LETTER_COLUMNS, head_of
 from bus.views.letters import letters_named
-from bus.views.reports import REPORTS
+from bus.views.reports import REPORTS, spread
 from bus.views.unacknowledged import MISSING, unacknowledged
 
 _LONGEST_HOURS = 24.0 * 366 * 100
@@ -125,7 +125,7 @@ def report(
     if json:
         say({**query, "head": head, "count": len(rows), "rows": rows}, json=True, words=())
     elif as_csv:
-        exported(chosen.columns, _spread(rows, chosen.spread), About(query, about), names)
+        exported(chosen.columns, spread(rows, chosen.spread), About(query, about), names)
     else:
         listed(f"{name}: {len(rows)}", chosen.columns, rows, names)
 
@@ -135,10 +135,3 @@ def _letters(reader: Reader, name: str) -> frozenset[int]:
     if not found:
         raise typer.BadParameter(f"there is no letter {name!r} in this ledger", param_hint="--letter")
     return frozenset(row.letter for row in found)
-
-
-def _spread(rows: Sequence[Row], key: str | None) -> Iterator[Row]:
-    """One row for each of the agencies that a row names."""
-    for row in rows:
-        several = row.get(key) if key else None
-        yield from ({**row, key: [each]} for each in several) if key and several else (row,)

@@ -24,12 +24,16 @@ from bus.console.answers import Answer, Elsewhere, NoSuchPage, NotAllowed, Page,
 from bus.console.asked import Asked
 from bus.console.entering import (
     FORM_TOKEN,
+    cookie_name,
+    inside,
     is_own_form,
     language_of,
     refreshes_itself,
     remember_language,
     session_of,
+    take_cookie,
 )
+from bus.console.entrance import Entrance, Said
 from bus.console.headers import Headers, policy
 from bus.console.pages import PAGES
 from bus.console.rendering import csv_twin, html, json_twin, public_html
@@ -42,6 +46,7 @@ from bus.views.asking import NotUnderstood
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_FIELDS = 200
+_LOGOS = {".png": "image/png", ".svg": "image/svg+xml"}
 _log = logs.get("console")
 
 
@@ -68,6 +73,7 @@ def build_app(
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            Route("/logo", desk.logo),
             Mount("/static", _Static(directory=_STATIC)),
             *sign_in_routes(site),
             *(route for page in PAGES for route in desk.routes(page)),
@@ -89,6 +95,7 @@ class _Static(StaticFiles):
 class _Desk:
     def __init__(self, site: Site, registry: CollectorRegistry) -> None:
         self._site = site
+        self._entrance = Entrance(site)
         self._answers = Counter(
             "saraban_console_answers_total",
             "Requests for pages that were answered, by the page's path and status.",
@@ -110,7 +117,7 @@ class _Desk:
         async def endpoint(request: Request) -> Response:
             session = await run_sync(session_of, self._site, request)
             if session is None:
-                response = self._stranger(request, form)
+                response = self._stranger(request, page, form)
             elif session.role not in page.roles:
                 _log.warning("page-denied", page=page.path, role=session.role)
                 response = self._wrong(request, session, form, 403, "error.not-yours")
@@ -168,11 +175,21 @@ class _Desk:
         _log.error("page-failed", page=path, reference=reference, exc_info=fault)
         return self._wrong(request, session, form, 500, "error.fault", reference)
 
-    def _stranger(self, request: Request, form: str) -> Response:
+    def _stranger(self, request: Request, page: Page, form: str) -> Response:
+        """Ask who it is; a form whose session is over has done nothing, and a link from elsewhere gets its cookie."""
         # A page that refreshes itself keeps what it shows; the sign-in is for who asks for a page.
-        if form != "html" or request.method != "GET" or refreshes_itself(request):
+        if form != "html" or refreshes_itself(request):
             return JSONResponse({"error": "sign in"}, 401)
-        return RedirectResponse(f"/sign-in?to={quote(_address(request), safe='')}", 303)
+        if page.act:
+            return self._entrance.page(request, "/", Said(problem="ended-form"), 401)
+        address, had_session = _address(request), cookie_name(self._site) in request.cookies
+        # A Strict cookie is not sent with a link on another site, or in a mail; it is by a page of ours.
+        if not had_session and request.headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
+            return self._entrance.onward(request, inside(address))
+        ended = "&ended=1" if had_session else ""
+        response = RedirectResponse(f"/sign-in?to={quote(address, safe='')}{ended}", 303)
+        take_cookie(self._site, response)
+        return response
 
     def _wrong(
         self, request: Request, session: Session, form: str, status: int, key: str, detail: str = ""
@@ -183,6 +200,15 @@ class _Desk:
         language, address = language_of(request), _address(request)
         asked = Asked(site=self._site, session=session, language=language, address=address)
         return HTMLResponse(html(asked, shown), status)
+
+    async def logo(self, request: Request) -> Response:
+        """The deployment's own logo, where there is one."""
+        file = self._site.settings.console.logo
+        if file is None or not file.is_file() or file.suffix not in _LOGOS:
+            return await self.no_such_route(request, HTTPException(404))
+        # An SVG file opened by itself is a document, which may hold scripts.
+        headers = {"Cache-Control": "public, max-age=86400", "Content-Security-Policy": "default-src 'none'"}
+        return FileResponse(file, media_type=_LOGOS[file.suffix], headers=headers)
 
     async def no_such_route(self, request: Request, error: Exception) -> Response:
         """Say that there is no such page."""

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
+from bus import logs
 from bus.console.store import Session
 from bus.ledger.entry import Kind
+from bus.ledger.halt import Halted
 from bus.operators import Operator
 
 if TYPE_CHECKING:
     from bus.console.site import Site
 
+_log = logs.get("console")
 Language = Literal["th", "en"]
 
 
@@ -50,16 +53,20 @@ class Asked:
     def note_reading(
         self, what: str, query: Mapping[str, Any], count: int, letter: int | None = None
     ) -> None:
-        """Enter that this person has read: the question and how much was found, never what."""
+        """Enter that this person has read: the question and how much was found, never what.
+
+        A halted ledger takes no entry, and has to be read to be mended: that is logged, and the reading goes on.
+        """
         who = self.person
-        with self.site.ledger.append() as writer:
-            writer.entry(
-                Kind.READ,
-                auditor=who.name,
-                role=who.role,
-                method=who.method,
-                what=what,
-                query=dict(query),
-                count=count,
-                letter=letter,
-            )
+        said: dict[str, Any] = {
+            "auditor": who.name,
+            "role": who.role,
+            "method": who.method,
+            "what": what,
+            "query": dict(query),
+        }
+        try:
+            with self.site.ledger.append() as writer:
+                writer.entry(Kind.READ, **said, count=count, letter=letter)
+        except Halted:
+            _log.warning("reading-not-entered", person=who.name, what=what, count=count)

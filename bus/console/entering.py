@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 from datetime import timedelta
 from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,26 +14,33 @@ from starlette.responses import Response
 from bus.console.asked import Language
 from bus.console.site import Site
 from bus.console.store import Session
+from bus.settings.transport import is_this_machine
 
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
 REFRESH_HEADER: Final = "Saraban-Refresh"
 LANGUAGE_COOKIE: Final = "saraban-language"
 _YEAR: Final = 365 * 24 * 3600
+_IN_ADDRESS: Final = "/?&=%:@!$'()*+,;~"
 
 
 def cookie_name(site: Site) -> str:
     """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set."""
-    return "__Host-saraban" if _https(site) else "saraban-session"
+    return "__Host-saraban" if is_https(site) else "saraban-session"
 
 
 def session_of(site: Site, request: Request) -> Session | None:
-    """Return the session of a request; None for a stranger, and for one whose session is over."""
+    """Return the session of a request; None for a stranger, and for one whose session or account is over."""
     token = request.cookies.get(cookie_name(site))
     console = site.settings.console
     idle, longest = timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
     if not token:
         return None
-    return site.store.session(token, idle=idle, longest=longest, by_itself=refreshes_itself(request))
+    itself = refreshes_itself(request)
+    found = site.store.session(token, idle=idle, longest=longest, by_itself=itself)
+    if found and found.account is not None and not site.users.is_still(found.person, found.account):
+        site.store.end(token)
+        return None
+    return found
 
 
 def refreshes_itself(request: Request) -> bool:
@@ -42,13 +51,15 @@ def refreshes_itself(request: Request) -> bool:
 def give_cookie(site: Site, response: Response, token: str) -> None:
     """Have a browser keep the token of a session until it is closed."""
     response.set_cookie(
-        cookie_name(site), token, secure=_https(site), httponly=True, samesite="strict", path="/"
+        cookie_name(site), token, secure=is_https(site), httponly=True, samesite="strict", path="/"
     )
 
 
 def take_cookie(site: Site, response: Response) -> None:
     """Have a browser forget its session."""
-    response.delete_cookie(cookie_name(site), secure=_https(site), httponly=True, samesite="strict", path="/")
+    response.delete_cookie(
+        cookie_name(site), secure=is_https(site), httponly=True, samesite="strict", path="/"
+    )
 
 
 def is_own_form(session: Session, request: Request, given: object) -> bool:
@@ -56,6 +67,32 @@ def is_own_form(session: Session, request: Request, given: object) -> bool:
     told = request.headers.get("Sec-Fetch-Site", "same-origin")
     genuine = isinstance(given, str) and hmac.compare_digest(given.encode(), session.form_token.encode())
     return genuine and told == "same-origin"
+
+
+def peer_of(site: Site, request: Request) -> str:
+    """Return the address that a request comes from, for the records and for what is limited by address.
+
+    Where people reach the console by https that a proxy on this machine ends, that proxy says from where: the last
+    hop of X-Forwarded-For is the one that it has written itself. Whoever else writes that header is not believed.
+    """
+    peer = request.client.host if request.client else ""
+    if not is_this_machine(peer) or not is_https(site) or site.settings.console.certificate is not None:
+        return peer
+    hop = ",".join(request.headers.getlist("X-Forwarded-For")).rpartition(",")[2].strip()
+    try:
+        return str(ipaddress.ip_address(hop))
+    except ValueError:
+        return peer
+
+
+def inside(to: str | None) -> str:
+    """Return where to go after the sign-in: a path of the console that a header can bear, never another site."""
+    if not to or not to.startswith("/") or to.startswith("//"):
+        return "/"
+    if to.partition("?")[0] in ("/sign-in", "/sign-out") or to.startswith("/sign-in/"):
+        return "/"
+    # Browsers take a backslash for a stroke, and leave out tabs and line ends.
+    return "/" if "\\" in to or not to.isprintable() else quote(to, safe=_IN_ADDRESS)
 
 
 def language_of(request: Request) -> Language:
@@ -68,9 +105,9 @@ def remember_language(site: Site, request: Request, response: Response) -> None:
     """Keep the language that the address names."""
     if (chosen := request.query_params.get("lang")) in ("th", "en"):
         response.set_cookie(
-            LANGUAGE_COOKIE, chosen, max_age=_YEAR, secure=_https(site), httponly=True, samesite="strict"
+            LANGUAGE_COOKIE, chosen, max_age=_YEAR, secure=is_https(site), httponly=True, samesite="strict"
         )
 
 
-def _https(site: Site) -> bool:
+def is_https(site: Site) -> bool:
     return site.settings.console.address.startswith("https://")

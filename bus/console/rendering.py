@@ -15,7 +15,7 @@ from bus.console.answers import Listed, Shown
 from bus.console.asked import Asked, Language
 from bus.console.wording import say
 from bus.operators import Role
-from bus.text import json_text
+from bus.text import json_text, printable, printable_lines
 from bus.thai import BANGKOK, BUDDHIST_OFFSET, thai_date, thai_datetime
 from bus.views.columns import as_csv
 
@@ -31,6 +31,7 @@ NAVIGATION: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/reports", "nav.reports", frozenset({Role.AUDITOR})),
     ("/verify", "nav.verify", frozenset({Role.AUDITOR})),
     ("/jobs", "nav.jobs", frozenset(Role)),
+    ("/sign-ins", "nav.sign-ins", frozenset({Role.STEWARD, Role.AUDITOR})),
 )
 """The pages that stand above each page, with their words and who has them."""
 
@@ -47,9 +48,9 @@ def html(asked: Asked, shown: Shown) -> str:
     return rendered(asked.language, shown, around | _about(asked.site.settings.console, asked.address))
 
 
-def public_html(language: Language, shown: Shown, console: Any, address: str) -> str:
+def public_html(language: Language, shown: Shown, console: Any, address: str, form_token: str = "") -> str:
     """Return a page for anybody: the sign-in, or what went wrong before a person was known."""
-    around: dict[str, Any] = {"asked": None, "person": None, "form_token": "", "navigation": []}
+    around: dict[str, Any] = {"asked": None, "person": None, "form_token": form_token, "navigation": []}
     return rendered(language, shown, around | _about(console, address))
 
 
@@ -122,6 +123,8 @@ def _environment(language: Language) -> Environment:
         "day": partial(day, language),
         "moment": partial(moment, language),
         "both": partial(both, language),
+        "plain": printable,
+        "lines": printable_lines,
         "grouped": lambda number: f"{number:,}",
     }
     environment.globals |= {"with_query": with_query, "escape": escape}

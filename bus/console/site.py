@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bus.console.local_users import LocalUsers
 from bus.console.readings import Readings
 from bus.console.store import Store
 from bus.ledger.store import Ledger
@@ -19,3 +20,7 @@ class Site:
     store: Store
     readings: Readings
     """What broker and ledger told when they were asked last."""
+    users: LocalUsers = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "users", LocalUsers(self.settings.console.people))

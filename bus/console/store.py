@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, Text, delete, func, select
+from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, Text, delete, select
 
 from bus.ledger.database import open_engine, working
 from bus.ledger.entry import timestamp
@@ -30,6 +30,7 @@ sessions = Table(
     Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
     Column("method", String(20), nullable=False),
+    Column("account", String(64)),
     Column("form_token", String(64), nullable=False),
     Column("begun_at", String(40), nullable=False),
     Column("seen_at", String(40), nullable=False),
@@ -41,6 +42,7 @@ links = Table(
     Column("token", String(64), primary_key=True),
     Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
+    Column("method", String(20), nullable=False),
     Column("until", String(40), nullable=False),
 )
 sign_ins = Table(
@@ -53,6 +55,8 @@ sign_ins = Table(
     Column("role", String(20)),
     Column("method", String(20), nullable=False),
     Column("address", String(60), nullable=False),
+    Column("ended_by", String(200)),
+    Column("reason", Text),
     Index("ix_console_sign_ins_name", "name", "at"),
     Index("ix_console_sign_ins_address", "address", "at"),
 )
@@ -84,6 +88,8 @@ class Session:
     form_token: str
     begun_at: datetime
     seen_at: datetime
+    account: str | None = None
+    """What was known of a local user's account when the session began; None of whoever has none here."""
 
     @property
     def role(self) -> Role:
@@ -117,7 +123,7 @@ class Store:
         with working(self.engine) as connection:
             yield connection
 
-    def begin(self, person: Operator) -> str:
+    def begin(self, person: Operator, account: str | None = None) -> str:
         """Begin a session; return the token of its cookie, which is kept nowhere."""
         token, at = secrets.token_urlsafe(32), timestamp(now())
         row = {
@@ -125,6 +131,7 @@ class Store:
             "name": person.name,
             "role": person.role,
             "method": person.method,
+            "account": account,
             "form_token": secrets.token_urlsafe(32),
             "begun_at": at,
             "seen_at": at,
@@ -151,6 +158,7 @@ class Store:
                 row.form_token,
                 datetime.fromisoformat(row.begun_at),
                 datetime.fromisoformat(row.seen_at),
+                row.account,
             )
             if at - found.seen_at > idle or at - found.begun_at > longest:
                 connection.execute(delete(sessions).where(mine))
@@ -173,23 +181,37 @@ class Store:
     def make_link(self, person: Operator, lasts: timedelta) -> str:
         """Return a token by which a person signs in once."""
         token = secrets.token_urlsafe(32)
-        row = {"token": hashed(token), "name": person.name, "role": person.role}
+        row = {
+            "token": hashed(token),
+            "name": person.name,
+            "role": person.role,
+            "method": person.method,
+            "until": timestamp(now() + lasts),
+        }
         with self.transaction() as connection:
-            connection.execute(links.insert(), [{**row, "until": timestamp(now() + lasts)}])
+            connection.execute(links.insert(), [row])
         return token
 
     def use_link(self, token: str) -> Operator | None:
         """Return whom a link signs in, for the first time that it is used and while it lasts; None else."""
         with self.transaction() as connection:
-            query = select(links).where(links.c.token == hashed(token))
-            row = connection.execute(query).first()
-            connection.execute(delete(links).where(links.c.token == hashed(token)))
-        if row is None or datetime.fromisoformat(row.until) < now():
+            row = connection.execute(select(links).where(links.c.token == hashed(token))).first()
+            # Of two who use it at one time, one takes it away.
+            used = connection.execute(delete(links).where(links.c.token == hashed(token))).rowcount
+        if row is None or not used or datetime.fromisoformat(row.until) < now():
             return None
-        return Operator(row.name, Role(row.role), "local")
+        return Operator(row.name, Role(row.role), _method(row.method))
 
-    def note_sign_in(self, what: str, person: Operator, address: str) -> None:
-        """Record a sign-in, a failure or a sign-out: `in`, `failed`, `refused`, `out`."""
+    def note_sign_in(
+        self,
+        what: str,
+        person: Operator,
+        address: str,
+        *,
+        ended_by: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record a sign-in, a failure or a sign-out: `in`, `failed`, `refused`, `out`, `ended` (by a steward)."""
         row = {
             "at": timestamp(now()),
             "what": what,
@@ -197,17 +219,25 @@ class Store:
             "role": person.role,
             "method": person.method,
             "address": address[:60],
+            "ended_by": ended_by,
+            "reason": reason,
         }
         with self.transaction() as connection:
             connection.execute(sign_ins.insert(), [row])
 
-    def failures(self, *, name: str, address: str, since: datetime) -> tuple[int, int]:
-        """Return how many sign-ins failed since then under a name, and from an address."""
-        failed = select(func.count()).where(sign_ins.c.what == "failed", sign_ins.c.at >= timestamp(since))
+    def barred_until(self, name: str, address: str, *, most: int, within: timedelta) -> datetime | None:
+        """Return until when a name, or an address, has to wait that failed `most` times within a time; None if not.
+
+        Only passwords count: what a provider did not say of somebody can be guessed by nobody.
+        """
+        failed = (sign_ins.c.what == "failed") & (sign_ins.c.method == "local")
+        found = []
         with self.transaction() as connection:
-            by_name = connection.scalar(failed.where(sign_ins.c.name == name[:200])) or 0
-            by_address = connection.scalar(failed.where(sign_ins.c.address == address[:60])) or 0
-        return by_name, by_address
+            for mine in (sign_ins.c.name == name[:200], sign_ins.c.address == address[:60]):
+                query = select(sign_ins.c.at).where(failed, mine).order_by(sign_ins.c.at.desc())
+                if at := connection.scalar(query.offset(most - 1).limit(1)):
+                    found.append(datetime.fromisoformat(at) + within)
+        return max((until for until in found if until > now()), default=None)
 
 
 def hashed(token: str) -> str:

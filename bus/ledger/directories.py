@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
@@ -60,6 +60,20 @@ class Directories:
             table.c.line.is_not(None), table.c.version == newest.scalar_subquery()
         )
         return {row.key: bytes(row.line) for row in self._connection.execute(query)}
+
+    def some(self, version: int, keys: Collection[str]) -> dict[str, bytes]:
+        """Return those of a version's records that have these keys, by key."""
+        table, found = directory_records, {}
+        query = select(table.c.key, table.c.line).where(table.c.key.in_(keys), table.c.version <= version)
+        for row in self._connection.execute(query.order_by(table.c.version)):
+            found[row.key] = row.line
+        return {key: bytes(line) for key, line in found.items() if line is not None}
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys of every version that begin so."""
+        after = f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}"
+        key = directory_records.c.key
+        return list(self._connection.scalars(select(key).where(key >= prefix, key < after).distinct()))
 
     def versions_of(self, key: str) -> list[tuple[int, bytes | None]]:
         """Return the versions that changed a record, and what it was from then on (None: removed), newest first."""

@@ -60,7 +60,7 @@ def gather(reader: Reader, letter: int) -> Evidence:
         "acceptance.xml": _must(reader, RawDigest(entries[0].body["acceptance"])),
         "recipients.json": _must(reader, RawDigest(entries[0].body["recipients"])),
         "checkpoint": published(head, [line for _, line in cosignatures]).encode(),
-        "proofs.json": _proofs(reader, [*entries, *directories], head.size),
+        "proofs.json": proofs_of(reader, [*entries, *directories], head.size),
     }
     for entry in (*entries, *directories):
         members[f"entries/{entry.seq}.json"] = canonical(entry.body).encode()
@@ -123,7 +123,8 @@ def _directories(reader: Reader, entries: Iterable[Entry], size: int) -> list[En
     return [entry for entry in known if entry.seq in wanted]
 
 
-def _proofs(reader: Reader, entries: Iterable[Entry], size: int) -> bytes:
+def proofs_of(reader: Reader, entries: Iterable[Entry], size: int) -> bytes:
+    """Return, by number of the entry, the hashes that lead from it to the root over `size` entries, as JSON."""
     tree = reader.tree()
     proofs: dict[str, Any] = {
         str(entry.seq): [b64encode(one).decode() for one in tree.inclusion_proof(entry.seq, size)]

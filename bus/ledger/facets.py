@@ -14,11 +14,11 @@ from bus.ledger.finding import Asked
 from bus.ledger.leading import newest
 from bus.ledger.tables import letter_kinds, letters, recipients
 
-MOST: Final = 10_000
+MOST: Final = 5_000
 """Letters that are counted for one question, the newest ones."""
-MOST_BY_WORDS: Final = 5_000
+MOST_BY_WORDS: Final = 2_000
 """The same where words are asked for: every subject is looked at."""
-_MOST_RECIPIENTS: Final = 20_000
+_MOST_RECIPIENTS: Final = 15_000
 _AT_ONCE: Final = 2_500
 _KIND: Final = (
     select(letter_kinds.c.kind)

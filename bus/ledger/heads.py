@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, func, select
 
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
@@ -46,6 +46,32 @@ class Heads:
         """Return the smallest head that witnesses were asked to cosign and whose tree has this entry."""
         query = select(checkpoints).join(anchors).where(checkpoints.c.size >= seq)
         return self._first(query.order_by(checkpoints.c.size))
+
+    def below(self, size: int | None, *, limit: int) -> list[tuple[Head, str | None, int]]:
+        """Return signed heads of fewer entries, the largest first, each with when witnesses were asked for it, if they
+
+        were, and how many have cosigned it.
+        """
+        count = (
+            select(func.count())
+            .where(cosignatures.c.size == checkpoints.c.size)
+            .scalar_subquery()
+            .label("cosigned")
+        )
+        query = select(checkpoints, anchors.c.at.label("asked"), count).outerjoin(anchors)
+        query = query.order_by(checkpoints.c.size.desc()).limit(limit)
+        if size is not None:
+            query = query.where(checkpoints.c.size < size)
+        return [(_head(row), row.asked, int(row.cosigned)) for row in self._connection.execute(query)]
+
+    def cosigned_lately(self, *, limit: int = 20_000) -> dict[AgencyCode, tuple[int, str]]:
+        """Return, of each witness among the newest cosignatures, the size of the head and when it cosigned it."""
+        table = cosignatures
+        query = select(table.c.agency, table.c.size, table.c.at).order_by(table.c.size.desc()).limit(limit)
+        found: dict[AgencyCode, tuple[int, str]] = {}
+        for row in self._connection.execute(query):
+            found.setdefault(row.agency, (row.size, row.at))
+        return found
 
     def is_anchor(self, size: int) -> bool:
         """Whether witnesses were asked to cosign the head of this size."""

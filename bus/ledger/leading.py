@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import CTE, ColumnElement, Connection, Select, func, select, text, true
@@ -26,12 +26,16 @@ _WALK: Final = 10_000
 """At least so many of the newest letters are looked at before PostgreSQL's index of words, which knows no order."""
 _ORDERED: Final = ("recipient", "sender", "kind", "speed")
 """What has an index in which its letters stand in order."""
+_OWN: Final = ("words", "dated", "sender", "speed")
 _STEERING: Final = {
     "plan_cache_mode": "force_custom_plan",
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "jit": "off",
+    # Of a bitmap that does not fit, whole pages would be looked at again, each subject taken apart anew.
+    "work_mem": "64MB",
+    "max_parallel_workers_per_gather": "0",
 }
 
 
@@ -107,11 +111,16 @@ class _Search:
             fewest, leading = self._fewest(by)
             if leading is not None:
                 return self._rows(self._led(by[leading], where, leading)) if fewest else []
+        if "dated" in where:
+            # A letter may be dated long before it is accepted: the newest ones of a year are known by its index alone.
+            most = self.limit if len(where) == 1 else self._most
+            rows = self._rows(self._led(self._newest_of(by["dated"], most), where, "dated"))
+            if len(where) == 1 or len(rows) == self.limit:
+                return rows
+        narrowed = replace(self, span=self._narrowed(asked, by))
         if forms:
-            return self._by_words(forms, where, by)
-        if where.keys() == {"dated"}:
-            return self._rows(self._led(self._newest_of(by["dated"]), where, "dated"))
-        return self._rows(self._along(where, by, self._narrowed(asked, by)))
+            return narrowed._by_words(forms, where, by)
+        return self._rows(narrowed._along(where, by, narrowed.span))
 
     def _fewest(self, by: dict[str, Select[Any]]) -> tuple[int, str | None]:
         """Which condition the fewest letters meet, and how many; none if many meet each."""
@@ -135,12 +144,17 @@ class _Search:
         numbers = _first(lead)
         return query.select_from(letters.join(numbers, numbers.c[0] == letters.c.letter))
 
-    def _newest_of(self, lead: Select[Any]) -> Select[Any]:
+    @property
+    def _most(self) -> int:
+        """How many of the newest letters are looked at before another way is taken."""
+        return max(_WALK, 12 * self.limit)
+
+    def _newest_of(self, lead: Select[Any], most: int) -> Select[Any]:
         """The newest letters that a condition gives, of which its index alone is read."""
         lead = lead.where(self.span.of(_number(lead)))
         if not self._sqlite:
             lead = select(_first(lead, "any").c[0])
-        return lead.order_by(_number(lead).desc()).limit(self.limit)
+        return lead.order_by(_number(lead).desc()).limit(most)
 
     def _along(self, where: _Where, by: dict[str, Select[Any]], span: Span) -> Select[Any]:
         """The letters from the newest on, along an index in which they stand in order."""
@@ -163,8 +177,7 @@ class _Search:
             return self._rows(self._matching([form for form in forms if not is_short(form)], where))
         _, lead = _ordered(where, by)
         number = _number(lead)
-        most = max(_WALK, 12 * self.limit)
-        last = lead.where(self.span.of(number)).order_by(number.desc()).offset(most).limit(1)
+        last = lead.where(self.span.of(number)).order_by(number.desc()).offset(self._most).limit(1)
         above = self.connection.scalar(last)
         rows = self._rows(self._along(where, by, self.span.within(above, None)))
         if above is None or len(rows) >= self.limit:
@@ -174,7 +187,11 @@ class _Search:
         found = indexed(self.connection, forms)
         if found is None:
             return self._rows(self._along(where, by, self.span))
-        return self._rows(self._led(select(letters.c.letter).where(found, where["words"]), where, "words"))
+        # What stands in the letter's own row goes with it: its indexes are combined.
+        inner = [one for name, one in where.items() if name in _OWN]
+        others = {name: one for name, one in where.items() if name not in _OWN}
+        lead = select(letters.c.letter).where(found, *inner)
+        return self._rows(self._led(lead if others else self._newest_of(lead, self.limit), others, "words"))
 
     def _matching(
         self, forms: Sequence[str], where: _Where, by: dict[str, Select[Any]] | None = None

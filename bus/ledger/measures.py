@@ -6,13 +6,13 @@ Whatever grows with the age of the ledger is not read: a work list is short, and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, case, func, select, text
 
 from bus.documents.lifecycle import RULES, Speaker
 from bus.documents.notice import Event
@@ -37,7 +37,7 @@ _DAY: Final = timedelta(days=1)
 _MOST_DUE: Final = 10_000
 _FEW: Final = 20
 _MANY: Final = 500
-"""Notices of an agency that are looked at first, and at most: mostly the newest act of its clerks is among the few."""
+"""Submissions of an agency that are looked at first, and at most: mostly the newest act of a clerk is among the few."""
 _CLERKS: Final = frozenset(event for event, rule in RULES.items() if rule.by is Speaker.CLERK)
 _BYTES: Final = {
     "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
@@ -74,8 +74,13 @@ class Measured:
 class Reading:
     """When an agency's clerks did something with a letter last, and when the first was delivered since."""
 
-    acted_at: str | None
-    unread_since: str | None
+    acted_at: str | None = None
+    unread_since: str | None = None
+    through: int = 0
+    """The number of the newest answer to a submission of the agency that was looked at."""
+
+
+NOTHING_READ: Final = Reading()
 
 
 @contextmanager
@@ -155,27 +160,36 @@ class Measures:
         rows = self._connection.execute(mine.order_by(entries.c.seq))
         return [self._sets.expanded(Entry(json.loads(row.body))) for row in rows if row.kind in _WAY]
 
-    def reading_of(self, agency: AgencyCode) -> Reading:
+    def reading_of(self, agency: AgencyCode, known: Reading = NOTHING_READ) -> Reading:
         """Return when an agency's clerks acted last and when the first letter was delivered since.
 
-        Of an agency that has said more than 500 things without an act of a clerk, the oldest receipt among these.
+        Looked at are the submissions after what is `known`, the newest 500 of them at most: of an agency that has said
+        more without an act of a clerk, the oldest receipt among these counts.
         """
-        query = select(entries.c.at, entries.c.body).join(submissions, submissions.c.entry == entries.c.seq)
-        mine = query.where(submissions.c.agency == agency, submissions.c.type == "notice")
-        newest = mine.order_by(submissions.c.answer.desc())
         unread_since: str | None = None
+        through = known.through
         for most in (_FEW, _MANY):
-            rows = self._connection.execute(newest.limit(most)).all()
-            unread_since = None
-            for at, body in rows:
-                event = json.loads(body).get("event")
+            unread_since, seen = None, 0
+            for row in self._submissions(agency, known.through, most):
+                seen, through = seen + 1, max(through, row.answer)
+                event = json.loads(row.body)["event"] if row.kind == Kind.NOTICE else None
                 if event in _CLERKS:
-                    return Reading(str(at), unread_since)
+                    return Reading(row.at, unread_since, through)
                 if event == Event.DELIVERED:
-                    unread_since = str(at)
-            if len(rows) < most:
+                    unread_since = row.at
+            if seen < most:
                 break
-        return Reading(None, unread_since)
+        return Reading(known.acted_at, known.unread_since or unread_since, through)
+
+    def _submissions(self, agency: AgencyCode, after: int, most: int) -> Sequence[Any]:
+        """The newest submissions of an agency, of any type: whoever only sends has no others to be looked for."""
+        mine = (submissions.c.agency == agency, submissions.c.answer > after)
+        newest = select(submissions.c.entry, submissions.c.answer).where(*mine)
+        some = newest.order_by(submissions.c.answer.desc()).limit(most).subquery()
+        notice = case((entries.c.kind == Kind.NOTICE, entries.c.body), else_=None).label("body")
+        query = select(entries.c.at, entries.c.kind, notice, some.c.answer)
+        joined = query.join(entries, entries.c.seq == some.c.entry)
+        return self._connection.execute(joined.order_by(some.c.answer.desc())).all()
 
     def _newest_head(self) -> tuple[int, str | None]:
         query = select(checkpoints.c.size, checkpoints.c.at).order_by(checkpoints.c.size.desc()).limit(1)

@@ -96,7 +96,8 @@ class Parked:
 
     def asked_for(self, after: int = 0) -> set[int]:
         """Return which submissions, of those behind a number, have a replay that is not carried out yet."""
-        return {int(entry.body["parked"]) for entry in self.replays_wanted(after=after)}
+        asked = (entry.body.get("parked") for entry in self.replays_wanted(after=after))
+        return {seq for seq in asked if isinstance(seq, int)}
 
     def history_of(self, seq: int) -> list[Entry]:
         """Return the requests to replay one, and what became of them, in order."""

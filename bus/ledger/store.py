@@ -61,10 +61,7 @@ _LAST_NUMBERS = {
 
 
 class Ledger:
-    """A ledger in one database; safe for several threads and, on PostgreSQL, for several processes.
-
-    A context manager over its connections.
-    """
+    """A ledger in one database, a context manager; safe for several threads and, on PostgreSQL, several processes."""
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from time import monotonic
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -21,9 +22,10 @@ from bus.calendar import Calendar
 from bus.directory import Directory
 from bus.errors import Transient
 from bus.identifiers import AgencyCode
-from bus.ledger.measures import Reading, measuring
+from bus.ledger.measures import NOTHING_READ, Reading, measuring
 from bus.ledger.store import Ledger
 from bus.process import pause
+from bus.router.gauges import SHARE
 from bus.thai import now
 
 _EVERY = 5.0
@@ -57,8 +59,9 @@ class WatchingClerks(Collector):
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again, until stopped."""
         while not stop.is_set():
+            began = monotonic()
             await self.look()
-            await pause(stop, _EVERY)
+            await pause(stop, max(_EVERY, SHARE * (monotonic() - began)))
 
     async def look(self) -> None:
         """Look at those whose turn it is, and log who has come to be unread and who has read since."""
@@ -102,7 +105,7 @@ class WatchingClerks(Collector):
 
     def _ask(self, some: list[AgencyCode]) -> dict[AgencyCode, Reading]:
         with measuring(self._ledger) as measures:
-            return {code: measures.reading_of(code) for code in some}
+            return {code: measures.reading_of(code, self._readings.get(code, NOTHING_READ)) for code in some}
 
     def _is_unread(self, code: AgencyCode, at: datetime) -> bool:
         since = self._readings[code].unread_since

@@ -20,7 +20,7 @@ from bus.process import pause
 from bus.thai import now
 
 _EVERY = 5.0
-_SHARE = 20
+SHARE = 20
 """A look that takes long is made as much less often: it may use a twentieth of the time."""
 _BYTES_EVERY = 60.0
 _GAUGES: dict[str, tuple[str, Callable[[Measured], float]]] = {
@@ -89,7 +89,7 @@ class Gauges:
         while not stop.is_set():
             began = monotonic()
             await self.look()
-            await pause(stop, max(_EVERY, _SHARE * (monotonic() - began)))
+            await pause(stop, max(_EVERY, SHARE * (monotonic() - began)))
 
     async def look(self) -> None:
         """Ask the ledger; while it is away everything stays as it was, and ages grow."""

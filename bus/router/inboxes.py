@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from datetime import datetime
+from time import monotonic
 
 from bus import logs
 from bus.broker import topology
@@ -19,9 +20,10 @@ from bus.identifiers import AgencyCode
 from bus.ledger.measures import measuring
 from bus.ledger.store import Ledger
 from bus.process import pause
+from bus.router.gauges import SHARE
 from bus.router.metrics import Inbox, Metrics
 
-_EVERY = 10.0
+_EVERY, _AT_LEAST_EVERY = 10.0, 300.0
 _IN_TURN = 100
 _log = logs.get("watching")
 
@@ -59,8 +61,9 @@ class WatchingInboxes:
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again, until stopped."""
         while not stop.is_set():
+            began = monotonic()
             await self.look()
-            await pause(stop, _EVERY)
+            await pause(stop, min(_AT_LEAST_EVERY, max(_EVERY, SHARE * (monotonic() - began))))
 
     async def look(self) -> None:
         """Look at those whose turn it is; what cannot be asked now stays as it was."""

@@ -141,7 +141,8 @@ def request_replays(writer: Writer, parked: Sequence[int], *, operator: Operator
 
 def replays(reader: Reader, *, after: int = 0, limit: int | None = None) -> list[Delivery]:
     """Return the submissions whose replay was asked for, as deliveries, of the requests behind a number."""
-    return [_delivery(reader, request) for request in reader.parked.replays_wanted(after=after, limit=limit)]
+    wanted = reader.parked.replays_wanted(after=after, limit=limit)
+    return [delivery for request in wanted if (delivery := replay_of(reader, request))]
 
 
 def replay_failed(writer: Writer, delivery: Delivery, error: str) -> None:
@@ -158,10 +159,15 @@ def replay_failed(writer: Writer, delivery: Delivery, error: str) -> None:
     )
 
 
-def _delivery(reader: Reader, request: Entry) -> Delivery:
-    parked = reader.entry_at(request.body["parked"])
-    if parked is None:
-        raise LookupError(request.body["parked"])
+def replay_of(reader: Reader, request: Entry) -> Delivery | None:
+    """Return what a request asks for, as a delivery; None where it names nothing that was parked.
+
+    The console's role at the database can enter a request that no program of ours made.
+    """
+    named = request.body.get("parked")
+    parked = reader.entry_at(named) if isinstance(named, int) else None
+    if parked is None or parked.kind is not Kind.PARKED:
+        return None
     raw = reader.must_document(parked)
     agency = parked.body.get("agency")
     return Delivery(

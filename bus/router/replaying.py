@@ -129,8 +129,9 @@ def _replays(ledger: Ledger, done_through: int) -> tuple[int, list[Delivery]]:
         newest = reader.latest_seq(Kind.REPLAY_REQUESTED)
         if newest <= done_through:
             return newest, []
-        some = parking.replays(reader, after=done_through, limit=_REPLAYED_AT_ONCE)
-        return (some[-1].replay or newest if len(some) == _REPLAYED_AT_ONCE else newest), some
+        wanted = reader.parked.replays_wanted(after=done_through, limit=_REPLAYED_AT_ONCE)
+        some = [delivery for request in wanted if (delivery := parking.replay_of(reader, request))]
+        return (wanted[-1].seq if len(wanted) == _REPLAYED_AT_ONCE else newest), some
 
 
 async def _until_durable(appends: GroupCommit, act: Callable[[Writer], T], stop: asyncio.Event) -> T:

@@ -71,7 +71,7 @@ def guessed(reader: Reader, text: str) -> str:
         return "hash"
     if _LETTER_ID.fullmatch(text.lower()):
         return "id"
-    if ledger_number(text) is not None:
+    if (number := ledger_number(text)) and number <= reader.head():
         return "entry"
     form = normalise_number(text)
     known = reader.find_letters(number=form, limit=1) or reader.unaccepted.find(number=form[:200], limit=1)
@@ -81,11 +81,6 @@ def guessed(reader: Reader, text: str) -> str:
 def _put(question: Question, name: str, value: Any, **asked: Any) -> None:
     question.understood[name] = value
     cast("dict[str, Any]", question.asked).update(asked)
-
-
-def _known_to_index(name: str) -> None:
-    if name not in Asked.__annotations__:
-        raise NotUnderstood("letters cannot be asked for by it in this version of the ledger")
 
 
 def _number(question: Question, _reader: Reader, _names: Names, text: str) -> None:
@@ -111,7 +106,6 @@ def _date(name: str) -> Callable[[Question, Reader, Names, str], None]:
 
 def _agency(name: str, asked: str) -> Callable[[Question, Reader, Names, str], None]:
     def read(question: Question, _reader: Reader, names: Names, text: str) -> None:
-        _known_to_index(asked)
         code = asking.agency(names, text)
         _put(question, name, code, **{asked: code})
 
@@ -124,13 +118,11 @@ def _words(question: Question, _reader: Reader, _names: Names, text: str) -> Non
 
 
 def _kind(question: Question, _reader: Reader, _names: Names, text: str) -> None:
-    _known_to_index("kind")
     code = asking.kind(text)
     _put(question, "kind", code, kind=code)
 
 
 def _speed(question: Question, _reader: Reader, _names: Names, text: str) -> None:
-    _known_to_index("speed")
     code = asking.speed(text)
     _put(question, "speed", code, speed=code)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,9 @@ Only = frozenset[int] | None
 _ENTRY = Column("entry", "entry", "ลำดับในบัญชี", plain=True)
 _AT = Column("at", "entered", "ลงบัญชีเมื่อ", moment)
 _LETTER = Column("letter", "letter", "หนังสือลำดับที่", plain=True)
+ACT_KINDS = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED, Kind.ORDERED)
+"""What operators do; the extensions of a deadline are one act each."""
+REFUSED_KINDS = (Kind.REFUSED, Kind.CONFLICT, Kind.REFUSALS_COUNTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,12 @@ class Report:
 def _overdue(reader: Reader, only: Only) -> Iterator[Row]:
     for entry in reader.every(Kind.OVERDUE):
         if only is None or entry.letter in only:
-            yield _named(entry, "letter", "deadline", "due", "silent")
+            yield overdue_row(entry)
+
+
+def overdue_row(entry: Entry) -> Row:
+    """Return a deadline that passed in silence as a row."""
+    return _named(entry, "letter", "deadline", "due", "silent")
 
 
 _OVERDUE = (
@@ -59,19 +67,22 @@ def _meaning(code: str) -> str:
 
 
 def _refused(reader: Reader, only: Only) -> Iterator[Row]:
-    """Refusals by code, the most frequent first, with the agencies that got them; those only counted included."""
+    yield from refused_rows((entry for kind in REFUSED_KINDS for entry in reader.every(kind)), only)
+
+
+def refused_rows(entries: Iterable[Entry], only: Only = None) -> Iterator[Row]:
+    """Yield refusals by code, the most frequent first, with the agencies that got them; those only counted included."""
     counts: Counter[str] = Counter()
     agencies: dict[str, set[str]] = defaultdict(set)
     last: dict[str, int] = defaultdict(int)
-    for kind in (Kind.REFUSED, Kind.CONFLICT, Kind.REFUSALS_COUNTED):
-        for entry in reader.every(kind):
-            if only is not None and entry.letter not in only:
-                continue
-            codes = entry.body["codes"] if kind is Kind.REFUSALS_COUNTED else {entry.body["code"]: 1}
-            for code, count in codes.items():
-                counts[code] += count
-                agencies[code].add(entry.body.get("agency") or "?")
-                last[code] = max(last[code], entry.seq)
+    for entry in entries:
+        if only is not None and entry.letter not in only:
+            continue
+        codes = entry.body["codes"] if entry.kind is Kind.REFUSALS_COUNTED else {entry.body["code"]: 1}
+        for code, count in codes.items():
+            counts[code] += count
+            agencies[code].add(entry.body.get("agency") or "?")
+            last[code] = max(last[code], entry.seq)
     for code, count in counts.most_common():
         yield {"code": code, "count": count, "agencies": sorted(agencies[code]), "last": last[code]}
 
@@ -86,32 +97,23 @@ _REFUSED = (
 
 
 def _operators(reader: Reader, only: Only) -> Iterator[Row]:
-    kinds = (Kind.DIRECTORY, Kind.CALENDAR, Kind.REPLAY_REQUESTED, Kind.GRANTED, Kind.ORDERED)
-    acts = sorted((entry for kind in kinds for entry in reader.every(kind)), key=lambda entry: entry.seq)
+    acts = sorted((entry for kind in ACT_KINDS for entry in reader.every(kind)), key=lambda entry: entry.seq)
     for entry in acts:
         if only is None or entry.letter in only:
-            named = (
-                "kind",
-                "act",
-                "operator",
-                "role",
-                "method",
-                "version",
-                "agency",
-                "parked",
-                "letter",
-                "auditor",
-                "until",
-                "reason",
-            )
-            yield _named(entry, *named)
-    yield from _extensions(reader, only)
+            yield act_row(entry)
+    yield from extension_rows(reader.every(Kind.DEADLINE_EXTENDED), only)
 
 
-def _extensions(reader: Reader, only: Only) -> Iterator[Row]:
-    """The extensions of one operator by one calendar version are one act, which has an entry for each letter."""
+def act_row(entry: Entry) -> Row:
+    """Return an operator's act as a row."""
+    who = ("kind", "act", "operator", "role", "method")
+    return _named(entry, *who, "version", "agency", "parked", "letter", "auditor", "until", "reason")
+
+
+def extension_rows(entries: Iterable[Entry], only: Only = None) -> Iterator[Row]:
+    """Yield the extensions of one operator by one calendar version as one act, which has an entry for each letter."""
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for entry in reader.every(Kind.DEADLINE_EXTENDED):
+    for entry in entries:
         if only is None or entry.letter in only:
             key = (entry.body["operator"], entry.body["calendar"])
             act = found.setdefault(
@@ -142,7 +144,12 @@ _OPERATORS = (
 def _readings(reader: Reader, only: Only) -> Iterator[Row]:
     for entry in reader.every(Kind.READ):
         if only is None or entry.letter in only:
-            yield _named(entry, "auditor", "role", "method", "what", "letter", "grant", "query", "count")
+            yield reading_row(entry)
+
+
+def reading_row(entry: Entry) -> Row:
+    """Return a reading of an auditor as a row."""
+    return _named(entry, "auditor", "role", "method", "what", "letter", "grant", "query", "count")
 
 
 _READINGS = (
@@ -254,3 +261,10 @@ REPORTS: dict[str, Report] = {
     "gaps": Report(_gaps, _GAPS),
     "duplicates": Report(_duplicates, _DUPLICATES),
 }
+
+
+def spread(rows: Iterable[Row], key: str | None) -> Iterator[Row]:
+    """Yield one row for each of the agencies that a row names."""
+    for row in rows:
+        several = row.get(key) if key else None
+        yield from ({**row, key: [each]} for each in several) if key and several else (row,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ from bus.settings import BusSettings
 from bus.web import serving
 from compose.node import free_ports
 
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients that speak plain HTTP on this machine: without it each reads the platform's authorities."""
 PEOPLE = {
     Role.OPERATOR: Operator("สมชาย (ตัวอย่าง)", Role.OPERATOR, "local"),
     Role.STEWARD: Operator("สมหญิง (ตัวอย่าง)", Role.STEWARD, "local"),
@@ -69,7 +72,7 @@ class Console:
 
     def visited_by(self, who: Role | Operator | None) -> Visitor:
         """Return the browser of a person who is signed in; None for a stranger's."""
-        client = self._opened.enter_context(httpx.Client(base_url=self.address, timeout=60))
+        client = self._opened.enter_context(httpx.Client(base_url=self.address, timeout=60, verify=NO_TLS))
         if who is None:
             return Visitor(client, "")
         person = PEOPLE[who] if isinstance(who, Role) else who
@@ -86,8 +89,9 @@ class Console:
 @contextmanager
 def console_over(over: Ledger, folder: Path, **settings: Any) -> Iterator[Console]:
     """Give the console over a ledger; `settings` are sections of the bus's settings."""
-    given = BusSettings(**settings)
     port = free_ports(1)[0]
+    address = f"http://127.0.0.1:{port}"
+    given = BusSettings(**{**settings, "console": {"url": address, **settings.get("console", {})}})
     with ExitStack() as opened:
         store = opened.enter_context(Store(f"sqlite:///{folder / 'console.db'}"))
         site = Site(settings=given, ledger=over, store=store, readings=Readings(over, given))
@@ -95,4 +99,4 @@ def console_over(over: Ledger, folder: Path, **settings: Any) -> Iterator[Consol
         portal = opened.enter_context(start_blocking_portal())
         served = serving(app, "127.0.0.1", port, setting="port", limits=Limits(most=500, most_body=MOST_BODY))
         opened.enter_context(portal.wrap_async_context_manager(served))
-        yield Console(site, app, f"http://127.0.0.1:{port}", opened)
+        yield Console(site, app, address, opened)

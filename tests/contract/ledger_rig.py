@@ -47,6 +47,8 @@ from tests.assets.factory import DGA, NAMES, OCS, OPM, SOC
 from tests.assets.operators import by
 
 ORIGIN = "saraban.example/test"
+OF_WORDS = ("ix_letters_subject", "letter_words", "letter_trigrams")
+"""Beginnings of the names of what finds words: each database has it in its own way, and SQLAlchemy knows neither."""
 UNIT = AgencyCode("0100900001")
 """A sub-unit of OCS without an inbox of its own."""
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from structlog.testing import capture_logs
 
 from bus.directory import PinnedCertificate
-from bus.directory.ends import end_of, ending
+from bus.directory.ends import end_of, ending, first_end
 from bus.documents.making import new_seal
 from bus.enrolment.deciding import Centre, invite
 from bus.identifiers import AgencyCode
-from bus.router.certificates import WatchingCertificates
+from bus.router.certificates import WatchingCertificates, own_ends
+from bus.settings import BusSettings
 from bus.thai import now
 from tests.assets.factory import DGA, OCS, OPM, SOC, seal
 from tests.assets.operators import by
@@ -104,3 +107,23 @@ async def test_a_router_counts_them_at_once_with_a_new_directory_and_says_so_onc
         ("certificate-ends", 48, None),
         ("agency-certificates-end", None, 1),
     ]
+
+
+def test_the_first_agency_without_a_certificate_is_known_and_the_bus_by_each_of_its_own(
+    tmp_path: Path,
+) -> None:
+    first, later = pin(9), pin(20)
+    several = replace(rig.agency(OPM), certificates=(first, later))
+    one = replace(rig.agency(OCS), certificates=(pin(10),))
+    found = rig.directory(OPM=several, OCS=one)
+    assert first_end(found) == one.certificates[0].certificate.not_valid_after_utc
+    suspended = replace(one, state="suspended")
+    assert first_end(rig.directory(OPM=several, OCS=suspended)) == later.certificate.not_valid_after_utc
+    authority = tmp_path / "authority.pem"
+    authority.write_bytes(first.certificate.public_bytes(Encoding.PEM))
+    sections = {"depot": {"ca_file": authority}, "broker": {"ca_file": tmp_path / "lost.pem"}}
+    ends = own_ends(BusSettings.model_validate(sections), seal("bus"))
+    assert ends == {
+        "seal": seal("bus").certificate.not_valid_after_utc,
+        "depot-authority": first.certificate.not_valid_after_utc,
+    }

@@ -264,7 +264,7 @@ def eventful(named: Shell) -> Shell:
         due = timestamp(NOW - DAY)
         writer.entry(Kind.OVERDUE, letter=4, deadline="receipt", due=due, silent=[OCS])
     ledger.close()
-    named("ledger", "find", "--from", OPM, "--auditor", "ผู้ตรวจสอบ (ตัวอย่าง)")
+    named("ledger", "find", "--from", OPM)
     return named
 
 

@@ -157,7 +157,7 @@ def test_a_machine_that_has_nothing_gets_settings_and_certificates_and_with_keys
 
 def test_secrets_are_not_in_a_backup_and_each_is_named_with_what_it_is_for(lived: Shell) -> None:
     said = lived("backup", "kept", code=1)
-    secrets = ("bus.key.pem", "log.key.pem", "bus.router", "agency.0100100000")
+    secrets = ("bus.key.pem", "log.key.pem", "people.toml", "bus.router", "agency.0100100000")
     kept = b"".join(tree(lived.folder / "kept").values())
     for name in secrets:
         (file,) = (each for each in lived.folder.rglob(name) if each.is_file())

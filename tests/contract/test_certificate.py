@@ -38,6 +38,7 @@ from bus.verifier.findings import Result
 from bus.verifier.notes import VerifierKey
 from tests.assets import factory
 from tests.assets.factory import DAY, DGA, OCS, OPM, SOC
+from tests.assets.operators import by
 from tests.assets.pdf import Pdf, unspaced
 from tests.contract import ledger_rig as rig
 from tests.contract.lived import Lived, live
@@ -225,7 +226,7 @@ def test_two_hundred_recipients_are_all_in_it(sqlite_template: Path, tmp_path: P
     pin = factory.pin(factory.seal(OCS))
     router = rig.Router(ledger)
     router.activate(rig.directory(1, **{f"A{code}": rig.agency(code, pin) for code in codes}))
-    activate_calendar(ledger, rig.calendar(), operator="tester")
+    activate_calendar(ledger, rig.calendar(), operator=by("tester"))
     circular = factory.letter(
         sender=factory.sender(OPM), receivers=tuple(Receiver(agency=code) for code in codes)
     )
@@ -329,7 +330,7 @@ def test_a_subject_of_the_worst_kind_comes_through_the_whole_bus(
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     router = rig.Router(ledger)
     router.activate(rig.directory())
-    activate_calendar(ledger, rig.calendar(), operator="tester")
+    activate_calendar(ledger, rig.calendar(), operator=by("tester"))
     subject = f'<b>#panic("no")</b> {"ก" * 700} \u202e 中'
     letter = factory.letter(content=Content(subject=subject))
     assert router.take(rig.delivery(sign(letter, factory.seal(OPM)).raw)).outcome == "accepted"

@@ -51,9 +51,24 @@ WHO_MAY: dict[tuple[str, str], set[Role]] = {
     ("GET", "/jobs/{number:int}"): {OPERATOR, STEWARD, AUDITOR},
     ("POST", "/jobs/{number:int}/stop"): {STEWARD, AUDITOR},
     ("GET", "/jobs/{number:int}/result"): {AUDITOR},
+    ("GET", "/search"): {AUDITOR},
+    ("GET", "/letters/{letter:int}"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/pack"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/certificate"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/certificate-pdf"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/content"): {AUDITOR},
+    ("GET", "/letters/{letter:int}/files/{sha256}"): {AUDITOR},
+    ("GET", "/entries"): {AUDITOR},
+    ("GET", "/entries/{entry:int}"): {AUDITOR},
+    ("GET", "/checkpoints"): {AUDITOR},
+    ("GET", "/checkpoints/{size:int}"): {AUDITOR},
+    ("GET", "/reports"): {AUDITOR},
+    ("GET", "/reports/{name}"): {AUDITOR},
+    ("GET", "/verify"): {AUDITOR},
+    ("POST", "/verify"): {AUDITOR},
 }
 """Each page and act, and the roles that have it; a page that is missing here fails the test."""
-OPEN = {"/healthz", "/readyz", "/metrics", "/sign-in", "/sign-in/link"}
+OPEN = {"/healthz", "/readyz", "/metrics", "/logo", "/sign-in", "/sign-in/link", "/sign-out"}
 """What a stranger may ask for."""
 _NUMBER, _TEXT = re.compile(r"\{\w+:int\}"), re.compile(r"\{\w+\}")
 

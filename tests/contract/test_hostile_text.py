@@ -220,7 +220,7 @@ BUS: dict[Words, list[Run]] = {
         Run((REFUSED,)),
         Run((REFUSED, "--json")),
         Run((REFUSED, "--csv")),
-        Run((EVIL, "--auditor", EVIL)),
+        Run((EVIL,)),
         Run((EVIL, "--json")),
         Run((BYTES,)),
     ],
@@ -264,6 +264,16 @@ BUS: dict[Words, list[Run]] = {
         Run(("--reason-class", EVIL, "--dry-run", "--reason", EVIL)),
         Run(("--until", EVIL, "--reason", EVIL)),
     ],
+    ("console", "user", "add"): [
+        Run((EVIL, "--role", "auditor", "--no-password")),
+        Run((READABLE, "--role", "auditor", "--no-password", "--display-name", EVIL, "--json")),
+        Run((EVIL, "--role", EVIL)),
+        Run(("a", "--role", "steward", "--password-file", BYTES)),
+    ],
+    ("console", "user", "key"): [Run((EVIL,)), Run(("somchai", "-o", BYTES)), Run(("somchai",))],
+    ("console", "link"): [Run((EVIL,)), Run(("somchai",))],
+    ("console", "user", "list"): [Run(()), Run(("--json",))],
+    ("console", "user", "remove"): [Run((EVIL,)), Run((BYTES, "--json"))],
     ("audit", "grant"): [
         Run((LETTER, "--auditor", EVIL, "--reason", EVIL)),
         Run((LETTER, "--auditor", EVIL, "--reason", EVIL, "--json")),
@@ -271,11 +281,11 @@ BUS: dict[Words, list[Run]] = {
         Run((LETTER, "--auditor", BYTES, "--reason", BYTES)),
     ],
     ("audit", "open"): [
-        Run(("{grant}", "--auditor", EVIL, "-o", "opened {nonce}")),
-        Run(("{grant}", "--auditor", EVIL, "-o", "opened {nonce}", "--json")),
-        Run(("{grant}", "--auditor", EVIL, "-o", BYTES)),
-        Run(("{grant}", "--auditor", BYTES, "-o", "x")),
-        Run(("4711", "--auditor", EVIL, "-o", EVIL.replace("/", "-"))),
+        Run(("{grant}", "-o", "opened {nonce}")),
+        Run(("{grant}", "-o", "opened {nonce}", "--json")),
+        Run(("{grant}", "-o", BYTES)),
+        Run(("{grant}", "-o", "x")),
+        Run(("4711", "-o", EVIL.replace("/", "-"))),
     ],
 }  # fmt: skip
 
@@ -308,14 +318,15 @@ def network(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         parked = writer.entry(
             Kind.PARKED, agency=AgencyCode(EVIL[:10]), document=b"<x/>", rawSha256=EVIL, reason=EVIL
         )
-        grant = writer.entry(
-            Kind.GRANTED,
-            letter=forged - 2,
-            auditor=EVIL,
-            until="2999-01-01T00:00:00+07:00",
-            reason=EVIL,
-            operator=EVIL,
-        )
+        for auditor in (EVIL, "somying"):
+            grant = writer.entry(
+                Kind.GRANTED,
+                letter=forged - 2,
+                auditor=auditor,
+                until="2999-01-01T00:00:00+07:00",
+                reason=EVIL,
+                operator=EVIL,
+            )
         writer.entry(Kind.READ, auditor=EVIL, what=EVIL, query={EVIL: EVIL}, count=1)
         writer.entry(Kind.REPLAY_REQUESTED, parked=parked, reason=EVIL, operator=EVIL)
         writer.entry(Kind.REFUSED, agency=AgencyCode(EVIL[:10]), code=EVIL, where=EVIL, rawSha256=EVIL)

@@ -30,6 +30,8 @@ from bus.installing import ledgers
 from bus.ledger import schema
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
+from bus.operators import Operator, Role
+from bus.people import People, acting
 from bus.router.signers import bus_seal, ledger_signer
 from bus.settings import load_bus_settings
 from compose.cluster import PostgresCluster
@@ -192,6 +194,7 @@ QUESTIONS = (
     "By which name agencies reach this machine [",
     "The broker [",
     "Its management [",
+    "The first steward, by the name",
     "The password of bus.admin",
 )
 
@@ -257,7 +260,8 @@ def test_each_question_is_answered_by_what_is_typed_and_an_empty_line_is_what_it
     home = tmp_path / "centre"
     amqps = "amqps://mq.example.go.th:5671"
     status, screen = answered(
-        home, ["", "bus.example.go.th 10.0.0.1", amqps, "https://mq.example.go.th:15671", "pä55"]
+        home,
+        ["", "bus.example.go.th 10.0.0.1", amqps, "https://mq.example.go.th:15671", "somying-sample", "pä55"],
     )
     assert status == 0, screen
     settings = load_bus_settings(home / "bus.toml")
@@ -267,6 +271,29 @@ def test_each_question_is_answered_by_what_is_typed_and_an_empty_line_is_what_it
     assert settings.broker.management_password_text() == "pä55"
     assert settings.depot.url.startswith("https://bus.example.go.th:")
     assert "pä55" not in screen
+    acts = acting(settings, Role.STEWARD)
+    assert acts == Operator("somying-sample", Role.STEWARD, "key")
+    with Ledger(settings.ledger.address()) as ledger, ledger.read() as reader:
+        (entry,) = reader.entries()
+    assert {key: entry.body[key] for key in acts.fields()} == acts.fields()
+
+
+def test_the_first_steward_is_made_once_and_can_be_made_later(init: Run, tmp_path: Path) -> None:
+    init("--yes")
+    home = tmp_path / "centre"
+    assert any("console user add" in command for command in json.loads(init("--yes", "--json")[0])["next"])
+    key = home / "keys/operator.key"
+    made = steps(init("--yes", "--json", "--person", "somying-sample"))
+    assert made["operator.key"]
+    assert made["people.toml"]
+    first = key.read_bytes(), (home / "people.toml").read_bytes()
+    again = steps(init("--yes", "--json", "--person", "somchai-sample"))
+    assert not again["people.toml"]
+    assert (key.read_bytes(), (home / "people.toml").read_bytes()) == first
+    (home / "people.toml").unlink()
+    init("--yes", "--person", "somying-sample")
+    people = People.read(home / "people.toml")
+    assert people.by_key(key.read_text().strip()) == people.persons[0]
 
 
 def test_empty_answers_make_what_yes_makes(init: Run, tmp_path: Path) -> None:
@@ -280,7 +307,7 @@ def test_empty_answers_make_what_yes_makes(init: Run, tmp_path: Path) -> None:
 
 def test_a_wrong_answer_is_refused_with_a_sentence_and_makes_nothing(tmp_path: Path) -> None:
     home = tmp_path / "centre"
-    status, screen = answered(home, ["", "", "amqp://mq.example.go.th:5672", "", "pä55"])
+    status, screen = answered(home, ["", "", "amqp://mq.example.go.th:5672", "", "", "pä55"])
     assert status == 2, screen
     assert "amqps://" in screen
     assert "Traceback" not in screen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -47,13 +48,13 @@ def letter() -> tuple[UUID, Delivery]:
     return letter_id, delivery(signed.raw)
 
 
-def said(ledger: Ledger, letter_id: UUID, event: Event, by: AgencyCode = OCS) -> Delivery:
+def said(ledger: Ledger, letter_id: UUID, event: Event, by: AgencyCode = OCS, **more: Any) -> Delivery:
     """A notice of an agency about a letter, as a submission."""
     with ledger.read() as reader:
         (row,) = reader.find_letters(letter_id=as_letter_id(letter_id))
-    changes = {"author": by, "letter_id": letter_id, "letter_digest": row.digest}
+    changes = {"author": by, "letter_id": letter_id, "letter_digest": row.digest, **more}
     if event is Event.REGISTERED:
-        changes["registration"] = factory.registration()
+        changes.setdefault("registration", factory.registration())
     return delivery(sign(factory.complete(event, **changes), factory.seal(by)).raw, by)
 
 
@@ -147,6 +148,28 @@ def test_who_has_read_is_known_by_the_newest_act_of_its_clerks(router: Router) -
         assert found.acted_at is not None
         assert found.unread_since is None
         assert measures.reading_of(SOC).acted_at is None
+        # Nothing new: as it is known. What is new is read, and nothing twice.
+        assert measures.reading_of(OCS, found) == found
+    assert found.through > 0
+    router.take_all(said(ledger, ids[0], Event.DELIVERED, SOC))
+    with measuring(ledger) as measures:
+        assert measures.reading_of(OCS, found) == found
+        of_soc = measures.reading_of(SOC)
+    assert of_soc.unread_since is not None
+    router.take_all(said(ledger, ids[1], Event.DELIVERED, SOC))
+    with measuring(ledger) as measures:
+        later = measures.reading_of(SOC, of_soc)
+    assert (later.unread_since, later.acted_at) == (of_soc.unread_since, None)
+    assert later.through > of_soc.through
+
+
+def test_who_only_sends_has_not_read(router: Router) -> None:
+    ledger = router.ledger
+    router.take_all(*(letter()[1] for _ in range(3)))
+    with measuring(ledger) as measures:
+        found = measures.reading_of(OPM)
+    assert (found.acted_at, found.unread_since) == (None, None)
+    assert found.through >= 3
 
 
 def clerks(router: Router, calendar: Calendar, registry: CollectorRegistry, *, named: bool) -> WatchingClerks:
@@ -238,15 +261,20 @@ async def test_each_step_of_a_letter_is_observed_once_for_each_recipient(router:
     assert await counts() == {"accepted": 2, "consigned": 4, "delivered": 0, "registered": 0}
     # Repeated submissions and a correction make no further step; another router's entries are not this one's.
     take(said(ledger, first, Event.DELIVERED), one)
-    take(said(ledger, first, Event.REGISTERED))
+    registered = uuid4()
+    take(said(ledger, first, Event.REGISTERED, notice_id=registered))
+    other = factory.registration("๙/๒๕๖๙")
+    take(said(ledger, first, Event.REGISTERED, supersedes=registered, registration=other))
+    assert len(rig.entries_of_kind(ledger, Kind.NOTICE)) == 3
     router.take_all(said(ledger, second, Event.DELIVERED))
     assert await counts() == {"accepted": 2, "consigned": 4, "delivered": 1, "registered": 1}
     take(said(ledger, second, Event.REGISTERED))
     assert await counts() == {"accepted": 2, "consigned": 4, "delivered": 1, "registered": 2}
 
 
+@pytest.mark.parametrize("between", [True, False])
 async def test_a_receipt_that_is_entered_before_the_confirm_is_observed_with_the_confirm(
-    router: Router,
+    router: Router, *, between: bool
 ) -> None:
     ledger, registry = router.ledger, CollectorRegistry()
     entered = Entered(registry)
@@ -255,9 +283,10 @@ async def test_a_receipt_that_is_entered_before_the_confirm_is_observed_with_the
     router.take_all(one)
     for made in router.take_all(said(ledger, letter_id, Event.DELIVERED)):
         entered.add(made.entries)
-    await journeys.look()
     name, labels = "saraban_router_journey_seconds", {"step": "delivered"}
-    assert registry.get_sample_value(f"{name}_count", labels) == 0
+    if between:
+        await journeys.look()
+        assert registry.get_sample_value(f"{name}_count", labels) == 0
     entered.add(consigned(ledger))
     await journeys.look()
     assert registry.get_sample_value(f"{name}_count", labels) == 1

@@ -39,6 +39,8 @@ from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
 from bus.router.signers import bus_seal
 from bus.settings import BusSettings, load_bus_settings
+from bus.views.entries import line_of
+from bus.views.reports import REPORTS
 from tests.assets import factory
 from tests.assets.enrolments import requested
 from tests.assets.factory import OCS, SOC
@@ -256,6 +258,7 @@ FORGED: dict[str, tuple[dict[str, Any], OrderRefusal]] = {
     "an unknown role": ({"role": "king"}, OrderRefusal.UNREADABLE),
     "an unknown way": ({"method": "carrier pigeon"}, OrderRefusal.UNREADABLE),
     "an unknown act": ({"act": "delete"}, OrderRefusal.UNREADABLE),
+    "no act": ({"act": None}, OrderRefusal.UNREADABLE),
     "no reason": ({"reason": None}, OrderRefusal.REASON),
     "a number for a name": ({"operator": 1}, OrderRefusal.UNREADABLE),
     "nobody": ({"operator": None}, OrderRefusal.UNREADABLE),
@@ -282,6 +285,9 @@ def test_an_order_that_no_steward_gave_is_refused_whoever_entered_it(known: Ledg
         assert (name, done) == (name, Done("refused", why))
     assert active(known, OCS)
     assert bodies(known, Kind.ENROLMENT_ANSWERED) == []
+    with known.read() as reader:
+        assert all(map(line_of, reader.entries()))
+        assert list(REPORTS["operators"].rows(reader, None))
 
 
 def test_of_two_that_carry_out_the_same_order_one_does(known: Ledger, witness: str) -> None:
@@ -306,6 +312,18 @@ def test_of_two_that_carry_out_the_same_order_one_does(known: Ledger, witness: s
     assert len(bodies(known, Kind.ORDER_DONE)) == 2
     with known.read() as reader:
         assert directory_in_force(reader)[1].version == 3
+
+
+def test_an_order_that_was_carried_out_is_not_done_again_whatever_has_changed_since(known: Ledger) -> None:
+    ordered(known, Act.SUSPEND, OCS)
+    with known.read() as reader:
+        (entry,) = waiting_entries(reader)
+    assert carry_out(known, entry, MEANS) == Done("done", directory=2)
+    ordered(known, Act.RESUME, OCS)
+    assert carried_out(known) == [Done("done", directory=3)]
+    assert carry_out(known, entry, MEANS) is None
+    assert active(known, OCS)
+    assert len(bodies(known, Kind.ORDER_DONE)) == 2
 
 
 # ---- the process ---------------------------------------------------------------------------------------------------

@@ -159,6 +159,27 @@ def test_replays_are_carried_out_a_few_at_a_time_in_the_order_of_their_requests(
         ]
 
 
+def test_a_request_that_names_nothing_parked_stops_no_other(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As whoever has broken into the console could enter one."""
+    monkeypatch.setattr(replaying, "_REPLAYED_AT_ONCE", 2)
+    (parked,) = park(ledger, OPM)
+    with ledger.append() as writer:
+        released = writer.entry(Kind.RELEASED, agency=OPM)
+        for named in (None, "1", released, 10_000):
+            writer.entry(Kind.REPLAY_REQUESTED, parked=named)
+        request = parking.request_replay(writer, parked, operator=STEWARD, reason="mended")
+        assert writer.parked.asked_for() == {released, 10_000, parked}
+    through, taken = 0, []
+    for _ in range(3):
+        through, some = replaying._replays(ledger, through)
+        taken += [one.replay for one in some]
+    assert (taken, through) == ([request], request)
+    with ledger.read() as reader:
+        assert [one.replay for one in parking.replays(reader)] == [request]
+
+
 def test_ten_thousand_parked_are_counted_and_asked_for_in_little_time(ledger: Ledger) -> None:
     parked = park(ledger, OPM, "KeyError", 10_000)
     with ledger.append() as writer:

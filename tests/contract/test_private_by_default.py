@@ -53,9 +53,13 @@ def test_nothing_that_a_command_of_the_bus_writes_is_for_others(told: dict[str, 
     os.umask(0)
     shell("evidence", "--range", "1..100", "-o", "packs")
     os.umask(0)
-    grant = shell.json("audit", "grant", told["new"], "--auditor", "a", "--reason", "b")["grant"]
+    shell("console", "user", "add", "new", "--role", "auditor", "--no-password")
     os.umask(0)
-    shell("audit", "open", str(grant), "--auditor", "a", "-o", "opened")
+    shell("console", "user", "key", "new", "-o", "new.key")
+    os.umask(0)
+    grant = shell.json("audit", "grant", told["new"], "--auditor", "somying", "--reason", "b")["grant"]
+    os.umask(0)
+    shell("audit", "open", str(grant), "-o", "opened")
     new = set(shell.folder.rglob("*")) - before
     assert {"pack.asice", "packs", "opened", "ledger.db"} <= {path.name for path in new}
     assert len(list((shell.folder / "opened").iterdir())) > 2

@@ -18,6 +18,7 @@ from bus.documents.making import new_seal
 from bus.documents.notes import make_key, witness_key
 from bus.documents.seal import Seal
 from bus.enrolment import process
+from bus.enrolment.carrying_out import Means
 from bus.enrolment.deciding import Waiting, approve, waiting
 from bus.enrolment.logins import by_nobody
 from bus.enrolment.process import _Approver
@@ -27,6 +28,7 @@ from bus.errors import Transient
 from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_directory, directory_in_force
+from bus.router.alarms import Alarms
 from bus.settings import BusSettings
 from bus.settings.bus import Enrolment
 from tests.assets.factory import DGA, OCS, OPM, SOC, seal
@@ -57,10 +59,7 @@ def new_witness(path: Path) -> str:
 
 def approver(ledger: Ledger) -> _Approver:
     settings = BusSettings(enrolment=Enrolment(renewal="auto"))
-    made = _Approver(settings, seal(BUS))
-    made._ready = never
-    made._issue = by_nobody
-    return made
+    return _Approver(settings, Means(seal(BUS), never, by_nobody), Alarms())
 
 
 @pytest.mark.parametrize("merged", [False, True])

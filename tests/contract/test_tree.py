@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from bus.errors import Transient
+from bus.errors import Misconfigured, Transient
 from bus.ledger import halt, merkle, tiles
 from bus.ledger.checkpoint import Signer, Tampered, published
 from bus.ledger.database import reading
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
-from bus.ledger.tables import entries
+from bus.ledger.tables import entries, halts
 from bus.ledger.tiles import HEIGHT, WIDTH
+from bus.operators import Operator, Role, of_the_bus
+from bus.thai import now
 from bus.verifier.merkle import node_hash, require_consistency, require_inclusion
 from bus.verifier.notes import read_checkpoint, read_note, require_signed
 from tests.assets.factory import OCS, SOC
@@ -248,6 +250,55 @@ def test_a_head_that_does_not_continue_the_last_is_not_signed_and_nothing_more_i
         pass
     with pytest.raises(Transient, match="halted"):
         signer.sign()
+
+
+def test_what_people_halt_and_resume_takes_two_of_them(ledger: Ledger) -> None:
+    engine = ledger.engine
+    somying, somchai = by("somying"), by("somchai")
+    first = halt.ask(engine, True, operator=somying, reason="it moves")
+    assert isinstance(first, halt.Wish)
+    assert isinstance(halt.ask(engine, True, operator=somying, reason="still"), halt.Wish)
+    grown(ledger, 1)
+    with reading(engine) as connection:
+        assert [one.operator for one in halt.wishes(connection)] == [somying, somying]
+        assert halt.wishes(connection)[0] == first
+    done = halt.ask(engine, True, operator=somchai, reason="it moves")
+    assert done == halt.Done(True, (somying, somchai))
+    with pytest.raises(Transient, match=r"halted: it moves$"), ledger.append():
+        pass
+    assert halt.ask(engine, True, operator=somying, reason="again") == halt.Done(True, ())
+    with reading(engine) as connection:
+        assert halt.wishes(connection) == (), "what was done is wished no more"
+    assert isinstance(halt.ask(engine, False, operator=somchai, reason="moved"), halt.Wish)
+    with pytest.raises(Transient), ledger.append():
+        pass
+    assert halt.ask(engine, False, operator=somying, reason="seen") == halt.Done(False, (somchai, somying))
+    grown(ledger, 1)
+    with engine.connect() as connection:
+        names = connection.execute(select(halts.c.operator, halts.c.reason).order_by(halts.c.number)).all()
+    assert names == [("somying, somchai", "it moves"), ("somchai, somying", "moved; seen")]
+
+
+def test_a_wish_is_void_after_an_hour_and_once_a_program_has_halted(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, at = ledger.engine, now()
+    halt.ask(engine, True, operator=by("somying"), reason="a test")
+    monkeypatch.setattr(halt, "now", lambda: at + timedelta(minutes=61))
+    assert isinstance(halt.ask(engine, True, operator=by("somchai"), reason="a test"), halt.Wish)
+    halt.set_halted(engine, True, operator=of_the_bus("signer"), reason="found")
+    halt.ask(engine, False, operator=by("somying"), reason="looked at")
+    halt.set_halted(engine, False, operator=of_the_bus("a test"), reason="x")
+    halt.set_halted(engine, True, operator=of_the_bus("signer"), reason="found anew")
+    assert isinstance(halt.ask(engine, False, operator=by("somchai"), reason="x"), halt.Wish), (
+        "that was about another halt"
+    )
+
+
+@pytest.mark.parametrize("who", [by("malee", Role.AUDITOR), by("mana", Role.OPERATOR), of_the_bus("signer")])
+def test_only_stewards_ask_for_a_halt(ledger: Ledger, who: Operator) -> None:
+    with pytest.raises(Misconfigured, match="no steward"):
+        halt.ask(ledger.engine, True, operator=who, reason="x")
 
 
 def test_a_halt_is_lifted_by_an_operator_and_stands_in_the_database(ledger: Ledger) -> None:

@@ -71,6 +71,8 @@ def type_of(parameter: Any) -> str:
 def _fitting(parameter: Any) -> str:
     if parameter.name == "name":
         return "gaps"  # a report's
+    if parameter.name == "role":
+        return "auditor"
     return "1" if type_of(parameter).startswith(("int", "float")) else "x"
 
 
@@ -290,11 +292,11 @@ def named(place: str, said: str) -> bool:
 def test_a_place_that_cannot_be_written_is_named_by_every_command_that_writes(
     told: dict[str, str], shell: Shell, run: Run
 ) -> None:
-    grant = str(shell.json("audit", "grant", told["new"], "--auditor", "a", "--reason", "b")["grant"])
+    grant = str(shell.json("audit", "grant", told["new"], "--auditor", "somying", "--reason", "b")["grant"])
     lines = [
         ["evidence", told["new"], "-o"],
         ["evidence", "--range", "1..100", "-o"],
-        ["audit", "open", grant, "--auditor", "a", "-o"],
+        ["audit", "open", grant, "-o"],
     ]
     for line, place in itertools.product(lines, bad_paths(shell.folder)):
         status, said = run(bus_main, *line, place)
@@ -355,7 +357,7 @@ def test_what_is_no_ledger_is_named_by_every_command(
     looked = 0
     for command in BUS:
         elsewhere = (*ELSEWHERE, "directory check", "key make", "ledger key", "ledger verify", "restore")
-        if str(command) not in elsewhere:
+        if str(command) not in elsewhere and command.words[0] != "console":
             status, said = run(bus_main, *command.given())
             sensible(status, said, 1, MENDED_BY_A_PERSON)
             if (

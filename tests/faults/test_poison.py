@@ -35,6 +35,7 @@ def test_p11_a_letter_that_kills_routers_is_parked_alone_and_its_neighbours_pass
             router.start(wait=False)
         sleep(0.02)
     assert deaths == len(network.bus.failpoints_reached("router-1")) >= 2
+    assert _faults(network) == {"delivery-limit": 1}
 
     eventually(lambda: network.accepted(OPM, neighbours), "the neighbours are accepted")
     assert _parked(network) == [(OPM, poison)]
@@ -61,6 +62,7 @@ def test_p11_a_bug_outside_of_the_gates_parks_the_letter_that_meets_it_and_no_ot
     eventually(lambda: network.states(OPM)[key] == "parked", "its sender is told")
     assert router.running
     assert _parked(network) == [(OPM, poison)]
+    assert _faults(network) == {"FailpointReached": 1}
     promises_hold(network, parked={poison})
     eventually(lambda: metric(router, PARKED) == 1, "the metric says so")
     assert metric(router, "saraban_router_parked_total") == 1
@@ -92,6 +94,11 @@ def _confirmed(network: Scene) -> int:
 def _parked(network: Scene) -> list[tuple[str, str]]:
     with network.bus.open_ledger().read() as reader:
         return [(entry.body["agency"], entry.body["rawSha256"]) for entry in reader.parked.waiting()]
+
+
+def _faults(network: Scene) -> dict[str, int]:
+    with network.bus.open_ledger().read() as reader:
+        return reader.parked.by_fault()
 
 
 def _replay(network: Scene) -> None:

@@ -35,6 +35,8 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
         "bus/thai.py": [
             "bus.router",
             "adapters",
+            "argon2",
+            "authlib",
             "filelock",
             "httpx",
             "jwt",
@@ -44,6 +46,7 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
             "signxml",
             "sqlalchemy",
             "structlog",
+            "typst",
         ],
         "bus/depot/refusals.py": ["bus.depot.app"],
         "bus/ledger/entry.py": ["bus.broker.link"],

@@ -14,6 +14,7 @@ LONGER = {
     "bus/documents/lifecycle.py": "one table of events and the fold over it, which are read together",
     "bus/documents/xml.py": "the only parser and the only writer mirror each other",
     "bus/ledger/store.py": "the one door to the ledger: every statement that adds a row",
+    "bus/ledger/tables.py": "every table of the ledger: what is remembered, and what may be lost, is one list",
     "compose/local.py": "the one way in which the whole bus is started on one machine",
     "compose/node.py": "one node's whole life, from its ports to its guard, with the reason for each precaution",
 }

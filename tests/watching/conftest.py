@@ -1,4 +1,4 @@
-"""One bus, letters that have come their whole way, and one Prometheus that watches it: for all tests of this folder."""
+"""One bus, letters that have come their whole way, and one Prometheus that watches it, for the tests of one file."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def families(process: Process) -> dict[str, Metric]:
     return {name + ("_total" if one.type == "counter" else ""): one for name, one in found.items()}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watched(broker_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with ExitStack() as stack:
         settings = {"metrics_by_agency": True}

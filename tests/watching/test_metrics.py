@@ -1,4 +1,6 @@
-"""What the processes tell Prometheus: named, typed and explained as Prometheus' conventions ask, and as the docs say.
+"""What the processes tell Prometheus, and what a real Prometheus makes of it that watches them.
+
+Metrics are named, typed and explained as Prometheus' conventions ask, and as the docs say.
 
 https://prometheus.io/docs/practices/naming/
 """
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from prometheus_client.metrics_core import Metric
@@ -16,6 +19,7 @@ from tests.faults.scene import DGA, OPM, SOC
 from tests.faults.waiting import eventually
 from tests.project import ROOT
 from tests.watching.conftest import LETTERS, Watched
+from tests.watching.panels import DASHBOARDS, NOTHING_WITHOUT_TROUBLE, expressions
 
 UNITS = ("seconds", "bytes", "ratio")
 NAME = re.compile(r"saraban_(router|depot|adapter)(_[a-z]+)+")
@@ -172,3 +176,21 @@ def test_the_age_of_what_waits_is_an_age(watched: Watched) -> None:
     watched.network.calm()
     assert lag("send") == 0
     assert lag("verdict") == 0
+
+
+def test_every_job_of_the_example_is_scraped_and_every_rule_is_well(watched: Watched) -> None:
+    jobs = {f"saraban-{name}": "up" for name in watched.processes}
+    eventually(lambda: watched.prometheus.targets() == jobs, "all targets are up")
+    eventually(lambda: all(one["health"] == "ok" for one in watched.prometheus.rules()), "all rules are well")
+    firing = {one["name"] for one in watched.prometheus.rules() if one.get("alerts")}
+    assert firing <= {"SarabanDepotDiskLow", "SarabanDepotDiskFull"}, "of the machine, and of nothing else"
+
+
+@pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
+def test_every_panel_asks_what_prometheus_knows(watched: Watched, file: Path) -> None:
+    found = list(expressions(file))
+    assert len(found) > 8
+    for title, expression in found:
+        watched.prometheus.ask(expression)
+        if not any(part in expression for part in NOTHING_WITHOUT_TROUBLE):
+            eventually(lambda asked=expression: watched.prometheus.ask(asked), f"{title}: {expression}")  # type: ignore[misc]

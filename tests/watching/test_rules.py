@@ -57,7 +57,8 @@ def outcome(folder: Path, cases: dict[str, Case]) -> subprocess.CompletedProcess
     file = folder / "alerts.test.yml"
     rule_files = [str(RULES / name) for name in ("recording.yml", "alerts.yml")]
     file.write_text(
-        yaml.safe_dump({"rule_files": rule_files, "tests": list(_tests(cases))}), encoding="utf-8"
+        yaml.safe_dump({"rule_files": rule_files, "evaluation_interval": "5m", "tests": list(_tests(cases))}),
+        encoding="utf-8",
     )
     return promtool("test", "rules", str(file))
 

@@ -5,30 +5,50 @@ from __future__ import annotations
 from bus.console.answers import Page
 from bus.console.pages import (
     agency,
+    entries,
     grants,
     halting,
+    heads,
     jobs,
+    letter,
+    opening,
     overdue,
     overview,
     parked,
     replaying,
+    reports,
+    searching,
+    sign_ins,
     starting,
     steward,
     system,
     timelines,
+    verifying,
 )
 
-PAGES: tuple[Page, ...] = (
-    *starting.PAGES,
-    *replaying.PAGES,
-    *steward.PAGES,
-    *halting.PAGES,
-    *grants.PAGES,
-    *jobs.PAGES,
-    *overview.PAGES,
-    *agency.PAGES,
-    *timelines.PAGES,
-    *parked.PAGES,
-    *overdue.PAGES,
-    *system.PAGES,
+PAGES: tuple[Page, ...] = tuple(
+    page
+    for module in (
+        starting,
+        sign_ins,
+        overview,
+        agency,
+        timelines,
+        parked,
+        overdue,
+        system,
+        replaying,
+        steward,
+        halting,
+        grants,
+        jobs,
+        searching,
+        letter,
+        opening,
+        entries,
+        heads,
+        reports,
+        verifying,
+    )
+    for page in module.PAGES
 )

@@ -1,0 +1,99 @@
+"""An auditor's search: a form whose whole question stands in the address, letters page by page, and what is beside."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import Any, Final
+
+from bus.codes import load_codes
+from bus.console.answers import AUDITORS, Answer, Listed, NotAllowed, Page, Shown
+from bus.console.asked import Asked
+from bus.console.given import given, number_in
+from bus.console.names import names_for
+from bus.directory import Names
+from bus.errors import RefusalCode
+from bus.evidence.words import STATES, words_of
+from bus.ledger.reading import Reader
+from bus.views.asking import UNACKNOWLEDGED, NotUnderstood
+from bus.views.columns import About
+from bus.views.facets import facets_of
+from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
+from bus.views.questions import FIELDS, Question, understand
+from bus.views.search import PAGE, results, shown, unaccepted_of
+from bus.views.unaccepted import EXPORT_COLUMNS, all_values, as_rows
+
+_MOST_EXPORTED: Final = 1_000
+"""Letters of a CSV; all of them are exported by a job."""
+_NEWEST: Final = "newest"
+"""Asks for all letters, where no field is filled in."""
+
+
+def search(asked: Asked) -> Answer:
+    """Show the form, and what is found by it."""
+    fields = given(asked, (*FIELDS, _NEWEST, "before"))
+    before = number_in(fields, "before")
+    as_csv = asked.address.partition("?")[0].endswith(".csv")
+    with asked.site.ledger.read() as reader:
+        names = names_for(asked.site, reader)
+        question = understand(reader, names, fields)
+        if question.mistakes and as_csv:
+            raise NotUnderstood("; ".join(question.mistakes.values()))
+        looked = not question.mistakes and bool(question.understood or _NEWEST in fields)
+        value, listed = _value(reader, names, question, before, as_csv=as_csv, looked=looked, asked=asked)
+    if looked:
+        found = value["count"] + len(value["unaccepted"])
+        asked.note_reading("find", question.understood | ({"before": before} if before else {}), found)
+    beside = {"fields": fields, "choices": _choices(), "looked": looked}
+    return Shown("search.html", value, beside, listed, status=400 if question.mistakes else 200)
+
+
+def _value(
+    reader: Reader,
+    names: Names,
+    question: Question,
+    before: int | None,
+    *,
+    as_csv: bool,
+    looked: bool,
+    asked: Asked,
+) -> tuple[dict[str, Any], Listed | None]:
+    value: dict[str, Any] = {"query": question.understood, "mistakes": question.mistakes, "unaccepted": []}
+    value |= {"head": head_of(reader), "count": 0, "before": None, "lookedAt": None, "letters": []}
+    value["facets"] = None
+    if not looked:
+        if as_csv:
+            raise NotAllowed("nothing is asked: fill in a field, or ask for the newest letters")
+        return value, None
+    found = results(reader, question, before, _MOST_EXPORTED if as_csv else PAGE)
+    others = [] if before else all_values(unaccepted_of(reader, question), asked.site.settings, reader)
+    for one in others:
+        one["agencyName"] = names.short(one["agency"]) if one["agency"] else None
+    value |= {"count": len(found.letters), "before": found.before, "lookedAt": found.looked_at}
+    value |= {"unaccepted": others}
+    if as_csv:
+        query = question.understood | ({"before": before} if before else {})
+        if found.before:
+            query |= {"newest": _MOST_EXPORTED, "more": f"before={found.before}"}
+        rows = chain(by_recipient(found.letters), as_rows(others))
+        columns = [*COLUMNS_BY_RECIPIENT, *EXPORT_COLUMNS]
+        return value, Listed(columns, rows, About(query, value["head"]), names)
+    value["letters"] = list(shown(found.letters, names))
+    if question.state is None:
+        # Counts know nothing of states: beside a question about one they would be of other letters.
+        value["facets"] = facets_of(reader, question, names)
+    return value, None
+
+
+def _choices() -> dict[str, list[tuple[str, tuple[str, str]]]]:
+    """What a field can be filled in with where it is one of a list."""
+    codes = load_codes()
+    states = [(each, words_of(each)) for each in STATES]
+    return {
+        "state": [(UNACKNOWLEDGED, ("ยังไม่ตอบรับ", "not acknowledged")), *states],
+        "kind": [(code, (one.th, one.en)) for code, one in codes.kinds.items()],
+        "speed": [(code, (one.th, one.en)) for code, one in codes.speed.items()],
+        "code": [(one.value, (f"{one.value} {codes.refusal(one).th}", one.value)) for one in RefusalCode],
+    }
+
+
+PAGES = (Page("/search", AUDITORS, search, csv=True),)

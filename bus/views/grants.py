@@ -1,0 +1,20 @@
+"""Grants by which an auditor opens a letter: those that are in force for a person now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bus.ledger.entry import Entry, Kind
+
+
+def grant_in_force(entries: Iterable[Entry], auditor: str, at: datetime) -> Entry | None:
+    """Return, of the entries about a letter, the grant for this auditor that ends last, and has not ended."""
+    mine = [
+        entry
+        for entry in entries
+        if entry.kind is Kind.GRANTED
+        and entry.body["auditor"] == auditor
+        and datetime.fromisoformat(entry.body["until"]) >= at
+    ]
+    return max(mine, key=lambda entry: str(entry.body["until"]), default=None)
