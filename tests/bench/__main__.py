@@ -29,7 +29,7 @@ from bus.identifiers import AgencyCode
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
-from tests.bench import costs, evidence, floods, latency, letters, searches, throughput
+from tests.bench import costs, evidence, floods, latency, letters, pages, searches, throughput
 from tests.bench.raw import raw_forward
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -38,6 +38,7 @@ COUNT = int(os.environ.get("BENCH_LETTERS", "2000"))
 ENTRIES = int(os.environ.get("BENCH_ENTRIES", "1000000"))
 BACKLOGS = (1_000, int(os.environ.get("BENCH_BACKLOG", "20000")))
 CIRCULAR = 500
+AGENCIES = 8_000
 ROUNDS = 3
 
 
@@ -300,9 +301,13 @@ def _versions() -> dict[str, str]:
     }
 
 
+def _pages(_node: Node, folder: Path, report: dict[str, Any]) -> None:
+    report["pages_ms"] = pages.milliseconds(folder / "pages", AGENCIES)
+
+
 STEPS = {
     step.__name__.strip("_"): step
-    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search)
+    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search, _pages)
 }
 
 if __name__ == "__main__":

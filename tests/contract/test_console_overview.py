@@ -30,6 +30,7 @@ from bus.views.silence import Silence
 from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.console_rig import Console, console_over
+from tests.contract.test_question_plans import asked, whole_tables_read
 from tests.contract.watched import Watched, overdue, watch
 from tests.fixtures.broker import Vhost
 from tests.unit.adapter.network import until
@@ -236,6 +237,27 @@ def test_the_number_of_questions_knows_no_agencies(ledger: Ledger, tmp_path: Pat
         readings.look()
     assert len(more) == len(few)
     assert len(more) < 40
+
+
+def test_no_page_and_no_reading_goes_through_a_whole_table(looked: tuple[Console, Watched]) -> None:
+    console, watched = looked
+    ledger, visitor = console.site.ledger, console.visited_by(Role.OPERATOR)
+    with asked(ledger) as questions:
+        console.site.readings.look()
+        for path in (
+            "/overview",
+            f"/agencies/{DGA}",
+            f"/agencies/{SOC}",
+            f"/timelines/{watched.letter}",
+            f"/timelines/{watched.letter}?agency={OCS}",
+            f"/parked?agency={OPM}",
+            f"/parked/{watched.parked}",
+            f"/overdue?agency={DGA}",
+            "/system",
+        ):
+            assert visitor.get(path).status_code == 200, path
+    assert len(questions) > 30
+    assert whole_tables_read(ledger, questions) == []
 
 
 def test_figures_of_all_are_those_of_each(ledger: Ledger, tmp_path: Path) -> None:
