@@ -124,7 +124,7 @@ class Silence:
 
 @lru_cache(maxsize=20_000)
 def _shared(silent: frozenset[AgencyCode]) -> frozenset[AgencyCode]:
-    """The one set of these agencies: most deadlines pass at one agency, and the same ones are silent again and again."""
+    """The one set of these agencies: the same ones are silent again and again."""
     return silent
 
 
