@@ -267,7 +267,7 @@ def _people(ledger: Ledger, agencies: list[AgencyCode]) -> int:
                 reason="ตัวอย่าง",
                 **sample(STEWARD).fields(),
             )
-            done: dict[str, Any] = {"order": order, "outcome": "refused", "detail": "known", "code": "known"}
+            done = {"order": order, "outcome": "refused", "detail": "known", "code": "known"}
             writer.entry(Kind.ORDER_DONE, agency=agencies[-1 - number % 200], **done)
     return order
 
