@@ -268,6 +268,10 @@ class LocalBus:
         command, port = ["console", "-c", str(self.folder / "bus.toml")], self.console_port
         return self._start("console", "bus", command, f"http://{LOOPBACK}:{port}")
 
+    def start_enrolment(self) -> Process:
+        """Start `saraban-bus enrol`."""
+        return self._start("enrol", "bus", ["enrol", "-c", str(self.folder / "bus.toml")], health="")
+
     def start_router(
         self, name: str = "router-1", *, failpoints: str = "", wait: bool = True, **settings: Any
     ) -> Process:
@@ -373,12 +377,7 @@ class LocalBus:
             "seal": {"key": str(self.keys / "bus.key.pem"), "certificate": str(self.keys / "bus.crt.pem")},
             "directory": {"file": str(self.folder / "agencies.toml"), "certificates": str(self.keys)},
             "calendar": {"file": str(self.folder / "calendar.toml")},
-            "router": {
-                "sweep_interval": 2.0,
-                "deadline_interval": 2.0,
-                "settle_seconds": 1.0,
-                **self._router,
-            },
+            "router": {"sweep_interval": 2.0, "deadline_interval": 2.0, "settle_seconds": 1.0, **self._router},
             "shares": self._shares,
             "console": console_settings(self.folder, self.console_port),
             "operator": {"key_file": str(people.make_people(self.folder))},
