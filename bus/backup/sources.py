@@ -116,8 +116,11 @@ def _keys(settings: BusSettings) -> Iterator[Source]:
         "ledger.password_file": settings.ledger.password_file,
         "ledger.owner_password_file": settings.ledger.owner_password_file,
         "depot.database_password_file": settings.depot.database_password_file,
+        "console.database_password_file": settings.console.database_password_file,
     }
     yield from (Source(setting, path, "the database's user") for setting, path in databases.items() if path)
+    if secret := settings.console.oidc_client_secret_file:
+        yield Source("console.oidc_client_secret_file", secret, "the console at its OpenID provider")
 
 
 def _brokers(settings: BusSettings) -> Iterator[tuple[str, Broker]]:

@@ -26,7 +26,7 @@ def units(
     user: Annotated[str, typer.Option(help="The system's user and group that they run as.")] = "saraban",
     config: Config = None,
 ) -> None:
-    """Write units for the depot, for routers (saraban-router@NAME) and for enrolment, hardened; start none."""
+    """Write units for depot, routers (saraban-router@NAME), enrolment and console, hardened; start none."""
     if not systemd:
         raise typer.BadParameter("say for what: --systemd", param_hint="units")
     place = (config or Path("bus.toml")).absolute()
@@ -35,7 +35,7 @@ def units(
         say(None, json=False, words=(line for one in found for line in _printed(one, user)))
         return
     written = write_units(found, user, folder)
-    router = "systemctl enable --now saraban-depot saraban-enrol saraban-router@router-1"
+    router = "systemctl enable --now saraban-depot saraban-enrol saraban-console saraban-router@router-1"
     say(None, json=False, words=[*map(str, written), f"next: systemctl daemon-reload; {router}"])
 
 
@@ -84,6 +84,20 @@ def units_of(settings: BusSettings, config: Path) -> Iterator[Unit]:
         "requests that need no person",
         [*passwords, *books],
         {**seal, **_of_brokers(settings, "management_password_file")},
+    )
+    console = settings.console
+    yield unit(
+        "saraban-console.service",
+        "console",
+        "pages for operators and auditors",
+        [console.results, *_folder_of(console.database), *_folder_of(ledger.url)],
+        {
+            **(seal if console.seal else {}),
+            "console.key": console.key,
+            "console.database_password_file": console.database_password_file,
+            "console.oidc_client_secret_file": console.oidc_client_secret_file,
+            **_of_brokers(settings, "monitor_password_file"),
+        },
     )
 
 

@@ -13,14 +13,17 @@ from bus.ledger.entry import Kind
 from bus.ledger.state import deadlines_of
 from bus.ledger.store import Writer
 from bus.ledger.tables import consignments, due, pending
+from bus.ledger.words import list_words
 
 
 def rebuild(writer: Writer) -> None:
     """List again what is pending and what is due; what is unsure is sent again and known by its number.
 
-    A deadline that passed with nobody silent left no entry: it is listed again and judged alike.
+    A deadline that passed with nobody silent left no entry: it is listed again and judged alike. SQLite's index of
+    words is filled anew too.
     """
     connection = writer.connection
+    list_words(connection)
     for table in (pending, due):
         connection.execute(delete(table))
     done: set[tuple[str, int]] = set()

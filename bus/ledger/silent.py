@@ -77,7 +77,7 @@ class Silent:
                 consignments,
                 (consignments.c.agency == pending.c.agency) & (consignments.c.number == pending.c.number),
             )
-            .where(consignments.c.entry == letter)
+            .where(consignments.c.entry == letter, consignments.c.letter == letter)
         )
         found = self._connection.execute(query.order_by(pending.c.agency).limit(limit))
         return [Attempt(row[0], row[1], bool(row[2]), row[3], row[4]) for row in found]

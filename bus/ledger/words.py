@@ -23,6 +23,10 @@ _WIDTH: Final = 3
 _MOST_OF_A_WORD: Final = 24
 """So many trigrams of a long word are looked up; whether all of it is there, the subject itself says."""
 _MOST_BEGINNINGS: Final = 2000
+_FILL: Final = text(
+    "INSERT INTO letter_words (rowid, subject) SELECT letter, subject_comparable || '  ' FROM letters"
+    " WHERE subject_comparable IS NOT NULL"
+)
 _BEGINNINGS: Final = text(
     "SELECT term FROM letter_trigrams WHERE term >= :first AND term < :after LIMIT :most"
 )
@@ -97,3 +101,10 @@ def _after(form: str) -> str:
     """The first text after all that begin so, in the order of bytes; no text holds a surrogate."""
     last = ord(form[-1]) + 1
     return form[:-1] + chr(0xE000 if last == 0xD800 else min(last, 0x10FFFF))
+
+
+def list_words(connection: Connection) -> None:
+    """Fill SQLite's index of words anew; PostgreSQL's follows from the table, and REINDEX makes it anew."""
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("INSERT INTO letter_words (letter_words) VALUES ('delete-all')"))
+        connection.execute(_FILL)

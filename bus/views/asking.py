@@ -27,6 +27,10 @@ _STATE_WORDS = {state: words_of(state) for state in STATES} | {
 }
 
 
+Pinned = Mapping[str, frozenset[str]]
+"""SHA-256 of certificates by their own SHA-256, their serial number, and `0x` with that in hexadecimal."""
+
+
 class NotUnderstood(ValueError):
     """A value that no question can be made of; the sentence says why, and what was perhaps meant."""
 
@@ -125,21 +129,29 @@ def file(text: str | None) -> RawDigest | None:
         raise NotUnderstood(f"{text!r} is no SHA-256: {wanted}") from error
 
 
-def certificates(reader: Reader, text: str | None) -> tuple[str, ...]:
+def pinned_in(reader: Reader) -> Pinned:
+    """Return the certificates of every directory that was ever in force."""
+    found: dict[str, set[str]] = {}
+    for _, changes in reader.directories.changes():
+        for _, pin in pins_in(changes):
+            serial = pin.certificate.serial_number
+            for name in (pin.fingerprint, str(serial), f"0x{serial:x}"):
+                found.setdefault(name, set()).add(pin.fingerprint)
+    return {name: frozenset(prints) for name, prints in found.items()}
+
+
+def certificates(reader: Reader, text: str | None, pinned: Pinned | None = None) -> tuple[str, ...]:
     """Return the SHA-256 of every certificate that was ever pinned under this serial number or SHA-256.
 
     No directory has one for which an authority vouched: its SHA-256 is known once a letter was signed with it.
+    `pinned` spares the reading of all directories (names.py).
     """
     if text is None:
         return ()
     wanted = text.strip().lower().replace(":", "").removeprefix("0x")
-    found = set()
-    for _, changes in reader.directories.changes():
-        for _, pin in pins_in(changes):
-            serial = pin.certificate.serial_number
-            if wanted in (pin.fingerprint, str(serial)) or wanted.lstrip("0") == f"{serial:x}":
-                found.add(pin.fingerprint)
-    if not found and reader.find_letters(certificates=(wanted,)):
+    known = pinned_in(reader) if pinned is None else pinned
+    found = {*known.get(wanted, ()), *known.get(f"0x{wanted.lstrip('0')}", ())}
+    if not found and reader.find_letters(certificates=(wanted,), limit=1):
         found.add(wanted)
     if not found:
         said = f"no directory has ever had a certificate with the serial number or SHA-256 {text!r}"

@@ -57,6 +57,8 @@ def said_of(entry: Entry) -> str:
         Kind.ENROLMENT_REQUESTED: lambda: f"{_asked_with(body)}, key {body['fingerprint'][:16]}",
         Kind.ENROLMENT_REFUSED: lambda: f"{body['code']}, {_asked_with(body)}",
         Kind.ENROLMENT_ANSWERED: lambda: f"{body['outcome']}, {_decided(body)}",
+        Kind.READ: lambda: str(body["what"]),
+        Kind.GRANTED: lambda: f"{body['auditor']}, until {body['until'][:16]}, {_decided(body)}",
         Kind.ORDERED: lambda: f"{body.get('act', '?')}, {_decided(body)}",
         Kind.ORDER_DONE: lambda: f"order {body['order']} {body['outcome']} {body.get('detail', '')}".strip(),
     }.get(entry.kind, lambda: "")()

@@ -15,6 +15,7 @@ from bus.ledger.reading import Reader
 from bus.thai import BANGKOK
 from bus.verifier import merkle
 from bus.views.entries import said_of
+from bus.views.search import called
 
 PAGE: Final = 100
 _MOST_LOOKED_AT: Final = 3_000
@@ -95,7 +96,7 @@ def _first_at(reader: Reader, newest: int, day: str, days: int) -> int:
 def line(entry: Entry, names: Names) -> dict[str, Any]:
     """Return an entry as a line of a list."""
     body = entry.body
-    who = names.short(body["agency"]) if body.get("agency") else body.get("auditor") or body.get("operator")
+    who = called(names, body["agency"]) if body.get("agency") else body.get("auditor") or body.get("operator")
     return {
         "entry": entry.seq,
         "at": body["at"],

@@ -16,6 +16,7 @@ from bus.ledger.reading import Reader
 from bus.thai import thai_date
 from bus.views.asking import UNACKNOWLEDGED
 from bus.views.questions import Question
+from bus.views.search import called
 
 _MOST_SHOWN: Final = 12
 _MOST_STATES: Final = 200
@@ -32,7 +33,7 @@ def facets_of(reader: Reader, question: Question, names: Names) -> dict[str, Any
     found, codes = reader.facets(**question.asked), load_codes()
 
     def agency(code: str) -> tuple[str, str]:
-        return (names.short(AgencyCode(code)),) * 2
+        return (called(names, AgencyCode(code)),) * 2
 
     def coded(known: Mapping[str, Any]) -> Words:
         return lambda code: (known[code].th, known[code].en) if code in known else (str(code), str(code))

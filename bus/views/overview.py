@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from bus.directory import Directory
@@ -129,7 +130,13 @@ def _fits(row: Row, what: str, value: str) -> bool:
 
 
 def _called(row: Row) -> str:
-    return plain(f"{row['code']} {row['nameTh']} {row['nameEn']} {row['abbreviation']}")
+    return _plain(f"{row['code']} {row['nameTh']} {row['nameEn']} {row['abbreviation']}")
+
+
+@lru_cache(maxsize=20_000)
+def _plain(text: str) -> str:
+    """The comparable form of a name; names change with the directory, and are looked through at every question."""
+    return plain(text)
 
 
 def choices(rows: Sequence[Row], query: Mapping[str, str]) -> dict[str, dict[str, int]]:

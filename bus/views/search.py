@@ -86,7 +86,7 @@ def shown(found: list[Found], names: Names) -> Iterator[dict[str, Any]]:
         counts = Counter(map(shown_state, state.recipients.values()))
         yield {
             **row_of(row, state),
-            "senderName": names.short(row.sender),
+            "senderName": called(names, row.sender),
             "recipients": len(state.recipients),
             "outcomes": [
                 {"state": each, "words": words_of(each), "count": count}
@@ -94,3 +94,9 @@ def shown(found: list[Found], names: Names) -> Iterator[dict[str, Any]]:
             ],
             "unacknowledged": len(state.unacknowledged),
         }
+
+
+def called(names: Names, code: AgencyCode) -> str:
+    """Return an agency's code with its abbreviation, or with its whole name where it has none."""
+    known = names.agencies.get(code)
+    return names.short(code) if known is None or known.abbrev_th else names.full(code)

@@ -16,6 +16,8 @@ from bus.ledger.state import LetterState, RecipientState, fold
 
 FOLDED = 2_000
 """Entries about a letter up to which the steps of all its recipients are worked out at once."""
+SHOWN = 300
+"""Recipients that are shown together."""
 _NAMED = 10
 _ATTEMPTS = 50
 Step = dict[str, Any]
@@ -44,7 +46,7 @@ def _step(entry: Entry, took: float | None) -> Step:
         "took": took,
         "kind": str(entry.kind),
         "event": list(words_of(body["event"])) if entry.kind is Kind.NOTICE else None,
-        "who": body.get("agency"),
+        "who": None if entry.kind is Kind.CONSIGNMENT_FAILED else body.get("agency"),
         "about": about[:_NAMED],
         "aboutCount": len(about),
         "deadline": body.get("deadline"),
@@ -63,6 +65,8 @@ def _about(entry: Entry) -> Sequence[str]:
             return list(body["silent"])
         case Kind.DEADLINE_EXTENDED:
             return [code for group in body["extended"] for code in group["recipients"]]
+        case Kind.CONSIGNMENT_FAILED:
+            return [body["agency"]]
         case _:
             return []
 
@@ -71,8 +75,10 @@ def recipients_of(
     reader: Reader, letter: LetterRow, agency: AgencyCode | None
 ) -> list[dict[str, Any]] | None:
     """Return each recipient's steps, or those of one; None where there is too much to work out for all."""
-    if agency is None and reader.due.silent.size_of(letter.letter, FOLDED + 1) > FOLDED:
-        return None
+    if agency is None:
+        many = reader.agencies.how_many([letter.letter]).get(letter.letter, 0)
+        if many > SHOWN or reader.due.silent.size_of(letter.letter, FOLDED + 1) > FOLDED:
+            return None
     state = state_for(reader, letter, agency)
     some = state.recipients.values() if agency is None else filter(None, [state.recipients.get(agency)])
     return [_recipient(one, letter) for one in some]

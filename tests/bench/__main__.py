@@ -29,7 +29,7 @@ from bus.identifiers import AgencyCode
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
-from tests.bench import costs, evidence, floods, latency, letters, throughput
+from tests.bench import costs, evidence, floods, latency, letters, pages, searches, throughput
 from tests.bench.raw import raw_forward
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -38,6 +38,7 @@ COUNT = int(os.environ.get("BENCH_LETTERS", "2000"))
 ENTRIES = int(os.environ.get("BENCH_ENTRIES", "1000000"))
 BACKLOGS = (1_000, int(os.environ.get("BENCH_BACKLOG", "20000")))
 CIRCULAR = 500
+AGENCIES = 8_000
 ROUNDS = 3
 
 
@@ -63,6 +64,8 @@ def main(wanted: Sequence[str]) -> int:
         _print(console, report)
     if "floods" in report:
         _print_floods(console, report["floods"])
+    if "search" in report:
+        _print_search(console, report["search"])
     return 0
 
 
@@ -164,6 +167,17 @@ def _evidence(_node: Node, folder: Path, report: dict[str, Any]) -> None:
     report["evidence"] = found
 
 
+def _search(_node: Node, folder: Path, report: dict[str, Any]) -> None:
+    url = f"sqlite:///{folder / 'search.db'}"
+    found: dict[str, Any] = {"letters": searches.LETTERS}
+    found["sqlite"] = {"fill_s": searches.fill(url), "ms": searches.measured(url)}
+    with PostgresCluster(folder / "postgres-search") as cluster:
+        url = cluster.create_database("search")
+        found["postgresql"] = {"fill_s": searches.fill(url), "ms": searches.measured(url)}
+        cluster.stop()
+    report["search"] = found
+
+
 def _floods(node: Node, folder: Path, report: dict[str, Any]) -> None:
     report["floods"] = {}
     for name in ("quiet", *floods.FLOODS):
@@ -248,6 +262,18 @@ def _print_floods(console: Console, found: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _print_search(console: Console, found: dict[str, Any]) -> None:
+    table = Table(title=f"(i) questions among {found['letters']:,} letters: p95, ms", title_justify="left")
+    kinds = ("sqlite", "postgresql")
+    columns = [f"{kind}, {what}" for kind in kinds for what in ("page of 50", "counts")]
+    for column in ("question (to reach: ≤ 200)", *columns):
+        table.add_column(column)
+    for name in searches.QUESTIONS:
+        figures = [found[kind]["ms"][name][what] for kind in kinds for what in ("page", "counts")]
+        table.add_row(name, *map(str, figures))
+    console.print(table)
+
+
 def _evidence_rows(found: dict[str, Any]) -> list[tuple[str, object, str]]:
     sqlite, postgresql, verify = found["sqlite"], found["postgresql"], found["verify"]
     return [
@@ -275,9 +301,13 @@ def _versions() -> dict[str, str]:
     }
 
 
+def _pages(_node: Node, folder: Path, report: dict[str, Any]) -> None:
+    report["pages_ms"] = pages.milliseconds(folder / "pages", AGENCIES)
+
+
 STEPS = {
     step.__name__.strip("_"): step
-    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence)
+    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search, _pages)
 }
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger import schema
 from bus.ledger.database import insert_many, working
 from bus.ledger.entry import timestamp
+from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.ledger.tables import entries, letter_kinds, letters, recipients
@@ -116,7 +118,7 @@ def _letters(count: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
         }
 
 
-QUESTIONS: dict[str, dict[str, Any]] = {
+QUESTIONS: dict[str, Asked] = {
     "nothing": {},
     "a common word": {"words": ["ประชุม"]},
     "two common words": {"words": ["ประชุม", "สงขลา"]},
@@ -144,13 +146,22 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 
 def measured(url: str) -> dict[str, dict[str, float]]:
     """Return, for each question, the milliseconds of a page of 50 letters and of the counts, each the p95 of a few."""
-    ledger, found = Ledger(url), {}
+    ledger = Ledger(url)
+    found: dict[str, dict[str, float]] = {}
     for name, asked in QUESTIONS.items():
-        page = _p95(ledger, lambda reader, asked=asked: reader.find_letters(limit=50, **asked))
-        counts = _p95(ledger, lambda reader, asked=asked: reader.facets(**asked))
+        page = _p95(ledger, partial(_page, asked))
+        counts = _p95(ledger, partial(_counts, asked))
         found[name] = {"page": page, "counts": counts}
     ledger.close()
     return found
+
+
+def _page(asked: Asked, reader: Reader) -> object:
+    return reader.find_letters(limit=50, **asked)
+
+
+def _counts(asked: Asked, reader: Reader) -> object:
+    return reader.facets(**asked)
 
 
 def _p95(ledger: Ledger, ask: Callable[[Reader], object]) -> float:

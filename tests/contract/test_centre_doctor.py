@@ -92,7 +92,18 @@ def centre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Centre]:
             "--ca-file": node.ca_file, "--depot-certificate": depot.certificate, "--depot-key": depot.key,
         }  # fmt: skip
         words = [str(word) for option in options.items() for word in option]
-        init = [sys.executable, "-m", "bus", "init", str(made.home), "--yes", "--json", *words]
+        init = [
+            sys.executable,
+            "-m",
+            "bus",
+            "init",
+            str(made.home),
+            "--yes",
+            "--json",
+            "--person",
+            "somying-sample",
+            *words,
+        ]
         done = programs.finished(init, environment=environment)
         assert done.returncode == 0, done.stderr
         running: list[Running] = []

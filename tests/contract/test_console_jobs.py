@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import shutil
 import threading
 import zipfile
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from bus.console.jobs.table import Job, JobKind, Jobs, JobState
-from bus.console.jobs.worker import run_jobs
+from bus.console.jobs.worker import KEPT, run_jobs, tidy
 from bus.documents.making import write_seal
 from bus.documents.notes import log_key
 from bus.ledger.entry import Kind
@@ -156,6 +157,16 @@ def test_what_auditors_look_for_is_no_operators_to_see(console: Console) -> None
         assert visitor.json("/jobs") == {"jobs": []}
         assert visitor.get(f"/jobs/{number}").status_code == 404
     assert "ลับเฉพาะ" in console.visited_by(Role.AUDITOR).get(f"/jobs/{number}").text
+
+
+def test_what_a_job_made_is_kept_for_a_week(tmp_path: Path) -> None:
+    week, now = KEPT.total_seconds(), 2_000_000_000.0
+    for name, age in (("job-1", week + 60), ("job-2", week - 60), ("other", week + 60)):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (now - age, now - age))
+    tidy(tmp_path, now - week)
+    assert {one.name for one in tmp_path.iterdir()} == {"job-2", "other"}
+    tidy(tmp_path / "not-there", now)
 
 
 def test_without_the_seal_packs_are_refused_with_the_command_that_makes_them(

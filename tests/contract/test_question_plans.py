@@ -36,7 +36,11 @@ def asked(ledger: Ledger) -> Iterator[list[tuple[str, Any]]]:
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
         # One without a condition asks for the newest row, and the walk from the end stops there.
-        if not many and statement.split()[0] in ("SELECT", "UPDATE", "DELETE") and "WHERE" in statement:
+        if (
+            not many
+            and statement.split()[0] in ("SELECT", "WITH", "UPDATE", "DELETE")
+            and "WHERE" in statement
+        ):
             statements.append((statement, values))
 
     event.listen(ledger.engine, "before_cursor_execute", note)

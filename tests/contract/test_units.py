@@ -37,7 +37,7 @@ from tests.programs import programs
 from tests.project import ROOT
 
 ANALYZE = shutil.which("systemd-analyze")
-UNITS = {"saraban-depot.service", "saraban-router@.service", "saraban-enrol.service"}
+UNITS = {f"saraban-{name}.service" for name in ("depot", "router@", "enrol", "console")}
 
 
 def run(*words: str, module: str = "bus", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -210,12 +210,12 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield listening
 
 
-@pytest.mark.parametrize("command", ["serve", "enrol", "router"])
+@pytest.mark.parametrize("command", ["serve", "enrol", "router", "console"])
 def test_a_program_says_that_it_works_and_that_it_ends(
     manager: socket.socket, tmp_path: Path, command: str
 ) -> None:
-    home, (port,) = tmp_path / "home", free_ports(1)
-    assert run("init", str(home), "--yes").returncode == 0
+    home, (port, other) = tmp_path / "home", free_ports(2)
+    assert run("init", str(home), "--yes", "--person", "somying-sample").returncode == 0
     config = str(home / "bus.toml")
     assert run("calendar", "apply", "-c", config).returncode == 0
     password = home / "passwords" / "bus.router"
@@ -225,6 +225,7 @@ def test_a_program_says_that_it_works_and_that_it_ends(
         **os.environ,
         "NOTIFY_SOCKET": str(tmp_path / "notify"),
         "SARABAN_BUS__DEPOT__LISTEN_PORT": str(port),
+        "SARABAN_BUS__CONSOLE__LISTEN_PORT": str(other),
         "SARABAN_BUS__BROKER__URL": "amqp://127.0.0.1:1",
         "WATCHDOG_USEC": "1000000",
     }

@@ -181,11 +181,12 @@ def _values(folder: Path, broker: Broker, installed: Path) -> dict[str, str]:
 
 
 def _centre_environment() -> dict[str, str]:
-    """A port of its own, for others may run this test, and renewals that need no person."""
-    (depot,) = free_ports(1)
+    """Ports of its own, for others may run this test, and renewals that need no person."""
+    depot, metrics = free_ports(2)
     return {
         "SARABAN_BUS__DEPOT__URL": f"https://{LOOPBACK}:{depot}",
         "SARABAN_BUS__DEPOT__LISTEN_PORT": str(depot),
+        "SARABAN_BUS__ROUTER__METRICS_PORT": str(metrics),
         "SARABAN_BUS__ENROLMENT__RENEWAL": "auto",
     }
 

@@ -37,4 +37,6 @@ def verifier_of(settings: BusSettings) -> VerifierKey:
         return VerifierKey.parse(settings.console.log_key)
     except Unreadable as wrong:
         fix = "Write what `saraban-bus ledger key` prints"
-        raise Misconfigured(Problem("bus.toml", "console.log_key", "is no public key of a log", fix)) from wrong
+        raise Misconfigured(
+            Problem("bus.toml", "console.log_key", "is no public key of a log", fix)
+        ) from wrong

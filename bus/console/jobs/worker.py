@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import shutil
+import time
+from datetime import timedelta
 from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final
 
 from bus import logs
 from bus.console.jobs.child import run_job
@@ -14,7 +19,10 @@ from bus.errors import Transient
 from bus.process import pause
 from bus.settings import BusSettings
 
+KEPT: Final = timedelta(days=7)
+"""How long what a job made is kept."""
 _LOOK_EVERY = 1.0
+_TIDY_EVERY = 3600.0
 _log = logs.get("console")
 
 
@@ -24,7 +32,21 @@ async def run_jobs(settings: BusSettings, store: Store, stop: asyncio.Event) -> 
     waiting = await asyncio.to_thread(jobs.wait_again)
     if waiting:
         _log.info("jobs-taken-up", jobs=waiting)
-    await asyncio.gather(*(_lane(kind, settings, jobs, stop) for kind in JobKind))
+    lanes = (_lane(kind, settings, jobs, stop) for kind in JobKind)
+    await asyncio.gather(*lanes, _tidy_for_ever(settings.console.results, stop))
+
+
+async def _tidy_for_ever(results: Path, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await asyncio.to_thread(tidy, results, time.time() - KEPT.total_seconds())
+        await pause(stop, _TIDY_EVERY)
+
+
+def tidy(results: Path, before: float) -> None:
+    """Remove what jobs made and finished before a time (Unix seconds); who is still downloading keeps an open file."""
+    for folder in results.glob("job-*"):
+        if folder.stat().st_mtime < before:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _lane(kind: JobKind, settings: BusSettings, jobs: Jobs, stop: asyncio.Event) -> None:

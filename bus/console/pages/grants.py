@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bus.console.answers import AUDITORS, STEWARDS, Answer, Elsewhere, Page, Shown
+from bus.console.answers import AUDITORS, STEWARDS, Answer, Elsewhere, Listed, Page, Shown
 from bus.console.asked import Asked
 from bus.console.pages.jobs import number_of
 from bus.console.pages.steward import reason_of
 from bus.ledger.entry import Kind, timestamp
 from bus.thai import now
 from bus.views.asking import NotUnderstood
+from bus.views.columns import About, Column, moment
+from bus.views.finding import head_of
 from bus.views.letters import ledger_number
 
 _PAGE: Final = 50
@@ -23,7 +25,7 @@ def grants(asked: Asked) -> Answer:
     before, own = number_of(asked, "before"), asked.session.role in AUDITORS
     with asked.site.ledger.read() as reader:
         found = reader.acts.older((Kind.GRANTED,), before=before, limit=_PAGE)
-    moment = now()
+    at = now()
     values = [
         {
             "grant": one.seq,
@@ -31,7 +33,7 @@ def grants(asked: Asked) -> Answer:
             "letter": one.body["letter"],
             "auditor": one.body["auditor"],
             "until": one.body["until"],
-            "opens": datetime.fromisoformat(one.body["until"]) >= moment,
+            "opens": datetime.fromisoformat(one.body["until"]) >= at,
             "person": one.body.get("operator"),
             "reason": one.body.get("reason"),
         }
@@ -39,7 +41,21 @@ def grants(asked: Asked) -> Answer:
         if not own or one.body["auditor"] == asked.person.name
     ]
     more = found[-1].seq if len(found) == _PAGE else None
-    return Shown("grants.html", {"grants": values}, {"before": more, "own": own})
+    with asked.site.ledger.read() as reader:
+        about = About({"grants": "own" if own else "all"}, head_of(reader))
+    beside = {"before": more, "own": own}
+    return Shown("grants.html", {"grants": values}, beside, Listed(_COLUMNS, values, about))
+
+
+_COLUMNS: Final = (
+    Column("grant", "entry", "ลำดับในบัญชี", plain=True),
+    Column("letter", "letter", "หนังสือลำดับที่", plain=True),
+    Column("auditor", "auditor", "ผู้ตรวจสอบ"),
+    Column("at", "granted", "อนุญาตเมื่อ", moment),
+    Column("until", "until", "ถึง", moment),
+    Column("person", "granted by", "ผู้อนุญาต"),
+    Column("reason", "reason", "เหตุผล"),
+)
 
 
 def before(asked: Asked) -> Answer:
@@ -66,7 +82,7 @@ def grant(asked: Asked) -> Answer:
 
 
 PAGES = (
-    Page("/grants", STEWARDS | AUDITORS, grants),
+    Page("/grants", STEWARDS | AUDITORS, grants, csv=True),
     Page("/grants/new", STEWARDS, before),
     Page("/grants/new", STEWARDS, grant, act=True),
 )

@@ -10,6 +10,7 @@ from bus.console.answers import (
     STEWARDS,
     Answer,
     Elsewhere,
+    Listed,
     NoSuchPage,
     Page,
     Sent,
@@ -20,6 +21,7 @@ from bus.console.jobs.found import question_of
 from bus.console.jobs.table import Job, JobKind, Jobs, JobState
 from bus.operators import Role
 from bus.views.asking import NotUnderstood, names_of
+from bus.views.columns import About, Column, iso, moment
 from bus.views.reports import REPORTS
 
 _PAGE: Final = 50
@@ -37,7 +39,21 @@ def jobs(asked: Asked) -> Answer:
     found = Jobs(asked.site.store).newest(_OF[asked.session.role], before=before, limit=_PAGE)
     value = {"jobs": [value_of(one) for one in found]}
     more = found[-1].number if len(found) == _PAGE else None
-    return Shown("jobs.html", value, {"before": more, "auditor": asked.session.role is Role.AUDITOR})
+    listed = Listed(_COLUMNS, value["jobs"], About({"before": before} if before else {}))
+    beside = {"before": more, "auditor": asked.session.role is Role.AUDITOR}
+    return Shown("jobs.html", value, beside, listed)
+
+
+_COLUMNS: Final = (
+    Column("number", "job", "งานที่", plain=True),
+    Column("kind", "kind", "ชนิด"),
+    Column("state", "state", "สถานะ"),
+    Column("done", "done", "ทำแล้ว", plain=True),
+    Column("total", "of", "จาก", plain=True),
+    Column("person", "asked by", "ผู้สั่ง"),
+    Column("at", "asked at", "สั่งเมื่อ", moment),
+    Column("at", "asked at, ISO", "สั่งเมื่อ ค.ศ.", iso, plain=True),
+)
 
 
 def job(asked: Asked) -> Answer:
@@ -141,7 +157,7 @@ def _report(name: str | None) -> str:
 
 
 PAGES = (
-    Page("/jobs", EVERYBODY, jobs),
+    Page("/jobs", EVERYBODY, jobs, csv=True),
     Page("/jobs/new", AUDITORS, ask),
     Page("/jobs/new", AUDITORS, begin, act=True),
     Page("/jobs/{number:int}", EVERYBODY, job),

@@ -16,6 +16,8 @@ def lengths(language: Language) -> Callable[[float | None], str]:
     def length(seconds: float | None) -> str:
         if seconds is None:
             return "–"
+        if 0 < seconds < 1:
+            return say(language, "length.below")
         left, words = max(0, int(seconds)), list[str]()
         for key, size in _UNITS:
             if left >= size or (size == 1 and not words):

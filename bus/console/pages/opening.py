@@ -100,6 +100,6 @@ def _document(reader: Reader, row: LetterRow) -> Letter:
 
 
 PAGES = (
-    Page("/letters/{letter:int}/content", AUDITORS, content, twin=False),
+    Page("/letters/{letter:int}/content", AUDITORS, content),
     Page("/letters/{letter:int}/files/{sha256}", AUDITORS, file, twin=False),
 )

@@ -49,12 +49,20 @@ def overview(asked: Asked) -> Answer:
         "query": query,
         "found": len(found),
         "choices": choices(rows, query),
-        "agencies": [{**row, "oldestAge": age(row["oldestWaiting"], at)} for row in page],
+        "agencies": [_with_ages(row, at) for row in page],
         "next": following,
     }
     about = About(query | {"asOf": value["asOf"]}, newest.head if newest else {})
     beside = {"length": lengths(asked.language), "refresh": refresh}
     return Shown("overview.html", value, beside, listed=Listed(COLUMNS, found, about))
+
+
+def _with_ages(row: dict[str, Any], at: str) -> dict[str, Any]:
+    return {
+        **row,
+        "oldestAge": age(row["oldestWaiting"], at),
+        "lastSuccessAge": age(row["lastSuccess"], at),
+    }
 
 
 def _away(asked: Asked) -> list[dict[str, str | None]]:

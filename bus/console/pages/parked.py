@@ -42,7 +42,7 @@ def parked(asked: Asked) -> Answer:
         agency = agency_asked(asked, reader)
         every = WhichParked(agency=agency, since=since)
         which = WhichParked(agency=agency, since=since, fault=fault)
-        faults = reader.parked.by_fault(every)
+        faults = {printable(name): count for name, count in reader.parked.by_fault(every).items()}
         rows = reader.parked.rows(which, after=after, limit=MOST + 1)
         head = head_of(reader)
         csv = asked.address.partition("?")[0].endswith(".csv")

@@ -13,10 +13,11 @@ from bus.directory import Names
 from bus.text import printable
 from bus.views.columns import About, Column, Row, day, moment
 from bus.views.finding import head_of
-from bus.views.recent_reports import NAMES, columns_of, recent, spread_rows
+from bus.views.recent_reports import NAMES, UNACKNOWLEDGED, columns_of, recent, spread_rows
 
 _MOST_LINES = 1_000
 """Lines of a page: a deadline may have passed for thousands of agencies; the CSV has all of them."""
+_FIRST = ("letter", "recipient", "lacking", "number", "dated", "sender", "subject")
 _LINKED = {"entry": "/entries/", "last": "/entries/", "letter": "/letters/", "parked": "/entries/"}
 """The columns that hold the number of an entry or a letter, and the page of each."""
 
@@ -42,6 +43,9 @@ def report(asked: Asked) -> Answer:
     value |= {"of": found.of, "tooLong": found.too_long, "rows": found.rows}
     columns = columns_of(name)
     shown = [one for one in columns if "ISO" not in one.en]
+    if name == UNACKNOWLEDGED:
+        # What is asked for first; the CSV has the rest.
+        shown = sorted((one for one in shown if one.key in _FIRST), key=lambda one: _FIRST.index(one.key))
     lines = islice(spread_rows(name, found.rows), _MOST_LINES + 1)
     cells = [[_cell(one, row, names) for one in shown] for row in lines]
     beside = {"name": name, "columns": shown, "cells": cells[:_MOST_LINES], "cut": len(cells) > _MOST_LINES}

@@ -19,7 +19,7 @@ from bus.views.columns import About
 from bus.views.facets import facets_of
 from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
 from bus.views.questions import FIELDS, Question, understand
-from bus.views.search import PAGE, results, shown, unaccepted_of
+from bus.views.search import PAGE, called, results, shown, unaccepted_of
 from bus.views.unaccepted import EXPORT_COLUMNS, all_values, as_rows
 
 _MOST_EXPORTED: Final = 1_000
@@ -43,7 +43,9 @@ def search(asked: Asked) -> Answer:
     if looked:
         found = value["count"] + len(value["unaccepted"])
         asked.note_reading("find", question.understood | ({"before": before} if before else {}), found)
-    beside = {"fields": fields, "choices": _choices(), "looked": looked}
+    codes = [question.understood[name] for name in ("from", "to", "party") if name in question.understood]
+    known = {code: names.agencies[code].name_th for code in codes}
+    beside = {"fields": fields, "choices": _choices(), "looked": looked, "called": known}
     return Shown("search.html", value, beside, listed, status=400 if question.mistakes else 200)
 
 
@@ -67,7 +69,7 @@ def _value(
     found = results(reader, question, before, _MOST_EXPORTED if as_csv else PAGE)
     others = [] if before else all_values(unaccepted_of(reader, question), asked.site.settings, reader)
     for one in others:
-        one["agencyName"] = names.short(one["agency"]) if one["agency"] else None
+        one["agencyName"] = called(names, one["agency"]) if one["agency"] else None
     value |= {"count": len(found.letters), "before": found.before, "lookedAt": found.looked_at}
     value |= {"unaccepted": others}
     if as_csv:

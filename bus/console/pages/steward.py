@@ -10,7 +10,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from bus.console.answers import OPERATORS, STEWARDS, Answer, Elsewhere, NoSuchPage, NotAllowed, Page, Shown
+from bus.console.answers import (
+    OPERATORS,
+    STEWARDS,
+    Answer,
+    Elsewhere,
+    Listed,
+    NoSuchPage,
+    NotAllowed,
+    Page,
+    Shown,
+)
 from bus.console.asked import Asked
 from bus.console.pages.jobs import number_of
 from bus.enrolment.deciding import Waiting, waiting
@@ -21,6 +31,8 @@ from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
 from bus.router.activation import directory_in_force
 from bus.views.asking import NotUnderstood
+from bus.views.columns import About, Column, moment
+from bus.views.finding import head_of
 
 MOST_REASON: Final = 500
 _PAGE: Final = 50
@@ -29,8 +41,9 @@ _PAGE: Final = 50
 def enrolments(asked: Asked) -> Answer:
     """The requests that nobody has answered, and the orders about them that wait."""
     with asked.site.ledger.read() as reader:
-        found = [request_value(one) for one in waiting(reader)]
-    return Shown("enrolments.html", {"requests": found})
+        found, head = [request_value(one) for one in waiting(reader)], head_of(reader)
+    listed = Listed(_REQUESTS, found, About({"requests": "waiting"}, head))
+    return Shown("enrolments.html", {"requests": found}, listed=listed)
 
 
 def enrolment(asked: Asked) -> Answer:
@@ -100,10 +113,10 @@ def orders(asked: Asked) -> Answer:
     before = number_of(asked, "before")
     with asked.site.ledger.read() as reader:
         found = reader.acts.older((Kind.ORDERED,), before=before, limit=_PAGE)
-        values = [order_value(reader, one) for one in found]
-    return Shown(
-        "orders.html", {"orders": values}, {"before": found[-1].seq if len(found) == _PAGE else None}
-    )
+        values, head = [order_value(reader, one) for one in found], head_of(reader)
+    more = found[-1].seq if len(found) == _PAGE else None
+    listed = Listed(_ORDERS, values, About({"before": before} if before else {}, head))
+    return Shown("orders.html", {"orders": values}, {"before": more}, listed)
 
 
 def one_order(asked: Asked) -> Answer:
@@ -178,8 +191,27 @@ def _ordered(enter: Callable[[], int]) -> int:
         raise NotAllowed(f"{words.th} · {words.en}") from refused
 
 
+_REQUESTS: Final = (
+    Column("entry", "entry", "ลำดับในบัญชี", plain=True),
+    Column("agency", "agency", "หน่วยงาน"),
+    Column("nameTh", "name", "ชื่อ"),
+    Column("kind", "kind", "ชนิด"),
+    Column("at", "asked at", "ขอเมื่อ", moment),
+    Column("fingerprint", "fingerprint", "ลายนิ้วมือของกุญแจ"),
+)
+_ORDERS: Final = (
+    Column("order", "entry", "ลำดับในบัญชี", plain=True),
+    Column("act", "act", "การกระทำ"),
+    Column("agency", "agency", "หน่วยงาน"),
+    Column("person", "ordered by", "ผู้สั่ง"),
+    Column("at", "ordered at", "สั่งเมื่อ", moment),
+    Column("reason", "reason", "เหตุผล"),
+    Column("outcome", "outcome", "ผล"),
+    Column("code", "code", "รหัส"),
+)
+
 PAGES = (
-    Page("/enrolments", STEWARDS, enrolments),
+    Page("/enrolments", STEWARDS, enrolments, csv=True),
     Page("/enrolments/{request}", STEWARDS, enrolment),
     Page("/enrolments/{request}/approve", STEWARDS, approve, act=True),
     Page("/enrolments/{request}/decline", STEWARDS, decline, act=True),
@@ -187,6 +219,6 @@ PAGES = (
     Page("/agencies/{code}/suspend", STEWARDS, partial(change, Act.SUSPEND), act=True),
     Page("/agencies/{code}/resume", STEWARDS, partial(before_change, Act.RESUME)),
     Page("/agencies/{code}/resume", STEWARDS, partial(change, Act.RESUME), act=True),
-    Page("/orders", OPERATORS, orders),
+    Page("/orders", OPERATORS, orders, csv=True),
     Page("/orders/{number:int}", OPERATORS, one_order),
 )

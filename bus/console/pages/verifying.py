@@ -10,6 +10,7 @@ from bus.console.given import given
 from bus.console.judging import NoVerdict, judged
 from bus.documents.notes import log_key
 from bus.errors import BusError, Misconfigured
+from bus.evidence.words import words_of
 from bus.text import printable
 from bus.verifier.notes import LOG, Unreadable, VerifierKey
 
@@ -74,7 +75,7 @@ def _bounded(report: dict[str, Any]) -> dict[str, Any]:
         "letter": _short(report["letter"]),
         "checks": [_short(check) for check in shown],
         "moreChecks": len(checks) - len(shown),
-        "recipients": [_short(one) for one in recipients[:_MOST]],
+        "recipients": [_short(one) | {"words": words_of(one["outcome"])} for one in recipients[:_MOST]],
         "moreRecipients": max(len(recipients) - _MOST, 0),
     }
 
