@@ -377,7 +377,12 @@ class LocalBus:
             "seal": {"key": str(self.keys / "bus.key.pem"), "certificate": str(self.keys / "bus.crt.pem")},
             "directory": {"file": str(self.folder / "agencies.toml"), "certificates": str(self.keys)},
             "calendar": {"file": str(self.folder / "calendar.toml")},
-            "router": {"sweep_interval": 2.0, "deadline_interval": 2.0, "settle_seconds": 1.0, **self._router},
+            "router": {
+                "sweep_interval": 2.0,
+                "deadline_interval": 2.0,
+                "settle_seconds": 1.0,
+                **self._router,
+            },
             "shares": self._shares,
             "console": console_settings(self.folder, self.console_port),
             "operator": {"key_file": str(people.make_people(self.folder))},

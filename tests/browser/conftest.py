@@ -17,6 +17,8 @@ from tests.browser.visiting import Visit, visit
 from tests.browser.world import World, lived_in
 
 VHOST = "browser"
+MODES = [pytest.param("th", True, id="th scripts"), pytest.param("en", False, id="en no scripts")]
+"""The language of a journey, and whether scripts run: both ways of each are walked, not all four."""
 Visits = Callable[..., AbstractContextManager[Visit]]
 
 

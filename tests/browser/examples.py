@@ -15,7 +15,7 @@ EXAMPLES: Final[dict[str, Addresses]] = {
     "/": lambda _: ["/"],
     "/sign-ins": lambda _: ["/sign-ins"],
     "/sign-ins/end": lambda _: ["/sign-ins/end?name=wichai-sample"],
-    "/overview": lambda _: ["/overview", "/overview?trouble=no-adapter"],
+    "/overview": lambda _: ["/overview", "/overview?trouble=no-adapter-waiting"],
     "/agencies/{code}": lambda _: [f"/agencies/{code}" for code in (DGA, OCS, OPM)],
     "/timelines/{letter:int}": lambda world: [f"/timelines/{world.letters['circular']}"],
     "/parked": lambda _: ["/parked"],
@@ -37,13 +37,24 @@ EXAMPLES: Final[dict[str, Addresses]] = {
     "/jobs/new": lambda _: ["/jobs/new?kind=verify", "/jobs/new?kind=export&report=overdue"],
     "/jobs/{number:int}": lambda world: [f"/jobs/{world.job}"],
     "/jobs/{number:int}/result": lambda world: [f"/jobs/{world.job}/result"],
-    "/search": lambda _: ["/search", "/search?newest=1", f"/search?subject={SUBJECT}", "/search?since=x&entry=y"],
-    "/letters/{letter:int}": lambda world: [f"/letters/{world.letters[one]}" for one in ("asked", "circular")],
+    "/search": lambda _: [
+        "/search",
+        "/search?newest=1",
+        f"/search?subject={SUBJECT}",
+        "/search?since=x&entry=y",
+    ],
+    "/letters/{letter:int}": lambda world: [
+        f"/letters/{world.letters[one]}" for one in ("asked", "circular")
+    ],
     "/letters/{letter:int}/pack": lambda world: [f"/letters/{world.letters['asked']}/pack"],
     "/letters/{letter:int}/certificate": lambda world: [f"/letters/{world.letters['asked']}/certificate"],
-    "/letters/{letter:int}/certificate-pdf": lambda world: [f"/letters/{world.letters['asked']}/certificate-pdf"],
+    "/letters/{letter:int}/certificate-pdf": lambda world: [
+        f"/letters/{world.letters['asked']}/certificate-pdf"
+    ],
     "/letters/{letter:int}/content": lambda world: [f"/letters/{world.letters['asked']}/content"],
-    "/letters/{letter:int}/files/{sha256}": lambda world: [f"/letters/{world.letters['asked']}/files/{'0' * 64}"],
+    "/letters/{letter:int}/files/{sha256}": lambda world: [
+        f"/letters/{world.letters['asked']}/files/{'0' * 64}"
+    ],
     "/entries": lambda _: ["/entries"],
     "/entries/{entry:int}": lambda world: [
         f"/entries/{number}" for number in (world.letters["asked"], world.parked[OPM][0])

@@ -29,7 +29,9 @@ def role_of(page: answers.Page) -> Role:
 
 def judged(found: Visit, *rules: str) -> list[str]:
     """Ask axe-core about what is shown now: all its rules of WCAG 2.2 AA, or these only."""
-    run_only: dict[str, Any] = {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _TAGS}
+    run_only: dict[str, Any] = (
+        {"type": "rule", "values": rules} if rules else {"type": "tag", "values": _TAGS}
+    )
     report = _AXE.run(found.page, options={"runOnly": run_only, "resultTypes": ["violations"]})
     return [
         f"{found.page.url}: {one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
@@ -40,7 +42,9 @@ def judged(found: Visit, *rules: str) -> list[str]:
 
 def stands_still(found: Visit) -> list[str]:
     """What makes the page itself wider than the window; a table may scroll within its own place."""
-    wide = found.page.evaluate("document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth")
+    wide = found.page.evaluate(
+        "document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth"
+    )
     return [f"{found.page.url}: {wide} px too wide in {found.page.viewport_size}"] if wide > 0 else []
 
 
@@ -70,7 +74,7 @@ _NARROW = ("color-contrast", "target-size", "scrollable-region-focusable", "link
 
 def test_every_page_has_an_example() -> None:
     assert set(EXAMPLES) == set(_SHOWN)
-    assert FILES <= set(_SHOWN)
+    assert set(_SHOWN) >= FILES
 
 
 @pytest.mark.parametrize("path", [path for path in _SHOWN if path not in FILES])
@@ -86,8 +90,8 @@ def test_what_strangers_see_is_whole_for_everybody(
 ) -> None:
     with visit(chromium, world, None, language=language) as found:
         wrong = looked_at(found, "/sign-in")
-        found.page.get_by_label(found.said("ชื่อผู้ใช้", "User name")).fill("nobody")
-        found.page.get_by_label(found.said("รหัสผ่าน", "Password")).fill("wrong")
+        found.page.get_by_label(found.t("sign-in.name")).fill("nobody")
+        found.page.get_by_label(found.t("sign-in.password")).fill("wrong")
         found.page.locator("form.act button").click()
         wrong += judged(found)
         found.page.goto(f"{world.address}/sign-in?link=unknown")

@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from bus.console.asked import Language
 from bus.console.store import Store
+from bus.console.wording import say
 from bus.operators import Operator, Role
 from bus.settings import load_bus_settings
 from compose import people
 from tests.browser.world import World
+from tests.faults.waiting import eventually
 
 NAMES: Final = {
     Role.OPERATOR: people.OPERATOR,
@@ -34,6 +36,7 @@ class Visit:
     page: Page
     world: World
     language: Language
+    scripts: bool
     wrong: list[str] = field(default_factory=list)
 
     def go(self, path: str) -> Response:
@@ -43,9 +46,9 @@ class Visit:
         assert answer is not None
         return answer
 
-    def said(self, th: str, en: str) -> str:
-        """Of words in both languages those that this visit should show."""
-        return th if self.language == "th" else en
+    def t(self, key: str, **values: str) -> str:
+        """Return the words of a key that this visit should show."""
+        return say(self.language, key, **values)
 
     def tab_to(self, wanted: Locator) -> None:
         """Press Tab until a control has the focus, which has to be seen at every stop."""
@@ -59,7 +62,8 @@ class Visit:
     def press(self, wanted: Locator) -> None:
         """Come to a link or a button by keys alone, and press Enter."""
         self.tab_to(wanted)
-        self.page.keyboard.press("Enter")
+        with self.page.expect_navigation():
+            self.page.keyboard.press("Enter")
 
     def write(self, wanted: Locator, text: str) -> None:
         """Come to a field by keys alone, and type."""
@@ -106,7 +110,7 @@ def visit(
         cookie = {"name": "saraban-session", "value": token_of(world, who), "url": world.address}
         context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Strict"}])  # type: ignore[list-item]
     try:
-        found = Visit(context.new_page(), world, language)
+        found = Visit(context.new_page(), world, language, scripts)
         _watch(found)
         yield found
         found.is_whole()
@@ -135,3 +139,12 @@ def _watch(found: Visit) -> None:
     found.page.on("pageerror", lambda error: found.wrong.append(f"thrown: {error}"))
     found.page.on("requestfailed", failed)
     found.page.on("response", answered)
+
+
+def becomes(found: Visit, place: str, words: str) -> None:
+    """Wait until a page says something: by itself where scripts run, else looked at again as a person would."""
+    shown = found.page.locator(place)
+    if found.scripts:
+        expect(shown).to_contain_text(words, timeout=60_000)
+    else:
+        eventually(lambda: found.page.reload() and words in shown.inner_text(), words)

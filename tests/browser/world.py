@@ -7,6 +7,7 @@ is overdue, five submissions are parked, and some letters try to do harm by what
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,7 @@ from tests.faults.waiting import eventually
 OPM, SOC, DGA, OCS = map(AgencyCode, ("0100100000", "0100500000", "1100800000", "0100900000"))
 NEW = AgencyCode("0999900000")
 """It asks to join, twice if it has been declined."""
-PASSWORD: Final = "sample password 1"  # noqa: S105 - of sample people of a bus that ends with the tests
+PASSWORD: Final = "sample password 1"
 CANARY: Final = "window.__harmed=1"
 HOSTILE: Final = (
     f"<script>{CANARY}</script><img src=x onerror={CANARY}>",
@@ -108,6 +109,7 @@ def lived_in(folder: Path, **options: Any) -> Iterator[World]:
         _let_it_happen(world)
         bus.start_console()
         _export(world)
+        _looked(world)
         yield world
 
 
@@ -122,6 +124,16 @@ def _grant(world: World, letter: int) -> None:
     with world.bus.open_ledger().append() as writer:
         until = timestamp(writer.at + timedelta(hours=8))
         writer.entry(Kind.GRANTED, until=until, **given, **people.sample().fields())
+
+
+def _looked(world: World) -> None:
+    """Wait until the console has asked broker and ledger for the first time."""
+    with Store(load_bus_settings(world.bus.folder / "bus.toml").console.database_address()) as store:
+        token = store.begin(people.sample(people.OPERATOR))
+    asked = urllib.request.Request(
+        f"{world.address}/overview.json", headers={"Cookie": f"saraban-session={token}"}
+    )
+    eventually(lambda: json.load(urllib.request.urlopen(asked))["asOf"], "the console has looked around")
 
 
 def _export(world: World) -> None:
@@ -275,4 +287,3 @@ def _calendar() -> str:
     before, line, after = text.partition("[deadline.004]")
     assert 'receipt = "PT30M"' in after
     return before + line + after.replace('receipt = "PT30M"', 'receipt = "PT2S"', 1)
-
