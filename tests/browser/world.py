@@ -180,11 +180,12 @@ def _park(world: World, sent: dict[AgencyCode, tuple[Office, int]]) -> None:
         for at in range(1, count + 1):
             _send(office, f"parked-{at}", f"หนังสือที่ถูกพักไว้ {at}", OPM if office.code == SOC else SOC)
     expected = {code: count for code, (_, count) in sent.items()}
-    eventually(lambda: _parked(world, expected), "they are parked")
+    world.parked = eventually(lambda: _parked(world, expected), "they are parked")
+    # A sender that has not heard of it sends again, and the next router takes that.
+    eventually(lambda: all(_is_told(world, code) for code in sent), "their senders are told")
     router.stop()
     (bus.folder / "logs" / "router-1.failpoints").unlink()
     bus.start_router()
-    world.parked = _parked(world, expected)
 
 
 def ledger_size(world: World) -> int:
@@ -222,6 +223,11 @@ def _parked(world: World, expected: dict[AgencyCode, int]) -> dict[AgencyCode, l
         for one in reader.parked.waiting():
             found[AgencyCode(str(one.body["agency"]))].append(one.seq)
     return found if {code: len(entries) for code, entries in found.items()} == expected else {}
+
+
+def _is_told(world: World, code: str) -> bool:
+    query = select(mail.outbox.c.state).where(mail.outbox.c.reference.startswith("parked-"))
+    return {state for (state,) in _rows(world, code, query)} == {"parked"}
 
 
 def _rows(world: World, code: str, query: Any) -> list[Any]:
