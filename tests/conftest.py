@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import configuration, settings
-from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 _TESTS = Path(__file__).parent
 _LONGEST_FIRST = ("browser", "chaos", "faults", "journey", "watching", "broker", "contract")

@@ -25,9 +25,8 @@ from tests.browser.world import DGA, World, lived_in
 ROOT = Path(__file__).parents[2]
 SCREENS = ROOT / "build" / "screens"
 SHOWN = ROOT / "docs" / "screens"
-SMALL = 900
-"""Width of the pictures that README.md shows, and how much of a page they show."""
-HEIGHT = 620
+HEIGHT, SCALE = 1000, 0.7
+"""Of the pictures that README.md shows: how much of a wide page, and how small."""
 
 
 def main() -> int:
@@ -40,14 +39,15 @@ def main() -> int:
         print("no browser was found: make setup installs one", file=sys.stderr)
         return 1
     root = hasattr(os, "geteuid") and os.geteuid() == 0
-    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder, lived_in(Path(folder) / "bus") as world:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=program, args=["--no-sandbox"] if root else []
-            )
-            _all(browser, world)
-            _small(browser, world)
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory(dir=ROOT / "build") as folder,
+        lived_in(Path(folder) / "bus") as world,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
+        _all(browser, world)
+        _small(browser, world)
+        browser.close()
     print(f"{len(list(SCREENS.glob('*.png')))} pictures are in {SCREENS.relative_to(ROOT)}")
     return 0
 
@@ -71,12 +71,12 @@ def _small(browser: Browser, world: World) -> None:
     wanted = {
         "overview": (Role.OPERATOR, "/overview?refresh=off"),
         "agency": (Role.STEWARD, f"/agencies/{DGA}"),
-        "search": (Role.AUDITOR, "/search?any=นร 0101"),
+        "search": (Role.AUDITOR, "/search?any=ขอความอนุเคราะห์"),
         "letter": (Role.AUDITOR, f"/letters/{world.letters['circular']}"),
     }
     for name, (role, address) in wanted.items():
-        with visit(browser, world, role, width=SMALL) as found:
-            found.page.set_viewport_size({"width": SMALL, "height": HEIGHT})
+        with visit(browser, world, role, device_scale_factor=SCALE) as found:
+            found.page.set_viewport_size({"width": WIDE, "height": HEIGHT})
             found.go(address)
             found.page.screenshot(path=SHOWN / f"{name}.png")
 

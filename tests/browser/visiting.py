@@ -107,8 +107,8 @@ def visit(
     )
     context.set_default_timeout(_PATIENCE)
     if who is not None:
-        cookie = {"name": "saraban-session", "value": token_of(world, who), "url": world.address}
-        context.add_cookies([{**cookie, "httpOnly": True, "sameSite": "Strict"}])  # type: ignore[list-item]
+        token = token_of(world, who)
+        context.add_cookies([{"name": "saraban-session", "value": token, "url": world.address}])
     try:
         found = Visit(context.new_page(), world, language, scripts)
         _watch(found)

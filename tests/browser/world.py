@@ -98,7 +98,7 @@ class World:
 def lived_in(folder: Path, **options: Any) -> Iterator[World]:
     """Give the bus once all has happened, with depot, router, two adapters, `enrol` and the console running."""
     router = {"sweep_interval": 1.0, "deadline_interval": 1.0, "settle_seconds": 1.0}
-    settings = {"directory": _directory(), "calendar": _calendar(), "router": router}
+    settings: dict[str, Any] = {"directory": _directory(), "calendar": _calendar(), "router": router}
     settings |= {"log": {"anchor_interval": 3.0}, **options}
     with LocalBus(folder, **settings) as bus:
         world = World(bus, f"http://{LOOPBACK}:{bus.console_port}")
@@ -120,7 +120,7 @@ def _suspend(world: World, code: AgencyCode) -> None:
 
 
 def _grant(world: World, letter: int) -> None:
-    given = {"letter": letter, "auditor": people.AUDITOR, "reason": "ตรวจสอบตามแผน (ตัวอย่าง)"}
+    given: dict[str, Any] = {"letter": letter, "auditor": people.AUDITOR, "reason": "ตรวจสอบตามแผน (ตัวอย่าง)"}
     with world.bus.open_ledger().append() as writer:
         until = timestamp(writer.at + timedelta(hours=8))
         writer.entry(Kind.GRANTED, until=until, **given, **people.sample().fields())
