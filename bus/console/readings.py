@@ -7,7 +7,6 @@ one task asks every few seconds, in a number of questions that does not depend o
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -88,8 +87,6 @@ class Readings:
 
     def look(self) -> None:
         """Read once; whoever reads already is waited for."""
-        # What pages left behind is looked for rarely by itself, and would be tens of megabytes by then.
-        gc.collect()
         with self._lock:
             begun, at = time.monotonic(), timestamp(now())
             self.clusters = clusters_now(self._settings)
