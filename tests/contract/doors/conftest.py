@@ -11,6 +11,7 @@ from adapters.mailbox import Mailbox
 from tests.assets.factory import OCS
 from tests.contract.doors.door import Door, World
 from tests.contract.doors.folder import FolderDoor
+from tests.contract.doors.rest import RestOffice
 from tests.unit.adapter.network import Bus, Office
 
 Opener = Callable[[World, Path], Door]
@@ -20,10 +21,15 @@ def _folder(world: World, at: Path) -> Door:
     return FolderDoor(world.mailbox, world.folder / "mailbox", at)
 
 
-DOORS: dict[str, Opener] = {"folder": _folder}
+def _rest(world: World, _at: Path) -> Door:
+    return RestOffice(world.mailbox, world.folder / "mailbox")
+
+
+DOORS: dict[str, Opener] = {"folder": _folder, "rest": _rest}
 """How each is opened on a mailbox; a new door is a line here."""
-STEPS_OUT = [(name, step) for name, kind in (("folder", FolderDoor),) for step in kind.steps_out]
-STEPS_IN = [(name, step) for name, kind in (("folder", FolderDoor),) for step in kind.steps_in]
+_KINDS = (FolderDoor, RestOffice)
+STEPS_OUT = [(kind.name, step) for kind in _KINDS for step in kind.steps_out]
+STEPS_IN = [(kind.name, step) for kind in _KINDS for step in kind.steps_in]
 
 
 @pytest.fixture
