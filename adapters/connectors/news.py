@@ -7,7 +7,11 @@ from adapters.mailbox import InboxState, Mailbox
 from adapters.mailbox.newsfeed import Item, Kind
 from bus.identifiers import ContentDigest, LetterId
 
-_RECEIVED = {"event": "received", "event_th": "ได้รับหนังสือแล้ว", "event_en": "a letter has been received"}
+_RECEIVED: views.View = {
+    "event": "received",
+    "event_th": "ได้รับหนังสือแล้ว",
+    "event_en": "a letter has been received",
+}
 
 
 def account(mailbox: Mailbox, item: Item) -> views.View:
@@ -21,8 +25,8 @@ def account(mailbox: Mailbox, item: Item) -> views.View:
         return view | _of_notice(mailbox, item.notice)
     if item.kind is Kind.LETTER and item.inbox is not None:
         letter = mailbox.inbox.get(item.inbox)
-        event = views.word("handover-failed") if letter.state is InboxState.FAILED else dict(_RECEIVED)
-        return view | event | {"letter": views.received(mailbox, letter)}
+        words = views.word("handover-failed") if letter.state is InboxState.FAILED else _RECEIVED
+        return view | words | {"letter": views.received(mailbox, letter)}
     arrival = mailbox.arrivals.get(item.arrival or 0)
     return view | {"event": "quarantined"} | views.quarantined(arrival)
 

@@ -14,7 +14,6 @@ from adapters.connectors.rest.problems import Problem
 from adapters.mailbox import Mailbox
 from adapters.mailbox.doors import DoorKey
 
-NAME = "rest"
 _BEARER = HTTPBearer(auto_error=False, description="a key that `saraban-adapter rest key make` has made")
 
 

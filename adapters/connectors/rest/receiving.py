@@ -10,8 +10,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import FileResponse, Response
 
 from adapters import views
-from adapters.connectors.news import account
-from adapters.connectors.rest.access import NAME, Desk, Reader, TheDesk
+from adapters.connectors.rest.access import Desk, Reader, TheDesk
 from adapters.connectors.rest.problems import Problem
 from adapters.connectors.rest.shapes import (
     Acknowledged,
@@ -21,8 +20,8 @@ from adapters.connectors.rest.shapes import (
     LeaseAsked,
     LeaseShape,
 )
+from adapters.connectors.rest.telling import NAME, event_of
 from adapters.mailbox import InboxLetter, Mailbox
-from adapters.mailbox.newsfeed import Item
 from bus.failpoints import reached
 from bus.thai import BANGKOK
 
@@ -135,17 +134,6 @@ def events(desk: TheDesk, _key: Reader, after: Cursor = 0, limit: Limit = 50) ->
     items = mailbox.news.after(after, limit)
     found = [event_of(mailbox, each) for each in items]
     return EventsShape(events=found, cursor=items[-1].id if items else after, more=len(items) == limit)
-
-
-def event_of(mailbox: Mailbox, item: Item) -> views.View:
-    """An item of news, with the office's own key of the letter that it is about, whoever wrote that."""
-    view = account(mailbox, item)
-    letter = view.get("letter")
-    if "reference" not in view and isinstance(letter, dict):
-        row = mailbox.doors.consigned(int(letter["consignment"])) if letter.get("consignment") else None
-        hand_over = mailbox.doors.hand_over(NAME, row) if row else None
-        view["reference"] = hand_over.local_id if hand_over else None
-    return view
 
 
 def _letter(desk: Desk, consignment: int) -> InboxLetter:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,10 +54,6 @@ class Door(Protocol):
     """An office's system at one door of an adapter; every call is over when the adapter has had its turn."""
 
     name: str
-    steps_out: Sequence[str]
-    """The failpoints on the way of a letter from the office into the mailbox."""
-    steps_in: Sequence[str]
-    """The failpoints on the way of a letter and of news from the mailbox to the office."""
 
     def put(self, values: Values, files: Files) -> Told:
         """Put out a letter with its files; the same call again is the same request."""
@@ -77,8 +73,7 @@ class Door(Protocol):
     def events(self) -> list[Values]:
         """Everything else that it was told since it began, in order, each as often as it was told."""
 
-    @contextmanager
-    def dying_at(self, step: str) -> Iterator[None]:
+    def dying_at(self, step: str) -> AbstractContextManager[None]:
         """Have the adapter die by SIGKILL when it gets there; it is back at the end of the block."""
 
     def close(self) -> None:

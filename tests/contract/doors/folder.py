@@ -20,6 +20,7 @@ class FolderDoor:
     """Writes into `outbox/`, reads `inbox/`, `receipts/` and `failed/`."""
 
     name = "folder"
+    # The failpoints on the way of a letter from the office into the mailbox, and of a letter to the office.
     steps_out = ("connector.after-claim", "connector.after-put")
     steps_in = ("connector.before-show", "connector.after-show")
 
