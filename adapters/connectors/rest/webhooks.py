@@ -52,14 +52,7 @@ class Signed:
 
 def add_webhook(mailbox: Mailbox, url: str, *, ed25519: bool = False) -> Webhook:
     """Have all news from now on posted to an address. Mistaken for one that is not https, but for this machine's."""
-    parts = urlsplit(url)
-    plain = parts.scheme == "http" and is_this_machine(parts.hostname)
-    if (
-        not (parts.scheme == "https" or plain)
-        or not parts.hostname
-        or not url.isascii()
-        or not url.isprintable()
-    ):
+    if not _is_protected(url):
         th, en = "ต้องเป็น https:// หรือ http:// ของเครื่องนี้", "must be https://, or http:// of this machine"
         raise Mistaken(Mistake("url", th, en))
     secret = (_ED25519 if ed25519 else _HMAC) + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -68,6 +61,17 @@ def add_webhook(mailbox: Mailbox, url: str, *, ed25519: bool = False) -> Webhook
         mailbox.doors.add_webhook(made)
         mailbox.news.told(source_of(made), mailbox.doors.newest())
     return made
+
+
+def _is_protected(url: str) -> bool:
+    """Whether it is an address of https, or of this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if not parts.hostname or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname))
 
 
 def source_of(webhook: Webhook) -> str:

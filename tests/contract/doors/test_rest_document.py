@@ -54,12 +54,14 @@ def test_every_answer_is_one_that_the_document_states(asked: tuple[Served, str])
     document = schemathesis.openapi.from_url(f"{served.url}/openapi.json")
     operations = [each.ok() for each in document.get_all_operations()]
     assert len(operations) > 14
+    answered: set[int] = set()
     for operation in operations:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
             @given(case=operation.as_strategy(generation_mode=mode))
-            @settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
             def ask(case: Any) -> None:
-                case.call_and_validate(headers=headers, checks=CHECKS)
+                answered.add(case.call_and_validate(headers=headers, checks=CHECKS).status_code)
 
             ask()
+    assert {200, 404, 422} <= answered

@@ -180,7 +180,16 @@ def test_what_was_posted_when_the_adapter_died_is_posted_again_under_the_same_id
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.org/", "ftp://127.0.0.1/", "https://", "javascript:1", "https://a/\n", "//x"]
+    "url",
+    [
+        "http://example.org/",
+        "ftp://127.0.0.1/",
+        "https://",
+        "javascript:1",
+        "https://a/\n",
+        "//x",
+        "https://[/",
+    ],
 )
 def test_news_goes_nowhere_unencrypted(world: World, url: str) -> None:
     with pytest.raises(Mistaken, match="https"):
