@@ -27,9 +27,11 @@ NAVIGATION: tuple[tuple[str, str, frozenset[Role]], ...] = (
     ("/enrolments", "nav.enrolments", frozenset({Role.STEWARD})),
     ("/halt", "nav.halt", frozenset({Role.STEWARD})),
     ("/search", "nav.search", frozenset({Role.AUDITOR})),
+    ("/entries", "nav.entries", frozenset({Role.AUDITOR})),
     ("/checkpoints", "nav.checkpoints", frozenset({Role.AUDITOR})),
     ("/reports", "nav.reports", frozenset({Role.AUDITOR})),
     ("/verify", "nav.verify", frozenset({Role.AUDITOR})),
+    ("/grants", "nav.grants", frozenset({Role.STEWARD, Role.AUDITOR})),
     ("/jobs", "nav.jobs", frozenset(Role)),
     ("/sign-ins", "nav.sign-ins", frozenset({Role.STEWARD, Role.AUDITOR})),
 )
