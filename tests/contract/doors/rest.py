@@ -30,12 +30,13 @@ class Served:
 
     def __init__(self, folder: Path, agency: Any, **options: Any) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        tls = options.get("tls")
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self._folder, self._agency, self._options = folder, agency, options
         self._child = 0
 
-    def start(self, armed: str = "") -> None:
-        """Begin it, and wait until it answers."""
+    def start(self, armed: str = "", verify: Any = True) -> None:
+        """Begin it, and wait until it answers; `verify` is how https is asked."""
         child = os.fork()
         if child == 0:
             try:
@@ -48,7 +49,7 @@ class Served:
         self._child = child
         for _ in range(2000):
             with suppress(httpx.TransportError):
-                httpx.get(f"{self.url}/", timeout=20)
+                httpx.get(f"{self.url}/", timeout=20, verify=verify)
                 return
             time.sleep(0.005)
         raise AssertionError("the door does not answer")

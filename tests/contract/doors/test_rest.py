@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,10 @@ import pytest
 from adapters.connectors.rest.keys import SCOPES, Rates, make_key
 from adapters.connectors.rest.problems import Problem
 from adapters.connectors.rest.shapes import VERBS
+from bus.documents.authority import Authority
+from bus.documents.making import KeyFiles, new_key, write_pair
+from bus.settings.adapter import RestConnector
+from bus.settings.tls import trusting
 from tests.assets.factory import OCS, SOC
 from tests.contract.doors.client_of import client_of
 from tests.contract.doors.door import World, digest_of
@@ -161,6 +167,43 @@ def test_bodies_that_are_too_large_or_no_json_are_problems(world: World, served:
         problem(client.delete("/v1/inbox"), 405, "request.method")
 
 
+def test_over_mutual_tls_a_key_alone_opens_nothing(world: World, tmp_path: Path) -> None:
+    ours, other = Authority.make("ours"), Authority.make("another")
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    ours.write(KeyFiles.named(folder, "ca"))
+    key = new_key()
+    server = ours.server(key.public_key(), ["127.0.0.1"])
+    write_pair(key, server, KeyFiles.named(folder, "server"))
+
+    def shows(authority: Authority, name: str) -> ssl.SSLContext:
+        own = new_key()
+        files = KeyFiles.named(folder, name)
+        write_pair(own, authority.client(own.public_key(), name), files)
+        context = trusting(folder / "ca.crt.pem", "test")
+        context.load_cert_chain(files.certificate, files.key)
+        return context
+
+    section = RestConnector(
+        certificate=folder / "server.crt.pem",
+        key=folder / "server.key.pem",
+        client_ca_file=folder / "ca.crt.pem",
+    )
+    served = Served(world.folder / "mailbox", OCS, tls=section.tls())
+    good = shows(ours, "program")
+    served.start(verify=good)
+    _, text = make_key(world.mailbox, "a program", SCOPES)
+    headers = {"Authorization": f"Bearer {text}"}
+    try:
+        assert httpx.get(f"{served.url}/v1/inbox", headers=headers, verify=good).status_code == 200
+        problem(httpx.get(f"{served.url}/v1/inbox", verify=good), 401, "key.missing")
+        for context in (shows(other, "stranger"), trusting(folder / "ca.crt.pem", "test")):
+            with pytest.raises(httpx.TransportError):
+                httpx.get(f"{served.url}/v1/inbox", headers=headers, verify=context)
+    finally:
+        served.stop()
+
+
 def test_the_document_is_openapi_3_1_and_its_page_takes_nothing_from_elsewhere(served: Served) -> None:
     document = httpx.get(f"{served.url}/openapi.json").json()
     assert document["openapi"].startswith("3.1")
@@ -198,8 +241,6 @@ def test_a_client_made_from_the_document_sends_and_receives(world: World, served
         content = VALUES | {"files": list(FILES)}
         begun = made.begin_letter(body=content, idempotency_key="made-1")
         for name, data in FILES.items():
-            import base64
-
             stated = base64.b64encode(bytes.fromhex(digest_of(data))).decode()
             made.bring_file(letter=begun["id"], name=name, content_digest=f"sha-256=:{stated}:", body=data)
         assert made.submit_letter(letter=begun["id"])["state"] == "waiting"
