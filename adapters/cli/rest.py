@@ -36,11 +36,15 @@ def make(
     as_json: AsJson = False,
 ) -> None:
     """Make a key for a program, and show it this once; only its hash is kept."""
-    if unknown := sorted(set(scope) - set(SCOPES)):
-        raise typer.BadParameter(f"{', '.join(unknown)}: there are {', '.join(SCOPES)}", param_hint="--scope")
-    if not name.strip() or len(name) > 100 or not name.isprintable():
-        raise typer.BadParameter("give a name of at most 100 characters", param_hint="NAME")
     with opened(config) as mailbox:
+        if unknown := sorted(set(scope) - set(SCOPES)):
+            known = ", ".join(SCOPES)
+            shown = ", ".join(unknown)
+            raise Mistaken(
+                Mistake("scope", f"ไม่รู้จัก {shown} ใช้ได้: {known}", f"unknown {shown}; known: {known}")
+            )
+        if not name.strip() or len(name) > 100 or not name.isprintable():
+            raise Mistaken(Mistake("name", "ต้องยาวไม่เกิน 100 ตัวอักษร", "give a name of at most 100 characters"))
         made, text = make_key(mailbox, name.strip(), scope, days=days)
     _show(as_json, made, text)
 
