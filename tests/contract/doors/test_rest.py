@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.cli import rest
 from adapters.connectors.rest.keys import SCOPES, Rates, make_key
 from adapters.connectors.rest.problems import Problem
 from adapters.connectors.rest.shapes import VERBS
@@ -275,3 +276,27 @@ def test_a_program_in_node_sends_and_receives(world: World, served: Served) -> N
     assert len(world.sent()) == 1
     row = world.mailbox.inbox.letters()[0]
     assert world.mailbox.state_of_received(row).receiving_number == "๑๒๓"
+
+
+def test_a_rotated_key_ends_after_its_overlap_and_a_revoked_one_at_once(
+    world: World, served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = world.folder / "adapter.toml"
+    config.write_text(
+        f'agency = "{OCS}"\n[mailbox]\nfolder = "{world.folder / "mailbox"}"\n', encoding="utf-8"
+    )
+
+    def status(text: str) -> int:
+        headers = {"Authorization": f"Bearer {text}"}
+        return httpx.get(f"{served.url}/v1/inbox", headers=headers).status_code
+
+    old, first = make_key(world.mailbox, "a program", ["read"])
+    rest.rotate(old.id, overlap=1, days=None, config=config, as_json=True)
+    second = json.loads(capsys.readouterr().out)
+    assert second["scopes"] == ["read"]
+    assert [status(each) for each in (first, second["key"])] == [200, 200]
+    rest.rotate(second["id"], overlap=0, days=None, config=config, as_json=True)
+    third = json.loads(capsys.readouterr().out)
+    assert [status(each) for each in (second["key"], third["key"])] == [401, 200]
+    rest.revoke(third["id"], config=config, as_json=True)
+    assert status(third["key"]) == 401
