@@ -56,7 +56,7 @@ def show(
         context.load_cert_chain(certificate, key, secret)
     except ssl.SSLError as exc:
         wrong = f"is no certificate in PEM form of the key in {key}, or that key has another passphrase"
-        variable = f"__{section.upper()}__PASSPHRASE"
+        variable = f"__{section.upper().replace('.', '__')}__PASSPHRASE"
         fix = f"Name the pair made together, and set its passphrase by the variable that ends in {variable}"
         raise Misconfigured(Problem(str(certificate), f"{section}.certificate", wrong, fix)) from exc
     except OSError as exc:
@@ -65,6 +65,19 @@ def show(
         raise Misconfigured(
             Problem(file_name, f"{section}.certificate", wrong, "Put it there, or mend the path")
         ) from exc
+
+
+def require_clients(context: ssl.SSLContext, ca_file: Path, key: str) -> None:
+    """Have a server's context ask every client for a certificate of these authorities. Raises Misconfigured."""
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        wrong, fix = (
+            "holds no certificates that can be read",
+            "Name a PEM file with the authority's certificate",
+        )
+        raise Misconfigured(Problem(str(ca_file), key, wrong, fix)) from exc
+    context.verify_mode = ssl.CERT_REQUIRED
 
 
 def require_both(certificate: Path | None, key: Path | None) -> None:

@@ -53,6 +53,7 @@ def bent(tmp_path_factory: pytest.TempPathFactory) -> str:
         "bus/errors.py": ["compose.programs", "xmlschema"],
         "bus/verifier/merkle.py": ["bus.thai"],
         "adapters/mailbox/__init__.py": [
+            "fastapi",
             "adapters.agent",
             "bus.ledger",
             "compose.cluster",
