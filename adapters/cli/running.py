@@ -16,6 +16,7 @@ from adapters.agent.witnessing import Witness, WitnessKeys
 from adapters.centre import RenewalDesk
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import serve
+from adapters.connectors.ecms.door import EcmsDoor
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
@@ -120,7 +121,7 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             )
             port = settings.metrics_port
             await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
-        beside = [readiness.watch, *_connectors(settings, mailbox)]
+        beside = [readiness.watch, *_connectors(settings, mailbox), *_facades(settings, mailbox)]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
         desk = RenewalDesk(settings.depot.url, settings.agency, bus_certificate, settings.depot.tls())
         stack.callback(desk.close)
@@ -198,6 +199,13 @@ def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
     if folder.group:
         share(folder.path, FOLDERS, folder.group)
     return [partial(serve, connector, interval=folder.poll)]
+
+
+def _facades(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Companion]:
+    if settings.connectors.ecms.enabled:
+        yield EcmsDoor(mailbox, settings.connectors.ecms).run
+    else:
+        mailbox.conditions.report("ecms", [])  # as a run with another setting may have left them
 
 
 def _witness(

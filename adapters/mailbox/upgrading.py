@@ -12,13 +12,19 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-from adapters.mailbox.tables import metadata, properties
+from adapters.mailbox.tables import ecms_items, ecms_requests, metadata, properties
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import AgencyCode
 
 Step = Callable[[Connection], None]
 
-STEPS: Final[Sequence[Step]] = ()
+
+def _add_ecms(connection: Connection) -> None:
+    """Layout 2: what the e-CMS connector keeps."""
+    metadata.create_all(connection, tables=[ecms_items, ecms_requests])
+
+
+STEPS: Final[Sequence[Step]] = (_add_ecms,)
 """Step `n`, counted from 1, makes layout `n + 1` of layout `n`."""
 
 LAYOUT, AGENCY = "layout", "agency"

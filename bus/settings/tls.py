@@ -67,6 +67,19 @@ def show(
         ) from exc
 
 
+def demand(context: ssl.SSLContext, ca_file: Path, key: str) -> None:
+    """Have a server's context take only clients that show a certificate of these authorities. Raises Misconfigured."""
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        wrong, fix = (
+            "holds no certificates that can be read",
+            "Name a PEM file with the authority's certificate",
+        )
+        raise Misconfigured(Problem(str(ca_file), key, wrong, fix)) from exc
+    context.verify_mode = ssl.CERT_REQUIRED
+
+
 def require_both(certificate: Path | None, key: Path | None) -> None:
     """Raise ValueError where one of a certificate and its key is named without the other."""
     if (certificate is None) is not (key is None):
