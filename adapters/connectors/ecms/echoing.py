@@ -23,10 +23,18 @@ _ORDER = (
 )
 
 
-def echo(document: Node) -> Part:
-    """The document of a request that was accepted; what the standard has no element for is left out."""
+def echo(document: Node, sent: str) -> Part:
+    """The document of a request that was accepted; what the standard has no element for is left out.
+
+    `sent` is its SendDate as it was taken: one that is missing, or lies ahead, is taken as now.
+    """
     letter = document.find("CorrespondenceLetter")
-    parts = [_element(name, each) for name in _ORDER for each in (letter.all(name) if letter else [])]
+    parts: list[Part] = []
+    for name in _ORDER:
+        if name == "SendDate":
+            parts.append(Part("ram:SendDate", sent))
+        else:
+            parts += [_element(name, each) for each in (letter.all(name) if letter else [])]
     inner = Part("ram:CorrespondenceLetter", parts=parts, attributes=[("ID", "Letter")])
     return Part("rsm:GovernmentDocument", parts=[inner])
 

@@ -133,7 +133,7 @@ class Service:
         if row.state is OutboxState.REFUSED:
             self._mailbox.ecms.answer_refusal(row.id)
             raise RefusedAs(row.refusal or "", row.refusal_detail or "")
-        return [*_stamped(process_id(row.created_at, row.id)), echo(node)]
+        return [*_stamped(process_id(row.created_at, row.id)), echo(node, clock(posted.letter.sent_at))]
 
     def _judged(self, row: OutboxEntry) -> OutboxEntry:
         """The row once the bus has answered, or when the client has waited long enough: it is durable either way."""
