@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 from lxml import etree
@@ -19,14 +19,16 @@ from lxml import etree
 from adapters.connectors.ecms.door import EcmsDoor
 from adapters.mailbox import InboxLetter, Mailbox, OutboxEntry
 from adapters.mailbox.files import Fingerprint
+from adapters.mailbox.receipts import receipt
 from bus import assets
+from bus.documents.letter import Receiver
 from bus.identifiers import AgencyCode
 from bus.settings.adapter import EcmsConnector
 from compose.local import free_port
+from tests.assets import factory
 from tests.assets.factory import OCS, OPM
 from tests.unit.adapter.network import Bus, Office, sha
 from tests.unit.adapter.test_acts import judge
-from tests.unit.adapter.test_ledger_order import received
 
 PDF = b"%PDF-1.7 sample\n%%EOF\n"
 RSM = "urn:th:gov:egif:data:standard:GovernmentDocument:1.0"
@@ -199,13 +201,27 @@ def document(
 </ram:CorrespondenceLetter></rsm:GovernmentDocument>"""
 
 
-def receive(office: Office, letter_id: UUID | None = None, content: bytes = PDF) -> InboxLetter:
+def receive(office: Office, content: bytes = PDF, number: str = "นร 0105/ว 165") -> InboxLetter:
     """A letter of OPM, delivered with its file."""
     source = office.mailbox.store.partial / "scratch"
     source.write_bytes(content)
     office.mailbox.store.take_in(source, Fingerprint(sha(content), len(content)))
-    received(office, OPM, letter_id or uuid4(), content)
-    return office.mailbox.inbox.letters()[0]
+    source.unlink()
+    if office.mailbox.directory() is None:
+        hear(office, office.bus.directory())
+    signed = office.signed(
+        content,
+        OPM,
+        letter_id=uuid4(),
+        number=number,
+        sender=factory.sender(OPM),
+        receivers=(Receiver(agency=OCS),),
+    )
+    hear(office, office.bus.letter(signed, OPM))
+    (row,) = office.mailbox.inbox.fetching(1e12, 10)
+    stored = [file.position for file in office.mailbox.inbox.files(row.id)]
+    office.mailbox.inbox.deliver(row.id, stored, *receipt(office.mailbox, row))
+    return office.mailbox.inbox.get(row.id)
 
 
 def hear(office: Office, *messages: Any) -> None:

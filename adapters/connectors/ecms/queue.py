@@ -57,11 +57,13 @@ class Queue:
     def pull(self) -> Served | None:
         """The head, noted as served before it is given."""
         self.fill()
+        reached("ecms.before-serve")
         with self._mailbox.transaction():
             head = self._mailbox.ecms.head()
             served = self._served(head) if head else None
             if served:
                 self._mailbox.ecms.serve(served.queued.item)
+        reached("ecms.after-serve")
         return served
 
     def special(self, form: Form, name: LetterName) -> Served | None:
