@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 
 from adapters.mailbox.database import Database
+from adapters.mailbox.ecms_tables import ecms_items, ecms_requests
 from adapters.mailbox.entries import OutboxEntry, outgoing
-from adapters.mailbox.tables import bookmarks, ecms_items, ecms_requests, news, outbox
+from adapters.mailbox.tables import bookmarks, news, outbox
 from bus.thai import normalise_number, now
 
 

@@ -82,7 +82,7 @@ class EcmsConnector(Section):
     """Its port."""
     path: Annotated[str, Field(pattern=r"^/[\w./-]*$")] = "/ecms-ws01/service2"
     """The path that clients post to."""
-    networks: tuple[str, ...] = ()
+    networks: list[str] = []
     """The networks whose clients may ask, such as `10.1.2.0/24`: e-CMS itself has no passwords; when empty, anybody."""
     certificate: Path | None = None
     """The certificate for https, a PEM file; when not set, http."""
