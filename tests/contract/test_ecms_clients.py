@@ -98,7 +98,8 @@ def test_a_letter_is_understood_as_each_family_of_clients_writes_it(
     assert [each.agency for each in letter.receivers] == [OCS]
     assert letter.content is not None
     assert letter.content.subject == "เรื่องที่หนึ่ง"
-    assert not (letter.content.references or letter.content.enclosures or letter.files)
+    empty = [*letter.content.references, *letter.content.enclosures, *letter.files]
+    assert empty == []
     (signer,) = letter.content.signers
     assert (signer.given_name, signer.family_name, signer.job_title) == ("สมชาย", "ตัวอย่าง", "ปลัด")
     assert letter.main_file.media_type == "application/pdf"
