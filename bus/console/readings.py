@@ -106,7 +106,7 @@ class Readings:
 
     def _of_ledger(self, reader: Reader, away: set[str]) -> Snapshot:
         at = now()
-        directory, ends = self._in_force(reader)
+        directory, ends = self._with_ends(reader)
         self._silence.follow(reader)
         found = []
         if directory is not None:
@@ -129,7 +129,11 @@ class Readings:
             directory=directory,
         )
 
-    def _in_force(self, reader: Reader) -> tuple[Directory | None, Mapping[AgencyCode, str]]:
+    def in_force(self, reader: Reader) -> Directory | None:
+        """Return the directory that this reader sees in force; None where there is none that can be read."""
+        return self._with_ends(reader)[0]
+
+    def _with_ends(self, reader: Reader) -> tuple[Directory | None, Mapping[AgencyCode, str]]:
         """The directory in force and when certificates end, which are read anew only when there is another version."""
         entry = reader.latest_seq(Kind.DIRECTORY)
         if entry != self._directory[0]:
