@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, enrolling, examining, keys, log, status, units
+from adapters.cli import acts, enrolling, examining, keys, log, rest, status, units
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -42,6 +42,7 @@ app.add_typer(keys.app, name="key")
 for command in (status.status, examining.check, examining.doctor, ping, units.unit):
     app.command()(command)
 app.add_typer(log.app, name="log")
+app.add_typer(rest.app, name="rest")
 
 
 @app.callback()

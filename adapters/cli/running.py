@@ -15,7 +15,7 @@ from adapters.agent.tuning import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys
 from adapters.centre import RenewalDesk
 from adapters.cli.metrics import MailboxMetrics
-from adapters.connectors.base import serve
+from adapters.connectors.base import Door, Polled
 from adapters.connectors.ecms.door import EcmsDoor
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
@@ -35,11 +35,13 @@ from bus.documents.making import KeyFiles
 from bus.documents.notes import witness_key, witness_name
 from bus.documents.reports import TYPE
 from bus.documents.seal import Seal, read_certificate
+from bus.errors import Misconfigured, Problem
 from bus.metrics import Counted, exposition
 from bus.process import beat, ready, run_until_stopped
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
+from bus.settings.adapter import RestConnector
 from bus.web import health_app, serving
 
 _INBOX_EVERY = 5.0
@@ -121,7 +123,7 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             )
             port = settings.metrics_port
             await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
-        beside = [readiness.watch, *_connectors(settings, mailbox), *_facades(settings, mailbox)]
+        beside: list[Companion] = [readiness.watch, *(door.run for door in _doors(settings, mailbox))]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
         desk = RenewalDesk(settings.depot.url, settings.agency, bus_certificate, settings.depot.tls())
         stack.callback(desk.close)
@@ -185,27 +187,46 @@ def _causes(agent: Agent, outward: Link, inward: Link, mailbox: Mailbox) -> dict
     }
 
 
-def _connectors(settings: AdapterSettings, mailbox: Mailbox) -> list[Companion]:
+def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
     folder = settings.connectors.folder
-    if not folder.enabled:
+    if folder.enabled:
+        connector = FolderConnector(
+            mailbox,
+            folder.path,
+            patience=folder.patience,
+            quiet=folder.quiet,
+            largest_file=folder.largest_file,
+        )
+        if folder.group:
+            share(folder.path, FOLDERS, folder.group)
+        yield Polled(connector, folder.poll)
+    else:  # as a run with another setting may have left them
         for verb in ("import", "export"):
-            mailbox.conditions.report(
-                f"folder.{verb}", []
-            )  # as a run with another setting may have left them
-        return []
-    connector = FolderConnector(
-        mailbox, folder.path, patience=folder.patience, quiet=folder.quiet, largest_file=folder.largest_file
-    )
-    if folder.group:
-        share(folder.path, FOLDERS, folder.group)
-    return [partial(serve, connector, interval=folder.poll)]
-
-
-def _facades(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Companion]:
+            mailbox.conditions.report(f"folder.{verb}", [])
+    if settings.connectors.rest.enabled:
+        yield rest_door(settings.connectors.rest, mailbox)
     if settings.connectors.ecms.enabled:
-        yield EcmsDoor(mailbox, settings.connectors.ecms).run
-    else:
-        mailbox.conditions.report("ecms", [])  # as a run with another setting may have left them
+        yield EcmsDoor(mailbox, settings.connectors.ecms)
+    else:  # as a run with another setting may have left it
+        mailbox.conditions.report("ecms", [])
+
+
+def rest_door(section: RestConnector, mailbox: Mailbox) -> Door:
+    """The REST door of these settings. Raises Misconfigured where its packages are not installed."""
+    try:
+        from adapters.connectors.rest.door import RestDoor
+    except ImportError as exc:
+        fix = "Install saraban-bus[rest], or set connectors.rest.enabled = false."
+        wrong = "needs packages that are not installed"
+        raise Misconfigured(Problem("settings", "connectors.rest.enabled", wrong, fix)) from exc
+    return RestDoor(
+        mailbox,
+        section.listen_host,
+        section.listen_port,
+        section.tls(),
+        section.requests_per_minute,
+        section.largest_file,
+    )
 
 
 def _witness(

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 from bus.errors import Transient
@@ -29,6 +30,37 @@ class Connector(Protocol):
 
     def export_news(self) -> int:
         """Tell the office's system the news of the mailbox; give how many things that were."""
+
+
+class Door(Protocol):
+    """One way between the mailbox and an office, for as long as the adapter runs; several may be open on one mailbox.
+
+    What each has told is kept under its `name`: an item of news is told at every door.
+    """
+
+    @property
+    def name(self) -> str:
+        """Under which the mailbox keeps what this door remembers."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Be open until `stop`; whatever was cut short is taken up at the next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The door of a connector: both its verbs again and again, `interval` seconds apart."""
+
+    connector: Connector
+    interval: float
+
+    @property
+    def name(self) -> str:
+        """The connector's."""
+        return self.connector.name
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Collect and tell until `stop`."""
+        await serve(self.connector, stop, interval=self.interval)
 
 
 async def serve(connector: Connector, stop: asyncio.Event, *, interval: float, grace: float = _GRACE) -> None:

@@ -48,6 +48,7 @@ def mistakes(settings: AdapterSettings) -> list[Problem]:
         lambda: _witness(settings),
         lambda: _mailbox(settings),
         lambda: _office(settings),
+        settings.connectors.rest.tls,
     ]
     for look in looks:
         try:

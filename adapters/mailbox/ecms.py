@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, select, update
 
 from adapters.mailbox.database import Database
+from adapters.mailbox.door_tables import handed_over
 from adapters.mailbox.ecms_tables import ecms_items, ecms_requests
 from adapters.mailbox.entries import OutboxEntry, outgoing
 from adapters.mailbox.tables import bookmarks, news, outbox
@@ -133,11 +134,13 @@ class Ecms:
         self._database.execute(change.values(deleted_at=now().isoformat(), skipped=skipped))
 
     def told_elsewhere(self, item: int) -> bool:
-        """Whether another connector of this mailbox has told that item to the office."""
-        query = select(bookmarks.c.told).where(
+        """Whether another door of this mailbox has told the office of that letter (an item of news), or begun to."""
+        marked = select(bookmarks.c.told).where(
             bookmarks.c.connector.not_like("ecms%"), bookmarks.c.told >= item
         )
-        return self._database.scalar(query.limit(1)) is not None
+        leased = select(handed_over.c.inbox).join(news, news.c.inbox == handed_over.c.inbox)
+        leased = leased.where(news.c.id == item)
+        return any(self._database.scalar(query.limit(1)) is not None for query in (marked, leased))
 
     def add_request(self, request: Request) -> None:
         """Remember a letter that was posted, in the transaction that puts it into the outbox."""

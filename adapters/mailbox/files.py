@@ -72,7 +72,7 @@ class FileStore:
         """Copy a file into the store; FileChanged when it is not the one expected."""
         if self.holds(expected.sha256, expected.size):
             return
-        with self._scratch() as scratch:
+        with self.scratch() as scratch:
             with source.open("rb") as bytes_in, scratch.open("wb") as bytes_out:
                 while piece := bytes_in.read(_CHUNK):
                     bytes_out.write(piece)
@@ -85,7 +85,7 @@ class FileStore:
         FileChanged when there is more or less to be read.
         """
         digest, copied = hashlib.sha256(), 0
-        with self._scratch() as scratch:
+        with self.scratch() as scratch:
             with scratch.open("wb") as bytes_out:
                 while copied <= size and (piece := source.read(_CHUNK)):
                     digest.update(piece)
@@ -113,7 +113,8 @@ class FileStore:
         sync_folder(place.parent)
 
     @contextmanager
-    def _scratch(self) -> Iterator[Path]:
+    def scratch(self) -> Iterator[Path]:
+        """Give an empty file on this disk, for `admit`; it is gone at the end of the block."""
         descriptor, name = tempfile.mkstemp(dir=self.partial)
         os.close(descriptor)
         scratch = Path(name)

@@ -19,6 +19,72 @@ from bus.identifiers import AgencyCode
 
 Step = Callable[[Connection], None]
 
+_DOORS = (
+    """
+    CREATE TABLE door_keys (
+    id VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    scopes VARCHAR NOT NULL,
+    made_at VARCHAR NOT NULL,
+    ends_at VARCHAR,
+    PRIMARY KEY (id)
+    )
+    """,
+    """
+    CREATE TABLE drafts (
+    id VARCHAR NOT NULL,
+    request_sha256 VARCHAR NOT NULL,
+    request_key VARCHAR NOT NULL,
+    content VARCHAR NOT NULL,
+    outbox INTEGER,
+    made_at VARCHAR NOT NULL,
+    PRIMARY KEY (id),
+    FOREIGN KEY(outbox) REFERENCES outbox (id)
+    )
+    """,
+    """
+    CREATE TABLE draft_files (
+    draft VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    size INTEGER NOT NULL,
+    PRIMARY KEY (draft, name),
+    FOREIGN KEY(draft) REFERENCES drafts (id)
+    )
+    """,
+    """
+    CREATE TABLE handed_over (
+    door VARCHAR NOT NULL,
+    inbox INTEGER NOT NULL,
+    lease VARCHAR,
+    holder VARCHAR,
+    leased_until FLOAT NOT NULL,
+    local_id VARCHAR,
+    acknowledged_at VARCHAR,
+    PRIMARY KEY (door, inbox),
+    FOREIGN KEY(inbox) REFERENCES inbox (id)
+    )
+    """,
+    """
+    CREATE TABLE webhooks (
+    id VARCHAR NOT NULL,
+    url VARCHAR NOT NULL,
+    secret VARCHAR NOT NULL,
+    made_at VARCHAR NOT NULL,
+    ended_at VARCHAR,
+    PRIMARY KEY (id)
+    )
+    """,
+)
+
+
+def _doors(connection: Connection) -> None:
+    """Layout 2: what the REST door remembers."""
+    for statement in _DOORS:
+        connection.exec_driver_sql(statement)
+
+
 _ECMS = (
     """
     CREATE TABLE ecms_items (
@@ -65,12 +131,12 @@ _ECMS = (
 
 
 def _ecms(connection: Connection) -> None:
-    """What the e-CMS connector remembers."""
+    """Layout 3: what the e-CMS connector remembers."""
     for statement in _ECMS:
         connection.exec_driver_sql(statement)
 
 
-STEPS: Final[Sequence[Step]] = (_ecms,)
+STEPS: Final[Sequence[Step]] = (_doors, _ecms)
 """Step `n`, counted from 1, makes layout `n + 1` of layout `n`."""
 
 LAYOUT, AGENCY = "layout", "agency"

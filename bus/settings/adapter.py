@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from bus.identifiers import AgencyCode
 from bus.settings.loading import Section, Settings, load
 from bus.settings.sections import BrokerAccess, HttpUrl, Log, Port, PortOrOff, Seal, Seconds
-from bus.settings.tls import demand, require_both, serving, trusting
+from bus.settings.tls import require_both, require_clients, serving, trusting
 
 NOBODY: Final = AgencyCode("0000000000")
 """The code in the sample configuration: no ministry has 00."""
@@ -71,6 +71,46 @@ class FolderConnector(Section):
     """The group whose members may read and write these folders, the office system's; when empty, their owner alone."""
 
 
+class RestConnector(Section):
+    """The exchange with an office system by HTTP requests; it takes the extra saraban-bus[rest]."""
+
+    enabled: bool = False
+    """Whether requests are answered."""
+    listen_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """The address to listen on; other machines are served over https only: by `certificate`, or by a proxy here."""
+    listen_port: Port = 8490
+    """The port to listen on."""
+    certificate: Path | None = None
+    """The certificate with which https is served, with the chain behind it, a PEM file."""
+    key: Path | None = None
+    """Its key, a PEM file readable by its owner only."""
+    passphrase: SecretStr | None = None
+    """That key's passphrase, by the environment only."""
+    client_ca_file: Path | None = None
+    """The authority of the programs' own certificates: then every connection must show one, beside a key."""
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 600
+    """The most requests of one key in a minute; more are answered with 429 and when to come again."""
+    largest_file: Annotated[int, Field(ge=1)] = 536870912
+    """Bytes of the largest file that is taken; the depot has a limit of its own."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        require_both(self.certificate, self.key)
+        if self.client_ca_file is not None and self.certificate is None:
+            raise ValueError("client_ca_file needs certificate and key: programs show theirs over https only")
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The context for https; None where it is not served. Raises Misconfigured for files that cannot be used."""
+        section = "connectors.rest"
+        if self.certificate is None or self.key is None:
+            return None
+        context = serving(self.certificate, self.key, self.passphrase, section)
+        if self.client_ca_file is not None:
+            require_clients(context, self.client_ca_file, f"{section}.client_ca_file")
+        return context
+
+
 class EcmsConnector(Section):
     """The façade of e-CMS 2.0 for an office system that speaks it."""
 
@@ -82,7 +122,7 @@ class EcmsConnector(Section):
     """Its port."""
     path: Annotated[str, Field(pattern=r"^/[\w./-]*$")] = "/ecms-ws01/service2"
     """The path that clients post to."""
-    networks: list[str] = []
+    networks: list[str] = []  # noqa: RUF012 - pydantic copies it
     """The networks whose clients may ask, such as `10.1.2.0/24`: e-CMS itself has no passwords; when empty, anybody."""
     certificate: Path | None = None
     """The certificate for https, a PEM file; when not set, http."""
@@ -129,7 +169,7 @@ class EcmsConnector(Section):
             return None
         context = serving(self.certificate, self.key, self.passphrase, "connectors.ecms")
         if self.client_ca is not None:
-            demand(context, self.client_ca, "connectors.ecms.client_ca")
+            require_clients(context, self.client_ca, "connectors.ecms.client_ca")
         return context
 
 
@@ -137,6 +177,7 @@ class Connectors(Section):
     """How office systems are connected."""
 
     folder: FolderConnector = FolderConnector()
+    rest: RestConnector = RestConnector()
     ecms: EcmsConnector = EcmsConnector()
 
 

@@ -56,7 +56,7 @@ def show(
         context.load_cert_chain(certificate, key, secret)
     except ssl.SSLError as exc:
         wrong = f"is no certificate in PEM form of the key in {key}, or that key has another passphrase"
-        variable = f"__{section.upper()}__PASSPHRASE"
+        variable = f"__{section.upper().replace('.', '__')}__PASSPHRASE"
         fix = f"Name the pair made together, and set its passphrase by the variable that ends in {variable}"
         raise Misconfigured(Problem(str(certificate), f"{section}.certificate", wrong, fix)) from exc
     except OSError as exc:
@@ -67,8 +67,8 @@ def show(
         ) from exc
 
 
-def demand(context: ssl.SSLContext, ca_file: Path, key: str) -> None:
-    """Have a server's context take only clients that show a certificate of these authorities. Raises Misconfigured."""
+def require_clients(context: ssl.SSLContext, ca_file: Path, key: str) -> None:
+    """Have a server's context ask every client for a certificate of these authorities. Raises Misconfigured."""
     try:
         context.load_verify_locations(ca_file)
     except (OSError, ssl.SSLError) as exc:

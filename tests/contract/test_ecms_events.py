@@ -165,13 +165,15 @@ def test_a_letter_that_was_never_served_is_given_back_by_itself(recipient: Offic
     assert len(said(recipient, Event.WITHDRAWAL_GRANTED)) == 1
 
 
-@pytest.mark.parametrize("why", ["served", "ask", "folder"])
+@pytest.mark.parametrize("why", ["served", "ask", "folder", "rest"])
 def test_a_letter_that_somebody_may_have_seen_is_given_back_by_a_clerk_alone(
     recipient: Office, tmp_path: Path, why: str
 ) -> None:
     letter = receive(recipient)
     if why == "folder":
         FolderConnector(recipient.mailbox, tmp_path / "exchange").export_news()
+    if why == "rest":
+        recipient.mailbox.doors.lease("rest", letter.id, "sample", at=0, until=1)
     with served(recipient, withdrawal="ask" if why == "ask" else "unserved") as client:
         if why == "served":
             client.pull()

@@ -20,12 +20,12 @@ from adapters import views
 from adapters.connectors.folder.exchange import Folders
 from adapters.connectors.folder.folders import Folder, is_folder
 from adapters.connectors.folder.names import free_name, safe_name
+from adapters.connectors.news import account
 from adapters.mailbox import InboxLetter, InboxState, Mailbox
 from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.newsfeed import Bookmark, Deferral, Item, Kind
 from bus.errors import BusError, Transient
 from bus.failpoints import reached
-from bus.identifiers import ContentDigest, LetterId
 from bus.logs import get
 
 _LOG = get(__name__)
@@ -163,7 +163,7 @@ class Exporter:
             letter = self._mailbox.inbox.get(item.inbox)
             if letter.state is not InboxState.FAILED:
                 return self._prepare_letter(at.inbox, letter)
-        view = self._account(item)
+        view = account(self._mailbox, item)
         # A name that is taken: told before a mailbox was brought back from a backup, whose items are counted anew.
         place = Place(_RECEIPTS, free_name(f"{item.id:08d}-{view['event']}.json", at.receipts.holds))
         at.receipts.remove(place.hidden)
@@ -203,37 +203,6 @@ class Exporter:
             folder.write("letter.json", _json(view))
             folder.sync()
         return place
-
-    def _account(self, item: Item) -> views.View:
-        """What a receipt says; `event` is what has happened."""
-        mailbox = self._mailbox
-        view: views.View = {"item": item.id, "at": views.when(item.at)}
-        if item.kind is Kind.ANSWER and item.outbox is not None:
-            row = mailbox.outbox.get(item.outbox)
-            event = {"refused": "refused-by-bus"}.get(row.state, str(row.state))
-            return view | views.word(event) | {"answers": views.sent(mailbox, row)}
-        if item.kind is Kind.NOTICE and item.notice is not None:
-            notice = mailbox.notices.get(item.notice)
-            view |= views.said(mailbox, notice)
-            # By its content too: another agency may have chosen the same id.
-            digest = notice.letter_digest or ContentDigest("")
-            letter = mailbox.sent_letter(notice.letter_id or LetterId(""), digest)
-            if letter is not None:
-                # Of a circular, only those it is about: thousands of receipts would each list thousands.
-                concerned = {notice.author, *notice.about}
-                view |= {
-                    "reference": letter.reference,
-                    "letter": views.sent(mailbox, letter, concerned),
-                }
-            else:
-                rows = mailbox.inbox.letters(letter_id=notice.letter_id or LetterId(""), digest=digest)
-                view |= {"letter": views.received(mailbox, rows[0]) if rows else None}
-            return view
-        if item.kind is Kind.LETTER and item.inbox is not None:
-            letter_row = mailbox.inbox.get(item.inbox)
-            return view | views.word("handover-failed") | {"letter": views.received(mailbox, letter_row)}
-        arrival = mailbox.arrivals.get(item.arrival or 0)
-        return view | {"event": "quarantined"} | views.quarantined(arrival)
 
     def _show(self, at: Folders, place: Place) -> None:
         folder = _folder(at, place)

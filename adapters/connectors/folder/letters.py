@@ -99,25 +99,38 @@ def compose(
     `reference`, the manifest's name and its content with that of the files are the key: put in twice, it is one letter.
     """
     with ExitStack() as stack:
-        letter, key = _stated(mailbox, fields)
+        stated, key = stated_in(mailbox, fields)
         found = copies(mailbox.store, fields, folder, near, stack, most)
-        fields.close()
-        _readable_by_all(mailbox, letter, fields)
-        if fields.mistakes:
-            raise Mistaken(*fields.mistakes)
-        key = key or f"{readable(name)}:{_content_key(fields, tuple(copy.file for copy in found))}"
-        made_id = uuid5(_LETTERS, f"{mailbox.agency}\n{key}")
-        letter = replace(
-            letter,
-            letter_id=made_id if letter.letter_id == _NONE else letter.letter_id,
-            main_file=found[0].file,
-            files=tuple(copy.file for copy in found[1:]),
-            sender_reference=key if len(key) <= 100 else None,
+        files = tuple(copy.file for copy in found)
+        letter, key = complete(
+            mailbox, fields, stated, files, key or f"{readable(name)}:{_content_key(fields, files)}"
         )
         return Composed(letter, admit(mailbox.store, found), key)
 
 
-def _stated(mailbox: Mailbox, fields: Fields) -> tuple[Letter, str | None]:
+def complete(
+    mailbox: Mailbox, fields: Fields, stated: Letter, files: tuple[File, ...], key: str
+) -> tuple[Letter, str]:
+    """Give the letter with its files, and its key; Mistaken with all that is wrong, unknown fields among it.
+
+    Put in through two doors under one key, it has one LetterID.
+    """
+    fields.close()
+    _readable_by_all(mailbox, stated, fields)
+    if fields.mistakes:
+        raise Mistaken(*fields.mistakes)
+    made_id = uuid5(_LETTERS, f"{mailbox.agency}\n{key}")
+    letter = replace(
+        stated,
+        letter_id=made_id if stated.letter_id == _NONE else stated.letter_id,
+        main_file=files[0],
+        files=files[1:],
+        sender_reference=key if len(key) <= 100 else None,
+    )
+    return letter, key
+
+
+def stated_in(mailbox: Mailbox, fields: Fields) -> tuple[Letter, str | None]:
     """What a manifest says itself, without the files, and the office's own key for it."""
     codes = load_codes()
     sender = _sender(mailbox, fields)

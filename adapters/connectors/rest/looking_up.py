@@ -1,0 +1,79 @@
+"""The requests by which an office looks up whom it can write to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from adapters.connectors.rest.access import Desk, Reader, TheDesk
+from adapters.connectors.rest.problems import Problem
+from adapters.connectors.rest.shapes import AgencyShape, GroupShape
+from bus.directory import Agency, Directory
+from bus.identifiers import AgencyCode
+
+router = APIRouter(prefix="/v1/directory")
+Code = Annotated[str, Path(pattern=r"^[0-9]{10}$")]
+
+
+@router.get("/agencies", summary="Agencies by code or words of their names")
+def agencies(
+    desk: TheDesk,
+    _key: Reader,
+    q: Annotated[str, Query(max_length=200)] = "",
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> list[AgencyShape]:
+    """List the agencies whose code, name or abbreviation holds this text, in the order of their codes."""
+    directory, wanted = _directory(desk), q.casefold().strip()
+    found = [each for _, each in sorted(directory.agencies.items()) if wanted in _words(each)]
+    return [_shown(directory, each) for each in found[:limit]]
+
+
+@router.get("/agencies/{code}", summary="One agency")
+def agency(desk: TheDesk, _key: Reader, code: Code) -> AgencyShape:
+    """Give the agency of this code."""
+    directory = _directory(desk)
+    found = directory.agencies.get(AgencyCode(code))
+    if found is None:
+        raise Problem("agency.unknown")
+    return _shown(directory, found)
+
+
+@router.get("/groups", summary="Groups of agencies")
+def groups(desk: TheDesk, _key: Reader) -> list[GroupShape]:
+    """List the groups, each with its members as of the directory that is here."""
+    directory = _directory(desk)
+    return [
+        GroupShape(
+            id=each.id,
+            name_th=each.name_th,
+            name_en=each.name_en,
+            members=list(directory.members(each.id) or ()),
+        )
+        for each in directory.groups.values()
+    ]
+
+
+def _directory(desk: Desk) -> Directory:
+    directory = desk.mailbox.directory()
+    if directory is None:
+        th, en = "ยังไม่ได้รับรายชื่อหน่วยงานจากระบบกลาง", "the directory has not come yet"
+        raise Problem("now.unavailable", th, en, retry_after=5)
+    return directory
+
+
+def _words(agency: Agency) -> str:
+    names = (agency.code, agency.name_th, agency.name_en, agency.abbrev_th, agency.abbrev_en)
+    return "\n".join(names).casefold()
+
+
+def _shown(directory: Directory, agency: Agency) -> AgencyShape:
+    return AgencyShape(
+        code=agency.code,
+        name_th=agency.name_th,
+        name_en=agency.name_en,
+        abbrev_th=agency.abbrev_th,
+        abbrev_en=agency.abbrev_en,
+        state=agency.state,
+        inbox_of=directory.inbox_of(agency.code),
+    )

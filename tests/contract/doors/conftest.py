@@ -1,0 +1,61 @@
+"""Every door of an adapter, one after the other, on a mailbox of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.mailbox import Mailbox
+from tests.assets.factory import OCS
+from tests.contract.doors.door import Door, World
+from tests.contract.doors.folder import FolderDoor
+from tests.contract.doors.rest import RestOffice
+from tests.unit.adapter.network import Bus, Office
+
+Opener = Callable[[World, Path], Door]
+
+
+def _folder(world: World, at: Path) -> Door:
+    return FolderDoor(world.mailbox, world.folder / "mailbox", at)
+
+
+def _rest(world: World, _at: Path) -> Door:
+    return RestOffice(world.mailbox, world.folder / "mailbox")
+
+
+DOORS: dict[str, Opener] = {"folder": _folder, "rest": _rest}
+"""How each is opened on a mailbox; a new door is a line here."""
+_KINDS = (FolderDoor, RestOffice)
+STEPS_OUT = [(kind.name, step) for kind in _KINDS for step in kind.steps_out]
+STEPS_IN = [(kind.name, step) for kind in _KINDS for step in kind.steps_in]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """The mailbox of OCS, which has the directory."""
+    with Mailbox(tmp_path / "mailbox", OCS) as mailbox:
+        world = World(Office(mailbox, Bus(OCS)), tmp_path)
+        world.hear(world.office.bus.directory())
+        yield world
+        for door in world.doors:
+            door.close()
+
+
+@pytest.fixture
+def open_door(world: World) -> Callable[[str], Door]:
+    """Opens a door of this name."""
+
+    def opened(name: str) -> Door:
+        door = DOORS[name](world, world.folder / f"door-{name}")
+        world.doors.append(door)
+        return door
+
+    return opened
+
+
+@pytest.fixture(params=sorted(DOORS))
+def door(request: pytest.FixtureRequest, open_door: Callable[[str], Door]) -> Door:
+    """Each door in turn."""
+    return open_door(request.param)
