@@ -13,12 +13,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from adapters.connectors.ecms.errors import Code
 from bus.documents.letter import Letter
 from bus.documents.xml import open_envelope, read
 from bus.errors import Misconfigured
 from bus.settings.adapter import EcmsConnector
 from tests.assets.factory import OCS, OPM
 from tests.contract.ecms_rig import PDF, Answer, Client, document, envelope, offices, receive, served
+from tests.project import ROOT
 from tests.unit.adapter.network import Office
 
 BODY = base64.b64encode(PDF).decode()
@@ -243,3 +245,8 @@ def test_a_client_reads_the_schemas_from_the_same_address(sender: Office) -> Non
             assert httpx.get(f"{client.url}?xsd={name}").status_code == 200
         assert httpx.get(f"{client.url}?xsd=../../config/bus.toml").status_code == 404
         assert isinstance(client, Client)
+
+
+def test_the_page_lists_every_code_of_the_facade() -> None:
+    page = (ROOT / "docs" / "ecms.md").read_text(encoding="utf-8")
+    assert [code for code in Code if f"| `{code}` |" not in page] == []
