@@ -152,9 +152,8 @@ class LocalBus:
         schema.upgrade(self.ledger_url)
         self.apply_directory()
         ledger = Ledger(self.ledger_url)
-        activate_calendar(
-            ledger, load_calendar(self.folder / "calendar.toml"), operator=of_the_bus("compose")
-        )
+        calendar = load_calendar(self.folder / "calendar.toml")
+        activate_calendar(ledger, calendar, operator=of_the_bus("compose"))
         ledger.close()
 
     def make_keys(self, names: Iterable[str]) -> None:
@@ -377,12 +376,7 @@ class LocalBus:
             "seal": {"key": str(self.keys / "bus.key.pem"), "certificate": str(self.keys / "bus.crt.pem")},
             "directory": {"file": str(self.folder / "agencies.toml"), "certificates": str(self.keys)},
             "calendar": {"file": str(self.folder / "calendar.toml")},
-            "router": {
-                "sweep_interval": 2.0,
-                "deadline_interval": 2.0,
-                "settle_seconds": 1.0,
-                **self._router,
-            },
+            "router": {"sweep_interval": 2.0, "deadline_interval": 2.0, "settle_seconds": 1.0} | self._router,
             "shares": self._shares,
             "console": console_settings(self.folder, self.console_port),
             "operator": {"key_file": str(people.make_people(self.folder))},

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, insert, text
@@ -18,7 +19,6 @@ from bus.broker.admin import apply
 from bus.broker.management import Management
 from bus.broker.topology import topology_for
 from bus.codes import load_codes
-from bus.console.jobs.table import JobKind
 from bus.documents.letter import Receiver
 from bus.documents.notes import log_key
 from bus.documents.notice import Event
@@ -35,7 +35,7 @@ from bus.router.answers import Answers
 from bus.router.recording import Recorder
 from bus.thai import normalise_number, now
 from compose.local import ORIGIN, LocalBus
-from compose.people import AUDITOR, SECOND, STEWARD, sample
+from compose.people import AUDITOR, STEWARD, sample
 from tests.assets import factory
 from tests.assets.digests import raw_digest
 from tests.bench.letters import letter as written
@@ -256,7 +256,12 @@ def _people(ledger: Ledger, agencies: list[AgencyCode]) -> int:
         with ledger.append() as writer:
             for number in range(start, start + _AT_ONCE):
                 query = {"words": _MATTERS[number % len(_MATTERS)]}
-                said = {"auditor": AUDITOR, "role": "auditor", "method": "key", "what": "find"}
+                said: dict[str, Any] = {
+                    "auditor": AUDITOR,
+                    "role": "auditor",
+                    "method": "key",
+                    "what": "find",
+                }
                 writer.entry(Kind.READ, **said, query=query, count=number % 50)
     with ledger.append() as writer:
         for number in range(ORDERS):
@@ -267,7 +272,7 @@ def _people(ledger: Ledger, agencies: list[AgencyCode]) -> int:
                 reason="ตัวอย่าง",
                 **sample(STEWARD).fields(),
             )
-            done = {"order": order, "outcome": "refused", "detail": "known", "code": "known"}
+            done: dict[str, Any] = {"order": order, "outcome": "refused", "detail": "known", "code": "known"}
             writer.entry(Kind.ORDER_DONE, agency=agencies[-1 - number % 200], **done)
     return order
 
@@ -283,17 +288,14 @@ def _real(bus: LocalBus, ledger: Ledger, agencies: list[AgencyCode]) -> tuple[li
     assert {one.outcome for one in taken} == {"accepted"}, taken
     with ledger.read() as reader:
         numbers = [reader.letters_by_hash(one.digest)[0].letter for one in signed]
-        document = reader.must_document
-        assert document is not None
     _confirm(ledger)
     circular, told = numbers[-1], signed[-1]
     running = count(10**9)
-    for some in (agencies[HEARD_REALLY + 1 : HEARD_REALLY + HEARD + 1],):
-        with ledger.append() as writer:
-            writer._pend = lambda *_, **__: None  # type: ignore[method-assign]
-            for code in some:
-                _notice(writer, circular, "delivered", code, next(running))
-    letter_id = written_id(told.raw)
+    with ledger.append() as writer:
+        writer._pend = lambda *_, **__: None  # type: ignore[method-assign]
+        for code in agencies[HEARD_REALLY + 1 : HEARD_REALLY + HEARD + 1]:
+            _notice(writer, circular, "delivered", code, next(running))
+    letter_id = _written_id(told.raw)
     said = []
     for code in agencies[1 : HEARD_REALLY + 1]:
         heard = factory.notice(
@@ -305,7 +307,7 @@ def _real(bus: LocalBus, ledger: Ledger, agencies: list[AgencyCode]) -> tuple[li
     return numbers[:-1], circular
 
 
-def written_id(raw: bytes) -> UUID:
+def _written_id(raw: bytes) -> UUID:
     """Return the LetterID of a signed letter."""
     return UUID(raw.partition(b"<LetterID>")[2].partition(b"</LetterID>")[0].decode())
 
@@ -336,6 +338,3 @@ def _analyse(ledger: Ledger) -> None:
     if ledger.engine.dialect.name == "postgresql":
         with ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
-
-
-__all__ = ["SECOND", "CountryBus", "JobKind", "Places", "grow"]

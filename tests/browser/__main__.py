@@ -45,8 +45,8 @@ def main() -> int:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"] if root else [])
-        _all(browser, world)
         _small(browser, world)
+        _all(browser, world)
         browser.close()
     print(f"{len(list(SCREENS.glob('*.png')))} pictures are in {SCREENS.relative_to(ROOT)}")
     return 0

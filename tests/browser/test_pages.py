@@ -80,8 +80,10 @@ def test_every_page_has_an_example() -> None:
 @pytest.mark.parametrize("path", [path for path in _SHOWN if path not in FILES])
 @pytest.mark.parametrize("language", ["th", "en"])
 def test_a_page_is_whole_for_everybody(visits: Visits, world: World, path: str, language: Language) -> None:
+    # The second language has other words on the same page: one example is enough.
+    addresses = EXAMPLES[path](world)[: None if language == "th" else 1]
     with visits(role_of(_SHOWN[path]), language=language) as found:
-        assert [one for address in EXAMPLES[path](world) for one in looked_at(found, address)] == []
+        assert [one for address in addresses for one in looked_at(found, address)] == []
 
 
 @pytest.mark.parametrize("language", ["th", "en"])
