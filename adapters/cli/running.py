@@ -16,6 +16,7 @@ from adapters.agent.witnessing import Witness, WitnessKeys
 from adapters.centre import RenewalDesk
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import Door, Polled
+from adapters.connectors.ecms.door import EcmsDoor
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
@@ -204,6 +205,10 @@ def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
             mailbox.conditions.report(f"folder.{verb}", [])
     if settings.connectors.rest.enabled:
         yield rest_door(settings.connectors.rest, mailbox)
+    if settings.connectors.ecms.enabled:
+        yield EcmsDoor(mailbox, settings.connectors.ecms)
+    else:  # as a run with another setting may have left it
+        mailbox.conditions.report("ecms", [])
 
 
 def rest_door(section: RestConnector, mailbox: Mailbox) -> Door:

@@ -16,6 +16,7 @@ from adapters.mailbox.copies import take_copy
 from adapters.mailbox.database import Database
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.doors import Doors
+from adapters.mailbox.ecms import Ecms
 from adapters.mailbox.entries import OutboxEntry, Receipted
 from adapters.mailbox.files import FileStore
 from adapters.mailbox.heads import SeenHeads
@@ -55,6 +56,7 @@ class Mailbox:
         self.conditions = Conditions(self._database)
         self.heads = SeenHeads(self._database)
         self.doors = Doors(self._database)
+        self.ecms = Ecms(self._database)
 
     def __enter__(self) -> Mailbox:
         return self

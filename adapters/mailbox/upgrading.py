@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
+import adapters.mailbox.ecms_tables  # noqa: F401 - so that a new mailbox has them
 from adapters.mailbox.tables import metadata, properties
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import AgencyCode
@@ -84,7 +85,58 @@ def _doors(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-STEPS: Final[Sequence[Step]] = (_doors,)
+_ECMS = (
+    """
+    CREATE TABLE ecms_items (
+    item INTEGER NOT NULL,
+    process_id VARCHAR NOT NULL,
+    kind VARCHAR NOT NULL,
+    number_normal VARCHAR NOT NULL,
+    date VARCHAR NOT NULL,
+    sender VARCHAR NOT NULL,
+    recipient VARCHAR NOT NULL,
+    served INTEGER NOT NULL,
+    served_first VARCHAR,
+    served_last VARCHAR,
+    deleted_at VARCHAR,
+    skipped VARCHAR,
+    PRIMARY KEY (item),
+    FOREIGN KEY(item) REFERENCES news (id),
+    UNIQUE (process_id)
+    )
+    """,
+    """
+    CREATE INDEX ecms_queue ON ecms_items (deleted_at, item)
+    """,
+    """
+    CREATE INDEX ix_ecms_items_number_normal ON ecms_items (number_normal)
+    """,
+    """
+    CREATE TABLE ecms_requests (
+    outbox INTEGER NOT NULL,
+    content VARCHAR NOT NULL,
+    round INTEGER NOT NULL,
+    recipient VARCHAR NOT NULL,
+    request_sha256 VARCHAR NOT NULL,
+    received_at VARCHAR NOT NULL,
+    refusal_answered BOOLEAN NOT NULL,
+    PRIMARY KEY (outbox),
+    FOREIGN KEY(outbox) REFERENCES outbox (id)
+    )
+    """,
+    """
+    CREATE INDEX ix_ecms_requests_content ON ecms_requests (content)
+    """,
+)
+
+
+def _ecms(connection: Connection) -> None:
+    """Layout 3: what the e-CMS connector remembers."""
+    for statement in _ECMS:
+        connection.exec_driver_sql(statement)
+
+
+STEPS: Final[Sequence[Step]] = (_doors, _ecms)
 """Step `n`, counted from 1, makes layout `n + 1` of layout `n`."""
 
 LAYOUT, AGENCY = "layout", "agency"

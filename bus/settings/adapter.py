@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ssl
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -110,11 +111,74 @@ class RestConnector(Section):
         return context
 
 
+class EcmsConnector(Section):
+    """The façade of e-CMS 2.0 for an office system that speaks it."""
+
+    enabled: bool = False
+    """Whether the façade is served."""
+    host: str = "127.0.0.1"
+    """The address that it is served on; one beyond this machine needs `networks` or `client_ca`."""
+    port: Port = 8480
+    """Its port."""
+    path: Annotated[str, Field(pattern=r"^/[\w./-]*$")] = "/ecms-ws01/service2"
+    """The path that clients post to."""
+    networks: list[str] = []  # noqa: RUF012 - pydantic copies it
+    """The networks whose clients may ask, such as `10.1.2.0/24`: e-CMS itself has no passwords; when empty, anybody."""
+    certificate: Path | None = None
+    """The certificate for https, a PEM file; when not set, http."""
+    key: Path | None = None
+    """Its key, a PEM file readable by its owner only."""
+    passphrase: SecretStr | None = None
+    """That key's passphrase, by the environment only."""
+    client_ca: Path | None = None
+    """Certificates of the authority that signed the clients' own, a PEM file; when set, a client has to show one."""
+    largest_request: Annotated[int, Field(ge=65536)] = 209715200
+    """Bytes of the largest request; its files are a third larger than in the office."""
+    largest_inline: Annotated[int, Field(ge=0)] = 31457280
+    """Bytes of the files that are put into one answer; what exceeds it is replaced by a page that names the file."""
+    verdict_wait: Annotated[float, Field(ge=0, le=120)] = 20.0
+    """Seconds that the answer to a posted letter waits for the bus's verdict."""
+    code_digits: Literal[10, 5] = 10
+    """Digits of agencies' codes in answers: 10, or 5 for codes that end in noughts; all are understood."""
+    default_kind: str = "external"
+    """The kind of a posted letter that names who signed it."""
+    status_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    """Days whose letters an OutboundStatusRequest is told of."""
+    stuck_after: Annotated[int, Field(ge=1)] = 50
+    """Times that an item is pulled without being deleted before `status` says that the client is stuck."""
+    withdrawal: Literal["unserved", "ask"] = "unserved"
+    """Requests for a letter back: granted while the client has not been served it, or `ask` a clerk always."""
+    handover_failed: Literal["invalid", "none"] = "invalid"
+    """What the client is told where a recipient could not take a letter: an InvalidLetterNotifier, or nothing."""
+
+    @model_validator(mode="after")
+    def _only_for_those_who_may(self) -> Self:
+        require_both(self.certificate, self.key)
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("client_ca needs a certificate and a key: without https no client shows its own")
+        for each in self.networks:
+            ip_network(each)  # its own ValueError says what is wrong
+        alone = self.host in ("localhost", "::1") or self.host.startswith("127.")
+        if not (alone or self.networks or self.client_ca):
+            raise ValueError("host is beyond this machine: name the clients' networks, or client_ca")
+        return self
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The context for https, which asks for the client's certificate if `client_ca` is set; None for http."""
+        if self.certificate is None or self.key is None:
+            return None
+        context = serving(self.certificate, self.key, self.passphrase, "connectors.ecms")
+        if self.client_ca is not None:
+            require_clients(context, self.client_ca, "connectors.ecms.client_ca")
+        return context
+
+
 class Connectors(Section):
     """How office systems are connected."""
 
     folder: FolderConnector = FolderConnector()
     rest: RestConnector = RestConnector()
+    ecms: EcmsConnector = EcmsConnector()
 
 
 class Witness(Section):
