@@ -57,7 +57,7 @@ _SIGNED_INFO = "{http://www.w3.org/2000/09/xmldsig#}SignedInfo"
 _WARNING = "SAMPLE · ตัวอย่าง: these private keys are public. Never use them anywhere."
 
 
-def build_all(folder: Path, rsa_key: Path = FOLDER / "keys" / "agency-rsa.key.pem") -> dict[str, bytes]:
+def build_all(folder: Path, rsa_key: Path = FOLDER / "keys" / "agency-rsa.private.pem") -> dict[str, bytes]:
     """Write every file, and return them by name; `rsa_key` is taken from where it is kept."""
     files = _files(rsa_key)
     for name, data in files.items():
@@ -71,7 +71,7 @@ def _files(rsa_key: Path) -> dict[str, bytes]:
     seals = _seals(rsa_key)
     files: dict[str, bytes] = {"sample.pdf": PDF}
     for name, seal in seals.items():
-        files[f"keys/{name}.key.pem"] = seal.private_key.private_bytes(
+        files[f"keys/{name}.private.pem"] = seal.private_key.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
         files[f"keys/{name}.crt.pem"] = seal.certificate.public_bytes(Encoding.PEM)
