@@ -43,7 +43,7 @@ def minimal(letter: Letter, seal: Seal, sign: Callable[[SealKey, bytes], bytes])
     signature = etree.fromstring(text)
     root.append(signature)
     info = signature[0]
-    for reference, data in zip(info[2:], (signed, canonical_part(signature[3][0][0])), strict=True):
+    for reference, data in zip(list(info)[2:], (signed, canonical_part(signature[3][0][0])), strict=True):
         reference[-1].text = b64encode(sha256(data).digest()).decode()
     signature[1].text = b64encode(sign(seal.private_key, canonical_part(info))).decode()
     return to_bytes(root)

@@ -37,7 +37,7 @@ def _certificate(vector: dict[str, Any]) -> x509.Certificate:
 
 
 def _raw(vector: dict[str, Any]) -> bytes:
-    return (FOLDER / vector["file"]).read_bytes()
+    return Path(FOLDER, vector["file"]).read_bytes()
 
 
 def _judged(vector: dict[str, Any], *, by_octets: bool = True) -> str:
