@@ -146,7 +146,9 @@ def test_message_types_and_content_types_are_the_router_s() -> None:
 def test_every_header_that_is_written_stands_there_and_no_other() -> None:
     text = _section("4").split("| Header | |")[1]
     stated = set(_first_codes(text))
-    in_braces = _literals(r'(?s)headers(?::[^=\n]*)? ?= ?\{(.*?)\n?\s*\}') | _literals(r"(?s)shared = \{(.*?)\n    \}")
+    in_braces = _literals(r"(?s)headers(?::[^=\n]*)? ?= ?\{(.*?)\n?\s*\}") | _literals(
+        r"(?s)shared = \{(.*?)\n    \}"
+    )
     written = {name for block in in_braces for name in re.findall(r'"([a-z0-9-]+)":', block)}
     written |= _literals(r'headers\["([a-z0-9-]+)"\]')
     written |= {"consignment", "entry", "checkpoint", "addressed"}
