@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="saraban-conformance-") as temporary:
-        folder = given.folder or Path(temporary)
+        folder = (given.folder or Path(temporary)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         results = examine(OWN if given.own else given.client, folder)
     failed = sum(not one.passed for one in results)

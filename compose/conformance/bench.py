@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ class Bench:
         with self.ledger.append() as writer:
             writer.repeat(CLIENT, given[0])
 
-    def new_directory(self, **replaced: str) -> None:
+    def new_directory(self, replaced: Mapping[str, str]) -> None:
         """Put the next version in force, with these texts replaced by others."""
         text = (self.bus.folder / "agencies.toml").read_text(encoding="utf-8")
         for old, new in replaced.items():
@@ -140,7 +141,7 @@ class Bench:
         name = f"{COUNTERPART}-2"
         write_seal(new_seal(COUNTERPART), self.bus.keys, name)
         first = f'certificates = [{{ file = "{COUNTERPART}.crt.pem" }}'
-        self.new_directory(**{first: f'{first}, {{ file = "{name}.crt.pem" }}'})
+        self.new_directory({first: f'{first}, {{ file = "{name}.crt.pem" }}'})
         settings = self.bus.adapter_settings(COUNTERPART)
         text = settings.read_text(encoding="utf-8")
         for kind in ("key", "crt"):

@@ -131,11 +131,9 @@ class Course:
             self._has(letter, f"ฉบับที่ {n} (ตัวอย่าง)", said)
 
     def directory(self) -> None:
-        """A version is missed: the changes of the next lead nowhere, so fetch the whole; believe a renewed certificate."""
+        """A version is missed, so fetch the whole of the next; believe a renewed certificate."""
         self.client.stop()
-        self.bench.new_directory(
-            **{"# ── หน่วยงาน": "# ── หน่วยงาน", 'name_en = "Office': 'name_en = "The Office'}
-        )
+        self.bench.new_directory({'name_en = "Office': 'name_en = "The Office'})
         wait("the statement in the inbox", lambda: self.bench.waiting() > 0)
         self.bench.lose_all()
         self.bench.renew_counterpart()
