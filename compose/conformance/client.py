@@ -56,7 +56,8 @@ class Client:
         self._reader.join()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe:
-                pipe.close()
+                with suppress(BrokenPipeError):  # an order that was never read
+                    pipe.close()
         self._process = None
 
     def _read(self, process: subprocess.Popen[str]) -> None:
