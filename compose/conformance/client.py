@@ -87,7 +87,7 @@ class Client:
         fits: Callable[[Said], bool] = lambda said: True,
         *,
         after: int,
-        within: float = 60,
+        within: float = 120,
     ) -> Said:
         """Return what it says of this kind, after so many things said. Raises Failed if it does not."""
         deadline = time.monotonic() + within

@@ -13,7 +13,7 @@ class Failed(Exception):
     """The client does not do what the step asks for; the message says what was looked for."""
 
 
-def wait(what: str, look: Callable[[], _T | None], *, within: float = 60) -> _T:
+def wait(what: str, look: Callable[[], _T | None], *, within: float = 120) -> _T:
     """Look again and again until there is something. Raises Failed."""
     deadline = time.monotonic() + within
     while not (found := look()):

@@ -117,6 +117,8 @@ def main() -> None:
             order = json.loads(line)
             if order["do"] == "send":
                 _send(folder, config, order)
+            elif order["do"] == "reconcile":
+                _command(config, "reconcile")
             elif order["do"] == "register":
                 _command(config, "register", order["letter"], "--number", order["number"])
     finally:

@@ -127,6 +127,8 @@ class Course:
         wait("both letters in the inbox", lambda: self.bench.waiting() > 1)
         self.bench.lose_first()
         said = self._restart()
+        self._until("received", said, letter=kept.body["letterId"])
+        self.client.order("reconcile")
         for n, letter in enumerate((lost, kept), 1):
             self._has(letter, f"ฉบับที่ {n} (ตัวอย่าง)", said)
 

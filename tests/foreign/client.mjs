@@ -257,7 +257,7 @@ setInterval(() => {
   if (!open && (state.beyond.length || held.length)) reconcile().catch((error) => say("problem", { why: error.message }));
 }, 1000).unref();
 
-const orders = { send: sendLetter, register };
+const orders = { send: sendLetter, register, reconcile };
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
   const order = JSON.parse(line);
   Promise.resolve(orders[order.do](order)).catch((error) => say("problem", { why: error.message }));
