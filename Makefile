@@ -9,7 +9,7 @@ LONG := $(addprefix tests/faults/test_,backup.py rolling_upgrade.py authority_li
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long nodes chaos fuzz check bench scale wheelhouse lock clean
+.PHONY: help setup demo test long nodes chaos fuzz check bench scale screens wheelhouse lock clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ fuzz: .setup-test  ## ask all checkers of a signature about some 80,000 changed 
 
 scale: .setup-bench  ## a country of agencies on a private broker, measured; AGENCIES=1500 makes it smaller
 	@AGENCIES=$(or $(AGENCIES),8000) $(RUN) tests.scale
+
+screens: .setup-test  ## pictures of the console's pages in build/screens; four small ones in docs/screens
+	@$(RUN) tests.browser
 
 wheelhouse: .setup-test  ## the wheel and every locked package in build/wheelhouse, to install without internet
 	@rm -rf build/wheelhouse

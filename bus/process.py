@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import sys
@@ -21,6 +22,8 @@ _COLLECT_EVERY = (20_000, 20, 20)
 short-lived objects, and the default is for programs of a few hundred."""
 
 
+_M_ARENA_MAX = -8
+"""The number of this setting in glibc's malloc.h."""
 _BEATS = 10
 """Signs of life within the time in which the service manager wants one."""
 PRIVATE = 0o077
@@ -50,6 +53,15 @@ def collect_rarely() -> None:
     """Look for garbage as befits a process that reads a great many documents or entries."""
     gc.freeze()  # what was imported stays for good, and need not be looked through again and again
     gc.set_threshold(*_COLLECT_EVERY)
+
+
+def share_heaps() -> None:
+    """Have all threads take their memory from two heaps, where the C library has heaps of its own for each (glibc).
+
+    With one for each thread, what a large answer needed once stays taken in every thread that ever made one.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -268,6 +268,10 @@ class LocalBus:
         command, port = ["console", "-c", str(self.folder / "bus.toml")], self.console_port
         return self._start("console", "bus", command, f"http://{LOOPBACK}:{port}")
 
+    def start_enrolment(self) -> Process:
+        """Start `saraban-bus enrol`."""
+        return self._start("enrol", "bus", ["enrol", "-c", str(self.folder / "bus.toml")], health="")
+
     def start_router(
         self, name: str = "router-1", *, failpoints: str = "", wait: bool = True, **settings: Any
     ) -> Process:

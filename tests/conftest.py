@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import configuration, settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 _TESTS = Path(__file__).parent
-_LONGEST_FIRST = ("chaos", "faults", "journey", "watching", "broker", "contract")
+_LONGEST_FIRST = ("browser", "chaos", "faults", "journey", "watching", "broker", "contract")
 """The folders whose files wait for processes and deadlines: begun last, one of them would run alone at the end."""
 
 pytest_plugins = [
@@ -30,6 +32,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest; the order within a folder stays."""
     ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.relative_to(_TESTS).parts[0], len(ranks)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Give each worker whole files, and all of the browser's to one: they share a bus, which is not begun twice."""
+    return _ByBus(config, log)
+
+
+class _ByBus(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/browser" if nodeid.startswith("tests/browser/") else str(super()._split_scope(nodeid))
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from anyio.to_thread import current_default_thread_limiter
 from prometheus_client import CollectorRegistry
 
 from bus import logs
@@ -17,13 +18,15 @@ from bus.errors import Transient
 from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.logs import in_words
-from bus.process import beat, pause, ready
+from bus.process import beat, pause, ready, share_heaps
 from bus.readiness import Readiness
 from bus.settings import BusSettings
 from bus.web import serving
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request: an evidence pack that is dropped to be verified is the largest."""
+_AT_ONCE = 8
+"""Pages that are made at once: more would wait for the interpreter, each with its rows in memory."""
 _ASK_EVERY = 2.0
 _PATIENCE = 5.0
 """Seconds for what goes on beside the pages, at the end."""
@@ -32,6 +35,8 @@ _log = logs.get("console")
 
 async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     """Serve the console until stopped. Raises Misconfigured when the ledger has no schema."""
+    share_heaps()
+    current_default_thread_limiter().total_tokens = _AT_ONCE
     schema.check(settings.ledger.address())
     section = settings.console
     with Ledger(settings.ledger.address()) as ledger, Store(section.database_address()) as store:

@@ -7,6 +7,7 @@ one task asks every few seconds, in a number of questions that does not depend o
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,8 @@ class Readings:
 
     def look(self) -> None:
         """Read once; whoever reads already is waited for."""
+        # What pages left behind is looked for rarely by itself, and would be tens of megabytes by then.
+        gc.collect()
         with self._lock:
             begun, at = time.monotonic(), timestamp(now())
             self.clusters = clusters_now(self._settings)
@@ -106,7 +109,7 @@ class Readings:
 
     def _of_ledger(self, reader: Reader, away: set[str]) -> Snapshot:
         at = now()
-        directory, ends = self._in_force(reader)
+        directory, ends = self._with_ends(reader)
         self._silence.follow(reader)
         found = []
         if directory is not None:
@@ -129,7 +132,11 @@ class Readings:
             directory=directory,
         )
 
-    def _in_force(self, reader: Reader) -> tuple[Directory | None, Mapping[AgencyCode, str]]:
+    def in_force(self, reader: Reader) -> Directory | None:
+        """Return the directory that this reader sees in force; None where there is none that can be read."""
+        return self._with_ends(reader)[0]
+
+    def _with_ends(self, reader: Reader) -> tuple[Directory | None, Mapping[AgencyCode, str]]:
         """The directory in force and when certificates end, which are read anew only when there is another version."""
         entry = reader.latest_seq(Kind.DIRECTORY)
         if entry != self._directory[0]:

@@ -11,7 +11,7 @@ from bus.identifiers import AgencyCode
 from bus.naming import nearest, plain
 
 _ASIDE = re.compile(r"\s*\([^()]*\)$")
-_NEAREST = 4
+_NEAREST, _DIGITS = 4, 10
 
 
 class Names:
@@ -22,22 +22,37 @@ class Names:
         self.agencies: dict[AgencyCode, Agency] = {}
         self.with_inbox: set[AgencyCode] = set()
         """The codes of those that have had an inbox of their own in any version."""
-        self._called: dict[str, set[AgencyCode]] = {}
+        # Tens of thousands of names, each of hardly more than one agency: a set takes five times what a tuple does.
+        self._called: dict[str, tuple[AgencyCode, ...]] = {}
         for agency in (agency for version in versions for agency in version):
             self.agencies[agency.code] = agency
             if agency.inbox:
                 self.with_inbox.add(agency.code)
             for name in _names_of(agency):
-                self._called.setdefault(plain(name), set()).add(agency.code)
+                key = plain(name)
+                if agency.code not in (known := self._called.get(key, ())):
+                    self._called[key] = (*known, agency.code)
 
     def codes(self, text: str) -> tuple[AgencyCode, ...]:
         """The codes of the agencies that are called so; usually one, none for a stranger."""
-        return tuple(sorted(self._called.get(plain(text), ())))
+        found = self._called.get(plain(text), ())
+        if not found and (one := self._coded(text)):
+            code, name = one
+            found = tuple(each for each in self._called.get(plain(name), ()) if each == code)
+        return tuple(sorted(found))
 
     def near(self, text: str) -> tuple[str, ...]:
         """The agencies whose names are nearest to a text, each with code and name, the nearest first."""
-        codes = (code for key in nearest(text, self._called) for code in sorted(self._called[key]))
+        one = self._coded(text)
+        codes = [one[0]] if one else []
+        wanted = one[1] if one else text
+        codes += (code for key in nearest(wanted, self._called) for code in sorted(self._called[key]))
         return tuple(self.full(code) for code in list(dict.fromkeys(codes))[:_NEAREST])
+
+    def _coded(self, text: str) -> tuple[AgencyCode, str] | None:
+        """The code of an agency and what stands behind it, as in `0100500000 สลค.`; None for another text."""
+        code, name = text.strip()[:_DIGITS], text.strip()[_DIGITS:]
+        return (AgencyCode(code), name) if name and code in self.agencies else None
 
     def full(self, code: AgencyCode) -> str:
         """The code with the name, `0100500000 สำนักเลขาธิการคณะรัฐมนตรี`; the code of a stranger."""
@@ -57,9 +72,7 @@ def name_of(line: bytes) -> Agency:
 
 def _names_of(agency: Agency) -> Iterator[str]:
     yield agency.code
-    yield f"{agency.code} {agency.name_th}"
     for name in (agency.name_th, agency.name_en, agency.abbrev_th, agency.abbrev_en):
         if name:
             yield name
-            yield f"{agency.code} {name}"
             yield _ASIDE.sub("", name)

@@ -8,6 +8,9 @@ from __future__ import annotations
 from bus.evidence.blocks import Line
 from bus.evidence.statement import Statement
 
+_MOST_NAMED = 20
+"""Witnesses that a sentence names; the checkpoint in the pack bears the signature of each."""
+
 
 def proof_sentences(statement: Statement) -> list[Line]:
     """Return the steps from the letter to the signed head, in order."""
@@ -75,11 +78,12 @@ def _witnesses(statement: Statement) -> Line:
             "ยังไม่มีหน่วยงานพยานลงลายมือชื่อกำกับค่ารากนี้ จึงมีแต่ระบบกลางที่รับรอง",
             "No agency has cosigned this root as a witness yet: it rests on the bus's signature alone.",
         )
+    named, more = ", ".join(cosigned[:_MOST_NAMED]), len(cosigned) - _MOST_NAMED
     return (
         f"หน่วยงานพยาน {len(cosigned)} หน่วยงานได้ตรวจว่าบัญชีต่อเนื่องจากเดิมและลงลายมือชื่อกำกับค่ารากเดียวกัน"
-        f" ได้แก่ {', '.join(cosigned)}",
+        f" ได้แก่ {named}" + (f" และอีก {more:,} หน่วยงาน" if more > 0 else ""),
         f"Witnesses of {len(cosigned)} agencies have checked that the ledger continues what they had seen before, and"
-        f" have cosigned the same root: {', '.join(cosigned)}.",
+        f" have cosigned the same root: {named}" + (f" and {more:,} more." if more > 0 else "."),
     )
 
 

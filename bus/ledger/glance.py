@@ -18,6 +18,8 @@ from bus.ledger.state import LetterState
 
 MOST_PROVEN = 100
 """Entries about the letter whose proofs are worked out: the acceptance, and the newest."""
+_MOST_COSIGNATURES = 20
+"""Signature lines of witnesses that stand below the head: with fewer of them it is the same head."""
 
 
 def glance(reader: Reader, row: LetterRow, state: LetterState, entries: list[Entry], head: Head) -> Evidence:
@@ -27,7 +29,7 @@ def glance(reader: Reader, row: LetterRow, state: LetterState, entries: list[Ent
     cosignatures = reader.heads.cosignatures(head.size)
     members = {
         "letter.xml": reader.must_document(entries[0]),
-        "checkpoint": published(head, [line for _, line in cosignatures]).encode(),
+        "checkpoint": published(head, [line for _, line in cosignatures[:_MOST_COSIGNATURES]]).encode(),
         "proofs.json": proofs_of(reader, shown, head.size),
     }
     for entry in shown:

@@ -51,6 +51,8 @@ class Console(Section):
     """The database user's password, by the environment only."""
     database_password_file: Path | None = None
     """A file with that password, readable by its owner only; used when the password is not set."""
+    insecure_transport: bool = False
+    """Whether people, database and provider may be reached unencrypted beyond this machine, in a protected network."""
     results: Path = Path("var/console")
     """The folder in which jobs keep what they made: packs and exports, for a week."""
     log_key: str | None = None

@@ -131,13 +131,17 @@ def file(text: str | None) -> RawDigest | None:
 
 def pinned_in(reader: Reader) -> Pinned:
     """Return the certificates of every directory that was ever in force."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, frozenset[str]] = {}
     for _, changes in reader.directories.changes():
         for _, pin in pins_in(changes):
             serial = pin.certificate.serial_number
+            # The three names of one share a set, and so they do for thousands.
+            alone = frozenset((pin.fingerprint,))
             for name in (pin.fingerprint, str(serial), f"0x{serial:x}"):
-                found.setdefault(name, set()).add(pin.fingerprint)
-    return {name: frozenset(prints) for name, prints in found.items()}
+                known = found.setdefault(name, alone)
+                if pin.fingerprint not in known:
+                    found[name] = known | alone
+    return found
 
 
 def certificates(reader: Reader, text: str | None, pinned: Pinned | None = None) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from bus.text import json_text, printable
 from bus.thai import now, thai_date, thai_datetime
 
 Row = Mapping[str, Any]
+_MARK = b"\xef\xbb\xbf"
+"""The byte order mark."""
 _LIKE_A_FORMULA = re.compile(r"[\s\u200b-\u200f\u00ad\ufeff]*[=+\-@|%\uff0b\uff0d\uff1d\uff20]")
 _MONTH = re.compile(
     r"jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|(?:ม\.ค|ก\.พ|มี\.ค|เม\.ย|พ\.ค|มิ\.ย|ก\.ค|ส\.ค|ก\.ย|ต\.ค|พ\.ย|ธ\.ค)\.",
@@ -67,8 +69,11 @@ def as_csv(columns: Sequence[Column], rows: Iterable[Row], about: About, names: 
     A text that a spreadsheet would take for a formula, a number or a date bears an apostrophe, and how many do is said
     below. What stands below the empty line is no row: each line there begins with `#`.
     """
-    written = io.StringIO()
-    out = csv.writer(written)
+    # Encoded as it goes: a text of thousands of rows takes several times the memory of its octets.
+    written = io.BytesIO(_MARK)
+    written.seek(len(_MARK))
+    text_of = io.TextIOWrapper(written, encoding="utf-8", newline="")
+    out = csv.writer(text_of)
     out.writerow(column.heading for column in columns)
     count = formulas = numbers = 0
     for row in rows:
@@ -91,7 +96,8 @@ def as_csv(columns: Sequence[Column], rows: Iterable[Row], about: About, names: 
         "# เติม ' นำหน้าให้คงเป็นข้อความ (numbers kept as text)": str(numbers),
     }
     out.writerows(said.items())
-    return b"\xef\xbb\xbf" + written.getvalue().encode()
+    text_of.flush()
+    return written.getvalue()
 
 
 def _as_text(text: str) -> str:

@@ -15,12 +15,13 @@ from bus.identifiers import AgencyCode
 from bus.ledger.reading import Reader
 from bus.thai import thai_date
 from bus.views.asking import UNACKNOWLEDGED
+from bus.views.folding import states_within
 from bus.views.questions import Question
 from bus.views.search import called
 
 _MOST_SHOWN: Final = 12
 _MOST_STATES: Final = 200
-"""Letters whose states are counted, the newest: no index has states."""
+"""Letters whose states are counted, the newest, circulars to very many left out: no index has states."""
 Words = Callable[[Any], tuple[str, str]]
 Facet = dict[str, Any]
 
@@ -57,7 +58,8 @@ def _states(reader: Reader, question: Question) -> Counter[str]:
     """Of how many letters a recipient is in each state, and of how many somebody has not acknowledged."""
     rows = reader.find_letters(limit=_MOST_STATES, **question.asked)
     counts: Counter[str] = Counter()
-    for state in reader.states_of([row.letter for row in rows]).values():
+    states, _ = states_within(reader, [row.letter for row in rows])
+    for state in states.values():
         counts.update({shown_state(one) for one in state.recipients.values()})
         counts.update([UNACKNOWLEDGED] if state.unacknowledged else [])
     return counts

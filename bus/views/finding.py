@@ -64,11 +64,12 @@ COLUMNS_BY_RECIPIENT = (
 def by_recipient(found: Iterable[Found]) -> Iterator[Row]:
     """Yield what became of each letter at each of its recipients."""
     for row, state in found:
-        silent = state.unacknowledged
+        # Once for each letter: each looks at all of its recipients, and there may be thousands.
+        about, silent = row_of(row, state), set(state.unacknowledged)
         for code, one in state_of(state)["recipients"].items():
             registration = one.pop("number")
             yield {
-                **row_of(row, state),
+                **about,
                 **one,
                 "registration": registration,
                 "recipient": code,

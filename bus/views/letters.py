@@ -57,6 +57,11 @@ def in_batches(
 
 def row_of(row: LetterRow, state: LetterState) -> dict[str, Any]:
     """Return a letter's index as plain values, with the time at which its next registration is due by now."""
+    return index_of(row) | {"registrationDue": state.registration_due}
+
+
+def index_of(row: LetterRow) -> dict[str, Any]:
+    """Return a letter's index as plain values; when its registrations are due by now is not in it."""
     return {
         "letter": row.letter,
         "letterId": row.letter_id,
@@ -68,7 +73,7 @@ def row_of(row: LetterRow, state: LetterState) -> dict[str, Any]:
         "speed": row.speed,
         "acceptedAt": row.accepted_at,
         "receiptDue": row.receipt_due,
-        "registrationDue": state.registration_due,
+        "registrationDue": None,
         "certificate": row.certificate,
     }
 

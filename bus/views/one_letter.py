@@ -26,11 +26,15 @@ from bus.views.unacknowledged import MISSING, missing_of
 MOST: Final = 300
 """Rows of a list on the page; the CSV has every recipient, and the list of entries every entry."""
 
+_NAMED: Final = 50
+"""Agencies that one step, or one head, names on the page."""
+
 
 def whole_letter(reader: Reader, names: Names, row: LetterRow) -> dict[str, Any]:
     """Return everything that the page of a letter shows, as plain values."""
     state, entries = reader.state_of(row.letter), reader.entries_of(row.letter)
-    silent, missing = state.unacknowledged, missing_of(state, state.unacknowledged)
+    silent = state.unacknowledged
+    missing = missing_of(state, silent)
     lacking = {code: what for what, some in missing.items() for code in some}
     closed = [code for code in state.recipients if code not in lacking]
     value: dict[str, Any] = {
@@ -86,11 +90,13 @@ def _stated(
     if head is None or head.size < row.letter:
         return {"statement": None, "unsigned": [_line(entry) for entry in entries[:MOST]]}
     evidence = glance(reader, row, state, entries, head)
-    statement = statement_of(evidence, names, now())
+    statement = statement_of(evidence, names, now(), each=False)
     covered = [entry.seq for entry in entries if entry.seq <= head.size]
     proven = replace(statement.proof, entries=tuple(covered))
     notices = notices_of(evidence)
-    value = plain(statement)
+    mark = statement.fingerprint
+    value = plain(replace(statement, fingerprint=replace(mark, cosigned=mark.cosigned[:_NAMED])))
+    value["fingerprint"]["cosignedCount"] = len(mark.cosigned)
     # Their lists are those above, which go on beyond what is proven here.
     del value["silent"], value["others"], value["doubts"]
     value["proof"]["proven"] = len(statement.proof.entries)
@@ -103,10 +109,15 @@ def _stated(
         },
         "partlyProven": len(covered) > MOST_PROVEN,
         "checkpoint": evidence.members["checkpoint"].decode(),
-        "acts": plain(list(acts(evidence, notices, names))),
-        "carriage": plain(list(carriage(evidence, names))),
+        "acts": plain(list(map(_short, acts(evidence, notices, names)))),
+        "carriage": plain(list(map(_short, carriage(evidence, names)))),
         "unsigned": [_line(entry) for entry in entries if entry.seq > head.size][:MOST],
     }
+
+
+def _short(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A step with so many of those whom it is about, and how many there are."""
+    return {**step, "about": step["about"][:_NAMED], "aboutCount": len(step["about"])}
 
 
 def _line(entry: Entry) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from bus.directory import Directory
+from bus.directory import Agency, Directory
 from bus.directory.ends import SOON, end_of
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
@@ -36,8 +37,13 @@ _NEVER: Final = "9999"
 
 def ends_of(directory: Directory) -> dict[AgencyCode, str]:
     """Return when the last certificate of each agency ends; to read thousands of certificates takes a second."""
-    ends = {code: end_of(directory.agencies[code]) for code in directory.inboxes}
+    ends = {code: end_of(_unread(directory.agencies[code])) for code in directory.inboxes}
     return {code: timestamp(end) for code, end in ends.items() if end is not None}
+
+
+def _unread(agency: Agency) -> Agency:
+    """The agency with pins of its own: a pin keeps its certificate once it is read, and thousands are 25 MB."""
+    return replace(agency, certificates=tuple(map(replace, agency.certificates)))
 
 
 def rows_of(

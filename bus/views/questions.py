@@ -36,6 +36,8 @@ class Question:
     """By field, in its one form: what is entered as asked, and what the answer bears."""
     mistakes: dict[str, str] = field(default_factory=dict)
     """By field, why it is not understood, with the nearest that is."""
+    pinned: Callable[[], asking.Pinned] | None = None
+    """Gives the certificates of all directories, where they are known already (names.py)."""
 
     @property
     def of_any(self) -> bool:
@@ -43,9 +45,14 @@ class Question:
         return bool(self.understood) and set(self.understood) <= _OF_ANY
 
 
-def understand(reader: Reader, names: Names, given: Mapping[str, str]) -> Question:
+def understand(
+    reader: Reader,
+    names: Names,
+    given: Mapping[str, str],
+    pinned: Callable[[], asking.Pinned] | None = None,
+) -> Question:
     """Return the question that the fields of a form make."""
-    question = Question()
+    question = Question(pinned=pinned)
     values = dict(given)
     if text := values.pop("any", None):
         name = guessed(reader, text)
@@ -149,7 +156,8 @@ def _file(question: Question, _reader: Reader, _names: Names, text: str) -> None
 def _certificate(question: Question, reader: Reader, _names: Names, text: str) -> None:
     plain = text.lower().replace(":", "")
     by_fingerprint = SHA256.fullmatch(plain) and reader.find_letters(certificates=(plain,), limit=1)
-    found = (plain,) if by_fingerprint else asking.certificates(reader, text)
+    known = question.pinned() if question.pinned and not by_fingerprint else None
+    found = (plain,) if by_fingerprint else asking.certificates(reader, text, known)
     _put(question, "certificate", list(found), certificates=found)
 
 

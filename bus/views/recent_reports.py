@@ -10,6 +10,7 @@ from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
 from bus.views.columns import Column
 from bus.views.finding import LETTER_COLUMNS
+from bus.views.folding import portions
 from bus.views.letters import row_of
 from bus.views.reports import (
     ACT_KINDS,
@@ -36,7 +37,8 @@ _PAGED: Final[dict[str, tuple[tuple[Kind, ...], Callable[[Entry], Row]]]] = {
 }
 """Those whose rows are entries, each with the kinds and how one is a row."""
 _MOST_REFUSALS: Final = 5_000
-_MOST_LETTERS: Final = 1_000
+_MOST_LETTERS, _MOST_RECIPIENTS, _MOST_UNACKNOWLEDGED, _AT_ONCE = 1_000, 2_000, 200, 50
+"""Letters that are looked at for one page, their recipients together, about how many it shows; and a portion."""
 _WHOLE_UP_TO: Final = 200_000
 """Entries of a ledger in which what needs all of it is still worked out for a page."""
 
@@ -77,20 +79,21 @@ def recent(reader: Reader, name: str, before: int | None) -> Recent:
 
 
 def _unacknowledged(reader: Reader, before: int | None) -> Recent:
-    """Letters that somebody has not acknowledged, of so many of the newest."""
+    """Letters that somebody has not acknowledged, of so many of the newest, with so many recipients together."""
     letters = reader.find_letters(before=before, limit=_MOST_LETTERS + 1)
-    states = reader.states_of([row.letter for row in letters[:_MOST_LETTERS]])
     rows: list[Row] = []
-    for one in letters[:_MOST_LETTERS]:
-        state = states[one.letter]
-        if silent := state.unacknowledged:
-            rows.append(row_of(one, state) | {"silent": silent, "missing": missing_of(state, silent)})
-        if len(rows) == MOST:
-            return Recent(rows, one.letter, len(letters))
-    more = len(letters) > _MOST_LETTERS
-    return Recent(
-        rows, letters[_MOST_LETTERS - 1].letter if more else None, _MOST_LETTERS if more or before else None
-    )
+    seen = weighed = 0
+    for some, recipients in portions(reader, letters[:_MOST_LETTERS], _AT_ONCE):
+        if (weighed and weighed + recipients > _MOST_RECIPIENTS) or len(rows) >= _MOST_UNACKNOWLEDGED:
+            break
+        states = reader.states_of([one.letter for one in some])
+        for one in some:
+            state = states[one.letter]
+            if silent := state.unacknowledged:
+                rows.append(row_of(one, state) | {"silent": silent, "missing": missing_of(state, silent)})
+        seen, weighed = seen + len(some), weighed + recipients
+    more = seen < len(letters)
+    return Recent(rows, letters[seen - 1].letter if more else None, seen if more or before else None)
 
 
 def columns_of(name: str) -> Sequence[Column]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 from bus.documents.lifecycle import RULES, Deadline, known
@@ -35,8 +36,8 @@ class Passed:
     due: str
     noticed_at: str
     sender: AgencyCode | None
-    silent: set[AgencyCode] = field(repr=False)
-    failed: set[AgencyCode] = field(default_factory=set, repr=False)
+    silent: frozenset[AgencyCode] = field(repr=False)
+    failed: frozenset[AgencyCode] = field(default=frozenset(), repr=False)
     """Who said that it could not take the letter in: its silence begins again with a receipt."""
 
     @property
@@ -121,6 +122,12 @@ class Silence:
                 del self._by_letter[letter]
 
 
+@lru_cache(maxsize=20_000)
+def _shared(silent: frozenset[AgencyCode]) -> frozenset[AgencyCode]:
+    """The one set of these agencies: the same ones are silent again and again."""
+    return silent
+
+
 def _of(entry: Entry, senders: dict[int, AgencyCode]) -> Passed:
     body = entry.body
     letter = int(body["letter"])
@@ -131,7 +138,7 @@ def _of(entry: Entry, senders: dict[int, AgencyCode]) -> Passed:
         due=body["due"],
         noticed_at=body["at"],
         sender=senders.get(letter),
-        silent=set(body["silent"]),
+        silent=_shared(frozenset(body["silent"])),
     )
 
 
@@ -143,10 +150,10 @@ def _letters(reader: Reader, entries: list[Entry]) -> Iterator[Any]:
 
 def _hear(reader: Reader, body: Any, one: Passed) -> None:
     """Bring the silent ones of a deadline up to date with a notice."""
-    event, about = known(body["event"]), set(body["about"])
+    event, about = known(body["event"]), frozenset(body["about"])
     if event is Event.HANDOVER_FAILED:
         # It counts only where no receipt stands.
-        failed = {code for code in about & one.silent if not _open(reader, one, code)}
+        failed = frozenset(code for code in about & one.silent if not _open(reader, one, code))
         one.silent -= failed
         one.failed |= failed
     elif event is not None and one.deadline in RULES[event].closes:

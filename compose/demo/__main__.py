@@ -17,6 +17,7 @@ from rich.live import Live
 
 from bus.documents.making import new_seal
 from bus.process import keep_private
+from compose.console import sample_links
 from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
 from compose.demo.centre import Centre
@@ -25,6 +26,7 @@ from compose.demo.joining import join
 from compose.demo.play import Play
 from compose.demo.story import AGENCIES, DGA, LATE
 from compose.local import LOOPBACK
+from compose.people import PEOPLE
 
 BUILD = Path(__file__).parents[2] / "build"
 
@@ -82,6 +84,15 @@ def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
 
 
 def _keep(console: Console, bus: Centre) -> None:
+    bus.start_console()
+    console.print(
+        f"\nThe console is at http://{LOOPBACK}:{bus.console_port}; each of these links enters it once, as a sample "
+        "person:",
+        *(f"  {PEOPLE[name][0]}: {link}" for name, link in sample_links(bus).items()),
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(
         "\nStill running (KEEP=1); Ctrl-C stops everything. To look around, in another terminal:",
         *(f"  {line}" for line in _looking_around(bus)),

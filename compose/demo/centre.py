@@ -20,8 +20,9 @@ from bus.settings.writing import Values, filled
 from compose.encrypted import TlsNode
 from compose.local import LOOPBACK, ORIGIN, LocalBus
 from compose.node import OPERATOR
-from compose.people import STEWARD
+from compose.people import STEWARD, make_people
 from compose.process import ROOT, Process
+from compose.settings import console_settings
 
 _WITHIN = 300.0
 
@@ -102,11 +103,13 @@ class Centre(LocalBus):
             if node
             else self._broker_settings(self.broker, "bus.admin"),
             "depot": {"url": self.depot_url, "listen_port": self.depot_port},
+            "console": console_settings(self.folder, self.console_port),
             # Shorter times than an installation has.
             "ledger": {"anchor_interval": 3.0},
             "router": {"sweep_interval": 2.0, "deadline_interval": 2.0, "settle_seconds": 1.0},
         }
         fill(self.folder / "bus.toml", values)
+        make_people(self.folder)
 
 
 def finish(*processes: Process) -> None:

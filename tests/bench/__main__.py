@@ -29,8 +29,11 @@ from bus.identifiers import AgencyCode
 from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
+from tests.bench import console as pages_of_country
 from tests.bench import costs, evidence, floods, latency, letters, pages, searches, throughput
+from tests.bench.grown import CountryBus
 from tests.bench.raw import raw_forward
+from tests.scale.country import codes_of, directory_text
 
 BUILD = Path(__file__).parents[2] / "build"
 SENDER, OTHER, GROUP = AgencyCode("0100100000"), AgencyCode("0100500000"), "everyone"
@@ -38,7 +41,7 @@ COUNT = int(os.environ.get("BENCH_LETTERS", "2000"))
 ENTRIES = int(os.environ.get("BENCH_ENTRIES", "1000000"))
 BACKLOGS = (1_000, int(os.environ.get("BENCH_BACKLOG", "20000")))
 CIRCULAR = 500
-AGENCIES = 8_000
+AGENCIES = int(os.environ.get("BENCH_AGENCIES", "8000"))
 ROUNDS = 3
 
 
@@ -66,6 +69,8 @@ def main(wanted: Sequence[str]) -> int:
         _print_floods(console, report["floods"])
     if "search" in report:
         _print_search(console, report["search"])
+    for kind, found in report.get("console", {}).items():
+        pages_of_country.show(console, kind, found)
     return 0
 
 
@@ -305,9 +310,29 @@ def _pages(_node: Node, folder: Path, report: dict[str, Any]) -> None:
     report["pages_ms"] = pages.milliseconds(folder / "pages", AGENCIES)
 
 
+def _console(node: Node, folder: Path, report: dict[str, Any]) -> None:
+    """The pages over a country's ledger, on both databases; minutes for each to be filled."""
+    report["console"] = {}
+    directory = directory_text(codes_of(AGENCIES))
+    with PostgresCluster(folder / "postgres-console") as cluster:
+        for kind, url in (("sqlite", None), ("postgresql", cluster.create_database("console"))):
+            name = f"console-{kind}"
+            with CountryBus(
+                folder / name,
+                broker=node,
+                vhost=f"bench-{name}",
+                ledger_url=url,
+                directory=directory,
+                witnesses=False,
+            ) as bus:
+                report["console"][kind] = pages_of_country.measured(bus, ENTRIES, COUNT)
+            _write(report)
+        cluster.stop()
+
+
 STEPS = {
     step.__name__.strip("_"): step
-    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search, _pages)
+    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search, _pages, _console)
 }
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def test_a_page_of_the_past_stays_as_it_is_when_new_letters_come(looking: Lookin
 
 def test_pages_join_without_a_gap(looking: Looking, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = looking.found("newest=1")
-    monkeypatch.setattr("bus.console.pages.searching.PAGE", 3)
+    monkeypatch.setattr("bus.views.search.PAGE", 3)
     for query in ("newest=1", "state=unacknowledged"):
         found: list[int] = []
         before = ""

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from structlog.testing import capture_logs
 
 from bus.directory import Directory, PinnedOrganization, directory_of, records_of, require_readable
@@ -29,7 +28,7 @@ from bus.router.certificates import WatchingCertificates
 from bus.thai import now
 from bus.verifier.checking import judge
 from bus.verifier.findings import Findings, Result
-from bus.views.asking import certificates
+from bus.views.asking import NotUnderstood, certificates
 from tests.assets import authorities, factory
 from tests.assets.authorities import ID, ISSUING, NUMBER, ORGANIZATION, OTHER_NUMBER, ListOf, Made, World
 from tests.assets.factory import DAY, NOW, OCS, OPM
@@ -222,7 +221,7 @@ def test_with_an_old_list_everything_is_refused_until_a_newer_one_is_in_force(
 def test_an_auditor_finds_letters_by_a_certificate_that_no_directory_has(lived: Lived) -> None:
     with lived.ledger.read() as reader:
         assert certificates(reader, lived.made.seal.fingerprint) == (lived.made.seal.fingerprint,)
-        with pytest.raises(typer.BadParameter):
+        with pytest.raises(NotUnderstood):
             certificates(reader, "0" * 64)
 
 

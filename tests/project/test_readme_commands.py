@@ -31,6 +31,15 @@ def test_each_make_command_in_the_documents_is_a_target() -> None:
     assert {(name, target) for name, target in commands if target not in TARGETS} == set()
 
 
+def test_each_picture_of_the_readme_is_there_is_small_and_says_in_thai_what_it_shows() -> None:
+    pictures = re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", README.read_text(encoding="utf-8"))
+    assert len(pictures) == 4
+    for words, file in pictures:
+        assert re.search("[\u0e00-\u0e7f]{10}", words), file
+        assert (ROOT / file).read_bytes().startswith(b"\x89PNG")
+        assert (ROOT / file).stat().st_size <= 120_000, file
+
+
 def test_make_alone_says_what_can_be_made() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True, env=_plain()).stdout
     assert {line.split()[0] for line in said.splitlines()} == TARGETS

@@ -11,12 +11,8 @@ from bus.console.drawing import by_hour, queue_over_time
 from bus.console.pages.lengths import lengths
 from bus.console.pages.questions import number, require_known
 from bus.console.wording import say
-from bus.directory import Directory
-from bus.errors import Misconfigured
 from bus.identifiers import AgencyCode
-from bus.ledger.reading import Reader
 from bus.operators import Role
-from bus.router.activation import directory_in_force
 from bus.thai import now
 from bus.views.agency import (
     REASONS,
@@ -39,7 +35,7 @@ def agency(asked: Asked) -> Answer:
     before, code = number(asked, "before"), AgencyCode(asked.path["code"])
     readings, at = asked.site.readings, now()
     with asked.site.ledger.read() as reader:
-        directory = _directory(asked, reader)
+        directory = readings.in_force(reader)
         one = directory.agencies.get(code) if directory else None
         if directory is None or one is None:
             raise NoSuchPage(code[:20])
@@ -78,17 +74,6 @@ def agency(asked: Asked) -> Answer:
         "is_steward": asked.session.role is Role.STEWARD,
     }
     return Shown("agency.html", value, beside)
-
-
-def _directory(asked: Asked, reader: Reader) -> Directory | None:
-    """The directory in force; that of the newest reading is seconds old."""
-    newest = asked.site.readings.newest
-    if newest is not None and newest.directory is not None:
-        return newest.directory
-    try:
-        return directory_in_force(reader)[1]
-    except Misconfigured:
-        return None
 
 
 PAGES = (Page("/agencies/{code}", OPERATORS, agency),)

@@ -20,6 +20,9 @@ _COLUMNS = (
     Column("cosigned", "cosigned by", "พยานลงลายมือชื่อ", plain=True),
 )
 
+_MOST_LINES = 200
+"""Lines of a note that the page shows; thousands of witnesses may have signed below it."""
+
 
 def checkpoints(asked: Asked) -> Answer:
     """Show the newest heads, and the witnesses."""
@@ -42,7 +45,9 @@ def checkpoint(asked: Asked) -> Answer:
         if found is None:
             raise NoSuchPage(f"no head of {size} entries was signed")
         value = whole_head(reader, names_for(asked.site, reader), found)
-    return Shown("checkpoint.html", value)
+    lines = value["note"].splitlines(keepends=True)
+    beside = {"note": "".join(lines[:_MOST_LINES]), "left": max(len(lines) - _MOST_LINES, 0)}
+    return Shown("checkpoint.html", value, beside)
 
 
 PAGES = (

@@ -45,7 +45,7 @@ def letter(asked: Asked) -> Answer:
         listed = None
         value: dict[str, Any] = {"letter": row.letter}
         if asked.address.partition("?")[0].endswith(".csv"):
-            rows = list(by_recipient([(row, reader.state_of(row.letter))]))
+            rows = by_recipient([(row, reader.state_of(row.letter))])
             listed = Listed(COLUMNS_BY_RECIPIENT, rows, About({"letter": row.letter}, head), names)
         else:
             value = whole_letter(reader, names, row) | {"head": head}

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from bus.console.answers import OPERATORS, Answer, Listed, Page, Shown
 from bus.console.asked import Asked
+from bus.console.names import names_for
 from bus.console.pages.lengths import lengths
 from bus.console.pages.questions import agency_asked, choice, key, require_known
 from bus.documents.lifecycle import Deadline
@@ -16,7 +17,6 @@ from bus.evidence.words import DEADLINES
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.thai import now
-from bus.views.asking import names_of
 from bus.views.columns import About, Column, iso, moment
 from bus.views.overview import age
 from bus.views.silence import Passed
@@ -44,7 +44,7 @@ def overdue(asked: Asked) -> Answer:
     with asked.site.ledger.read() as reader:
         code = agency_asked(asked, reader)
         parked = reader.parked.count()
-        names = names_of(reader) if asked.address.partition("?")[0].endswith(".csv") else None
+        names = names_for(asked.site, reader) if asked.address.partition("?")[0].endswith(".csv") else None
     passed = newest.passed if newest else ()
     of_agency = [one for one in passed if code is None or code in one.silent]
     found = [one for one in of_agency if deadline in (None, one.deadline)]

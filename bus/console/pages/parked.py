@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from bus.console.answers import OPERATORS, Answer, Listed, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
+from bus.console.names import names_for
 from bus.console.pages.questions import agency_asked, day_asked, number, require_known
 from bus.ledger.entry import Kind
 from bus.ledger.parked import ParkedRow, WhichParked
 from bus.ledger.reading import Reader
 from bus.operators import Role
 from bus.text import printable
-from bus.views.asking import NotUnderstood, names_of
+from bus.views.asking import NotUnderstood
 from bus.views.columns import About, Column, iso, moment
 from bus.views.finding import head_of
 from bus.views.letters import MOST_NUMBER
@@ -46,7 +47,7 @@ def parked(asked: Asked) -> Answer:
         rows = reader.parked.rows(which, after=after, limit=MOST + 1)
         head = head_of(reader)
         csv = asked.address.partition("?")[0].endswith(".csv")
-        names = names_of(reader) if csv else None
+        names = names_for(asked.site, reader) if csv else None
         all_rows = list(map(_row, reader.parked.rows(which))) if csv else []
     query = {name: value for name, value in (("agency", agency), ("fault", fault)) if value is not None}
     if since is not None:

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from bus.console.asked import Asked
+from bus.console.names import names_for
 from bus.identifiers import AgencyCode
 from bus.ledger.reading import Reader
 from bus.thai import BANGKOK, parse_date
-from bus.views.asking import NotUnderstood, agency, names_of
+from bus.views.asking import NotUnderstood, agency
 from bus.views.letters import ledger_number
 
 ALWAYS: Final = ("lang",)
@@ -63,7 +64,7 @@ def agency_asked(asked: Asked, reader: Reader) -> AgencyCode | None:
     seen = asked.site.readings.newest
     if text is not None and seen is not None and _CODE.fullmatch(text) and text in seen.by_code:
         return AgencyCode(text)
-    return None if text is None else agency(names_of(reader), text)
+    return None if text is None else agency(names_for(asked.site, reader), text)
 
 
 def day_asked(asked: Asked, name: str) -> datetime | None:

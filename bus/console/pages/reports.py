@@ -15,7 +15,7 @@ from bus.views.columns import About, Column, Row, day, moment
 from bus.views.finding import head_of
 from bus.views.recent_reports import NAMES, UNACKNOWLEDGED, columns_of, recent, spread_rows
 
-_MOST_LINES = 1_000
+_MOST_LINES = 500
 """Lines of a page: a deadline may have passed for thousands of agencies; the CSV has all of them."""
 _FIRST = ("letter", "recipient", "lacking", "number", "dated", "sender", "subject")
 _LINKED = {"entry": "/entries/", "last": "/entries/", "letter": "/letters/", "parked": "/entries/"}

@@ -9,7 +9,7 @@ from bus.codes import load_codes
 from bus.console.answers import AUDITORS, Answer, Listed, NotAllowed, Page, Shown
 from bus.console.asked import Asked
 from bus.console.given import given, number_in
-from bus.console.names import names_for
+from bus.console.names import names_for, pinned_for
 from bus.directory import Names
 from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
@@ -19,11 +19,9 @@ from bus.views.columns import About
 from bus.views.facets import facets_of
 from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
 from bus.views.questions import FIELDS, Question, understand
-from bus.views.search import PAGE, called, results, shown, unaccepted_of
+from bus.views.search import called, exported, lines, shown, unaccepted_of
 from bus.views.unaccepted import EXPORT_COLUMNS, all_values, as_rows
 
-_MOST_EXPORTED: Final = 1_000
-"""Letters of a CSV; all of them are exported by a job."""
 _NEWEST: Final = "newest"
 """Asks for all letters, where no field is filled in."""
 
@@ -35,7 +33,7 @@ def search(asked: Asked) -> Answer:
     as_csv = asked.address.partition("?")[0].endswith(".csv")
     with asked.site.ledger.read() as reader:
         names = names_for(asked.site, reader)
-        question = understand(reader, names, fields)
+        question = understand(reader, names, fields, lambda: pinned_for(asked.site, reader))
         if question.mistakes and as_csv:
             raise NotUnderstood("; ".join(question.mistakes.values()))
         looked = not question.mistakes and bool(question.understood or _NEWEST in fields)
@@ -66,20 +64,22 @@ def _value(
         if as_csv:
             raise NotAllowed("nothing is asked: fill in a field, or ask for the newest letters")
         return value, None
-    found = results(reader, question, before, _MOST_EXPORTED if as_csv else PAGE)
     others = [] if before else all_values(unaccepted_of(reader, question), asked.site.settings, reader)
     for one in others:
         one["agencyName"] = called(names, one["agency"]) if one["agency"] else None
-    value |= {"count": len(found.letters), "before": found.before, "lookedAt": found.looked_at}
     value |= {"unaccepted": others}
     if as_csv:
+        found = exported(reader, question, before)
         query = question.understood | ({"before": before} if before else {})
         if found.before:
-            query |= {"newest": _MOST_EXPORTED, "more": f"before={found.before}"}
+            query |= {"newest": len(found.letters), "more": f"before={found.before}"}
+        value |= {"count": len(found.letters)}
         rows = chain(by_recipient(found.letters), as_rows(others))
         columns = [*COLUMNS_BY_RECIPIENT, *EXPORT_COLUMNS]
         return value, Listed(columns, rows, About(query, value["head"]), names)
-    value["letters"] = list(shown(found.letters, names))
+    page = lines(reader, question, before)
+    value |= {"count": len(page.rows), "before": page.before, "lookedAt": page.looked_at}
+    value["letters"] = list(shown(page, names))
     if question.state is None:
         # Counts know nothing of states: beside a question about one they would be of other letters.
         value["facets"] = facets_of(reader, question, names)

@@ -23,13 +23,14 @@ from bus.console.answers import (
 )
 from bus.console.asked import Asked
 from bus.console.pages.jobs import number_of
+from bus.directory import Agency, directory_of
+from bus.directory.lines import AGENCY
 from bus.enrolment.deciding import Waiting, waiting
 from bus.enrolment.order_refusals import ORDER_WORDS, OrderRefused
 from bus.enrolment.orders import Act, order, outcome_of
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
-from bus.router.activation import directory_in_force
 from bus.views.asking import NotUnderstood
 from bus.views.columns import About, Column, moment
 from bus.views.finding import head_of
@@ -83,7 +84,7 @@ def decline(asked: Asked) -> Answer:
 def before_change(act: Act, asked: Asked) -> Answer:
     """What suspending or resuming an agency will do."""
     with asked.site.ledger.read() as reader:
-        agency = directory_in_force(reader)[1].agencies.get(AgencyCode(asked.path["code"]))
+        agency = _agency(reader, AgencyCode(asked.path["code"]))
         if agency is None:
             raise NoSuchPage(asked.path["code"])
         activity = reader.agencies.activity(agency.code)
@@ -97,6 +98,16 @@ def before_change(act: Act, asked: Asked) -> Answer:
         "onHold": activity.on_hold,
     }
     return Shown("agency_change.html", value)
+
+
+def _agency(reader: Reader, code: AgencyCode) -> Agency | None:
+    """An agency of the directory in force, without reading the others."""
+    newest, key = reader.latest(Kind.DIRECTORY), f"{AGENCY}{code}"
+    if newest is None:
+        return None
+    version = int(newest.body["version"])
+    found = reader.directories.some(version, (key,))
+    return directory_of(version, found).agencies.get(code) if found else None
 
 
 def change(act: Act, asked: Asked) -> Answer:
