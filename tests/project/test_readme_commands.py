@@ -47,7 +47,7 @@ def test_make_alone_says_what_can_be_made() -> None:
 
 def test_every_program_starts() -> None:
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
-    assert set(scripts) == {"saraban-bus", "saraban-adapter", "saraban-verify"}
+    assert set(scripts) == {"saraban-bus", "saraban-adapter", "saraban-verify", "saraban-conformance"}
     for name in scripts:
         program = Path(sys.executable).parent / name
         shown = subprocess.run([program, "--help"], capture_output=True, text=True, check=False)
