@@ -1,4 +1,8 @@
-"""One bus and one browser for everything in this folder; each visit has a context of its own."""
+"""One bus and one browser for everything in this folder; each visit has a context of its own.
+
+Both end with the folder: a bus that goes on would take from the tests behind it, and a browser that is still driven
+leaves an event loop running in this thread, in which none of theirs can.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ MODES = [pytest.param("th", True, id="th scripts"), pytest.param("en", False, id
 Visits = Callable[..., AbstractContextManager[Visit]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(broker_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The bus in which something has happened; its vhost and users are gone afterwards."""
     broker_node.recover()
@@ -38,7 +42,7 @@ def world(broker_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 management.delete("users", user)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """A browser without a window."""
     program = browser_program()

@@ -221,11 +221,15 @@ def _count(world: World, kind: Kind, event: str) -> int:
 
 
 def _parked(world: World, expected: dict[AgencyCode, int]) -> dict[AgencyCode, list[int]]:
-    """The numbers of what is parked, by agency, once it is as many as expected of each."""
+    """The numbers of the letters that are parked, by agency, once they are as many as expected of each.
+
+    What adapters report meanwhile, such as a cosignature, is parked too.
+    """
     found: dict[AgencyCode, list[int]] = {code: [] for code in expected}
     with world.bus.open_ledger().read() as reader:
         for one in reader.parked.waiting():
-            found[AgencyCode(str(one.body["agency"]))].append(one.seq)
+            if b"<Letter" in reader.must_document(one)[:200]:
+                found[AgencyCode(str(one.body["agency"]))].append(one.seq)
     return found if {code: len(entries) for code, entries in found.items()} == expected else {}
 
 
