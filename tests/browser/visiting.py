@@ -147,4 +147,6 @@ def becomes(found: Visit, place: str, words: str) -> None:
     if found.scripts:
         expect(shown).to_contain_text(words, timeout=60_000)
     else:
+        # The page that the form led to, and no longer the one with the form: that one cannot be looked at again.
+        shown.wait_for()
         eventually(lambda: found.page.reload() and words in shown.inner_text(), words)
