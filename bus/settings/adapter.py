@@ -80,6 +80,8 @@ class RestConnector(Section):
     """The address to listen on; other machines are served over https only: by `certificate`, or by a proxy here."""
     listen_port: Port = 8490
     """The port to listen on."""
+    insecure_transport: bool = False
+    """Whether programs may reach it unencrypted beyond this machine, where other means protect the network."""
     certificate: Path | None = None
     """The certificate with which https is served, with the chain behind it, a PEM file."""
     key: Path | None = None

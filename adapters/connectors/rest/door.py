@@ -44,7 +44,7 @@ class RestDoor:
         setting = "connectors.rest.port"
         async with (
             serving(app, self.host, self.port, setting=setting, limits=limits, tls=self.tls),
-            httpx.AsyncClient(follow_redirects=False) as client,
+            httpx.AsyncClient(follow_redirects=False, trust_env=False) as client,
         ):
             await self._post(Poster(self.mailbox, client), stop)
 

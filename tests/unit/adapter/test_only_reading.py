@@ -40,6 +40,8 @@ WRITING = {
     "dismiss",
     "reconcile",
     "log key",
+    *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
+    *(f"rest webhook {what}" for what in ("add", "list", "remove")),
 }
 """And the acts of clerks."""
 
