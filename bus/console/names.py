@@ -14,10 +14,8 @@ from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.views.asking import Pinned
-from bus.views.names import KnownNames
 
 _lock = Lock()
-_kept: WeakKeyDictionary[Ledger, KnownNames] = WeakKeyDictionary()
 _witnesses: WeakKeyDictionary[Ledger, tuple[int, frozenset[AgencyCode]]] = WeakKeyDictionary()
 
 
@@ -42,17 +40,9 @@ def witnesses_for(site: Site, reader: Reader) -> frozenset[AgencyCode]:
 
 def names_for(site: Site, reader: Reader) -> Names:
     """Return the names as of the newest directory that this reader sees."""
-    return _known_of(site).names(reader)
+    return site.names.names(reader)
 
 
 def pinned_for(site: Site, reader: Reader) -> Pinned:
     """Return the certificates of every directory that was ever in force; to read thousands takes half a second."""
-    return _known_of(site).pinned(reader)
-
-
-def _known_of(site: Site) -> KnownNames:
-    with _lock:
-        known = _kept.get(site.ledger)
-        if known is None:
-            known = _kept[site.ledger] = KnownNames()
-    return known
+    return site.names.pinned(reader)

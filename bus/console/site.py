@@ -9,6 +9,7 @@ from bus.console.readings import Readings
 from bus.console.store import Store
 from bus.ledger.store import Ledger
 from bus.settings import BusSettings
+from bus.views.names import KnownNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,8 @@ class Site:
     readings: Readings
     """What broker and ledger told when they were asked last."""
     users: LocalUsers = field(init=False)
+    names: KnownNames = field(init=False, default_factory=KnownNames)
+    """What agencies are called, read once for each version of the directory."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "users", LocalUsers(self.settings.console.people))

@@ -30,7 +30,7 @@ from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
 from tests.bench import console as pages_of_country
-from tests.bench import costs, evidence, floods, latency, letters, pages, searches, throughput
+from tests.bench import costs, evidence, floods, latency, letters, searches, throughput
 from tests.bench.grown import CountryBus
 from tests.bench.raw import raw_forward
 from tests.scale.country import codes_of, directory_text
@@ -306,10 +306,6 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _pages(_node: Node, folder: Path, report: dict[str, Any]) -> None:
-    report["pages_ms"] = pages.milliseconds(folder / "pages", AGENCIES)
-
-
 def _console(node: Node, folder: Path, report: dict[str, Any]) -> None:
     """The pages over a country's ledger, on both databases; minutes for each to be filled."""
     report["console"] = {}
@@ -332,7 +328,7 @@ def _console(node: Node, folder: Path, report: dict[str, Any]) -> None:
 
 STEPS = {
     step.__name__.strip("_"): step
-    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search, _pages, _console)
+    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search, _console)
 }
 
 if __name__ == "__main__":
