@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import socket
 import stat
 import tempfile
@@ -190,6 +191,8 @@ def inodes(folder: Path) -> set[int]:
     return {path.lstat().st_ino for path in folder.rglob("*")}
 
 
+_FAULT = re.compile(r"an internal fault \(\w+\); tell")
+"""The whole sentence: texts are also drawn from what stands in the code, and a key may well be a part of it."""
 _TEXTS = st.text(st.characters(exclude_categories=()), max_size=30)
 
 
@@ -215,7 +218,7 @@ def test_any_text_may_stand_in_a_manifest(values: dict[str, Any]) -> None:
         assert goes_on(link, exchange, office)
         assert names(exchange / "working") == names(exchange / "outbox") == []
         for each in (exchange / "failed").glob("*.reason.txt"):
-            assert "internal fault" not in each.read_text(encoding="utf-8")
+            assert not _FAULT.search(each.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("place", ["outbox", "working"])
