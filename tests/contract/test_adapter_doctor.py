@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 import tomli_w
 
+from adapters.agent.witnessing import COSIGNED_SIZE
+from adapters.mailbox.properties import RECONCILED_AT
 from bus.broker.management import Management
 from compose.local import LocalBus
 from compose.node import Node
@@ -70,11 +72,14 @@ def lines_of(done: subprocess.CompletedProcess[str], check: str) -> list[dict[st
 
 
 def rows(bus: LocalBus, code: str) -> dict[str, int]:
-    """How many rows each table of a mailbox has."""
+    """How many rows each table of a mailbox has, but for what the running adapter goes on with by itself."""
     with sqlite3.connect(f"file:{bus.mailbox(code) / 'mailbox.sqlite'}?mode=ro", uri=True) as opened:
         names = [name for (name,) in opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        names.remove("seen_heads")  # the running adapter's witness goes on
-        return {name: opened.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
+        names.remove("seen_heads")  # its witness cosigns whenever there is a head
+        found = {name: opened.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
+        own = "SELECT count(*) FROM properties WHERE name IN (?, ?)"
+        found["properties"] -= opened.execute(own, (COSIGNED_SIZE, RECONCILED_AT)).fetchone()[0]
+        return found
 
 
 def pinged(bus: LocalBus, code: str, *to: str) -> dict[str, Any]:
