@@ -18,7 +18,7 @@ from bus.errors import Transient
 from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.logs import in_words
-from bus.process import beat, pause, ready, share_heaps
+from bus.process import beat, give_way, pause, ready, share_heaps
 from bus.readiness import Readiness
 from bus.settings import BusSettings
 from bus.web import serving
@@ -36,6 +36,7 @@ _log = logs.get("console")
 async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     """Serve the console until stopped. Raises Misconfigured when the ledger has no schema."""
     share_heaps()
+    give_way()
     current_default_thread_limiter().total_tokens = _AT_ONCE
     schema.check(settings.ledger.address())
     section = settings.console

@@ -22,7 +22,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
-from bus.process import pause
+from bus.process import give_back_memory, pause
 from bus.router.activation import directory_in_force
 from bus.settings import BusSettings
 from bus.thai import now
@@ -83,6 +83,7 @@ class Readings:
                 await asyncio.to_thread(self.look)
             except Exception as fault:
                 _log.error("reading-failed", exc_info=fault)
+            await asyncio.to_thread(give_back_memory)
             await pause(stop, EVERY)
 
     def look(self) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select, union_all
 
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
 from bus.ledger.acts import Acts
@@ -27,7 +27,7 @@ from bus.ledger.heads import Heads
 from bus.ledger.leading import newest
 from bus.ledger.named_files import NamedFiles
 from bus.ledger.parked import Parked
-from bus.ledger.recipient_sets import RecipientSets
+from bus.ledger.recipient_sets import KeptSets, RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState, fold
@@ -57,9 +57,9 @@ _NUMBER = (letters.c.sender, letters.c.number_normalised, letters.c.dated)
 class Reader:
     """Questions to the ledger inside one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
         self._connection = connection
-        self.recipient_sets = RecipientSets(connection)
+        self.recipient_sets = RecipientSets(connection, kept)
         self._foreseen: dict[tuple[AgencyCode, str, str], Verdict | None] = {}
         self._numbers: dict[tuple[AgencyCode, str, str], bool] = {}
 
@@ -154,6 +154,25 @@ class Reader:
     def state_of(self, letter: int) -> LetterState:
         """Return a letter's state: the fold over its entries."""
         return fold(map(self.recipient_sets.expanded, self.entries_of(letter)))
+
+    def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
+        """Return what `state_of` says of one recipient, the only one of this state; of none if the agency is none.
+
+        Read are the acceptance and what the bus, the agency and the sender said: of a circular that thousands have
+        answered, a few entries.
+        """
+        accepted = self.entry_at(letter.letter)
+        if accepted is None:
+            raise LookupError(f"the ledger has no entry {letter.letter}")
+        said = self._said_of(letter.letter, (agency, letter.sender))
+        return fold([self.recipient_sets.one_of(accepted, agency), *said])
+
+    def _said_of(self, letter: int, by: Sequence[AgencyCode]) -> list[Entry]:
+        """What the bus and these agencies said of a letter since its acceptance, in order."""
+        query = select(entries.c.body).where(entries.c.letter == letter, entries.c.seq > letter)
+        theirs, own = query.where(entries.c.agency.in_(by)), query.where(entries.c.agency.is_(None))
+        found = [Entry(json.loads(text)) for text in self._current().scalars(union_all(theirs, own))]
+        return sorted(found, key=lambda entry: entry.seq)
 
     def states_of(self, some: Sequence[int]) -> dict[int, LetterState]:
         """Return the states of several letters, by ledger number."""

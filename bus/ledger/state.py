@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Progress, Slot
@@ -24,6 +24,12 @@ class Fact:
     at: str
     supersedes: str | None = None
     number: str | None = None
+
+
+# Of a circular's thousands of recipients most have said nothing, and share one of these.
+_ACCEPTED: Final[Progress[Fact]] = Progress(carried=lifecycle.ACCEPTED)
+_ON_HOLD: Final[Progress[Fact]] = Progress(carried=lifecycle.ON_HOLD)
+_CONSIGNED: Final[Progress[Fact]] = Progress(carried=lifecycle.CONSIGNED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +193,7 @@ def accepted(entry: Entry) -> LetterState:
             addressed=one.get("addressed", code),
             consignment=one["consignment"],
             registration_due=one.get("registrationDue", body.get("registrationDue")),
-            progress=Progress(carried=lifecycle.ON_HOLD if one.get("onHold") else lifecycle.ACCEPTED),
+            progress=_ON_HOLD if one.get("onHold") else _ACCEPTED,
         )
         for code, one in body["recipients"].items()
     }
@@ -230,10 +236,11 @@ def _step(recipient: RecipientState, entry: Entry) -> RecipientState:
         case Kind.CONSIGNED:
             if recipient.consignment not in entry.body["recipients"][recipient.agency]:
                 return recipient
+            unheard = progress is _ACCEPTED or progress is _ON_HOLD
             return replace(
                 recipient,
                 consigned_at=recipient.consigned_at or entry.body["at"],
-                progress=replace(progress, carried=lifecycle.CONSIGNED),
+                progress=_CONSIGNED if unheard else replace(progress, carried=lifecycle.CONSIGNED),
             )
         case Kind.OVERDUE:
             return replace(recipient, progress=progress.passed(Deadline(entry.body["deadline"])))

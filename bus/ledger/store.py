@@ -25,8 +25,10 @@ from bus.ledger.database import appending, insert_many, open_engine, reading, wo
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.reading import Reader
+from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
+from bus.ledger.state import LetterState
 from bus.ledger.tables import (
     consignments,
     directory_records,
@@ -65,6 +67,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)
+        self._sets = KeptSets()
 
     @contextmanager
     def append(self) -> Iterator[Writer]:
@@ -75,7 +78,7 @@ class Ledger:
         """
         with appending(self.engine) as connection:
             halt.require_none(connection)
-            writer = Writer(connection)
+            writer = Writer(connection, self._sets)
             began_at = writer.next_seq - 1
             yield writer
             writer.flush()
@@ -85,7 +88,7 @@ class Ledger:
     def read(self) -> Iterator[Reader]:
         """Give a Reader over one snapshot. Raises Transient when the database is away."""
         with reading(self.engine) as connection:
-            yield Reader(connection)
+            yield Reader(connection, self._sets)
 
     def lease(self, lease: Lease, *, limit: int, per_agency: int, whose: Whose = ANYONE) -> list[Consignment]:
         """Lease waiting consignments for a router and return them with their bytes, in order per agency.
@@ -126,9 +129,9 @@ class Ledger:
 class Writer(Reader):
     """Appends inside one transaction; a Reader of what stood before and of what it appended itself."""
 
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._before = Reader(connection)
+    def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
+        super().__init__(connection, kept)
+        self._before = Reader(connection, kept)
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
         newest = self._before.newest()
         self._seq = newest.seq if newest else 0
@@ -163,9 +166,16 @@ class Writer(Reader):
         return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
     def entries_of(self, letter: int) -> list[Entry]:
+        self._flush_about(letter)
+        return self._before.entries_of(letter)
+
+    def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
+        self._flush_about(letter.letter)
+        return self._before.state_with(letter, agency)
+
+    def _flush_about(self, letter: int) -> None:
         if any(row["letter"] == letter for row in self._rows[entries]):
             self.flush()
-        return self._before.entries_of(letter)
 
     def prefetch_numbers(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
         self._before.prefetch_numbers(wanted)

@@ -53,7 +53,8 @@ entries = Table(
     Column("document", LargeBinary(32), ForeignKey("documents.sha256")),
     Column("body", Text, nullable=False),
     Column("leaf", LargeBinary(32), nullable=False),
-    Index(None, "letter", "seq"),
+    # With the agency, so that of a circular's thousands of answers those of one are found in the index.
+    Index(None, "letter", "seq", "agency"),
     Index(None, "kind", "seq"),
     Index(None, "at"),
     Index(None, "document"),

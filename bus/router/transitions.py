@@ -35,6 +35,7 @@ class Place:
 
     letter: LetterRow
     state: LetterState
+    """As far as the notice is about it: of its author alone, unless that is the sender."""
     about: tuple[AgencyCode, ...]
     same: Fact | None
     """The same fact, if the ledger has it already."""
@@ -61,7 +62,9 @@ def place(notice: Notice, digest: ContentDigest, author: AgencyCode, reader: Rea
     letter = reader.letter_named(as_letter_id(notice.letter_id), notice.letter_digest)
     if letter is None:
         raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, str(notice.letter_id), where="LetterID")
-    state = reader.state_of(letter.letter)
+    # Only a sender speaks of all; for what one of thousands says of itself, the others' answers are not read.
+    whole = notice.event in BY_SENDER and author == letter.sender
+    state = reader.state_of(letter.letter) if whole else reader.state_with(letter, author)
     about = concerned(notice, author, state)
     same = known_fact(notice, digest, about, state)
     if same is None:
