@@ -19,8 +19,8 @@ WHAT: Final = {
     "out": ("ออกจากระบบ", "signed out"),
     "ended": ("ถูกสั่งให้สิ้นสุด", "ended by a steward"),
     "expired": ("หมดเวลา", "expired"),
-    "replaced": ("เข้าสู่ระบบใหม่ในเบราว์เซอร์เดิม", "ended by another sign-in in the same browser"),
-    "changed": ("บัญชีผู้ใช้เปลี่ยนหรือถูกนำออก", "ended by a change of the account"),
+    "replaced": ("มีการเข้าสู่ระบบใหม่แทน", "replaced by another sign-in"),
+    "changed": ("สิ้นสุดเพราะบัญชีผู้ใช้เปลี่ยน", "ended: the account changed"),
 }
 """What is recorded, with its words."""
 COLUMNS: Final = (
