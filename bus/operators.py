@@ -34,6 +34,13 @@ class Operator:
     role: Role | None
     """None of a program, which has no role."""
     method: Method
+    subject: str | None = None
+    """Who it is at an OpenID provider, issuer and subject; None of whoever is known here, by the name."""
+
+    @property
+    def identity(self) -> str:
+        """By which two are told apart where two persons are needed: a provider's name may change, and be another's."""
+        return f"local {self.name}" if self.subject is None else f"oidc {self.subject}"
 
     def fields(self) -> dict[str, Any]:
         """What the entry of the act bears."""

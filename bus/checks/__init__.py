@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bus.checks import brokers, depot, ledger, machine
+from bus.checks import brokers, console, depot, ledger, machine
 from bus.doctor import Check
 from bus.settings import BusSettings
 
@@ -14,4 +14,5 @@ def checks(settings: BusSettings) -> list[Check]:
         *ledger.checks(settings),
         *depot.checks(settings),
         *brokers.checks(settings),
+        *console.checks(settings),
     ]

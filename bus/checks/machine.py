@@ -106,6 +106,7 @@ def _certificates(settings: BusSettings) -> Iterator[Found]:
     named = {"the bus's seal": (settings.seal.certificate, _ANEW)}
     files = {
         "the depot's certificate": settings.depot.certificate,
+        "the console's certificate": settings.console.certificate,
         "the private authority": settings.authority.certificate,
         "depot.ca_file": settings.depot.ca_file,
         "evidence.tsa_ca_file": settings.evidence.tsa_ca_file,

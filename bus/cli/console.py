@@ -101,6 +101,67 @@ def key(
     say({}, json=False, words=[f"wrote {output}", hint] if output else [made])
 
 
+@user.command("password")
+def password(
+    name: Name,
+    password_file: Annotated[
+        Path | None, typer.Option(help="A file with the password; without it, the password is asked for.")
+    ] = None,
+    none: Annotated[
+        bool,
+        typer.Option("--none", help="Take the password away: the person acts by an operator's key only."),
+    ] = False,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Give a person another password, or none; who is signed in by the one before is signed out at once."""
+    if none and password_file:
+        raise typer.BadParameter("is one thing or the other", param_hint="--none and --password-file")
+    people = People.read(settings_of(config).console.people)
+    person = people.must(name)
+    hashed = None if none else hashing.hash_of(_password(password_file))
+    people.replace(replace(person, password=hashed)).write()
+    words = [f"{person.name} has {'no' if none else 'another'} password now, and is signed out"]
+    say({"name": person.name, "password": not none}, json=json, words=words)
+
+
+@user.command("role")
+def role(
+    name: Name,
+    role: Annotated[Role, typer.Argument(help="What the person may do from now on.")],
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Give a person another role, on pages and by the operator's key; who is signed in is signed out at once."""
+    people = People.read(settings_of(config).console.people)
+    person = people.must(name)
+    people.replace(replace(person, role=role)).write()
+    said = f"{person.name} is {role} already" if role == person.role else f"{person.name} is {role} now"
+    say({"name": person.name, "role": role, "before": person.role}, json=json, words=[said])
+
+
+@user.command("oidc")
+def oidc(
+    name: Name,
+    subject: Annotated[
+        str | None, typer.Argument(help="The person's `sub` at the provider of the settings; none: unbound.")
+    ] = None,
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Bind a person to the account at the OpenID provider that is the same human: both together are one of two."""
+    settings = settings_of(config)
+    people, issuer = People.read(settings.console.people), settings.console.oidc_issuer
+    person = people.must(name)
+    if subject is not None and issuer is None:
+        fix = "Set it to the provider of which the subject is"
+        raise Misconfigured(Problem("settings", "console.oidc_issuer", "is not set", fix))
+    bound = replace(person, oidc=None if subject is None else f"{issuer} {subject}")
+    people.replace(bound).write()
+    said = f"{person.name} is {bound.oidc}" if bound.oidc else f"{person.name} is nobody at a provider"
+    say({"name": person.name, "oidc": bound.oidc}, json=json, words=[said])
+
+
 @user.command("list")
 def list_people(config: Config = None, json: Json = False) -> None:
     """List the people here: role, and whether each has a password and a key."""
@@ -112,6 +173,7 @@ def list_people(config: Config = None, json: Json = False) -> None:
             "role": one.role,
             "password": one.password is not None,
             "key": one.key is not None,
+            "oidc": one.oidc,
             "added_at": one.added_at.isoformat(),
         }
         for one in people.persons
@@ -129,7 +191,11 @@ def remove(name: Name, config: Config = None, json: Json = False) -> None:
 
 
 def _ways(person: Person) -> str:
-    ways = {"a password": person.password, "an operator's key": person.key}
+    ways = {
+        "a password": person.password,
+        "an operator's key": person.key,
+        "an account at the provider": person.oidc,
+    }
     return " and ".join(way for way, there in ways.items() if there) or "neither password nor key"
 
 
@@ -141,9 +207,9 @@ def _password(file: Path | None) -> str:
         where = "the password"
         password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
     else:
-        fix = "Give --password-file, or --no-password"
+        fix = "Give --password-file, or say that there is none (--no-password, --none)"
         raise Misconfigured(
-            Problem("console user add", "password", "cannot be asked for without a terminal", fix)
+            Problem("console user", "password", "cannot be asked for without a terminal", fix)
         )
     if found := hashing.unfit(password):
         raise Misconfigured(Problem(where, "password", found, "Choose another"))

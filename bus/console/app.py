@@ -37,10 +37,11 @@ from bus.console.entrance import Entrance, Said
 from bus.console.headers import Headers, policy
 from bus.console.pages import PAGES
 from bus.console.rendering import csv_twin, html, json_twin, public_html
+from bus.console.sentences import sentence_of
 from bus.console.signing_in import sign_in_routes
 from bus.console.site import Site
 from bus.console.store import Session
-from bus.errors import BusError, Misconfigured, Transient
+from bus.errors import BusError, Transient
 from bus.metrics import CONTENT_TYPE, exposition
 from bus.views.asking import NotUnderstood
 
@@ -160,8 +161,9 @@ class _Desk:
         except Transient as away:
             _log.warning("page-waits", page=page.path, reason=away)
             return self._wrong(request, session, form, 503, "error.away")
-        except (Misconfigured, BusError) as wrong:
-            return self._wrong(request, session, form, 409, "error.not-now", str(wrong))
+        except BusError as wrong:
+            said = sentence_of(wrong)
+            return self._wrong(request, session, form, 409, "error.not-now", str(wrong), said)
         except Exception as fault:
             return self._noted(request, session, form, page.path, fault)
         finally:
@@ -192,11 +194,21 @@ class _Desk:
         return response
 
     def _wrong(
-        self, request: Request, session: Session, form: str, status: int, key: str, detail: str = ""
+        self,
+        request: Request,
+        session: Session,
+        form: str,
+        status: int,
+        key: str,
+        detail: str = "",
+        said: tuple[str, str] | None = None,
     ) -> Response:
-        shown = Shown("error.html", {"status": status, "detail": detail}, {"key": key}, status=status)
+        """Say what is wrong: `detail` as it is, and what its code means in both languages, where it is one's."""
+        value = {"status": status, "detail": detail, "said": said}
+        shown = Shown("error.html", value, {"key": key}, status=status)
         if form != "html":
-            return JSONResponse({"error": key, "detail": detail}, status)
+            means = {} if said is None else {"th": said[0], "en": said[1]}
+            return JSONResponse({"error": key, "detail": detail, **means}, status)
         language, address = language_of(request), _address(request)
         asked = Asked(site=self._site, session=session, language=language, address=address)
         return HTMLResponse(html(asked, shown), status)
@@ -213,7 +225,12 @@ class _Desk:
     async def no_such_route(self, request: Request, error: Exception) -> Response:
         """Say that there is no such page."""
         status = error.status_code if isinstance(error, HTTPException) else 500
-        shown = Shown("error.html", {"status": status, "detail": ""}, {"key": "error.nothing"}, status=status)
+        shown = Shown(
+            "error.html",
+            {"status": status, "detail": "", "said": None},
+            {"key": "error.nothing"},
+            status=status,
+        )
         console = self._site.settings.console
         return HTMLResponse(public_html(language_of(request), shown, console, _address(request)), status)
 
@@ -221,7 +238,7 @@ class _Desk:
         """Say that something of ours failed, which is logged."""
         reference = secrets.token_hex(4)
         _log.error("page-failed", page=request.scope.get("path", ""), reference=reference, exc_info=error)
-        value = {"status": 500, "detail": reference}
+        value = {"status": 500, "detail": reference, "said": None}
         shown = Shown("error.html", value, {"key": "error.fault"}, status=500)
         console = self._site.settings.console
         return HTMLResponse(public_html(language_of(request), shown, console, _address(request)), 500)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from datetime import timedelta
 from typing import Final
 from urllib.parse import quote
 
@@ -31,14 +30,12 @@ def cookie_name(site: Site) -> str:
 def session_of(site: Site, request: Request) -> Session | None:
     """Return the session of a request; None for a stranger, and for one whose session or account is over."""
     token = request.cookies.get(cookie_name(site))
-    console = site.settings.console
-    idle, longest = timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
     if not token:
         return None
-    itself = refreshes_itself(request)
+    itself, (idle, longest) = refreshes_itself(request), site.lasting
     found = site.store.session(token, idle=idle, longest=longest, by_itself=itself)
     if found and found.account is not None and not site.users.is_still(found.person, found.account):
-        site.store.end(token)
+        site.store.end(token, "changed", peer_of(site, request))
         return None
     return found
 

@@ -26,6 +26,7 @@ from bus.console.entering import (
     peer_of,
     remember_language,
 )
+from bus.console.local_users import Found
 from bus.console.rendering import public_html
 from bus.console.site import Site
 from bus.errors import Transient
@@ -116,24 +117,25 @@ class Entrance:
             else None
         )
 
-    async def enter(self, request: Request, person: Operator, account: str | None) -> str:
+    async def enter(self, request: Request, found: Found) -> str:
         """Begin a session, and end the one that this browser had; return its token."""
+        person = found.person
         before, address = request.cookies.get(cookie_name(self._site)), peer_of(self._site, request)
 
         def begun() -> str:
             if before:
-                self._site.store.end(before)
+                self._site.store.end(before, "replaced", address)
             self._site.store.note_sign_in("in", person, address)
-            return self._site.store.begin(person, account)
+            return self._site.store.begin(person, found.account, found.shown)
 
         token = await run_sync(begun)
         _log.info("signed-in", name=person.name, role=person.role, method=person.method, address=address)
         return token
 
-    async def entered(self, request: Request, person: Operator, account: str | None, to: str) -> Response:
+    async def entered(self, request: Request, found: Found, to: str) -> Response:
         """Begin a session after a form of ours, and go where the person wanted to."""
         response = RedirectResponse(inside(to), 303)
-        give_cookie(self._site, response, await self.enter(request, person, account))
+        give_cookie(self._site, response, await self.enter(request, found))
         return response
 
     def note(self, what: str, person: Operator, address: str, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""The local users as the console sees them: who a name and a password are, and whether a session is still good."""
+"""Who somebody is here, by a password or by what a provider says, and whether a session is still good."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from bus import logs
 from bus.errors import Misconfigured
 from bus.logs import in_words
-from bus.operators import Operator
+from bus.operators import Operator, Role
 from bus.people import People, Person
 
 _log = logs.get("console")
@@ -18,11 +18,13 @@ _log = logs.get("console")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A local user whose password was right."""
+    """Somebody who may enter."""
 
     person: Operator
     account: str
-    """What is known of the account now; a change of role or password gives another."""
+    """What is known of the account now; a change of role, of password or of who it is here gives another."""
+    shown: str
+    """How pages call the person."""
 
 
 class LocalUsers:
@@ -38,22 +40,40 @@ class LocalUsers:
         """Return who has this name and password. Raises Misconfigured for a file that cannot be used."""
         people = self._now()
         person = people.verified(name, password)
-        return None if person is None else Found(person.by("local"), _account(person))
+        return None if person is None else _found(person)
 
     def account_of(self, name: str) -> str | None:
         """Return what is known of a name's account; None for nobody here. Raises Misconfigured as `verified`."""
         person = self._now().by_name(name)
         return None if person is None else _account(person)
 
-    def admitted(self, person: Operator) -> Found | None:
-        """Return a local user as the file has that person now; None for nobody there, and for another role."""
-        found = self._now().by_name(person.name)
-        return None if found is None or found.role != person.role else Found(person, _account(found))
+    def of_provider(self, subject: str, name: str, role: Role | None, shown: str = "") -> Found | None:
+        """Return who somebody of an OpenID provider is here: the local user whose `oidc` it is, or oneself.
+
+        None for a name that another one has here: the ledger would say that one did what the other did. Raises
+        Misconfigured as `verified`.
+        """
+        people = self._now()
+        account = hashlib.sha256(f"oidc\0{subject}".encode()).hexdigest()
+        if (local := people.by_subject(subject)) is not None:
+            return Found(Operator(local.name, role, "oidc"), account, local.shown)
+        taken = people.by_name(name) is not None
+        return None if taken else Found(Operator(name, role, "oidc", subject), account, shown or name)
+
+    def admitted(self, person: Operator, shown: str = "") -> Found | None:
+        """Return somebody as the file has that person now; None for nobody there, for another role, another account."""
+        local = self._now().by_name(person.name)
+        if person.method != "oidc":
+            return _found(local) if local is not None and local.role == person.role else None
+        subject = person.subject or (local.oidc if local is not None else None)
+        found = None if subject is None else self.of_provider(subject, person.name, person.role, shown)
+        return found if found is not None and found.person == person else None
 
     def is_still(self, person: Operator, account: str) -> bool:
         """Whether an account is as it was when a session began; not while the file cannot be used."""
         try:
-            return self.account_of(person.name) == account
+            found = self.admitted(person)
+            return found is not None and found.account == account
         except Misconfigured as wrong:
             _log.error("people-unusable", reason=in_words(wrong))
             return False
@@ -77,6 +97,10 @@ def _state(file: Path) -> tuple[int, ...] | None:
     except OSError:
         return ()
     return (at.st_mtime_ns, at.st_ino, at.st_size, at.st_mode)
+
+
+def _found(person: Person) -> Found:
+    return Found(person.by("local"), _account(person), person.shown)
 
 
 def _account(person: Person) -> str:

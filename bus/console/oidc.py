@@ -6,7 +6,7 @@ What must hold of a provider's answer before it says who somebody is (OpenID Con
 2. Where it names its issuer (RFC 9207), that is the configured one.
 3. The token endpoint, asked with the client's secret and the PKCE verifier, gives an identity token for the code.
 4. The token is verified (`id_tokens`) by the provider's keys, which are fetched anew, once, for one that is not known.
-5. It has a name that can be shown.
+5. It has a name that can be shown, and a subject (`sub`): with the issuer, who it is, whatever the name becomes.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ _KEPT: Final = 600.0
 """Seconds for which what the provider says of itself is kept."""
 _MOST: Final = 1_000_000
 _LONGEST_NAME: Final = 200
+_LONGEST_SUBJECT: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,10 @@ class Identity:
 
     name: str
     roles: tuple[Role, ...]
+    subject: str
+    """Issuer and subject, which stay when the name changes."""
+    shown: str = ""
+    """How pages may call the person; empty where nothing was said that can be shown."""
 
 
 class Provider:
@@ -117,7 +122,8 @@ class Provider:
             if not has_key(token, self._keys):
                 self._keys = keys_in(await _asked(http, _endpoint(about, "jwks_uri")))
             claims = verified(token, self._keys, Expected(about["issuer"], self._client_id, flow.nonce))
-        return Identity(_name(claims), self.roles(claims))
+        subject = f"{self._issuer} {_subject(claims)}"
+        return Identity(_name(claims), self.roles(claims), subject, _shown(claims))
 
     async def leaving(self, back: str) -> str | None:
         """Return where a person signs out at the provider too; None where it has no such place, or is away."""
@@ -193,6 +199,19 @@ def _name(claims: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or not 0 < len(name.strip()) <= _LONGEST_NAME or not name.isprintable():
         raise Unproven("the identity token has no name that can be shown")
     return name.strip()
+
+
+def _subject(claims: Mapping[str, Any]) -> str:
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not 0 < len(subject) <= _LONGEST_SUBJECT or not subject.isprintable():
+        raise Unproven("the identity token has no subject that can be kept")
+    return subject
+
+
+def _shown(claims: Mapping[str, Any]) -> str:
+    shown = claims.get("name")
+    fit = isinstance(shown, str) and len(shown) <= _LONGEST_NAME and shown.isprintable()
+    return str(shown).strip() if fit else ""
 
 
 def _endpoint(about: Mapping[str, Any], name: str) -> str:

@@ -44,6 +44,7 @@ def html(asked: Asked, shown: Shown) -> str:
     around = {
         "asked": asked,
         "person": asked.person,
+        "shown": asked.session.shown or asked.person.name,
         "form_token": asked.session.form_token,
         "navigation": [(path, key) for path, key, roles in NAVIGATION if role in roles],
     }
@@ -52,7 +53,13 @@ def html(asked: Asked, shown: Shown) -> str:
 
 def public_html(language: Language, shown: Shown, console: Any, address: str, form_token: str = "") -> str:
     """Return a page for anybody: the sign-in, or what went wrong before a person was known."""
-    around: dict[str, Any] = {"asked": None, "person": None, "form_token": form_token, "navigation": []}
+    around: dict[str, Any] = {
+        "asked": None,
+        "person": None,
+        "shown": "",
+        "form_token": form_token,
+        "navigation": [],
+    }
     return rendered(language, shown, around | _about(console, address))
 
 

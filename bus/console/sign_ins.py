@@ -18,6 +18,9 @@ WHAT: Final = {
     "refused": ("ไม่รับ", "refused"),
     "out": ("ออกจากระบบ", "signed out"),
     "ended": ("ถูกสั่งให้สิ้นสุด", "ended by a steward"),
+    "expired": ("หมดเวลา", "expired"),
+    "replaced": ("มีการเข้าสู่ระบบใหม่แทน", "replaced by another sign-in"),
+    "changed": ("สิ้นสุดเพราะบัญชีผู้ใช้เปลี่ยน", "ended: the account changed"),
 }
 """What is recorded, with its words."""
 COLUMNS: Final = (
@@ -52,7 +55,7 @@ def recorded(
                 "what": row.what,
                 "name": row.name,
                 "role": row.role,
-                "method": None if row.what == "ended" else row.method,
+                "method": row.method,
                 "address": row.address,
                 "endedBy": row.ended_by,
                 "reason": row.reason,

@@ -85,7 +85,7 @@ class _Desk:
         except Misconfigured as wrong:
             return self._entrance.page(request, to, Said(problem=unusable(wrong), name=name), 503)
         if isinstance(found, Found):
-            return await self._entrance.entered(request, found.person, found.account, to)
+            return await self._entrance.entered(request, found, to)
         if found is None:
             return self._entrance.page(request, to, Said(problem="wrong", name=name), 403)
         said = Said(problem="barred", until=found.isoformat(), name=name)
@@ -124,15 +124,12 @@ class _Desk:
         if found is None:
             said, nobody = Said(problem="link-used"), Operator("", None, "local")
             return await self._entrance.failed(request, said, nobody, "link used or too old", what="refused")
-        return await self._entrance.entered(request, *found, str(form.get("to", "/")))
+        return await self._entrance.entered(request, found, str(form.get("to", "/")))
 
-    def _used(self, token: str) -> tuple[Operator, str | None] | None:
-        """Whom a link signs in: a local user as the file has that person now, or somebody whom the provider knows."""
-        person = self._site.store.use_link(token)
-        if person is None or person.method != "local":
-            return (person, None) if person else None
-        found = self._site.users.admitted(person)
-        return (found.person, found.account) if found else None
+    def _used(self, token: str) -> Found | None:
+        """Whom a link signs in: as the file has that person now, or as the provider has said."""
+        used = self._site.store.use_link(token)
+        return self._site.users.admitted(*used) if used else None
 
     async def leave(self, request: Request) -> Response:
         """End the session of this browser."""
@@ -143,12 +140,7 @@ class _Desk:
         if not is_own_form(session, request, form.get(FORM_TOKEN)):
             return self._entrance.page(request, "/", Said(problem="foreign-form"), 403)
         token, address = request.cookies[session_cookie(self._site)], peer_of(self._site, request)
-
-        def ended() -> None:
-            self._site.store.end(token)
-            self._site.store.note_sign_in("out", session.person, address)
-
-        await run_sync(ended)
+        await run_sync(self._site.store.end, token, "out", address)
         _log.info("signed-out", name=session.person.name, method=session.person.method, address=address)
         response = RedirectResponse(f"/sign-in?left={session.person.method}", 303)
         take_cookie(self._site, response)

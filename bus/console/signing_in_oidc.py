@@ -6,6 +6,7 @@ import base64
 import binascii
 import hmac
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -16,13 +17,14 @@ from starlette.routing import BaseRoute, Route
 
 from bus import logs
 from bus.console.entering import give_cookie, inside, is_https
-from bus.console.entrance import Entrance, Said
+from bus.console.entrance import Entrance, Said, unusable
 from bus.console.id_tokens import Unproven
+from bus.console.local_users import Found
 from bus.console.oidc import CALLBACK, Flow, Identity, Provider
 from bus.console.site import Site
-from bus.errors import Transient
+from bus.errors import Misconfigured, Transient
 from bus.logs import in_words
-from bus.operators import Operator
+from bus.operators import Operator, Role
 
 _LASTS: Final = timedelta(minutes=10)
 """The time that a person has at the provider, and for choosing a role."""
@@ -87,28 +89,33 @@ class _Desk:
             return await self._failed(request, "provider-refused", "the provider gave no code")
         try:
             identity = await self._provider.finish(flow, once["code"], once.get("iss"))
+            people = [await run_sync(self._here, identity, role) for role in identity.roles]
         except Transient as away:
             return self._away(request, to, away)
         except Unproven as wrong:
             return await self._failed(request, "unproven", in_words(wrong))
-        if not identity.roles:
-            nobody = Operator(identity.name, None, "oidc")
-            return await self._entrance.failed(
-                request, Said(problem="no-role"), nobody, "no role", what="refused"
-            )
-        return await self._known(request, identity, to)
+        except Misconfigured as wrong:
+            return self._entrance.page(request, to, Said(problem=unusable(wrong)), 503)
+        problem = "no-role" if not people else "name-taken" if None in people else None
+        if problem is not None:
+            nobody, reason = Operator(identity.name, None, "oidc"), problem.replace("-", " ")
+            return await self._entrance.failed(request, Said(problem=problem), nobody, reason, what="refused")
+        return await self._known(request, [one for one in people if one is not None], to)
 
-    async def _known(self, request: Request, identity: Identity, to: str) -> Response:
-        people = [Operator(identity.name, role, "oidc") for role in identity.roles]
+    def _here(self, identity: Identity, role: Role) -> Found | None:
+        return self._site.users.of_provider(identity.subject, identity.name, role, identity.shown)
+
+    async def _known(self, request: Request, people: Sequence[Found], to: str) -> Response:
         if len(people) > 1:
             make = self._site.store.make_link
             choices = [
-                (role, await run_sync(make, one, _LASTS))
-                for role, one in zip(identity.roles, people, strict=True)
+                (one.person.role, await run_sync(make, one.person, _LASTS, one.shown))
+                for one in people
+                if one.person.role is not None
             ]
             return self._entrance.page(request, to, Said(choices=choices))
         response = self._entrance.onward(request, to)
-        give_cookie(self._site, response, await self._entrance.enter(request, people[0], None))
+        give_cookie(self._site, response, await self._entrance.enter(request, people[0]))
         return response
 
     async def _failed(self, request: Request, problem: str, reason: str) -> Response:

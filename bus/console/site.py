@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from bus.console.local_users import LocalUsers
 from bus.console.readings import Readings
@@ -24,6 +25,12 @@ class Site:
     users: LocalUsers = field(init=False)
     names: KnownNames = field(init=False, default_factory=KnownNames)
     """What agencies are called, read once for each version of the directory."""
+
+    @property
+    def lasting(self) -> tuple[timedelta, timedelta]:
+        """For how long a session may not be used, and for how long it lasts."""
+        console = self.settings.console
+        return timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "users", LocalUsers(self.settings.console.people))

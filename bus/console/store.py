@@ -12,9 +12,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import Column, Connection, Index, Integer, MetaData, String, Table, Text, delete, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    String,
+    Table,
+    Text,
+    delete,
+    select,
+)
 
 from bus.ledger.database import open_engine, working
 from bus.ledger.entry import timestamp
@@ -30,6 +43,8 @@ sessions = Table(
     Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
     Column("method", String(20), nullable=False),
+    Column("subject", Text),
+    Column("shown", String(200), nullable=False),
     Column("account", String(64)),
     Column("form_token", String(64), nullable=False),
     Column("begun_at", String(40), nullable=False),
@@ -43,6 +58,8 @@ links = Table(
     Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
     Column("method", String(20), nullable=False),
+    Column("subject", Text),
+    Column("shown", String(200), nullable=False),
     Column("until", String(40), nullable=False),
 )
 sign_ins = Table(
@@ -89,7 +106,9 @@ class Session:
     begun_at: datetime
     seen_at: datetime
     account: str | None = None
-    """What was known of a local user's account when the session began; None of whoever has none here."""
+    """What was known of the account when the session began; None where it is not looked at again."""
+    shown: str = ""
+    """How pages call the person; empty: by the name."""
 
     @property
     def role(self) -> Role:
@@ -123,7 +142,7 @@ class Store:
         with working(self.engine) as connection:
             yield connection
 
-    def begin(self, person: Operator, account: str | None = None) -> str:
+    def begin(self, person: Operator, account: str | None = None, shown: str = "") -> str:
         """Begin a session; return the token of its cookie, which is kept nowhere."""
         token, at = secrets.token_urlsafe(32), timestamp(now())
         row = {
@@ -131,6 +150,8 @@ class Store:
             "name": person.name,
             "role": person.role,
             "method": person.method,
+            "subject": person.subject,
+            "shown": shown,
             "account": account,
             "form_token": secrets.token_urlsafe(32),
             "begun_at": at,
@@ -154,31 +175,39 @@ class Store:
             if row is None:
                 return None
             found = Session(
-                Operator(row.name, Role(row.role), _method(row.method)),
+                _person(row),
                 row.form_token,
                 datetime.fromisoformat(row.begun_at),
                 datetime.fromisoformat(row.seen_at),
                 row.account,
+                row.shown,
             )
             if at - found.seen_at > idle or at - found.begun_at > longest:
-                connection.execute(delete(sessions).where(mine))
+                _close(connection, mine, "expired")
                 return None
             # Not at each request of a page with pictures: what is shown is minutes.
             if not by_itself and at - found.seen_at > timedelta(seconds=5):
                 connection.execute(sessions.update().where(mine).values(seen_at=timestamp(at)))
         return found
 
-    def end(self, token: str) -> None:
-        """End a session."""
+    def end(self, token: str, what: str, address: str = "") -> None:
+        """End a session, and record it: `out`, `replaced` (by another sign-in), or `changed` (the account)."""
         with self.transaction() as connection:
-            connection.execute(delete(sessions).where(sessions.c.token == hashed(token)))
+            _close(connection, sessions.c.token == hashed(token), what, address=address)
 
-    def end_all_of(self, name: str) -> int:
-        """End every session of a person; return how many there were."""
+    def end_all_of(self, name: str, *, by: str, reason: str) -> int:
+        """End every session of a name as a steward wants it, and record each; return how many there were."""
         with self.transaction() as connection:
-            return connection.execute(delete(sessions).where(sessions.c.name == name)).rowcount
+            return _close(connection, sessions.c.name == name, "ended", ended_by=by, reason=reason)
 
-    def make_link(self, person: Operator, lasts: timedelta) -> str:
+    def end_expired(self, *, idle: timedelta, longest: timedelta) -> int:
+        """End the sessions that are over, whose browsers may never come back, and record each; return how many."""
+        seen, begun = timestamp(now() - idle), timestamp(now() - longest)
+        with self.transaction() as connection:
+            over = (sessions.c.seen_at < seen) | (sessions.c.begun_at < begun)
+            return _close(connection, over, "expired")
+
+    def make_link(self, person: Operator, lasts: timedelta, shown: str = "") -> str:
         """Return a token by which a person signs in once."""
         token = secrets.token_urlsafe(32)
         row = {
@@ -186,44 +215,28 @@ class Store:
             "name": person.name,
             "role": person.role,
             "method": person.method,
+            "subject": person.subject,
+            "shown": shown,
             "until": timestamp(now() + lasts),
         }
         with self.transaction() as connection:
             connection.execute(links.insert(), [row])
         return token
 
-    def use_link(self, token: str) -> Operator | None:
-        """Return whom a link signs in, for the first time that it is used and while it lasts; None else."""
+    def use_link(self, token: str) -> tuple[Operator, str] | None:
+        """Return whom a link signs in, and how pages call that person, when it is first used and lasts; None else."""
         with self.transaction() as connection:
             row = connection.execute(select(links).where(links.c.token == hashed(token))).first()
             # Of two who use it at one time, one takes it away.
             used = connection.execute(delete(links).where(links.c.token == hashed(token))).rowcount
         if row is None or not used or datetime.fromisoformat(row.until) < now():
             return None
-        return Operator(row.name, Role(row.role), _method(row.method))
+        return _person(row), row.shown
 
-    def note_sign_in(
-        self,
-        what: str,
-        person: Operator,
-        address: str,
-        *,
-        ended_by: str | None = None,
-        reason: str | None = None,
-    ) -> None:
-        """Record a sign-in, a failure or a sign-out: `in`, `failed`, `refused`, `out`, `ended` (by a steward)."""
-        row = {
-            "at": timestamp(now()),
-            "what": what,
-            "name": person.name[:200],
-            "role": person.role,
-            "method": person.method,
-            "address": address[:60],
-            "ended_by": ended_by,
-            "reason": reason,
-        }
+    def note_sign_in(self, what: str, person: Operator, address: str) -> None:
+        """Record a sign-in, or why there was none: `in`, `failed`, `refused`."""
         with self.transaction() as connection:
-            connection.execute(sign_ins.insert(), [row])
+            connection.execute(sign_ins.insert(), [_noted(what, person, address)])
 
     def barred_until(self, name: str, address: str, *, most: int, within: timedelta) -> datetime | None:
         """Return until when a name, or an address, has to wait that failed `most` times within a time; None if not.
@@ -238,6 +251,33 @@ class Store:
                 if at := connection.scalar(query.offset(most - 1).limit(1)):
                     found.append(datetime.fromisoformat(at) + within)
         return max((until for until in found if until > now()), default=None)
+
+
+def _close(connection: Connection, which: ColumnElement[bool], what: str, **more: str) -> int:
+    """End sessions, each recorded in the same transaction: none ends unseen, nor twice. Return how many."""
+    ended = connection.execute(delete(sessions).where(which).returning(*sessions.c)).all()
+    if ended:
+        connection.execute(sign_ins.insert(), [_noted(what, _person(row), **more) for row in ended])
+    return len(ended)
+
+
+def _noted(
+    what: str, person: Operator, address: str = "", ended_by: str | None = None, reason: str | None = None
+) -> dict[str, str | None]:
+    return {
+        "at": timestamp(now()),
+        "what": what,
+        "name": person.name[:200],
+        "role": person.role,
+        "method": person.method,
+        "address": address[:60],
+        "ended_by": ended_by,
+        "reason": reason,
+    }
+
+
+def _person(row: Row[Any]) -> Operator:
+    return Operator(row.name, Role(row.role), _method(row.method), row.subject)
 
 
 def hashed(token: str) -> str:

@@ -7,7 +7,7 @@ asked of all agencies together is asked in a fixed number of statements, however
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,17 @@ class AgencyActivity:
     """When the newest submission was answered that was not refused; looked for among its newest ones."""
     next_attempt: str | None = None
     """When the first of what is pending may be taken by any router; None where it may be now, or nothing is pending."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCircuit:
+    """An inbox that did not take a consignment, which one router tries again by itself."""
+
+    failed: Entry
+    """The newest entry of that consignment's failure."""
+    router: str | None
+    """Which router has it; None where any may take it."""
+    next_attempt: str | None
 
 
 class Agencies:
@@ -127,9 +138,25 @@ class Agencies:
 
     def last_failure(self, agency: AgencyCode) -> Entry | None:
         """Return the newest failure of an agency's inbox, among the newest of all inboxes."""
+        return next(self._failures(agency), None)
+
+    def open_circuits(self, agency: AgencyCode) -> list[OpenCircuit]:
+        """Return the circuits of an agency's inbox that are open: what failed there and is still pending.
+
+        A router enters the first failure, and tries that consignment before all others: once it is confirmed it is
+        pending no more, and the circuit is closed. Looked for among the newest failures of all inboxes.
+        """
+        failures = {entry.body["number"]: entry for entry in reversed([*self._failures(agency)])}
+        keys = [(agency, number) for number in failures]
+        waits = rows_in(self._connection, (pending.c.agency, pending.c.number), keys)
+        query = select(pending).where(waits, ~pending.c.on_hold).order_by(pending.c.number)
+        found = self._connection.execute(query)
+        return [OpenCircuit(failures[row.number], row.leased_by, row.leased_until) for row in found]
+
+    def _failures(self, agency: AgencyCode) -> Iterator[Entry]:
         query = select(entries.c.agency, entries.c.body).where(entries.c.kind == Kind.CONSIGNMENT_FAILED)
         newest = self._connection.execute(query.order_by(entries.c.seq.desc()).limit(_FAILURES_LOOKED_AT))
-        return next((Entry(json.loads(row.body)) for row in newest if row.agency == agency), None)
+        return (Entry(json.loads(row.body)) for row in newest if row.agency == agency)
 
     def letters_to(self, agency: AgencyCode, *, before: int | None, limit: int) -> list[int]:
         """Return the newest letters of which an agency is a recipient, below a ledger number."""

@@ -5,6 +5,7 @@ An appended line after a rewrite would give the rewrite a history. So whoever fi
 the database is away; operators are alarmed, and two of them lift the halt, with a reason, when the ledger is whole.
 
 A program halts by itself. What people do takes two: one asks, and within an hour another one asks for the same.
+Two are two by who they are (`Operator.identity`), not by their names.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def ask(engine: Engine, halted: bool, *, operator: Operator, reason: str) -> Wis
     with appending(engine) as connection:
         if _is_halted(connection) == halted:
             return Done(halted, ())
-        others = [one for one in wishes(connection) if one.operator.name != operator.name]
+        others = [one for one in wishes(connection) if one.operator.identity != operator.identity]
         wish = _enter(connection, halted, operator, reason)
         if not others:
             return wish
@@ -115,7 +116,7 @@ def wishes(connection: Connection) -> tuple[Wish, ...]:
             each.number,
             datetime.fromisoformat(each.at),
             each.halted,
-            Operator(each.operator, Role(each.role), each.method),
+            Operator(each.operator, Role(each.role), each.method, each.subject),
             each.reason,
         )
         for each in connection.execute(query)
@@ -132,7 +133,7 @@ def _enter(connection: Connection, halted: bool, operator: Operator, reason: str
     number = (connection.scalar(select(func.max(halt_wishes.c.number))) or 0) + 1
     at, after = now(), connection.scalar(select(func.max(halts.c.number))) or 0
     values = {"number": number, "at": timestamp(at), "halted": halted, "after": after, "reason": reason}
-    connection.execute(insert(halt_wishes), [{**values, **operator.fields()}])
+    connection.execute(insert(halt_wishes), [{**values, **operator.fields(), "subject": operator.subject}])
     return Wish(number, at, halted, operator, reason)
 
 

@@ -243,10 +243,12 @@ halt_wishes = Table(
     Column("operator", String(200), nullable=False),
     Column("role", String(20), nullable=False),
     Column("method", String(20), nullable=False),
+    Column("subject", Text),
     Column("reason", Text, nullable=False),
 )
 """Which person wants to halt or resume, `after` which row of `halts` (0: none); what another person
-adds within the hour is the confirmation. No entry can speak of them: a halted ledger takes none."""
+adds within the hour is the confirmation; `subject` is the issuer and subject of who is known by a provider alone. No
+entry can speak of them: a halted ledger takes none."""
 
 # ---- work lists: disposable, rebuilt from what stands above -------------------------------------------------------
 

@@ -22,6 +22,7 @@ from bus.toml import Table, read_toml
 
 MOST_NAME: Final = 80
 _NAME: Final = re.compile(r"[^\s,](?:[^,\t\n]*[^\s,])?")
+_SUBJECT: Final = r"https?://\S+ \S.{0,254}"
 _HEAD = """# ผู้ใช้ของศูนย์กลาง · The people who may act and read here. Written by `saraban-bus console user`.
 
 """
@@ -41,6 +42,8 @@ class Person:
     """The argon2id hash of the password; None of whoever does not sign in by one."""
     key: str | None = field(default=None, repr=False)
     """The SHA-256 of the operator's key; None of whoever has none."""
+    oidc: str | None = None
+    """Issuer and subject, a blank between them, by which an OpenID provider knows this same person."""
 
     @property
     def shown(self) -> str:
@@ -92,6 +95,10 @@ class People:
         digest = keys.digest_of(key)
         return next((one for one in self.persons if digest is not None and one.key == digest), None)
 
+    def by_subject(self, subject: str) -> Person | None:
+        """Return whom an OpenID provider knows by this issuer and subject."""
+        return next((one for one in self.persons if one.oidc == subject), None)
+
     def add(self, person: Person) -> Self:
         """Return everybody and this person. Raises Misconfigured for a name that is none, or is taken."""
         person = replace(person, name=_one_form(person.name))
@@ -108,8 +115,17 @@ class People:
         return replace(self, persons=tuple(one for one in self.persons if one is not gone))
 
     def replace(self, person: Person) -> Self:
-        """Return everybody, with this person in the place of the one of that name. Raises as `remove`."""
-        before = self.must(person.name)
+        """Return everybody, with this person in the place of the one of that name.
+
+        Raises Misconfigured for a name that nobody has, and for another one's account at a provider.
+        """
+        before, other = self.must(person.name), person.oidc and self.by_subject(person.oidc)
+        if person.oidc and not re.fullmatch(_SUBJECT, person.oidc):
+            fix = "Give the `sub` that the provider has of that person"
+            raise Misconfigured(Problem(str(self.file), person.name, "gets an account that is none", fix))
+        if other and other is not before:
+            fix = f"Unbind it first: `saraban-bus console user oidc {other.name}`"
+            raise Misconfigured(Problem(str(self.file), other.name, "has that account already", fix))
         return replace(self, persons=tuple(person if one is before else one for one in self.persons))
 
     def must(self, name: str) -> Person:
@@ -145,6 +161,7 @@ def _values(person: Person) -> Mapping[str, Any]:
         "role": str(person.role),
         "password": person.password,
         "key": person.key,
+        "oidc": person.oidc,
         "added_at": person.added_at,
     }
     return {name: value for name, value in values.items() if value}
@@ -153,7 +170,7 @@ def _values(person: Person) -> Mapping[str, Any]:
 def _persons(file: Path) -> tuple[Person, ...]:
     table = read_toml(file)
     persons = tuple(_person(each) for each in table.tables("person", "name"))
-    for of in ("name", "key"):
+    for of in ("name", "key", "oidc"):
         counts = Counter(getattr(one, of) for one in persons if getattr(one, of))
         if any(count > 1 for count in counts.values()):
             table.wrong("person", f"two have the same {of}", "Keep one of them")
@@ -172,6 +189,7 @@ def _person(table: Table) -> Person:
         display_name=table.optional_text("display_name") or "",
         password=_kept(table, "password", hashing.is_hash),
         key=_kept(table, "key", keys.is_digest),
+        oidc=table.optional_text("oidc", like=_SUBJECT, meant="issuer and subject, a blank between them"),
     )
     table.close()
     return person

@@ -47,6 +47,20 @@ def why_waiting(
             yield {"says": "failed", "reason": body["reason"], "number": body["number"], "at": body["at"]}
 
 
+def circuits_of(reader: Reader, code: AgencyCode) -> list[dict[str, Any]]:
+    """Return the circuits of routers that are open for its inbox, with what failed and when it is tried again."""
+    return [
+        {
+            "router": one.router,
+            "since": one.failed.body["at"],
+            "reason": one.failed.body["reason"],
+            "number": one.failed.body["number"],
+            "next": one.next_attempt,
+        }
+        for one in reader.agencies.open_circuits(code)
+    ]
+
+
 def suspension(reader: Reader, code: AgencyCode) -> dict[str, Any]:
     """Return by whom, when and why an agency was suspended, as far as its directory versions say."""
     since = None

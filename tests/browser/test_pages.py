@@ -48,6 +48,19 @@ def stands_still(found: Visit) -> list[str]:
     return [f"{found.page.url}: {wide} px too wide in {found.page.viewport_size}"] if wide > 0 else []
 
 
+def out_of_place(found: Visit) -> list[str]:
+    """What scrolls sideways and is no region that has a name and can be reached by keys."""
+    several: list[str] = found.page.evaluate(_SCROLLS)
+    return [f"{found.page.url}: scrolls without a name: {one}" for one in several]
+
+
+_SCROLLS = """() => [...document.querySelectorAll("body *")].filter(it =>
+  it.scrollWidth > it.clientWidth + 1 && ["auto", "scroll"].includes(getComputedStyle(it).overflowX)
+  && !["INPUT", "TEXTAREA", "SELECT"].includes(it.tagName)
+  && !(it.getAttribute("role") === "region" && it.getAttribute("aria-label") && it.tabIndex === 0)
+).map(it => it.outerHTML.slice(0, 200))"""
+
+
 def resized(found: Visit, width: int) -> None:
     found.page.set_viewport_size({"width": width, "height": 900})
 
@@ -62,7 +75,7 @@ def looked_at(found: Visit, path: str) -> list[str]:
     resized(found, ZOOMED)
     wrong += stands_still(found)
     resized(found, NARROW)
-    wrong += judged(found, *_NARROW) + stands_still(found)
+    wrong += judged(found, *_NARROW) + stands_still(found) + out_of_place(found)
     found.page.emulate_media(color_scheme="light")
     resized(found, WIDE)
     return wrong
@@ -98,5 +111,23 @@ def test_what_strangers_see_is_whole_for_everybody(
         wrong += judged(found)
         found.page.goto(f"{world.address}/sign-in?link=unknown")
         wrong += judged(found)
+        wrong += stands_still(found)
+        resized(found, NARROW)
+        wrong += stands_still(found)
         found.page.goto(f"{world.address}/no/such/page")
+        wrong += stands_still(found)
         assert [*wrong, *judged(found)] == []
+
+
+def test_what_a_narrow_window_shows_of_the_system_needs_no_scrolling(visits: Visits) -> None:
+    with visits(Role.STEWARD, language="th") as found:
+        resized(found, NARROW)
+        found.go("/system")
+        wide = "all => all.filter(it => it.scrollWidth > it.clientWidth).map(it => it.ariaLabel)"
+        regions = found.page.locator("[role=region]")
+        assert regions.count() > 5
+        assert regions.evaluate_all(wide) == []
+        cells = found.page.locator("table td").first
+        assert cells.evaluate("it => getComputedStyle(it, '::before').content").startswith(
+            f'"{found.t("system.state")}'
+        )

@@ -97,6 +97,7 @@ def test_every_certificate_of_the_settings_that_ends_has_its_line(tmp_path: Path
     sections = {
         "seal": (shown, "the bus's seal"),
         "depot": (shown, "the depot's certificate"),
+        "console": (shown, "the console's certificate"),
         "authority": (shown, "the private authority"),
         "evidence": ("tsa_" + trusted, "evidence.tsa_ca_file"),
         "broker": ('url = "amqps://localhost"\n' + shown, "the routers' certificate at the broker (main)"),

@@ -9,7 +9,10 @@ import pytest
 
 from bus.console.drawing import by_hour, queue_over_time
 from bus.console.history import Point
+from bus.ledger.entry import Kind
+from bus.ledger.work import Lease, Whose
 from bus.operators import Role
+from bus.thai import now
 from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
 from tests.contract.console_rig import Console
@@ -42,6 +45,31 @@ def test_what_failed_is_said_in_words(looked: tuple[Console, Watched]) -> None:
     assert (reasons["failed"]["reason"], reasons["failed"]["number"]) == ("Nacked", 1)
     assert "its queue is full, or not ready" in visitor.get(f"/agencies/{DGA}?lang=en").text
     assert "ตู้หนังสือเต็มหรือไม่พร้อม" in visitor.get(f"/agencies/{DGA}?lang=th").text
+
+
+def test_a_circuit_is_open_while_what_failed_is_pending_and_closed_once_it_is_confirmed(
+    looked: tuple[Console, Watched],
+) -> None:
+    console, _ = looked
+    ledger, visitor = console.site.ledger, console.visited_by(Role.OPERATOR)
+    with ledger.append() as writer:
+        made = rig.in_ledger(writer, to=(OCS,), number="นร 0105/99")
+    assert visitor.json(f"/agencies/{OCS}")["circuits"] == []
+    assert "ไม่มีการพักส่ง" in visitor.get(f"/agencies/{OCS}").text
+    lease = Lease("router-sample", now() + timedelta(minutes=1))
+    leased = ledger.lease(lease, limit=100, per_agency=100, whose=Whose(among=(OCS,)))
+    number = leased[-1].number
+    with ledger.append() as writer:
+        for reason in ("Nacked", "Unconfirmed"):
+            writer.entry(Kind.CONSIGNMENT_FAILED, agency=OCS, letter=made, number=number, reason=reason)
+    (open_one,) = visitor.json(f"/agencies/{OCS}")["circuits"]
+    assert (open_one["router"], open_one["reason"], open_one["number"]) == (
+        "router-sample", "Unconfirmed", number,
+    )  # fmt: skip
+    assert "open: tried again by itself" in visitor.get(f"/agencies/{OCS}?lang=en").text
+    with ledger.append() as writer:
+        writer.confirmed(leased)
+    assert visitor.json(f"/agencies/{OCS}")["circuits"] == []
 
 
 def test_its_statement_and_certificates_are_there(looked: tuple[Console, Watched]) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -22,12 +22,17 @@ from bus.console.oidc import Provider
 from bus.console.sign_ins import recorded
 from bus.console.store import sign_ins
 from bus.ledger.store import Ledger
+from bus.operators import Operator, Role
+from bus.people import People, Person
 from bus.settings.console import Console as Section
+from bus.thai import now
 from compose.node import free_ports
-from tests.contract.console_rig import NO_TLS, Console, console_over
+from tests.contract.console_rig import NO_TLS, Console, Visitor, console_over
 from tests.programs.provider import CLIENT, SECRET
 from tests.project import ROOT
 
+LOCAL = "ตัวอย่าง-ในศูนย์"
+STEWARD = "ตัวอย่าง-ผู้ดูแล"
 ROLES = {"bus-operators": "operator", "bus-stewards": "steward", "bus-auditors": "auditor"}
 WRONG = {
     "wrong nonce": "InvalidClaimError: nonce",
@@ -95,6 +100,16 @@ def settings_for(issuer: str, folder: Path) -> dict[str, object]:
 def provider() -> Iterator[Given]:
     with provider_process() as given:
         yield given
+
+
+@pytest.fixture
+def people(shared: Console) -> Iterator[People]:
+    """The local users: one by another name than at the provider, and one whom nobody there is; none after the test."""
+    file, at = shared.site.settings.console.people, now().replace(microsecond=0)
+    made = People(file, tuple(Person(name, Role.STEWARD, at) for name in (LOCAL, "ตัวอย่าง-อีกคน")))
+    made.write()
+    yield made
+    file.unlink()
 
 
 @contextmanager
@@ -329,3 +344,88 @@ def test_a_way_into_a_claim_may_be_named(sqlite_template: Path, tmp_path: Path, 
     assert provider_of_it.roles({"realm_access": {"roles": ["bus-auditors"]}}) == ("auditor",)
     assert provider_of_it.roles({"realm_access": ["bus-auditors"], "roles": ["bus-auditors"]}) == ()
     assert provider_of_it.roles({"realm_access.roles": "bus-operators"}) == ("operator",)
+
+
+# ---- who is who ----------------------------------------------------------------------------------------------------
+
+
+def bound(people: People, user: str, issuer: str, name: str = LOCAL) -> None:
+    """Say that a local user and somebody at the provider are one human."""
+    people.replace(replace(people.must(name), oidc=f"{issuer} sample-{user}")).write()
+
+
+def by_provider(console: Console, user: str) -> Visitor:
+    """The browser of who has signed in by the provider."""
+    client = console.visited_by(None).client
+    assert round_trip(client, user).status_code == 200
+    token = re.search(r'name="form_token" value="([^"]+)"', client.get("/halt").text)
+    assert token is not None
+    return Visitor(client, token[1])
+
+
+def test_one_human_with_both_accounts_is_not_two_persons(
+    console: Console, provider: Given, people: People
+) -> None:
+    bound(people, "steward", provider.issuer)
+    local = console.visited_by(Operator(LOCAL, Role.STEWARD, "local"))
+    other = by_provider(console, "steward")
+    for wanted, halted in (("yes", True), ("no", False)):
+        form = {"halted": wanted, "reason": "ทดสอบ"}
+        local.send("/halt", form)
+        other.send("/halt", form)
+        value = other.json("/halt")
+        assert value["halted"] is not halted
+        assert {one["person"] for one in value["wishes"]} == {LOCAL}
+        assert "ให้ผู้ดูแลระบบอีกคนเปิดหน้านี้และยืนยัน" in other.get("/halt").text
+        console.visited_by(Operator("ตัวอย่าง-อีกคน", Role.STEWARD, "local")).send("/halt", form)
+        assert local.json("/halt")["halted"] is halted
+
+
+def test_two_of_the_provider_are_two_whatever_they_are_called(console: Console) -> None:
+    one, another = by_provider(console, "steward"), by_provider(console, "namesake")
+    for wanted, halted in (("yes", True), ("no", False)):
+        form = {"halted": wanted, "reason": "ทดสอบ"}
+        one.send("/halt", form)
+        one.send("/halt", form)
+        assert {each["person"] for each in another.json("/halt")["wishes"]} == {STEWARD}
+        assert one.json("/halt")["halted"] is not halted
+        another.send("/halt", form)
+        assert one.json("/halt")["halted"] is halted
+
+
+def test_who_is_called_as_a_local_user_is_refused_until_both_are_said_to_be_one(
+    console: Console, provider: Given, people: People
+) -> None:
+    people = people.add(
+        Person(STEWARD, Role.OPERATOR, now().replace(microsecond=0), display_name="มานี (ตัวอย่าง)")
+    )
+    people.write()
+    client = console.visited_by(None).client
+    response = round_trip(client, "steward")
+    assert response.status_code == 403
+    assert "ผูกบัญชีทั้งสองเข้าด้วยกัน" in response.text
+    assert records(console) == [("refused", STEWARD, None, "oidc")]
+    bound(people, "steward", provider.issuer, STEWARD)
+    assert round_trip(client, "steward").status_code == 200
+    assert "<bdi>มานี (ตัวอย่าง)</bdi>" in client.get("/sign-ins").text
+    assert records(console)[-1] == ("in", STEWARD, "steward", "oidc")
+    assert round_trip(console.visited_by(None).client, "namesake").status_code == 403
+
+
+def test_who_becomes_somebody_here_is_signed_out(console: Console, provider: Given, people: People) -> None:
+    visitor = by_provider(console, "steward")
+    assert visitor.get("/sign-ins").status_code == 200
+    bound(people, "steward", provider.issuer)
+    assert visitor.get("/sign-ins").status_code == 303
+    assert records(console)[-1] == ("changed", STEWARD, "steward", "oidc")
+    visitor = by_provider(console, "steward")
+    assert records(console)[-1] == ("in", LOCAL, "steward", "oidc")
+    people.write()
+    assert visitor.get("/sign-ins").status_code == 303
+    people.file.chmod(0o644)
+    assert round_trip(console.visited_by(None).client, "steward").status_code == 503
+    people.file.chmod(0o600)
+
+
+def test_the_header_has_the_name_that_the_provider_gives_for_pages(console: Console) -> None:
+    assert "<bdi>\u05e9 (ตัวอย่าง)</bdi> · " in by_provider(console, "namesake").get("/sign-ins").text

@@ -237,6 +237,7 @@ def test_a_session_that_is_not_used_ends(
         page = client.get(response.headers["location"])
         assert "การใช้งานครั้งก่อนสิ้นสุดแล้ว" in page.text
         assert 'name="to" value="/sign-ins?what=in"' in page.text
+        assert records(console)[-1] == ("expired", NAME, "steward")
 
 
 def test_a_session_that_is_used_all_the_time_ends_after_twelve_hours(console: Console, clock: Clock) -> None:
@@ -247,6 +248,37 @@ def test_a_session_that_is_used_all_the_time_ends_after_twelve_hours(console: Co
         assert client.get("/sign-ins.json").status_code == 200, clock.by
     clock.by += timedelta(minutes=11)
     assert client.get("/sign-ins.json").status_code == 401
+
+
+def test_the_end_of_a_session_is_recorded_once_though_nobody_comes_back(
+    console: Console, clock: Clock
+) -> None:
+    client, other = console.visited_by(None).client, console.visited_by(None).client
+    signed_in(client)
+    clock.by = timedelta(minutes=10)
+    signed_in(other, OTHER)
+    clock.by = timedelta(minutes=16)
+    idle, longest = console.site.lasting
+    assert console.site.store.end_expired(idle=idle, longest=longest) == 1
+    assert console.site.store.end_expired(idle=idle, longest=longest) == 0
+    assert client.get("/sign-ins").status_code == 303
+    ends = [(what, name) for what, name, _ in records(console) if what != "in"]
+    assert ends == [("expired", NAME)]
+    clock.by = timedelta(hours=13)
+    assert console.site.store.end_expired(idle=timedelta(days=1), longest=longest) == 1
+
+
+def test_the_header_says_who_is_signed_in_by_the_name_for_pages_whatever_is_in_it(
+    console: Console, people: People
+) -> None:
+    hostile = "<b>มานี</b>\u202e"
+    people.replace(replace(people.must(NAME), display_name=hostile)).write()
+    client = console.visited_by(None).client
+    signed_in(client)
+    page = client.get("/sign-ins").text
+    (header,) = re.findall('<span class="person">(.+)</span>', page)
+    assert header == "<bdi>&lt;b&gt;มานี&lt;/b&gt;\\u202e</bdi> · ผู้ดูแลระบบ"
+    assert "\u202e" not in page
 
 
 def test_a_form_whose_session_has_ended_does_nothing_and_says_so(console: Console, clock: Clock) -> None:
@@ -271,6 +303,7 @@ def test_who_is_removed_or_changed_has_no_session_any_more(console: Console, peo
         assert client.get("/sign-ins").status_code == 200
         after.write()
         assert client.get("/sign-ins").headers["location"].startswith("/sign-in?to=")
+        assert records(console)[-1] == ("changed", NAME, "steward")
         people.write()
         # The account is as before, and the session is gone for good.
         assert client.get("/sign-ins").status_code == 303

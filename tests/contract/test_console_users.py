@@ -8,7 +8,9 @@ import pytest
 
 from bus.operators import Operator, Role
 from bus.people import People
+from tests.contract.console_rig import console_over
 from tests.contract.test_bus_cli import PERSONS, Shell, bare, shell
+from tests.contract.test_console_sign_in import signed_in
 
 __all__ = ["bare", "shell"]
 PASSWORD = "ยาวพอสำหรับรหัสผ่าน"
@@ -84,3 +86,68 @@ def test_nobody_is_added_without_a_password_that_serves_or_the_word_that_none_is
     assert people(bare).by_name("new") is None
     bare("console", "user", "add", "somying", "--role", "auditor", "--no-password", code=2)
     assert "is there already" in bare.err
+
+
+@pytest.mark.parametrize(
+    "words", [("password", "manee-sample", "--password-file", "other"), ("role", "manee-sample", "auditor")]
+)
+def test_another_password_or_role_ends_the_sessions_of_that_person_with_the_next_request(
+    shell: Shell, words: tuple[str, ...]
+) -> None:
+    file = secret_file(shell, PASSWORD)
+    for name in ("manee-sample", "piti-sample"):
+        shell("console", "user", "add", name, "--role", "steward", "--password-file", file)
+    (shell.folder / "other").touch(mode=0o600)
+    (shell.folder / "other").write_text(PASSWORD[::-1], encoding="utf-8")
+    ledger = shell.ledger()
+    with console_over(ledger, shell.folder, console={"people": shell.folder / "people.toml"}) as console:
+        client, another = console.visited_by(None).client, console.visited_by(None).client
+        for browser, name in ((client, "manee-sample"), (another, "piti-sample")):
+            assert signed_in(browser, name, PASSWORD).status_code == 303
+            assert browser.get("/sign-ins").status_code == 200
+        shell("console", "user", *words)
+        assert client.get("/sign-ins").headers["location"].startswith("/sign-in?to=")
+        assert another.get("/sign-ins.json").json()["rows"][0]["what"] == "changed"
+        kept = PASSWORD if words[0] == "role" else PASSWORD[::-1]
+        assert signed_in(client, "manee-sample", kept).status_code == 303
+    ledger.close()
+
+
+def test_a_password_is_taken_away_and_a_role_is_the_keys_too(bare: Shell) -> None:
+    bare("ledger", "init")
+    file = secret_file(bare, PASSWORD)
+    assert "somying has another password" in bare(
+        "console", "user", "password", "somying", "--password-file", file
+    )
+    assert people(bare).verified("somying", PASSWORD)
+    assert bare.json("console", "user", "password", "somying", "--none") == {
+        "name": "somying",
+        "password": False,
+    }
+    assert people(bare).verified("somying", PASSWORD) is None
+    assert "is steward already" in bare("console", "user", "role", "somying", "steward")
+    bare("console", "user", "role", "somying", "auditor")
+    bare("directory", "apply", code=2)
+    assert "somying is auditor, and this takes steward" in bare.err
+    for words in (("password", "nobody", "--none"), ("role", "nobody", "steward"), ("oidc", "nobody", "sub")):
+        bare("console", "user", *words, code=2)
+        assert "is nobody here" in bare.err
+    bare("console", "user", "password", "somying", "--none", "--password-file", file, code=2)
+
+
+def test_a_person_is_bound_to_one_account_at_the_provider_which_is_nobody_elses(bare: Shell) -> None:
+    bare("console", "user", "oidc", "somying", "sample-1", code=2)
+    assert "console.oidc_issuer" in bare.err
+    with (bare.folder / "bus.toml").open("a", encoding="utf-8") as settings:
+        settings.write(
+            '[console]\noidc_issuer = "https://id.example.go.th"\noidc_client_id = "x"\n'
+            'oidc_roles = { a = "auditor" }\n'
+        )
+    bare("console", "user", "oidc", "somying", "sample-1")
+    assert people(bare).must("somying").oidc == "https://id.example.go.th sample-1"
+    assert "an account at the provider" in bare("console", "user", "list")
+    bare("console", "user", "oidc", "somchai", "sample-1", code=2)
+    assert "console user oidc somying" in bare.err
+    bare("console", "user", "oidc", "somchai", " ", code=2)
+    bare("console", "user", "oidc", "somying")
+    bare("console", "user", "oidc", "somchai", "sample-1")

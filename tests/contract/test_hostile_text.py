@@ -273,6 +273,13 @@ BUS: dict[Words, list[Run]] = {
     ("console", "user", "key"): [Run((EVIL,)), Run(("somchai", "-o", BYTES)), Run(("somchai",))],
     ("console", "link"): [Run((EVIL,)), Run(("somchai",))],
     ("console", "user", "list"): [Run(()), Run(("--json",))],
+    ("console", "user", "password"): [
+        Run((EVIL, "--none")),
+        Run(("somchai", "--password-file", BYTES)),
+        Run(("somchai", "--none", "--json")),
+    ],
+    ("console", "user", "role"): [Run((EVIL, "auditor")), Run(("somchai", EVIL)), Run(("somchai", "operator"))],
+    ("console", "user", "oidc"): [Run((EVIL, EVIL)), Run(("somchai", EVIL)), Run((BYTES, "--json"))],
     ("console", "user", "remove"): [Run((EVIL,)), Run((BYTES, "--json"))],
     ("audit", "grant"): [
         Run((LETTER, "--auditor", EVIL, "--reason", EVIL)),

@@ -33,6 +33,7 @@ CLIENT: Final = "saraban-console"
 SECRET: Final = "sample secret: with/marks%"
 USERS: Final[dict[str, dict[str, Any]]] = {
     "steward": {"preferred_username": "ตัวอย่าง-ผู้ดูแล", "roles": ["bus-stewards", "unknown"]},
+    "namesake": {"preferred_username": "ตัวอย่าง-ผู้ดูแล", "name": "\u05e9 (ตัวอย่าง)", "roles": ["bus-stewards"]},
     "several": {"preferred_username": "ตัวอย่าง-หลายบทบาท", "roles": ["bus-operators", "bus-auditors"]},
     "nobody": {"preferred_username": "ตัวอย่าง-ไม่มีบทบาท", "roles": ["something-else"]},
     "bare": {"roles": "bus-operators"},

@@ -17,6 +17,7 @@ from bus.thai import now
 from bus.views.agency import (
     REASONS,
     certificates_of,
+    circuits_of,
     letters_of,
     line_of,
     organizations_of,
@@ -56,6 +57,7 @@ def agency(asked: Asked) -> Answer:
             "asOf": readings.newest.at if readings.newest else None,
             "figures": row,
             "reasons": list(why_waiting(reader, one, row, away, unheard)),
+            "circuits": circuits_of(reader, code) if one.inbox else [],
             "reads": list(one.reads),
             "statement": statement_of(reader, code),
             "witness": witness_of(reader, one),

@@ -21,7 +21,7 @@ def state(asked: Asked) -> Answer:
         "reason": reason,
         "wishes": [_wish(one) for one in wishes],
     }
-    mine = [one for one in wishes if one.operator.name == asked.person.name]
+    mine = [one for one in wishes if one.operator.identity == asked.person.identity]
     return Shown("halt.html", value, {"mine": bool(mine), "confirms": len(wishes) > len(mine)})
 
 
@@ -40,6 +40,7 @@ def _wish(one: Wish) -> dict[str, Any]:
         "until": one.until.isoformat(),
         "halted": one.halted,
         "person": one.operator.name,
+        "method": one.operator.method,
         "reason": one.reason,
     }
 

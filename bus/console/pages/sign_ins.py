@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 from bus import logs
@@ -10,7 +9,7 @@ from bus.console.answers import STEWARDS, Answer, Elsewhere, Listed, NotAllowed,
 from bus.console.asked import Asked
 from bus.console.given import given, number_in
 from bus.console.sign_ins import COLUMNS, WHAT, recorded, sessions_of, with_sessions
-from bus.operators import Operator, Role
+from bus.operators import Role
 from bus.views.asking import NotUnderstood
 from bus.views.columns import About
 
@@ -32,7 +31,7 @@ def sign_ins(asked: Asked) -> Answer:
     query = {
         key: value for key, value in (("name", name), ("what", what), ("before", before)) if value is not None
     }
-    now_here = with_sessions(store, *_lasting(asked), _MOST_NAMES)
+    now_here = with_sessions(store, *asked.site.lasting, _MOST_NAMES)
     if asked.session.role is Role.AUDITOR:
         asked.note_reading("sign-ins", query, len(shown))
     value = {
@@ -49,7 +48,7 @@ def ending(asked: Asked) -> Answer:
     name = given(asked, {"name"}).get("name", "")
     if not 0 < len(name) <= _LONGEST_NAME:
         raise NotUnderstood("a name that can have a session is needed")
-    value = {"name": name, "sessions": sessions_of(asked.site.store, name, *_lasting(asked))}
+    value = {"name": name, "sessions": sessions_of(asked.site.store, name, *asked.site.lasting)}
     return Shown("sign_ins_end.html", value)
 
 
@@ -58,11 +57,10 @@ def end(asked: Asked) -> Answer:
     name, reason = asked.field("name"), asked.field("reason")
     if not 0 < len(name) <= _LONGEST_NAME or not 0 < len(reason) <= _LONGEST_REASON:
         raise NotUnderstood(f"a name and a reason of at most {_LONGEST_REASON} characters are needed")
-    store, steward = asked.site.store, asked.person
-    ended = store.end_all_of(name)
+    steward = asked.person
+    ended = asked.site.store.end_all_of(name, by=steward.name, reason=reason)
     if not ended:
         raise NotAllowed("nobody is signed in by this name")
-    store.note_sign_in("ended", Operator(name, None, "local"), "", ended_by=steward.name, reason=reason)
     _log.warning("sessions-ended", name=name, by=steward.name, count=ended)
     return Elsewhere("/sign-ins?what=ended")
 
@@ -72,11 +70,6 @@ def _question(asked: Asked) -> tuple[int | None, str | None, str | None]:
     if (what := values.get("what")) is not None and what not in WHAT:
         raise NotUnderstood(f"{what!r} is none of {', '.join(WHAT)}")
     return number_in(values, "before"), values.get("name"), what
-
-
-def _lasting(asked: Asked) -> tuple[timedelta, timedelta]:
-    console = asked.site.settings.console
-    return timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
 
 
 PAGES = (

@@ -6,7 +6,6 @@ by `saraban-bus enrol` (bus/enrolment/orders.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -17,7 +16,6 @@ from bus.console.answers import (
     Elsewhere,
     Listed,
     NoSuchPage,
-    NotAllowed,
     Page,
     Shown,
 )
@@ -26,7 +24,7 @@ from bus.console.pages.jobs import number_of
 from bus.directory import Agency, directory_of
 from bus.directory.lines import AGENCY
 from bus.enrolment.deciding import Waiting, waiting
-from bus.enrolment.order_refusals import ORDER_WORDS, OrderRefused
+from bus.enrolment.order_refusals import ORDER_WORDS
 from bus.enrolment.orders import Act, order, outcome_of
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind
@@ -57,16 +55,14 @@ def approve(asked: Asked) -> Answer:
     """Order the approval of a request, by the fingerprint that the agency read out."""
     with asked.site.ledger.append() as writer:
         found = _request(writer, asked.path["request"])
-        entered = _ordered(
-            lambda: order(
-                writer,
-                Act.APPROVE,
-                found.request.agency,
-                asked.person,
-                asked.field("reason"),
-                request=found.name,
-                fingerprint=asked.field("fingerprint"),
-            )
+        entered = order(
+            writer,
+            Act.APPROVE,
+            found.request.agency,
+            asked.person,
+            asked.field("reason"),
+            request=found.name,
+            fingerprint=asked.field("fingerprint"),
         )
     return Elsewhere(f"/orders/{entered}")
 
@@ -75,9 +71,7 @@ def decline(asked: Asked) -> Answer:
     """Order that a request is declined."""
     with asked.site.ledger.append() as writer:
         found, reason = _request(writer, asked.path["request"]), reason_of(asked)
-        entered = _ordered(
-            lambda: order(writer, Act.DECLINE, found.request.agency, asked.person, reason, request=found.name)
-        )
+        entered = order(writer, Act.DECLINE, found.request.agency, asked.person, reason, request=found.name)
     return Elsewhere(f"/orders/{entered}")
 
 
@@ -115,7 +109,7 @@ def change(act: Act, asked: Asked) -> Answer:
     reason = reason_of(asked)
     with asked.site.ledger.append() as writer:
         code = AgencyCode(asked.path["code"])
-        entered = _ordered(lambda: order(writer, act, code, asked.person, reason))
+        entered = order(writer, act, code, asked.person, reason)
     return Elsewhere(f"/orders/{entered}")
 
 
@@ -192,14 +186,6 @@ def _request(reader: Reader, name: str) -> Waiting:
         if one.name == RawDigest(name):
             return one
     raise NoSuchPage(name)
-
-
-def _ordered(enter: Callable[[], int]) -> int:
-    try:
-        return enter()
-    except OrderRefused as refused:
-        words = ORDER_WORDS[refused.refusal]
-        raise NotAllowed(f"{words.th} · {words.en}") from refused
 
 
 _REQUESTS: Final = (

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("operator", sa.String(length=200), nullable=False),
         sa.Column("role", sa.String(length=20), nullable=False),
         sa.Column("method", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_halt_wishes"),
     )
