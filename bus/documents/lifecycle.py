@@ -238,6 +238,8 @@ class Progress(Generic[F]):
     @property
     def effective(self) -> F | None:
         """The fact that gives the outcome; None while there is none."""
+        if not self.facts:  # most of a circular's thousands of recipients
+            return None
         outcomes = [fact for fact in self._counting() if _rule(fact).outcome]
         return max(outcomes, key=lambda fact: _rule(fact).rank, default=None)
 
@@ -249,7 +251,7 @@ class Progress(Generic[F]):
 
     def open(self, deadline: Deadline) -> bool:
         """Whether what the deadline asks for has not been done."""
-        return not any(deadline in _rule(fact).closes for fact in self._counting())
+        return not self.facts or not any(deadline in _rule(fact).closes for fact in self._counting())
 
     def holds(self, condition: Condition) -> bool:
         """Whether a condition holds."""
@@ -268,7 +270,7 @@ class Progress(Generic[F]):
             return self
         rule = RULES[meant]
         kept = {place: earlier for place, earlier in self.facts.items() if place not in rule.ends}
-        return replace(self, facts={**kept, slot: fact})
+        return Progress(carried=self.carried, facts={**kept, slot: fact}, overdue=self.overdue)
 
     def passed(self, deadline: Deadline) -> Progress[F]:
         """Return the progress after a deadline has passed in silence."""
@@ -288,7 +290,7 @@ class Violation:
 
 def known(event: str) -> Event | None:
     """Return the event of a code; None for one that this version does not know, which is then refused."""
-    return Event(event) if event in _KNOWN else None
+    return _KNOWN.get(event)
 
 
 def concerned(
@@ -355,7 +357,9 @@ def lacking(event: str, stated: Callable[[str], object]) -> str | None:
     return None if not fields or any(map(stated, fields)) else _ELEMENTS[fields[0]]
 
 
-_KNOWN: Final = frozenset(Event)
+# By their codes, for they are looked up a thousand times for one circular.
+_KNOWN: Final[Mapping[str, Event]] = {str(event): event for event in Event}
+_MEANT: Final[Mapping[str, Rule]] = {str(event): rule for event, rule in RULES.items()}
 _ELEMENTS: Final = {
     "registration": "Registration",
     "reason_texts": "ReasonText",
@@ -365,4 +369,4 @@ _ELEMENTS: Final = {
 
 
 def _rule(fact: Fact) -> Rule:
-    return RULES[Event(fact.event)]
+    return _MEANT[fact.event]

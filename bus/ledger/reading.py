@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Unpack
@@ -153,7 +153,11 @@ class Reader:
 
     def state_of(self, letter: int) -> LetterState:
         """Return a letter's state: the fold over its entries."""
-        return fold(map(self.recipient_sets.expanded, self.entries_of(letter)))
+        return self.folded(self.entries_of(letter))
+
+    def folded(self, about: Iterable[Entry]) -> LetterState:
+        """Return the state of the letter whose entries these are, as `entries_of` gives them."""
+        return fold(map(self.recipient_sets.expanded, about))
 
     def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
         """Return what `state_of` says of one recipient, the only one of this state; of none if the agency is none.

@@ -237,16 +237,36 @@ def _step(recipient: RecipientState, entry: Entry) -> RecipientState:
             if recipient.consignment not in entry.body["recipients"][recipient.agency]:
                 return recipient
             unheard = progress is _ACCEPTED or progress is _ON_HOLD
-            return replace(
+            return _after(
                 recipient,
+                _CONSIGNED if unheard else replace(progress, carried=lifecycle.CONSIGNED),
                 consigned_at=recipient.consigned_at or entry.body["at"],
-                progress=_CONSIGNED if unheard else replace(progress, carried=lifecycle.CONSIGNED),
             )
         case Kind.OVERDUE:
-            return replace(recipient, progress=progress.passed(Deadline(entry.body["deadline"])))
+            return _after(recipient, progress.passed(Deadline(entry.body["deadline"])))
         case _:
             fact = _fact(entry.body)
-            return replace(recipient, events=(*recipient.events, fact), progress=progress.after(fact))
+            return _after(recipient, progress.after(fact), events=(*recipient.events, fact))
+
+
+def _after(
+    one: RecipientState,
+    progress: Progress[Fact],
+    *,
+    consigned_at: str | None = None,
+    events: tuple[Fact, ...] | None = None,
+) -> RecipientState:
+    """The recipient with another progress; `replace` takes three times as long, and a circular has thousands."""
+    return RecipientState(
+        agency=one.agency,
+        role=one.role,
+        addressed=one.addressed,
+        consignment=one.consignment,
+        registration_due=one.registration_due,
+        consigned_at=consigned_at or one.consigned_at,
+        progress=progress,
+        events=one.events if events is None else events,
+    )
 
 
 def _fact(body: Mapping[str, Any]) -> Fact:

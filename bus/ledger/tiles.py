@@ -36,6 +36,7 @@ class Tree:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._read: dict[tuple[int, int], list[bytes]] = {}
+        self._combined: dict[tuple[int, int], bytes] = {}
 
     def root(self, size: int) -> bytes:
         """Return the root over the first `size` entries. Raises LookupError when there are not so many."""
@@ -59,10 +60,15 @@ class Tree:
 
     def complete(self, level: int, index: int) -> bytes:
         """Return the hash of a complete subtree, as `merkle` asks for it. Raises LookupError."""
-        tier, height = divmod(level, HEIGHT)
-        place, offset = divmod(index << height, WIDTH)
-        count = 1 << height
-        return merkle.combine(self._hashes(tier, place, offset + count)[offset : offset + count])
+        found = self._combined.get((level, index))
+        if found is None:
+            tier, height = divmod(level, HEIGHT)
+            place, offset = divmod(index << height, WIDTH)
+            count = 1 << height
+            found = merkle.combine(self._hashes(tier, place, offset + count)[offset : offset + count])
+            # Proofs under one head share most of their hashes.
+            self._combined[level, index] = found
+        return found
 
     def _hashes(self, level: int, place: int, width: int) -> list[bytes]:
         if (level, place) not in self._read:

@@ -32,7 +32,8 @@ _NAMED: Final = 50
 
 def whole_letter(reader: Reader, names: Names, row: LetterRow) -> dict[str, Any]:
     """Return everything that the page of a letter shows, as plain values."""
-    state, entries = reader.state_of(row.letter), reader.entries_of(row.letter)
+    entries = reader.entries_of(row.letter)
+    state = reader.folded(entries)
     silent = state.unacknowledged
     missing = missing_of(state, silent)
     lacking = {code: what for what, some in missing.items() for code in some}
