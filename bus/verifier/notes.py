@@ -11,6 +11,7 @@ saraban.example/ledger              the log's name (origin)
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _ID, _TIME, _HASH = 4, 8, 32
 _MARK = "\u2014 "
 _MOST_SIGNATURES = 20_000
 _LONGEST_SIZE = 19
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+"""Any but the line's end."""
 
 
 class Unreadable(Exception):
@@ -102,14 +105,14 @@ class Checkpoint:
 
 def is_key_name(name: str) -> bool:
     """Whether a name may stand in a note: not empty, without blanks and plus signs."""
-    return bool(name) and "+" not in name and not any(char.isspace() for char in name) and name.isprintable()
+    return name.split() == [name] and "+" not in name and name.isprintable()
 
 
 def read_note(text: str) -> Note:
     """Take a note apart. Raises Unreadable."""
     body, separator, below = text.rpartition("\n\n")
     lines = below.split("\n")
-    if any(char < " " and char != "\n" for char in text):
+    if _CONTROL.search(text):
         raise Unreadable("a control character in a note")
     if not separator or lines[-1] != "" or not 1 < len(lines) <= _MOST_SIGNATURES:
         raise Unreadable("no signed note")
