@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from sys import intern
 from typing import Any, Final
 
 from bus.documents.lifecycle import RULES, Deadline, known
@@ -131,13 +132,15 @@ def _shared(silent: frozenset[AgencyCode]) -> frozenset[AgencyCode]:
 def _of(entry: Entry, senders: dict[int, AgencyCode]) -> Passed:
     body = entry.body
     letter = int(body["letter"])
+    sender = senders.get(letter)
+    # Thousands are kept, and many have the same times and senders.
     return Passed(
         entry=entry.seq,
         letter=letter,
         deadline=Deadline(body["deadline"]),
-        due=body["due"],
-        noticed_at=body["at"],
-        sender=senders.get(letter),
+        due=intern(body["due"]),
+        noticed_at=intern(body["at"]),
+        sender=AgencyCode(intern(sender)) if sender else None,
         silent=_shared(frozenset(body["silent"])),
     )
 
