@@ -12,7 +12,8 @@ from adapters.connectors.ecms.echoing import echo
 from adapters.connectors.ecms.errors import Code, RefusedAs, Wrong
 from adapters.connectors.ecms.events import FORMS, name_in, notify, withdraw
 from adapters.connectors.ecms.forms import Form, Writer
-from adapters.connectors.ecms.letters import put, read_letter
+from adapters.connectors.ecms.letters import read_letter
+from adapters.connectors.ecms.posting import put
 from adapters.connectors.ecms.queue import Queue, Served
 from adapters.connectors.ecms.reading import Node
 from adapters.connectors.ecms.values import clock
@@ -114,7 +115,7 @@ class Service:
         try:
             parts = act(asked)
         except Wrong as exc:
-            parts = [_detail(exc)]
+            parts = _details(exc)
         return response(operation, parts, asked.message_id)
 
     def _outbound(self, asked: Asked) -> Sequence[Part]:
@@ -169,13 +170,18 @@ class Service:
 
 def error(operation: str, wrong: Wrong, relates_to: str) -> Iterator[bytes]:
     """The pieces of an answer that says what is wrong with a request."""
-    return response(operation, [_detail(wrong)], relates_to)
+    return response(operation, _details(wrong), relates_to)
 
 
 def _stamped(process: str) -> list[Part]:
     return [Part("ProcessID", process), Part("ProcessTime", clock(now()))]
 
 
-def _detail(wrong: Wrong) -> Part:
-    inner = [Part("ErrorCode", wrong.code), Part("ErrorDescription", wrong.description)]
-    return Part("ErrorDetail", parts=inner)
+def _details(wrong: Wrong) -> list[Part]:
+    return [
+        Part(
+            "ErrorDetail",
+            parts=[Part("ErrorCode", each.code), Part("ErrorDescription", each.description)],
+        )
+        for each in (wrong, *wrong.others)
+    ]
