@@ -65,6 +65,7 @@ def status_view(mailbox: Mailbox) -> views.View:
             {"letter_id": row.letter_id, "number": row.number, "why": row.last_error}
             for row in mailbox.inbox.troubled()
         ],
+        "ecms": {"waiting": mailbox.ecms.waiting(), "skipped": mailbox.ecms.skipped()},
         "ledger_alarms": len(mailbox.heads.alarms()),
         "witness_key": witness_trouble(mailbox),
         "quarantine": [views.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],

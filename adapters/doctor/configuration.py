@@ -49,6 +49,7 @@ def mistakes(settings: AdapterSettings) -> list[Problem]:
         lambda: _mailbox(settings),
         lambda: _office(settings),
         settings.connectors.rest.tls,
+        settings.connectors.ecms.tls,
     ]
     for look in looks:
         try:

@@ -72,5 +72,5 @@ class EcmsDoor:
         if head is not None and head.served > self._settings.stuck_after:
             th = f"รับแล้ว {head.served} ครั้งโดยไม่ลบ"
             en = f"pulled {head.served} times and not deleted"
-            found.append(Finding(ConditionCode.NEWS_DEFERRED, f"ProcessID {head.process_id}", th, en))
+            found.append(Finding(ConditionCode.ECMS_STUCK, f"ProcessID {head.process_id}", th, en))
         self._mailbox.conditions.report(NAME, found)
