@@ -156,7 +156,7 @@ class EcmsConnector(Section):
     handover_failed: Literal["invalid", "none"] = "invalid"
     """What the client is told where a recipient could not take a letter: an InvalidLetterNotifier, or nothing."""
     subject_max: Annotated[int, Field(ge=0, le=1000)] = 0
-    """Characters of a Subject that the client takes: a longer one ends in "…", and is whole in Description; 0 for all."""
+    """Characters of a Subject that the client takes: a longer one ends in "…", with Description having it whole."""
     omit_signature: bool = True
     """Whether letters are served without a GovernmentSignature; else with one that has a TypeCode and no Signature."""
     error_codes: dict[str, _ClientsWord] = {}  # noqa: RUF012 - pydantic copies it
