@@ -22,6 +22,7 @@ from bus.ends import ending
 from bus.errors import BusError, Misconfigured
 from bus.logs import in_words
 from bus.settings import AdapterSettings
+from bus.settings.tls import believing_all
 from bus.thai import now
 
 _WITHIN = 5.0
@@ -66,7 +67,7 @@ async def _port(at: tuple[str, int], section: str, *, https: bool, running: bool
     shown = f"{host} port {port}"
     if not running:
         return [await asyncio.to_thread(_free, at, section)]
-    tls = _whoever() if https else None
+    tls = believing_all() if https else None
     name = "localhost" if https else None
     try:
         async with asyncio.timeout(_WITHIN):
@@ -113,11 +114,3 @@ def _certificate(file: Path, section: str) -> list[Found]:
 def _reached(host: str) -> str:
     """The address at which this machine reaches what listens there."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-
-
-def _whoever() -> ssl.SSLContext:
-    """Believes any certificate: it is only asked whether https is spoken, and nothing is said."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

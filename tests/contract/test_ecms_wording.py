@@ -39,6 +39,17 @@ def test_a_client_is_told_in_its_own_words(office: Office) -> None:
     assert Wording.from_settings(EcmsConnector()).statuses == STATUSES
 
 
+def test_ministries_have_their_names_and_those_without_one_their_number(office: Office) -> None:
+    def listed(**settings: object) -> set[str | None]:
+        with served(office, **settings) as client:
+            return {
+                each.text for each in client.ask("<GetMinistryOrganizationList/>").response.iter("Th-Name")
+            }
+
+    assert "สำนักนายกรัฐมนตรี" in listed()
+    assert "ชื่ออื่น" in listed(ministries={"01": "ชื่ออื่น"})
+
+
 def test_a_word_for_what_there_is_not_is_a_mistake_of_the_settings(tmp_path: Path) -> None:
     section = {"error_codes": {"recipient.unknwon": "E"}, "status_words": {"lost": "L"}}
     with pytest.raises(Misconfigured, match=r"error_codes\.recipient\.unknwon"):

@@ -37,13 +37,17 @@ def organizations(mailbox: Mailbox, url: str, digits: int) -> list[Part]:
     ]
 
 
-def ministries(mailbox: Mailbox, digits: int) -> list[Part]:
-    """The ministries of the agencies, by their numbers: the directory has no names of ministries."""
+def ministries(mailbox: Mailbox, digits: int, named: Mapping[str, str]) -> list[Part]:
+    """The ministries of the agencies; one that neither the settings nor the code list name is told by its number."""
+    names = {number: each.th for number, each in load_codes().ministries.items()} | dict(named)
     codes = sorted({ministry_of(code) for code in directory_of(mailbox).agencies})
     return [
         Part(
             "MinistryOrganization",
-            parts=[Part("MinistryID", shown_code(code, digits)), Part("Th-Name", f"กระทรวง {code[:2]}")],
+            parts=[
+                Part("MinistryID", shown_code(code, digits)),
+                Part("Th-Name", names.get(code[:2], f"กระทรวง {code[:2]}")),
+            ],
         )
         for code in codes
     ]

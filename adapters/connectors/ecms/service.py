@@ -106,7 +106,7 @@ class Service:
             ),
             "getministryorganizationlist": (
                 "GetMinistryOrganizationListResponse",
-                lambda _asked: lists.ministries(mailbox, digits),
+                lambda _asked: lists.ministries(mailbox, digits, words.ministries),
             ),
             "getsecretcodes": ("GetSecretCodesResponse", lambda _asked: lists.secrecy()),
             "getspeedcodes": ("GetSpeedCodesResponse", lambda _asked: lists.speed()),

@@ -30,6 +30,8 @@ class Wording:
 
     error_codes: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, str] = field(default_factory=lambda: STATUSES)
+    ministries: Mapping[str, str] = field(default_factory=dict)
+    """By two digits, beside the code list."""
 
     @classmethod
     def from_settings(cls, settings: EcmsConnector) -> Wording:
@@ -43,7 +45,7 @@ class Wording:
         ]
         if problems:
             raise Misconfigured(*problems)
-        return cls(settings.error_codes, STATUSES | settings.status_words)
+        return cls(settings.error_codes, STATUSES | settings.status_words, settings.ministries)
 
     def error(self, code: str) -> str:
         """The ErrorCode for one of our codes."""
