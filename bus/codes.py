@@ -72,6 +72,8 @@ class Codes:
     refusals: Mapping[str, Advised]
     clerk_reasons: Mapping[str, Code]
     conditions: Mapping[str, Advised]
+    ministries: Mapping[str, Code]
+    """By the first two digits of their agencies' codes."""
 
     def refusal(self, code: RefusalCode) -> Advised:
         """The words for a refusal."""
@@ -86,6 +88,7 @@ class Codes:
 
 _C = TypeVar("_C", bound=Code)
 _DIGITS: Final = r"[0-9]{3}"
+_TWO_DIGITS: Final = r"[0-9]{2}"
 _WORD: Final = r"[a-z][a-z0-9-]*(\.[a-z0-9-]+)?"
 _MEDIA: Final = r"[a-z]+/[a-z0-9][a-z0-9.+-]*"
 
@@ -123,6 +126,7 @@ def _load(folder: Path) -> Codes:
         refusals=listed("refusals", _WORD, _advised, must=RefusalCode),
         clerk_reasons=listed("clerk_reasons", _WORD, _code),
         conditions=listed("conditions", _WORD, _advised),
+        ministries=listed("ministries", _TWO_DIGITS, _code),
     )
     if problems:
         raise Misconfigured(*problems)

@@ -1,6 +1,7 @@
 """Asking for what is missing (P13): the adapter states what it has.
 
 - Once a day, and when somebody asks.
+- When a consignment is missing, though later ones have come, and still is some minutes later.
 - When there is no directory, or a mailbox begins with a gap: it was made anew, or brought back from long ago.
 - When an acceptance waits for the list of its recipients, and something is missing.
 - When the bus has answered documents that are not here any more: it then gives copies of them.
@@ -10,6 +11,7 @@ It does so when nothing has come in for a while: what is still in the broker's q
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -30,12 +32,63 @@ _ASK_AGAIN_FIRST, _ASK_AGAIN_LAST = 60.0, 900.0
 """Seconds after which what was asked for by itself, and has not come, is asked for again; doubled each time."""
 
 
+class Gaps:
+    """When the gaps of a mailbox are to be asked about: each some minutes after it was seen, then more and more seldom.
+
+    What overtook another consignment by seconds is no gap; and after a fault of the whole bus not every adapter asks
+    in the same minute.
+    """
+
+    def __init__(self, mailbox: Mailbox, after: float) -> None:
+        """`after`: seconds from the first sight of a gap to the first question."""
+        self._mailbox = mailbox
+        self._after = after
+        self._newest = 0
+        """The last number of the newest gap that was seen."""
+        self._look_at = self._pause = 0.0
+        self._due_at: float | None = None
+
+    def due(self, clock: float) -> bool:
+        """Whether to ask now (monotonic seconds)."""
+        if clock >= self._look_at or (self._due_at is not None and clock >= self._due_at):
+            self._look_at = clock + self._after / 5
+            self._look(clock)
+        return self._due_at is not None and clock >= self._due_at
+
+    def asked(self, clock: float) -> None:
+        """Note that they have been asked about."""
+        if self._due_at is not None:
+            self._pause = min(self._pause * 2, EVERY.total_seconds())
+            self._due_at = clock + _jittered(self._pause)
+
+    def _look(self, clock: float) -> None:
+        gaps = self._mailbox.arrivals.gaps()
+        if not gaps:
+            self._due_at = None
+        elif self._due_at is None or gaps[-1].last > self._newest:
+            self._newest, self._pause = gaps[-1].last, self._after
+            at = clock + _jittered(self._pause)
+            self._due_at = at if self._due_at is None else min(at, self._due_at)
+
+
+def _jittered(seconds: float) -> float:
+    return random.uniform(0.8, 1.2) * seconds
+
+
 class Reconciler:
     """States what has arrived, when that is due."""
 
-    def __init__(self, mailbox: Mailbox, last_arrival: Callable[[], float], tuning: Tuning) -> None:
-        """`last_arrival` tells when something came in last, or could have begun to (monotonic seconds)."""
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        last_arrival: Callable[[], float],
+        tuning: Tuning,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`last_arrival` tells when something came in last, or could have begun to (`steady`, monotonic seconds)."""
         self._mailbox = mailbox
+        self._steady = steady
+        self._gaps = Gaps(mailbox, tuning.gap_after)
         self._last_arrival = last_arrival
         self._quiet = tuning.quiet
         self._look_every = tuning.look_every
@@ -61,7 +114,7 @@ class Reconciler:
             since = now() - datetime.fromisoformat(done_at)
             if timedelta(0) <= since < EVERY:
                 return self._look_every
-        clock = time.monotonic()
+        clock = self._steady()
         self._due_since = self._due_since or clock
         still = clock - self._last_arrival()
         if still < self._quiet and clock - self._due_since < _PATIENCE * self._quiet:
@@ -75,9 +128,9 @@ class Reconciler:
         mailbox = self._mailbox
         unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
         awaiting = self._awaiting_list()
-        new = unplaced > self._unplaced or awaiting > self._awaiting
+        new = unplaced > self._unplaced or awaiting > self._awaiting or self._gaps.due(self._steady())
         # What is new is asked about at once; one report is under way at a time.
-        if mailbox.outbox.reporting() or (not new and time.monotonic() < self._not_before):
+        if mailbox.outbox.reporting() or (not new and self._steady() < self._not_before):
             return False
         lacks = new or awaiting > 0 or mailbox.directory() is None
         return lacks or (fresh and bool(mailbox.arrivals.gaps()))
@@ -97,7 +150,8 @@ class Reconciler:
                 mailbox.properties.set(RECONCILE_DONE_FOR, asked)
             self._unplaced = max((row for _, row in mailbox.arrivals.unplaced()), default=0)
             self._awaiting = self._awaiting_list()
-        self._not_before = time.monotonic() + self._pause
+        self._gaps.asked(self._steady())
+        self._not_before = self._steady() + self._pause
         self._pause = min(self._pause * 2, _ASK_AGAIN_LAST)
         _LOG.info(
             "reconciliation-requested",

@@ -39,6 +39,8 @@ class Tuning:
     """Without a delivery, until the broker's queue counts as empty and what is missing is asked for."""
     look_every: float = 5.0
     """How often it is looked whether something is missing."""
+    gap_after: float = 300.0
+    """Until a gap among what has come is asked about; doubled each time, up to a day."""
     refusals: int = 5
     """After how many refusals of a file by the depot it is given up."""
 

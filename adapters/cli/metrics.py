@@ -53,6 +53,9 @@ class MailboxMetrics(Collector):
         missing = sum(gap.last - gap.first + 1 for gap in mailbox.arrivals.gaps())
         sentence = "Consignment numbers that have not come, though later ones have."
         yield _gauge("missing_consignments", sentence, missing)
+        yield _gauge(
+            "ecms_waiting", "Items that the client of e-CMS has not deleted yet.", mailbox.ecms.waiting()
+        )
         for name, states, sentence in (
             (
                 "send_lag_seconds",

@@ -124,28 +124,60 @@ def add(
 @webhook.command(name="list")
 def list_webhooks(config: Config = None, as_json: AsJson = False) -> None:
     """List the addresses, and how many items each has not taken yet."""
-    from adapters.connectors.rest.webhooks import source_of
+    from adapters.connectors.rest.webhooks import given_up, source_of
 
     with reading(config) as (_, mailbox):
-        found = [(each, len(mailbox.news.deferrals(source_of(each)))) for each in mailbox.doors.webhooks()]
+        found = []
+        for each in mailbox.doors.webhooks():
+            source = source_of(each)
+            ended = len(given_up(mailbox, source))
+            found.append((each, len(mailbox.news.deferrals(source)) - ended, ended))
     if as_json:
-        print_json([{"id": each.id, "url": each.url, "postponed": count} for each, count in found])
+        print_json(
+            [
+                {"id": each.id, "url": each.url, "postponed": count, "given_up": ended}
+                for each, count, ended in found
+            ]
+        )
         return
-    rows = [(each.id, each.url, str(count)) for each, count in found]
-    listing("ที่อยู่รับข่าว · webhooks", ("id", "url", "postponed"), rows)
+    rows = [(each.id, each.url, str(count), str(ended)) for each, count, ended in found]
+    listing("ที่อยู่รับข่าว · webhooks", ("id", "url", "postponed", "given up"), rows)
+
+
+WebhookId = Annotated[str, typer.Argument(help="Its id, as `rest webhook list` shows it.")]
+
+
+@webhook.command()
+def retry(webhook_id: WebhookId, config: Config = None, as_json: AsJson = False) -> None:
+    """Have what an address has not taken for days, and what was therefore given up, posted there once more."""
+    from adapters.connectors.rest import webhooks
+
+    with opened(config) as mailbox:
+        count = webhooks.retry(mailbox, webhook_id)
+        if count is None:
+            raise Mistaken(_no_webhook())
+    say(
+        as_json,
+        {"id": webhook_id, "items": count},
+        f"{webhook_id}: จะส่งใหม่ {count} รายการ · {count} to be posted",
+    )
 
 
 @webhook.command()
 def remove(
-    webhook_id: Annotated[str, typer.Argument(help="Its id, as `rest webhook list` shows it.")],
+    webhook_id: WebhookId,
     config: Config = None,
     as_json: AsJson = False,
 ) -> None:
     """Post no more news to an address."""
     with opened(config) as mailbox:
         if not mailbox.doors.end_webhook(webhook_id):
-            raise Mistaken(Mistake("webhook", "ไม่พบที่อยู่รับข่าวนี้", "there is no such webhook"))
+            raise Mistaken(_no_webhook())
     say(as_json, {"id": webhook_id, "removed": True}, f"{webhook_id}: ยกเลิกแล้ว · removed")
+
+
+def _no_webhook() -> Mistake:
+    return Mistake("webhook", "ไม่พบที่อยู่รับข่าวนี้", "there is no such webhook; `rest webhook list` shows them")
 
 
 def _unknown() -> Mistake:

@@ -65,6 +65,7 @@ def status_view(mailbox: Mailbox) -> views.View:
             {"letter_id": row.letter_id, "number": row.number, "why": row.last_error}
             for row in mailbox.inbox.troubled()
         ],
+        "ecms": {"waiting": mailbox.ecms.waiting(), "skipped": mailbox.ecms.skipped()},
         "ledger_alarms": len(mailbox.heads.alarms()),
         "witness_key": witness_trouble(mailbox),
         "quarantine": [views.quarantined(arrival) for arrival in mailbox.arrivals.quarantined(100)],
@@ -153,8 +154,8 @@ def _of_counts(mailbox: Mailbox) -> Iterator[views.View]:
         yield _line(
             f"รายการจากระบบกลางขาดหายไป {missing} รายการ",
             f"{missing} consignments have not come, though later ones have.",
-            "ระบบจะขอใหม่เองวันละครั้ง สั่ง saraban-adapter reconcile เพื่อขอทันที",
-            "They are asked for once a day; `saraban-adapter reconcile` asks at once.",
+            "ระบบจะขอใหม่เองภายในไม่กี่นาที สั่ง saraban-adapter reconcile เพื่อขอทันที",
+            "They are asked for by themselves after some minutes; `saraban-adapter reconcile` asks at once.",
         )
     if aside:
         yield _line(

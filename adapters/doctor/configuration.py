@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from adapters.connectors.ecms.wording import Wording
 from adapters.connectors.folder.exchange import used_before
 from adapters.mailbox.opening import properties_in, require_owner
 from bus.documents.notes import witness_key, witness_name
@@ -49,6 +50,8 @@ def mistakes(settings: AdapterSettings) -> list[Problem]:
         lambda: _mailbox(settings),
         lambda: _office(settings),
         settings.connectors.rest.tls,
+        settings.connectors.ecms.tls,
+        lambda: Wording.from_settings(settings.connectors.ecms),
     ]
     for look in looks:
         try:

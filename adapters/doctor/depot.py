@@ -26,8 +26,8 @@ from bus.thai import now
 
 _ONCE = Policy(first=0.5, longest=0.5, attempts=1)
 _HTTPS = 443
-_NOTICED, _REFUSED_AHEAD, _MUCH = 3.0, 10.0, 30.0
-"""Seconds that clocks may differ: to be told; ahead, where the depot refuses what this machine signs; at all."""
+_NOTICED, _MUCH = 3.0, 30.0
+"""Seconds that clocks may differ: to be told; before the depot refuses what this machine signs, at sixty."""
 _NTP = "Set this machine's clock by NTP; if it is right, tell the operator of the bus."
 
 
@@ -73,7 +73,7 @@ def _of_clocks(ahead: float | None) -> Found:
         return warn("the depot tells no time", "Look whether this machine's clock is set by NTP.")
     way = "ahead of" if ahead > 0 else "behind"
     sentence = f"clock: this machine is {abs(ahead):.1f} s {way} the depot (the broker tells no time)"
-    if ahead > _REFUSED_AHEAD or abs(ahead) > _MUCH:
+    if abs(ahead) > _MUCH:
         return fail(sentence, _NTP)
     return warn(sentence, _NTP) if abs(ahead) > _NOTICED else ok(sentence)
 

@@ -46,6 +46,8 @@ class ConditionCode(StrEnum):
     OUTBOX_STUCK = "outbox.stuck"
     OUTBOX_UNKNOWN = "outbox.unknown"
     NEWS_DEFERRED = "news.deferred"
+    ECMS_STUCK = "ecms.stuck"
+    WEBHOOK_GIVEN_UP = "webhook.given-up"
     DIRECTORY_LACKING = "directory.lacking"
 
     @property

@@ -46,6 +46,16 @@ class Queued:
     served: int
     served_last: str | None
     deleted_at: str | None
+    skipped: str | None
+    number_normal: str
+    date: str
+    sender: str
+    recipient: str
+
+    @property
+    def skipped_by_operator(self) -> bool:
+        """Whether an operator took it out of the queue."""
+        return (self.skipped or "").startswith(BY_OPERATOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +68,10 @@ class Request:
     recipient: str
     request_sha256: str
     refusal_answered: bool = False
+
+
+BY_OPERATOR = "operator: "
+"""What begins the reason of an item that an operator has skipped."""
 
 
 def process_id(at: str, number: int) -> str:
@@ -95,6 +109,16 @@ class Ecms:
         query = select(func.count()).select_from(ecms_items).where(ecms_items.c.deleted_at.is_(None))
         return int(self._database.scalar(query) or 0)
 
+    def skipped(self) -> int:
+        """How many items an operator has skipped."""
+        query = select(func.count()).select_from(ecms_items).where(_SKIPPED)
+        return int(self._database.scalar(query) or 0)
+
+    def queued(self, *, skipped: bool, limit: int) -> list[Queued]:
+        """The items that wait, the head first; or those that an operator has skipped."""
+        query = select(*_COLUMNS).where(_SKIPPED if skipped else ecms_items.c.deleted_at.is_(None))
+        return self._database.rows(query.order_by(ecms_items.c.item).limit(limit), _queued)
+
     def find(self, process: str) -> Queued | None:
         """The item of a ProcessID."""
         return self._database.first(select(*_COLUMNS).where(ecms_items.c.process_id == process), _queued)
@@ -127,6 +151,11 @@ class Ecms:
             "served_last": at,
         }
         self._database.execute(update(ecms_items).where(ecms_items.c.item == item).values(**values))
+
+    def serve_again(self, item: int) -> None:
+        """Put an item that was skipped back into the queue, where it stood."""
+        change = update(ecms_items).where(ecms_items.c.item == item)
+        self._database.execute(change.values(deleted_at=None, skipped=None, served=0))
 
     def delete(self, item: int, skipped: str | None = None) -> None:
         """Take an item out of the queue: the client has it, or it was `skipped` for that reason."""
@@ -186,6 +215,7 @@ def _queued(row: RowMapping) -> Queued:
     return Queued(**{name: row[name] for name in Queued.__slots__})
 
 
+_SKIPPED = ecms_items.c.skipped.startswith(BY_OPERATOR, autoescape=True)
 _COLUMNS = tuple(ecms_items.c[name] for name in Queued.__slots__)
 _HEAD = select(*_COLUMNS).where(ecms_items.c.deleted_at.is_(None)).order_by(ecms_items.c.item).limit(1)
 _POSTED = select(outbox, *(ecms_requests.c[name].label(f"posted_{name}") for name in Request.__slots__)).join(

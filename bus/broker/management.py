@@ -60,8 +60,10 @@ class Management:
     def put(self, *path: str, body: object = None) -> None:
         self._request("PUT", path, body or {})
 
-    def post(self, *path: str, body: object) -> None:
-        self._request("POST", path, body)
+    def post(self, *path: str, body: object) -> Any:
+        """Have something done; give what is answered, None where that is nothing."""
+        answer = self._request("POST", path, body)
+        return answer.json() if answer.content else None
 
     def delete(self, *path: str) -> None:
         self._request("DELETE", path)

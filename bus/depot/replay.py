@@ -7,7 +7,7 @@ from bus.documents.tokens import Denied, Doubt, RequestClaims
 
 
 class Replays:
-    """Token ids of the last seventy seconds, per issuer; bounded, and shut rather than forgetful when full.
+    """Token ids of the last three minutes, per issuer; bounded, and shut rather than forgetful when full.
 
     It lives in one process. What a token stolen from a TLS connection could repeat at another process, or after
     a restart, is bound to the same method and path: it uploads the same bytes, or renews the same kind of hold.
@@ -34,7 +34,7 @@ class Replays:
         self._count += 1
 
     def _forget_dead(self, ids: dict[str, int], now: float) -> None:
-        # Ids stand in order of use, and none lives longer than seventy seconds: a live one in front keeps a dead
+        # Ids stand in order of use, and none lives longer than three minutes: a live one in front keeps a dead
         # one behind it for that long at most, and the common case costs one look.
         while ids:
             oldest = next(iter(ids))

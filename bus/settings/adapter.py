@@ -113,6 +113,12 @@ class RestConnector(Section):
         return context
 
 
+_ClientsWord = Annotated[str, Field(min_length=1, max_length=50, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+_ClientsName = Annotated[str, Field(min_length=1, max_length=255)]
+_Ministry = Annotated[str, Field(pattern=r"^[0-9]{2}$")]
+
+
 class EcmsConnector(Section):
     """The façade of e-CMS 2.0 for an office system that speaks it."""
 
@@ -152,6 +158,16 @@ class EcmsConnector(Section):
     """Requests for a letter back: granted while the client has not been served it, or `ask` a clerk always."""
     handover_failed: Literal["invalid", "none"] = "invalid"
     """What the client is told where a recipient could not take a letter: an InvalidLetterNotifier, or nothing."""
+    subject_max: Annotated[int, Field(ge=0, le=1000)] = 0
+    """Characters of a Subject that the client takes: a longer one ends in "…", with Description having it whole."""
+    omit_signature: bool = True
+    """Whether letters are served without a GovernmentSignature; else with one that has a TypeCode and no Signature."""
+    ministries: dict[_Ministry, _ClientsName] = {}  # noqa: RUF012 - pydantic copies it
+    """Names of ministries, by the first two digits of agencies' codes, beside those of config/codes/ministries.toml."""
+    error_codes: dict[str, _ClientsWord] = {}  # noqa: RUF012 - pydantic copies it
+    """The ErrorCode that the client knows, by ours (docs/ecms.md); one that is not named is told as it is."""
+    status_words: dict[str, _ClientsWord] = {}  # noqa: RUF012 - pydantic copies it
+    """The ProcessStatus that the client knows, by ours in small letters, such as `registered`."""
 
     @model_validator(mode="after")
     def _only_for_those_who_may(self) -> Self:

@@ -29,6 +29,15 @@ def trusting(ca_file: Path | None, key: str) -> ssl.SSLContext:
     return context
 
 
+def believing_all() -> ssl.SSLContext:
+    """A context that believes any certificate: to see whether TLS is spoken, with nothing said over it."""
+    context = ssl.create_default_context()
+    context.minimum_version = LEAST
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 def serving(certificate: Path, key: Path, passphrase: SecretStr | None, section: str) -> ssl.SSLContext:
     """A server's context that shows this certificate. Raises Misconfigured as `show`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

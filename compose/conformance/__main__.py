@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bus import logs
 from compose.conformance.bench import COUNTERPART, Bench
 from compose.conformance.client import Client
 from compose.conformance.failing import Failed
@@ -96,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run() -> None:
     """The program's way in."""
+    logs.configure("conformance", level="WARNING")  # to standard error: the report is on standard output
     raise SystemExit(main())
 
 

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import tomli_w
 
+from bus.broker.link import Link
 from bus.broker.management import Management
-from bus.broker.topology import inbox_queue, intake_queue
+from bus.broker.messages import Outgoing
+from bus.broker.topology import DELIVER, ROUTER, inbox_queue, intake_queue, submit_exchange, user_of
+from bus.documents.letter import Content, File, Letter, Receiver, Sender
 from bus.documents.making import new_seal, write_seal
-from bus.identifiers import AgencyCode
+from bus.documents.signing import sign
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind
+from bus.thai import now
 from compose.conformance.failing import Failed, wait
 from compose.local import LocalBus
 
@@ -99,9 +108,9 @@ class Bench:
     def start_router(self) -> None:
         self.bus.start_router()
 
-    def waiting(self, *, intake: bool = False) -> int:
-        """How many messages stand in the client's inbox, or of its submissions before the router."""
-        name = intake_queue(CLIENT) if intake else inbox_queue(CLIENT)
+    def waiting(self, agency: AgencyCode = CLIENT, *, intake: bool = False) -> int:
+        """How many messages stand in an agency's inbox, or of its submissions before the router."""
+        name = intake_queue(agency) if intake else inbox_queue(agency)
         with self._management() as management:
             return int(management.get("queues", self.bus.vhost, name).get("messages", 0))
 
@@ -118,6 +127,51 @@ class Bench:
 
     def _management(self) -> Management:
         return Management(self.bus.broker.management_url)
+
+    def spoil_letters(self, agency: str) -> None:
+        """Break the signature of every letter that stands in an inbox; the letters stay what they are."""
+        name = inbox_queue(AgencyCode(agency))
+        body = {"count": 1000, "ackmode": "ack_requeue_false", "encoding": "base64"}
+        with self._management() as management:
+            taken = management.post("queues", self.bus.vhost, name, "get", body=body)
+        again = [_spoilt(agency, one) for one in taken]
+        if not any(one.type == "letter" for one in again):
+            raise Failed("no letter stood in the inbox")
+        asyncio.run(self._publish(ROUTER, again))
+
+    def another_letter(self, letter_id: str) -> None:
+        """Submit another letter under the id of one of the client's, as its twin from an old backup might."""
+        moment = now()
+        made = Letter(
+            letter_id=UUID(letter_id),
+            number="นร 0000/1",
+            date=moment.date(),
+            sent_at=moment,
+            kind="stamped",
+            sender=Sender(agency=CLIENT, name="หน่วยงานตัวอย่าง"),
+            receivers=(Receiver(agency=COUNTERPART),),
+            content=Content(subject="อีกฉบับหนึ่งภายใต้เลขประจำเอกสารเดิม (ตัวอย่าง)"),
+            main_file=File(
+                name=self.file.name,
+                size=len(PDF),
+                digest=RawDigest(hashlib.sha256(PDF).hexdigest()),
+                media_type="application/pdf",
+            ),
+        )
+        submission = Outgoing(
+            exchange=submit_exchange(CLIENT),
+            body=sign(made, self.bus.seal(CLIENT)).raw,
+            message_id=letter_id,
+            type="letter",
+            user_id=user_of(CLIENT),
+        )
+        asyncio.run(self._publish(user_of(CLIENT), [submission]))
+
+    async def _publish(self, user: str, messages: Sequence[Outgoing]) -> None:
+        async with Link(self.bus.amqp_url(user), name="conformance") as link:
+            await link.wait_connected()
+            for each in messages:
+                await link.publish(each)
 
     def consign_again(self, letter: Entry) -> None:
         """Send the client a letter's consignment once more, under its old number."""
@@ -136,6 +190,29 @@ class Bench:
         text = re.sub(r"(?m)^version = (\d+)", lambda found: f"version = {int(found[1]) + 1}", text, count=1)
         self.bus.apply_directory(text)
 
+    def stop_counterpart(self) -> None:
+        self.bus.processes[f"adapter-{COUNTERPART}"].stop()
+
+    def start_counterpart(self) -> None:
+        self.bus.start_adapter(COUNTERPART)
+
+    def renew_client(self) -> dict[str, str]:
+        """Pin a second certificate for the client; give what of its environment is another then."""
+        name = f"{CLIENT}-2"
+        write_seal(new_seal(CLIENT), self.bus.keys, name)
+        first = f'{{ file = "{CLIENT}.crt.pem" }}'
+        self.new_directory({first: f'{first}, {{ file = "{name}.crt.pem" }}'})
+        keys = self.bus.keys
+        return {
+            "SARABAN_KEY": str(keys / f"{name}.key.pem"),
+            "SARABAN_CERTIFICATE": str(keys / f"{name}.crt.pem"),
+        }
+
+    def revoke_first_of_client(self) -> None:
+        """Revoke the certificate that the client began with."""
+        first = f'file = "{CLIENT}.crt.pem"'
+        self.new_directory({first: f"{first}, revoked_at = {now().isoformat(timespec='seconds')}"})
+
     def renew_counterpart(self) -> None:
         """Give the counterpart a second certificate by a new version of the directory, and have it sign with that."""
         name = f"{COUNTERPART}-2"
@@ -147,5 +224,23 @@ class Bench:
         for kind in ("key", "crt"):
             text = text.replace(f"{COUNTERPART}.{kind}.pem", f"{name}.{kind}.pem")
         settings.write_text(text, encoding="utf-8")
-        self.bus.processes[f"adapter-{COUNTERPART}"].stop()
-        self.bus.start_adapter(COUNTERPART)
+        self.stop_counterpart()
+        self.start_counterpart()
+
+
+def _spoilt(agency: str, taken: Mapping[str, Any]) -> Outgoing:
+    """A message that was taken out of an inbox, as it goes back; a letter's signature is another then."""
+    properties = taken["properties"]
+    body = base64.b64decode(taken["payload"])
+    if properties["type"] == "letter":
+        begin = body.index(b"SignatureValue>") + len(b"SignatureValue>")
+        body = body[:begin] + body[begin : begin + 40].swapcase() + body[begin + 40 :]
+    return Outgoing(
+        exchange=DELIVER,
+        routing_key=agency,
+        body=body,
+        message_id=properties["message_id"],
+        type=properties["type"],
+        headers=properties["headers"],
+        content_type=properties["content_type"],
+    )

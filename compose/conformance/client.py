@@ -22,7 +22,9 @@ class Client:
     """The program; it can be stopped and begun again, and keeps what it keeps in its own folder."""
 
     def __init__(self, command: str, environment: Mapping[str, str], log: IO[str]) -> None:
-        self._command, self._environment, self._log = shlex.split(command), environment, log
+        self._command, self._log = shlex.split(command), log
+        self.environment = dict(environment)
+        """What it gets when it is begun the next time."""
         self._process: subprocess.Popen[str] | None = None
         self._news = threading.Condition()
         self.said: list[Said] = []
@@ -38,7 +40,7 @@ class Client:
                 stderr=self._log,
                 text=True,
                 encoding="utf-8",
-                env={**os.environ, **self._environment},
+                env={**os.environ, **self.environment},
                 start_new_session=True,  # it may be a script that starts another
             )
         except OSError as error:

@@ -65,6 +65,9 @@ def _said(mailbox: Mailbox) -> Iterator[tuple[str, dict[str, Any]]]:
                 if one.get(f"{event}_at"):
                     said = {"letter": view["letter_id"], "code": event, "author": one["agency"]["code"]}
                     yield "notice", said
+            if one["state"] == "handover-failed":
+                author = one["agency"]["code"]
+                yield "notice", {"letter": view["letter_id"], "code": one["state"], "author": author}
     for letter in mailbox.inbox.letters():
         if letter.delivered_at:
             said = {"letter": letter.letter_id, "subject": letter.subject, "sender": letter.sender}

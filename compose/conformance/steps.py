@@ -92,9 +92,50 @@ class Course:
             raise Failed(f"{len(found)} letters and {len(refused)} refusals where one letter was meant")
 
     def refusal(self) -> None:
-        """Understand a refusal and its code."""
-        _, said = self._send("ผู้รับไม่มีในทะเบียน (ตัวอย่าง)", NOBODY)
-        self._until("verdict", said, code="refused-by-bus", reason="recipient.unknown")
+        """Understand a refusal and its code, and send again what is right."""
+        for to, code in ((NOBODY, "recipient.unknown"), (CLIENT, "recipient.only-self")):
+            _, said = self._send(f"ไม่รับด้วยรหัส {code} (ตัวอย่าง)", to)
+            self._until("verdict", said, code="refused-by-bus", reason=code)
+
+    def conflict(self) -> None:
+        """Another letter under the id of yours is refused (`id.conflict`); yours stays accepted, and you go on."""
+        letter = self._need(self.sent)
+        head, began = self.bench.head(), len(self.client.said)
+        self.bench.another_letter(letter.body["letterId"])
+        wait("the conflict in the ledger", lambda: self.bench.entries(head, Kind.CONFLICT))
+        _, said = self._send("หลังเลขประจำเอกสารซ้ำ (ตัวอย่าง)", COUNTERPART)
+        self._until("verdict", said, code="accepted")
+        for one in self.client.said[began:]:
+            about = one.get("event") == "verdict" and one.get("of") == letter.body["letterId"]
+            if about and one.get("reason") != "id.conflict":
+                raise Failed("the accepted letter was taken for another")
+
+    def unverifiable(self) -> None:
+        """A letter whose signature is broken: keep it, acknowledge it, say `handover-failed` and nothing else."""
+        self.client.stop()
+        letter = self.bench.write_to_client("ลายมือชื่อเสียหาย (ตัวอย่าง)")
+        wait("the letter in the inbox", lambda: self.bench.waiting() > 0)
+        self.bench.spoil_letters(CLIENT)
+        said = self._restart()
+        wait("`handover-failed`", lambda: self.bench.notices(letter.seq, "handover-failed"))
+        wait("an empty inbox", lambda: self.bench.waiting() == 0)
+        shown = [one for one in self.client.said[said:] if one.get("letter") == letter.body["letterId"]]
+        if shown or self.bench.notices(letter.seq, "delivered"):
+            raise Failed("a letter that cannot be verified was taken for one")
+
+    def failed_handover(self) -> None:
+        """The recipient cannot take your letter: understand its `handover-failed`."""
+        self.bench.stop_counterpart()
+        try:
+            head, said = self._send("ผู้รับรับไว้ไม่ได้ (ตัวอย่าง)", COUNTERPART)
+            self._until("verdict", said, code="accepted")
+            letter = wait("an accepted letter", lambda: self.bench.accepted(head, CLIENT))
+            wait("the letter in the counterpart's inbox", lambda: self.bench.waiting(COUNTERPART) > 0)
+            self.bench.spoil_letters(COUNTERPART)
+        finally:
+            self.bench.start_counterpart()
+        about = letter.body["letterId"]
+        self._until("notice", said, letter=about, code="handover-failed", author=COUNTERPART)
 
     def receive(self) -> None:
         """Verify a letter, fetch its file, say `delivered`."""
@@ -142,6 +183,16 @@ class Course:
         self._restart()
         self._receive("ลงลายมือชื่อด้วยกุญแจใหม่ (ตัวอย่าง)")
 
+    def renewal(self) -> None:
+        """Your certificate follows another: begun again with the new key, sign with it, for the old is revoked."""
+        self.client.stop()
+        self.client.environment |= self.bench.renew_client()
+        self._restart()
+        self.bench.revoke_first_of_client()
+        _, said = self._send("ลงลายมือชื่อด้วยกุญแจใหม่ของหน่วยงาน (ตัวอย่าง)", COUNTERPART)
+        self._until("verdict", said, code="accepted")
+        self._receive("ถึงท่านหลังเปลี่ยนกุญแจ (ตัวอย่าง)")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -163,11 +214,15 @@ STEPS: Final = tuple(
             (Course.notices, "อ่านใบแจ้งของผู้รับ"),
             (Course.duplicates, "ส่งซ้ำเมื่อไม่มีคำตอบ นับเป็นฉบับเดียว"),
             (Course.refusal, "อ่านการไม่รับและรหัส"),
+            (Course.conflict, "เลขประจำเอกสารซ้ำ ฉบับที่รับแล้วคงเดิม"),
+            (Course.failed_handover, "ผู้รับรับไว้ไม่ได้ อ่านใบแจ้ง"),
             (Course.receive, "รับหนังสือ ตรวจลายมือชื่อ ดึงแฟ้ม แจ้งการได้รับ"),
             (Course.register, "แจ้งเลขรับ"),
             (Course.redelivery, "ได้รับซ้ำ ไม่ทำซ้ำ"),
+            (Course.unverifiable, "ลายมือชื่อเสียหาย แจ้งว่ารับไว้ไม่ได้"),
             (Course.gap, "หมายเลขขาด ขอใหม่"),
             (Course.directory, "ทะเบียนขาดรุ่น ดึงทั้งฉบับ และเชื่อใบรับรองใหม่"),
+            (Course.renewal, "เปลี่ยนกุญแจและใบรับรองของตน"),
         ),
         1,
     )

@@ -299,9 +299,10 @@ def _tokens(seal: Seal, files: dict[str, bytes], vectors: list[dict[str, Any]]) 
         ("token", {}, {}, "valid"),
         ("token-other-path", {"htu": "/files/0"}, {}, "token.other-request"),
         ("token-long-lived", {"exp": issued + 61}, {}, "token.time"),
-        ("token-old", {"iat": issued - 100, "exp": issued - 40}, {}, "token.time"),
+        ("token-old", {"iat": issued - 200, "exp": issued - 140}, {}, "token.time"),
         ("token-other-key", {}, {"kid": "0" * 64}, "token.key"),
-        ("token-more-header", {}, {"x5t": "a"}, "token.malformed"),
+        ("token-more-header", {}, {"x5t": "a"}, "valid"),
+        ("token-critical-header", {}, {"crit": ["exp"], "exp": 1}, "token.malformed"),
         ("token-other-type", {}, {"typ": "JWT"}, "token.malformed"),
     ):
         payload = json.dumps({**claims, **changed}, separators=(",", ":")).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -79,7 +80,8 @@ def served(office: Office, **settings: Any) -> Iterator[Client]:
     thread.start()
     assert ready.wait(10)
     try:
-        yield Client(f"http://127.0.0.1:{values['port']}/ecms-ws01/service2")
+        scheme = "https" if values.get("certificate") else "http"
+        yield Client(f"{scheme}://127.0.0.1:{values['port']}/ecms-ws01/service2")
     finally:
         loop.call_soon_threadsafe(ends[0].set)
         thread.join(20)
@@ -91,10 +93,11 @@ class Client:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.verify: ssl.SSLContext | bool = True
 
     def raw(self, body: bytes, content_type: str | None = "text/xml; charset=utf-8") -> httpx.Response:
         headers = {"content-type": content_type} if content_type else {}
-        return httpx.post(self.url, content=body, headers=headers, timeout=60)
+        return httpx.post(self.url, content=body, headers=headers, timeout=60, verify=self.verify)
 
     def ask(self, operation: str, **how: Any) -> Answer:
         """An operation in an envelope; the answer, which has to be one."""

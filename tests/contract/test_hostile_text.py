@@ -421,12 +421,16 @@ ADAPTER: dict[Words, list[Run]] = {
     ("unit",): [Run(("--systemd",)), Run(("--systemd", "--user", EVIL)), Run((EVIL,)), Run(NOWHERE)],
     ("log", "status"): [Run(()), Run(("--json",))],
     ("log", "key"): [Run(())],
+    ("ecms", "list"): [Run(()), Run(("--json", "--skipped"))],
+    ("ecms", "skip"): [Run((EVIL, "--reason", EVIL)), Run((BYTES, "--reason", BYTES))],
+    ("ecms", "serve-again"): [Run((EVIL,)), Run((BYTES,))],
     ("rest", "key", "make"): [Run((EVIL, "--scope", EVIL)), Run((BYTES, "--scope", "read")), Run(NOWHERE)],
     ("rest", "key", "list"): [Run(()), Run(("--json",))],
     ("rest", "key", "rotate"): [Run((EVIL,)), Run((BYTES,))],
     ("rest", "key", "revoke"): [Run((EVIL,)), Run((BYTES,))],
     ("rest", "webhook", "add"): [Run((EVIL,)), Run((BYTES,)), Run((f"https://{EVIL}",))],
     ("rest", "webhook", "list"): [Run(()), Run(("--json",))],
+    ("rest", "webhook", "retry"): [Run((EVIL,)), Run((BYTES,))],
     ("rest", "webhook", "remove"): [Run((EVIL,)), Run((BYTES,))],
     **{
         (act,): [

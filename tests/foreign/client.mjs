@@ -122,10 +122,10 @@ async function sendLetter({ to, subject, file, id = crypto.randomUUID(), number 
   say("sent", { letter: id });
 }
 
-async function sayOf(letter, event, more = "") {
+async function sayOf(letter, event, more = "", digest = state.letters[letter].digest) {
   const now = thai(), id = crypto.randomUUID();
   const text = `<Notice xmlns="urn:saraban-bus:notice:1.0" version="1.0">${tag("NoticeID", id)}${tag("EventCode", event)}` +
-    `${tag("Author", agency)}${tag("LetterID", letter)}${tag("LetterDigest", state.letters[letter].digest)}` +
+    `${tag("Author", agency)}${tag("LetterID", letter)}${tag("LetterDigest", digest)}` +
     `${tag("AcceptDepartment", agency)}${tag("EventTime", now)}${more}</Notice>`;
   await submit("notice", id, seal(text, key, certificate, now));
 }
@@ -168,8 +168,20 @@ async function take(message) {
       await takeDirectory(body);
       break;
     case "letter": {
-      const { root, digest } = verified(body, certificatesOf(headers.sender), headers["verified-as-of"]);
-      if (digest !== headers.digest) throw new Error("another letter than announced");
+      let found;
+      try {
+        found = verified(body, certificatesOf(headers.sender), headers["verified-as-of"]);
+        if (found.digest !== headers.digest) throw new Error("another letter than announced");
+      } catch (error) {
+        if (error.waits) throw error;
+        fs.writeFileSync(path.join(folder, `${number}.unusable`), body); // it will never be right: kept, and its sender told
+        note(number);
+        save();
+        await sayOf(headers.about, "handover-failed", "", headers.digest);
+        tell("problem", { why: error.message, type });
+        return;
+      }
+      const { root, digest } = found;
       const id = root.find("LetterID").text;
       if (!state.letters[id]) {
         for (const file of [root.find("MainFile"), ...root.all("AttachmentFile")]) {

@@ -53,17 +53,18 @@ export function seal(text, key, certificate, at) {
 export function verified(octets, pins, at) {
   const root = parse(octets), signature = root.elements.at(-1);
   const is = (element, local) => element?.local === local && element.namespace === DS;
-  const require = (holds, wrong) => { if (!holds) throw new Error(wrong); };
+  // `waits`: a directory that is on its way may know better.
+  const require = (holds, wrong, waits = false) => { if (!holds) throw Object.assign(new Error(wrong), { waits }); };
   require(is(signature, "Signature") && root.elements.filter((one) => is(one, "Signature")).length === 1, "no one signature at its place");
   require(root.children.at(-1) === signature, "something behind the signature");
   const info = signature.find("SignedInfo"), key = signature.find("KeyInfo");
   const properties = signature.find("Object/QualifyingProperties/SignedProperties");
   const der = Buffer.from(key.text.replace(/[ \t\r\n]/g, ""), "base64");
   const pin = pins.find((one) => one.certificate.raw.equals(der));
-  require(pin, "not signed with a pinned certificate");
+  require(pin, "not signed with a pinned certificate", true);
   const time = new Date(at);
-  require(time >= new Date(pin.certificate.validFrom) && time <= new Date(pin.certificate.validTo), "the certificate was not in force");
-  require(!pin.revokedAt || time < new Date(pin.revokedAt), "the certificate was revoked");
+  require(time >= new Date(pin.certificate.validFrom) && time <= new Date(pin.certificate.validTo), "the certificate was not in force", true);
+  require(!pin.revokedAt || time < new Date(pin.revokedAt), "the certificate was revoked", true);
   const named = properties.find("SignedSignatureProperties/SigningCertificateV2/Cert/CertDigest/DigestValue").text.trim();
   require(named === digest(der), "the properties name another certificate");
   const form = canonical(root, { without: signature });

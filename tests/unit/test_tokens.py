@@ -216,15 +216,45 @@ def test_the_algorithm_is_the_pinned_keys_and_not_the_headers() -> None:
         {"typ": "JWT"},
         {"typ": "saraban-json+jws"},
         {"crit": ["exp"], "exp": 1},
-        {"jwk": {"kty": "EC"}},
-        {"x5u": "https://example.org/key"},
+        {"zip": "DEF"},
+        {"b64": True},
+        {"enc": "A256GCM"},
         {"kid": 7},
+        {"kid": None},
     ],
 )
-def test_a_header_with_anything_else_is_denied(header: dict[str, Any]) -> None:
+def test_a_header_of_another_type_or_to_be_read_in_another_way_is_denied(header: dict[str, Any]) -> None:
     head, body, signature = forged().split(".")
     known = json.loads(base64.urlsafe_b64decode(head + "=="))
     assert doubt(f"{_b64({**known, **header})}.{body}.{signature}") is Doubt.MALFORMED
+
+
+def test_what_libraries_add_to_a_header_is_passed_over_and_no_key_is_taken_from_it() -> None:
+    foreign = factory.seal(OCS)
+    point = foreign.private_key.public_key()
+    added = {
+        "x5t": "a",
+        "jwk": json.loads(jwt.algorithms.ECAlgorithm.to_jwk(point)),  # type: ignore[arg-type]
+        "jku": "https://example.org/key",
+        "x5u": "https://example.org/key",
+        "cty": "JWT",
+    }
+    assert (
+        opened(jwt.encode(_claims_of(forged()), factory.seal().private_key, "ES256", _header(**added))).issuer
+        == OPM
+    )
+    theirs = jwt.encode(_claims_of(forged()), foreign.private_key, "ES256", _header(**added))
+    assert doubt(theirs) is Doubt.SIGNATURE
+
+
+def _header(**added: Any) -> dict[str, Any]:
+    return {"typ": "saraban-request+jwt", "kid": factory.seal().fingerprint} | added
+
+
+def _claims_of(token: str) -> dict[str, Any]:
+    body = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return claims
 
 
 def test_signed_json_is_no_request_token_and_the_other_way_round() -> None:

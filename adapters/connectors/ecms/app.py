@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from adapters.connectors.ecms.errors import Code, NotNow, Wrong
 from adapters.connectors.ecms.reading import Node, read_request
-from adapters.connectors.ecms.service import UNKNOWN, Asked, Service, error
+from adapters.connectors.ecms.service import UNKNOWN, Asked, Service
 from adapters.connectors.ecms.writing import fault
 from adapters.mailbox.files import FileStore, Fingerprint
 from bus import assets
@@ -104,7 +104,7 @@ class Face:
             async for piece in request.stream():
                 size += len(piece)
                 if size > self._most:
-                    return error(UNKNOWN, Wrong(Code.TOO_LARGE, f"เกิน {self._most} ไบต์"), "")
+                    return self._service.error(UNKNOWN, Wrong(Code.TOO_LARGE, f"เกิน {self._most} ไบต์"), "")
                 digest.update(piece)
                 await asyncio.to_thread(file.write, piece)
         stated = Fingerprint(RawDigest(digest.hexdigest()), size)
@@ -120,7 +120,7 @@ class Face:
                 root = read_request(file, content_type, partial(_scratch, folder))
             operation, message_id = _opened(root)
         except Wrong as exc:
-            return error(UNKNOWN, exc, "")
+            return self._service.error(UNKNOWN, exc, "")
         return self._service.answer(Asked(operation, message_id, raw, stated, url))
 
     def _admitted(self, request: Request) -> bool:

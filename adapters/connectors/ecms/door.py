@@ -8,6 +8,7 @@ import ssl
 from adapters.connectors.ecms.app import Face
 from adapters.connectors.ecms.queue import NAME
 from adapters.connectors.ecms.service import Service, Tuning
+from adapters.connectors.ecms.wording import Wording
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode, Finding
 from bus.connections import Limits
@@ -28,7 +29,7 @@ class EcmsDoor:
     name = NAME
 
     def __init__(self, mailbox: Mailbox, settings: EcmsConnector) -> None:
-        """Raises Misconfigured for a certificate that cannot be used."""
+        """Raises Misconfigured for a certificate that cannot be used, and for words of what there is not."""
         self._mailbox = mailbox
         self._settings = settings
         self._tls: ssl.SSLContext | None = settings.tls()
@@ -40,8 +41,10 @@ class EcmsDoor:
             status_days=settings.status_days,
             withdrawal=settings.withdrawal,
             handover_failed=settings.handover_failed,
+            subject_max=settings.subject_max,
+            omit_signature=settings.omit_signature,
         )
-        self.service = Service(mailbox, tuning)
+        self.service = Service(mailbox, tuning, Wording.from_settings(settings))
         self.face = Face(
             self.service,
             mailbox.store,
@@ -72,5 +75,5 @@ class EcmsDoor:
         if head is not None and head.served > self._settings.stuck_after:
             th = f"รับแล้ว {head.served} ครั้งโดยไม่ลบ"
             en = f"pulled {head.served} times and not deleted"
-            found.append(Finding(ConditionCode.NEWS_DEFERRED, f"ProcessID {head.process_id}", th, en))
+            found.append(Finding(ConditionCode.ECMS_STUCK, f"ProcessID {head.process_id}", th, en))
         self._mailbox.conditions.report(NAME, found)

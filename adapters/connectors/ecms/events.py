@@ -179,4 +179,5 @@ def _fitting(
 
 
 def _unknown(name: LetterName) -> Wrong:
-    return Wrong(Code.LETTER_UNKNOWN, f"{name.number} ({name.date})")
+    of = f" {name.sender} → {name.recipient}" if name.sender or name.recipient else ""
+    return Wrong(Code.LETTER_UNKNOWN, f"{name.number} ({name.date}){of}")

@@ -113,11 +113,16 @@ def _of_notice(mailbox: Mailbox, notice: NoticeRow) -> Formed | None:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes forms for a client: `digits` of codes, at most `inline` bytes of files in one answer."""
+    """Writes forms for a client: `digits` of codes, at most `inline` bytes of files in one answer.
+
+    `subject_max`: characters of a subject, 0 for all; `signature`: whether a letter has the element of one.
+    """
 
     mailbox: Mailbox
     digits: int
     inline: int
+    subject_max: int = 0
+    signature: bool = False
 
     def parts(self, form: Formed) -> list[Part]:
         """The element of a form."""
@@ -131,7 +136,7 @@ class Writer:
             Part("LetterID", form.name.number),
             *text("AcceptID", form.accept_id),
             Part("CorrespondenceDate", form.name.date),
-            Part("Subject", form.subject),
+            Part("Subject", self._subject(form.subject)),
             Part("AcceptDate", clock(_moment(form.at))),
             Part("SenderDepartment", parts=[Part("Code", self._code(form.name.sender))]),
             Part("AcceptDepartment", parts=[Part("Code", self._code(form.name.recipient))]),
@@ -148,7 +153,7 @@ class Writer:
         parts = [
             Part("ram:ID", name_of_received(row).number),
             Part("ram:CorrespondenceDate", letter.date.isoformat()),
-            Part("ram:Subject", content.subject),
+            Part("ram:Subject", self._subject(content.subject)),
             Part("ram:SecretCode", letter.secrecy),
             Part("ram:SpeedCode", letter.speed),
             self._party("ram:SenderParty", letter.sender.agency, signer),
@@ -171,7 +176,14 @@ class Writer:
             *self._files(row, files),
         ]
         inner = Part("ram:CorrespondenceLetter", parts=parts, attributes=[("ID", "Letter")])
-        return Part("rsm:GovernmentDocument", parts=[inner])
+        signature = Part("ram:GovernmentSignature", parts=[Part("ram:TypeCode", "DSIG")])
+        return Part("rsm:GovernmentDocument", parts=[inner, *([signature] if self.signature else [])])
+
+    def _subject(self, subject: str) -> str:
+        """The subject as the client can take it; in a letter that is cut, Description has it whole."""
+        if not self.subject_max or len(subject) <= self.subject_max:
+            return subject
+        return subject[: self.subject_max - 1] + "…"
 
     def _party(self, name: str, code: str, signer: Signer | None) -> Part:
         person = (signer.given_name, signer.family_name, signer.job_title) if signer else ("", "", "")
@@ -191,6 +203,8 @@ class Writer:
     def _description(self, letter: Letter, row: InboxLetter) -> str:
         """The body, and a line for each thing that e-CMS has no element for."""
         lines = [letter.content.body or "" if letter.content else ""]
+        if letter.content and self._subject(letter.content.subject) != letter.content.subject:
+            lines.append(f"เรื่อง (เต็ม): {letter.content.subject}")
         kind = load_codes().kinds.get(letter.kind)
         if letter.kind != "external":
             lines.append(f"ชนิด: {kind.th if kind else letter.kind}")

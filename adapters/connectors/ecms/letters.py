@@ -1,19 +1,18 @@
-"""From a posted GovernmentDocument to a letter in the outbox; the same one posted again is the same letter."""
+"""From a posted GovernmentDocument to the letter that it states."""
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from adapters.connectors.ecms.errors import Code, NotNow, RefusedAs, Wrong
+from adapters.connectors.ecms.errors import Code, NotNow, RefusedAs, Wrong, require
 from adapters.connectors.ecms.reading import Node
 from adapters.connectors.ecms.values import agency_code, day, media_type, moment, one_line
-from adapters.mailbox import Mailbox, OutboxEntry, OutboxState
-from adapters.mailbox.ecms import Request
-from adapters.mailbox.files import Fingerprint
+from adapters.mailbox import Mailbox
 from bus.codes import load_codes
 from bus.directory import Directory
 from bus.documents.letter import (
@@ -23,19 +22,14 @@ from bus.documents.letter import (
     Letter,
     Receiver,
     Reference,
-    Replaces,
     Sender,
     Signer,
 )
-from bus.errors import RefusalCode, Refused
-from bus.failpoints import reached
+from bus.errors import RefusalCode
 from bus.identifiers import AgencyCode, RawDigest
 from bus.thai import normalise_number
 
-_LETTERS = UUID("b1a4a2b6-6d5e-5c1b-9f56-3f3f3a6f0c21")
-"""Name space (RFC 9562, section 5.5) of the LetterIDs of what comes by e-CMS."""
 _NOTHING = ("", "-", "–", "ไม่มี")
-_TURNED_AWAY = ("refused", "misdirected", "withdrawn", "handover-failed")
 _NO_FILE = File(name="", size=0, digest=RawDigest(""), media_type="")
 _LONGEST_BODY = 100_000
 
@@ -51,24 +45,33 @@ class Posted:
 
 
 def read_letter(mailbox: Mailbox, document: Node, message_id: str, default_kind: str) -> Posted:
-    """The letter that a GovernmentDocument states, checked as far as this can be done without the bus."""
+    """The letter that a GovernmentDocument states, checked as far as this can be done without the bus.
+
+    Raises Wrong with all that is wrong.
+    """
     directory = directory_of(mailbox)
     node = document.find("CorrespondenceLetter")
     if node is None:
         raise Wrong(Code.FIELD_MISSING, "CorrespondenceLetter")
+    signature = document.find("GovernmentSignature")
+    require(
+        lambda: _sender(mailbox, directory, node),
+        lambda: _receivers(directory, node),
+        lambda: _number(node),
+        lambda: _date(node),
+        lambda: _subject(node),
+        lambda: _secrecy(node),
+        lambda: _speed(node),
+        lambda: _references(mailbox, node),
+        lambda: _enclosures(node, attached=False),
+        lambda: _body(node, _signers(node, signature)[1]),
+        lambda: _files(node),
+    )
     sender = _sender(mailbox, directory, node)
     receivers = _receivers(directory, node)
-    number = one_line(node.value("ID"), 100, "ID")
-    dated = day(node.value("CorrespondenceDate"), "CorrespondenceDate")
-    subject = one_line(node.value("Subject"), 1000, "Subject")
-    if not subject:
-        raise Wrong(Code.FIELD_MISSING, "Subject")
-    signers, said = _signers(node, document.find("GovernmentSignature"))
+    number, dated = _number(node), _date(node)
+    signers, said = _signers(node, signature)
     files = _files(node)
-    described = node.value("Description").replace("\r\n", "\n").replace("\r", "\n")
-    body = "\n".join(filter(None, (described, said)))
-    if len(body) > _LONGEST_BODY:
-        raise Wrong(Code.FIELD_WRONG, f"Description ยาวเกิน {_LONGEST_BODY} อักขระ")
     letter = Letter(
         letter_id=UUID(int=0),
         number=number or None,
@@ -80,11 +83,11 @@ def read_letter(mailbox: Mailbox, document: Node, message_id: str, default_kind:
         sender=sender,
         receivers=receivers,
         content=Content(
-            subject=subject,
+            subject=_subject(node),
             signers=signers,
-            references=_references(mailbox, directory, node),
+            references=_references(mailbox, node),
             enclosures=_enclosures(node, attached=len(files) > 1),
-            body=body or None,
+            body=_body(node, said) or None,
         ),
         main_file=files[0][0],
         files=tuple(file for file, _ in files[1:]),
@@ -96,57 +99,12 @@ def read_letter(mailbox: Mailbox, document: Node, message_id: str, default_kind:
     return Posted(letter, tuple(path for _, path in files), content, recipient)
 
 
-def put(mailbox: Mailbox, posted: Posted, request: Path, stated: Fingerprint) -> OutboxEntry:
-    """Put it into the outbox with the bytes of its request, in one transaction; posted before, it is that row.
-
-    What was turned away may be posted again: that is a new letter, which replaces the old one.
-    """
-    mailbox.outbox.take_files(posted.letter, posted.files)
-    mailbox.store.take_in(request, stated)
-    reached("ecms.before-put")
-    with mailbox.transaction():
-        known = mailbox.ecms.requests(posted.content)
-        if known and not _turned_away(mailbox, known[-1][1]):
-            return known[-1][1]
-        count = len(known)
-        reference = f"ecms:{posted.content}:{count}"
-        letter = replace(posted.letter, letter_id=uuid5(_LETTERS, f"{mailbox.agency}\n{reference}"))
-        if known and known[-1][1].state is OutboxState.ACCEPTED:
-            old = known[-1][1]
-            reason = "ส่งใหม่ทางระบบ e-CMS"
-            letter = replace(
-                letter, replaces=Replaces(letter_id=UUID(old.document_id), digest=old.digest, reason=reason)
-            )
-        try:
-            row = mailbox.outbox.put_letter(letter, posted.files, reference)
-        except Refused as exc:
-            raise RefusedAs(exc.code, f"{exc.where} {exc.detail}".strip()) from exc
-        mailbox.ecms.add_request(
-            Request(
-                outbox=row.id,
-                content=posted.content,
-                round=count,
-                recipient=posted.recipient,
-                request_sha256=stated.sha256,
-            )
-        )
-    reached("ecms.after-put")
-    return row
-
-
 def directory_of(mailbox: Mailbox) -> Directory:
     """The directory in force. Raises NotNow before the bus has sent one."""
     directory = mailbox.directory()
     if directory is None or mailbox.agency not in directory.agencies:
         raise NotNow("the directory with this agency's name has not arrived yet")
     return directory
-
-
-def _turned_away(mailbox: Mailbox, row: OutboxEntry) -> bool:
-    if row.state is OutboxState.REFUSED:
-        return True
-    states = mailbox.states_of_sent(row)
-    return bool(states) and all(each.state in _TURNED_AWAY for each in states)
 
 
 def _sender(mailbox: Mailbox, directory: Directory, node: Node) -> Sender:
@@ -156,6 +114,29 @@ def _sender(mailbox: Mailbox, directory: Directory, node: Node) -> Sender:
         raise Wrong(Code.SENDER_FOREIGN, code)
     known = directory.agencies.get(code) or directory.agencies[mailbox.agency]
     return Sender(agency=code, name=known.name_th)
+
+
+def _number(node: Node) -> str:
+    return one_line(node.value("ID"), 100, "ID")
+
+
+def _date(node: Node) -> date:
+    return day(node.value("CorrespondenceDate"), "CorrespondenceDate")
+
+
+def _subject(node: Node) -> str:
+    subject = one_line(node.value("Subject"), 1000, "Subject")
+    if not subject:
+        raise Wrong(Code.FIELD_MISSING, "Subject")
+    return subject
+
+
+def _body(node: Node, said: str) -> str:
+    described = node.value("Description").replace("\r\n", "\n").replace("\r", "\n")
+    body = "\n".join(filter(None, (described, said)))
+    if len(body) > _LONGEST_BODY:
+        raise Wrong(Code.FIELD_WRONG, f"Description ยาวเกิน {_LONGEST_BODY} อักขระ")
+    return body
 
 
 def _receivers(directory: Directory, node: Node) -> tuple[Receiver, ...]:
@@ -217,7 +198,7 @@ def _speed(node: Node) -> str:
     return code
 
 
-def _references(mailbox: Mailbox, directory: Directory, node: Node) -> tuple[Reference, ...]:
+def _references(mailbox: Mailbox, node: Node) -> tuple[Reference, ...]:
     found = []
     for each in node.all("ReferenceCorrespondence"):
         number = one_line(each.value("ID"), 100, "ReferenceCorrespondence/ID")
@@ -254,7 +235,7 @@ def _files(node: Node) -> list[tuple[File, Path]]:
     """The main file, and each attachment that is not empty and not there already."""
     main = node.find("MainLetterBinaryObject")
     if main is None or main.contents is None or not main.contents.size:
-        raise Wrong(Code.FIELD_MISSING, "MainLetterBinaryObject")
+        raise Wrong(Code.FIELD_MISSING, _place(main) if main else "MainLetterBinaryObject")
     found: dict[str, tuple[File, Path]] = {}
     for each in (main, *node.all("AttachmentBinaryObject")):
         held = each.contents
@@ -262,12 +243,17 @@ def _files(node: Node) -> list[tuple[File, Path]]:
             continue
         with held.path.open("rb") as file:
             begins = file.read(8)
-        kind, extension = media_type(each.attributes.get("mimecode", ""), begins)
+        kind, extension = media_type(each.attributes.get("mimecode", ""), begins, _place(each))
         usual = "หนังสือ" if each is main else f"สิ่งที่ส่งมาด้วย {len(found)}"
         name = _file_name(each.attributes.get("filename", "")) or f"{usual}.{extension}"
         stated = File(name=name, size=held.size, digest=RawDigest(held.sha256), media_type=kind)
         found[held.sha256] = (stated, held.path)
     return list(found.values())
+
+
+def _place(file: Node) -> str:
+    name = one_line(file.attributes.get("filename", ""), 255, "fileName")
+    return f"{file.shown} “{name}”" if name else file.shown
 
 
 def _file_name(stated: str) -> str:

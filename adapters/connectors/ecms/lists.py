@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from adapters.connectors.ecms.letters import directory_of
@@ -13,13 +14,9 @@ from bus.codes import load_codes
 from bus.thai import now
 
 _STATES = {
-    "accepted": "ACCEPTED",
-    "delivered": "DELIVERED",
-    "registered": "REGISTERED",
-    "refused": "REJECTED",
-    "misdirected": "INVALID",
-    "handover-failed": "INVALID",
-    "withdrawn": "WITHDRAWN",
+    "refused": "rejected",
+    "misdirected": "invalid",
+    "handover-failed": "invalid",
 }
 
 
@@ -40,13 +37,17 @@ def organizations(mailbox: Mailbox, url: str, digits: int) -> list[Part]:
     ]
 
 
-def ministries(mailbox: Mailbox, digits: int) -> list[Part]:
-    """The ministries of the agencies, by their numbers: the directory has no names of ministries."""
+def ministries(mailbox: Mailbox, digits: int, named: Mapping[str, str]) -> list[Part]:
+    """The ministries of the agencies; one that neither the settings nor the code list name is told by its number."""
+    names = {number: each.th for number, each in load_codes().ministries.items()} | dict(named)
     codes = sorted({ministry_of(code) for code in directory_of(mailbox).agencies})
     return [
         Part(
             "MinistryOrganization",
-            parts=[Part("MinistryID", shown_code(code, digits)), Part("Th-Name", f"กระทรวง {code[:2]}")],
+            parts=[
+                Part("MinistryID", shown_code(code, digits)),
+                Part("Th-Name", names.get(code[:2], f"กระทรวง {code[:2]}")),
+            ],
         )
         for code in codes
     ]
@@ -71,8 +72,8 @@ def media_types() -> list[Part]:
     ]
 
 
-def statuses(mailbox: Mailbox, days: int) -> list[Part]:
-    """Where each letter stands that was posted in so many days."""
+def statuses(mailbox: Mailbox, days: int, words: Mapping[str, str]) -> list[Part]:
+    """Where each letter stands that was posted in so many days, in the client's words."""
     found = mailbox.ecms.posted((now() - timedelta(days=days)).isoformat())
     return [
         Part(
@@ -80,7 +81,7 @@ def statuses(mailbox: Mailbox, days: int) -> list[Part]:
             parts=[
                 Part("ProcessID", process_id(row.created_at, row.id)),
                 Part("LetterID", row.number or ""),
-                Part("ProcessStatus", _status(mailbox, row, request.recipient)),
+                Part("ProcessStatus", _word(_status(mailbox, row, request.recipient), words)),
             ],
         )
         for request, row in found
@@ -94,16 +95,20 @@ def time_check() -> list[Part]:
 
 def _status(mailbox: Mailbox, row: OutboxEntry, recipient: str) -> str:
     if row.state is OutboxState.REFUSED:
-        return "REFUSED"
+        return "refused"
     if row.state is not OutboxState.ACCEPTED:
-        return "WAITING"
+        return "waiting"
     states = mailbox.states_of_sent(row)
     state = next((each for each in states if each.agency == recipient), states[0] if states else None)
     if state is None:
-        return "ACCEPTED"
+        return "accepted"
     if state.overdue:
-        return "OVERDUE"
-    return _STATES.get(state.state, state.state.upper())
+        return "overdue"
+    return _STATES.get(state.state, state.state)
+
+
+def _word(status: str, words: Mapping[str, str]) -> str:
+    return words.get(status, status.upper())
 
 
 def _code(value: str, description: str) -> Part:

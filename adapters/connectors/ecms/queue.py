@@ -9,9 +9,9 @@ from adapters.connectors.ecms.errors import Code, Wrong
 from adapters.connectors.ecms.forms import Form, Formed, formed
 from adapters.mailbox import Mailbox
 from adapters.mailbox.acts import Act, Verb, perform
-from adapters.mailbox.ecms import LetterName, Queued
+from adapters.mailbox.ecms import BY_OPERATOR, LetterName, Queued
 from adapters.mailbox.lookup import LetterKey
-from adapters.mailbox.mistakes import Mistaken
+from adapters.mailbox.mistakes import Mistake, Mistaken
 from adapters.mailbox.newsfeed import Item, Kind
 from bus.documents.notice import Event
 from bus.failpoints import reached
@@ -87,6 +87,32 @@ class Queue:
         reached("ecms.after-delete")
         return queued
 
+    def skip(self, process: str, reason: str) -> Queued:
+        """Take an item out of the client's way; it is kept, and served if it is asked for by name. Raises Mistaken."""
+        with self._mailbox.transaction():
+            queued = self._known(process)
+            if queued.deleted_at and not queued.skipped_by_operator:
+                raise _not_now("ไม่ได้รออยู่ในคิว", "it does not wait in the queue")
+            if queued.deleted_at is None:
+                self._mailbox.ecms.delete(queued.item, skipped=f"{BY_OPERATOR}{reason}")
+            return self._known(process)
+
+    def serve_again(self, process: str) -> Queued:
+        """Put an item that an operator has skipped back where it stood. Raises Mistaken for any other."""
+        with self._mailbox.transaction():
+            queued = self._known(process)
+            if queued.deleted_at and not queued.skipped_by_operator:
+                raise _not_now("ไม่ได้ถูกข้าม", "it was not skipped: the client has it")
+            if queued.deleted_at:
+                self._mailbox.ecms.serve_again(queued.item)
+            return self._known(process)
+
+    def _known(self, process: str) -> Queued:
+        queued = self._mailbox.ecms.find(process)
+        if queued is None:
+            raise _not_now("ไม่รู้จัก ProcessID นี้", "no item has this ProcessID; `ecms list` shows them")
+        return queued
+
     def _after(self) -> Sequence[Item]:
         return self._mailbox.news.after(self._mailbox.news.bookmark(NAME).told, _BATCH)
 
@@ -129,3 +155,7 @@ class Queue:
         (item,) = self._mailbox.news.after(queued.item - 1, 1)
         form = formed(self._mailbox, item)
         return Served(queued, form) if form else None
+
+
+def _not_now(th: str, en: str) -> Mistaken:
+    return Mistaken(Mistake("ProcessID", th, en))

@@ -12,10 +12,12 @@ from adapters.connectors.ecms.echoing import echo
 from adapters.connectors.ecms.errors import Code, RefusedAs, Wrong
 from adapters.connectors.ecms.events import FORMS, name_in, notify, withdraw
 from adapters.connectors.ecms.forms import Form, Writer
-from adapters.connectors.ecms.letters import put, read_letter
+from adapters.connectors.ecms.letters import read_letter
+from adapters.connectors.ecms.posting import put
 from adapters.connectors.ecms.queue import Queue, Served
 from adapters.connectors.ecms.reading import Node
 from adapters.connectors.ecms.values import clock
+from adapters.connectors.ecms.wording import Wording
 from adapters.connectors.ecms.writing import Part, response
 from adapters.mailbox import Mailbox, OutboxEntry, OutboxState
 from adapters.mailbox.ecms import process_id
@@ -49,15 +51,24 @@ class Tuning:
     status_days: int = 30
     withdrawal: str = "unserved"
     handover_failed: str = "invalid"
+    subject_max: int = 0
+    omit_signature: bool = True
 
 
 class Service:
     """Answers requests out of one mailbox; whatever a Response says is committed before it is given."""
 
-    def __init__(self, mailbox: Mailbox, tuning: Tuning) -> None:
+    def __init__(self, mailbox: Mailbox, tuning: Tuning, wording: Wording | None = None) -> None:
         self._mailbox = mailbox
         self._tuning = tuning
-        self._writer = Writer(mailbox, tuning.digits, tuning.inline)
+        self._wording = words = wording or Wording()
+        self._writer = Writer(
+            mailbox,
+            tuning.digits,
+            tuning.inline,
+            subject_max=tuning.subject_max,
+            signature=not tuning.omit_signature,
+        )
         self.queue = Queue(
             mailbox,
             grant_unserved=tuning.withdrawal == "unserved",
@@ -84,7 +95,7 @@ class Service:
             ),
             "outboundstatusrequest": (
                 "OutboundStatusResponse",
-                lambda _asked: lists.statuses(mailbox, tuning.status_days),
+                lambda _asked: lists.statuses(mailbox, tuning.status_days, words.statuses),
             ),
             "timecheckrequest": ("TimeCheckResponse", lambda _asked: lists.time_check()),
             "getorganizationlist": (
@@ -95,7 +106,7 @@ class Service:
             ),
             "getministryorganizationlist": (
                 "GetMinistryOrganizationListResponse",
-                lambda _asked: lists.ministries(mailbox, digits),
+                lambda _asked: lists.ministries(mailbox, digits, words.ministries),
             ),
             "getsecretcodes": ("GetSecretCodesResponse", lambda _asked: lists.secrecy()),
             "getspeedcodes": ("GetSpeedCodesResponse", lambda _asked: lists.speed()),
@@ -109,13 +120,27 @@ class Service:
         known = self._operations.get(name) or self._operations.get(name.removesuffix("request"))
         if known is None:
             wrong = Wrong(Code.UNKNOWN_OPERATION, asked.operation.shown)
-            return error(UNKNOWN, wrong, asked.message_id)
+            return self.error(UNKNOWN, wrong, asked.message_id)
         operation, act = known
         try:
             parts = act(asked)
         except Wrong as exc:
-            parts = [_detail(exc)]
+            return self.error(operation, exc, asked.message_id)
         return response(operation, parts, asked.message_id)
+
+    def error(self, operation: str, wrong: Wrong, relates_to: str) -> Iterator[bytes]:
+        """The pieces of an answer that says what is wrong with a request."""
+        parts = [
+            Part(
+                "ErrorDetail",
+                parts=[
+                    Part("ErrorCode", self._wording.error(each.code)),
+                    Part("ErrorDescription", each.description),
+                ],
+            )
+            for each in (wrong, *wrong.others)
+        ]
+        return response(operation, parts, relates_to)
 
     def _outbound(self, asked: Asked) -> Sequence[Part]:
         for node in asked.operation.children:
@@ -167,15 +192,5 @@ class Service:
         return [Part("LetterID", number), Part("ProcessTime", clock(now()))]
 
 
-def error(operation: str, wrong: Wrong, relates_to: str) -> Iterator[bytes]:
-    """The pieces of an answer that says what is wrong with a request."""
-    return response(operation, [_detail(wrong)], relates_to)
-
-
 def _stamped(process: str) -> list[Part]:
     return [Part("ProcessID", process), Part("ProcessTime", clock(now()))]
-
-
-def _detail(wrong: Wrong) -> Part:
-    inner = [Part("ErrorCode", wrong.code), Part("ErrorDescription", wrong.description)]
-    return Part("ErrorDetail", parts=inner)

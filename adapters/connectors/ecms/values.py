@@ -108,7 +108,7 @@ def one_line(text: str, longest: int, what: str) -> str:
     return plain
 
 
-def media_type(stated: str, begins: bytes) -> tuple[str, str]:
+def media_type(stated: str, begins: bytes, what: str) -> tuple[str, str]:
     """The media type that is meant, and the usual extension of such files. Raises RefusedAs for one not accepted."""
     known = load_codes().media_types
     plain = stated.partition(";")[0].strip().lower()
@@ -120,5 +120,5 @@ def media_type(stated: str, begins: bytes) -> tuple[str, str]:
     found = load_codes().media_type_of(f"x.{short}")
     if found is None:
         listed = ", ".join(ext for each in known.values() for ext in each.ext)
-        raise RefusedAs(RefusalCode.FILE_MEDIA_TYPE, f"“{stated}” ชนิดที่ส่งได้: {listed}")
+        raise RefusedAs(RefusalCode.FILE_MEDIA_TYPE, f"{what} “{stated}” ชนิดที่ส่งได้: {listed}")
     return found.value, found.ext[0]

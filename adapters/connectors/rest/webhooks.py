@@ -1,8 +1,9 @@
 """News posted to an office's own address, by Standard Webhooks 1.0: signed, tried again for days, and never lost.
 
 Each item is posted once in its turn. One that is not taken is tried again by itself, later each time, and the next
-goes on; after the last try it is given up, and stands in the feed (`GET /v1/events`) as everything does. What was
-posted when the adapter died is posted again, under the same `webhook-id`.
+goes on; after the last try it is given up, and stands in the feed (`GET /v1/events`) as everything does. That is a
+condition of the adapter until the item is taken after all (`retry`), or the address removed. What was posted when the
+adapter died is posted again, under the same `webhook-id`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from adapters.connectors.rest.telling import event_of
 from adapters.mailbox import Mailbox
+from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.doors import Webhook
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from adapters.mailbox.newsfeed import Deferral, Item
@@ -39,6 +41,9 @@ PAUSES: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0,
 _LONGEST_ANSWER = 15.0
 _BATCH = 20
 _GONE = 410
+_SOURCE = "rest/webhook"
+_NEVER = 1e12
+"""Unix time of the next try of an item that was given up."""
 _HMAC, _ED25519 = "whsec_", "whsk_"
 
 
@@ -74,9 +79,30 @@ def _is_protected(url: str) -> bool:
     return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname))
 
 
+def retry(mailbox: Mailbox, webhook_id: str) -> int | None:
+    """Have what was given up posted once more; give how many items that are, None if there is no such webhook."""
+    if webhook_id not in {each.id for each in mailbox.doors.webhooks()}:
+        return None
+    source = _source(webhook_id)
+    with mailbox.transaction():
+        found = given_up(mailbox, source)
+        for each in found:
+            mailbox.news.defer(source, Deferral(each.item, 0, 0.0, each.error))
+    return len(found)
+
+
+def given_up(mailbox: Mailbox, source: str) -> list[Deferral]:
+    """The items that a webhook has not taken, and is tried no more with."""
+    return [each for each in mailbox.news.deferrals(source) if each.next_attempt_at >= _NEVER]
+
+
 def source_of(webhook: Webhook) -> str:
     """Under which the mailbox keeps how far its news was posted."""
-    return f"rest/webhook/{webhook.id}"
+    return _source(webhook.id)
+
+
+def _source(webhook_id: str) -> str:
+    return f"{_SOURCE}/{webhook_id}"
 
 
 def verifying_key(webhook: Webhook) -> str:
@@ -122,11 +148,15 @@ class Poster:
         self._mailbox = mailbox
         self._client = client
         self._clock = clock
+        self._reported: Sequence[Webhook] | None = None
 
     async def round(self) -> None:
         """Post what is due, to each address beside the others: a slow one holds up only itself."""
         hooks = await asyncio.to_thread(self._mailbox.doors.webhooks)
         await asyncio.gather(*map(self._serve, hooks))
+        if self._reported != hooks:
+            self._reported = hooks
+            await asyncio.to_thread(self._report, hooks)
 
     async def _serve(self, webhook: Webhook) -> None:
         source, news = source_of(webhook), self._mailbox.news
@@ -170,9 +200,23 @@ class Poster:
         if failed is not None and attempts <= len(PAUSES):
             self._defer(webhook, item, attempts, failed)
             return
-        self._mailbox.news.no_longer_deferred(source_of(webhook), item.id)
-        if failed is not None:
+        source = source_of(webhook)
+        if failed is None:
+            self._mailbox.news.no_longer_deferred(source, item.id)
+        else:
+            self._mailbox.news.defer(source, Deferral(item.id, attempts, _NEVER, failed))
             _LOG.error("webhook-given-up", webhook=webhook.id, item=item.id, attempts=attempts, reason=failed)
+        self._reported = None
+
+    def _report(self, hooks: Sequence[Webhook]) -> None:
+        findings = []
+        for webhook in hooks:
+            if found := given_up(self._mailbox, source_of(webhook)):
+                th, en = f"เลิกส่งแล้ว {len(found)} รายการ", f"{len(found)} items were given up"
+                why = found[-1].error
+                code = ConditionCode.WEBHOOK_GIVEN_UP
+                findings.append(Finding(code, webhook.id, f"{th}: {why}", f"{en}: {why}"))
+        self._mailbox.conditions.report(_SOURCE, findings)
 
     def _defer(self, webhook: Webhook, item: Item, attempts: int, reason: str) -> None:
         due = self._clock() + PAUSES[attempts - 1]

@@ -26,6 +26,8 @@ from tests.unit.adapter.network import QUICK, Office, sha
 
 Values = dict[str, Any]
 Files = Mapping[str, bytes]
+NO_DOCUMENT = b""
+"""What stands for the signed document at a door that shows the values of a letter and not the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,14 @@ class Shown:
     """A letter as the office finds it."""
 
     letter_id: str
+    """By what it is named in acts."""
     raw: bytes
+    """The signed document, or NO_DOCUMENT."""
     files: Mapping[str, bytes]
+
+    def shows(self, signed: Signed, files: Files) -> bool:
+        """Whether it is that letter, whole."""
+        return self.raw in (signed.raw, NO_DOCUMENT) and self.files == files
 
 
 class Door(Protocol):

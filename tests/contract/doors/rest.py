@@ -42,8 +42,7 @@ class Served:
             try:
                 failpoints.arm(armed)
                 with Mailbox(self._folder, self._agency) as mailbox:
-                    door = RestDoor(mailbox, "127.0.0.1", self.port, **self._options)
-                    asyncio.run(door.run(asyncio.Event()))
+                    asyncio.run(self._door(mailbox).run(asyncio.Event()))
             finally:
                 os._exit(3)
         self._child = child
@@ -53,6 +52,9 @@ class Served:
                 return
             time.sleep(0.005)
         raise AssertionError("the door does not answer")
+
+    def _door(self, mailbox: Mailbox) -> Any:
+        return RestDoor(mailbox, "127.0.0.1", self.port, **self._options)
 
     def killed(self) -> None:
         """Wait for the end that a failpoint made."""

@@ -19,8 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from structlog.testing import capture_logs
 
 from adapters.connectors.rest.telling import event_of
-from adapters.connectors.rest.webhooks import PAUSES, Poster, add_webhook, source_of, verifying_key
+from adapters.connectors.rest.webhooks import (
+    PAUSES,
+    Poster,
+    add_webhook,
+    retry,
+    source_of,
+    verifying_key,
+)
 from adapters.mailbox import Mailbox
+from adapters.mailbox.conditions import ConditionCode
 from adapters.mailbox.mistakes import Mistaken
 from bus import failpoints
 from tests.assets.factory import OCS
@@ -136,11 +144,34 @@ async def test_after_days_it_is_given_up_and_stands_in_the_feed(world: World, re
             at += pause
         await rounds(world, at + 1e7)
     assert len(receiver.posts) == len(PAUSES) + 1
+    (condition,) = world.mailbox.conditions.all()
+    assert (condition.finding.code, condition.finding.about) == (ConditionCode.WEBHOOK_GIVEN_UP, hook.id)
+    assert "status 302" in condition.finding.detail_en
     assert {headers["webhook-id"] for headers, _ in receiver.posts} == {receiver.posts[0][0]["webhook-id"]}
     assert [each["event"] for each in said].count("webhook-given-up") == 1
     assert 3 * 86400 < sum(PAUSES) < 4 * 86400
-    assert world.mailbox.news.deferrals(source_of(hook)) == []
     assert len(world.mailbox.news.after(0, 10)) == 1
+    receiver.answers = [302]
+    for taken in (False, True):
+        assert retry(world.mailbox, hook.id) == (not taken)
+        await rounds(world, at)
+        await rounds(world, at + PAUSES[0])
+    assert len({headers["webhook-id"] for headers, _ in receiver.posts}) == 1
+    assert world.mailbox.news.deferrals(source_of(hook)) == []
+    assert world.mailbox.conditions.all() == []
+
+
+async def test_an_address_that_is_removed_is_no_condition(world: World, receiver: Receiver) -> None:
+    hook = add_webhook(world.mailbox, receiver.url)
+    world.receive(FILES)
+    receiver.answers = [500] * (len(PAUSES) + 1)
+    for at in (1000.0, *(1000.0 + sum(PAUSES[: tries + 1]) for tries in range(len(PAUSES)))):
+        await rounds(world, at)
+    assert len(world.mailbox.conditions.all()) == 1
+    assert retry(world.mailbox, "another") is None
+    assert world.mailbox.doors.end_webhook(hook.id)
+    await rounds(world, 1e9)
+    assert world.mailbox.conditions.all() == []
 
 
 async def test_a_server_that_is_gone_is_posted_nothing_more(world: World, receiver: Receiver) -> None:

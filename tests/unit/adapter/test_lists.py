@@ -179,6 +179,49 @@ def test_what_an_acceptance_lacks_is_asked_for_at_once_if_something_is_missing(
     assert reports(sender) == 2
 
 
+def test_what_is_missing_is_asked_for_after_some_minutes_and_more_and_more_seldom(sender: Office) -> None:
+    mailbox, at = sender.mailbox, [1000.0]
+    reconciler = Reconciler(mailbox, lambda: 0.0, replace(QUICK, gap_after=300.0), lambda: at[0])
+    verifier = Verifier(mailbox, seal(BUS).certificate, QUICK)
+
+    def after(seconds: float) -> int:
+        at[0] += seconds
+        reconciler.work()
+        return reports(sender)
+
+    def answered() -> None:
+        (report,) = mailbox.outbox.due(time.time() + 1, 10)
+        mailbox.arrivals.store([sender.bus.entry(mailbox.outbox.seal(report, b"{}", sha(b"{}")))])
+        verifier.work()
+
+    mailbox.arrivals.store([sender.bus.directory()])
+    verifier.work()
+    assert after(0) == after(3600) == 0, "nothing is missing"
+    lost = sender.bus.directory(directory(version=2))
+    mailbox.arrivals.store([sender.bus.directory(directory(version=3))])
+    verifier.work()
+    assert after(61) == after(239) == 0, "it may be on its way"
+    assert after(121) == 1
+    answered()
+    assert after(479) == 1
+    assert after(241) == 2
+    answered()
+    sender.bus.directory(directory(version=4))  # another one is lost
+    mailbox.arrivals.store([sender.bus.directory(directory(version=5))])
+    verifier.work()
+    assert after(61) == 2
+    assert after(360) == 3
+    answered()
+    mailbox.arrivals.store([lost])
+    verifier.work()
+    for _ in range(12):
+        at[0] += 12 * 3600
+        reconciler.work()
+        if mailbox.outbox.reporting():
+            answered()
+    assert 3 + 4 <= reports(sender) <= 3 + 12, "what never comes is asked for about once in a day"
+
+
 def reports(office: Office) -> int:
     return sum(office.mailbox.outbox.counts()["report"].values())
 

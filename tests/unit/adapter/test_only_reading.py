@@ -40,8 +40,9 @@ WRITING = {
     "dismiss",
     "reconcile",
     "log key",
+    *(f"ecms {what}" for what in ("list", "skip", "serve-again")),
     *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
-    *(f"rest webhook {what}" for what in ("add", "list", "remove")),
+    *(f"rest webhook {what}" for what in ("add", "list", "retry", "remove")),
 }
 """And the acts of clerks."""
 
