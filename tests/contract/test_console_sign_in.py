@@ -53,8 +53,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    for module in ("store", "signing_in", "sign_ins"):
-        monkeypatch.setattr(f"bus.console.{module}.now", made.now)
+    for module in ("pages.store", "pages.signing_in", "console.sign_ins"):
+        monkeypatch.setattr(f"bus.{module}.now", made.now)
     return made
 
 
