@@ -31,7 +31,7 @@ class Operator:
     """Who does an act that is entered into the ledger."""
 
     name: str
-    role: Role | None
+    role: StrEnum | None
     """None of a program, which has no role."""
     method: Method
 

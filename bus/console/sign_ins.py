@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 
-from bus.console.store import Store, sessions, sign_ins
+from bus.console.store import Store
 from bus.ledger.entry import timestamp
+from bus.pages.columns import Column, iso, moment
+from bus.pages.store import sessions, sign_ins
 from bus.thai import now
-from bus.views.columns import Column, iso, moment
 
 WHAT: Final = {
     "in": ("เข้าสู่ระบบ", "signed in"),

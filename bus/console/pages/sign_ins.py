@@ -6,13 +6,15 @@ from datetime import timedelta
 from typing import Final
 
 from bus import logs
-from bus.console.answers import STEWARDS, Answer, Elsewhere, Listed, NotAllowed, Page, Shown
 from bus.console.asked import Asked
-from bus.console.given import given, number_in
+from bus.console.given import number_in
+from bus.console.roles import STEWARDS
 from bus.console.sign_ins import COLUMNS, WHAT, recorded, sessions_of, with_sessions
 from bus.operators import Operator, Role
+from bus.pages.answers import Answer, Elsewhere, Listed, NotAllowed, Page, Shown
+from bus.pages.columns import About
+from bus.pages.given import given
 from bus.views.asking import NotUnderstood
-from bus.views.columns import About
 
 _ON_A_PAGE: Final = 100
 _MOST_NAMES: Final = 200

@@ -7,6 +7,7 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from anyio.to_thread import run_sync
@@ -15,8 +16,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bus import logs
-from bus.console.answers import Shown
-from bus.console.entering import (
+from bus.errors import Transient
+from bus.logs import in_words
+from bus.operators import Operator
+from bus.pages.answers import Shown
+from bus.pages.entering import (
     FORM_TOKEN,
     cookie_name,
     give_cookie,
@@ -25,15 +29,13 @@ from bus.console.entering import (
     language_of,
     peer_of,
     remember_language,
+    secure_name,
 )
-from bus.console.rendering import public_html
-from bus.console.site import Site
-from bus.errors import Transient
-from bus.logs import in_words
-from bus.operators import Operator, Role
+from bus.pages.rendering import public_html
+from bus.pages.site import Site
 
 _MOST_FIELDS: Final = 10
-_log = logs.get("console")
+_log = logs.get("pages")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -52,14 +54,14 @@ class Said:
     """The name that was given, to be mended."""
     link: str = ""
     """The token of a one-time link."""
-    choices: Sequence[tuple[Role, str]] = ()
+    choices: Sequence[tuple[StrEnum, str]] = ()
     """Roles to choose from, each with the token of a link."""
     leave: str | None = None
     """The address at which a person signs out at the provider too."""
 
 
 class Entrance:
-    """The way into the console."""
+    """The way in."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -84,7 +86,7 @@ class Entrance:
         value: dict[str, Any] = {
             "to": to,
             "said": said,
-            "oidc": self._site.settings.console.oidc_issuer is not None,
+            "oidc": self._site.section.oidc_issuer is not None,
         }
         address = (
             _address(request) if request.method == "GET" and request.url.path == "/sign-in" else "/sign-in"
@@ -150,14 +152,15 @@ class Entrance:
 
     @property
     def _form_cookie(self) -> str:
-        return "__Host-saraban-form" if is_https(self._site) else "saraban-form"
+        return secure_name(self._site, "form")
 
     def _cookie(self, same_site: str) -> dict[str, Any]:
         return {"secure": is_https(self._site), "httponly": True, "samesite": same_site, "path": "/"}
 
     def _html(self, request: Request, shown: Shown, address: str, token: str, status: int) -> Response:
-        console = self._site.settings.console
-        return HTMLResponse(public_html(language_of(request), shown, console, address, token), status)
+        return HTMLResponse(
+            public_html(self._site, language_of(self._site, request), shown, address, token), status
+        )
 
 
 def unusable(wrong: Exception) -> str:

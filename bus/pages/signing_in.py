@@ -17,15 +17,15 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bus import logs
-from bus.console.entering import FORM_TOKEN, inside, is_own_form, peer_of, session_of, take_cookie
-from bus.console.entering import cookie_name as session_cookie
-from bus.console.entrance import Entrance, Said, unusable
-from bus.console.local_users import Found
-from bus.console.oidc import Provider
-from bus.console.signing_in_oidc import oidc_routes
-from bus.console.site import Site
 from bus.errors import Misconfigured
 from bus.operators import Operator
+from bus.pages.entering import FORM_TOKEN, inside, is_own_form, peer_of, session_of, take_cookie
+from bus.pages.entering import cookie_name as session_cookie
+from bus.pages.entrance import Entrance, Said, unusable
+from bus.pages.local_users import Found
+from bus.pages.oidc import Provider
+from bus.pages.signing_in_oidc import oidc_routes
+from bus.pages.site import Site
 from bus.thai import now
 
 WITHIN: Final = timedelta(minutes=15)
@@ -33,13 +33,13 @@ WITHIN: Final = timedelta(minutes=15)
 _AT_ONCE: Final = 2
 """Passwords that are looked at together: each takes 64 MiB, and a processor for some hundredths of a second."""
 _MOST_WAITING: Final = 50
-_log = logs.get("console")
+_log = logs.get("pages")
 
 
 def sign_in_routes(site: Site) -> list[BaseRoute]:
     """Return the routes that anybody may ask for."""
-    entrance, console = Entrance(site), site.settings.console
-    provider = Provider(console, console.oidc_issuer) if console.oidc_issuer else None
+    entrance, section = Entrance(site), site.section
+    provider = Provider(section, section.oidc_issuer) if section.oidc_issuer else None
     desk = _Desk(site, entrance, provider)
     return [
         Route("/sign-in", entrance.guarded(desk.form), methods=["GET"]),
@@ -64,7 +64,7 @@ class _Desk:
         notice = "left" if query.get("left") else "ended" if query.get("ended") else None
         leave = None
         if query.get("left") == "oidc" and self._provider:
-            leave = await self._provider.leaving(f"{self._site.settings.console.address}/sign-in")
+            leave = await self._provider.leaving(f"{self._site.section.address}/sign-in")
         said = Said(notice=notice, leave=leave, link=query.get("link", ""))
         return self._entrance.page(request, inside(query.get("to")), said)
 
@@ -96,7 +96,7 @@ class _Desk:
     def _tried(self, name: str, password: str, peer: str) -> Found | datetime | None:
         """Return whom the password shows, or from when on it is looked at; recorded before the next has its turn."""
         noted = Operator(self._recorded(name), None, "local")
-        most = self._site.settings.console.sign_in_attempts
+        most = self._site.section.sign_in_attempts
         if until := self._site.store.barred_until(noted.name, peer, most=most, within=WITHIN):
             self._entrance.note("refused", noted, peer, "too many failed")
             return until

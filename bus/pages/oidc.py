@@ -16,6 +16,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -23,10 +24,9 @@ import httpx
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
-from bus.console.id_tokens import Expected, Keys, Unproven, has_key, keys_in, verified
 from bus.errors import Transient
-from bus.operators import Role
-from bus.settings.console import Console
+from bus.pages.id_tokens import Expected, Keys, Unproven, has_key, keys_in, verified
+from bus.settings.pages import Pages
 from bus.settings.tls import trusting
 from bus.settings.transport import is_this_machine
 
@@ -66,22 +66,22 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who somebody is by the provider, and the roles of the console that it gives."""
+    """Who somebody is by the provider, and the roles here that it gives."""
 
     name: str
-    roles: tuple[Role, ...]
+    roles: tuple[StrEnum, ...]
 
 
 class Provider:
     """The provider of the settings."""
 
-    def __init__(self, console: Console, issuer: str) -> None:
-        self._console = console
+    def __init__(self, section: Pages, issuer: str) -> None:
+        self._section = section
         self._issuer = issuer
-        self._client_id = console.oidc_client_id
-        self._secret = console.client_secret_text()
-        self._back = console.address + CALLBACK
-        self._tls = trusting(None, "console.oidc_issuer")
+        self._client_id = section.oidc_client_id
+        self._secret = section.client_secret_text()
+        self._back = section.address + CALLBACK
+        self._tls = trusting(None, f"{section.table}.oidc_issuer")
         self._about: tuple[float, Mapping[str, Any]] | None = None
         self._keys: Keys = ()
 
@@ -170,11 +170,11 @@ class Provider:
             raise Unproven("the provider gave no identity token for the code")
         return token
 
-    def roles(self, claims: Mapping[str, Any]) -> tuple[Role, ...]:
+    def roles(self, claims: Mapping[str, Any]) -> tuple[StrEnum, ...]:
         """Return the roles that these claims give here; none for what the settings do not know."""
-        value = _claim(claims, self._console.oidc_role_claim)
+        value = _claim(claims, self._section.oidc_role_claim)
         given = value if isinstance(value, list) else [value]
-        known = self._console.oidc_roles
+        known = self._section.oidc_roles
         return tuple(sorted({known[one] for one in given if isinstance(one, str) and one in known}))
 
 

@@ -5,61 +5,50 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from bus.console.answers import Listed, Shown
-from bus.console.asked import Asked, Language
-from bus.console.wording import say
-from bus.operators import Role
+from bus.pages.answers import Listed, Shown
+from bus.pages.asked import Asked, Language
+from bus.pages.columns import as_csv
+from bus.pages.site import Site
+from bus.pages.wording import HERE, say
 from bus.text import json_text, printable, printable_lines
 from bus.thai import BANGKOK, BUDDHIST_OFFSET, thai_date, thai_datetime
-from bus.views.columns import as_csv
-
-NAVIGATION: tuple[tuple[str, str, frozenset[Role]], ...] = (
-    ("/overview", "nav.overview", frozenset({Role.OPERATOR, Role.STEWARD})),
-    ("/parked", "nav.parked", frozenset({Role.OPERATOR, Role.STEWARD})),
-    ("/overdue", "nav.overdue", frozenset({Role.OPERATOR, Role.STEWARD})),
-    ("/system", "nav.system", frozenset({Role.OPERATOR, Role.STEWARD})),
-    ("/enrolments", "nav.enrolments", frozenset({Role.STEWARD})),
-    ("/halt", "nav.halt", frozenset({Role.STEWARD})),
-    ("/search", "nav.search", frozenset({Role.AUDITOR})),
-    ("/entries", "nav.entries", frozenset({Role.AUDITOR})),
-    ("/checkpoints", "nav.checkpoints", frozenset({Role.AUDITOR})),
-    ("/reports", "nav.reports", frozenset({Role.AUDITOR})),
-    ("/verify", "nav.verify", frozenset({Role.AUDITOR})),
-    ("/grants", "nav.grants", frozenset({Role.STEWARD, Role.AUDITOR})),
-    ("/jobs", "nav.jobs", frozenset(Role)),
-    ("/sign-ins", "nav.sign-ins", frozenset({Role.STEWARD, Role.AUDITOR})),
-)
-"""The pages that stand above each page, with their words and who has them."""
 
 
 def html(asked: Asked, shown: Shown) -> str:
     """Return a page for a person who is signed in."""
-    role = asked.session.role
+    site, role = asked.site, asked.session.role
     around = {
         "asked": asked,
         "person": asked.person,
         "form_token": asked.session.form_token,
-        "navigation": [(path, key) for path, key, roles in NAVIGATION if role in roles],
+        "navigation": [(path, key) for path, key, roles in site.face.navigation if role in roles],
     }
-    return rendered(asked.language, shown, around | _about(asked.site.settings.console, asked.address))
+    return rendered(site, asked.language, shown, around | {"address": asked.address})
 
 
-def public_html(language: Language, shown: Shown, console: Any, address: str, form_token: str = "") -> str:
+def public_html(site: Site, language: Language, shown: Shown, address: str, form_token: str = "") -> str:
     """Return a page for anybody: the sign-in, or what went wrong before a person was known."""
     around: dict[str, Any] = {"asked": None, "person": None, "form_token": form_token, "navigation": []}
-    return rendered(language, shown, around | _about(console, address))
+    return rendered(site, language, shown, around | {"address": address})
 
 
-def rendered(language: Language, shown: Shown, around: Mapping[str, Any]) -> str:
+def rendered(site: Site, language: Language, shown: Shown, around: Mapping[str, Any]) -> str:
     """Return a template with everything that it may use."""
-    spoken = {"language": language, "t": partial(say, language), "other": "en" if language == "th" else "th"}
-    template = _environment(language).get_template(shown.template)
+    folder = site.face.folder
+    spoken = {
+        "language": language,
+        "t": partial(say, folder, language),
+        "other": "en" if language == "th" else "th",
+        "site": site.section,
+    }
+    template = _environment(folder, language).get_template(shown.template)
     # What stands around a page is never the page's own: a name of a view cannot put itself in the place of a person.
     return template.render({"v": shown.value, **shown.beside, **spoken, **around})
 
@@ -113,9 +102,9 @@ def with_query(address: str, **changed: Any) -> str:
 
 
 @cache
-def _environment(language: Language) -> Environment:
+def _environment(folder: Path, language: Language) -> Environment:
     environment = Environment(
-        loader=PackageLoader("bus.console"),
+        loader=FileSystemLoader([folder / "templates", HERE / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -131,7 +120,3 @@ def _environment(language: Language) -> Environment:
     }
     environment.globals |= {"with_query": with_query, "escape": escape}
     return environment
-
-
-def _about(console: Any, address: str) -> dict[str, Any]:
-    return {"console": console, "address": address}

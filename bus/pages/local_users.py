@@ -1,4 +1,4 @@
-"""The local users as the console sees them: who a name and a password are, and whether a session is still good."""
+"""The local users as pages see them: who a name and a password are, and whether a session is still good."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from bus import logs
 from bus.errors import Misconfigured
 from bus.logs import in_words
 from bus.operators import Operator
-from bus.people import People, Person
+from bus.people import People, Person, Roster
 
-_log = logs.get("console")
+_log = logs.get("pages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,12 @@ class Found:
 class LocalUsers:
     """The people's file, read again when it has changed; for threads."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, roster: Roster) -> None:
         self._file = file
+        self._roster = roster
         self._lock = threading.Lock()
         self._seen: tuple[int, ...] | None = None
-        self._people = People(file)
+        self._people = People(file, roster=roster)
 
     def verified(self, name: str, password: str) -> Found | None:
         """Return who has this name and password. Raises Misconfigured for a file that cannot be used."""
@@ -63,7 +64,7 @@ class LocalUsers:
             seen = _state(self._file)
             if seen != self._seen:
                 self._seen = None
-                self._people = People.read(self._file)
+                self._people = People.read(self._file, self._roster)
                 self._seen = seen
             return self._people
 

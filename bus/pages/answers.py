@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bus.console.asked import Asked
 from bus.directory import Names
-from bus.operators import Role
-from bus.views.columns import About, Column, Row
+from bus.pages.columns import About, Column, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Elsewhere:
     """Another page: after an act, the one that shows what became of it."""
 
     to: str
-    """A path of the console, with its query."""
+    """A path of the site, with its query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +67,13 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address of the console: who may have it, and what makes its answer."""
+    """An address of a page: who may have it, and what makes its answer."""
 
     path: str
     """As Starlette writes it, such as `/letters/{letter:int}`."""
-    roles: frozenset[Role]
-    make: Callable[[Asked], Answer]
+    roles: frozenset[StrEnum]
+    make: Callable[[Any], Answer]
+    """Takes the `Asked` of its site."""
     act: bool = False
     """Whether it is sent by a form (POST) and does something, or only looked at (GET)."""
     csv: bool = False
@@ -82,9 +82,3 @@ class Page:
     """Whether its form has a file in the field `file`."""
     twin: bool = True
     """Whether it has a JSON twin; acts and files have none."""
-
-
-OPERATORS = frozenset({Role.OPERATOR, Role.STEWARD})
-STEWARDS = frozenset({Role.STEWARD})
-AUDITORS = frozenset({Role.AUDITOR})
-EVERYBODY = frozenset(Role)

@@ -15,19 +15,19 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from bus import logs
-from bus.console.entering import give_cookie, inside, is_https
-from bus.console.entrance import Entrance, Said
-from bus.console.id_tokens import Unproven
-from bus.console.oidc import CALLBACK, Flow, Identity, Provider
-from bus.console.site import Site
 from bus.errors import Transient
 from bus.logs import in_words
 from bus.operators import Operator
+from bus.pages.entering import give_cookie, inside, is_https, secure_name
+from bus.pages.entrance import Entrance, Said
+from bus.pages.id_tokens import Unproven
+from bus.pages.oidc import CALLBACK, Flow, Identity, Provider
+from bus.pages.site import Site
 
 _LASTS: Final = timedelta(minutes=10)
 """The time that a person has at the provider, and for choosing a role."""
 _LONGEST_WAY: Final = 2000
-_log = logs.get("console")
+_log = logs.get("pages")
 
 
 def oidc_routes(site: Site, entrance: Entrance, provider: Provider) -> list[BaseRoute]:
@@ -44,7 +44,7 @@ class _Desk:
         self._site = site
         self._entrance = entrance
         self._provider = provider
-        self._cookie = "__Host-saraban-oidc" if is_https(site) else "saraban-oidc"
+        self._cookie = secure_name(site, "oidc")
 
     async def start(self, request: Request) -> Response:
         """Send a browser to the provider, with a cookie by which it is known when it comes back.

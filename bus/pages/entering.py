@@ -11,28 +11,32 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bus.console.asked import Language
-from bus.console.site import Site
-from bus.console.store import Session
+from bus.pages.asked import Language
+from bus.pages.site import Site
+from bus.pages.store import Session
 from bus.settings.transport import is_this_machine
 
 FORM_TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
 REFRESH_HEADER: Final = "Saraban-Refresh"
-LANGUAGE_COOKIE: Final = "saraban-language"
 _YEAR: Final = 365 * 24 * 3600
 _IN_ADDRESS: Final = "/?&=%:@!$'()*+,;~"
 
 
 def cookie_name(site: Site) -> str:
     """Return the name of the session's cookie; the prefix has browsers refuse one that another host has set."""
-    return "__Host-saraban" if is_https(site) else "saraban-session"
+    return f"__Host-{site.face.cookie}" if is_https(site) else f"{site.face.cookie}-session"
+
+
+def secure_name(site: Site, what: str) -> str:
+    """Return the name of another cookie of this site, with the same prefix over https."""
+    return f"{'__Host-' if is_https(site) else ''}{site.face.cookie}-{what}"
 
 
 def session_of(site: Site, request: Request) -> Session | None:
     """Return the session of a request; None for a stranger, and for one whose session or account is over."""
     token = request.cookies.get(cookie_name(site))
-    console = site.settings.console
-    idle, longest = timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
+    section = site.section
+    idle, longest = timedelta(minutes=section.idle_minutes), timedelta(hours=section.session_hours)
     if not token:
         return None
     itself = refreshes_itself(request)
@@ -72,11 +76,11 @@ def is_own_form(session: Session, request: Request, given: object) -> bool:
 def peer_of(site: Site, request: Request) -> str:
     """Return the address that a request comes from, for the records and for what is limited by address.
 
-    Where people reach the console by https that a proxy on this machine ends, that proxy says from where: the last
+    Where people reach the pages by https that a proxy on this machine ends, that proxy says from where: the last
     hop of X-Forwarded-For is the one that it has written itself. Whoever else writes that header is not believed.
     """
     peer = request.client.host if request.client else ""
-    if not is_this_machine(peer) or not is_https(site) or site.settings.console.certificate is not None:
+    if not is_this_machine(peer) or not is_https(site) or site.section.certificate is not None:
         return peer
     hop = ",".join(request.headers.getlist("X-Forwarded-For")).rpartition(",")[2].strip()
     try:
@@ -86,7 +90,7 @@ def peer_of(site: Site, request: Request) -> str:
 
 
 def inside(to: str | None) -> str:
-    """Return where to go after the sign-in: a path of the console that a header can bear, never another site."""
+    """Return where to go after the sign-in: a path of the site that a header can bear, never another site."""
     if not to or not to.startswith("/") or to.startswith("//"):
         return "/"
     if to.partition("?")[0] in ("/sign-in", "/sign-out") or to.startswith("/sign-in/"):
@@ -95,9 +99,9 @@ def inside(to: str | None) -> str:
     return "/" if "\\" in to or not to.isprintable() else quote(to, safe=_IN_ADDRESS)
 
 
-def language_of(request: Request) -> Language:
+def language_of(site: Site, request: Request) -> Language:
     """Return the language of the address, else the one that was chosen last, else Thai."""
-    chosen = request.query_params.get("lang") or request.cookies.get(LANGUAGE_COOKIE)
+    chosen = request.query_params.get("lang") or request.cookies.get(_language_cookie(site))
     return "en" if chosen == "en" else "th"
 
 
@@ -105,9 +109,18 @@ def remember_language(site: Site, request: Request, response: Response) -> None:
     """Keep the language that the address names."""
     if (chosen := request.query_params.get("lang")) in ("th", "en"):
         response.set_cookie(
-            LANGUAGE_COOKIE, chosen, max_age=_YEAR, secure=is_https(site), httponly=True, samesite="strict"
+            _language_cookie(site),
+            chosen,
+            max_age=_YEAR,
+            secure=is_https(site),
+            httponly=True,
+            samesite="strict",
         )
 
 
+def _language_cookie(site: Site) -> str:
+    return f"{site.face.cookie}-language"
+
+
 def is_https(site: Site) -> bool:
-    return site.settings.console.address.startswith("https://")
+    return site.section.address.startswith("https://")

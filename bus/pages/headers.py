@@ -1,4 +1,4 @@
-"""The headers that every answer of the console bears: nothing foreign is loaded, framed, guessed or told of."""
+"""The headers that every answer to people bears: nothing foreign is loaded, framed, guessed or told of."""
 
 from __future__ import annotations
 
