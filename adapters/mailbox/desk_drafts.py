@@ -1,7 +1,7 @@
 """Letters that people write at the desk, until they are sent: kept with who wrote them and when, and never half.
 
 Two persons may have one draft open. Who saves says which version he has seen; if the draft has another one by then,
-nothing is saved, and he is told (Overtaken).
+nothing is saved, and he is told (Overtaken). Files come and go without a version: bringing one overwrites no text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
 from adapters.mailbox.database import Database
-from adapters.mailbox.desk_tables import desk_draft_files, desk_drafts
+from adapters.mailbox.draft_tables import desk_draft_files, desk_drafts
 from adapters.mailbox.files import Fingerprint
 from bus.errors import BusError
 from bus.identifiers import RawDigest
@@ -143,12 +143,9 @@ class DeskDrafts:
         this = (desk_drafts.c.id == draft) & _OPEN
         if version is not None:
             this &= desk_drafts.c.version == version
+            values["version"] = version + 1
         change = update(desk_drafts).where(this)
-        values |= {
-            "changed_by": person,
-            "changed_at": now().isoformat(),
-            "version": desk_drafts.c.version + 1,
-        }
+        values |= {"changed_by": person, "changed_at": now().isoformat()}
         if not self._database.execute(change.values(**values)):
             raise Overtaken("the draft has been changed, sent or deleted meanwhile")
 

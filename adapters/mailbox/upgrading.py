@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-import adapters.mailbox.desk_tables
+import adapters.mailbox.draft_tables
 import adapters.mailbox.ecms_tables  # noqa: F401 - so that a new mailbox has them
 from adapters.mailbox.tables import metadata, properties
 from bus.errors import Misconfigured, Problem
@@ -137,7 +137,7 @@ def _ecms(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-_DESK = (
+_WRITING = (
     """
     CREATE TABLE desk_drafts (
     id VARCHAR NOT NULL,
@@ -182,13 +182,13 @@ _DESK = (
 )
 
 
-def _desk(connection: Connection) -> None:
+def _writing(connection: Connection) -> None:
     """Layout 4: letters being written at the desk, and the ways into the registers."""
-    for statement in _DESK:
+    for statement in _WRITING:
         connection.exec_driver_sql(statement)
 
 
-STEPS: Final[Sequence[Step]] = (_doors, _ecms, _desk)
+STEPS: Final[Sequence[Step]] = (_doors, _ecms, _writing)
 """Step `n`, counted from 1, makes layout `n + 1` of layout `n`."""
 
 LAYOUT, AGENCY = "layout", "agency"

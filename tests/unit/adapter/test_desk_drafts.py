@@ -68,7 +68,7 @@ def test_files_stand_in_order_and_the_first_is_the_letter(drafts: DeskDrafts) ->
     assert list(drafts.files(made.id)) == ["ค.pdf", "ข.pdf"]
     found = drafts.get(made.id)
     assert found is not None
-    assert (found.changed_by, found.version) == ("somchai", 6)
+    assert (found.changed_by, found.version) == ("somchai", 1)
 
 
 def test_a_deleted_draft_is_gone_with_its_list_of_files(drafts: DeskDrafts) -> None:
