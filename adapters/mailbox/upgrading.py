@@ -12,8 +12,8 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, inspect, select, update
 
-import adapters.mailbox.draft_tables
 import adapters.mailbox.ecms_tables  # noqa: F401 - so that a new mailbox has them
+from adapters.mailbox import draft_tables
 from adapters.mailbox.tables import metadata, properties
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import AgencyCode
@@ -137,54 +137,9 @@ def _ecms(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-_WRITING = (
-    """
-    CREATE TABLE desk_drafts (
-    id VARCHAR NOT NULL,
-    content VARCHAR NOT NULL,
-    outbox INTEGER,
-    made_by VARCHAR NOT NULL,
-    made_at VARCHAR NOT NULL,
-    changed_by VARCHAR NOT NULL,
-    changed_at VARCHAR NOT NULL,
-    version INTEGER NOT NULL,
-    PRIMARY KEY (id),
-    FOREIGN KEY(outbox) REFERENCES outbox (id)
-    )
-    """,
-    """
-    CREATE INDEX desk_drafts_sent ON desk_drafts (outbox) WHERE outbox IS NOT NULL
-    """,
-    """
-    CREATE INDEX desk_drafts_open ON desk_drafts (changed_at, id) WHERE outbox IS NULL
-    """,
-    """
-    CREATE TABLE desk_draft_files (
-    draft VARCHAR NOT NULL,
-    name VARCHAR NOT NULL,
-    position INTEGER NOT NULL,
-    sha256 VARCHAR NOT NULL,
-    size INTEGER NOT NULL,
-    PRIMARY KEY (draft, name),
-    FOREIGN KEY(draft) REFERENCES desk_drafts (id)
-    )
-    """,
-    """
-    CREATE INDEX outbox_dated ON outbox (date) WHERE date IS NOT NULL
-    """,
-    """
-    CREATE INDEX outbox_put ON outbox (created_at) WHERE date IS NOT NULL
-    """,
-    """
-    CREATE INDEX notices_registered ON notices (author, receiving_year, registered_at)
-    WHERE receiving_year IS NOT NULL
-    """,
-)
-
-
 def _writing(connection: Connection) -> None:
     """Layout 4: letters being written at the desk, and the ways into the registers."""
-    for statement in _WRITING:
+    for statement in draft_tables.STATEMENTS:
         connection.exec_driver_sql(statement)
 
 
