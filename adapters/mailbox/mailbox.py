@@ -15,6 +15,7 @@ from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
 from adapters.mailbox.database import Database
 from adapters.mailbox.desk_drafts import DeskDrafts
+from adapters.mailbox.desk import Desk
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.doors import Doors
 from adapters.mailbox.ecms import Ecms
@@ -61,6 +62,7 @@ class Mailbox:
         self.ecms = Ecms(self._database)
         self.drafts = DeskDrafts(self._database)
         self.registers = Registers(self._database)
+        self.desk = Desk(self._database, agency)
 
     def __enter__(self) -> Mailbox:
         return self

@@ -49,9 +49,11 @@ class Sent:
     body: bytes | Path
     media_type: str
     name: str | None = None
-    """The name under which a browser keeps it; None shows it."""
+    """The name under which a browser keeps it; None for a page that stands for itself."""
     style_hashes: Sequence[str] = ()
     """CSP sources of the styles that stand in it, such as `sha256-…`."""
+    shown: bool = False
+    """Whether a browser may show it under its name, and not only keep it: of kinds that its own viewer confines."""
 
 
 Answer = Shown | Elsewhere | Sent

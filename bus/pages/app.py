@@ -34,7 +34,7 @@ from bus.pages.entering import (
     take_cookie,
 )
 from bus.pages.entrance import Entrance, Said
-from bus.pages.headers import Headers, policy
+from bus.pages.headers import VIEWED, Headers, policy
 from bus.pages.rendering import csv_twin, html, json_twin, public_html
 from bus.pages.signing_in import sign_in_routes
 from bus.pages.site import Site
@@ -235,7 +235,10 @@ def _response(asked: Asked, answer: Answer, form: str) -> Response:
 def _sent(answer: Sent) -> Response:
     headers = {"Content-Security-Policy": policy(answer.style_hashes)}
     if answer.name is not None:
-        headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(answer.name)}"
+        how = "inline" if answer.shown else "attachment"
+        headers["Content-Disposition"] = f"{how}; filename*=UTF-8''{quote(answer.name, safe='')}"
+        if answer.shown:
+            headers["Content-Security-Policy"] = VIEWED
     if isinstance(answer.body, Path):
         return FileResponse(answer.body, media_type=answer.media_type, headers=headers)
     return Response(answer.body, 200, headers, media_type=answer.media_type)

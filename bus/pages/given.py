@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection
 
@@ -9,6 +10,7 @@ from bus.errors import NotUnderstood
 from bus.pages.asked import Asked
 from bus.text import printable
 
+_ROW = re.compile(r"[1-9][0-9]{0,14}")
 _LONGEST = 1000
 """Characters of a value; no subject is longer."""
 
@@ -35,3 +37,12 @@ def given(asked: Asked, known: Collection[str]) -> dict[str, str]:
         if text:
             found[name] = text
     return found
+
+
+def row_in(values: dict[str, str], name: str) -> int | None:
+    """Return the row that a page begins behind; None where nothing is given. Raises NotUnderstood for what is none."""
+    if (text := values.get(name)) is None:
+        return None
+    if not _ROW.fullmatch(text):
+        raise NotUnderstood(f"{name} is no row: {text}")
+    return int(text)

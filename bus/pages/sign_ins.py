@@ -7,18 +7,16 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, func, select
 
-from bus.console.store import Store
-from bus.ledger.entry import timestamp
 from bus.pages.columns import Column, iso, moment
-from bus.pages.store import sessions, sign_ins
-from bus.thai import now
+from bus.pages.store import Store, sessions, sign_ins
+from bus.thai import now, timestamp
 
 WHAT: Final = {
     "in": ("เข้าสู่ระบบ", "signed in"),
     "failed": ("ไม่สำเร็จ", "failed"),
     "refused": ("ไม่รับ", "refused"),
     "out": ("ออกจากระบบ", "signed out"),
-    "ended": ("ถูกสั่งให้สิ้นสุด", "ended by a steward"),
+    "ended": ("ถูกสั่งให้สิ้นสุด", "ended by order"),
 }
 """What is recorded, with its words."""
 COLUMNS: Final = (
