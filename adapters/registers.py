@@ -95,12 +95,13 @@ def form_14(mailbox: Mailbox, rows: Sequence[OutboxEntry]) -> Iterator[Line]:
             sender=letter.sender.unit or letter.sender.name,
             receiver=", ".join(_named(mailbox, each) for each in letter.receivers),
             subject=content.subject if content else None,
-            action=_outcome(mailbox, row),
+            action=outcome_of(mailbox, row),
             remark=_remark_of_sent(letter),
         )
 
 
-def _outcome(mailbox: Mailbox, row: OutboxEntry) -> Both:
+def outcome_of(mailbox: Mailbox, row: OutboxEntry) -> Both:
+    """What became of a letter of ours, in words: the answer of the bus, or what its recipients have done."""
     if row.state is OutboxState.REFUSED:
         code = row.refusal or ""
         words = load_codes().refusals.get(code)

@@ -14,8 +14,8 @@ from adapters.mailbox.arrivals import Arrivals, conclude
 from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
 from adapters.mailbox.database import Database
-from adapters.mailbox.desk_drafts import DeskDrafts
 from adapters.mailbox.desk import Desk
+from adapters.mailbox.desk_drafts import DeskDrafts
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.doors import Doors
 from adapters.mailbox.ecms import Ecms
