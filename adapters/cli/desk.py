@@ -12,6 +12,7 @@ import typer
 from adapters.cli.output import AsJson, Config, listing, say, settings_of
 from adapters.desk.face import ROSTER
 from adapters.desk.store import Store
+from bus.errors import Misconfigured, Problem
 from bus.operators import DeskRole
 from bus.people import People, Person, hashing
 from bus.people.passwords import new_password
@@ -75,9 +76,42 @@ def password(name: Name, password_file: PasswordFile = None, config: Config = No
     say(False, None, f"{name}: รหัสผ่านใหม่ · has a new password")
 
 
+@user.command()
+def role(
+    name: Name,
+    role: Annotated[DeskRole, typer.Argument(help="What the person may do from now on.")],
+    config: Config = None,
+) -> None:
+    """Give a person another role; whoever is signed in is signed out."""
+    people = People.read(settings_of(config).desk.people, ROSTER)
+    people.replace(replace(people.must(name), role=role)).write()
+    say(False, None, f"{name}: {role}")
+
+
+@user.command()
+def oidc(
+    name: Name,
+    subject: Annotated[
+        str | None, typer.Argument(help="The person's `sub` at the provider of the settings; none: unbound.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Bind a person to the account at the OpenID provider that is the same human."""
+    settings = settings_of(config)
+    people, issuer = People.read(settings.desk.people, ROSTER), settings.desk.oidc_issuer
+    person = people.must(name)
+    if subject is not None and issuer is None:
+        fix = "Set it to the provider of which the subject is"
+        raise Misconfigured(Problem("settings", "desk.oidc_issuer", "is not set", fix))
+    bound = replace(person, oidc=None if subject is None else f"{issuer} {subject}")
+    people.replace(bound).write()
+    said = f"บัญชีของหน่วยงาน · is {bound.oidc}" if bound.oidc else "ไม่ผูกกับบัญชีใด · is nobody at a provider"
+    say(False, None, f"{name}: {said}")
+
+
 @user.command("list")
 def list_people(config: Config = None, as_json: AsJson = False) -> None:
-    """List the people: role, and whether each has a password."""
+    """List the people: role, and whether each has a password, and an account at the provider."""
     people = People.read(settings_of(config).desk.people, ROSTER)
     if as_json:
         print_json(
@@ -87,6 +121,7 @@ def list_people(config: Config = None, as_json: AsJson = False) -> None:
                     "display_name": one.display_name,
                     "role": one.role,
                     "password": one.password is not None,
+                    "oidc": one.oidc,
                     "added_at": one.added_at.isoformat(),
                 }
                 for one in people.persons
@@ -94,10 +129,18 @@ def list_people(config: Config = None, as_json: AsJson = False) -> None:
         )
         return
     rows = [
-        (one.name, one.display_name, one.role, "yes" if one.password else "no", f"{one.added_at:%Y-%m-%d}")
+        (
+            one.name,
+            one.display_name,
+            one.role,
+            "yes" if one.password else "no",
+            "yes" if one.oidc else "no",
+            f"{one.added_at:%Y-%m-%d}",
+        )
         for one in people.persons
     ]
-    listing("ผู้ใช้โต๊ะสารบรรณ · people of the desk", ("name", "full name", "role", "password", "since"), rows)
+    heads = ("name", "full name", "role", "password", "provider", "since")
+    listing("ผู้ใช้โต๊ะสารบรรณ · people of the desk", heads, rows)
 
 
 @user.command()

@@ -436,6 +436,8 @@ ADAPTER: dict[Words, list[Run]] = {
         Run(("x", "--role", "it", "--password-file", EVIL)),
     ],
     ("desk", "user", "password"): [Run((EVIL,)), Run(("x", "--password-file", EVIL)), Run((BYTES,))],
+    ("desk", "user", "role"): [Run((EVIL, "it")), Run(("x", EVIL)), Run((BYTES, "clerk"))],
+    ("desk", "user", "oidc"): [Run((EVIL, EVIL)), Run(("x", EVIL)), Run((BYTES,))],
     ("desk", "user", "list"): [Run(()), Run(("--json",))],
     ("desk", "user", "remove"): [Run((EVIL,)), Run((BYTES,))],
     **{

@@ -43,7 +43,7 @@ WRITING = {
     *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
     *(f"rest webhook {what}" for what in ("add", "list", "remove")),
     "desk link",
-    *(f"desk user {what}" for what in ("add", "password", "list", "remove")),
+    *(f"desk user {what}" for what in ("add", "password", "role", "oidc", "list", "remove")),
 }
 """And the acts of clerks."""
 
