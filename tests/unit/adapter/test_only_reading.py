@@ -42,6 +42,8 @@ WRITING = {
     "log key",
     *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
     *(f"rest webhook {what}" for what in ("add", "list", "remove")),
+    "desk link",
+    *(f"desk user {what}" for what in ("add", "password", "list", "remove")),
 }
 """And the acts of clerks."""
 
