@@ -12,11 +12,11 @@ from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
-from bus.console.id_tokens import Unproven
-from bus.console.oidc import Flow, Provider
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.errors import Transient
 from bus.operators import Role
+from bus.pages.id_tokens import Unproven
+from bus.pages.oidc import Flow, Provider
 from bus.people import People
 from bus.platform.process import OWN_ADDRESS
 from bus.settings import BusSettings

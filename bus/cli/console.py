@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from bus.documents.keys import write_private
 from bus.errors import Misconfigured, Problem
 from bus.operators import Role
 from bus.people import People, Person, hashing, keys
-from bus.settings.sections import read_secret
+from bus.people.passwords import new_password
 from bus.thai import now
 
 app = typer.Typer(invoke_without_command=True, help="The pages for operators and auditors, and who they are.")
@@ -75,7 +74,7 @@ def add(
     person = Person(name, role, now().replace(microsecond=0), display_name)
     people.add(person)  # a name that is taken is said before a password is asked for
     if not no_password:
-        person = replace(person, password=hashing.hash_of(_password(password_file)))
+        person = replace(person, password=hashing.hash_of(new_password(password_file)))
     people.add(person).write()
     words = [f"{name} is {role} now, in {people.file}", f"a key: saraban-bus console user key {name}"]
     say({"name": name, "role": role, "file": str(people.file)}, json=json, words=words)
@@ -119,7 +118,7 @@ def password(
         raise typer.BadParameter("is one thing or the other", param_hint="--none and --password-file")
     people = People.read(settings_of(config).console.people)
     person = people.must(name)
-    hashed = None if none else hashing.hash_of(_password(password_file))
+    hashed = None if none else hashing.hash_of(new_password(password_file))
     people.replace(replace(person, password=hashed)).write()
     words = [f"{person.name} has {'no' if none else 'another'} password now, and is signed out"]
     say({"name": person.name, "password": not none}, json=json, words=words)
@@ -197,20 +196,3 @@ def _ways(person: Person) -> str:
         "an account at the provider": person.oidc,
     }
     return " and ".join(way for way, there in ways.items() if there) or "neither password nor key"
-
-
-def _password(file: Path | None) -> str:
-    """Return a new password, from a file or by asking twice. Raises Misconfigured for one that is not fit."""
-    if file is not None:
-        password, where = read_secret(file, "--password-file"), str(file)
-    elif sys.stdin.isatty():
-        where = "the password"
-        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    else:
-        fix = "Give --password-file, or say that there is none (--no-password, --none)"
-        raise Misconfigured(
-            Problem("console user", "password", "cannot be asked for without a terminal", fix)
-        )
-    if found := hashing.unfit(password):
-        raise Misconfigured(Problem(where, "password", found, "Choose another"))
-    return password

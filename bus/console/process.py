@@ -18,6 +18,7 @@ from bus.errors import Transient
 from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.logs import in_words
+from bus.pages.expiring import end_expired
 from bus.process import beat, give_way, pause, ready, share_heaps
 from bus.readiness import Readiness
 from bus.settings import BusSettings
@@ -28,8 +29,6 @@ MOST_BODY = 64 * 1024 * 1024
 _AT_ONCE = 8
 """Pages that are made at once: more would wait for the interpreter, each with its rows in memory."""
 _ASK_EVERY = 2.0
-_END_EVERY = 60.0
-"""Seconds by which the end of a session may be recorded late."""
 _PATIENCE = 5.0
 """Seconds for what goes on beside the pages, at the end."""
 _log = logs.get("console")
@@ -57,7 +56,7 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
                 asyncio.create_task(watched.run(stop)),
                 asyncio.create_task(run_jobs(settings, store, stop)),
                 asyncio.create_task(readings.run(stop)),
-                asyncio.create_task(_end_expired(site, stop)),
+                asyncio.create_task(end_expired(site, stop)),
                 asyncio.create_task(readiness.watch(stop)),
                 asyncio.create_task(beat(stop, lambda: asyncio.to_thread(watched.look))),
             ]
@@ -69,17 +68,6 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _end_expired(site: Site, stop: asyncio.Event) -> None:
-    """End the sessions that are over, so that their end is recorded though nobody comes back with them."""
-    idle, longest = site.lasting
-    while not stop.is_set():
-        try:
-            await asyncio.to_thread(site.store.end_expired, idle=idle, longest=longest)
-        except Transient as away:
-            _log.warning("sessions-not-ended", reason=away)
-        await pause(stop, _END_EVERY)
 
 
 class _Watched:

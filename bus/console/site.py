@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 
-from bus.console.local_users import LocalUsers
+from bus.console.face import FACE
 from bus.console.readings import Readings
 from bus.console.store import Store
 from bus.ledger.store import Ledger
+from bus.pages.local_users import LocalUsers
+from bus.pages.site import Face
+from bus.people import CENTRE
 from bus.settings import BusSettings
+from bus.settings.console import Console
 from bus.views.names import KnownNames
 
 
@@ -26,11 +29,15 @@ class Site:
     names: KnownNames = field(init=False, default_factory=KnownNames)
     """What agencies are called, read once for each version of the directory."""
 
-    @property
-    def lasting(self) -> tuple[timedelta, timedelta]:
-        """For how long a session may not be used, and for how long it lasts."""
-        console = self.settings.console
-        return timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
-
     def __post_init__(self) -> None:
-        object.__setattr__(self, "users", LocalUsers(self.settings.console.people))
+        object.__setattr__(self, "users", LocalUsers(self.settings.console.people, CENTRE))
+
+    @property
+    def face(self) -> Face:
+        """What tells the console from other pages."""
+        return FACE
+
+    @property
+    def section(self) -> Console:
+        """The console's settings."""
+        return self.settings.console

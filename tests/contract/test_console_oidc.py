@@ -17,12 +17,12 @@ import pytest
 from httpx import Response
 from pydantic import SecretStr
 
-from bus.console.entering import cookie_name
-from bus.console.oidc import Provider
-from bus.console.sign_ins import recorded
-from bus.console.store import sign_ins
 from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
+from bus.pages.entering import cookie_name
+from bus.pages.oidc import Provider
+from bus.pages.sign_ins import recorded
+from bus.pages.store import sign_ins
 from bus.people import People, Person
 from bus.settings.console import Console as Section
 from bus.thai import now

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.console.answers import EVERYBODY, Answer, Page
 from bus.console.asked import Asked
+from bus.console.roles import EVERYBODY
 from bus.console.sentences import sentence_of
 from bus.depot import refusals as of_depot
 from bus.documents.tokens import Denied, Doubt
@@ -21,6 +21,7 @@ from bus.enrolment.refusals import Refusal as EnrolmentRefusal
 from bus.errors import BusError, Misconfigured, Problem, RefusalCode, Refused
 from bus.ledger.store import Ledger
 from bus.operators import Role
+from bus.pages.answers import Answer, Page
 from tests.contract.console_rig import Console, console_over
 
 _THAI = re.compile("[\u0e00-\u0e7f]")

@@ -9,6 +9,8 @@ import pytest
 
 from adapters.mailbox import Mailbox
 from tests.assets.factory import OCS
+from tests.contract.desk_office import desk_over
+from tests.contract.doors.desk import DeskOffice
 from tests.contract.doors.door import Door, World
 from tests.contract.doors.ecms import EcmsOffice
 from tests.contract.doors.folder import FolderDoor
@@ -31,9 +33,14 @@ def _rest(world: World, _at: Path) -> Door:
     return RestOffice(world.mailbox, world.folder / "mailbox")
 
 
-DOORS: dict[str, Opener] = {"ecms": _ecms, "folder": _folder, "rest": _rest}
+def _desk(world: World, _at: Path) -> Door:
+    opened = desk_over(world)
+    return DeskOffice(opened.__enter__(), opened)
+
+
+DOORS: dict[str, Opener] = {"desk": _desk, "ecms": _ecms, "folder": _folder, "rest": _rest}
 """How each is opened on a mailbox; a new door is a line here."""
-_KINDS = (EcmsOffice, FolderDoor, RestOffice)
+_KINDS = (DeskOffice, EcmsOffice, FolderDoor, RestOffice)
 STEPS_OUT = [(kind.name, step) for kind in _KINDS for step in kind.steps_out]
 STEPS_IN = [(kind.name, step) for kind in _KINDS for step in kind.steps_in]
 
@@ -74,5 +81,5 @@ def open_door(world: World) -> Callable[[str], Door]:
 
 @pytest.fixture
 def door(request: pytest.FixtureRequest, open_door: Callable[[str], Door]) -> Door:
-    """Each door in turn."""
+    """The door of this name."""
     return open_door(request.param)

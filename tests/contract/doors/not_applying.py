@@ -5,6 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 NOT_APPLYING: Mapping[str, Mapping[str, str]] = {
+    "desk": {
+        "test_every_mistake_is_told_at_once_in_both_languages": "a form has lists where a word could be misspelt",
+        "test_a_field_that_no_letter_has_is_told": "a form has the fields that a letter has",
+        "test_the_offices_own_key_comes_back_with_every_event": (
+            "a person has pages in place of a feed of events"
+        ),
+        "test_the_sender_settles": "the desk does not settle: `saraban-adapter settle`",
+        "test_the_own_key_of_an_act_is_kept": "a person has no key of an act of its own",
+    },
     "ecms": {
         "test_another_content_under_the_same_key_is_told_and_never_taken_for_it": (
             "e-CMS has no key of the office's own: another content is another letter"

@@ -43,6 +43,8 @@ WRITING = {
     *(f"ecms {what}" for what in ("list", "skip", "serve-again")),
     *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
     *(f"rest webhook {what}" for what in ("add", "list", "retry", "remove")),
+    "desk link",
+    *(f"desk user {what}" for what in ("add", "password", "role", "oidc", "list", "remove")),
 }
 """And the acts of clerks."""
 
