@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bus.settings import load_adapter_settings, load_bus_settings
-from compose.demo.story import AGENCIES
+from compose.demo.accounting import altered
+from compose.demo.offices.office import Held, digests
+from compose.demo.story import AGENCIES, DGA, ETDA, LETTERS, OCS, OCSC, OPDC, OPM, SOC
 from tests.assets.instructions import followed, of_the_demonstration
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,7 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed(
     assert report["evidence"] == report["ledger"] == "pass"
     assert report["cosigned"] == report["joined_by_invitation"] == 7
     assert report["refused_by_bus"] == 5
+    assert report["problems"] == []
     assert report["refusals"] == {
         "top-secret": "secrecy.excluded",
         "invalid by schema": "schema.value",
@@ -49,6 +53,43 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed(
         "signed with a revoked key": "key.revoked",
         "in another agency's name": "identity.sender-foreign",
     }
+
+
+@pytest.mark.usefixtures("played")
+def test_every_office_holds_what_came_to_it_whatever_its_door() -> None:
+    report = json.loads((DEMO / "report.json").read_text(encoding="utf-8"))
+    doors = {one["agency"]: one for one in report["doors"]}
+    assert {code: one["door"] for code, one in doors.items()} == {
+        OPM: "REST",
+        OCS: "e-CMS",
+        SOC: "folder",
+        OCSC: "folder",
+        OPDC: "folder",
+        DGA: "folder",
+        ETDA: "folder",
+    }
+    assert {code: one["held"] for code, one in doors.items()} == {
+        OPM: 4,
+        OCS: 2,
+        SOC: 3,
+        OCSC: 3,
+        OPDC: 1,
+        DGA: 2,
+        ETDA: 4,
+    }
+    for one in doors.values():
+        assert one["held"] == one["delivered"], one
+        assert one["doubled"] == 0, one
+    assert sum(one["sent"] for one in doors.values()) == 12
+    assert sum(one["accepted"] for one in doors.values()) == 11
+    assert sum(one["registered"] for one in doors.values()) == report["registered"] == 12
+
+
+def test_an_office_that_holds_other_bytes_or_nothing_is_a_problem() -> None:
+    item = next(one for one in LETTERS if one.key == "stamped")
+    whole = Held(item.subject, "1", digests(item.files().values()))
+    assert altered({OCS: [whole]}) == []
+    assert altered({OCS: [whole, replace(whole, files=whole.files[:-1])]}) == [("stamped", OCS)]
 
 
 @pytest.mark.usefixtures("played")
@@ -78,6 +119,7 @@ def test_what_the_demo_writes_is_for_its_owner_alone() -> None:
         *DEMO.rglob("*.key.pem"),
         *DEMO.rglob("passwords/*"),
         *DEMO.rglob("*.saraban"),
+        *DEMO.rglob("rest.key"),
         *DEMO.glob("*.toml"),
     ]
     assert len(secret) > 30
