@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -116,14 +117,15 @@ def doors(report: Mapping[str, Any]) -> Table:
 def refusals(report: Mapping[str, Any]) -> Group:
     """Return what the bus refused, with code and advice, in Thai and English."""
     codes = load_codes()
-    lines = [Text("Refused by the bus", style="italic")]
+    lines: list[RenderableType] = [Text("Refused by the bus", style="italic")]
     for name, code in report["refusals"].items():
         if code is None:
             lines.append(Text(f"{name}: not refused", style="red"))
             continue
         said = codes.refusal(RefusalCode(code))
         lines.append(Text(f"{name}: ").append(code, style="bold"))
-        lines += [Text(f"  {said.th} {said.advice_th}"), Text(f"  {said.en} {said.advice_en}")]
+        for words in (f"{said.th} {said.advice_th}", f"{said.en} {said.advice_en}"):
+            lines.append(Padding(Text(words), (0, 0, 0, 2)))
     return Group(*lines)
 
 
