@@ -13,8 +13,6 @@ from bus.errors import BusError
 from bus.identifiers import AgencyCode
 from compose.demo.offices.office import Held, News
 
-_EVERY = 0.25
-"""Seconds between two looks: as often as a door's own bounds permit for long."""
 _NOT_NOW = frozenset({429, 503})
 
 
@@ -29,6 +27,9 @@ class Wrong(BusError):
 class AskingOffice:
     """An office at an address: what it wants done is kept in order, each until the door has answered it."""
 
+    every = 0.25
+    """Seconds between two looks: as often as a door's own bounds permit for long."""
+
     def __init__(self, code: AgencyCode, name: str, http: httpx.Client) -> None:
         self.code, self.name = code, name
         self.held: list[Held] = []
@@ -42,7 +43,7 @@ class AskingOffice:
         """Do what is wanted, take what has come, and return what is new."""
         if monotonic() < self._next:
             return []
-        self._next = monotonic() + _EVERY
+        self._next = monotonic() + self.every
         try:
             while self._wanted:
                 self._do(self._wanted[0])
@@ -75,6 +76,6 @@ class AskingOffice:
         answer = self._http.request(method, path, **how)
         if answer.status_code in _NOT_NOW:
             raise NotNow(f"{method} {path}: {answer.status_code}")
-        if not answer.is_success:
+        if answer.is_error:
             raise Wrong(f"{self.name} {method} {path}: {answer.status_code} {answer.text[:300]}")
         return answer

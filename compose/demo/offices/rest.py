@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
-from adapters.connectors.rest.keys import SCOPES
+from adapters.connectors.rest.keys import SCOPES, make_key
+from adapters.mailbox import Mailbox
 from bus.documents.keys import write_private
 from bus.identifiers import AgencyCode
 from bus.settings import load_adapter_settings
@@ -31,9 +31,8 @@ class RestOffice(AskingOffice):
     door = "REST"
 
     def __init__(self, centre: Centre, code: AgencyCode, name: str) -> None:
-        scopes = [word for scope in SCOPES for word in ("--scope", scope)]
-        made = centre.run_adapter(code, "rest", "key", "make", "sample office", *scopes, "--json")
-        key = json.loads(made.stdout)["key"]
+        with Mailbox(load_adapter_settings(centre.adapter_settings(code)).mailbox.folder, code) as mailbox:
+            _, key = make_key(mailbox, "sample office", SCOPES)
         write_private(centre.agency_folder(code) / KEY, f"{key}\n".encode())
         headers = {"Authorization": f"Bearer {key}"}
         super().__init__(
