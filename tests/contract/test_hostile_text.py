@@ -421,6 +421,7 @@ ADAPTER: dict[Words, list[Run]] = {
     ("rest", "webhook", "add"): [Run((EVIL,)), Run((BYTES,)), Run((f"https://{EVIL}",))],
     ("rest", "webhook", "list"): [Run(()), Run(("--json",))],
     ("rest", "webhook", "remove"): [Run((EVIL,)), Run((BYTES,))],
+    ("sql", "tables"): [Run(("--dialect", EVIL)), Run(("--dialect", "oracle", "--user", EVIL))],
     **{
         (act,): [
             Run((RECEIVED, *TEXTS.get(act, ("--reason", EVIL)))),

@@ -12,22 +12,31 @@ from tests.assets.factory import OCS
 from tests.contract.doors.door import Door, World
 from tests.contract.doors.folder import FolderDoor
 from tests.contract.doors.rest import RestOffice
+from tests.contract.doors.sql import MariaDbOffice, PostgresOffice, SqlOffice
 from tests.unit.adapter.network import Bus, Office
 
-Opener = Callable[[World, Path], Door]
+Opener = Callable[[World, Path, pytest.FixtureRequest], Door]
 
 
-def _folder(world: World, at: Path) -> Door:
+def _folder(world: World, at: Path, _: pytest.FixtureRequest) -> Door:
     return FolderDoor(world.mailbox, world.folder / "mailbox", at)
 
 
-def _rest(world: World, _at: Path) -> Door:
+def _rest(world: World, _at: Path, _: pytest.FixtureRequest) -> Door:
     return RestOffice(world.mailbox, world.folder / "mailbox")
 
 
-DOORS: dict[str, Opener] = {"folder": _folder, "rest": _rest}
+def _sql(kind: type[SqlOffice]) -> Opener:
+    def opened(world: World, at: Path, request: pytest.FixtureRequest) -> Door:
+        return kind(world.mailbox, world.folder / "mailbox", kind.url(at, request))
+
+    return opened
+
+
+_DATABASES = (SqlOffice, PostgresOffice, MariaDbOffice)
+DOORS: dict[str, Opener] = {"folder": _folder, "rest": _rest} | {each.name: _sql(each) for each in _DATABASES}
 """How each is opened on a mailbox; a new door is a line here."""
-_KINDS = (FolderDoor, RestOffice)
+_KINDS = (FolderDoor, RestOffice, *_DATABASES)
 STEPS_OUT = [(kind.name, step) for kind in _KINDS for step in kind.steps_out]
 STEPS_IN = [(kind.name, step) for kind in _KINDS for step in kind.steps_in]
 
@@ -44,11 +53,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def open_door(world: World) -> Callable[[str], Door]:
+def open_door(world: World, request: pytest.FixtureRequest) -> Callable[[str], Door]:
     """Opens a door of this name."""
 
     def opened(name: str) -> Door:
-        door = DOORS[name](world, world.folder / f"door-{name}")
+        door = DOORS[name](world, world.folder / f"door-{name}", request)
         world.doors.append(door)
         return door
 

@@ -40,6 +40,7 @@ WRITING = {
     "dismiss",
     "reconcile",
     "log key",
+    "sql tables",
     *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
     *(f"rest webhook {what}" for what in ("add", "list", "remove")),
 }
