@@ -182,3 +182,7 @@ class Misconfigured(BusError):
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
+
+
+class NotUnderstood(ValueError):
+    """A value that no question can be made of; the sentence says why, and what was perhaps meant."""

@@ -26,12 +26,21 @@ class Role(StrEnum):
         return frozenset({self, Role.OPERATOR}) if self is Role.STEWARD else frozenset({self})
 
 
+class DeskRole(StrEnum):
+    """What a person may do at the desk of an agency."""
+
+    CLERK = "clerk"
+    """Reads letters, registers and answers them, writes and sends."""
+    IT = "it"
+    """Sees what waits and why, and who signed in; no subject, file or content."""
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """Who does an act that is entered into the ledger."""
 
     name: str
-    role: Role | None
+    role: StrEnum | None
     """None of a program, which has no role."""
     method: Method
 

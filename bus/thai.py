@@ -60,6 +60,11 @@ def now() -> datetime:
     return datetime.now(BANGKOK)
 
 
+def timestamp(moment: datetime) -> str:
+    """Return an aware time as records have it: microseconds, +07:00, so that text order is time order."""
+    return moment.astimezone(BANGKOK).isoformat(timespec="microseconds")
+
+
 def to_buddhist(year: int) -> int:
     """The Buddhist year of a Gregorian one; ValueError before 1941, and for a year that is Buddhist already."""
     if year > LAST_GREGORIAN_YEAR:

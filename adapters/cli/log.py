@@ -5,10 +5,11 @@ from __future__ import annotations
 import typer
 
 from adapters import views
-from adapters.agent.witnessing import COSIGNED_SIZE, NOT_PINNED_DO, NOT_PINNED_SINCE
+from adapters.agent.witnessing import COSIGNED_SIZE
 from adapters.cli.output import AsJson, Config, bilingual, reading, say, settings_of
 from adapters.doctor.configuration import log_key_of
 from adapters.mailbox import Mailbox
+from adapters.status import witness_trouble
 from bus.documents.notes import make_key, witness_key, witness_name
 from bus.exits import NEGATIVE
 from bus.text import print_json
@@ -53,17 +54,4 @@ def status_view(mailbox: Mailbox) -> views.View:
             {"at": views.when(one.at), "reason": one.reason, "held": one.held, "shown": one.shown}
             for one in mailbox.heads.alarms()
         ],
-    }
-
-
-def witness_trouble(mailbox: Mailbox) -> views.View | None:
-    """Why this agency's witness does not cosign, since when, and what to do; None while nothing is wrong."""
-    since = mailbox.properties.get(NOT_PINNED_SINCE)
-    if not since:
-        return None
-    return {
-        "th": "ทะเบียนหน่วยงานของระบบกลางยังไม่มีกุญแจพยานของหน่วยงานนี้ จึงยังไม่ได้ลงลายมือชื่อรับรองบัญชี",
-        "en": "the directory of the bus does not name this agency's witness key, so that it does not cosign",
-        "since": views.when(since),
-        "do": NOT_PINNED_DO,
     }

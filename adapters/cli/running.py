@@ -22,6 +22,7 @@ from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
 from adapters.connectors.sql.connector import SqlConnector
 from adapters.depot import DepotClient
+from adapters.desk.door import DeskDoor
 from adapters.doctor.configuration import log_key_of, login_certificate, require_right, seal_of
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
@@ -206,6 +207,8 @@ def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
             mailbox.conditions.report(f"folder.{verb}", [])
     if settings.connectors.rest.enabled:
         yield rest_door(settings.connectors.rest, mailbox)
+    if settings.desk.enabled:
+        yield DeskDoor(mailbox, settings)
     if settings.connectors.ecms.enabled:
         yield EcmsDoor(mailbox, settings.connectors.ecms)
     else:  # as a run with another setting may have left it

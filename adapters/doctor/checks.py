@@ -23,6 +23,12 @@ from bus.thai import now
 def checks(settings: AdapterSettings) -> list[Check]:
     """Everything to be looked at for these settings."""
     seal = _seal(settings)
+    return [*checks_here(settings), *broker.checks(settings), *depot.checks(settings, seal)]
+
+
+def checks_here(settings: AdapterSettings) -> list[Check]:
+    """What is looked at on this machine alone, in a moment and without connecting to anything."""
+    seal = _seal(settings)
     return [
         Check("version", in_thread(_versions)),
         Check("configuration", in_thread(lambda: _configuration(settings))),
@@ -30,8 +36,6 @@ def checks(settings: AdapterSettings) -> list[Check]:
         Check("encoding", in_thread(_encoding)),
         *mailbox.checks(settings, seal),
         *office.checks(settings),
-        *broker.checks(settings),
-        *depot.checks(settings, seal),
     ]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Executable, RowMapping
+from sqlalchemy import Connection, Engine, Executable, RowMapping
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox import upgrading
@@ -66,7 +66,7 @@ class Database:
         try:
             hint = "See that its disk is there and has room."
             with usable(str(folder / "mailbox.sqlite"), KEY, hint):
-                with _translated(self.folder):
+                with translated(self.folder):
                     self._writer = self.engine.connect().execution_options(writes=not only_reading)
                 self._prepare()
         except BaseException:
@@ -87,10 +87,10 @@ class Database:
         """
         current = self._current
         if current.writing is not None:
-            with _translated(self.folder), _part(driver(current.writing)):
+            with translated(self.folder), _part(driver(current.writing)):
                 yield current.writing
             return
-        with _translated(self.folder), self._turn, self._writer.begin():
+        with translated(self.folder), self._turn, self._writer.begin():
             current.writing, current.added = self._writer, False
             try:
                 yield self._writer
@@ -105,10 +105,10 @@ class Database:
         current = self._current
         outer = current.reading if current.writing is None else current.writing
         if outer is not None:
-            with _translated(self.folder):
+            with translated(self.folder):
                 yield outer
             return
-        with _translated(self.folder), self.engine.connect() as connection, connection.begin():
+        with translated(self.folder), self.engine.connect() as connection, connection.begin():
             current.reading = connection
             try:
                 yield connection
@@ -144,7 +144,7 @@ class Database:
         """
         if self._turn.acquire(blocking=False):
             try:
-                with _translated(self.folder):
+                with translated(self.folder):
                     found = driver(self._writer).execute("PRAGMA data_version").fetchone()
                     self._version = int(found[0])
             finally:
@@ -241,7 +241,7 @@ def _part(part: sqlite3.Connection) -> Iterator[None]:
 
 
 @contextmanager
-def _translated(folder: Path) -> Iterator[None]:
+def translated(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError) as exc:
@@ -250,6 +250,16 @@ def _translated(folder: Path) -> Iterator[None]:
         raise Transient(_not_answering(folder, exc)) from exc
     except TimeoutError as exc:
         raise Transient("the mailbox's database has no free connection") from exc
+
+
+@contextmanager
+def working(engine: Engine) -> Iterator[Connection]:
+    """Give a writing transaction of another database in the mailbox's folder; Transient when the disk refuses."""
+    folder = Path(str(engine.url.database)).parent
+    with translated(folder), engine.connect() as plain:
+        connection = plain.execution_options(writes=True)
+        with connection.begin():
+            yield connection
 
 
 def _not_answering(folder: Path, error: BaseException | None) -> str:

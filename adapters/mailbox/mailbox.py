@@ -14,6 +14,7 @@ from adapters.mailbox.arrivals import Arrivals, conclude
 from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
 from adapters.mailbox.database import Database
+from adapters.mailbox.desk import Desk
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.doors import Doors
 from adapters.mailbox.ecms import Ecms
@@ -57,6 +58,7 @@ class Mailbox:
         self.heads = SeenHeads(self._database)
         self.doors = Doors(self._database)
         self.ecms = Ecms(self._database)
+        self.desk = Desk(self._database, agency)
 
     def __enter__(self) -> Mailbox:
         return self

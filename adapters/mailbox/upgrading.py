@@ -136,7 +136,56 @@ def _ecms(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-STEPS: Final[Sequence[Step]] = (_doors, _ecms)
+_DESK = (
+    """
+    CREATE TABLE desk_letters (
+    inbox INTEGER NOT NULL,
+    urgency INTEGER NOT NULL,
+    due VARCHAR NOT NULL,
+    done BOOLEAN NOT NULL,
+    seen_by VARCHAR,
+    seen_at VARCHAR,
+    PRIMARY KEY (inbox),
+    FOREIGN KEY(inbox) REFERENCES inbox (id)
+    )
+    """,
+    """
+    CREATE INDEX desk_open ON desk_letters (done, urgency, due, inbox)
+    """,
+    """
+    CREATE TABLE desk_notes (
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    inbox INTEGER NOT NULL,
+    at VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    text VARCHAR NOT NULL,
+    FOREIGN KEY(inbox) REFERENCES inbox (id)
+    )
+    """,
+    """
+    CREATE INDEX desk_notes_letter ON desk_notes (inbox, id)
+    """,
+    """
+    CREATE TABLE desk_acts (
+    outbox INTEGER NOT NULL,
+    name VARCHAR NOT NULL,
+    role VARCHAR NOT NULL,
+    method VARCHAR NOT NULL,
+    at VARCHAR NOT NULL,
+    PRIMARY KEY (outbox),
+    FOREIGN KEY(outbox) REFERENCES outbox (id)
+    )
+    """,
+)
+
+
+def _desk(connection: Connection) -> None:
+    """Layout 4: what the desk remembers."""
+    for statement in _DESK:
+        connection.exec_driver_sql(statement)
+
+
+STEPS: Final[Sequence[Step]] = (_doors, _ecms, _desk)
 """Step `n`, counted from 1, makes layout `n + 1` of layout `n`."""
 
 LAYOUT, AGENCY = "layout", "agency"

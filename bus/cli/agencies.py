@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bus.cli.common import AsCsv, Config, Json, opened, say, settings_of
 from bus.cli.output import exported, listed
+from bus.pages.columns import About
 from bus.views.agencies import COLUMNS, as_row, in_words, queues_of, standings, values_of
-from bus.views.columns import About
 from bus.views.finding import head_of
 
 

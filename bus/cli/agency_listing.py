@@ -14,9 +14,9 @@ from bus.directory import Agency
 from bus.directory.ends import end_of
 from bus.ledger.entry import Entry, Kind, timestamp
 from bus.ledger.reading import Reader
+from bus.pages.columns import About, Column, Row, iso
 from bus.router.activation import directory_in_force
 from bus.thai import now
-from bus.views.columns import About, Column, Row, iso
 from bus.views.finding import head_of
 
 _COLUMNS = (

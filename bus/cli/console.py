@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,10 +12,9 @@ import typer
 from bus.cli.common import Config, Json, say, settings_of
 from bus.cli.running import run
 from bus.documents.keys import write_private
-from bus.errors import Misconfigured, Problem
 from bus.operators import Role
 from bus.people import People, Person, hashing, keys
-from bus.settings.sections import read_secret
+from bus.people.passwords import new_password
 from bus.thai import now
 
 app = typer.Typer(invoke_without_command=True, help="The pages for operators and auditors, and who they are.")
@@ -75,7 +73,7 @@ def add(
     person = Person(name, role, now().replace(microsecond=0), display_name)
     people.add(person)  # a name that is taken is said before a password is asked for
     if not no_password:
-        person = replace(person, password=hashing.hash_of(_password(password_file)))
+        person = replace(person, password=hashing.hash_of(new_password(password_file)))
     people.add(person).write()
     words = [f"{name} is {role} now, in {people.file}", f"a key: saraban-bus console user key {name}"]
     say({"name": name, "role": role, "file": str(people.file)}, json=json, words=words)
@@ -131,20 +129,3 @@ def remove(name: Name, config: Config = None, json: Json = False) -> None:
 def _ways(person: Person) -> str:
     ways = {"a password": person.password, "an operator's key": person.key}
     return " and ".join(way for way, there in ways.items() if there) or "neither password nor key"
-
-
-def _password(file: Path | None) -> str:
-    """Return a new password, from a file or by asking twice. Raises Misconfigured for one that is not fit."""
-    if file is not None:
-        password, where = read_secret(file, "--password-file"), str(file)
-    elif sys.stdin.isatty():
-        where = "the password"
-        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
-    else:
-        fix = "Give --password-file, or --no-password"
-        raise Misconfigured(
-            Problem("console user add", "password", "cannot be asked for without a terminal", fix)
-        )
-    if found := hashing.unfit(password):
-        raise Misconfigured(Problem(where, "password", found, "Choose another"))
-    return password

@@ -24,10 +24,10 @@ from bus.ledger.finding import Asked
 from bus.ledger.reading import Reader
 from bus.ledger.state import LetterState
 from bus.ledger.unaccepted import UnacceptedRow
+from bus.pages.columns import About, Column, day
 from bus.settings import BusSettings
 from bus.thai import normalise_number
 from bus.views.asking import UNACKNOWLEDGED, names_of
-from bus.views.columns import About, Column, day
 from bus.views.finding import COLUMNS_BY_RECIPIENT, Found, by_recipient, head_of
 from bus.views.letters import in_batches, letters_named, row_of, state_of, summary_of
 from bus.views.unaccepted import EXPORT_COLUMNS, all_values, as_rows, find_unaccepted

@@ -23,9 +23,9 @@ from bus.ledger.rebuilding import rebuild as rebuild_work_lists
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
+from bus.pages.columns import About, Column, day, joined, moment
 from bus.text import print_json, printable
 from bus.views.asking import names_of
-from bus.views.columns import About, Column, day, joined, moment
 from bus.views.entries import ENTRY_COLUMNS, entry_rows, line_of
 from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
 from bus.views.letters import MOST_NUMBER, letters_named, row_of, state_of

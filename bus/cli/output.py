@@ -1,6 +1,6 @@
 """Every list and report on the screen: a table where one fits into the terminal, else a block of lines for each row.
 
-In neither is an id broken. As a file it is what `bus.views.columns` makes of it.
+In neither is an id broken. As a file it is what `bus.pages.columns` makes of it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from bus.directory import Names
+from bus.pages.columns import About, Column, Row, as_csv
 from bus.text import printable
-from bus.views.columns import About, Column, Row, as_csv
 
 _GAP = 2
 

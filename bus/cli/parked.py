@@ -18,10 +18,10 @@ from bus.ledger.parked import WhichParked
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.operators import Operator
+from bus.pages.columns import About, Column, moment
 from bus.router import parking
 from bus.thai import BANGKOK, parse_date
 from bus.views.asking import names_of
-from bus.views.columns import About, Column, moment
 from bus.views.finding import head_of
 from bus.views.letters import MOST_NUMBER
 

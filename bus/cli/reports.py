@@ -16,9 +16,9 @@ from bus.directory import Names
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
+from bus.pages.columns import About, Column, day, joined, moment
 from bus.thai import now
 from bus.views.asking import names_of
-from bus.views.columns import About, Column, day, joined, moment
 from bus.views.finding import LETTER_COLUMNS, head_of
 from bus.views.letters import letters_named
 from bus.views.reports import REPORTS, spread

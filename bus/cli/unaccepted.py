@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bus.cli.common import say
 from bus.cli.output import listed
 from bus.directory import Names
-from bus.views.columns import Column, Row, iso
+from bus.pages.columns import Column, Row, iso
 
 
 def print_listed(found: Sequence[Row], names: Names) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bus.console.local_users import LocalUsers
+from bus.console.face import FACE
 from bus.console.readings import Readings
 from bus.console.store import Store
 from bus.ledger.store import Ledger
+from bus.pages.local_users import LocalUsers
+from bus.pages.site import Face
+from bus.people import CENTRE
 from bus.settings import BusSettings
+from bus.settings.console import Console
 from bus.views.names import KnownNames
 
 
@@ -26,4 +30,14 @@ class Site:
     """What agencies are called, read once for each version of the directory."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "users", LocalUsers(self.settings.console.people))
+        object.__setattr__(self, "users", LocalUsers(self.settings.console.people, CENTRE))
+
+    @property
+    def face(self) -> Face:
+        """What tells the console from other pages."""
+        return FACE
+
+    @property
+    def section(self) -> Console:
+        """The console's settings."""
+        return self.settings.console

@@ -1,31 +1,12 @@
-"""The words of the pages, in Thai and English, from the catalogues in `words/`: a table for each word or sentence."""
+"""The words of the console's pages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-
-from bus.console.asked import Language
-from bus.toml import read_toml
-
-_FOLDER = Path(__file__).parent / "words"
-
-
-@cache
-def catalogue() -> Mapping[str, Mapping[str, str]]:
-    """Return every word by its key, as `{"th": …, "en": …}`. Raises ValueError for a key that stands twice."""
-    found: dict[str, Mapping[str, str]] = {}
-    for file in sorted(_FOLDER.glob("*.toml")):
-        for section, words in read_toml(file).values.items():
-            for key, both in words.items():
-                name = f"{section}.{key}"
-                if name in found:
-                    raise ValueError(f"{file.name}: {name} stands in another catalogue too")
-                found[name] = both
-    return found
+from bus.console.face import FACE
+from bus.pages import wording
+from bus.pages.asked import Language
 
 
 def say(language: Language, key: str, **values: object) -> str:
     """Return a word or sentence in a language, with values put into its places. Raises KeyError for no such key."""
-    return catalogue()[key][language].format(**values)
+    return wording.say(FACE.folder, language, key, **values)

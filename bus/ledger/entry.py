@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from bus.identifiers import RawDigest
-from bus.thai import BANGKOK
+from bus.thai import timestamp as timestamp
 from bus.verifier import merkle
 
 VERSION = 1
@@ -82,11 +82,6 @@ class Entry:
     @property
     def document(self) -> RawDigest | None:
         return self.body.get("document")
-
-
-def timestamp(moment: datetime) -> str:
-    """Return an aware time as the ledger writes it: microseconds, +07:00, so that text order is time order."""
-    return moment.astimezone(BANGKOK).isoformat(timespec="microseconds")
 
 
 def canonical(body: Mapping[str, Any]) -> str:

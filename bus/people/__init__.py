@@ -1,6 +1,6 @@
 """The people who act on the bus: the local users' file, their passwords and operator's keys, and who acts now."""
 
 from bus.people.acting import acting, reading
-from bus.people.file import People, Person
+from bus.people.file import CENTRE, People, Person, Roster
 
-__all__ = ["People", "Person", "acting", "reading"]
+__all__ = ["CENTRE", "People", "Person", "Roster", "acting", "reading"]

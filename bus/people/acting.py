@@ -22,7 +22,7 @@ def acting(settings: BusSettings, *roles: Role) -> Operator:
     if found is None:
         wrong = "is not set, and what is done here is entered with the name of a person"
         raise Misconfigured(Problem("settings", "operator.key_file", wrong, _GET))
-    if found.role is None or not found.role.implied & set(roles):
+    if not isinstance(found.role, Role) or not found.role.implied & set(roles):
         wrong = f"{found.name} is {found.role}, and this takes {' or '.join(roles)}"
         fix = f"Have it done by a person who is {' or '.join(roles)}"
         raise Misconfigured(Problem(str(settings.console.people), "role", wrong, fix))

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -22,9 +23,27 @@ from bus.toml import Table, read_toml
 
 MOST_NAME: Final = 80
 _NAME: Final = re.compile(r"[^\s,](?:[^,\t\n]*[^\s,])?")
-_HEAD = """# ผู้ใช้ของศูนย์กลาง · The people who may act and read here. Written by `saraban-bus console user`.
 
-"""
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Whose people a file has: what they may be, and how they are named and written."""
+
+    roles: type[StrEnum]
+    setting: str
+    """The setting that names the file."""
+    command: str
+    """The command that writes it."""
+    title: str
+    """Whose people they are, in Thai."""
+
+    @property
+    def head(self) -> str:
+        """What the file begins with."""
+        return f"# {self.title} · The people who may act and read here. Written by `{self.command}`.\n\n"
+
+
+CENTRE: Final = Roster(Role, "console.people", "saraban-bus console user", "ผู้ใช้ของศูนย์กลาง")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +52,7 @@ class Person:
 
     name: str
     """By it the person signs in, and by it stands in the ledger."""
-    role: Role
+    role: StrEnum
     added_at: datetime
     display_name: str = ""
     """How pages call the person; empty: by the name."""
@@ -58,22 +77,23 @@ class People:
 
     file: Path
     persons: tuple[Person, ...] = ()
+    roster: Roster = CENTRE
 
     @classmethod
-    def read(cls, file: Path) -> Self:
+    def read(cls, file: Path, roster: Roster = CENTRE) -> Self:
         """Read a file; nobody where there is none. Raises Misconfigured with all its mistakes."""
         try:
             with file.open("rb") as opened:
                 is_open = open_to_others(opened.fileno())
         except FileNotFoundError:
-            return cls(file)
+            return cls(file, roster=roster)
         except OSError as exc:
             wrong = f"cannot be read ({exc.strerror})"
-            raise Misconfigured(Problem(str(file), "console.people", wrong, "Mend its rights")) from exc
+            raise Misconfigured(Problem(str(file), roster.setting, wrong, "Mend its rights")) from exc
         if is_open:
             fix = f"Run chmod 600 {file}"
-            raise Misconfigured(Problem(str(file), "console.people", "can be read by others", fix))
-        return cls(file, _persons(file))
+            raise Misconfigured(Problem(str(file), roster.setting, "can be read by others", fix))
+        return cls(file, _persons(file, roster), roster)
 
     def by_name(self, name: str) -> Person | None:
         """Return who has this name."""
@@ -115,13 +135,13 @@ class People:
     def must(self, name: str) -> Person:
         """Return who has this name. Raises Misconfigured if nobody has."""
         if (person := self.by_name(name)) is None:
-            fix = "Run `saraban-bus console user list`"
+            fix = f"Run `{self.roster.command} list`"
             raise Misconfigured(Problem(str(self.file), name, "is nobody here", fix))
         return person
 
     def write(self) -> None:
         """Put the file in the place of the one before, readable by its owner only. Raises Misconfigured."""
-        text = _HEAD + tomli_w.dumps({"person": [_values(one) for one in self.persons]})
+        text = self.roster.head + tomli_w.dumps({"person": [_values(one) for one in self.persons]})
         put = replace_private if self.file.exists() else write_private
         put(self.file, text.encode())
 
@@ -150,9 +170,9 @@ def _values(person: Person) -> Mapping[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def _persons(file: Path) -> tuple[Person, ...]:
+def _persons(file: Path, roster: Roster) -> tuple[Person, ...]:
     table = read_toml(file)
-    persons = tuple(_person(each) for each in table.tables("person", "name"))
+    persons = tuple(_person(each, roster) for each in table.tables("person", "name"))
     for of in ("name", "key"):
         counts = Counter(getattr(one, of) for one in persons if getattr(one, of))
         if any(count > 1 for count in counts.values()):
@@ -162,25 +182,26 @@ def _persons(file: Path) -> tuple[Person, ...]:
     return persons
 
 
-def _person(table: Table) -> Person:
+def _person(table: Table, roster: Roster) -> Person:
     name = table.text("name", like=f"[^\t\n,]{{1,{MOST_NAME}}}", meant="a name to sign in by, without commas")
-    role = table.text("role", like="|".join(Role), meant=" or ".join(Role))
+    roles = roster.roles
+    role = table.text("role", like="|".join(roles), meant=" or ".join(roles))
     person = Person(
         name=_one_form(name),
-        role=Role(role) if role in set(Role) else Role.OPERATOR,
+        role=roles(role) if role in set(roles) else next(iter(roles)),
         added_at=table.moment("added_at") or datetime.min.replace(tzinfo=UTC),
         display_name=table.optional_text("display_name") or "",
-        password=_kept(table, "password", hashing.is_hash),
-        key=_kept(table, "key", keys.is_digest),
+        password=_kept(table, "password", hashing.is_hash, roster),
+        key=_kept(table, "key", keys.is_digest, roster),
     )
     table.close()
     return person
 
 
-def _kept(table: Table, name: str, fit: Callable[[str], bool]) -> str | None:
+def _kept(table: Table, name: str, fit: Callable[[str], bool], roster: Roster) -> str | None:
     """A hash. What is none is not shown: somebody may have written the password itself there."""
     value = table.anything(name)
     if value is None or (isinstance(value, str) and fit(value)):
         return value
-    table.wrong(name, "is no hash", "Let `saraban-bus console user` write it")
+    table.wrong(name, "is no hash", f"Let `{roster.command}` write it")
     return None

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from bus.identifiers import AgencyCode
+from bus.settings.desk import Desk
 from bus.settings.loading import Section, Settings, load
 from bus.settings.office_database import SqlConnector
 from bus.settings.sections import BrokerAccess, HttpUrl, Log, Port, PortOrOff, Seal, Seconds
@@ -224,6 +225,7 @@ class AdapterSettings(Settings):
     seal: AgencySeal = AgencySeal()
     mailbox: Mailbox = Mailbox()
     connectors: Connectors = Connectors()
+    desk: Desk = Desk()
     witness: Witness = Witness()
     log: Log = Log()
 

@@ -13,12 +13,12 @@ from bus.errors import Transient
 from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.agencies import AgencyActivity
 from bus.ledger.reading import Reader
+from bus.pages.columns import Column, Row, iso, joined
 from bus.router.activation import directory_in_force
 from bus.settings import BusSettings
 from bus.settings.bus import Broker
 from bus.settings.clusters import section_of
 from bus.settings.sections import with_credentials
-from bus.views.columns import Column, Row, iso, joined
 
 Queues = dict[tuple[str, AgencyCode], Inbox]
 """Every inbox, by cluster and agency."""

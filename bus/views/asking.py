@@ -12,6 +12,7 @@ from pathlib import Path
 from bus.codes import load_codes
 from bus.directory import Names, name_of
 from bus.directory.lines import AGENCY, pins_in
+from bus.errors import NotUnderstood as NotUnderstood
 from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
 from bus.identifiers import AgencyCode, RawDigest
@@ -29,10 +30,6 @@ _STATE_WORDS = {state: words_of(state) for state in STATES} | {
 
 Pinned = Mapping[str, frozenset[str]]
 """SHA-256 of certificates by their own SHA-256, their serial number, and `0x` with that in hexadecimal."""
-
-
-class NotUnderstood(ValueError):
-    """A value that no question can be made of; the sentence says why, and what was perhaps meant."""
 
 
 def names_of(reader: Reader) -> Names:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bus.evidence.words import words_of
 from bus.ledger.entry import Entry, Kind
-from bus.views.columns import Column, iso, joined, moment
+from bus.pages.columns import Column, iso, joined, moment
 
 ENTRY_COLUMNS = (
     Column("seq", "entry", "ลำดับในบัญชี", plain=True),

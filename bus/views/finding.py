@@ -9,7 +9,7 @@ from bus.evidence.words import ROLES, words_of
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
-from bus.views.columns import Column, Row, day, iso, joined, moment
+from bus.pages.columns import Column, Row, day, iso, joined, moment
 from bus.views.letters import row_of, state_of
 
 Found = tuple[LetterRow, LetterState]

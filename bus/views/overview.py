@@ -14,8 +14,8 @@ from bus.directory.ends import SOON, end_of
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.naming import plain
+from bus.pages.columns import Column, iso, joined
 from bus.views.agencies import Standing
-from bus.views.columns import Column, iso, joined
 
 Row = dict[str, Any]
 TROUBLES: Final[Mapping[str, int]] = {

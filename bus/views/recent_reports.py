@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
-from bus.views.columns import Column
+from bus.pages.columns import Column
 from bus.views.finding import LETTER_COLUMNS
 from bus.views.folding import portions
 from bus.views.letters import row_of

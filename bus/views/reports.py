@@ -16,7 +16,7 @@ from bus.evidence.words import DEADLINES
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
-from bus.views.columns import Column, day, joined, moment, pairs
+from bus.pages.columns import Column, day, joined, moment, pairs
 from bus.views.letters import row_of, summary_of
 
 Row = dict[str, Any]

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from bus.console.asked import Language
 from bus.operators import Role
+from bus.pages.asked import Language
 from tests.browser.conftest import MODES, Visits
 from tests.browser.visiting import becomes
 from tests.browser.world import ATTACHED, NUMBER, SUBJECT, World

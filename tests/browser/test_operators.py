@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from bus.console.asked import Language
 from bus.operators import Role
+from bus.pages.asked import Language
 from tests.browser.conftest import MODES, Visits
 from tests.browser.world import DGA, OCS, SUBJECT, World
 

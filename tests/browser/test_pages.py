@@ -8,10 +8,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser
 
-from bus.console import answers
-from bus.console.asked import Language
 from bus.console.pages import PAGES
 from bus.operators import Role
+from bus.pages import answers
+from bus.pages.asked import Language
 from tests.browser.conftest import Visits
 from tests.browser.examples import EXAMPLES, FILES
 from tests.browser.visiting import NARROW, WIDE, ZOOMED, Visit, visit

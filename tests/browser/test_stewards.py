@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from bus.console.asked import Language
 from bus.identifiers import AgencyCode
 from bus.operators import Role
+from bus.pages.asked import Language
 from compose import people
 from tests.browser.conftest import MODES, Visits
 from tests.browser.visiting import becomes

@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import expect
 
-from bus.console.asked import Language
 from bus.console.pages import PAGES
-from bus.console.store import Store, sessions
+from bus.console.store import Store
 from bus.ledger.entry import timestamp
+from bus.pages.asked import Language
+from bus.pages.store import sessions
 from bus.settings import load_bus_settings
 from bus.thai import now
 from compose import people

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
 
-from bus.console.asked import Language
 from bus.console.store import Store
 from bus.console.wording import say
 from bus.operators import Operator, Role
+from bus.pages.asked import Language
 from bus.settings import load_bus_settings
 from compose import people
 from tests.browser.world import World

@@ -17,13 +17,13 @@ from starlette.applications import Starlette
 
 from bus.connections import Limits
 from bus.console.app import build_app
-from bus.console.entering import cookie_name
 from bus.console.process import MOST_BODY
 from bus.console.readings import Readings
 from bus.console.site import Site
 from bus.console.store import Store
 from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
+from bus.pages.entering import cookie_name
 from bus.settings import BusSettings
 from bus.web import serving
 from compose.node import free_ports

@@ -12,10 +12,11 @@ from urllib.parse import quote
 
 import pytest
 
-from bus.console.wording import catalogue
+from bus.console.face import FACE
 from bus.ledger.entry import Kind, canonical
 from bus.ledger.store import Ledger
 from bus.operators import Role
+from bus.pages.wording import catalogue
 from bus.thai import now
 from bus.verifier import merkle
 from tests.assets.factory import OPM
@@ -55,7 +56,7 @@ def looking(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_every_kind_of_entry_has_words() -> None:
-    assert [kind for kind in Kind if f"entry-kind.{kind}" not in catalogue()] == []
+    assert [kind for kind in Kind if f"entry-kind.{kind}" not in catalogue(FACE.folder)] == []
 
 
 def test_entries_are_listed_by_kind_agency_person_letter_and_day(

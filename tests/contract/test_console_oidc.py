@@ -17,11 +17,11 @@ import pytest
 from httpx import Response
 from pydantic import SecretStr
 
-from bus.console.entering import cookie_name
-from bus.console.oidc import Provider
-from bus.console.sign_ins import recorded
-from bus.console.store import sign_ins
 from bus.ledger.store import Ledger
+from bus.pages.entering import cookie_name
+from bus.pages.oidc import Provider
+from bus.pages.sign_ins import recorded
+from bus.pages.store import sign_ins
 from bus.settings.console import Console as Section
 from compose.node import free_ports
 from tests.contract.console_rig import NO_TLS, Console, console_over

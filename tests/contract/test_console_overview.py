@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from bus.console.entering import REFRESH_HEADER, cookie_name
 from bus.console.history import History
 from bus.console.pages.lengths import lengths
 from bus.console.readings import Readings
@@ -24,6 +23,7 @@ from bus.documents.notice import Event, Registration
 from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.operators import Role
+from bus.pages.entering import REFRESH_HEADER, cookie_name
 from bus.settings import BusSettings
 from bus.thai import now
 from bus.views.silence import Silence
@@ -151,13 +151,13 @@ def test_refreshing_by_itself_keeps_nobody_signed_in_and_can_be_paused(
         return session.seen_at
 
     with console.site.store.transaction() as connection:
-        connection.exec_driver_sql("UPDATE console_sessions SET seen_at = '2026-01-01T00:00:00.000000+07:00'")
+        connection.exec_driver_sql("UPDATE page_sessions SET seen_at = '2026-01-01T00:00:00.000000+07:00'")
     assert visitor.client.get("/overview", headers={REFRESH_HEADER: "1"}).status_code == 401, "idle for long"
     other = console.visited_by(Role.OPERATOR)
     token = other.client.cookies[cookie_name(console.site)]
     ten = (now() - timedelta(minutes=10)).isoformat(timespec="microseconds")
     with console.site.store.transaction() as connection:
-        connection.exec_driver_sql("UPDATE console_sessions SET seen_at = ?", (ten,))
+        connection.exec_driver_sql("UPDATE page_sessions SET seen_at = ?", (ten,))
     before = seen_at()
     assert other.client.get("/overview", headers={REFRESH_HEADER: "1"}).status_code == 200
     assert seen_at() == before

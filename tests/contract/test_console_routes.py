@@ -138,13 +138,13 @@ def test_the_server_itself_keeps_a_page_and_its_twins_from_others(
 def test_a_form_that_another_site_made_does_nothing(console: Console) -> None:
     acts = [page for page in PAGES if page.act]
     for page in acts:
-        visitor = console.visited_by(sorted(page.roles)[0])
+        visitor = console.visited_by(Role(sorted(page.roles)[0]))
         response = visitor.client.post(address_of(page.path), data={"form_token": "guessed"})
         assert response.status_code == 403, page.path
 
 
 def test_every_answer_keeps_what_is_foreign_out(console: Console) -> None:
-    for path in ("/", "/no/such/page", "/sign-in", "/static/console.css"):
+    for path in ("/", "/no/such/page", "/sign-in", "/static/pages.css"):
         headers = console.visited_by(Role.OPERATOR).get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
         assert "unsafe" not in headers["content-security-policy"]

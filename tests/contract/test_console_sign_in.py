@@ -15,10 +15,10 @@ import pytest
 from argon2 import PasswordHasher
 from httpx import Response
 
-from bus.console.entering import cookie_name, inside
-from bus.console.sign_ins import recorded
 from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
+from bus.pages.entering import cookie_name, inside
+from bus.pages.sign_ins import recorded
 from bus.people import People, Person
 from bus.thai import now
 from tests.contract.console_rig import NO_TLS, Console, console_over
@@ -53,8 +53,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    for module in ("store", "signing_in", "sign_ins"):
-        monkeypatch.setattr(f"bus.console.{module}.now", made.now)
+    for module in ("pages.store", "pages.signing_in", "pages.sign_ins"):
+        monkeypatch.setattr(f"bus.{module}.now", made.now)
     return made
 
 

@@ -12,9 +12,9 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from bus.console.entering import cookie_name
 from bus.ledger.store import Ledger
 from bus.operators import Role
+from bus.pages.entering import cookie_name
 from bus.people import People, Person
 from compose.programs import browser as browser_program
 from tests.contract.console_rig import Console, console_over

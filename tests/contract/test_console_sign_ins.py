@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bus.console.sign_ins import WHAT
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
+from bus.pages.sign_ins import WHAT
 from tests.contract.console_rig import PEOPLE, Console, console_over
 
 HOSTILE = '=HYPERLINK("x")<script>\u202e' + "ก" * 150

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
-import bus.console
-from bus.console.rendering import NAVIGATION
-from bus.console.wording import catalogue, say
+from bus.console.face import FACE, NAVIGATION
+from bus.console.wording import say
+from bus.pages.wording import HERE, catalogue
 
-FOLDER = Path(bus.console.__file__).parent
+WORDS = catalogue(FACE.folder)
+FOLDERS = (FACE.folder, HERE)
 _USED = re.compile(r"""\bt\(\s*["']([a-z0-9.\-]+)["']""")
 _PARTLY = re.compile(r"""["']([a-z0-9\-]+\.[a-z0-9.\-]*)["']\s*~""")
 """What a key begins with, of which the rest is a value."""
@@ -19,15 +19,17 @@ _NAMED = re.compile(r"""["']([a-z0-9\-]+\.[a-z0-9.\-]+)["']""")
 
 
 def templates() -> str:
-    return "\n".join(file.read_text(encoding="utf-8") for file in (FOLDER / "templates").rglob("*.html"))
+    return "\n".join(
+        file.read_text(encoding="utf-8") for each in FOLDERS for file in (each / "templates").rglob("*.html")
+    )
 
 
 def code() -> str:
-    return "\n".join(file.read_text(encoding="utf-8") for file in FOLDER.rglob("*.py"))
+    return "\n".join(file.read_text(encoding="utf-8") for each in FOLDERS for file in each.rglob("*.py"))
 
 
 def test_each_word_is_there_in_both_languages_with_the_same_places() -> None:
-    for key, words in catalogue().items():
+    for key, words in WORDS.items():
         assert set(words) == {"th", "en"}, key
         assert all(text.strip() for text in words.values()), key
         places = [sorted(re.findall(r"\{(\w*)\}", text)) for text in words.values()]
@@ -36,7 +38,7 @@ def test_each_word_is_there_in_both_languages_with_the_same_places() -> None:
 
 def test_thai_words_are_thai_and_english_ones_are_not() -> None:
     thai = re.compile("[\u0e00-\u0e7f]")
-    for key, words in catalogue().items():
+    for key, words in WORDS.items():
         if key == "site.other-language":
             continue  # each language is named in itself
         assert not thai.search(words["en"]), key
@@ -45,15 +47,15 @@ def test_thai_words_are_thai_and_english_ones_are_not() -> None:
 
 def test_every_key_that_a_template_asks_for_is_there() -> None:
     beginnings = set(_PARTLY.findall(templates()))
-    assert sorted(set(_USED.findall(templates())) - set(catalogue()) - beginnings) == []
-    assert [each for each in beginnings if not any(key.startswith(each) for key in catalogue())] == []
-    assert {key for _, key, _ in NAVIGATION} <= set(catalogue())
+    assert sorted(set(_USED.findall(templates())) - set(WORDS) - beginnings) == []
+    assert [each for each in beginnings if not any(key.startswith(each) for key in WORDS)] == []
+    assert {key for _, key, _ in NAVIGATION} <= set(WORDS)
 
 
 def test_every_word_is_used() -> None:
     whole = set(_USED.findall(templates())) | set(_NAMED.findall(code() + templates()))
     parts = tuple(_PARTLY.findall(templates())) + tuple(re.findall(r'"(error\.[a-z-]+)"', code()))
-    unused = [key for key in catalogue() if key not in whole and not key.startswith(parts)]
+    unused = [key for key in WORDS if key not in whole and not key.startswith(parts)]
     assert unused == []
 
 

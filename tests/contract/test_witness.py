@@ -17,11 +17,10 @@ import pytest
 from starlette.applications import Starlette
 
 from adapters.agent.witnessing import Witness, WitnessKeys
-from adapters.cli.log import witness_trouble
-from adapters.cli.status import status_view
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox, Message
 from adapters.mailbox.directories import Taken
+from adapters.status import status_view, witness_trouble
 from bus.directory import Directory
 from bus.documents.notes import NoteKey, make_key, witness_key, witness_name
 from bus.documents.reports import Cosigned, open_report, sealed

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from bus.cli.output import listed
+from bus.pages.columns import About, Column, as_csv, pairs
 from bus.text import printable
-from bus.views.columns import About, Column, as_csv, pairs
 
 COLUMNS = [Column("count", "count", "จำนวน", plain=True), Column("text", "text", "ข้อความ")]
 HARMFUL = re.compile(r"[\s\u200b\u200c\u200d\u00ad]*[=+\-@|%＝＋－＠]")

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from adapters.cli.output import bilingual, listing, say
 from bus.cli.output import listed
-from bus.views.columns import Column
+from bus.pages.columns import Column
 
 SUBJECT = "ขอเชิญประชุมคณะกรรมการขับเคลื่อนระบบสารบรรณอิเล็กทรอนิกส์ ครั้งที่ 3/2569"
 COLUMNS = [

@@ -8,8 +8,8 @@ from typing import Any
 from bus.console.jobs.child import Work
 from bus.console.jobs.found import question_of
 from bus.ledger.reading import Reader
+from bus.pages.columns import About, Row, as_csv
 from bus.views.asking import names_of
-from bus.views.columns import About, Row, as_csv
 from bus.views.finding import COLUMNS_BY_RECIPIENT, Found, by_recipient, head_of
 from bus.views.questions import Question
 from bus.views.reports import REPORTS, Report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bus.console.answers import Page
 from bus.console.pages import (
     agency,
     entries,
@@ -25,6 +24,7 @@ from bus.console.pages import (
     timelines,
     verifying,
 )
+from bus.pages.answers import Page
 
 PAGES: tuple[Page, ...] = tuple(
     page

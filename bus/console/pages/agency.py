@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Final
 
-from bus.console.answers import OPERATORS, Answer, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
 from bus.console.drawing import by_hour, queue_over_time
 from bus.console.pages.lengths import lengths
 from bus.console.pages.questions import number, require_known
+from bus.console.roles import OPERATORS
 from bus.console.wording import say
 from bus.identifiers import AgencyCode
 from bus.operators import Role
+from bus.pages.answers import Answer, NoSuchPage, Page, Shown
 from bus.thai import now
 from bus.views.agency import (
     REASONS,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from bus.console.answers import AUDITORS, Answer, Listed, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
-from bus.console.given import given, number_in
+from bus.console.given import number_in
 from bus.console.names import names_for
+from bus.console.roles import AUDITORS
 from bus.directory import Names
 from bus.ledger.entry import Kind
+from bus.pages.answers import Answer, Listed, NoSuchPage, Page, Shown
+from bus.pages.columns import About
+from bus.pages.given import given
 from bus.views import asking
 from bus.views.asking import NotUnderstood
-from bus.views.columns import About
 from bus.views.entries import ENTRY_COLUMNS, entry_rows
 from bus.views.entry_pages import Wanted, entries_page, fields_of, line, whole_entry
 from bus.views.finding import head_of

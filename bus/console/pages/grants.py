@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from bus.console.answers import AUDITORS, STEWARDS, Answer, Elsewhere, Listed, Page, Shown
 from bus.console.asked import Asked
 from bus.console.pages.jobs import number_of
 from bus.console.pages.steward import reason_of
+from bus.console.roles import AUDITORS, STEWARDS
 from bus.ledger.entry import Kind, timestamp
+from bus.pages.answers import Answer, Elsewhere, Listed, Page, Shown
+from bus.pages.columns import About, Column, moment
 from bus.thai import now
 from bus.views.asking import NotUnderstood
-from bus.views.columns import About, Column, moment
 from bus.views.finding import head_of
 from bus.views.letters import ledger_number
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bus.console.answers import STEWARDS, Answer, Elsewhere, Page, Shown
 from bus.console.asked import Asked
 from bus.console.pages.steward import reason_of
+from bus.console.roles import STEWARDS
 from bus.ledger import halt
 from bus.ledger.halt import Wish
+from bus.pages.answers import Answer, Elsewhere, Page, Shown
 from bus.views.asking import NotUnderstood
 
 

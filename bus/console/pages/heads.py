@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from bus.console.answers import AUDITORS, Answer, Listed, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
-from bus.console.given import given, number_in
+from bus.console.given import number_in
 from bus.console.names import names_for, witnesses_for
-from bus.views.columns import About, Column, iso, moment
+from bus.console.roles import AUDITORS
+from bus.pages.answers import Answer, Listed, NoSuchPage, Page, Shown
+from bus.pages.columns import About, Column, iso, moment
+from bus.pages.given import given
 from bus.views.finding import head_of
 from bus.views.heads import heads_page, whole_head, witnesses
 from bus.views.letters import MOST_NUMBER

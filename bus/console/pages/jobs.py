@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
-from bus.console.answers import (
-    AUDITORS,
-    EVERYBODY,
-    STEWARDS,
-    Answer,
-    Elsewhere,
-    Listed,
-    NoSuchPage,
-    Page,
-    Sent,
-    Shown,
-)
 from bus.console.asked import Asked
 from bus.console.jobs.found import question_of
 from bus.console.jobs.table import Job, JobKind, Jobs, JobState
+from bus.console.roles import AUDITORS, EVERYBODY, STEWARDS
 from bus.operators import Role
+from bus.pages.answers import Answer, Elsewhere, Listed, NoSuchPage, Page, Sent, Shown
+from bus.pages.columns import About, Column, iso, moment
 from bus.views.asking import NotUnderstood, names_of
-from bus.views.columns import About, Column, iso, moment
 from bus.views.reports import REPORTS
 
 _PAGE: Final = 50
-_OF: Final = {
+_OF: Final[Mapping[StrEnum, tuple[JobKind, ...]]] = {
     Role.OPERATOR: (JobKind.REPLAY,),
     Role.STEWARD: (JobKind.REPLAY,),
     Role.AUDITOR: (JobKind.VERIFY, JobKind.PACKS, JobKind.EXPORT),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bus.console.asked import Language
 from bus.console.wording import say
+from bus.pages.asked import Language
 
 _UNITS = (("length.days", 86_400), ("length.hours", 3_600), ("length.minutes", 60), ("length.seconds", 1))
 

@@ -11,10 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from bus.console.answers import AUDITORS, Answer, Listed, NoSuchPage, NotAllowed, Page, Sent, Shown
 from bus.console.asked import Asked
-from bus.console.given import given
 from bus.console.names import names_for
+from bus.console.roles import AUDITORS
 from bus.errors import Misconfigured
 from bus.evidence.certificate import certificate_of, require_typst
 from bus.evidence.pack import write_pack
@@ -24,10 +23,12 @@ from bus.evidence.statement import names_of
 from bus.ledger.evidence import Evidence, NotSigned, gather
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
+from bus.pages.answers import Answer, Listed, NoSuchPage, NotAllowed, Page, Sent, Shown
+from bus.pages.columns import About
+from bus.pages.given import given
 from bus.router.signers import bus_seal
 from bus.thai import now
 from bus.verifier.container import MIMETYPE
-from bus.views.columns import About
 from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
 from bus.views.grants import grant_in_force
 from bus.views.letters import MOST_NUMBER

@@ -5,16 +5,17 @@ from __future__ import annotations
 from shlex import quote
 from typing import Any
 
-from bus.console.answers import AUDITORS, Answer, NoSuchPage, NotAllowed, Page, Sent, Shown
 from bus.console.asked import Asked
-from bus.console.given import given
 from bus.console.pages.letter import the_letter
+from bus.console.roles import AUDITORS
 from bus.depot.store import local_contents
 from bus.documents.letter import File, Letter
 from bus.documents.xml import open_envelope, read
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
+from bus.pages.answers import Answer, NoSuchPage, NotAllowed, Page, Sent, Shown
+from bus.pages.given import given
 from bus.thai import now
 from bus.views.grants import grant_in_force
 from bus.views.letters import SHA256

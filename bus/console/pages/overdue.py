@@ -7,17 +7,18 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bus.console.answers import OPERATORS, Answer, Listed, Page, Shown
 from bus.console.asked import Asked
 from bus.console.names import names_for
 from bus.console.pages.lengths import lengths
 from bus.console.pages.questions import agency_asked, choice, key, require_known
+from bus.console.roles import OPERATORS
 from bus.documents.lifecycle import Deadline
 from bus.evidence.words import DEADLINES
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
+from bus.pages.answers import Answer, Listed, Page, Shown
+from bus.pages.columns import About, Column, iso, moment
 from bus.thai import now
-from bus.views.columns import About, Column, iso, moment
 from bus.views.overview import age
 from bus.views.silence import Passed
 

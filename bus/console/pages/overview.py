@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from bus.console.answers import OPERATORS, Answer, Listed, Page, Shown
 from bus.console.asked import Asked
 from bus.console.pages.lengths import lengths
 from bus.console.pages.questions import choice, key, require_known
+from bus.console.roles import OPERATORS
 from bus.ledger.entry import timestamp
+from bus.pages.answers import Answer, Listed, Page, Shown
+from bus.pages.columns import About
 from bus.thai import now
-from bus.views.columns import About
 from bus.views.overview import COLUMNS, STATES, TROUBLES, age, choices, chosen, page_of
 
 MOST: Final = 100

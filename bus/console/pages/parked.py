@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from bus.console.answers import OPERATORS, Answer, Listed, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
 from bus.console.names import names_for
 from bus.console.pages.questions import agency_asked, day_asked, number, require_known
+from bus.console.roles import OPERATORS
 from bus.ledger.entry import Kind
 from bus.ledger.parked import ParkedRow, WhichParked
 from bus.ledger.reading import Reader
 from bus.operators import Role
+from bus.pages.answers import Answer, Listed, NoSuchPage, Page, Shown
+from bus.pages.columns import About, Column, iso, moment
 from bus.text import printable
 from bus.views.asking import NotUnderstood
-from bus.views.columns import About, Column, iso, moment
 from bus.views.finding import head_of
 from bus.views.letters import MOST_NUMBER
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bus.console.answers import STEWARDS, Answer, Elsewhere, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
 from bus.console.jobs.replaying import which_of
 from bus.console.jobs.table import JobKind, Jobs
 from bus.console.pages.steward import reason_of
+from bus.console.roles import STEWARDS
+from bus.pages.answers import Answer, Elsewhere, NoSuchPage, Page, Shown
 from bus.router import parking
 from bus.views import asking
 from bus.views.asking import NotUnderstood

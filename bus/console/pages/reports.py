@@ -5,13 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from bus.console.answers import AUDITORS, Answer, Listed, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
-from bus.console.given import given, number_in
+from bus.console.given import number_in
 from bus.console.names import names_for
+from bus.console.roles import AUDITORS
 from bus.directory import Names
+from bus.pages.answers import Answer, Listed, NoSuchPage, Page, Shown
+from bus.pages.columns import About, Column, Row, day, moment
+from bus.pages.given import given
 from bus.text import printable
-from bus.views.columns import About, Column, Row, day, moment
 from bus.views.finding import head_of
 from bus.views.recent_reports import NAMES, UNACKNOWLEDGED, columns_of, recent, spread_rows
 

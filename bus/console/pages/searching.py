@@ -6,16 +6,18 @@ from itertools import chain
 from typing import Any, Final
 
 from bus.codes import load_codes
-from bus.console.answers import AUDITORS, Answer, Listed, NotAllowed, Page, Shown
 from bus.console.asked import Asked
-from bus.console.given import given, number_in
+from bus.console.given import number_in
 from bus.console.names import names_for, pinned_for
+from bus.console.roles import AUDITORS
 from bus.directory import Names
 from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
 from bus.ledger.reading import Reader
+from bus.pages.answers import Answer, Listed, NotAllowed, Page, Shown
+from bus.pages.columns import About
+from bus.pages.given import given
 from bus.views.asking import UNACKNOWLEDGED, NotUnderstood
-from bus.views.columns import About
 from bus.views.facets import facets_of
 from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
 from bus.views.questions import FIELDS, Question, understand

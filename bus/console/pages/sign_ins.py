@@ -1,86 +1,24 @@
-"""Who signed in and out and failed to; and the act that ends the sessions of a person."""
+"""Who signed in and out and failed to, for stewards and auditors; stewards may end the sessions of a person."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Final
-
-from bus import logs
-from bus.console.answers import STEWARDS, Answer, Elsewhere, Listed, NotAllowed, Page, Shown
 from bus.console.asked import Asked
-from bus.console.given import given, number_in
-from bus.console.sign_ins import COLUMNS, WHAT, recorded, sessions_of, with_sessions
-from bus.operators import Operator, Role
-from bus.views.asking import NotUnderstood
-from bus.views.columns import About
-
-_ON_A_PAGE: Final = 100
-_MOST_NAMES: Final = 200
-_LONGEST_REASON: Final = 500
-_LONGEST_NAME: Final = 200
-_QUERY: Final = frozenset({"before", "name", "what"})
-_log = logs.get("console")
+from bus.console.roles import STEWARDS
+from bus.operators import Role
+from bus.pages import sign_in_pages
+from bus.pages.answers import Answer, Page
 
 
 def sign_ins(asked: Asked) -> Answer:
-    """List sign-ins, failures, refusals and sign-outs, the newest first, and who is signed in now."""
-    before, name, what = _question(asked)
-    store = asked.site.store
-    # One more than is shown says whether there are older ones.
-    rows = recorded(store, _ON_A_PAGE + 1, before=before, name=name, what=what)
-    shown = rows[:_ON_A_PAGE]
-    query = {
-        key: value for key, value in (("name", name), ("what", what), ("before", before)) if value is not None
-    }
-    now_here = with_sessions(store, *_lasting(asked), _MOST_NAMES)
+    """List them; that an auditor has read them is entered."""
+    shown = sign_in_pages.sign_ins(asked, may_end=asked.session.role is Role.STEWARD)
     if asked.session.role is Role.AUDITOR:
-        asked.note_reading("sign-ins", query, len(shown))
-    value = {
-        "query": query,
-        "rows": shown,
-        "sessions": now_here,
-        "next": shown[-1]["number"] if len(rows) > len(shown) else None,
-    }
-    return Shown("sign_ins.html", value, {"words": WHAT}, Listed(COLUMNS, shown, About(query, {})))
-
-
-def ending(asked: Asked) -> Answer:
-    """Show what ending the sessions of a name would do, before it is done."""
-    name = given(asked, {"name"}).get("name", "")
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise NotUnderstood("a name that can have a session is needed")
-    value = {"name": name, "sessions": sessions_of(asked.site.store, name, *_lasting(asked))}
-    return Shown("sign_ins_end.html", value)
-
-
-def end(asked: Asked) -> Answer:
-    """End every session of a name; what ended, by whom and why, is recorded."""
-    name, reason = asked.field("name"), asked.field("reason")
-    if not 0 < len(name) <= _LONGEST_NAME or not 0 < len(reason) <= _LONGEST_REASON:
-        raise NotUnderstood(f"a name and a reason of at most {_LONGEST_REASON} characters are needed")
-    store, steward = asked.site.store, asked.person
-    ended = store.end_all_of(name)
-    if not ended:
-        raise NotAllowed("nobody is signed in by this name")
-    store.note_sign_in("ended", Operator(name, None, "local"), "", ended_by=steward.name, reason=reason)
-    _log.warning("sessions-ended", name=name, by=steward.name, count=ended)
-    return Elsewhere("/sign-ins?what=ended")
-
-
-def _question(asked: Asked) -> tuple[int | None, str | None, str | None]:
-    values = given(asked, _QUERY)
-    if (what := values.get("what")) is not None and what not in WHAT:
-        raise NotUnderstood(f"{what!r} is none of {', '.join(WHAT)}")
-    return number_in(values, "before"), values.get("name"), what
-
-
-def _lasting(asked: Asked) -> tuple[timedelta, timedelta]:
-    console = asked.site.settings.console
-    return timedelta(minutes=console.idle_minutes), timedelta(hours=console.session_hours)
+        asked.note_reading("sign-ins", shown.value["query"], len(shown.value["rows"]))
+    return shown
 
 
 PAGES = (
     Page("/sign-ins", frozenset({Role.STEWARD, Role.AUDITOR}), sign_ins, csv=True),
-    Page("/sign-ins/end", STEWARDS, ending),
-    Page("/sign-ins/end", STEWARDS, end, act=True),
+    Page("/sign-ins/end", STEWARDS, sign_in_pages.ending),
+    Page("/sign-ins/end", STEWARDS, sign_in_pages.end, act=True),
 )

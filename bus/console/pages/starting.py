@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bus.console.answers import EVERYBODY, Answer, Elsewhere, Page
 from bus.console.asked import Asked
+from bus.console.roles import EVERYBODY
 from bus.operators import Role
+from bus.pages.answers import Answer, Elsewhere, Page
 
 
 def start(asked: Asked) -> Answer:

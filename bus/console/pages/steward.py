@@ -10,19 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-from bus.console.answers import (
-    OPERATORS,
-    STEWARDS,
-    Answer,
-    Elsewhere,
-    Listed,
-    NoSuchPage,
-    NotAllowed,
-    Page,
-    Shown,
-)
 from bus.console.asked import Asked
 from bus.console.pages.jobs import number_of
+from bus.console.roles import OPERATORS, STEWARDS
 from bus.directory import Agency, directory_of
 from bus.directory.lines import AGENCY
 from bus.enrolment.deciding import Waiting, waiting
@@ -31,8 +21,9 @@ from bus.enrolment.orders import Act, order, outcome_of
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
+from bus.pages.answers import Answer, Elsewhere, Listed, NoSuchPage, NotAllowed, Page, Shown
+from bus.pages.columns import About, Column, moment
 from bus.views.asking import NotUnderstood
-from bus.views.columns import About, Column, moment
 from bus.views.finding import head_of
 
 MOST_REASON: Final = 500

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from bus.console.answers import OPERATORS, Answer, Page, Shown
 from bus.console.asked import Asked
 from bus.console.pages.questions import require_known
+from bus.console.roles import OPERATORS
+from bus.pages.answers import Answer, Page, Shown
 
 _WORST = {"bad": 0, "warn": 1, "off": 2, "good": 3}
 

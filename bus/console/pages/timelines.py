@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bus.console.answers import OPERATORS, Answer, NoSuchPage, Page, Shown
 from bus.console.asked import Asked
 from bus.console.pages.lengths import lengths
 from bus.console.pages.questions import agency_asked, number, require_known
+from bus.console.roles import OPERATORS
+from bus.pages.answers import Answer, NoSuchPage, Page, Shown
 from bus.views.agency import REASONS
 from bus.views.letters import MOST_NUMBER
 from bus.views.timeline import named_in, next_of, recipients_of, steps_of

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from bus.console.answers import AUDITORS, Answer, Page, Shown
 from bus.console.asked import Asked
-from bus.console.given import given
 from bus.console.judging import NoVerdict, judged
+from bus.console.roles import AUDITORS
 from bus.documents.notes import log_key
 from bus.errors import BusError, Misconfigured
 from bus.evidence.words import words_of
+from bus.pages.answers import Answer, Page, Shown
+from bus.pages.given import given
 from bus.text import printable
 from bus.verifier.notes import LOG, Unreadable, VerifierKey
 

@@ -14,9 +14,9 @@ import pytest
 
 from adapters import views
 from adapters.agent import Tuning
-from adapters.cli.status import status_view
 from adapters.mailbox import OutboxEntry, OutboxState
 from adapters.refusals import FileUnavailable, NotTaken
+from adapters.status import status_view
 from bus.documents.notice import Event
 from bus.documents.signing import verify
 from bus.documents.xml import open_envelope

@@ -1,0 +1,10 @@
+"""The pages of the desk, each module with those of one subject; the order is that in which addresses are matched."""
+
+from __future__ import annotations
+
+from adapters.desk.pages import acts, inbox, letter, sign_ins, starting, state
+from bus.pages.answers import Page
+
+PAGES: tuple[Page, ...] = tuple(
+    page for module in (starting, inbox, letter, acts, state, sign_ins) for page in module.PAGES
+)

@@ -1,0 +1,1 @@
+"""What every face of pages for people has in common: sign-in, sessions, headers, words; no page."""
