@@ -21,7 +21,7 @@ from compose.console import sample_links
 from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
 from compose.demo.centre import Centre
-from compose.demo.doors import hints
+from compose.demo.doors import desks, hints
 from compose.demo.intruder import bad_submissions, submit
 from compose.demo.joining import join
 from compose.demo.play import Play
@@ -87,6 +87,13 @@ def _keep(console: Console, bus: Centre) -> None:
         f"\nThe console is at http://{LOOPBACK}:{bus.console_port}; each of these links enters it once, as a sample "
         "person:",
         *(f"  {PEOPLE[name][0]}: {link}" for name, link in sample_links(bus).items()),
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        "\nThe desks of the agencies that have no system; each of these links enters one once, as a sample clerk:",
+        *(f"  {name}: {link}" for name, link in desks(bus).items()),
         sep="\n",
         highlight=False,
         soft_wrap=True,

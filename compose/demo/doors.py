@@ -10,10 +10,12 @@ from bus.identifiers import AgencyCode
 from bus.settings import load_adapter_settings
 from bus.settings.writing import Values
 from compose.demo.centre import Centre
+from compose.demo.offices.desk import DeskOffice, link
 from compose.demo.offices.ecms import EcmsOffice
 from compose.demo.offices.folder import FolderOffice
 from compose.demo.offices.office import Office
 from compose.demo.offices.rest import KEY, RestOffice, address
+from compose.demo.offices.sql import SqlOffice
 from compose.demo.story import AGENCIES, DGA, ETDA, OCS, OCSC, OPDC, OPM, SOC
 from compose.local import LOOPBACK
 from compose.process import ROOT
@@ -34,8 +36,8 @@ DOORS: Mapping[AgencyCode, Kind] = {
     OPM: RestOffice,
     OCS: EcmsOffice,
     SOC: FolderOffice,
-    OCSC: FolderOffice,
-    OPDC: FolderOffice,
+    OCSC: DeskOffice,
+    OPDC: SqlOffice,
     DGA: FolderOffice,
     ETDA: FolderOffice,
 }
@@ -56,3 +58,9 @@ def hints(centre: Centre) -> list[str]:
         f"curl --silent {key} {address(centre, OPM)}/v1/events    # the REST door; /docs describes it",
         f"curl --silent 'http://{LOOPBACK}:{facade.port}{facade.path}?wsdl'    # the e-CMS façade",
     ]
+
+
+def desks(centre: Centre) -> dict[str, str]:
+    """Return, by the name of each agency that has a desk, an address that lets its sample clerk in, once."""
+    names = centre.directory.agencies
+    return {names[code].name_th: link(centre, code) for code, kind in DOORS.items() if kind is DeskOffice}

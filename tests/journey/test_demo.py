@@ -63,8 +63,8 @@ def test_every_office_holds_what_came_to_it_whatever_its_door() -> None:
         OPM: "REST",
         OCS: "e-CMS",
         SOC: "folder",
-        OCSC: "folder",
-        OPDC: "folder",
+        OCSC: "desk",
+        OPDC: "SQL",
         DGA: "folder",
         ETDA: "folder",
     }
