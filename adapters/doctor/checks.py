@@ -8,7 +8,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 
-from adapters.doctor import broker, depot, mailbox, office
+from adapters.doctor import broker, depot, mailbox, office, office_database
 from adapters.doctor.configuration import login_certificate, mistakes, seal_of
 from bus.directory.certificates import objection
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
@@ -30,6 +30,7 @@ def checks(settings: AdapterSettings) -> list[Check]:
         Check("encoding", in_thread(_encoding)),
         *mailbox.checks(settings, seal),
         *office.checks(settings),
+        *office_database.checks(settings),
         *broker.checks(settings),
         *depot.checks(settings, seal),
     ]
