@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Executable, false, insert, null, select, update
+from sqlalchemy import Executable, insert, null, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from adapters.connectors.sql.model import Use
 from adapters.connectors.sql.office import Lacking, Office, OfficeTable, kind_of
 
+_NO_ROW = text("1 = 0")
 _RIGHTS = {Use.READ: "SELECT", Use.INSERT: "INSERT", Use.UPDATE: "UPDATE"}
 
 
@@ -49,11 +50,11 @@ def trials(table: OfficeTable) -> Iterator[tuple[Use, Executable]]:
     there = [each for each in table.form.columns if each.field in table]
     used = {use: [table.columns[each.field] for each in there if use in each.uses] for use in Use}
     if columns := used[Use.READ]:
-        yield Use.READ, select(*columns).where(false())
+        yield Use.READ, select(*columns).where(_NO_ROW)
     if columns := used[Use.INSERT]:
         yield (
             Use.INSERT,
-            insert(table.clause).from_select(columns, select(*(null() for _ in columns)).where(false())),
+            insert(table.clause).from_select(columns, select(*(null() for _ in columns)).where(_NO_ROW)),
         )
     if columns := used[Use.UPDATE]:
-        yield Use.UPDATE, update(table.clause).where(false()).values(dict.fromkeys(columns, null()))
+        yield Use.UPDATE, update(table.clause).where(_NO_ROW).values(dict.fromkeys(columns, null()))
