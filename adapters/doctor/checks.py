@@ -8,7 +8,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 
-from adapters.doctor import broker, depot, mailbox, office
+from adapters.doctor import broker, depot, mailbox, office, office_database
 from adapters.doctor.configuration import login_certificate, mistakes, seal_of
 from bus.directory.certificates import objection
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
@@ -23,7 +23,12 @@ from bus.thai import now
 def checks(settings: AdapterSettings) -> list[Check]:
     """Everything to be looked at for these settings."""
     seal = _seal(settings)
-    return [*checks_here(settings), *broker.checks(settings), *depot.checks(settings, seal)]
+    return [
+        *checks_here(settings),
+        *office_database.checks(settings),
+        *broker.checks(settings),
+        *depot.checks(settings, seal),
+    ]
 
 
 def checks_here(settings: AdapterSettings) -> list[Check]:

@@ -66,6 +66,10 @@ class SqlConnector:
         rows = Rows(mailbox, self._office, writing, self._codes, settings.files_folder, settings.largest_file)
         self._exporter = Exporter(mailbox, self._office, rows, NAME, states)
 
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._office.close()
+
     def import_new(self) -> int:
         """Take what is complete, in order; Transient when the database or the mailbox cannot be used now."""
         with self._reported("import", OUTWARD):

@@ -23,7 +23,6 @@ from sqlalchemy import (
     column,
     create_engine,
     event,
-    inspect,
     make_url,
     table,
     text,
@@ -31,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, InterfaceError, NoSuchTableError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from adapters.connectors.sql.limits import room_of
+from adapters.connectors.sql.limits import rooms_of
 from adapters.connectors.sql.model import FORMS, OPTIONAL, Form
 from adapters.connectors.sql.values import Room
 from bus.errors import BusError, Misconfigured, Problem, Transient
@@ -42,6 +41,7 @@ _LOOK_AGAIN: Final = 60.0
 _NO_TABLE: Final = "there is no such table or view, or no right to it"
 _CONNECT_SECONDS: Final = 10
 _ANSWER_SECONDS: Final = 120
+_RECYCLE_SECONDS: Final = 600
 
 
 class Lacking(BusError):
@@ -125,40 +125,42 @@ class Office:
         name = self.name_of(form.role)
         if not name:
             return None
-        schema, _, plain = name.rpartition(".")
         try:
-            found = inspect(self._engine).get_columns(plain, schema or None)
+            found = rooms_of(self._engine, name)
         except NoSuchTableError as exc:
             if form.role in OPTIONAL and form.role not in self._settings.tables:
                 return None
             raise Lacking((name, "ไม่มีตารางหรือวิวนี้ หรือไม่มีสิทธิ์", _NO_TABLE)) from exc
         except DBAPIError as exc:
             raise Away(f"the office's database: {kind_of(exc)}") from exc
-        by_name = {each["name"].casefold(): each for each in found}
+        by_name = {column.casefold(): (column, room) for column, room in found.items()}
         named = self._settings.columns.get(form.role, {})
         columns: dict[str, ColumnClause[Any]] = {}
         rooms: dict[str, Room] = {}
         wrong = []
         for each in form.columns:
             wanted = named.get(each.field, each.usual)
-            there = by_name.get(wanted.casefold()) if wanted else None
-            if there is not None:
-                columns[each.field] = column(there["name"])
-                rooms[each.field] = room_of(f"{name}.{there['name']}", there["type"], self.dialect)
+            if wanted and wanted.casefold() in by_name:
+                there, rooms[each.field] = by_name[wanted.casefold()]
+                columns[each.field] = column(there)
             elif each.needed or (each.field in named and wanted):
-                wrong.append((f"{name}.{wanted}", "ไม่มีคอลัมน์นี้", "there is no such column"))
+                wrong.append(
+                    (f"{name}.{wanted}", "ไม่มีคอลัมน์นี้ หรือไม่มีสิทธิ์", "there is no such column, or no right to it")
+                )
         if wrong:
             raise Lacking(*wrong)
+        schema, _, plain = name.rpartition(".")
         return OfficeTable(form, table(plain, *columns.values(), schema=schema or None), columns, rooms)
 
 
 def engine_of(address: str, tls: ssl.SSLContext | None) -> Engine:
-    """An engine that keeps no connection between uses. Raises Misconfigured where its driver is not installed."""
+    """An engine that keeps a connection for each direction. Raises Misconfigured where its driver is not installed."""
     url = make_url(address)
+    pool: dict[str, Any] = {"poolclass": NullPool}
+    if url.get_backend_name() != "sqlite":
+        pool = {"pool_size": 2, "max_overflow": 2, "pool_pre_ping": True, "pool_recycle": _RECYCLE_SECONDS}
     try:
-        engine = create_engine(
-            url, poolclass=NullPool, hide_parameters=True, connect_args=_arguments(url, tls)
-        )
+        engine = create_engine(url, hide_parameters=True, connect_args=_arguments(url, tls), **pool)
     except ModuleNotFoundError as exc:
         fix = {
             "pymysql": "Install saraban-bus[mysql].",

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Executable, false, insert, null, select, update
+from sqlalchemy import Executable, insert, null, select, text, update
 from sqlalchemy.exc import DBAPIError
 
 from adapters.connectors.sql.model import Use
 from adapters.connectors.sql.office import Lacking, Office, OfficeTable, kind_of
 
-_WORDS = {Use.READ: "SELECT", Use.INSERT: "INSERT", Use.UPDATE: "UPDATE"}
+_NO_ROW = text("1 = 0")
+_RIGHTS = {Use.READ: "SELECT", Use.INSERT: "INSERT", Use.UPDATE: "UPDATE"}
 
 
 def require_rights(office: Office, roles: Sequence[str]) -> None:
@@ -26,22 +27,22 @@ def require_rights(office: Office, roles: Sequence[str]) -> None:
             wrong += exc.wrong
             continue
         if table is not None:
-            for use, error in missing_rights(office, table):
-                th, en = f"ไม่มีสิทธิ์ {_WORDS[use]} ({error})", f"no right to {_WORDS[use]} ({error})"
+            for right, error in missing_rights(office, table):
+                th, en = f"ไม่มีสิทธิ์ {right} ({error})", f"no right to {right} ({error})"
                 wrong.append((office.name_of(role), th, en))
     if wrong:
         raise Lacking(*wrong)
 
 
-def missing_rights(office: Office, table: OfficeTable) -> Iterator[tuple[Use, str]]:
-    """The uses that a table is refused for, each with the database's code."""
+def missing_rights(office: Office, table: OfficeTable) -> Iterator[tuple[str, str]]:
+    """The rights that a table is refused for, each with the database's code."""
     for use, statement in trials(table):
         try:
             with office.transaction() as connection:
                 connection.execute(statement)
                 connection.rollback()
         except DBAPIError as exc:
-            yield use, kind_of(exc)
+            yield _RIGHTS[use], kind_of(exc)
 
 
 def trials(table: OfficeTable) -> Iterator[tuple[Use, Executable]]:
@@ -49,11 +50,11 @@ def trials(table: OfficeTable) -> Iterator[tuple[Use, Executable]]:
     there = [each for each in table.form.columns if each.field in table]
     used = {use: [table.columns[each.field] for each in there if use in each.uses] for use in Use}
     if columns := used[Use.READ]:
-        yield Use.READ, select(*columns).where(false())
+        yield Use.READ, select(*columns).where(_NO_ROW)
     if columns := used[Use.INSERT]:
         yield (
             Use.INSERT,
-            insert(table.clause).from_select(columns, select(*(null() for _ in columns)).where(false())),
+            insert(table.clause).from_select(columns, select(*(null() for _ in columns)).where(_NO_ROW)),
         )
     if columns := used[Use.UPDATE]:
-        yield Use.UPDATE, update(table.clause).where(false()).values({each: each for each in columns})
+        yield Use.UPDATE, update(table.clause).where(_NO_ROW).values(dict.fromkeys(columns, null()))

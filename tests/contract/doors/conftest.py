@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ _DATABASES = (SqlOffice, PostgresOffice, MariaDbOffice)
 DOORS: dict[str, Opener] = {"folder": _folder, "rest": _rest} | {each.name: _sql(each) for each in _DATABASES}
 """How each is opened on a mailbox; a new door is a line here."""
 _KINDS = (FolderDoor, RestOffice, *_DATABASES)
+PAIRS = list(combinations(("folder", "rest", "sql"), 2))
+"""Of those that differ in kind."""
 STEPS_OUT = [(kind.name, step) for kind in _KINDS for step in kind.steps_out]
 STEPS_IN = [(kind.name, step) for kind in _KINDS for step in kind.steps_in]
 

@@ -123,7 +123,8 @@ class SqlOffice:
         assert self._step is None, "there was no round"
 
     def close(self) -> None:
-        """Nothing runs."""
+        """End its connections."""
+        self._connector.close()
 
     def row(self, role: str, key: str) -> Mapping[str, Any]:
         """A row of the office, by its key."""

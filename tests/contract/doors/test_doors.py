@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import combinations
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from bus.documents.letter import Letter, Receiver
 from bus.documents.notice import Event, Notice
 from bus.documents.xml import open_envelope, read
 from tests.assets.factory import DGA, OCS, OPM, SOC, notice, registration
-from tests.contract.doors.conftest import DOORS, STEPS_IN, STEPS_OUT
+from tests.contract.doors.conftest import PAIRS, STEPS_IN, STEPS_OUT
 from tests.contract.doors.door import Door, Told, World, digest_of
 
 VALUES: dict[str, Any] = {
@@ -267,7 +266,7 @@ def test_a_withdrawal_is_granted_by_the_office(world: World, door: Door) -> None
 # ---- several ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("one", "other"), list(combinations(sorted(DOORS), 2)))
+@pytest.mark.parametrize(("one", "other"), PAIRS)
 def test_several_doors_on_one_mailbox_send_one_letter_and_each_hears_everything(
     world: World, open_door: Callable[[str], Door], one: str, other: str
 ) -> None:

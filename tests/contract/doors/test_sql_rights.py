@@ -1,0 +1,146 @@
+"""The recommended tables and rights are enough, and no more than enough; what lacks is said, by table and by right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from adapters.connectors.sql.connector import SqlConnector
+from adapters.connectors.sql.creating import statements
+from adapters.doctor.office_database import _look
+from adapters.mailbox.conditions import ConditionCode
+from bus.doctor import Found, Level
+from bus.errors import Transient
+from bus.settings.office_database import SqlConnector as Settings
+from compose.cluster import PostgresCluster
+from tests.contract.doors.door import World
+from tests.fixtures.mariadb import MariaDb
+
+ADAPTER = "saraban_adapter"
+PASSWORD = "a sample's"
+
+
+class Administered:
+    """A database with the recommended tables, as its administrator and as the adapter reach it."""
+
+    def __init__(self, dialect: str, address: str, settings: Settings) -> None:
+        self.settings = settings
+        self._engine = create_engine(address, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self.run(*statements(dialect, ADAPTER))
+
+    def run(self, *commands: str) -> None:
+        """Run statements as the administrator."""
+        with self._engine.connect() as connection:
+            for each in commands:
+                connection.execute(text(each))
+
+    def as_adapter(self, command: str) -> None:
+        """Run one as the adapter."""
+        engine = create_engine(self.settings.address(), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text(command))
+
+
+def _postgresql(request: pytest.FixtureRequest) -> Administered:
+    server: PostgresCluster = request.getfixturevalue("postgres_server")
+    url = server.create_database("rights")
+    host = url.rpartition("@")[2]
+    with create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(
+            text(f"CREATE ROLE {ADAPTER} LOGIN PASSWORD '{PASSWORD.replace(chr(39), chr(39) * 2)}'")
+        )
+    settings: dict[str, Any] = {"url": f"postgresql://{ADAPTER}@{host}", "password": PASSWORD}
+    return Administered("postgresql", url, Settings(enabled=True, **settings))
+
+
+def _mariadb(request: pytest.FixtureRequest) -> Administered:
+    server: MariaDb = request.getfixturevalue("mariadb_server")
+    quoted = PASSWORD.replace("'", "''")
+    server.run("CREATE DATABASE rights CHARACTER SET utf8mb4")
+    server.run(
+        *(f"CREATE USER '{ADAPTER}'@'{host}' IDENTIFIED BY '{quoted}'" for host in ("localhost", "127.0.0.1"))
+    )
+    url = server.url("rights")
+    made = Administered.__new__(Administered)
+    settings: dict[str, Any] = {"url": server.url("rights", ADAPTER), "password": PASSWORD}
+    made.settings = Settings(enabled=True, **settings)
+    address = Settings(url=url).address()
+    made._engine = create_engine(address, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    made.run(*(each.replace("@'localhost'", "@'127.0.0.1'") for each in statements("mariadb", ADAPTER)))
+    return made
+
+
+@pytest.fixture(scope="module", params=[_postgresql, _mariadb], ids=["postgresql", "mariadb"])
+def administered(request: pytest.FixtureRequest) -> Administered:
+    """Each kind that has rights."""
+    make: Callable[[pytest.FixtureRequest], Administered] = request.param
+    return make(request)
+
+
+def said(settings: Settings) -> list[Found]:
+    return list(_look(settings))
+
+
+def test_with_the_recommended_rights_the_doctor_finds_nothing_wrong(administered: Administered) -> None:
+    found = said(administered.settings)
+    assert len(found) == 7
+    assert [each for each in found if each.level is not Level.OK] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "DELETE FROM saraban_inbox",
+        "DELETE FROM saraban_events",
+        "UPDATE saraban_outbox SET subject = 'x'",
+        "UPDATE saraban_inbox SET status = 'x'",
+        "SELECT subject FROM saraban_inbox",
+        "SELECT content FROM saraban_inbox_files",
+        "INSERT INTO saraban_outbox (letter_key, status) VALUES ('x', 'ready')",
+        "INSERT INTO saraban_acts (act_key, status) VALUES ('x', 'ready')",
+        "DROP TABLE saraban_acts",
+        "CREATE TABLE other (x INTEGER)",
+    ],
+)
+def test_the_adapters_user_may_do_nothing_else(administered: Administered, command: str) -> None:
+    if command.startswith("CREATE") and "postgresql" in administered.settings.url:
+        administered.run("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    with pytest.raises(DBAPIError, match=r"(?i)denied|permission|owner"):
+        administered.as_adapter(command)
+
+
+def test_a_right_that_lacks_is_named_and_everything_waits_for_it(
+    administered: Administered, world: World
+) -> None:
+    account = f"'{ADAPTER}'@'127.0.0.1'" if "mariadb" in administered.settings.url else ADAPTER
+    world.receive({"หนังสือ.pdf": b"%PDF-1.7 one %%EOF"})
+    connector = SqlConnector(world.mailbox, administered.settings)
+    administered.run(f"REVOKE INSERT ON saraban_inbox FROM {account}")
+    try:
+        wrong = [each for each in said(administered.settings) if each.level is not Level.OK]
+        assert wrong
+        assert all("saraban_inbox" in each.sentence and "no right to" in each.sentence for each in wrong)
+        with pytest.raises(Transient, match="tables"):
+            connector.export_news()
+        found = [each.finding for each in world.mailbox.conditions.all()]
+        assert {each.code for each in found} == {ConditionCode.SQL_UNFIT}
+        assert all(each.about.startswith("saraban_inbox") for each in found)
+    finally:
+        administered.run(f"GRANT INSERT ON saraban_inbox TO {account}")
+    assert connector.export_news() == 1
+    assert world.mailbox.conditions.all() == []
+    connector.close()
+
+
+def test_a_database_that_does_not_let_the_adapter_in_is_said_to(
+    tmp_path: Path, administered: Administered
+) -> None:
+    wrong: dict[str, Any] = {"url": administered.settings.url, "password": "another"}
+    (found,) = said(Settings(enabled=True, **wrong))
+    assert "does not let the adapter in" in found.sentence
