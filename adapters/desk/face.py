@@ -11,6 +11,9 @@ from bus.people import Roster
 
 NAVIGATION = (
     ("/inbox", "nav.inbox", CLERKS),
+    ("/write", "nav.write", CLERKS),
+    ("/sent", "nav.sent", CLERKS),
+    ("/registers", "nav.registers", CLERKS),
     ("/state", "nav.state", EVERYBODY),
     ("/sign-ins", "nav.sign-ins", IT),
 )

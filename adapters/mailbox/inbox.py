@@ -104,7 +104,7 @@ class Inbox:
     ) -> list[InboxLetter]:
         """Letters whose files are to be fetched now, except the rows in `but`; what a fast clock put off is due."""
         values = {"at": at, "but": list(but), "most": limit, "bound": at + longest}
-        return self._database.rows(_FETCHING, _received, values)
+        return self._database.rows(_FETCHING, received, values)
 
     def next_due(self, *, but: Sequence[int] = ()) -> float | None:
         """When the next letter's files are to be fetched (Unix time), if any but the rows in `but` lacks some."""
@@ -184,7 +184,7 @@ class Inbox:
     def troubled(self, limit: int = 100) -> list[InboxLetter]:
         """Letters that are not delivered yet for some trouble, or failed, newest first."""
         query = select(inbox).where(inbox.c.state != InboxState.DELIVERED, inbox.c.last_error.is_not(None))
-        return self._database.rows(query.order_by(inbox.c.id.desc()).limit(limit), _received)
+        return self._database.rows(query.order_by(inbox.c.id.desc()).limit(limit), received)
 
     def letters(
         self,
@@ -202,7 +202,7 @@ class Inbox:
             query = query.where(inbox.c.digest == digest)
         if number is not None:
             query = query.where(inbox.c.number_normal == normalise_number(number))
-        return self._database.rows(query, _received)
+        return self._database.rows(query, received)
 
 
 def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: ContentDigest) -> int:
@@ -251,10 +251,10 @@ def _finish(connection: Connection, row: int, state: InboxState, *, error: str |
 
 
 def _one(connection: Connection, row: int) -> InboxLetter:
-    return _received(connection.execute(_ONE, {"row": row}).mappings().one())
+    return received(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
-def _received(row: RowMapping) -> InboxLetter:
+def received(row: RowMapping) -> InboxLetter:
     values = {name: row[name] for name in InboxLetter.__slots__}
     values["state"] = InboxState(row["state"])
     values["flags"] = tuple(filter(None, row["flags"].split(",")))

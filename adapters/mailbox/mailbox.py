@@ -15,6 +15,7 @@ from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
 from adapters.mailbox.database import Database
 from adapters.mailbox.desk import Desk
+from adapters.mailbox.desk_drafts import DeskDrafts
 from adapters.mailbox.directories import Directories
 from adapters.mailbox.doors import Doors
 from adapters.mailbox.ecms import Ecms
@@ -30,6 +31,7 @@ from adapters.mailbox.notices import NoticeRow, Notices, record
 from adapters.mailbox.outbox import Outbox
 from adapters.mailbox.pings import about_ping
 from adapters.mailbox.properties import Properties
+from adapters.mailbox.registers import Registers
 from adapters.mailbox.states import RecipientState, fold, views_of
 from bus.directory import Directory
 from bus.documents.letter import Letter
@@ -58,6 +60,8 @@ class Mailbox:
         self.heads = SeenHeads(self._database)
         self.doors = Doors(self._database)
         self.ecms = Ecms(self._database)
+        self.drafts = DeskDrafts(self._database)
+        self.registers = Registers(self._database)
         self.desk = Desk(self._database, agency)
 
     def __enter__(self) -> Mailbox:

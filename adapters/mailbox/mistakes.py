@@ -14,6 +14,8 @@ class Mistake:
     where: str
     th: str
     en: str
+    code: str | None = None
+    """Of the bus's refusal that it would meet, where that is known."""
 
 
 class Mistaken(BusError):

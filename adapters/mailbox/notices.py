@@ -90,12 +90,12 @@ class Notices:
         query = _ABOUT if authors is None else _ABOUT_BY
         if authors is not None:
             keys["authors"] = list(authors)
-        return _in_order(self._database.rows(query, _row, keys))
+        return _in_order(self._database.rows(query, row_of, keys))
 
     def get(self, row: int) -> NoticeRow:
         """The row of this number, which is there."""
         with self._database.reading() as connection:
-            return _row(connection.execute(_ONE, {"row": row}).mappings().one())
+            return row_of(connection.execute(_ONE, {"row": row}).mappings().one())
 
 
 def machine_notice_id(event: str, digest: ContentDigest, recipient: AgencyCode) -> UUID:
@@ -186,7 +186,7 @@ def _values(notice: Notice) -> dict[str, Any]:
     return values
 
 
-def _row(row: RowMapping) -> NoticeRow:
+def row_of(row: RowMapping) -> NoticeRow:
     values = {name: row[name] for name in NoticeRow.__slots__}
     values["about"] = tuple(row["about"].split())
     return NoticeRow(**values)

@@ -174,6 +174,10 @@ class Outbox:
         with self._database.reading() as connection:
             return one(connection, row)
 
+    def lookup(self, row: int) -> OutboxEntry | None:
+        """The row of this number, None where there is none."""
+        return self._database.first(select(outbox).where(outbox.c.id == row), outgoing)
+
     def find(self, key: str) -> OutboxEntry | None:
         """The letter or notice with this reference or document id."""
         return self._database.first(_FIND, outgoing, {"key": key})

@@ -76,6 +76,9 @@ certificate when the bus last refused them.
 
 Index("outbox_due", outbox.c.state, outbox.c.next_attempt_at)
 Index("outbox_letter", outbox.c.letter_id)
+# Only letters have a date: receipts and other notices, of which there are many more, stand in neither.
+Index("outbox_dated", outbox.c.date, sqlite_where=outbox.c.date.is_not(None))
+Index("outbox_put", outbox.c.created_at, sqlite_where=outbox.c.date.is_not(None))
 
 outbox_files = Table(
     "outbox_files",
@@ -191,6 +194,13 @@ An id belongs to its author: whoever chooses one that somebody else will use kee
 """
 
 Index("notices_letter", notices.c.letter_id, notices.c.author)
+Index(
+    "notices_registered",
+    notices.c.author,
+    notices.c.receiving_year,
+    notices.c.registered_at,
+    sqlite_where=notices.c.receiving_year.is_not(None),
+)
 
 directories = Table(
     "directories",

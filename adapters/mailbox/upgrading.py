@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, insert, inspect, select, update
 
 import adapters.mailbox.ecms_tables  # noqa: F401 - so that a new mailbox has them
+from adapters.mailbox import draft_tables
 from adapters.mailbox.tables import metadata, properties
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import AgencyCode
@@ -185,7 +186,13 @@ def _desk(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-STEPS: Final[Sequence[Step]] = (_doors, _ecms, _desk)
+def _writing(connection: Connection) -> None:
+    """Layout 5: letters being written at the desk, and the ways into the registers."""
+    for statement in draft_tables.STATEMENTS:
+        connection.exec_driver_sql(statement)
+
+
+STEPS: Final[Sequence[Step]] = (_doors, _ecms, _desk, _writing)
 """Step `n`, counted from 1, makes layout `n + 1` of layout `n`."""
 
 LAYOUT, AGENCY = "layout", "agency"

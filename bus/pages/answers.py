@@ -80,7 +80,7 @@ class Page:
     """Whether it is sent by a form (POST) and does something, or only looked at (GET)."""
     csv: bool = False
     """Whether it is a list, and has a CSV twin."""
-    takes_file: bool = False
-    """Whether its form has a file in the field `file`."""
+    takes_files: int = 0
+    """How many files its form may bring, in fields `file`."""
     twin: bool = True
     """Whether it has a JSON twin; acts and files have none."""

@@ -21,7 +21,7 @@ from starlette.staticfiles import StaticFiles
 from bus import logs
 from bus.errors import BusError, Misconfigured, NotUnderstood, Transient
 from bus.pages.answers import Answer, Elsewhere, NoSuchPage, NotAllowed, Page, Sent, Shown
-from bus.pages.asked import Asked
+from bus.pages.asked import Asked, Upload
 from bus.pages.entering import (
     FORM_TOKEN,
     cookie_name,
@@ -117,12 +117,13 @@ class _Desk:
 
     async def _answer(self, page: Page, form: str, request: Request, session: Session) -> Response:
         fields: dict[str, str] = {}
-        upload = None
+        uploads: list[Upload] = []
         if page.act:
-            given = await request.form(max_files=1, max_fields=_MOST_FIELDS)
+            given = await request.form(max_files=page.takes_files, max_fields=_MOST_FIELDS)
             fields = {name: value for name, value in given.items() if isinstance(value, str)}
-            file = given.get("file")
-            upload = file.file if page.takes_file and isinstance(file, UploadFile) else None
+            files = [each for each in given.getlist("file") if isinstance(each, UploadFile)]
+            # A field in which no file was chosen comes as one without a name.
+            uploads = [Upload(each.filename, each.size or 0, each.file) for each in files if each.filename]
             if not is_own_form(session, request, fields.pop(FORM_TOKEN, None)):
                 return self._wrong(request, session, form, 403, "error.foreign-form")
         asked = self._asking(
@@ -133,7 +134,7 @@ class _Desk:
             path={name: str(value) for name, value in request.path_params.items()},
             query={name: request.query_params.getlist(name) for name in request.query_params},
             form=fields,
-            upload=upload,
+            uploads=uploads,
         )
         try:
             return await run_sync(self._made, page, form, asked)

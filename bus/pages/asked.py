@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 Language = Literal["th", "en"]
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent with a form; its name is the sender's and no path."""
+
+    name: str
+    size: int
+    file: BinaryIO
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """One request as a page sees it; whoever it comes from may have this page."""
@@ -29,8 +38,13 @@ class Asked:
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
     """The fields of a form that was sent; empty for a page that is only looked at."""
-    upload: BinaryIO | None = None
-    """The file that was sent with it, of a page that takes one; gone when the page is made."""
+    uploads: Sequence[Upload] = ()
+    """The files that were sent with it, of a page that takes some; gone when the page is made."""
+
+    @property
+    def upload(self) -> BinaryIO | None:
+        """The file that was sent, of a page that takes one."""
+        return self.uploads[0].file if self.uploads else None
 
     @property
     def person(self) -> Operator:

@@ -14,7 +14,7 @@ from typing import Any
 from bus.calendar import Calendar
 from bus.codes import Codes
 from bus.directory import Directory
-from bus.documents import schema, signing, xml
+from bus.documents import letter_rules, schema, signing, xml
 from bus.documents.claims import claims_of
 from bus.documents.letter import Letter
 from bus.documents.lifecycle import ONCE
@@ -211,8 +211,8 @@ def _require_no_property(delivery: Delivery) -> None:
 
 def _require_few_addressees(envelope: Envelope) -> None:
     receivers = envelope.root.findall("{*}ReceiverParty")
-    if len(receivers) > policy.MOST_EXPLICIT:
-        raise Refused(RefusalCode.RECIPIENT_TOO_MANY, str(len(receivers)), where="ReceiverParty")
+    for refusal in letter_rules.too_many_named(len(receivers)):
+        raise refusal
 
 
 def _stands(verdict: Verdict) -> bool:

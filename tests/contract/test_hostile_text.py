@@ -422,6 +422,16 @@ ADAPTER: dict[Words, list[Run]] = {
     ("rest", "webhook", "list"): [Run(()), Run(("--json",))],
     ("rest", "webhook", "remove"): [Run((EVIL,)), Run((BYTES,))],
     ("sql", "tables"): [Run(("--dialect", EVIL)), Run(("--dialect", "oracle", "--user", EVIL))],
+    ("desk", "link"): [Run((EVIL,)), Run((BYTES,)), Run(("x", *NOWHERE))],
+    ("desk", "user", "add"): [
+        Run((EVIL, "--role", EVIL)),
+        Run((EVIL, "--role", "clerk", "--no-password")),
+        Run((BYTES, "--role", "it", "--no-password")),
+        Run(("x", "--role", "it", "--password-file", EVIL)),
+    ],
+    ("desk", "user", "password"): [Run((EVIL,)), Run(("x", "--password-file", EVIL)), Run((BYTES,))],
+    ("desk", "user", "list"): [Run(()), Run(("--json",))],
+    ("desk", "user", "remove"): [Run((EVIL,)), Run((BYTES,))],
     **{
         (act,): [
             Run((RECEIVED, *TEXTS.get(act, ("--reason", EVIL)))),

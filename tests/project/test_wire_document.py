@@ -15,7 +15,7 @@ from bus.broker import topology
 from bus.broker.messages import Outgoing
 from bus.depot.app import build_app
 from bus.depot.refusals import WORDS as DEPOT
-from bus.documents import enrolment, notice, recipients, reports, tokens, xml
+from bus.documents import enrolment, letter_rules, notice, recipients, reports, tokens, xml
 from bus.enrolment.refusals import WORDS as ENROLMENT
 from bus.enrolment.routes import enrolment_routes
 from bus.errors import RefusalCode
@@ -23,7 +23,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger import copies
 from bus.ledger.rows import Consignment
 from bus.methods import METHODS
-from bus.router import couriers, policy
+from bus.router import couriers
 from bus.router.gates import Rules
 from bus.settings.bus import Depot
 from bus.transparency import log_routes
@@ -110,7 +110,7 @@ def test_limits_are_the_code_s() -> None:
     assert f"{xml.MAX_DEPTH} deep, {xml.MAX_ATTRIBUTES} attributes" in section
     assert f"{xml.MAX_NAMESPACES} times `xmlns`" in section
     assert f"| connections, channels | {limits.connections}, {limits.channels} |" in section
-    assert f"| addressees that a letter lists | {policy.MOST_EXPLICIT} |" in section
+    assert f"| addressees that a letter lists | {letter_rules.MOST_EXPLICIT} |" in section
     assert f"| recipients that an acceptance names | {recipients.MOST_NAMED} |" in section
     assert f"is known to be yours | {hour} |" in section
     assert f"{reports.MOST_GAPS:,};" in _section("6")

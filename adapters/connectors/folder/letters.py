@@ -185,7 +185,7 @@ def _readable_by_all(mailbox: Mailbox, letter: Letter, fields: Fields) -> None:
     except Unread as exc:
         words = load_codes().refusal(exc.code)
         field = "document_type" if letter.document_type else "to"
-        fields.wrong(field, f"{words.th} ({exc.detail})", f"{words.en} ({exc.detail})")
+        fields.wrong(field, f"{words.th} ({exc.detail})", f"{words.en} ({exc.detail})", exc.code)
 
 
 def _receivers(fields: Fields, role: str) -> tuple[Receiver, ...]:

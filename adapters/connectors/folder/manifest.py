@@ -34,9 +34,9 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return self.values.get(name) not in (None, "", [], {})
 
-    def wrong(self, name: str, th: str, en: str) -> None:
-        """Note a mistake in a field."""
-        self.mistakes.append(Mistake(f"{self._place}{name}", th, en))
+    def wrong(self, name: str, th: str, en: str, code: str | None = None) -> None:
+        """Note a mistake in a field, and the code with which the bus would refuse it."""
+        self.mistakes.append(Mistake(f"{self._place}{name}", th, en, code))
 
     def text(self, name: str, *, required: bool = False, longest: int | None = None) -> str | None:
         """A text, None when it is left out."""

@@ -49,7 +49,7 @@ def mistakes_of(error: Exception) -> tuple[Mistake, ...]:
         words = load_codes().refusal(error.code)
         th = f"{words.th} [{error.code}] {error.detail} — {words.advice_th}"
         en = f"{words.en} [{error.code}] {error.detail} — {words.advice_en}"
-        return (Mistake(error.where or "letter", th, en),)
+        return (Mistake(error.where or "letter", th, en, error.code),)
     if isinstance(error, AlreadyPut):
         th = f"ใช้ reference หรือ letter_id นี้กับเนื้อหาอื่นไปแล้ว ({error})"
         en = f"this reference or letter_id stands for another content already ({error})"

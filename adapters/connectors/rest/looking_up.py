@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
+from adapters.connectors.looking_up import AddresseeIndex
 from adapters.connectors.rest.access import Desk, Reader, TheDesk
 from adapters.connectors.rest.problems import Problem
-from adapters.connectors.rest.shapes import AgencyShape, GroupShape
+from adapters.connectors.rest.shapes import AddresseeShape, AgencyShape, GroupShape
 from bus.directory import Agency, Directory
 from bus.identifiers import AgencyCode
 
@@ -37,6 +39,18 @@ def agency(desk: TheDesk, _key: Reader, code: Code) -> AgencyShape:
     if found is None:
         raise Problem("agency.unknown")
     return _shown(directory, found)
+
+
+@router.get("/addressees", summary="Agencies, groups and topics by words of their names")
+def addressees(
+    desk: TheDesk,
+    _key: Reader,
+    q: Annotated[str, Query(max_length=200)],
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> list[AddresseeShape]:
+    """List whom a letter can name, the nearest first: `value` is what stands in `to` or `copy`."""
+    found = AddresseeIndex.of(_directory(desk)).find(q, limit)
+    return [AddresseeShape(**asdict(each)) for each in found]
 
 
 @router.get("/groups", summary="Groups of agencies")

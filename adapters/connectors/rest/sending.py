@@ -12,11 +12,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Request
 
 from adapters import views
+from adapters.connectors import checking
 from adapters.connectors.folder.acts import read_act
 from adapters.connectors.folder.parsing import fields_of
 from adapters.connectors.rest import writing
 from adapters.connectors.rest.access import Clerk, Desk, Reader, TheDesk, Writer
-from adapters.connectors.rest.checking import check
 from adapters.connectors.rest.problems import Problem
 from adapters.connectors.rest.shapes import ActBody, CheckShape, FileShape, LetterBody, LetterShape
 from adapters.mailbox.acts import Verb, perform
@@ -47,7 +47,7 @@ def begin_letter(desk: TheDesk, _key: Writer, body: LetterBody, request_key: Req
 @router.post("/letters/check", summary="What would the bus refuse?")
 def check_letter(desk: TheDesk, _key: Reader, body: LetterBody) -> CheckShape:
     """Judge a letter by the directory that is here, without its files; nothing is kept or sent."""
-    return CheckShape(**check(desk.mailbox, body))
+    return CheckShape(**checking.view(desk.mailbox, checking.check_content(desk.mailbox, body)))
 
 
 @router.get("/letters/{letter}", summary="How a letter stands")

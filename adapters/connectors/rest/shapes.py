@@ -198,6 +198,8 @@ class CheckShape(Shape):
 
     would_be_refused: bool
     reasons: list[dict[str, Any]]
+    warnings: list[dict[str, Any]]
+    """What is no reason to refuse, and worth a second look."""
     recipients: list[dict[str, Any]]
 
 
@@ -221,6 +223,20 @@ class GroupShape(Shape):
     name_th: str
     name_en: str
     members: list[str]
+
+
+class AddresseeShape(Shape):
+    """Whom a letter can name."""
+
+    kind: str
+    """`agency`, `group` or `topic`."""
+    value: str
+    name_th: str
+    name_en: str
+    abbrev_th: str
+    members: int
+    """How many agencies it stands for."""
+    suspended: bool
 
 
 _SCHEMA = {"$ref": "#/components/schemas/ProblemShape"}

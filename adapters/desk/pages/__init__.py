@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from adapters.desk.pages import acts, inbox, letter, sign_ins, starting, state
+from adapters.desk.pages import (
+    acts,
+    inbox,
+    letter,
+    registers,
+    sent,
+    sent_acts,
+    sign_ins,
+    starting,
+    state,
+    writing,
+)
 from bus.pages.answers import Page
 
 PAGES: tuple[Page, ...] = tuple(
-    page for module in (starting, inbox, letter, acts, state, sign_ins) for page in module.PAGES
+    page
+    for module in (starting, inbox, letter, acts, writing, sent, sent_acts, registers, state, sign_ins)
+    for page in module.PAGES
 )

@@ -90,5 +90,5 @@ def _short(values: dict[str, Any]) -> dict[str, Any]:
 
 PAGES = (
     Page("/verify", AUDITORS, form),
-    Page("/verify", AUDITORS, verify, act=True, takes_file=True),
+    Page("/verify", AUDITORS, verify, act=True, takes_files=1),
 )

@@ -132,7 +132,8 @@ def test_the_dry_run_says_what_the_bus_would_refuse_and_keeps_nothing(world: Wor
             ({"to": [OCS]}, "recipient.only-self"),
             ({"secrecy": "004"}, "secrecy.excluded"),
             ({"secrecy": "ลับ"}, "secrecy.unsealed"),
-            ({"files": ["x.exe"]}, None),
+            ({"files": ["x.exe"]}, "file.media-type"),
+            ({"date": "2030-01-01"}, "date.out-of-range"),
         ):
             found = check(**changes)
             assert found["would_be_refused"]

@@ -43,6 +43,8 @@ WRITING = {
     "sql tables",
     *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
     *(f"rest webhook {what}" for what in ("add", "list", "remove")),
+    "desk link",
+    *(f"desk user {what}" for what in ("add", "password", "list", "remove")),
 }
 """And the acts of clerks."""
 
