@@ -39,7 +39,7 @@ DOORS: Mapping[AgencyCode, Kind] = {
     OCSC: DeskOffice,
     OPDC: SqlOffice,
     DGA: FolderOffice,
-    ETDA: FolderOffice,
+    ETDA: DeskOffice,
 }
 
 

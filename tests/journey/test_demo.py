@@ -66,7 +66,7 @@ def test_every_office_holds_what_came_to_it_whatever_its_door() -> None:
         OCSC: "desk",
         OPDC: "SQL",
         DGA: "folder",
-        ETDA: "folder",
+        ETDA: "desk",
     }
     assert {code: one["held"] for code, one in doors.items()} == {
         OPM: 4,
@@ -120,6 +120,8 @@ def test_what_the_demo_writes_is_for_its_owner_alone() -> None:
         *DEMO.rglob("passwords/*"),
         *DEMO.rglob("*.saraban"),
         *DEMO.rglob("rest.key"),
+        *DEMO.rglob("office.db"),
+        *DEMO.rglob("people.toml"),
         *DEMO.glob("*.toml"),
     ]
     assert len(secret) > 30

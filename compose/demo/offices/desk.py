@@ -32,7 +32,7 @@ class DeskOffice(AskingOffice):
     """Looks at the inbox, opens what is new, and sends the forms of the pages."""
 
     door = "desk"
-    every = 1.0
+    every = 0.5
 
     def __init__(self, centre: Centre, code: AgencyCode, name: str) -> None:
         settings = load_adapter_settings(centre.adapter_settings(code))
