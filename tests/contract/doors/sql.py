@@ -133,6 +133,11 @@ class SqlOffice:
         with self.engine.begin() as connection:
             return dict(connection.execute(select(table).where(column == key)).mappings().one())
 
+    def written(self) -> list[str]:
+        """The keys of the letters that it has written."""
+        with self.engine.begin() as connection:
+            return list(connection.execute(select(self.tables["outbox"].c.letter_key)).scalars())
+
     def _round(self) -> None:
         step, self._step = self._step, None
         if step is None:
