@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy.pool import NullPool
 
 from adapters.connectors.sql import claiming, exporting, importing
 from adapters.connectors.sql.connector import SqlConnector
+from adapters.connectors.sql.door import SqlDoor
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode
 from bus.documents.letter import Content, Letter
@@ -278,6 +280,30 @@ def test_a_database_that_is_away_is_a_condition_and_taken_up_when_it_is_back(wor
     file.with_suffix(".away").rename(file)
     assert office.connector.export_news() == 1
     assert office.conditions() == {}
+
+
+async def test_the_door_is_open_while_the_adapter_runs_and_its_connections_end_with_it(
+    world: World, own: Tables
+) -> None:
+    own.run(INSERT, id=7, urgent="ด่วน")
+    own.run("INSERT INTO doc_file VALUES (7, 1, 'หนังสือ.pdf', '2569/a.pdf')")
+    loop, taken, stop = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    world.mailbox.listen(lambda: loop.call_soon_threadsafe(taken.set))
+    door = SqlDoor(world.mailbox, own.settings)
+    running = asyncio.create_task(door.run(stop))
+    async with asyncio.timeout(60):
+        await taken.wait()
+        stop.set()
+        await running
+    assert [row.reference for row in world.sent()] == ["sql:7"]
+    assert own.rows("SELECT st FROM doc") == [{"st": 3}]
+
+
+def test_a_database_file_that_is_not_there_is_not_made(world: World) -> None:
+    settings = Settings(enabled=True, url=f"sqlite:///{world.folder}/none.db")
+    with pytest.raises(Transient):
+        SqlConnector(world.mailbox, settings).import_new()
+    assert not (world.folder / "none.db").exists()
 
 
 # ── others at the same tables ───────────────────────────────────────────────────────────────────────
