@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -88,8 +88,8 @@ class SqlConnector(Section):
     def address(self) -> str:
         """The URL with driver and password: a secret, not to be logged. Raises Misconfigured for an unfit file."""
         scheme, _, rest = self.url.partition(":")
-        if scheme == _SQLITE:
-            return self.url
+        if scheme == _SQLITE:  # a file that is not there is not made
+            return f"sqlite:///file:{quote(self.url.removeprefix('sqlite:///'))}?mode=rw&uri=true"
         url = f"{_DRIVERS[scheme]}:{rest}"
         password = secret("connectors.sql.password_file", self.password, self.password_file)
         return with_credentials(url, unquote(urlsplit(url).username or ""), password)

@@ -42,8 +42,10 @@ def locked(table: OfficeTable, key: Any, ready: str) -> Select[Any]:
 
 
 def changed(table: OfficeTable, where: ColumnElement[bool], values: Mapping[str, Any]) -> Update:
-    """Set fields of rows, as far as the office has columns for them."""
-    known = {table.columns[field]: value for field, value in values.items() if field in table}
+    """Set fields of rows, those that are the door's to set and for which the office has columns."""
+    known = {
+        table.columns[field]: values[field] for field in table.form.set if field in values and field in table
+    }
     return update(table.clause).where(where).values(known)
 
 
@@ -76,9 +78,9 @@ class Claims:
             if connection.execute(locked(self._table, key, self._ready)).first() is None:
                 return False
             ready = and_(c["key"] == key, c["status"] == self._ready)
-            ours = connection.execute(changed(self._table, ready, values)).rowcount == 1
+            connection.execute(changed(self._table, ready, values))
         reached("sql.after-claim")
-        return ours
+        return True
 
     def conclude(self, key: Any, values: Mapping[str, Any]) -> None:
         """Say what has become of a row of ours."""
@@ -90,8 +92,8 @@ class Claims:
         reached("sql.after-conclude")
 
     def read(self, table: OfficeTable, where: ColumnElement[bool], *fields: str) -> list[dict[str, Any]]:
-        """Rows of a table by field; those of `fields` that are there, in their order, or all but BLOBs."""
-        wanted = [each for each in fields or table.form.fields if each in table]
+        """Rows of a table by field: of `fields` those that are there, or all that the door reads."""
+        wanted = [each for each in fields or table.form.read if each in table]
         query = select(*(table.columns[each].label(f"f{n}") for n, each in enumerate(wanted))).where(where)
         if "position" in table:
             query = query.order_by(table.columns["position"])

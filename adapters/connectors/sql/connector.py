@@ -92,7 +92,7 @@ class SqlConnector:
                 yield
             except SQLAlchemyError as exc:
                 require_rights(self._office, roles)
-                raise Away(f"the office's database: {kind_of(exc)}") from exc
+                raise Lacking(("", kind_of(exc), kind_of(exc))) from exc
         except Away as exc:
             self._report(verb, [Finding(ConditionCode.SQL_AWAY, "", str(exc), str(exc))])
             raise

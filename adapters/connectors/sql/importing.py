@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError
 
 from adapters.connectors.folder.attachments import Copy, admit
 from adapters.connectors.folder.letters import Composed, complete, put, stated_in
@@ -20,7 +21,7 @@ from adapters.connectors.sql.claiming import Claims
 from adapters.connectors.sql.composing import Composer
 from adapters.connectors.sql.files import Reader, octets_of
 from adapters.connectors.sql.model import Status
-from adapters.connectors.sql.office import Lacking, Office, OfficeTable
+from adapters.connectors.sql.office import Lacking, Office, OfficeTable, kind_of
 from adapters.connectors.sql.values import Room, Unfit, Writing
 from adapters.mailbox import AlreadyPut, Mailbox, OutboxEntry
 from adapters.mailbox.acts import perform
@@ -107,7 +108,11 @@ class Importer:
             _LOG.exception("import-postponed")
             self._findings[about] = Finding(ConditionCode.OUTBOX_STUCK, about, *_words(exc))
             return 0
-        claims.conclude(key, values)
+        try:
+            claims.conclude(key, values)
+        except DBAPIError as exc:
+            self._findings[about] = Finding(ConditionCode.SQL_UNFIT, about, kind_of(exc), kind_of(exc))
+            return 0
         return 1
 
     def _take_letter(self, claims: Claims, table: OfficeTable, key: Any) -> OutboxEntry:

@@ -71,6 +71,16 @@ class Form:
         """All of them."""
         return tuple(each.field for each in self.columns)
 
+    @property
+    def set(self) -> tuple[str, ...]:
+        """Those that the door changes in a row of the office's."""
+        return tuple(each.field for each in self.columns if Use.UPDATE in each.uses)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """Those that the door reads; it may have no right to read others."""
+        return tuple(each.field for each in self.columns if Use.READ in each.uses)
+
 
 _R, _W = (Use.READ,), (Use.INSERT,)
 _RU, _RW, _U = (Use.READ, Use.UPDATE), (Use.READ, Use.INSERT), (Use.UPDATE,)

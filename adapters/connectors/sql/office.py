@@ -192,10 +192,7 @@ def _arguments(url: URL, tls: ssl.SSLContext | None) -> dict[str, Any]:
         case "sqlite":
             return {"timeout": _CONNECT_SECONDS, "check_same_thread": False}
         case "postgresql":
-            return {
-                "connect_timeout": _CONNECT_SECONDS,
-                "options": f"-c statement_timeout={_ANSWER_SECONDS}s",
-            }
+            return {"connect_timeout": _CONNECT_SECONDS}
         case "mysql" | "mariadb":
             limits = {"connect_timeout": _CONNECT_SECONDS, "charset": "utf8mb4"}
             limits |= {"read_timeout": _ANSWER_SECONDS, "write_timeout": _ANSWER_SECONDS}

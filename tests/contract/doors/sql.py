@@ -40,7 +40,8 @@ def office_tables(metadata: MetaData) -> dict[str, Table]:
 @cache
 def database(url: str, password: str | None = None) -> tuple[Engine, dict[str, Table]]:
     """The office's own way to its database, with its tables made."""
-    engine = create_engine(Settings(url=url, password=password).address(), poolclass=NullPool)
+    address = url if url.startswith("sqlite") else Settings(url=url, password=password).address()
+    engine = create_engine(address, poolclass=NullPool)
     metadata = MetaData()
     tables = office_tables(metadata)
     metadata.create_all(engine)
@@ -132,6 +133,11 @@ class SqlOffice:
         (column,) = table.primary_key.columns
         with self.engine.begin() as connection:
             return dict(connection.execute(select(table).where(column == key)).mappings().one())
+
+    def written(self) -> list[str]:
+        """The keys of the letters that it has written."""
+        with self.engine.begin() as connection:
+            return list(connection.execute(select(self.tables["outbox"].c.letter_key)).scalars())
 
     def _round(self) -> None:
         step, self._step = self._step, None

@@ -19,6 +19,7 @@ from bus.doctor import Found, Level
 from bus.errors import Transient
 from bus.settings.office_database import SqlConnector as Settings
 from compose.cluster import PostgresCluster
+from tests.assets.factory import SOC
 from tests.contract.doors.door import World
 from tests.fixtures.mariadb import MariaDb
 
@@ -39,6 +40,11 @@ class Administered:
         with self._engine.connect() as connection:
             for each in commands:
                 connection.execute(text(each))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Rows as the administrator reads them."""
+        with self._engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
 
     def as_adapter(self, command: str) -> None:
         """Run one as the adapter."""
@@ -136,6 +142,38 @@ def test_a_right_that_lacks_is_named_and_everything_waits_for_it(
     assert connector.export_news() == 1
     assert world.mailbox.conditions.all() == []
     connector.close()
+
+
+SENT = (
+    "INSERT INTO saraban_outbox (letter_key, status, letter_date, subject, send_to, file_count) "
+    f"VALUES ('7', 'writing', '2026-11-22', 'x', '{SOC}', 1)",
+    "INSERT INTO saraban_outbox_files (letter_key, file_position, file_name, content) "
+    "VALUES ('7', 1, 'a.pdf', '%PDF-1.7 one %%EOF')",
+    "UPDATE saraban_outbox SET status = 'ready' WHERE letter_key = '7'",
+)
+
+
+def test_the_recommended_rights_are_enough_for_a_letter_out_its_answer_a_letter_in_and_an_act(
+    administered: Administered, world: World
+) -> None:
+    administered.run(
+        "DELETE FROM saraban_events", "DELETE FROM saraban_inbox", "DELETE FROM saraban_inbox_files"
+    )
+    administered.run(*SENT)
+    world.receive({"หนังสือ.pdf": b"%PDF-1.7 one %%EOF"})
+    connector = SqlConnector(world.mailbox, administered.settings)
+    assert connector.import_new() == 1
+    world.accept((SOC,))
+    act = "INSERT INTO saraban_acts (act_key, status, verb, letter_id, receiving_number) VALUES "
+    received = world.mailbox.inbox.letters()[0].letter_id
+    administered.run(f"{act}('1', 'ready', 'register', '{received}', '๑๒๓')")
+    assert (connector.import_new(), connector.export_news()) == (1, 2)
+    connector.close()
+    assert world.mailbox.conditions.all() == []
+    assert administered.rows("SELECT status FROM saraban_outbox") == [("accepted",)]
+    assert administered.rows("SELECT status FROM saraban_acts") == [("taken",)]
+    told = administered.rows("SELECT event, reference, local_key FROM saraban_events ORDER BY item_number")
+    assert sorted(told, key=str) == [("accepted", "sql:7", "7"), ("received", None, None)]
 
 
 def test_a_database_that_does_not_let_the_adapter_in_is_said_to(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import column, table
+from sqlalchemy import ColumnClause, column, table
 
 from adapters.connectors.sql.claiming import locked, waiting
 from adapters.connectors.sql.creating import dialect_of, statements
@@ -20,7 +22,7 @@ KINDS = ("sqlite", "postgresql", "mariadb", "mssql", "oracle")
 
 def office_table(role: str) -> OfficeTable:
     form = FORMS[role]
-    columns = {each.field: column(each.usual) for each in form.columns}
+    columns: dict[str, ColumnClause[Any]] = {each.field: column(each.usual) for each in form.columns}
     return OfficeTable(form, table(form.usual, *columns.values()), columns, {})
 
 
