@@ -35,6 +35,7 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
         *(f"{code} has not acknowledged {key}" for key, code in silent),
         *(f"missing in the office: {key} at {code}" for key, code in missing),
         *(f"other bytes than were sent: {key} at {code}" for key, code in altered(held)),
+        *(f"not balanced: {one}" for one in doors if not balanced(one)),
         *(f"a door would not take: {reason}" for code in AGENCIES for reason in play.offices[code].failed),
     ]
     if play.bus.own_broker and encrypted[False]:
@@ -83,12 +84,19 @@ def _at_door(play: Play, code: AgencyCode, states: list[LetterState]) -> dict[st
         "door": office.door,
         "sent": sum(1 for item in LETTERS if item.sender == code),
         "accepted": sum(1 for state in states if state.sender == code),
+        "refused": sum(1 for item in LETTERS if item.sender == code and item.key in play.refusals),
         "delivered": sum(1 for one in here if one.receipt),
         "held": len(office.held),
         "doubled": len(office.held) - len({one.subject for one in office.held}),
         "registered": _count(here, Event.REGISTERED),
         "otherwise": sum(1 for one in here if one.answer and one.answer.event != Event.REGISTERED),
     }
+
+
+def balanced(door: Mapping[str, Any]) -> bool:
+    """Whether an agency's letters were all judged, and its office holds what was delivered to it, each once."""
+    judged = door["sent"] == door["accepted"] + door["refused"]
+    return bool(judged and door["held"] == door["delivered"])
 
 
 def altered(held: Mapping[AgencyCode, Sequence[Held]]) -> list[tuple[str, str]]:

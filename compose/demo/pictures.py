@@ -34,11 +34,12 @@ _MARKS = {
 }
 _AT_DOORS = {
     "sent": "sent",
-    "accepted": "accepted",
-    "delivered": "delivered",
-    "held": "in the office",
-    "registered": "registered",
-    "otherwise": "refused, returned",
+    "accepted": "accepted\nby the bus",
+    "refused": "refused\nby the bus",
+    "delivered": "delivered\nto it",
+    "held": "held by\nits office",
+    "registered": "registered\nby it",
+    "otherwise": "refused,\nreturned",
 }
 
 
