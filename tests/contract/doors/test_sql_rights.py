@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from adapters.connectors.sql.connector import SqlConnector
 from adapters.connectors.sql.creating import statements
+from adapters.connectors.sql.office import Office
 from adapters.doctor.office_database import _look
 from adapters.mailbox.conditions import ConditionCode
 from bus.doctor import Found, Level
 from bus.errors import Transient
 from bus.settings.office_database import SqlConnector as Settings
 from compose.cluster import PostgresCluster
-from tests.assets.factory import SOC
+from tests.assets.factory import OPM, SOC, seal
 from tests.contract.doors.door import World
 from tests.fixtures.mariadb import MariaDb
 
@@ -174,6 +176,16 @@ def test_the_recommended_rights_are_enough_for_a_letter_out_its_answer_a_letter_
     assert administered.rows("SELECT status FROM saraban_acts") == [("taken",)]
     told = administered.rows("SELECT event, reference, local_key FROM saraban_events ORDER BY item_number")
     assert sorted(told, key=str) == [("accepted", "sql:7", "7"), ("received", None, None)]
+
+
+def test_a_server_that_does_not_encrypt_is_not_spoken_to_where_that_is_asked_for(
+    tmp_path: Path, mariadb_server: MariaDb
+) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(seal(OPM).certificate.public_bytes(Encoding.PEM))
+    (found,) = said(Settings(enabled=True, url=mariadb_server.url("mysql"), ca_file=authority))
+    assert "does not let the adapter in" in found.sentence
+    assert Office(Settings(enabled=True, url=mariadb_server.url("mysql"))).answers()
 
 
 def test_a_database_that_does_not_let_the_adapter_in_is_said_to(
