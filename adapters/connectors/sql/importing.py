@@ -97,6 +97,7 @@ class Importer:
         values: dict[str, Any]
         try:
             row = take(claims, table, key)
+            self._untold.pop(about, None)
             values = {"status": self._states[Status.of(row.state)], "problem": None, "entry": row.entry}
             values["letter_id"] = self._writing.put_text(row.document_id, Room("letter_id"))
         except (Mistaken, Refused, AlreadyPut, FileChanged) as exc:

@@ -12,10 +12,12 @@ from bus.errors import Problem
 from bus.settings.office_database import SqlConnector
 
 _KEY = "connectors.sql"
+_TOGETHER = {"outbox": "outbox_files", "inbox": "events"}
+"""What a table is of no use without: a letter has a file, and what was written is known by the events."""
 
 
 def unknown_names(section: SqlConnector) -> Iterator[Problem]:
-    """Every table, column, map, code and default that the door does not know."""
+    """Every table, column, map, code and default that the door does not know, and tables that lack their other half."""
     yield from _unknown("tables", section.tables, FORMS)
     yield from _unknown("columns", section.columns, FORMS)
     for role, named in section.columns.items():
@@ -25,6 +27,10 @@ def unknown_names(section: SqlConnector) -> Iterator[Problem]:
     yield from _unknown(
         "defaults", section.defaults, [f"{name}_{way}" for name in MAPS for way in ("out", "in")]
     )
+    for table, needed in _TOGETHER.items():
+        if section.tables.get(table) != "" and section.tables.get(needed) == "":
+            wrong = f"has no {needed}, without which {table} cannot be used"
+            yield Problem("adapter.toml", f"{_KEY}.tables", wrong, f"Name it, or set {table} empty too.")
     codes = load_codes()
     for name, known in {
         "speed": codes.speed,

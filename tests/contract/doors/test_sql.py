@@ -288,7 +288,11 @@ async def test_the_door_is_open_while_the_adapter_runs_and_its_connections_end_w
     own.run(INSERT, id=7, urgent="ด่วน")
     own.run("INSERT INTO doc_file VALUES (7, 1, 'หนังสือ.pdf', '2569/a.pdf')")
     loop, taken, stop = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
-    world.mailbox.listen(lambda: loop.call_soon_threadsafe(taken.set))
+
+    def put() -> None:
+        loop.call_soon_threadsafe(taken.set)
+
+    world.mailbox.listen(put)
     door = SqlDoor(world.mailbox, own.settings)
     running = asyncio.create_task(door.run(stop))
     async with asyncio.timeout(60):

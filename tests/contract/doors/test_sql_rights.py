@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from adapters.connectors.sql.connector import SqlConnector
 from adapters.connectors.sql.creating import statements
+from adapters.connectors.sql.office import Office
 from adapters.doctor.office_database import _look
 from adapters.mailbox.conditions import ConditionCode
 from bus.doctor import Found, Level
+from bus.documents.letter import Content
 from bus.errors import Transient
 from bus.settings.office_database import SqlConnector as Settings
 from compose.cluster import PostgresCluster
-from tests.assets.factory import SOC
+from tests.assets.factory import OPM, SOC, seal
 from tests.contract.doors.door import World
 from tests.fixtures.mariadb import MariaDb
 
@@ -174,6 +178,53 @@ def test_the_recommended_rights_are_enough_for_a_letter_out_its_answer_a_letter_
     assert administered.rows("SELECT status FROM saraban_acts") == [("taken",)]
     told = administered.rows("SELECT event, reference, local_key FROM saraban_events ORDER BY item_number")
     assert sorted(told, key=str) == [("accepted", "sql:7", "7"), ("received", None, None)]
+
+
+def test_a_narrow_column_is_warned_of_and_what_it_cannot_hold_waits_until_it_is_widened(
+    administered: Administered, world: World
+) -> None:
+    administered.run(
+        "DELETE FROM saraban_events", "DELETE FROM saraban_inbox", "DELETE FROM saraban_inbox_files"
+    )
+    maria = "mariadb" in administered.settings.url
+    change = "MODIFY subject" if maria else "ALTER COLUMN subject TYPE"
+    administered.run(
+        f"ALTER TABLE saraban_inbox {change} VARCHAR(20){' CHARACTER SET tis620' if maria else ''}"
+    )
+    try:
+        (warned,) = [each for each in said(administered.settings) if each.level is not Level.OK]
+        assert warned.sentence == "saraban_inbox.subject holds 20 characters, 1000 may come"
+        connector = SqlConnector(world.mailbox, administered.settings)
+        subjects = ["ก" * 21, "ข" * 20, "😀"]
+        for subject in subjects:
+            world.receive({"หนังสือ.pdf": b"%PDF-1.7 one %%EOF"}, content=Content(subject=subject))
+        connector.export_news()
+        shown = "SELECT subject FROM saraban_inbox ORDER BY consignment"
+        told = subjects[1:2] if maria else subjects[1:]
+        assert administered.rows(shown) == [(each,) for each in told]
+        wrong = "\n".join(each.finding.detail_en for each in world.mailbox.conditions.all())
+        assert "it holds 20 characters, 21 are needed" in wrong
+        assert ("cannot hold the character U+1F600 (tis-620)" in wrong) == maria
+    finally:
+        administered.run(
+            f"ALTER TABLE saraban_inbox {change} VARCHAR(1000){' CHARACTER SET utf8mb4' if maria else ''}"
+        )
+    for each in world.mailbox.news.deferrals("sql"):
+        world.mailbox.news.defer("sql", replace(each, next_attempt_at=0.0))
+    connector.export_news()
+    connector.close()
+    assert administered.rows(shown) == [(each,) for each in subjects]
+    assert world.mailbox.conditions.all() == []
+
+
+def test_a_server_that_does_not_encrypt_is_not_spoken_to_where_that_is_asked_for(
+    tmp_path: Path, mariadb_server: MariaDb
+) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(seal(OPM).certificate.public_bytes(Encoding.PEM))
+    (found,) = said(Settings(enabled=True, url=mariadb_server.url("mysql"), ca_file=authority))
+    assert "does not let the adapter in" in found.sentence
+    assert Office(Settings(enabled=True, url=mariadb_server.url("mysql"))).answers()
 
 
 def test_a_database_that_does_not_let_the_adapter_in_is_said_to(

@@ -121,6 +121,16 @@ def test_a_name_in_the_settings_that_is_not_known_is_a_mistake_with_the_nearest_
     assert found["redy"] == "Write ready."
 
 
+def test_letters_in_or_out_without_the_table_that_they_need_are_a_mistake() -> None:
+    section = SqlConnector(tables={"events": "", "outbox_files": ""})
+    assert [each.wrong for each in unknown_names(section)] == [
+        "has no outbox_files, without which outbox cannot be used",
+        "has no events, without which inbox cannot be used",
+    ]
+    one_way = dict.fromkeys(("inbox", "inbox_files", "events"), "")
+    assert list(unknown_names(SqlConnector(tables=one_way))) == []
+
+
 @pytest.mark.parametrize(
     ("url", "wrong"),
     [
