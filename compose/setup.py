@@ -1,10 +1,10 @@
 """Makes a fresh checkout ready for `make demo`, `make test`, `make check` or `make bench`; does nothing when it is.
 
 Two things are seen to: the system packages whose programs the purpose needs (RabbitMQ; for tests and benchmarks also
-PostgreSQL; for tests xmlsec1, SoftHSM, nginx, Prometheus and a Chromium), and a virtual environment with exactly the
-packages of requirements.lock, each checked by its hash. Except for system packages, nothing outside the checkout is
-written. The tests' browser is the platform's own, or the one that SARABAN_BROWSER names; where the platform has none,
-Playwright's own is downloaded into build/browsers.
+PostgreSQL; for tests xmlsec1, SoftHSM, nginx, Prometheus, MariaDB and a Chromium), and a virtual environment with
+exactly the packages of requirements.lock, each checked by its hash. Except for system packages, nothing outside the
+checkout is written. The tests' browser is the platform's own, or the one that SARABAN_BROWSER names; where the platform
+has none, Playwright's own is downloaded into build/browsers.
 
 It runs under the system's python3 before anything is installed: standard library only, and readable by a Python that
 is older than the project's.
@@ -42,9 +42,10 @@ _NGINX = ("nginx", "nginx-light", "nginx")
 _SOFTHSM = ("softhsm2-util", "softhsm2", "softhsm")
 _XMLSEC = ("xmlsec1", "xmlsec1", "libxmlsec1")
 _PROMETHEUS = ("promtool", "prometheus", "prometheus")
+_MARIADB = ("mariadbd", "mariadb-server", "mariadb")
 NEEDS = {
     "demo": (_RABBITMQ,),
-    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC, _SOFTHSM, _NGINX, _PROMETHEUS),
+    "test": (_RABBITMQ, _POSTGRESQL, _XMLSEC, _SOFTHSM, _NGINX, _PROMETHEUS, _MARIADB),
     "bench": (_RABBITMQ, _POSTGRESQL),
     "check": (),
 }
@@ -64,7 +65,8 @@ fi
 apt-get update -qq
 new=
 if [ -d /run/systemd/system ]; then
-    for unit in rabbitmq-server.service epmd.service epmd.socket postgresql.service nginx.service prometheus.service; do
+    for unit in rabbitmq-server.service epmd.service epmd.socket postgresql.service nginx.service prometheus.service \
+            mariadb.service; do
         systemctl cat "$unit" >/dev/null 2>&1 || new="$new $unit"
     done
 fi

@@ -17,6 +17,7 @@ _LONGEST_FIRST = ("browser", "chaos", "faults", "journey", "watching", "broker",
 
 pytest_plugins = [
     "tests.fixtures.broker",
+    "tests.fixtures.mariadb",
     "tests.fixtures.postgres",
     "tests.fixtures.programs",
     "tests.fixtures.timestamps",

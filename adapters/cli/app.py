@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, desk, ecms, enrolling, examining, keys, log, rest, status, units
+from adapters.cli import acts, desk, ecms, enrolling, examining, keys, log, rest, sql, status, units
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -44,6 +44,7 @@ for command in (status.status, examining.check, examining.doctor, ping, units.un
 app.add_typer(log.app, name="log")
 app.add_typer(rest.app, name="rest")
 app.add_typer(ecms.app, name="ecms")
+app.add_typer(sql.app, name="sql")
 app.add_typer(desk.app, name="desk")
 
 

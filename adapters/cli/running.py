@@ -20,6 +20,7 @@ from adapters.connectors.ecms.door import EcmsDoor
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
+from adapters.connectors.sql.door import SqlDoor
 from adapters.depot import DepotClient
 from adapters.desk.door import DeskDoor
 from adapters.doctor.configuration import log_key_of, login_certificate, require_right, seal_of
@@ -212,6 +213,11 @@ def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
         yield EcmsDoor(mailbox, settings.connectors.ecms)
     else:  # as a run with another setting may have left it
         mailbox.conditions.report("ecms", [])
+    if settings.connectors.sql.enabled:
+        yield SqlDoor(mailbox, settings.connectors.sql)
+    else:  # as a run with another setting may have left them
+        for verb in ("import", "export"):
+            mailbox.conditions.report(f"sql.{verb}", [])
 
 
 def rest_door(section: RestConnector, mailbox: Mailbox) -> Door:

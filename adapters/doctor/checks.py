@@ -8,7 +8,7 @@ import ssl
 import sys
 from collections.abc import Iterator
 
-from adapters.doctor import broker, depot, doors, mailbox, office
+from adapters.doctor import broker, depot, doors, mailbox, office, office_database
 from adapters.doctor.configuration import login_certificate, mistakes, seal_of
 from bus.directory.certificates import objection
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
@@ -26,6 +26,7 @@ def checks(settings: AdapterSettings) -> list[Check]:
     return [
         *checks_here(settings),
         *doors.checks(settings),
+        *office_database.checks(settings),
         *broker.checks(settings),
         *depot.checks(settings, seal),
     ]

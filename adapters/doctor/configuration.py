@@ -15,6 +15,8 @@ from cryptography import x509
 
 from adapters.connectors.ecms.wording import Wording
 from adapters.connectors.folder.exchange import used_before
+from adapters.connectors.sql.names import unknown_names
+from adapters.connectors.sql.office import engine_of
 from adapters.mailbox.opening import properties_in, require_owner
 from bus.documents.notes import witness_key, witness_name
 from bus.documents.seal import Seal, read_certificate
@@ -52,6 +54,7 @@ def mistakes(settings: AdapterSettings) -> list[Problem]:
         settings.connectors.rest.tls,
         settings.connectors.ecms.tls,
         lambda: Wording.from_settings(settings.connectors.ecms),
+        lambda: _office_database(settings),
     ]
     for look in looks:
         try:
@@ -121,6 +124,16 @@ def _office(settings: AdapterSettings) -> None:
             wrong = f"there is no group {section.group} on this machine"
             problem = Problem(SETTINGS, "connectors.folder.group", wrong, "Create it, or name another.")
             raise Misconfigured(problem) from exc
+
+
+def _office_database(settings: AdapterSettings) -> None:
+    section = settings.connectors.sql
+    if section.enabled:
+        raise_any(unknown_names(section))
+        section.tls()
+        engine_of(section.address(), None).dispose()
+        if section.files_folder is not None:
+            raise_any(usable_folder(section.files_folder, "connectors.sql.files_folder"))
 
 
 def _awaited(settings: AdapterSettings) -> bool:

@@ -42,6 +42,9 @@ class ConditionCode(StrEnum):
     BUS_CERTIFICATE_EXPIRED = "bus-certificate.expired"
     BUS_CERTIFICATE_FOREIGN = "bus-certificate.foreign"
     FOLDER_AWAY = "folder.away"
+    SQL_AWAY = "sql.away"
+    SQL_UNFIT = "sql.unfit"
+    SQL_UNMAPPED = "sql.unmapped"
     OUTBOX_WAITING = "outbox.waiting"
     OUTBOX_STUCK = "outbox.stuck"
     OUTBOX_UNKNOWN = "outbox.unknown"
@@ -63,6 +66,7 @@ _STOPPING = frozenset(
         ConditionCode.BUS_CERTIFICATE_EXPIRED,
         ConditionCode.BUS_CERTIFICATE_FOREIGN,
         ConditionCode.FOLDER_AWAY,
+        ConditionCode.SQL_AWAY,
     }
 )
 """Without the depot, or with a clock that is wrong, notices and deliveries go on."""

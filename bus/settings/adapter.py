@@ -13,6 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from bus.identifiers import AgencyCode
 from bus.settings.desk import Desk
 from bus.settings.loading import Section, Settings, load
+from bus.settings.office_database import SqlConnector
 from bus.settings.sections import BrokerAccess, HttpUrl, Log, Port, PortOrOff, Seal, Seconds
 from bus.settings.tls import require_both, require_clients, serving, trusting
 
@@ -198,6 +199,7 @@ class Connectors(Section):
     folder: FolderConnector = FolderConnector()
     rest: RestConnector = RestConnector()
     ecms: EcmsConnector = EcmsConnector()
+    sql: SqlConnector = SqlConnector()
 
 
 class Witness(Section):

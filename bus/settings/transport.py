@@ -18,6 +18,18 @@ from pydantic import BaseModel
 SETTING: Final = "insecure_transport"
 _PLAIN: Final = {"http": "https", "amqp": "amqps"}
 _VERIFIED: Final = frozenset({"verify-full", "verify-ca"})
+_VERIFIES: Final[Mapping[str, tuple[Mapping[str, tuple[str, ...]], str]]] = {
+    "mssql": (
+        {
+            "Encrypt": ("yes", "mandatory", "strict"),
+            "TrustServerCertificate": ("", "no"),
+            "odbc_connect": ("",),
+        },
+        "Add ?Encrypt=yes&TrustServerCertificate=no to it",
+    ),
+    "oracle": ({"protocol": ("tcps",), "ssl_server_dn_match": ("", "true")}, "Add ?protocol=tcps to it"),
+}
+"""By scheme: what its driver has to be asked for; MariaDB's is given a context that verifies (`office_database`)."""
 
 
 def unprotected(
@@ -56,6 +68,10 @@ def _fault(name: str, value: str, beside: Mapping[str, Any]) -> tuple[str, str] 
         if away and not set(asked.get("sslmode", ["prefer"])) <= _VERIFIED:
             wrong = "goes to another machine and does not verify that it is the right one"
             return wrong, "Add ?sslmode=verify-full to it (and &sslrootcert=FILE)"
+    if scheme in _VERIFIES and not is_this_machine(urlsplit(value).hostname):
+        asked, (needed, fix) = parse_qs(urlsplit(value).query), _VERIFIES[scheme]
+        if not all(asked.get(name, [""])[-1].lower() in right for name, right in needed.items()):
+            return "goes to another machine and does not verify that it is the right one", fix
     return None
 
 

@@ -21,6 +21,7 @@ from compose.console import sample_links
 from compose.demo import evidence, pictures
 from compose.demo.accounting import accounted, reckon
 from compose.demo.centre import Centre
+from compose.demo.doors import desks, hints
 from compose.demo.intruder import bad_submissions, submit
 from compose.demo.joining import join
 from compose.demo.play import Play
@@ -45,35 +46,30 @@ def main() -> int:
     lost = new_seal("lost key")
     with Centre(folder, lambda line: console.print(f"  {line}", highlight=False, soft_wrap=True)) as bus:
         join(bus, AGENCIES, {LATE: lost})
-        console.print("Starting a router and six adapters …")
-        play = Play(bus)
-        play.start()
-        with Live(pictures.live(play), console=console, refresh_per_second=4) as live:
-            badly = submit(bus, LATE, bad_submissions(bus, LATE, DGA, lost))
-            play.run(lambda: live.update(pictures.live(play)))
-        found = evidence.witness(play, folder)
-        report = {
-            **reckon(play, badly),
-            "evidence": found["verdict"],
-            "cosigned": found.get("cosigned", 0),
-            "ledger": found.get("ledger"),
-            "seconds": round(monotonic() - began, 1),
-        }
-        (folder / "report.json").write_text(
-            json.dumps(report, ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-        )
-        console.print(Group(pictures.outcome(play), pictures.refusals(report)))
-        _conclude(console, report, play)
-        console.print(*evidence.words(found), sep="\n")
-        console.print(
-            "docs/auditing.md shows what an auditor can do with it: its commands work as written here."
-        )
+        with Play(bus) as play:
+            console.print("Starting a router and six adapters …")
+            play.start()
+            with Live(pictures.live(play), console=console, refresh_per_second=4) as live:
+                badly = submit(bus, LATE, bad_submissions(bus, LATE, DGA, lost))
+                play.run(lambda: live.update(pictures.live(play)))
+            found = evidence.witness(play, folder)
+            report = {
+                **reckon(play, badly),
+                "evidence": found["verdict"],
+                "cosigned": found.get("cosigned", 0),
+                "ledger": found.get("ledger"),
+                "seconds": round(monotonic() - began, 1),
+            }
+            _conclude(console, report, play, found)
         if os.environ.get("KEEP"):
             _keep(console, bus)
     return 0 if accounted(report) else 1
 
 
-def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
+def _conclude(console: Console, report: dict[str, Any], play: Play, found: dict[str, Any]) -> None:
+    text = json.dumps(report, ensure_ascii=False, indent=2)
+    (play.bus.folder / "report.json").write_text(f"{text}\n", encoding="utf-8")
+    console.print(Group(pictures.outcome(play), pictures.doors(report), pictures.refusals(report)))
     silent = ", ".join(f"{code} ({key})" for key, code in play.silent()) or "nobody"
     console.print(f"Who has not acknowledged: [bold]{silent}[/]")
     for problem in report["problems"]:
@@ -81,6 +77,8 @@ def _conclude(console: Console, report: dict[str, Any], play: Play) -> None:
     figures = {key: value for key, value in report.items() if isinstance(value, int | float)}
     console.print(figures)
     console.print("build/demo/report.json has the report.")
+    console.print(*evidence.words(found), sep="\n")
+    console.print("docs/auditing.md shows what an auditor can do with it: its commands work as written here.")
 
 
 def _keep(console: Console, bus: Centre) -> None:
@@ -89,6 +87,13 @@ def _keep(console: Console, bus: Centre) -> None:
         f"\nThe console is at http://{LOOPBACK}:{bus.console_port}; each of these links enters it once, as a sample "
         "person:",
         *(f"  {PEOPLE[name][0]}: {link}" for name, link in sample_links(bus).items()),
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+    console.print(
+        "\nThe desks of the agencies that have no system; each of these links enters one once, as a sample clerk:",
+        *(f"  {name}: {link}" for name, link in desks(bus).items()),
         sep="\n",
         highlight=False,
         soft_wrap=True,
@@ -116,6 +121,7 @@ def _looking_around(bus: Centre) -> list[str]:
         f".venv/bin/saraban-bus doctor {centre}",
         f".venv/bin/saraban-adapter --config {adapter}/adapter.toml inbox",
         f"ls {adapter}/folder/*",
+        *hints(bus),
         f"{asking} {bus.depot_url}/readyz    # the depot",
     ]
     if bus.own_broker:

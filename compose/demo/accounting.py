@@ -1,15 +1,18 @@
-"""The reckoning: from ledger and mailboxes together, whether every letter is accounted for."""
+"""The reckoning: from ledger and offices together, whether every letter is accounted for."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bus.documents.notice import Event
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
+from bus.ledger.state import LetterState, RecipientState
+from compose.demo.offices.office import Held, digests
 from compose.demo.play import Play
-from compose.demo.story import AGENCIES, LETTERS
+from compose.demo.story import AGENCIES, KEYS, LETTERS
 
 
 def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
@@ -20,23 +23,20 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
         answers = [entry.body["outcome"] for entry in reader.every(Kind.ENROLMENT_ANSWERED)]
     encrypted = Counter(one.get("ssl") for one in play.bus.connections())
     states = play.states()
-    recipients = [(state, one) for state in states for one in state.recipients.values()]
+    recipients = [one for state in states for one in state.recipients.values()]
     unanswered = [item.key for item in LETTERS if not _answered(play, item.key)]
     unrefused = [name for name, sha256 in submitted_badly.items() if sha256 not in refused]
-    silent = play.silent()
-    received = {code: Counter(play.offices[code].everything_received()) for code in AGENCIES}
-    missing = [
-        f"{play.references.get(state.letter_id)} at {one.agency}"
-        for state, one in recipients
-        if one.receipt and received[one.agency][state.letter_id] == 0
-    ]
-    failed = [reason for code in AGENCIES for reason in play.offices[code].failed()]
+    silent, missing = play.silent(), play.missing()
+    held = {code: office.held for code, office in play.offices.items()}
+    doors = [_at_door(play, code, states) for code in AGENCIES]
     problems = [
         *(f"no answer to {key}" for key in unanswered),
         *(f"not refused: {name}" for name in unrefused),
         *(f"{code} has not acknowledged {key}" for key, code in silent),
-        *(f"missing in the inbox: {one}" for one in missing),
-        *(f"not taken from an outbox: {reason}" for reason in failed),
+        *(f"missing in the office: {key} at {code}" for key, code in missing),
+        *(f"other bytes than were sent: {key} at {code}" for key, code in altered(held)),
+        *(f"not balanced: {one}" for one in doors if not balanced(one)),
+        *(f"a door would not take: {reason}" for code in AGENCIES for reason in play.offices[code].failed),
     ]
     if play.bus.own_broker and encrypted[False]:
         problems.append(f"{encrypted[False]} connections to the broker without TLS")
@@ -45,23 +45,22 @@ def reckon(play: Play, submitted_badly: Mapping[str, str]) -> dict[str, Any]:
         "connections_with_tls": encrypted[True],
         "connections_without_tls": encrypted[False],
         "letters": len(states),
-        "deliveries": sum(1 for _, one in recipients if one.receipt),
+        "deliveries": sum(1 for one in recipients if one.receipt),
         "registered": _count(recipients, Event.REGISTERED),
         "refused_by_clerk": _count(recipients, Event.REFUSED),
         "misdirected": _count(recipients, Event.MISDIRECTED),
-        "withdrawn": sum(1 for _, one in recipients if one.outcome == "withdrawn"),
+        "withdrawn": sum(1 for one in recipients if one.outcome == "withdrawn"),
         "corrected": sum(
-            1 for _, one in recipients if any(fact.event == Event.NUMBER_DISPUTED for fact in one.events)
+            1 for one in recipients if any(fact.event == Event.NUMBER_DISPUTED for fact in one.events)
         ),
         "refused_by_bus": len(refused),
         "unaccounted": len(unanswered) + len(unrefused) + len(silent) + len(missing) + parked,
-        "duplicates_at_recipients": sum(
-            n - 1 for counts in received.values() for n in counts.values() if n > 1
-        ),
+        "duplicates_at_recipients": sum(one["doubled"] for one in doors),
         "router_kills": play.router_kills,
+        "doors": doors,
         "problems": problems,
         "refusals": {
-            **{key: refusal["code"] for key, refusal in play.refusals.items()},
+            **play.refusals,
             **{name: refused.get(sha256) for name, sha256 in submitted_badly.items()},
         },
     }
@@ -75,9 +74,45 @@ def accounted(report: Mapping[str, Any]) -> bool:
     return clean and report["router_kills"] >= 1 and report["corrected"] >= 1 and report["withdrawn"] >= 1
 
 
+def _at_door(play: Play, code: AgencyCode, states: list[LetterState]) -> dict[str, Any]:
+    """What an agency has sent and received, by the ledger, and what its office holds that came through its door."""
+    office = play.offices[code]
+    here = [state.recipients[code] for state in states if code in state.recipients]
+    return {
+        "agency": code,
+        "name": office.name,
+        "door": office.door,
+        "sent": sum(1 for item in LETTERS if item.sender == code),
+        "accepted": sum(1 for state in states if state.sender == code),
+        "refused": sum(1 for item in LETTERS if item.sender == code and item.key in play.refusals),
+        "delivered": sum(1 for one in here if one.receipt),
+        "held": len(office.held),
+        "doubled": len(office.held) - len({one.subject for one in office.held}),
+        "registered": _count(here, Event.REGISTERED),
+        "otherwise": sum(1 for one in here if one.answer and one.answer.event != Event.REGISTERED),
+    }
+
+
+def balanced(door: Mapping[str, Any]) -> bool:
+    """Whether an agency's letters were all judged, and its office holds what was delivered to it, each once."""
+    judged = door["sent"] == door["accepted"] + door["refused"]
+    return bool(judged and door["held"] == door["delivered"])
+
+
+def altered(held: Mapping[AgencyCode, Sequence[Held]]) -> list[tuple[str, str]]:
+    """Return (reference, recipient) of the letters whose files in the office are not those that were sent."""
+    sent = {item.subject: digests(item.files().values()) for item in LETTERS}
+    return [
+        (KEYS[one.subject], code)
+        for code, letters in held.items()
+        for one in letters
+        if one.files != sent[one.subject]
+    ]
+
+
 def _answered(play: Play, key: str) -> bool:
     return f"accepted:{key}" in play.events or key in play.refusals
 
 
-def _count(recipients: list[tuple[Any, Any]], event: Event) -> int:
-    return sum(1 for _, one in recipients if one.answer and one.answer.event == event)
+def _count(recipients: list[RecipientState], event: Event) -> int:
+    return sum(1 for one in recipients if one.answer and one.answer.event == event)

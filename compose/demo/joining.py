@@ -17,6 +17,7 @@ from bus.identifiers import AgencyCode
 from bus.settings.writing import Values
 from compose.borrowed import ExistingBroker
 from compose.demo.centre import Centre, fill, finish
+from compose.demo.doors import DOORS
 from compose.process import Process
 
 _LOST_AT = datetime.fromisoformat("2026-01-05T09:00:00+07:00")
@@ -64,17 +65,12 @@ def _ask(centre: Centre, code: AgencyCode) -> Process:
 
 
 def _connect_office(centre: Centre, code: AgencyCode) -> None:
-    """Fill in what an agency sets by itself: the folder of its office system, which renames what it has written."""
+    """Fill in what an agency sets by itself: the door of its office system."""
     values: Values = {
         "": {"resend_after": 5.0},
         "broker": {"insecure_transport": isinstance(centre.broker, ExistingBroker)},
-        "connectors.folder": {
-            "enabled": True,
-            "path": str(centre.exchange_folder(code)),
-            "poll": 0.2,
-            "quiet": 0,
-        },
         "witness": {"poll": 2.0},
+        **DOORS[code].settings(centre, code),
     }
     fill(centre.adapter_settings(code), values)
 

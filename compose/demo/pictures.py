@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from time import monotonic
 from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from bus.codes import load_codes
 from bus.errors import RefusalCode
 from bus.evidence.words import shown_state
 from bus.identifiers import AgencyCode
 from bus.ledger.state import LetterState
-from bus.thai import thai_datetime
+from bus.thai import now, thai_date
 from compose.demo.play import Play
 from compose.demo.story import AGENCIES, LETTERS
 
@@ -30,6 +32,15 @@ _MARKS = {
     "withdrawn": ("↶ back", "magenta"),
     "handover-failed": ("! failed", "red"),
 }
+_AT_DOORS = {
+    "sent": "sent",
+    "accepted": "accepted\nby the bus",
+    "refused": "refused\nby the bus",
+    "delivered": "delivered\nto it",
+    "held": "held by\nits office",
+    "registered": "registered\nby it",
+    "otherwise": "refused,\nreturned",
+}
 
 
 def live(play: Play) -> Table:
@@ -40,7 +51,7 @@ def live(play: Play) -> Table:
     )
     table.add_column("letter")
     for code in AGENCIES:
-        table.add_column(play.offices[code].name)
+        table.add_column(f"{play.offices[code].name}\n{play.offices[code].door}")
     states = {play.references.get(state.letter_id): state for state in play.states()}
     for item in LETTERS:
         state = states.get(item.key)
@@ -69,24 +80,15 @@ def _cell(state: LetterState | None, sender: str, code: AgencyCode) -> str:
 
 
 def outcome(play: Play) -> Table:
-    """Return each letter and recipient with its states and times, in both calendars."""
-    table = Table(title="Every letter at every recipient", title_justify="left")
-    for column in (
-        "letter",
-        "recipient",
-        "role",
-        "state",
-        "เลขรับ",
-        "consigned",
-        "delivered",
-        "answered",
-        "พ.ศ.",
-    ):
-        table.add_column(column)
+    """Return each letter and recipient with its states and times, a line each."""
+    day = now()
+    title = f"Every letter at every recipient, {thai_date(day)} ({day.date()})"
+    table = Table(title=title, title_justify="left")
+    for column in ("letter", "recipient", "role", "state", "เลขรับ", "consigned", "delivered", "answered"):
+        table.add_column(column, no_wrap=True)
     for state in play.states():
-        name = play.references.get(state.letter_id, state.letter_id[:8])
+        name = play.references[state.letter_id]
         for code, one in state.recipients.items():
-            last = one.progress.effective
             table.add_row(
                 name,
                 play.offices[code].name,
@@ -96,26 +98,36 @@ def outcome(play: Play) -> Table:
                 _clock(one.consigned_at),
                 _clock(one.receipt.at if one.receipt else None),
                 _clock(one.answer.at if one.answer else None),
-                thai_datetime(datetime.fromisoformat(last.at)) if last else "",
             )
             name = ""
-        table.add_section()
     return table
 
 
-def refusals(report: Mapping[str, Any]) -> Table:
-    """Return what the bus refused, with code and advice."""
-    table = Table(title="Refused by the bus", title_justify="left")
-    for column in ("rawSha256", "code", "what · อะไร", "advice · ทำอย่างไร"):
-        table.add_column(column, overflow="fold")
+def doors(report: Mapping[str, Any]) -> Table:
+    """Return what each agency has sent and received by the ledger, and what its office holds, a line each."""
+    table = Table(title="Every agency at its door", title_justify="left")
+    for column in ("agency", "door"):
+        table.add_column(column, no_wrap=True)
+    for words in _AT_DOORS.values():
+        table.add_column(words, justify="right")
+    for one in report["doors"]:
+        table.add_row(one["name"], one["door"], *(str(one[figure]) for figure in _AT_DOORS))
+    return table
+
+
+def refusals(report: Mapping[str, Any]) -> Group:
+    """Return what the bus refused, with code and advice, in Thai and English."""
     codes = load_codes()
+    lines: list[RenderableType] = [Text("Refused by the bus", style="italic")]
     for name, code in report["refusals"].items():
         if code is None:
-            table.add_row(name, "[red]not refused[/]")
+            lines.append(Text(f"{name}: not refused", style="red"))
             continue
         said = codes.refusal(RefusalCode(code))
-        table.add_row(name, code, f"{said.th}\n{said.en}", f"{said.advice_th}\n{said.advice_en}")
-    return table
+        lines.append(Text(f"{name}: ").append(code, style="bold"))
+        for words in (f"{said.th} {said.advice_th}", f"{said.en} {said.advice_en}"):
+            lines.append(Padding(Text(words), (0, 0, 0, 2)))
+    return Group(*lines)
 
 
 def _clock(at: str | None) -> str:

@@ -1,19 +1,18 @@
-"""The play: offices and clerks act on what their folders tell them, until the story is told."""
+"""The play: offices and clerks act on what their doors tell them, until the story is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic, sleep
-from typing import Any
 
 from bus.identifiers import AgencyCode, LetterId
-from bus.ledger.state import LetterState
+from bus.ledger.state import LetterState, RecipientState
 from bus.ledger.store import Ledger
 from bus.thai import now
 from compose.demo.centre import Centre
-from compose.demo.office import Office
-from compose.demo.papers import scan
-from compose.demo.story import AGENCIES, ETDA, LATE, LETTERS, OCS, OPM, PLANS, SOC, Clerk, Item
+from compose.demo.doors import offices
+from compose.demo.offices.office import News, Office
+from compose.demo.story import AGENCIES, ETDA, KEYS, LATE, LETTERS, OCS, OPM, PLANS, SOC, Clerk, Item
 from compose.process import Process
 
 _WITHIN = 120.0
@@ -22,27 +21,33 @@ _LOOK_EVERY = 0.1
 
 
 class Play:
-    """The state of the demonstration."""
+    """The state of the demonstration; a context manager, which closes the offices."""
 
     def __init__(self, bus: Centre) -> None:
         self.bus = bus
-        names = bus.directory.agencies
-        self.offices = {
-            code: Office(code, names[code].abbrev_th, bus.exchange_folder(code)) for code in AGENCIES
-        }
+        self.offices: dict[AgencyCode, Office] = offices(bus)
         self.clerks = {
-            code: Clerk(code, office.act, plans=PLANS.get(code, {})) for code, office in self.offices.items()
+            code: Clerk(office, plans=PLANS.get(code, {})) for code, office in self.offices.items()
         }
         self.events: dict[str, float] = {}
-        """`event:reference` of everything that senders were told, with the second of the play."""
+        """`event:key` of everything that offices were told, with the second of the play."""
         self.references: dict[LetterId, str] = {}
-        """The office's reference of each LetterID."""
-        self.refusals: dict[str, dict[str, Any]] = {}
+        """The story's key of each LetterID."""
+        self.refusals: dict[str, str] = {}
+        """Why the bus refused a letter, by its key."""
         self.router_kills = 0
         self.began = monotonic()
         self._sent: set[str] = set()
+        self._handled = dict.fromkeys(AGENCIES, 0)
         self._late_started = False
         self._router: Process | None = None
+
+    def __enter__(self) -> Play:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for office in self.offices.values():
+            office.close()
 
     def start(self) -> None:
         """Start a router, which will die on the way, and every adapter but the late agency's."""
@@ -68,11 +73,10 @@ class Play:
             sleep(_LOOK_EVERY)
 
     def finished(self) -> bool:
-        """Whether every letter has its answers and nothing is left to do."""
+        """Whether every letter has its answers, and every office what it was sent."""
         answered = all(f"accepted:{item.key}" in self.events or item.key in self.refusals for item in LETTERS)
-        return (
-            answered and "registered:replacement" in self.events and self._corrected() and not self.silent()
-        )
+        told = answered and "registered:replacement" in self.events
+        return told and self._corrected() and not self.silent() and not self.missing()
 
     def silent(self) -> list[tuple[str, str]]:
         """Return (reference, recipient) of everybody who has not acknowledged, by the ledger."""
@@ -82,10 +86,22 @@ class Play:
             for code in state.unacknowledged
         ]
 
+    def missing(self) -> list[tuple[str, str]]:
+        """Return (reference, recipient) of what was delivered and is not in that office."""
+        held = {code: {KEYS.get(one.subject) for one in office.held} for code, office in self.offices.items()}
+        return [
+            (key, one.agency)
+            for state in self.states()
+            for one in state.recipients.values()
+            if one.receipt and (key := self.references[state.letter_id]) not in held[one.agency]
+        ]
+
     def states(self) -> list[LetterState]:
         """Return the state of every accepted letter, by the ledger, in order."""
         with self.ledger.read() as reader:
-            return [reader.state_of(row.letter) for row in reversed(reader.find_letters())]
+            rows = list(reversed(reader.find_letters()))
+            self.references |= {row.letter_id: KEYS[row.subject or ""] for row in rows}
+            return [reader.state_of(row.letter) for row in rows]
 
     @property
     def ledger(self) -> Ledger:
@@ -93,11 +109,10 @@ class Play:
         return self.bus.open_ledger()
 
     def _corrected(self) -> bool:
-        return any(
-            one.answer and one.answer.number == "12" and len(one.events) > 2
-            for state in self.states()
-            for one in state.recipients.values()
-        )
+        def corrected(one: RecipientState) -> bool:
+            return one.answer is not None and one.answer.number == "12" and len(one.events) > 2
+
+        return any(corrected(one) for state in self.states() for one in state.recipients.values())
 
     def _all_but_the_late_one(self) -> bool:
         return len(self._sent) == len(LETTERS) and all(code == LATE for _, code in self.silent())
@@ -113,48 +128,36 @@ class Play:
                 self._send(item)
 
     def _send(self, item: Item) -> None:
-        files = {
-            f"{item.manifest['subject'][:40]} {n}.pdf": scan(f"{item.key} {n}", size)
-            for n, size in enumerate(item.sizes, 1)
-        }
-        manifest = {"date": now().date().isoformat(), **item.manifest}
-        self.offices[item.sender].send(item.key, manifest, files)
+        manifest = {"date": now().date().isoformat(), "reference": item.key, **item.manifest}
+        self.offices[item.sender].send(manifest, item.files())
         self._sent.add(item.key)
 
     def _attend(self, code: AgencyCode) -> None:
         office = self.offices[code]
-        for letter in office.letters():
+        told = office.look()
+        come, self._handled[code] = office.held[self._handled[code] :], len(office.held)
+        for letter in come:
             self.clerks[code].handle(letter)
-        for receipt in office.receipts():
-            self._note_receipt(office, receipt)
+        for news in told:
+            self._note(office, news)
 
-    def _note_receipt(self, office: Office, receipt: dict[str, Any]) -> None:
-        event = receipt["event"]
-        answers = receipt.get("answers")
-        if answers and answers["type"] == "letter":
-            self.references[answers["id"]] = answers["reference"]
-            if answers["refusal"]:
-                self.refusals[answers["reference"]] = answers["refusal"]
-        reference = answers["reference"] if answers else receipt.get("reference")
-        if reference:
-            self.events.setdefault(f"{event}:{reference}", monotonic() - self.began)
-        self._react(office, event, reference, receipt)
+    def _note(self, office: Office, news: News) -> None:
+        key = KEYS[news.subject]
+        self.events.setdefault(f"{news.event}:{key}", monotonic() - self.began)
+        if news.code:
+            self.refusals[key] = news.code
+        self._react(office, key, news)
 
-    def _react(self, office: Office, event: str, reference: str | None, receipt: dict[str, Any]) -> None:
+    def _react(self, office: Office, key: str, news: News) -> None:
         """What an office does about news, where the story wants something done."""
-        letter = receipt.get("letter") or {}
-        match office.code, event, reference:
-            case c, "registered", "mistyped" if c == OCS and receipt.get("receiving_number") == "21":
-                office.act(
-                    "dispute", "mistyped", letter_reference="mistyped", reason="เลขรับไม่ตรงกับทะเบียน (ตัวอย่าง)"
-                )
+        match office.code, news.event, key:
+            case c, "registered", "mistyped" if c == OCS and news.number == "21":
+                office.act("dispute", news.subject, reason="เลขรับไม่ตรงกับทะเบียน (ตัวอย่าง)")
             case c, "delivered", "withdrawn" if c == OPM:
-                office.act(
-                    "withdraw", "withdrawn", letter_reference="withdrawn", reason="วันที่ประชุมไม่ถูกต้อง (ตัวอย่าง)"
-                )
-            case c, "number-disputed", _ if c == SOC:
-                office.act(
-                    "correct", "mistyped", letter_id=letter["letter_id"], number="12", unit="งานสารบรรณ"
-                )
-            case c, "withdrawal-requested", _ if c == ETDA:
-                office.act("grant", "withdrawn", letter_id=letter["letter_id"])
+                office.act("withdraw", news.subject, reason="วันที่ประชุมไม่ถูกต้อง (ตัวอย่าง)")
+            case c, "number-disputed", "mistyped" if c == SOC:
+                office.act("correct", news.subject, number="12", unit="งานสารบรรณ")
+            case c, "withdrawal-requested", "withdrawn" if c == ETDA:
+                office.act("grant", news.subject)
+            case _:
+                pass

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from bus.identifiers import AgencyCode
+from compose.demo.offices.office import Files, Held, Manifest, Office
+from compose.demo.papers import scan
 
 OPM, OCS, SOC = map(AgencyCode, ("0100100000", "0100900000", "0100500000"))
 OCSC, OPDC, DGA, ETDA = map(AgencyCode, ("0101100000", "0102100000", "1100800000", "1100700000"))
@@ -19,7 +20,7 @@ LATE = OCSC
 
 SMALL, MIDDLE, LARGE = 50_000, 105_000, 2_700_000
 _SIGNER = {"given_name": "ตัวอย่าง", "family_name": "ผู้ลงนาม", "job_title": "ผู้อำนวยการ (ตัวอย่าง)"}
-_Acts = Callable[["Clerk", dict[str, Any]], None]
+_Acts = Callable[["Clerk", Held], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,62 +29,66 @@ class Item:
 
     key: str
     sender: AgencyCode
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     sizes: tuple[int, ...] = (SMALL,)
     after: str | None = None
     """An event that has to have happened, such as `registered:request`, before it is sent."""
+
+    @property
+    def subject(self) -> str:
+        """Its subject, by which every office and the ledger know it."""
+        return str(self.manifest["subject"])
+
+    def files(self) -> Files:
+        """Return its files, the same every time."""
+        return {
+            f"{self.subject[:40]} {n}.pdf": scan(f"{self.key} {n}", size)
+            for n, size in enumerate(self.sizes, 1)
+        }
 
 
 @dataclass(slots=True)
 class Clerk:
     """A clerk: registers what comes, with running numbers, unless the story has something else in mind."""
 
-    code: str
-    act: Callable[..., None]
+    office: Office
     registered: int = 0
     plans: Mapping[str, _Acts] = field(default_factory=dict)
 
-    def handle(self, letter: dict[str, Any]) -> None:
+    def handle(self, letter: Held) -> None:
         """Deal with a letter that has come."""
-        plan = self.plans.get(letter["sender_reference"])
+        plan = self.plans.get(KEYS.get(letter.subject, ""))
         if plan:
             plan(self, letter)
-        elif letter["acknowledgement"] == "registration":
+        elif letter.asks_number:
             self.register(letter)
 
-    def register(self, letter: dict[str, Any], number: str | None = None) -> None:
+    def register(self, letter: Held, number: str | None = None) -> None:
         """Give a letter its receiving number."""
         self.registered += 1
-        self.act(
+        self.office.act(
             "register",
-            _key(letter),
-            letter_id=letter["letter_id"],
+            letter.subject,
             number=number or str(self.registered),
             unit="งานสารบรรณ",
             officer="เจ้าหน้าที่ตัวอย่าง",
         )
 
 
-def _key(letter: dict[str, Any]) -> str:
-    return f"{letter['sender_reference']}-{letter['letter_id'][:8]}"
+def _refuse(clerk: Clerk, letter: Held) -> None:
+    clerk.office.act("refuse", letter.subject, reason="เอกสารแนบไม่ครบตามที่ระบุ (ตัวอย่าง)")
 
 
-def _refuse(clerk: Clerk, letter: dict[str, Any]) -> None:
-    clerk.act("refuse", _key(letter), letter_id=letter["letter_id"], reason="เอกสารแนบไม่ครบตามที่ระบุ (ตัวอย่าง)")
-
-
-def _misdirected(clerk: Clerk, letter: dict[str, Any]) -> None:
+def _misdirected(clerk: Clerk, letter: Held) -> None:
     reason = "เรื่องนี้อยู่ในอำนาจหน้าที่ของ สพธอ. (ตัวอย่าง)"
-    clerk.act(
-        "misdirected", _key(letter), letter_id=letter["letter_id"], reason=reason, suggested_receiver=ETDA
-    )
+    clerk.office.act("misdirected", letter.subject, reason=reason, suggested_receiver=ETDA)
 
 
-def _mistype(clerk: Clerk, letter: dict[str, Any]) -> None:
+def _mistype(clerk: Clerk, letter: Held) -> None:
     clerk.register(letter, number="21")
 
 
-def _wait(_clerk: Clerk, _letter: dict[str, Any]) -> None:
+def _wait(_clerk: Clerk, _letter: Held) -> None:
     """Leave the letter lying: its sender will ask for it back."""
 
 
@@ -221,9 +226,9 @@ LETTERS: tuple[Item, ...] = (
     ),
     Item(
         "top-secret",
-        OCS,
+        OPM,
         {
-            "number": "นร 0902/1",
+            "number": "นร 0104/1",
             "kind": "external",
             "secrecy": "ลับที่สุด",
             "to": [SOC],
@@ -232,3 +237,6 @@ LETTERS: tuple[Item, ...] = (
         },
     ),
 )
+
+KEYS: Mapping[str, str] = {item.subject: item.key for item in LETTERS}
+"""The key of each letter by its subject."""

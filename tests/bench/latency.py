@@ -9,7 +9,7 @@ from datetime import datetime
 from time import monotonic, sleep
 from uuid import uuid4
 
-from compose.demo.office import Office
+from compose.demo.offices.exchange import Exchange
 from compose.demo.papers import scan
 from compose.local import LocalBus
 
@@ -23,7 +23,7 @@ def receipt_home_ms(
 
     Measured by the sender's own mailbox: from the time the letter was put to the time the receipt arrived.
     """
-    office = Office(sender, sender, bus.exchange_folder(sender))
+    office = Exchange(sender, bus.exchange_folder(sender))
     tuning = 1 / per_second
     began = monotonic()
     paper = {"a.pdf": scan("bench", 10_000)}

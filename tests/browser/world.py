@@ -30,7 +30,7 @@ from bus.people import People
 from bus.settings import load_bus_settings
 from bus.thai import now
 from compose import people
-from compose.demo.office import Office
+from compose.demo.offices.exchange import Exchange
 from compose.demo.papers import scan
 from compose.local import LOOPBACK, LocalBus
 from tests.assets.enrolments import requested
@@ -150,7 +150,7 @@ def _export(world: World) -> None:
 
 def _let_it_happen(world: World) -> None:
     bus = world.bus
-    opm, soc = (Office(code, _NAMES[code][2], bus.exchange_folder(code)) for code in (OPM, SOC))
+    opm, soc = (Exchange(code, bus.exchange_folder(code)) for code in (OPM, SOC))
     _send(opm, "asked", SUBJECT, SOC, number=NUMBER, attached=ATTACHED)
     _send(soc, "answered", f"ตอบ {SUBJECT}", OPM, number="นร 0505/165")
     _send(opm, "circular", "ซักซ้อมแนวทางปฏิบัติในการส่งหนังสือทางอิเล็กทรอนิกส์", SOC, DGA, OCS, number="นร 0101/ว 211")
@@ -175,7 +175,7 @@ def _let_it_happen(world: World) -> None:
     world.head = _signed(world)
 
 
-def _park(world: World, sent: dict[AgencyCode, tuple[Office, int]]) -> None:
+def _park(world: World, sent: dict[AgencyCode, tuple[Exchange, int]]) -> None:
     """Have submissions parked: the router that runs then can look at none."""
     bus = world.bus
     bus.processes["router-1"].stop()
@@ -247,7 +247,7 @@ def _rows(world: World, code: str, query: Any) -> list[Any]:
     return found
 
 
-def _send(office: Office, key: str, subject: str, *to: str, attached: bytes = b"", **fields: Any) -> None:
+def _send(office: Exchange, key: str, subject: str, *to: str, attached: bytes = b"", **fields: Any) -> None:
     manifest = {
         "date": now().date().isoformat(),
         "kind": "external",
@@ -260,7 +260,7 @@ def _send(office: Office, key: str, subject: str, *to: str, attached: bytes = b"
     office.send(key, manifest, {"หนังสือ.pdf": attached or scan(f"{office.code} {key}", 2000)})
 
 
-def _came(office: Office, count: int) -> list[dict[str, Any]]:
+def _came(office: Exchange, count: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def look() -> bool:
@@ -271,7 +271,7 @@ def _came(office: Office, count: int) -> list[dict[str, Any]]:
     return found
 
 
-def _register(office: Office, letter: dict[str, Any], officer: str = "เจ้าหน้าที่ตัวอย่าง") -> None:
+def _register(office: Exchange, letter: dict[str, Any], officer: str = "เจ้าหน้าที่ตัวอย่าง") -> None:
     about = {"letter_id": letter["letter_id"], "unit": "งานสารบรรณ", "officer": officer}
     office.act("register", letter["letter_id"][:8], number=letter["letter_id"][:4], **about)
 

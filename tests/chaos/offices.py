@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compose.demo.office import Office
+from compose.demo.offices.exchange import Exchange
 from tests.chaos.plan import BY_SENDER, Act, After, Chain, Letter, Plan, Verb
 
 _SIGNER = {"given_name": "ตัวอย่าง", "family_name": "ผู้ลงนาม", "job_title": "ผู้อำนวยการ (ตัวอย่าง)"}
@@ -50,7 +50,7 @@ class Offices:
 
     def __init__(self, plan: Plan, folders: Mapping[str, Path]) -> None:
         self._folders = folders
-        self._offices = {code: Office(code, code, folder) for code, folder in folders.items()}
+        self._offices = {code: Exchange(code, folder) for code, folder in folders.items()}
         self._waiting = sorted(plan.letters, key=lambda one: one.at)
         self._chains = [
             _Progress(letter, chain, number)

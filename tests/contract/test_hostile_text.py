@@ -432,6 +432,7 @@ ADAPTER: dict[Words, list[Run]] = {
     ("rest", "webhook", "list"): [Run(()), Run(("--json",))],
     ("rest", "webhook", "retry"): [Run((EVIL,)), Run((BYTES,))],
     ("rest", "webhook", "remove"): [Run((EVIL,)), Run((BYTES,))],
+    ("sql", "tables"): [Run(("--dialect", EVIL)), Run(("--dialect", "oracle", "--user", EVIL))],
     ("desk", "link"): [Run((EVIL,)), Run((BYTES,)), Run(("x", *NOWHERE))],
     ("desk", "user", "add"): [
         Run((EVIL, "--role", EVIL)),

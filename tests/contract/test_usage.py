@@ -33,7 +33,7 @@ MENDED_BY_A_PERSON = 2
 NO_PLACE_FOR_A_PACK = 64
 """As `saraban-verify` ends where a pack is not there."""
 ENDLESS = ("router", "serve", "run")
-WITHOUT_SETTINGS = ("init", "unit", "units")
+WITHOUT_SETTINGS = ("init", "unit", "units", "sql tables")
 """Commands that make settings, or what is said of them, and need none."""
 ELSEWHERE = ("topology apply", "topology check", "agencies")
 """These look at the settings, and then at a broker."""

@@ -26,7 +26,7 @@ from bus.ledger.entry import Entry, Kind
 from bus.ledger.tables import consignments, pending
 from bus.thai import now
 from compose.clusters import ClusteredBus
-from compose.demo.office import Office
+from compose.demo.offices.exchange import Exchange
 from compose.local import LocalBus
 from compose.node import Node
 from compose.nodes import Nodes
@@ -68,7 +68,7 @@ class Scene:
 
     def __init__(self, bus: LocalBus) -> None:
         self.bus = bus
-        self.offices = {code: Office(code, code, bus.exchange_folder(code)) for code in AGENCIES}
+        self.offices = {code: Exchange(code, bus.exchange_folder(code)) for code in AGENCIES}
         self.given: dict[str, list[str]] = {code: [] for code in AGENCIES}
         """The reference of every letter that an office has put into its outbox."""
         self.present: set[str] = set()

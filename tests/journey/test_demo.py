@@ -5,16 +5,42 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from time import monotonic
 
+import httpx
 import pytest
 
+from bus.identifiers import AgencyCode
 from bus.settings import load_adapter_settings, load_bus_settings
-from compose.demo.story import AGENCIES
+from compose.demo.accounting import altered, balanced
+from compose.demo.offices.asking import AskingOffice
+from compose.demo.offices.office import Held, digests
+from compose.demo.story import AGENCIES, DGA, ETDA, LETTERS, OCS, OCSC, OPDC, OPM, SOC
 from tests.assets.instructions import followed, of_the_demonstration
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "build" / "demo"
+
+
+class _Poster(AskingOffice):
+    """An office that posts to a door, as often as it may."""
+
+    every = 0.0
+
+    def __init__(self, code: AgencyCode, name: str, address: str) -> None:
+        super().__init__(code, name, httpx.Client(base_url=address, trust_env=False))
+
+    def post(self, path: str) -> None:
+        self._want(partial(self._ask, "POST", path))
+
+    def _take(self) -> None:
+        """Nothing comes."""
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +68,7 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed(
     assert report["evidence"] == report["ledger"] == "pass"
     assert report["cosigned"] == report["joined_by_invitation"] == 7
     assert report["refused_by_bus"] == 5
+    assert report["problems"] == []
     assert report["refusals"] == {
         "top-secret": "secrecy.excluded",
         "invalid by schema": "schema.value",
@@ -49,6 +76,80 @@ def test_the_demo_accounts_for_every_letter_although_a_router_is_killed(
         "signed with a revoked key": "key.revoked",
         "in another agency's name": "identity.sender-foreign",
     }
+
+
+@pytest.mark.usefixtures("played")
+def test_every_office_holds_what_came_to_it_whatever_its_door() -> None:
+    report = json.loads((DEMO / "report.json").read_text(encoding="utf-8"))
+    doors = {one["agency"]: one for one in report["doors"]}
+    assert {code: one["door"] for code, one in doors.items()} == {
+        OPM: "REST",
+        OCS: "e-CMS",
+        SOC: "folder",
+        OCSC: "desk",
+        OPDC: "SQL",
+        DGA: "folder",
+        ETDA: "desk",
+    }
+    assert {code: one["held"] for code, one in doors.items()} == {
+        OPM: 4,
+        OCS: 2,
+        SOC: 3,
+        OCSC: 3,
+        OPDC: 1,
+        DGA: 2,
+        ETDA: 4,
+    }
+    for one in doors.values():
+        assert balanced(one), one
+        assert one["doubled"] == 0, one
+    assert sum(one["sent"] for one in doors.values()) == 12
+    assert sum(one["accepted"] for one in doors.values()) == 11
+    assert sum(one["registered"] for one in doors.values()) == report["registered"] == 12
+
+
+def test_an_office_that_holds_other_bytes_or_nothing_is_a_problem() -> None:
+    item = next(one for one in LETTERS if one.key == "stamped")
+    whole = Held(item.subject, "1", digests(item.files().values()))
+    assert altered({OCS: [whole]}) == []
+    assert altered({OCS: [whole, replace(whole, files=whole.files[:-1])]}) == [("stamped", OCS)]
+
+
+def test_what_was_neither_accepted_nor_refused_or_is_not_in_the_office_does_not_balance() -> None:
+    whole = {"sent": 2, "accepted": 1, "refused": 1, "delivered": 3, "held": 3}
+    assert balanced(whole)
+    assert not balanced({**whole, "refused": 0})
+    assert not balanced({**whole, "held": 2})
+
+
+def test_an_office_asks_again_until_its_door_is_there_and_keeps_what_it_would_not_take() -> None:
+    answers = [503, 200, 422, 200]
+    asked: list[str] = []
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_response(answers.pop(0))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: this is no program's log."""
+
+    with HTTPServer(("127.0.0.1", 0), Door) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with closing(_Poster(OPM, "สปน.", f"http://127.0.0.1:{server.server_port}")) as office:
+            for path in ("/first", "/second", "/third"):
+                office.post(path)
+            until = monotonic() + 60
+            while answers and monotonic() < until:
+                office.look()
+        server.shutdown()
+        thread.join()
+    assert asked == ["/first", "/first", "/second", "/third"]
+    assert len(office.failed) == 1
+    assert "POST /second: 422" in office.failed[0]
 
 
 @pytest.mark.usefixtures("played")
@@ -78,6 +179,9 @@ def test_what_the_demo_writes_is_for_its_owner_alone() -> None:
         *DEMO.rglob("*.key.pem"),
         *DEMO.rglob("passwords/*"),
         *DEMO.rglob("*.saraban"),
+        *DEMO.rglob("rest.key"),
+        *DEMO.rglob("office.db"),
+        *DEMO.rglob("people.toml"),
         *DEMO.glob("*.toml"),
     ]
     assert len(secret) > 30

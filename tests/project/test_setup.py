@@ -36,7 +36,7 @@ def with_programs(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     ("purpose", "packages"),
     [
         ("demo", "rabbitmq-server"),
-        ("test", "rabbitmq-server postgresql xmlsec1 softhsm2 nginx-light prometheus"),
+        ("test", "rabbitmq-server postgresql xmlsec1 softhsm2 nginx-light prometheus mariadb-server"),
         ("bench", "rabbitmq-server postgresql"),
     ],
 )
@@ -67,10 +67,15 @@ def test_on_a_mac_homebrew_installs_and_what_is_still_missing_is_said(
     monkeypatch.setattr(setup, "_run", lambda command, failed: ran.append(command))
     assert setup.main(["test"]) == 1
     assert ran == [
-        ["brew", "install", "rabbitmq", "postgresql@17", "libxmlsec1", "softhsm", "nginx", "prometheus"]
+        [
+            "brew",
+            "install",
+            *("rabbitmq", "postgresql@17", "libxmlsec1", "softhsm", "nginx", "prometheus", "mariadb"),
+        ]
     ]
     assert (
-        "Still not found after the installation: rabbitmq-server, initdb, xmlsec1, softhsm2-util, nginx, promtool."
+        "Still not found after the installation: "
+        "rabbitmq-server, initdb, xmlsec1, softhsm2-util, nginx, promtool, mariadbd."
         in capsys.readouterr().err
     )
 

@@ -109,6 +109,41 @@ def test_a_depot_with_a_certificate_may_listen_to_other_machines_and_goes_on_to_
         load_bus_settings(written(tmp_path, "depot.url", "http://depot.example.go.th", shown))
 
 
+OFFICE_AWAY = [
+    "postgresql://u@db.example.go.th/x?sslmode=require",
+    "mssql://u@db.example.go.th/x",
+    "mssql://u@db.example.go.th/x?Encrypt=yes&TrustServerCertificate=yes",
+    "mssql://u@db.example.go.th/x?Encrypt=yes&TrustServerCertificate=no&odbc_connect=x",
+    "oracle://u@db.example.go.th/x",
+    "oracle://u@db.example.go.th/x?protocol=tcps&ssl_server_dn_match=false",
+]
+OFFICE_HERE = [
+    "postgresql://u@db.example.go.th/x?sslmode=verify-full",
+    "mssql://u@db.example.go.th/x?Encrypt=yes&TrustServerCertificate=no",
+    "mssql://u@127.0.0.1/x",
+    "oracle://u@db.example.go.th/x?protocol=tcps",
+    "mariadb://u@db.example.go.th/x",
+]
+
+
+def _office(folder: Path, url: str, more: str = "") -> Path:
+    path = folder / "adapter.toml"
+    path.write_text(f'agency = "{OPM}"\n[connectors.sql]\nurl = "{url}"\n{more}')
+    return path
+
+
+@pytest.mark.parametrize("url", OFFICE_AWAY)
+def test_an_offices_database_shows_who_it_is(tmp_path: Path, url: str) -> None:
+    with pytest.raises(Misconfigured, match="does not verify that it is the right one"):
+        load_adapter_settings(_office(tmp_path, url))
+    load_adapter_settings(_office(tmp_path, url, "insecure_transport = true\n"))
+
+
+@pytest.mark.parametrize("url", OFFICE_HERE)
+def test_an_offices_database_that_does_or_is_here_passes(tmp_path: Path, url: str) -> None:
+    load_adapter_settings(_office(tmp_path, url))
+
+
 @pytest.mark.parametrize("key", ["broker.url", "depot.url"])
 def test_an_adapters_addresses_are_held_to_the_same(tmp_path: Path, key: str) -> None:
     scheme = "amqp" if key.startswith("broker") else "http"

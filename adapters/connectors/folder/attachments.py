@@ -74,7 +74,9 @@ def copies(
         else:
             taken.add(place)
             try:
-                found.append(_copy(store, fields, folder, name, place, stack, most))
+                with folder.opened(place, most) as file:
+                    known = place if is_utf8(place) else name
+                    found.append(copied(store, fields, known, file, size_of(file), stack))
             except Mistaken as exc:
                 for each in exc.mistakes:
                     fields.wrong("files", f"{each.where} {each.th}", f"{each.where} {each.en}")
@@ -109,9 +111,10 @@ def no_end(kind: str) -> tuple[str, str]:
     )
 
 
-def _copy(
-    store: FileStore, fields: Fields, folder: Folder, name: str, place: str, stack: ExitStack, most: int
+def copied(
+    store: FileStore, fields: Fields, name: str, source: BinaryIO, size: int, stack: ExitStack
 ) -> Copy:
+    """Copy an open file of that many bytes until the end of `stack`; what no letter may carry is noted in `fields`."""
     shown = readable(name)
     media_type = load_codes().media_type_of(name)
     if media_type is None:
@@ -121,18 +124,16 @@ def _copy(
             f"ส่งไฟล์ชนิดของ {shown} ไม่ได้ ชนิดที่ส่งได้: {known}",
             f"{shown} is of a type that letters may not carry; they may carry: {known}",
         )
-    with folder.opened(place, most) as file:
-        path, stated = stack.enter_context(store.scratch_copy(file, size_of(file)))
+    path, stated = stack.enter_context(store.scratch_copy(source, size))
     if stated.size == 0:
         fields.wrong("files", f"{shown} เป็นไฟล์ว่าง", f"{shown} is empty")
-    with path.open("rb") as copied:
-        kind = endless(copied)
+    with path.open("rb") as read:
+        kind = endless(read)
     if kind is not None:
         th, en = no_end(kind)
         fields.wrong("files", f"{shown} {th}", f"{shown} {en}")
-    file_name = unicodedata.normalize("NFC", place if is_utf8(place) else name)
     described = File(
-        name=file_name,
+        name=unicodedata.normalize("NFC", name),
         size=stated.size,
         digest=stated.sha256,
         media_type=media_type.value if media_type else "",

@@ -16,31 +16,49 @@ from tests.contract.doors.ecms import EcmsOffice
 from tests.contract.doors.folder import FolderDoor
 from tests.contract.doors.not_applying import NOT_APPLYING
 from tests.contract.doors.rest import RestOffice
+from tests.contract.doors.sql import MariaDbOffice, PostgresOffice, SqlOffice
 from tests.unit.adapter.network import Bus, Office
 
-Opener = Callable[[World, Path], Door]
+Opener = Callable[[World, Path, pytest.FixtureRequest], Door]
 
 
-def _ecms(world: World, _at: Path) -> Door:
+def _ecms(world: World, _at: Path, _: pytest.FixtureRequest) -> Door:
     return EcmsOffice(world.mailbox, world.folder / "mailbox")
 
 
-def _folder(world: World, at: Path) -> Door:
+def _folder(world: World, at: Path, _: pytest.FixtureRequest) -> Door:
     return FolderDoor(world.mailbox, world.folder / "mailbox", at)
 
 
-def _rest(world: World, _at: Path) -> Door:
+def _rest(world: World, _at: Path, _: pytest.FixtureRequest) -> Door:
     return RestOffice(world.mailbox, world.folder / "mailbox")
 
 
-def _desk(world: World, _at: Path) -> Door:
+def _desk(world: World, _at: Path, _: pytest.FixtureRequest) -> Door:
     opened = desk_over(world)
     return DeskOffice(opened.__enter__(), opened)
 
 
-DOORS: dict[str, Opener] = {"desk": _desk, "ecms": _ecms, "folder": _folder, "rest": _rest}
+def _sql(kind: type[SqlOffice]) -> Opener:
+    def opened(world: World, at: Path, request: pytest.FixtureRequest) -> Door:
+        return kind(world.mailbox, world.folder / "mailbox", kind.url(at, request))
+
+    return opened
+
+
+_DATABASES = (SqlOffice, PostgresOffice, MariaDbOffice)
+DOORS: dict[str, Opener] = {
+    "desk": _desk,
+    "ecms": _ecms,
+    "folder": _folder,
+    "rest": _rest,
+    **{each.name: _sql(each) for each in _DATABASES},
+}
 """How each is opened on a mailbox; a new door is a line here."""
-_KINDS = (DeskOffice, EcmsOffice, FolderDoor, RestOffice)
+_KINDS = (DeskOffice, EcmsOffice, FolderDoor, RestOffice, SqlOffice)
+"""Whose adapters are killed at each step; test_sql.py kills the office's server at the same ones, a real MariaDB."""
+OF_ONE_KIND = (PostgresOffice.name, MariaDbOffice.name)
+"""Those that do not differ from another in kind."""
 STEPS_OUT = [(kind.name, step) for kind in _KINDS for step in kind.steps_out]
 STEPS_IN = [(kind.name, step) for kind in _KINDS for step in kind.steps_in]
 
@@ -68,11 +86,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def open_door(world: World) -> Callable[[str], Door]:
+def open_door(world: World, request: pytest.FixtureRequest) -> Callable[[str], Door]:
     """Opens a door of this name."""
 
     def opened(name: str) -> Door:
-        door = DOORS[name](world, world.folder / f"door-{name}")
+        door = DOORS[name](world, world.folder / f"door-{name}", request)
         world.doors.append(door)
         return door
 

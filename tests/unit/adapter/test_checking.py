@@ -64,6 +64,10 @@ def top(**values: Any) -> Break:
     return lambda _, settings: settings.update(values)
 
 
+def office_database(**values: Any) -> Break:
+    return lambda _, settings: settings["connectors"].update(sql={"enabled": True, **values})
+
+
 def another_agencys_mailbox(folder: Path, _: dict[str, Any]) -> None:
     Mailbox(folder / "mailbox", OCS).close()
 
@@ -122,6 +126,21 @@ MISTAKES: dict[str, tuple[Break, str, str]] = {
         sets("office", group="nobody-of-this-name"),
         "connectors.folder.group",
         "Create it",
+    ),
+    "an office's table that is none": (
+        office_database(tables={"outbux": "x"}),
+        "connectors.sql.tables",
+        "Write outbox",
+    ),
+    "an office's database without its password": (
+        office_database(password_file="none"),
+        "connectors.sql.password_file",
+        "Put it there",
+    ),
+    "a driver that is not installed": (
+        office_database(url="oracle://u@127.0.0.1/x"),
+        "connectors.sql.url",
+        "Install oracledb",
     ),
     "no key of the log": (sets("witness", log_key="none"), "witness.log_key", "ledger key"),
 }

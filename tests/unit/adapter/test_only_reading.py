@@ -41,6 +41,7 @@ WRITING = {
     "reconcile",
     "log key",
     *(f"ecms {what}" for what in ("list", "skip", "serve-again")),
+    "sql tables",
     *(f"rest key {what}" for what in ("make", "list", "rotate", "revoke")),
     *(f"rest webhook {what}" for what in ("add", "list", "retry", "remove")),
     "desk link",

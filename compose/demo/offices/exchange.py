@@ -1,4 +1,4 @@
-"""An office system that can do nothing but write and read files: it works through the folder connector."""
+"""The exchange folder as an office system sees it that can do nothing but write and read files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 
-class Office:
-    """One agency's side of its shared folder."""
+class Exchange:
+    """An office's side of the folder that it shares with its adapter."""
 
-    def __init__(self, code: str, name: str, folder: Path) -> None:
+    def __init__(self, code: str, folder: Path) -> None:
         self.code = code
-        self.name = name
         self._folder = folder
         self._seen: set[str] = set()
         for place in ("outbox", "inbox", "receipts"):
@@ -41,10 +40,10 @@ class Office:
         hidden.rename(hidden.with_name(f"{key}.{verb}.json"))
 
     def letters(self) -> Iterator[dict[str, Any]]:
-        """Yield the letters that have come since the last look."""
+        """Yield the letters that have come since the last look; `place` is the folder of each."""
         for place in sorted((self._folder / "inbox").iterdir()):
             if not place.name.startswith(".") and self._new(place):
-                yield json.loads((place / "letter.json").read_text(encoding="utf-8"))
+                yield json.loads((place / "letter.json").read_text(encoding="utf-8")) | {"place": place}
 
     def receipts(self) -> Iterator[dict[str, Any]]:
         """Yield what has been said about letters since the last look."""
@@ -52,19 +51,11 @@ class Office:
             if self._new(place):
                 yield json.loads(place.read_text(encoding="utf-8"))
 
-    def everything_received(self) -> list[str]:
-        """Return the LetterID of every letter in the inbox, repeated if one is there twice."""
-        return [
-            json.loads((place / "letter.json").read_text(encoding="utf-8"))["letter_id"]
-            for place in sorted((self._folder / "inbox").iterdir())
-            if not place.name.startswith(".")
-        ]
-
-    def failed(self) -> list[str]:
-        """Return the reasons for what the connector could not take."""
-        return [
-            place.read_text(encoding="utf-8") for place in (self._folder / "failed").rglob("*.reason.txt")
-        ]
+    def reasons(self) -> Iterator[str]:
+        """Yield the reasons for what the connector could not take since the last look."""
+        for place in sorted((self._folder / "failed").rglob("*.reason.txt")):
+            if self._new(place):
+                yield place.read_text(encoding="utf-8")
 
     def _new(self, place: Path) -> bool:
         if str(place) in self._seen:

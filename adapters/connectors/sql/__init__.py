@@ -1,0 +1,1 @@
+"""Tables of the office's own database as a door: docs/doors.md."""
