@@ -22,6 +22,7 @@ from bus import logs
 from bus.errors import BusError, Misconfigured, NotUnderstood, Transient
 from bus.pages.answers import Answer, Elsewhere, NoSuchPage, NotAllowed, Page, Sent, Shown
 from bus.pages.asked import Asked, Upload
+from bus.pages.bounded import Bounded
 from bus.pages.entering import (
     FORM_TOKEN,
     cookie_name,
@@ -68,7 +69,7 @@ def build_app(
             *sign_in_routes(site),
             *(route for page in pages for route in desk.routes(page)),
         ],
-        middleware=[Middleware(Headers, https=https)],
+        middleware=[Middleware(Headers, https=https), Middleware(Bounded)],
         exception_handlers={HTTPException: desk.no_such_route, Exception: desk.fault},
     )
 

@@ -1,4 +1,4 @@
-"""What the tests of the desk's writing pages stand on: the desk over a mailbox, served, and people who use it."""
+"""What the tests of the desk stand on: the desk over a mailbox, served, and people who use it."""
 
 from __future__ import annotations
 
@@ -61,16 +61,26 @@ class Desk:
 
 @contextmanager
 def desk_of(agency: AgencyCode, folder: Path, **options: Any) -> Iterator[Desk]:
-    """Give the desk of an agency whose mailbox has the directory; `options` are of the section `[desk]`."""
+    """Give the desk of an agency whose mailbox is empty; `options` are of the section `[desk]`."""
+    with (
+        Mailbox(folder / "mailbox", agency) as mailbox,
+        desk_over(World(Office(mailbox, Bus(agency)), folder), **options) as desk,
+    ):
+        yield desk
+
+
+@contextmanager
+def desk_over(world: World, **options: Any) -> Iterator[Desk]:
+    """Give the desk of the mailbox of a world."""
     port = free_ports(1)[0]
-    address = f"http://127.0.0.1:{port}"
+    address, folder = f"http://127.0.0.1:{port}", world.folder
     section = {"enabled": True, "url": address, "people": folder / "people.toml", **options}
-    settings = AdapterSettings(agency=agency, mailbox={"folder": folder / "mailbox"}, desk=section)
+    settings = AdapterSettings(
+        agency=world.mailbox.agency, mailbox={"folder": folder / "mailbox"}, desk=section
+    )
     with ExitStack() as opened:
-        mailbox = opened.enter_context(Mailbox(folder / "mailbox", agency))
-        world = World(Office(mailbox, Bus(agency)), folder)
         store = opened.enter_context(Store(folder / "mailbox"))
-        site = Site(settings=settings, mailbox=mailbox, store=store)
+        site = Site(settings=settings, mailbox=world.mailbox, store=store)
         portal = opened.enter_context(start_blocking_portal())
         limits = Limits(most=200, most_body=settings.desk.largest_file + 1024 * 1024)
         served = serving(create_app(site), "127.0.0.1", port, setting="port", limits=limits)

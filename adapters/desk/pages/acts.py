@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from bus.pages.answers import Answer, Elsewhere, NoSuchPage, NotAllowed, Page, S
 from bus.thai import now, parse_date, to_buddhist
 
 ANSWER: Final = ("number", "date", "time", "unit", "officer")
+_CLOCK: Final = re.compile(r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 REASON: Final = ("reason_code", "reason")
 FIELDS: Final[Mapping[Verb, tuple[str, ...]]] = {
     Verb.REGISTER: ANSWER,
@@ -89,16 +91,28 @@ def _shown(
 def _values(asked: Asked, given: Mapping[str, str]) -> dict[str, Any]:
     """A manifest's values of what a form gives. Raises Mistaken."""
     values: dict[str, Any] = {name: text for name, text in given.items() if text}
-    day, clock = values.pop("date", None), values.pop("time", None)
-    if day is not None:
-        try:
-            values["registered_at"] = f"{parse_date(day).isoformat()}T{clock or '00:00'}"
-        except ValueError as exc:
-            th, en = "ไม่ใช่วันที่ เขียนเช่น 27/11/2569", "is no date; write 27/11/2569"
-            raise Mistaken(Mistake("date", th, en)) from exc
+    if (at := _moment(values.pop("date", ""), values.pop("time", ""))) is not None:
+        values["registered_at"] = at
     if (meant := values.get("suggested_receiver")) is not None:
         values["suggested_receiver"] = _agency(asked, meant)
     return values
+
+
+def _moment(day: str, clock: str) -> str | None:
+    """The time that a date and a clock say, ISO; None where neither is given. Raises Mistaken with both mistakes."""
+    if not day and not clock:
+        return None
+    wrong = []
+    try:
+        date = parse_date(day).isoformat()
+    except ValueError:
+        wrong.append(Mistake("date", "ไม่ใช่วันที่ เขียนเช่น 27/11/2569", "is no date; write 27/11/2569"))
+    if not _CLOCK.fullmatch(clock):
+        wrong.append(Mistake("time", "ไม่ใช่เวลา เขียนเช่น 14:05", "is no time; write 14:05"))
+    if wrong:
+        raise Mistaken(*wrong)
+    hours, minutes = clock.split(":")
+    return f"{date}T{int(hours):02}:{int(minutes):02}"
 
 
 def _agency(asked: Asked, meant: str) -> str:

@@ -29,6 +29,7 @@ _SAYS: Final = {
     Verb.DECLINE: Event.WITHDRAWAL_DECLINED,
     Verb.UNDER_ACTION: Event.UNDER_ACTION,
 }
+_DONE: Final = frozenset({*map(str, _SAYS), str(Verb.CORRECT)})
 
 
 def letter(asked: Asked) -> Answer:
@@ -38,7 +39,8 @@ def letter(asked: Asked) -> Answer:
     asked.mailbox.desk.seen(row.id, asked.person)
     with asked.mailbox.snapshot():
         value = view_of(asked, row)
-    return Shown("letter.html", value, {"most_note": MOST_NOTE})
+    done = asked.value("done")
+    return Shown("letter.html", value, {"most_note": MOST_NOTE, "just_done": done if done in _DONE else None})
 
 
 def received(asked: Asked) -> InboxLetter:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from starlette.routing import Route
 
 from adapters.desk.app import create_app
 from adapters.desk.pages import PAGES
-from adapters.mailbox import Mailbox
 from bus.operators import DeskRole
 from tests.assets.factory import OCS
-from tests.contract.doors.desk_rig import Served, desk_over
-from tests.contract.doors.door import World
-from tests.unit.adapter.network import Bus, Office
+from tests.contract import desk_office
+from tests.contract.desk_office import Desk, desk_of
 
 CLERK, IT = DeskRole
+WHO = {CLERK: desk_office.CLERK, IT: desk_office.IT}
 WHO_MAY: dict[tuple[str, str], set[DeskRole]] = {
     ("GET", "/"): {CLERK, IT},
     ("GET", "/inbox"): {CLERK},
@@ -29,6 +27,25 @@ WHO_MAY: dict[tuple[str, str], set[DeskRole]] = {
     ("POST", "/inbox/{letter:int}/notes"): {CLERK},
     ("GET", "/inbox/{letter:int}/{verb}"): {CLERK},
     ("POST", "/inbox/{letter:int}/{verb}"): {CLERK},
+    ("GET", "/write"): {CLERK},
+    ("POST", "/write"): {CLERK},
+    ("GET", "/write/{draft}"): {CLERK},
+    ("POST", "/write/{draft}"): {CLERK},
+    ("POST", "/write/{draft}/files"): {CLERK},
+    ("GET", "/write/{draft}/send"): {CLERK},
+    ("POST", "/write/{draft}/send"): {CLERK},
+    ("GET", "/write/{draft}/delete"): {CLERK},
+    ("POST", "/write/{draft}/delete"): {CLERK},
+    ("GET", "/sent"): {CLERK},
+    ("GET", "/sent/{letter:int}"): {CLERK},
+    ("GET", "/sent/{letter:int}/files/{position:int}"): {CLERK},
+    **{
+        (method, f"/sent/{{letter:int}}/{verb}"): {CLERK}
+        for method in ("GET", "POST")
+        for verb in ("dispute", "withdraw")
+    },
+    ("GET", "/registers"): {CLERK},
+    ("GET", "/registers/{form}/{year:int}"): {CLERK},
     ("GET", "/state"): {CLERK, IT},
     ("GET", "/sign-ins"): {IT},
     ("GET", "/sign-ins/end"): {IT},
@@ -46,16 +63,13 @@ def address_of(path: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder: Path = tmp_path_factory.mktemp("desk")
-    with Mailbox(folder / "mailbox", OCS) as mailbox:
-        world = World(Office(mailbox, Bus(OCS)), folder)
-        world.hear(world.office.bus.directory())
-        with desk_over(world) as served:
-            yield served
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    with desk_of(OCS, tmp_path_factory.mktemp("desk")) as opened:
+        opened.world.hear(opened.world.office.bus.directory())
+        yield opened
 
 
-def test_every_route_of_the_application_stands_in_the_table(desk: Served) -> None:
+def test_every_route_of_the_application_stands_in_the_table(desk: Desk) -> None:
     found = {
         (method, route.path.removesuffix(".json").removesuffix(".csv"))
         for route in create_app(desk.site).routes
@@ -67,8 +81,8 @@ def test_every_route_of_the_application_stands_in_the_table(desk: Served) -> Non
 
 
 @pytest.mark.parametrize("role", [*DeskRole, None])
-def test_each_page_is_for_those_who_may_have_it(desk: Served, role: DeskRole | None) -> None:
-    visitor = desk.visited_by(role)
+def test_each_page_is_for_those_who_may_have_it(desk: Desk, role: DeskRole | None) -> None:
+    visitor = desk.visited_by(WHO[role] if role else None)
     for (method, path), roles in WHO_MAY.items():
         address = address_of(path)
         answer = visitor.get(address) if method == "GET" else visitor.send(address, {})
@@ -79,8 +93,8 @@ def test_each_page_is_for_those_who_may_have_it(desk: Served, role: DeskRole | N
             assert answer.status_code < 500, (method, path)
 
 
-def test_what_a_page_is_for_holds_for_its_twins(desk: Served) -> None:
-    visitor = desk.visited_by(IT)
+def test_what_a_page_is_for_holds_for_its_twins(desk: Desk) -> None:
+    visitor = desk.visited_by(WHO[IT])
     for page in PAGES:
         for form in ("json", "csv"):
             if not page.act and (page.twin if form == "json" else page.csv):
@@ -88,17 +102,17 @@ def test_what_a_page_is_for_holds_for_its_twins(desk: Served) -> None:
                 assert (answer.status_code != 403) == (IT in page.roles), (page.path, form)
 
 
-def test_a_form_that_another_site_made_does_nothing(desk: Served) -> None:
+def test_a_form_that_another_site_made_does_nothing(desk: Desk) -> None:
     acts = [page for page in PAGES if page.act]
     assert acts
     for page in acts:
         role = CLERK if CLERK in page.roles else IT
-        answer = desk.visited_by(role).client.post(address_of(page.path), data={"form_token": "guessed"})
+        answer = desk.visited_by(WHO[role]).client.post(address_of(page.path), data={"form_token": "guessed"})
         assert answer.status_code == 403, page.path
 
 
-def test_every_answer_keeps_what_is_foreign_out(desk: Served) -> None:
+def test_every_answer_keeps_what_is_foreign_out(desk: Desk) -> None:
     for path in ("/state", "/no/such/page", "/sign-in", "/static/pages.css"):
-        headers = desk.visited_by(CLERK).get(path).headers
+        headers = desk.visited_by(WHO[CLERK]).get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
         assert "unsafe" not in headers["content-security-policy"]
