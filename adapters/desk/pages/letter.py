@@ -47,7 +47,9 @@ def received(asked: Asked) -> InboxLetter:
     """Return the letter that an address names. Raises NoSuchPage."""
     row = int(asked.path["letter"])
     if asked.mailbox.desk.get(row) is None:
-        raise NoSuchPage(str(row))
+        refresh(asked.mailbox)  # it may have come since the list was read
+        if asked.mailbox.desk.get(row) is None:
+            raise NoSuchPage(str(row))
     return asked.mailbox.inbox.get(row)
 
 
@@ -59,6 +61,8 @@ def view_of(asked: Asked, row: InboxLetter) -> dict[str, Any]:
     doers = mailbox.desk.doers([each.outbox for each in notices if each.outbox is not None])
     content = _NOT_SEALED | views.content(mailbox.arrivals.get(row.arrival).body)
     content |= views.received(mailbox, row)
+    for each in content["receivers"]:
+        each["name"] = views.agency(mailbox, each["agency"]) if each["agency"] else None
     for position, file in enumerate(content["files"]):
         file |= {"position": position, "viewed": file["media_type"] == _PDF}
     return {

@@ -83,7 +83,7 @@ def write(asked: Asked) -> Answer:
         return _page(asked, draft_of(asked), written, {}, overtaken=True)
     if wrong := drafts.bring(asked, draft.id, asked.uploads):
         return _page(asked, draft_of(asked), written, {}, wrong=wrong)
-    return Elsewhere(_next(f"/write/{draft.id}", what, asked.field("q")))
+    return Elsewhere(_next(f"/write/{draft.id}", what, about, asked.field("q")))
 
 
 def bring(asked: Asked) -> Answer:
@@ -103,6 +103,7 @@ def before_sending(asked: Asked) -> Answer:
     )
     beside = {
         "seen": drafts.seen(asked.mailbox, draft),
+        "understood": showing.dates(Written.read(draft.content)),
         "words": showing.words_of_choices(Written.read(draft.content)),
     }
     return Shown("send.html", value, beside)
@@ -170,13 +171,15 @@ def _page(
     return Shown("write.html", value, beside, status=409 if overtaken else 400 if value["mistakes"] else 200)
 
 
-def _next(page: str, what: str, looked_for: str) -> str:
+def _next(page: str, what: str, about: str, looked_for: str) -> str:
     if what == "send":
         return f"{page}/send"
     if what == "check":
         return f"{page}?checked=1#check"
     if what in ("save", "search", "to", "copy", "without") and looked_for:
         return f"{page}?q={quote(looked_for)}#to"
+    if what == "save" and about:
+        return f"{page}#{about}"
     anchors = {"to": "#to", "copy": "#to", "without": "#to", "first": "#files", "remove": "#files"}
     return page + anchors.get(what, "#saved")
 
