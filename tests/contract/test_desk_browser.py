@@ -21,6 +21,7 @@ from bus.documents.letter import Letter
 from bus.documents.notice import Event
 from bus.documents.xml import open_envelope, read
 from bus.identifiers import as_letter_id
+from bus.operators import Operator
 from bus.pages.asked import Language
 from bus.pages.entering import cookie_name
 from compose.programs import browser as browser_program
@@ -63,12 +64,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @contextmanager
-def visit(chromium: Browser, desk: Desk, *, scripts: bool = True) -> Iterator[Page]:
-    """Give a page of a clerk who is signed in; at its end nothing was wrong in the developer's eyes."""
+def visit(chromium: Browser, desk: Desk, *, who: Operator = CLERK, scripts: bool = True) -> Iterator[Page]:
+    """Give a page of a person who is signed in; at its end nothing was wrong in the developer's eyes."""
     wrong: list[str] = []
     context = chromium.new_context(java_script_enabled=scripts, viewport={"width": WIDE, "height": 900})
     context.set_default_timeout(_PATIENCE)
-    token = desk.site.store.begin(CLERK)
+    token = desk.site.store.begin(who)
     context.add_cookies([{"name": cookie_name(desk.site), "value": token, "url": desk.address}])
     page = context.new_page()
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)

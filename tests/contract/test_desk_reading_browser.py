@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from adapters.desk.wording import say
 from bus.documents.notice import Event
+from bus.identifiers import LetterId, as_letter_id
 from bus.operators import Operator
 from bus.pages.asked import Language
 from bus.thai import now
@@ -58,8 +59,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         yield opened
 
 
-def _id(number: int) -> str:
-    return str(UUID(int=number))
+def _id(number: int) -> LetterId:
+    return as_letter_id(UUID(int=number))
 
 
 def row_of(desk: Desk, number: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,16 +15,20 @@ from uuid import UUID
 import httpx
 import pytest
 
+from adapters.desk.door import DeskDoor
 from adapters.desk.face import ROSTER
 from adapters.desk.pages import inbox as inbox_page
 from adapters.mailbox.acts import Act, Verb, perform
 from adapters.mailbox.lookup import LetterKey
 from bus.documents.notice import Event
+from bus.errors import Misconfigured
 from bus.operators import DeskRole
 from bus.people import People, Person, hashing
+from bus.settings import AdapterSettings, load_adapter_settings
 from bus.thai import now
+from compose.node import free_ports
 from tests.assets.factory import DGA, NAMES, OPM, letter, notice
-from tests.contract.console_rig import Visitor
+from tests.contract.console_rig import NO_TLS, Visitor
 from tests.contract.desk_office import CLERK, IT, Desk, desk_over
 from tests.contract.doors.door import World
 from tests.contract.doors.test_doors import notices_of
@@ -298,3 +304,29 @@ def test_a_form_without_files_is_not_read_beyond_a_mebibyte(clerk: Visitor) -> N
     body = b"form_token=" + b"x" * (1024 * 1024 + 1)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert clerk.client.post("/sign-in", content=body, headers=headers).status_code == 413
+
+
+async def test_the_door_serves_the_pages_until_it_is_told_to_stop(world: World) -> None:
+    port, stop = free_ports(1)[0], asyncio.Event()
+    folder = world.folder / "mailbox"
+    settings = AdapterSettings(
+        agency=world.mailbox.agency, mailbox={"folder": folder}, desk={"listen_port": port}
+    )
+    running = asyncio.create_task(DeskDoor(world.mailbox, settings).run(stop))
+    async with httpx.AsyncClient(base_url=settings.desk.address, verify=NO_TLS) as client:
+        while not running.done():
+            with suppress(httpx.ConnectError):
+                assert (await client.get("/")).headers["location"] == "/sign-in?to=%2F"
+                break
+            await asyncio.sleep(0.01)
+        stop.set()
+        await running
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/")
+
+
+def test_nothing_is_served_unencrypted_to_other_machines(tmp_path: Path) -> None:
+    file = tmp_path / "adapter.toml"
+    file.write_text('agency = "0100900000"\n[desk]\nlisten_host = "0.0.0.0"\n')
+    with pytest.raises(Misconfigured, match=r"desk\.listen_host: serves unencrypted to other machines"):
+        load_adapter_settings(file)
