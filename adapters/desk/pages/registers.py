@@ -94,10 +94,14 @@ def _as_csv(asked: Asked, form: str, year: int, after: Place | None) -> Listed:
 
     def rows() -> Iterator[dict[str, Any]]:
         place, left = after, _MOST_CSV
-        while left and (page := list(_lines(asked, form, year, place, min(left, 500)))):
+        while left:
+            with asked.mailbox.snapshot():
+                page = list(_lines(asked, form, year, place, min(left, 500)))
+            if not page:
+                return
             yield from map(_spread, page)
             place, left = page[-1].place, left - len(page)
-        if not left and place:
+        if place:
             query["more"] = f"after={place[0]}~{place[1]}"
 
     return Listed(COLUMNS[form], rows(), About(query, {}))
