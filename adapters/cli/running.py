@@ -22,7 +22,6 @@ from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
 from adapters.connectors.sql.door import SqlDoor
 from adapters.depot import DepotClient
-from adapters.desk.door import DeskDoor
 from adapters.doctor.configuration import log_key_of, login_certificate, require_right, seal_of
 from adapters.log import LogClient
 from adapters.mailbox import Mailbox
@@ -208,6 +207,9 @@ def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
     if settings.connectors.rest.enabled:
         yield rest_door(settings.connectors.rest, mailbox)
     if settings.desk.enabled:
+        # What pages need takes as long to be imported as all else of an adapter; most have no desk.
+        from adapters.desk.door import DeskDoor
+
         yield DeskDoor(mailbox, settings)
     if settings.connectors.ecms.enabled:
         yield EcmsDoor(mailbox, settings.connectors.ecms)
