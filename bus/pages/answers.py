@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from bus.directory import Names
-from bus.pages.columns import About, Column, Row
+from bus.pages.columns import About, Column, Row, as_csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,12 @@ class Listed:
     rows: Iterable[Row]
     about: About
     names: Names | None = None
+    file: bytes | None = None
+    """The file itself, where it is made already."""
+
+    def made(self) -> Listed:
+        """Return it with the file, which is made at once: where rows are read from a snapshot as they are written."""
+        return replace(self, rows=(), file=as_csv(self.columns, self.rows, self.about, self.names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def json_twin(shown: Shown) -> str:
 
 def csv_twin(listed: Listed) -> bytes:
     """Return the rows of a list as a spreadsheet opens them."""
-    return as_csv(listed.columns, listed.rows, listed.about, listed.names)
+    return listed.file or as_csv(listed.columns, listed.rows, listed.about, listed.names)
 
 
 def day(language: Language, text: str | None) -> Markup:

@@ -80,19 +80,30 @@ def results(reader: Reader, question: Question, before: int | None, limit: int =
     return Results(found, None, looked_at)
 
 
-def exported(reader: Reader, question: Question, before: int | None) -> Results:
-    """Return the letters of a CSV: the newest, as many as have together so many recipients, each of which is a row."""
-    found: list[Found] = []
-    recipients = looked_at = 0
-    while len(found) < _MOST_EXPORTED and recipients < _MOST_ROWS:
-        some = results(reader, question, before, _AT_ONCE)
-        found += some.letters
-        recipients += sum(len(state.recipients) for _, state in some.letters)
-        before, looked_at = some.before, looked_at + (some.looked_at or 0)
-        # A question about a state may have looked at enough, and found little.
-        if before is None or looked_at >= _MOST_LOOKED_AT or len(some.letters) < _AT_ONCE:
-            break
-    return Results(found, before, None)
+class Export:
+    """The letters of a CSV: the newest, as many as have together so many recipients, each of which is a row.
+
+    They are read as they are asked for, a few at once, so that thousands of states are never in memory together; how
+    many there were, and the number below which the next file begins, is known after the last.
+    """
+
+    def __init__(self, reader: Reader, question: Question, before: int | None) -> None:
+        self._reader, self._question = reader, question
+        self.count = 0
+        self.before = before
+
+    def letters(self) -> Iterator[Found]:
+        """Yield them."""
+        recipients = looked_at = 0
+        while self.count < _MOST_EXPORTED and recipients < _MOST_ROWS:
+            some = results(self._reader, self._question, self.before, _AT_ONCE)
+            self.count += len(some.letters)
+            self.before, looked_at = some.before, looked_at + (some.looked_at or 0)
+            recipients += sum(len(state.recipients) for _, state in some.letters)
+            yield from some.letters
+            # A question about a state may have looked at enough, and found little.
+            if self.before is None or looked_at >= _MOST_LOOKED_AT or len(some.letters) < _AT_ONCE:
+                break
 
 
 def lines(reader: Reader, question: Question, before: int | None) -> Lines:

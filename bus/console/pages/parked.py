@@ -22,6 +22,8 @@ from bus.views.letters import MOST_NUMBER
 
 MOST: Final = 100
 _LONGEST: Final = 100
+_AT_ONCE: Final = 500
+"""Rows of the CSV that are read at once."""
 
 _COLUMNS = (
     Column("entry", "entry", "ลำดับในบัญชี", plain=True),
@@ -48,11 +50,13 @@ def parked(asked: Asked) -> Answer:
         rows = reader.parked.rows(which, after=after, limit=MOST + 1)
         head = head_of(reader)
         csv = asked.address.partition("?")[0].endswith(".csv")
-        names = names_for(asked.site, reader) if csv else None
-        all_rows = list(map(_row, reader.parked.rows(which))) if csv else []
-    query = {name: value for name, value in (("agency", agency), ("fault", fault)) if value is not None}
-    if since is not None:
-        query["since"] = since.date().isoformat()
+        query = {name: value for name, value in (("agency", agency), ("fault", fault)) if value is not None}
+        if since is not None:
+            query["since"] = since.date().isoformat()
+        listed = None
+        if csv:
+            about = About(query or {"parked": "all"}, head)
+            listed = Listed(_COLUMNS, _all(reader, which), about, names_for(asked.site, reader)).made()
     shown = [_row(row) for row in rows[:MOST]]
     value: dict[str, Any] = {
         "query": query,
@@ -62,9 +66,16 @@ def parked(asked: Asked) -> Answer:
         "parked": shown,
         "next": shown[-1]["entry"] if len(rows) > MOST else None,
     }
-    listed = Listed(_COLUMNS, all_rows, About(query or {"parked": "all"}, head), names)
     beside = {"names": _names(asked), "is_steward": asked.session.role is Role.STEWARD}
     return Shown("parked.html", value, beside, listed=listed)
+
+
+def _all(reader: Reader, which: WhichParked) -> Iterator[dict[str, Any]]:
+    """Yield every row, a portion in memory at a time."""
+    after = 0
+    while rows := reader.parked.rows(which, after=after, limit=_AT_ONCE):
+        yield from map(_row, rows)
+        after = rows[-1].entry.seq
 
 
 def _row(row: ParkedRow) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from collections.abc import Iterator
 from typing import Any, Final
 
 from bus.codes import load_codes
@@ -15,13 +15,13 @@ from bus.errors import RefusalCode
 from bus.evidence.words import STATES, words_of
 from bus.ledger.reading import Reader
 from bus.pages.answers import Answer, Listed, NotAllowed, Page, Shown
-from bus.pages.columns import About
+from bus.pages.columns import About, Row
 from bus.pages.given import given
 from bus.views.asking import UNACKNOWLEDGED, NotUnderstood
 from bus.views.facets import facets_of
 from bus.views.finding import COLUMNS_BY_RECIPIENT, by_recipient, head_of
 from bus.views.questions import FIELDS, Question, understand
-from bus.views.search import called, exported, lines, shown, unaccepted_of
+from bus.views.search import Export, called, lines, shown, unaccepted_of
 from bus.views.unaccepted import EXPORT_COLUMNS, all_values, as_rows
 
 _NEWEST: Final = "newest"
@@ -71,14 +71,18 @@ def _value(
         one["agencyName"] = called(names, one["agency"]) if one["agency"] else None
     value |= {"unaccepted": others}
     if as_csv:
-        found = exported(reader, question, before)
-        query = question.understood | ({"before": before} if before else {})
-        if found.before:
-            query |= {"newest": len(found.letters), "more": f"before={found.before}"}
-        value |= {"count": len(found.letters)}
-        rows = chain(by_recipient(found.letters), as_rows(others))
+        found = Export(reader, question, before)
+        query: dict[str, Any] = question.understood | ({"before": before} if before else {})
+
+        def rows() -> Iterator[Row]:
+            yield from by_recipient(found.letters())
+            if found.before:  # what was asked stands below the rows
+                query.update(newest=found.count, more=f"before={found.before}")
+            yield from as_rows(others)
+
         columns = [*COLUMNS_BY_RECIPIENT, *EXPORT_COLUMNS]
-        return value, Listed(columns, rows, About(query, value["head"]), names)
+        listed = Listed(columns, rows(), About(query, value["head"]), names).made()
+        return value | {"count": found.count}, listed
     page = lines(reader, question, before)
     value |= {"count": len(page.rows), "before": page.before, "lookedAt": page.looked_at}
     value["letters"] = list(shown(page, names))
