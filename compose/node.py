@@ -21,6 +21,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ from compose import programs
 
 OPERATOR = "operator"
 LOOPBACK = "127.0.0.1"
+PORTS = "SARABAN_PORTS"
+"""The variable of the environment with the first and the last port that may be taken."""
+_given: deque[int] = deque(maxlen=400)
+"""The ports that were given last."""
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 
 _LIBRARY_FOLDERS = (
@@ -95,16 +100,21 @@ class Ports:
 def free_ports(count: int) -> list[int]:
     """Ports nobody listens on, below the range that the system hands to outgoing connections.
 
-    A node that is killed and started again must find its ports free, so ephemeral ones will not do.
+    A node that is killed and started again must find its ports free, so ephemeral ones will not do. None is given
+    again soon: between the choice of a port and the start of what listens there, minutes may pass. Programs that run
+    side by side take theirs from ranges of their own (`SARABAN_PORTS`, as 20000-21249).
     """
+    first, _, last = os.environ.get(PORTS, "20000-29999").partition("-")
+    some = [port for port in range(int(first), int(last) + 1) if port not in _given]
     found: list[int] = []
-    for port in random.sample(range(20_000, 30_000), 400):
+    for port in random.sample(some, len(some)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind((LOOPBACK, port))
             found.append(port)
         if len(found) == count:
+            _given.extend(found)
             return found
-    raise NodeFailed(f"no {count} free ports between 20000 and 30000 on {LOOPBACK}")
+    raise NodeFailed(f"no {count} free ports between {first} and {last} on {LOOPBACK}")
 
 
 class Node:

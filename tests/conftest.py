@@ -11,9 +11,15 @@ import pytest
 from hypothesis import configuration, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
+from compose.node import PORTS
+
 _TESTS = Path(__file__).parent
 _LONGEST_FIRST = ("browser", "chaos", "faults", "journey", "watching", "broker", "contract")
 """The folders whose files wait for processes and deadlines: begun last, one of them would run alone at the end."""
+
+# Workers run side by side, and so do the programs that each of them starts.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+os.environ[PORTS] = f"{20_000 + 1_250 * _WORKER}-{20_000 + 1_250 * (_WORKER + 1) - 1}"
 
 pytest_plugins = [
     "tests.fixtures.broker",

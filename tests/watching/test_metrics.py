@@ -87,12 +87,19 @@ def _gauges(watched: Watched) -> Iterator[tuple[object, ...]]:
                     yield (name, *sorted(sample.labels.items()), sample.value)
 
 
+def _settled(watched: Watched) -> None:
+    """Wait until nothing is under way, not even the witnesses' answers to a new head, and the gauges say so."""
+    watched.network.calm()
+    pending, cosigned = "saraban_router_pending_consignments", "saraban_router_anchor_cosignatures"
+    eventually(lambda: value(watched, pending) == 0 and bool(value(watched, cosigned)), "the gauges are calm")
+
+
 def test_no_gauge_only_grows(watched: Watched) -> None:
     before = value(watched, "saraban_adapter_accepted_total", "adapter", type="letter")
-    watched.network.calm()
+    _settled(watched)
     first = set(_gauges(watched))
     keys = watched.network.send(OPM, SOC, count=2)
-    watched.network.calm()
+    _settled(watched)
     assert watched.network.accepted(OPM, keys)
     nothing_left(lambda: [str(one) for one in set(_gauges(watched)) ^ first])
     assert value(watched, "saraban_adapter_accepted_total", "adapter", type="letter") == (before or 0) + 2
