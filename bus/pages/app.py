@@ -222,7 +222,9 @@ class _Desk:
 
     def _to_anybody(self, request: Request, shown: Shown) -> Response:
         language = language_of(self._site, request)
-        return HTMLResponse(public_html(self._site, language, shown, _address(request)), shown.status)
+        # A path that begins with two strokes would lead to another site, as a link of ours.
+        address = inside(_address(request))
+        return HTMLResponse(public_html(self._site, language, shown, address), shown.status)
 
 
 def _error(key: str, status: int, detail: str = "", said: Sentence | None = None) -> Shown:

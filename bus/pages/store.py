@@ -28,6 +28,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     select,
 )
 
@@ -36,6 +37,9 @@ from bus.thai import now, timestamp
 
 Working = Callable[[Engine], AbstractContextManager[Connection]]
 metadata = MetaData()
+_WITHIN = timedelta(minutes=15)
+_MOST_NOTED = 200
+"""Sign-ins of an address that came to nothing, in that time; more are logged alone."""
 
 sessions = Table(
     "page_sessions",
@@ -220,8 +224,16 @@ class Store:
         return self._person(row), row.shown
 
     def note_sign_in(self, what: str, person: Operator, address: str) -> None:
-        """Record a sign-in, or why there was none: `in`, `failed`, `refused`."""
+        """Record a sign-in, or why there was none: `in`, `failed`, `refused`.
+
+        What no password was looked at for costs who sends it nothing: of that an address has a bounded number of rows.
+        """
         with self.transaction() as connection:
+            if what == "refused" or (what == "failed" and person.method == "oidc"):
+                mine = (sign_ins.c.address == address[:60]) & sign_ins.c.what.in_(("failed", "refused"))
+                since = sign_ins.c.at >= timestamp(now() - _WITHIN)
+                if (connection.scalar(select(func.count()).where(mine, since)) or 0) >= _MOST_NOTED:
+                    return
             connection.execute(sign_ins.insert(), [_noted(what, person, address)])
 
     def barred_until(self, name: str, address: str, *, most: int, within: timedelta) -> datetime | None:

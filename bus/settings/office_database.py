@@ -23,6 +23,8 @@ _DRIVERS: Final = {
 }
 _SQLITE: Final = "sqlite"
 _MARIADB: Final = ("mariadb", "mysql")
+_SECRETS: Final = {"password", "passwd", "pwd"}
+"""What drivers take a password by after a URL's `?`."""
 _MAY_BE_ASKED: Final = frozenset(
     {"charset", "unix_socket", "connect_timeout", "read_timeout", "write_timeout"}
 )
@@ -37,7 +39,7 @@ def _office_url(value: str) -> str:
     elif parts.scheme not in _DRIVERS:
         known = ", ".join(f"{each}://" for each in (*_DRIVERS, _SQLITE))
         raise ValueError(f"should begin with one of {known}")
-    elif parts.password is not None:
+    elif parts.password is not None or _SECRETS & {name.lower() for name in parse_qs(parts.query)}:
         raise ValueError("should not carry a password, which has a setting of its own")
     elif parts.scheme in _MARIADB and (other := set(parse_qs(parts.query)) - _MAY_BE_ASKED):
         raise ValueError(f"should not carry {', '.join(sorted(other))} after its ?")

@@ -55,7 +55,7 @@ def test_a_session_that_was_idle_ends_and_the_page_is_there_again(
                 page.get_by_label(found.t("sign-in.password")).fill(PASSWORD)
                 page.locator("form.act button").click()
             expect(page).to_have_url(re.compile(r"/sign-ins\?what=in"))
-            expect(page.locator("header")).to_contain_text(people.AUDITOR)
+            expect(page.locator("header")).to_contain_text(people.PEOPLE[people.AUDITOR][1])
             _sat_idle(world, people.AUDITOR)
             page.reload()
             expect(page.get_by_role("status")).to_contain_text(found.t("sign-in.notice.ended"))

@@ -141,7 +141,10 @@ class Queue:
         digest = notice.letter_digest or ContentDigest("")
         for row in self._mailbox.inbox.letters(letter_id=notice.letter_id or LetterId(""), digest=digest):
             queued = self._mailbox.ecms.of_letter(row.id)
-            if queued is None or queued.served or self._mailbox.ecms.told_elsewhere(queued.item):
+            if queued is None or self._mailbox.ecms.told_elsewhere(queued.item):
+                continue
+            # `served` begins anew with `serve-again`; what an operator has skipped is in a person's hands.
+            if queued.served_last is not None or queued.skipped_by_operator:
                 continue
             act = Act(verb=Verb.GRANT, letter=LetterKey(letter_id=row.letter_id, sender=row.sender))
             try:

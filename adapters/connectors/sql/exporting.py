@@ -33,6 +33,10 @@ _BATCH = 25
 _LONGEST_PAUSE = 60.0
 
 
+class NotConcluded(BusError):
+    """An answer came before the row that asked is concluded; it is told when that is done."""
+
+
 class Exporter:
     """Writes the news of one mailbox into one office's tables."""
 
@@ -120,7 +124,12 @@ class Exporter:
             return
         c = table.columns
         asked = [self._states[each] for each in (Status.READY, Status.CLAIMED)]
-        row = and_(c[answered.row.field] == answered.row.value, c["status"].not_in(asked))
+        this = c[answered.row.field] == answered.row.value
+        claimed = and_(this, c["status"] == self._states[Status.CLAIMED])
+        if connection.execute(select(c["status"]).where(claimed)).first() is not None:
+            # What concludes it would write "taken" over the answer, and nothing would say it again.
+            raise NotConcluded("the row of this answer is still being taken")
+        row = and_(this, c["status"].not_in(asked))
         values = {"status": answered.status, "entry": answered.entry}
         connection.execute(changed(table, and_(row, c["claimed_by"].is_not(None)), values))
 

@@ -31,6 +31,7 @@ from adapters.mailbox.mistakes import Mistaken
 from bus.errors import Refused, Transient
 from bus.failpoints import reached
 from bus.logs import get
+from bus.text import printable
 
 _LOG = get(__name__)
 _ELSEWHERE = "saraban-adapter status"
@@ -209,16 +210,16 @@ class Importer:
         files = self._office.table("outbox_files")
         if files is not None:
             whole, listed = self._whole_files(files, claims, key)
-            stated = int(promised.get("file_count") or listed)
+            stated = _promised(promised.get("file_count")) or listed
             if not whole == listed == stated:
                 return f"ไฟล์ครบ {whole} จาก {stated}", f"{whole} of {stated} files are whole"
-        count = promised.get("recipient_count")
+        count = _promised(promised.get("recipient_count"))
         recipients = self._office.table("outbox_recipients")
         if count is not None and recipients is not None:
             query = select(func.count()).select_from(recipients.clause)
             with self._office.transaction() as connection:
                 there = connection.execute(query.where(recipients.columns["letter"] == key)).scalar_one()
-            if int(count) != there:
+            if count != there:
                 return f"ผู้รับ {there} จาก {count}", f"{there} of {count} recipients are there"
         return None
 
@@ -243,6 +244,14 @@ class Importer:
                 return self._writing.put_text(text, table.rooms["problem"])
             self._untold[about] = Finding(ConditionCode.OUTBOX_STUCK, about, th, en)
         return None
+
+
+def _promised(value: Any) -> int | str | None:
+    """The count that a row states; what is no number is never reached, and is told as it stands."""
+    try:
+        return None if value is None or value == "" else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return printable(str(value))[:40]
 
 
 def _words(error: Exception) -> tuple[str, str]:

@@ -35,7 +35,8 @@ def laid_out(
 
     The folder is there as a whole or not at all; one that is there already is of the same letter.
     """
-    name = f"{letter.consignment:08d}"
+    # With the digest: a bus that was set up anew, or another agency's adapter, counts from 1 too.
+    name = f"{letter.consignment:08d}-{letter.digest[:12]}"
     hidden = f".{name}.part"
     names: dict[int, str] = {}
     for file in files:

@@ -143,7 +143,7 @@ class Rows:
             "content": self._json(view),
         }
         event = {
-            "key": f"letter-{letter.consignment}",
+            "key": f"letter-{letter.consignment}-{letter.digest[:12]}",
             "item": item.id,
             "event": self._codes.inward("events", "received"),
             "letter_id": letter.letter_id,

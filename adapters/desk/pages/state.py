@@ -9,12 +9,19 @@ from adapters import views
 from adapters.desk.asked import Asked
 from adapters.desk.roles import EVERYBODY
 from adapters.doctor.checks import checks_here
+from adapters.mailbox.conditions import ConditionCode
 from adapters.status import status_view, wrong
+from bus.codes import load_codes
 from bus.doctor import examine
 from bus.documents.seal import read_certificate
 from bus.errors import Misconfigured
+from bus.operators import DeskRole
 from bus.pages.answers import Answer, Page, Shown
 from bus.thai import now
+
+_OF_FILES = frozenset(
+    {ConditionCode.OUTBOX_STUCK, ConditionCode.OUTBOX_WAITING, ConditionCode.OUTBOX_UNKNOWN}
+)
 
 
 def state(asked: Asked) -> Answer:
@@ -27,9 +34,26 @@ def state(asked: Asked) -> Answer:
         } | status_view(mailbox)
     for each in value["waiting_for_files"]:
         del each["number"]
+    if asked.session.role is DeskRole.IT:
+        _without_names(value)
     value["certificates"] = _certificates(asked)
     value["doctor"] = [line.view() for line in asyncio.run(examine(checks_here(settings)))]
     return Shown("state.html", value)
+
+
+def _without_names(value: dict[str, Any]) -> None:
+    """Take out what the office calls its letters and files: it says what they are about."""
+    for each in value["conditions"]:
+        if each["code"] in _OF_FILES:
+            each |= {"about": None, "detail_th": None, "detail_en": None}
+    for each in value["wrong"]:
+        if (code := each.get("code")) in _OF_FILES:
+            words = load_codes().conditions[code]
+            each |= {"th": words.th, "en": words.en}
+    for each in value["trouble"]:
+        each["reference"] = ""
+        if each["refusal"]:
+            each["refusal"] = each["refusal"] | {"detail": None}
 
 
 def _certificates(asked: Asked) -> list[views.View]:
