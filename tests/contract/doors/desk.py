@@ -62,9 +62,24 @@ class DeskOffice:
 
     def act(self, verb: str, **fields: Any) -> Told:
         """Fill in the form of an act."""
+        if "letter_reference" in fields:
+            return self._act_on_sent(verb, **fields)
         about, form = fields.pop("letter_id"), {name: str(each) for name, each in fields.items()}
         row = next(each for each in self._received() if each["letter_id"] == about)
         path = f"/inbox/{row['id']}/{verb}"
+        return self._told(lambda language: self._visitor.send(f"{path}?lang={language}", form))
+
+    def _act_on_sent(
+        self, verb: str, letter_reference: str, recipients: list[str], reason: str = "ตัวอย่าง"
+    ) -> Told:
+        """Look for the letter that was written last under this reference, and say why; no form goes without that."""
+        (row,) = (
+            line
+            for line in self._visitor.json("/sent")["letters"]
+            if self._visitor.json(f"/sent/{line['id']}")["letter"]["sender_reference"] == letter_reference
+        )
+        path, (code,) = f"/sent/{row['id']}/{verb}", recipients
+        form = {"recipient": code, "reason": reason}
         return self._told(lambda language: self._visitor.send(f"{path}?lang={language}", form))
 
     def letters(self) -> list[Shown]:
@@ -87,7 +102,7 @@ class DeskOffice:
             if letter["answered_at"]:
                 event = "refused-by-bus" if letter["refusal"] else "accepted"
                 reference = letter["letter"]["sender_reference"]
-                found.append({"event": event, "reference": reference, "answers": letter})
+                found.append({"event": event, "reference": reference, "answers": letter, "letter": letter})
         for row in self._received():
             history = self._visitor.json(f"/inbox/{row['id']}")["history"]
             found += [each for each in history if each["event"] != "delivered"]
