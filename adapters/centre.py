@@ -28,7 +28,7 @@ class Declined(BusError):
         self.en = en
 
 
-class RenewalDesk:
+class RenewalClient:
     """Where an agency asks for its next key to be pinned, with the key that it has."""
 
     def __init__(

@@ -38,16 +38,16 @@ _log = logs.get("transparency")
 
 def log_routes(ledger: Ledger) -> list[BaseRoute]:
     """Return the routes below /log."""
-    desk = _Desk(ledger)
+    handlers = _Handlers(ledger)
     return [
-        Route("/log/checkpoint", desk.checkpoint),
-        Route("/log/anchor", desk.anchor),
-        Route("/log/tile/{level:int}/{place:path}", desk.tile),
-        Route("/log/consistency/{old:int}/{new:int}", desk.consistency),
+        Route("/log/checkpoint", handlers.checkpoint),
+        Route("/log/anchor", handlers.anchor),
+        Route("/log/tile/{level:int}/{place:path}", handlers.tile),
+        Route("/log/consistency/{old:int}/{new:int}", handlers.consistency),
     ]
 
 
-class _Desk:
+class _Handlers:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 

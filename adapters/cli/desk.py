@@ -12,9 +12,8 @@ import typer
 from adapters.cli.output import AsJson, Config, listing, say, settings_of
 from adapters.desk.face import ROSTER
 from adapters.desk.store import Store
-from bus.errors import Misconfigured, Problem
 from bus.operators import DeskRole
-from bus.people import People, Person, hashing
+from bus.people import People, Person, bound, hashing
 from bus.people.passwords import new_password
 from bus.text import print_json
 from bus.thai import now
@@ -100,12 +99,9 @@ def oidc(
     settings = settings_of(config)
     people, issuer = People.read(settings.desk.people, ROSTER), settings.desk.oidc_issuer
     person = people.must(name)
-    if subject is not None and issuer is None:
-        fix = "Set it to the provider of which the subject is"
-        raise Misconfigured(Problem("settings", "desk.oidc_issuer", "is not set", fix))
-    bound = replace(person, oidc=None if subject is None else f"{issuer} {subject}")
-    people.replace(bound).write()
-    said = f"บัญชีของหน่วยงาน · is {bound.oidc}" if bound.oidc else "ไม่ผูกกับบัญชีใด · is nobody at a provider"
+    person = bound(person, subject, issuer, "desk.oidc_issuer")
+    people.replace(person).write()
+    said = f"บัญชีของหน่วยงาน · is {person.oidc}" if person.oidc else "ไม่ผูกกับบัญชีใด · is nobody at a provider"
     say(False, None, f"{name}: {said}")
 
 

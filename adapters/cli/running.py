@@ -13,7 +13,7 @@ from adapters.agent import Agent, Companion, Tuning
 from adapters.agent.health import Health
 from adapters.agent.tuning import repeat
 from adapters.agent.witnessing import Witness, WitnessKeys
-from adapters.centre import RenewalDesk
+from adapters.centre import RenewalClient
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import Door, Polled
 from adapters.connectors.ecms.door import EcmsDoor
@@ -126,9 +126,9 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
         beside: list[Companion] = [readiness.watch, *(door.run for door in _doors(settings, mailbox))]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
-        desk = RenewalDesk(settings.depot.url, settings.agency, bus_certificate, settings.depot.tls())
-        stack.callback(desk.close)
-        beside += _renewals(settings, mailbox, seal, desk, stop.set)
+        centre = RenewalClient(settings.depot.url, settings.agency, bus_certificate, settings.depot.tls())
+        stack.callback(centre.close)
+        beside += _renewals(settings, mailbox, seal, centre, stop.set)
         if len(hosts) > 1:
             beside.append(_inbox_watch(inward, inbox_queue(settings.agency)))
         if settings.witness.log_key:
@@ -140,7 +140,11 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
 
 
 def _renewals(
-    settings: AdapterSettings, mailbox: Mailbox, seal: Seal, desk: RenewalDesk, renewed: Callable[[], None]
+    settings: AdapterSettings,
+    mailbox: Mailbox,
+    seal: Seal,
+    centre: RenewalClient,
+    renewed: Callable[[], None],
 ) -> Iterator[Companion]:
     """Renew the seal, and the certificate for the broker; once that is done, everything begins anew with it."""
     section, loop = settings.seal, asyncio.get_running_loop()
@@ -153,7 +157,7 @@ def _renewals(
             mailbox,
             seal,
             successor,
-            desk,
+            centre,
             days=section.renew_days,
             renewed=lambda: loop.call_soon_threadsafe(renewed),
             source=source,

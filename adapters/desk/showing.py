@@ -20,6 +20,7 @@ NAMED: Final = 200
 
 
 def value_of(mailbox: Mailbox, draft: DeskDraft, written: Written | None = None) -> dict[str, Any]:
+    """Return a draft with its fields, addressees and files; `written` where the form has more than is saved."""
     written = written or Written.read(draft.content)
     files = mailbox.drafts.files(draft.id)
     index = index_of(mailbox)
@@ -34,6 +35,7 @@ def value_of(mailbox: Mailbox, draft: DeskDraft, written: Written | None = None)
 
 
 def summary(draft: DeskDraft) -> dict[str, Any]:
+    """Return a draft as lists show it."""
     texts = Written.read(draft.content).texts
     return {
         "id": draft.id,
@@ -48,6 +50,7 @@ def summary(draft: DeskDraft) -> dict[str, Any]:
 
 
 def verdict(mailbox: Mailbox, found: checking.Checked) -> dict[str, Any]:
+    """Return what the dry run found, each with the field of the form that it is about."""
     view = checking.view(mailbox, found)
     named = view["recipients"][:NAMED]
     for each in (*view["reasons"], *view["warnings"]):
@@ -56,15 +59,18 @@ def verdict(mailbox: Mailbox, found: checking.Checked) -> dict[str, Any]:
 
 
 def mistake(mistake: Mistake) -> views.View:
+    """Return a mistake with the field of the form that it is about."""
     return {"where": mistake.where, "field": form.field_of(mistake.where), "th": mistake.th, "en": mistake.en}
 
 
 def index_of(mailbox: Mailbox) -> AddresseeIndex | None:
+    """Return whom a letter can name; None before a directory has come."""
     directory = mailbox.directory()
     return AddresseeIndex.of(directory) if directory else None
 
 
 def addressee(index: AddresseeIndex | None, value: str) -> dict[str, Any]:
+    """Return an addressee with its names, of the kind `unknown` where the directory has it not."""
     known = index.get(value) if index else None
     known = known or Addressee(kind="unknown", value=value, name_th=value, name_en=value, members=0)
     return {
@@ -78,6 +84,7 @@ def addressee(index: AddresseeIndex | None, value: str) -> dict[str, Any]:
 
 
 def choices() -> dict[str, list[tuple[str, tuple[str, str]]]]:
+    """Return the codes that each list of the form offers, with their words in Thai and in English."""
     codes = load_codes()
     lists = {"kind": codes.kinds, "speed": codes.speed, "secrecy": codes.secrecy, "relation": codes.relations}
     found = {name: [(code, (one.th, one.en)) for code, one in known.items()] for name, known in lists.items()}

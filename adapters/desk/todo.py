@@ -8,7 +8,7 @@ from bus.documents.lifecycle import Condition, Slot
 
 def refresh(mailbox: Mailbox) -> None:
     """Bring the list of the letters received up to date: done is what is answered and about which nothing is asked."""
-    mailbox.desk.hear()
+    mailbox.desk.read_news()
     answered = mailbox.desk.answered()
     if done := [row for row in answered if _is_done(mailbox, row)]:
         mailbox.desk.finish(done)

@@ -23,6 +23,7 @@ from bus.errors import BusError, Misconfigured
 from bus.logs import in_words
 from bus.settings import AdapterSettings
 from bus.settings.tls import believing_all
+from bus.settings.transport import reached_at
 from bus.thai import now
 
 _WITHIN = 5.0
@@ -71,7 +72,7 @@ async def _port(at: tuple[str, int], section: str, *, https: bool, running: bool
     name = "localhost" if https else None
     try:
         async with asyncio.timeout(_WITHIN):
-            _, writer = await asyncio.open_connection(_reached(host), port, ssl=tls, server_hostname=name)
+            _, writer = await asyncio.open_connection(reached_at(host), port, ssl=tls, server_hostname=name)
     except ssl.SSLError as exc:
         fix = f"Look whether another program has that port; else set another one ({section})."
         return [fail(f"{shown}: no https is spoken there ({in_words(exc)})", fix)]
@@ -109,8 +110,3 @@ def _certificate(file: Path, section: str) -> list[Found]:
         return []  # a line of `configuration`
     anew = f"Get a new one, put it into the file of {section}.certificate, and restart the adapter."
     return [ending("the certificate of https", until, now(), anew)]
-
-
-def _reached(host: str) -> str:
-    """The address at which this machine reaches what listens there."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound

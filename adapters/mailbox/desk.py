@@ -93,12 +93,12 @@ class Desk:
         self._agency = agency
         self._news = Newsfeed(database)
 
-    def hear(self) -> None:
-        """Take the news since the last time: letters that came, and what was said, which may open letters anew."""
+    def read_news(self) -> None:
+        """Read the news since the last time: letters that came, and notices, which may open letters anew."""
         while items := self._news.after(self._news.bookmark(NAME).told, _AT_ONCE):
             with self._database.writing() as connection:
                 for each in items:
-                    _heard(connection, each)
+                    _read(connection, each)
                 self._news.told(NAME, items[-1].id)
 
     def answered(self) -> list[int]:
@@ -198,8 +198,8 @@ def _listed(wanted: Wanted) -> Select[tuple[int, int, str, bool, str | None, str
     return query
 
 
-def _heard(connection: Connection, item: Item) -> None:
-    """Take an item of news: a letter that came, or something said of one; whether that is done is judged anew."""
+def _read(connection: Connection, item: Item) -> None:
+    """Read an item of news: a letter that came, or a notice about one, by which it counts as open again."""
     if item.kind is Kind.LETTER:
         query = (
             select(inbox.c.id, arrivals.c.body)

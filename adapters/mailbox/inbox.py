@@ -255,6 +255,7 @@ def _one(connection: Connection, row: int) -> InboxLetter:
 
 
 def received(row: RowMapping) -> InboxLetter:
+    """Return the letter of a row of `inbox`."""
     values = {name: row[name] for name in InboxLetter.__slots__}
     values["state"] = InboxState(row["state"])
     values["flags"] = tuple(filter(None, row["flags"].split(",")))

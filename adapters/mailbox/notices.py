@@ -187,6 +187,7 @@ def _values(notice: Notice) -> dict[str, Any]:
 
 
 def row_of(row: RowMapping) -> NoticeRow:
+    """Return the notice of a row of `notices`."""
     values = {name: row[name] for name in NoticeRow.__slots__}
     values["about"] = tuple(row["about"].split())
     return NoticeRow(**values)

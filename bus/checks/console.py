@@ -22,12 +22,12 @@ from bus.platform.process import OWN_ADDRESS
 from bus.settings import BusSettings
 from bus.settings.console import Console
 from bus.settings.tls import trusting
+from bus.settings.transport import reached_at
 
 _WITHIN = 5.0
 _OWN = b"saraban_console_"
 """What the metrics of a console begin with, and of nothing else."""
 _MOST = 1_000_000
-_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, never listened on
 
 
 def checks(settings: BusSettings) -> list[Check]:
@@ -85,7 +85,7 @@ def _taken(console: Console) -> int | None:
 
 def _answered(console: Console, where: str) -> Found:
     """Whether it is a console that has the port, by the certificate of the settings where there is one."""
-    host = _LOOPBACK.get(console.listen_host, console.listen_host)
+    host = reached_at(console.listen_host)
     asked = http.client.HTTPConnection(host, console.listen_port, timeout=_WITHIN)
     if console.certificate is not None:
         asked = http.client.HTTPSConnection(

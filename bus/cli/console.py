@@ -12,9 +12,8 @@ import typer
 from bus.cli.common import Config, Json, say, settings_of
 from bus.cli.running import run
 from bus.documents.keys import write_private
-from bus.errors import Misconfigured, Problem
 from bus.operators import Role
-from bus.people import People, Person, hashing, keys
+from bus.people import People, Person, bound, hashing, keys
 from bus.people.passwords import new_password
 from bus.thai import now
 
@@ -152,13 +151,10 @@ def oidc(
     settings = settings_of(config)
     people, issuer = People.read(settings.console.people), settings.console.oidc_issuer
     person = people.must(name)
-    if subject is not None and issuer is None:
-        fix = "Set it to the provider of which the subject is"
-        raise Misconfigured(Problem("settings", "console.oidc_issuer", "is not set", fix))
-    bound = replace(person, oidc=None if subject is None else f"{issuer} {subject}")
-    people.replace(bound).write()
-    said = f"{person.name} is {bound.oidc}" if bound.oidc else f"{person.name} is nobody at a provider"
-    say({"name": person.name, "oidc": bound.oidc}, json=json, words=[said])
+    person = bound(person, subject, issuer, "console.oidc_issuer")
+    people.replace(person).write()
+    said = f"{person.name} is {person.oidc}" if person.oidc else f"{person.name} is nobody at a provider"
+    say({"name": person.name, "oidc": person.oidc}, json=json, words=[said])
 
 
 @user.command("list")

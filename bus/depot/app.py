@@ -83,19 +83,19 @@ def build_app(
 
     `beside` are routes of others, served at the same address; `reasons` say why the process is not ready besides.
     """
-    desk = _Desk(depot, access, idle_seconds, clock, reasons, registry or CollectorRegistry())
+    handlers = _Handlers(depot, access, idle_seconds, clock, reasons, registry or CollectorRegistry())
     file, upload = "/files/{sha256}", "/uploads/{sha256}"
     return Starlette(
         routes=[
-            Route(file, desk.counted(desk.fetch), methods=["GET", "HEAD"]),
-            Route(file, desk.counted(desk.put), methods=["PUT"]),
-            Route(upload, desk.counted(desk.offset), methods=["HEAD"]),
-            Route(upload, desk.counted(desk.go_on), methods=["PATCH"]),
-            Route("/directories/{sha256}", desk.counted(desk.directory), methods=["GET"]),
-            Route("/presence", desk.counted(desk.holds), methods=["POST"]),
+            Route(file, handlers.counted(handlers.fetch), methods=["GET", "HEAD"]),
+            Route(file, handlers.counted(handlers.put), methods=["PUT"]),
+            Route(upload, handlers.counted(handlers.offset), methods=["HEAD"]),
+            Route(upload, handlers.counted(handlers.go_on), methods=["PATCH"]),
+            Route("/directories/{sha256}", handlers.counted(handlers.directory), methods=["GET"]),
+            Route("/presence", handlers.counted(handlers.holds), methods=["POST"]),
             Route("/healthz", _healthz),
-            Route("/readyz", desk.readyz),
-            Route("/metrics", desk.metrics),
+            Route("/readyz", handlers.readyz),
+            Route("/metrics", handlers.metrics),
             *beside,
         ],
         exception_handlers={HTTPException: _no_such_route, Exception: _internal},
@@ -117,7 +117,7 @@ async def collect_for_ever(depot: Depot, *, every: float = 3600.0) -> None:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class _Desk:
+class _Handlers:
     """The endpoints, each a coroutine from a request to its answer."""
 
     def __init__(

@@ -43,15 +43,15 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def enrolment_routes(ledger: Ledger, pins_of: Pins, policy: Policy) -> list[BaseRoute]:
     """Return the routes; `pins_of` knows agencies by their keys, `policy` is what becomes of renewals."""
-    desk = _Desk(ledger, pins_of, policy)
+    handlers = _Handlers(ledger, pins_of, policy)
     return [
-        Route("/enrolments", desk.answered(desk.enrol), methods=["POST"]),
-        Route("/enrolments/{sha256}", desk.answered(desk.look), methods=["GET"]),
-        Route("/renewals/{sha256}", desk.answered(desk.renew), methods=["PUT"]),
+        Route("/enrolments", handlers.answered(handlers.enrol), methods=["POST"]),
+        Route("/enrolments/{sha256}", handlers.answered(handlers.look), methods=["GET"]),
+        Route("/renewals/{sha256}", handlers.answered(handlers.renew), methods=["PUT"]),
     ]
 
 
-class _Desk:
+class _Handlers:
     def __init__(self, ledger: Ledger, pins_of: Pins, policy: Policy) -> None:
         self._ledger = ledger
         self._pins_of = pins_of

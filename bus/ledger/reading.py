@@ -8,9 +8,10 @@ from functools import cached_property
 from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Select, bindparam, func, select, union_all
+from sqlalchemy import Connection, Select, func, select, union_all
 
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
+from bus.ledger import verdicts
 from bus.ledger.acts import Acts
 from bus.ledger.agencies import Agencies
 from bus.ledger.bodies import with_bodies
@@ -31,26 +32,10 @@ from bus.ledger.recipient_sets import KeptSets, RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState, fold
-from bus.ledger.tables import (
-    consignments,
-    documents,
-    entries,
-    letters,
-    submissions,
-)
+from bus.ledger.tables import consignments, documents, entries, letters
 from bus.ledger.tiles import Tree
 from bus.ledger.unaccepted import Unaccepted
 
-_VERDICT_COLUMNS = (submissions.c.entry, submissions.c.digest, submissions.c.code, submissions.c.answer)
-_VERDICT = (
-    select(*_VERDICT_COLUMNS)
-    .where(submissions.c.agency == bindparam("agency"))
-    .order_by(submissions.c.answer.desc())
-    .limit(1)
-)
-# Asked for every letter, and so built once: building a query costs more than running it.
-_VERDICT_ON = _VERDICT.where(submissions.c.type == bindparam("type"), submissions.c.id == bindparam("id"))
-_VERDICT_ON_RAW = _VERDICT.where(submissions.c.raw == bindparam("raw"))
 _NUMBER = (letters.c.sender, letters.c.number_normalised, letters.c.dated)
 
 
@@ -60,19 +45,14 @@ class Reader:
     def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
         self._connection = connection
         self.recipient_sets = RecipientSets(connection, kept)
-        self._foreseen: dict[tuple[AgencyCode, str, str], Verdict | None] = {}
+        self._prefetched: dict[verdicts.SubmissionKey, Verdict | None] = {}
         self._numbers: dict[tuple[AgencyCode, str, str], bool] = {}
 
     def prefetch(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
         """Ask in one question for the verdicts on many (agency, type, id), which `verdict_on` then knows."""
-        if not wanted:
-            return
-        self._foreseen.update(dict.fromkeys(wanted))
-        key = (submissions.c.agency, submissions.c.type, submissions.c.id)
-        these = rows_in(self._connection, key, list(wanted))
-        query = select(*key, *_VERDICT_COLUMNS).where(these).order_by(submissions.c.answer)
-        for agency, type_, id_, *verdict in self._connection.execute(query):
-            self._foreseen[agency, type_, id_] = Verdict(*verdict)
+        if wanted:
+            self._prefetched |= dict.fromkeys(wanted)
+            self._prefetched |= verdicts.verdicts_on(self._connection, wanted)
 
     def _current(self) -> Connection:
         """The connection to ask; whoever also appends brings it up to date first."""
@@ -202,23 +182,17 @@ class Reader:
 
     def verdict_on(self, agency: AgencyCode, type: str, id: str) -> Verdict | None:
         """Return the newest verdict on a submission that got past gate 6 under this id."""
-        if (agency, type, id) in self._foreseen:
-            return self._foreseen[agency, type, id]
-        return self._verdict(_VERDICT_ON, {"agency": agency, "type": type, "id": id})
+        if (agency, type, id) in self._prefetched:
+            return self._prefetched[agency, type, id]
+        return verdicts.verdict_on(self._current(), agency, type, id)
 
     def verdict_on_raw(self, agency: AgencyCode, raw: RawDigest) -> Verdict | None:
         """Return the newest verdict on exactly these raw bytes, by their SHA-256."""
-        return self._verdict(_VERDICT_ON_RAW, {"agency": agency, "raw": raw})
-
-    def _verdict(self, query: Select[Any], values: dict[str, str]) -> Verdict | None:
-        row = self._current().execute(query, values).first()
-        return Verdict(*row) if row else None
+        return verdicts.verdict_on_raw(self._current(), agency, raw)
 
     def answered_by(self, agency: AgencyCode, answers: Sequence[int]) -> list[Verdict]:
         """Return the verdicts that these consignments brought to an agency, in order."""
-        these = submissions.c.agency == agency, submissions.c.answer.in_(answers)
-        query = select(*_VERDICT_COLUMNS).where(*these).order_by(submissions.c.answer)
-        return [Verdict(*row) for row in self._current().execute(query)]
+        return verdicts.answered_by(self._current(), agency, answers)
 
     def given_with(self, entry: int, agency: AgencyCode | None = None) -> tuple[int, RawDigest] | None:
         """Return number and document of a consignment that came of an entry, to this agency or to anybody."""

@@ -8,14 +8,13 @@ and its pending consignments are there together or not at all. Several letters m
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from sqlalchemy import Connection, Table, and_, delete, select, text, update
+from sqlalchemy import Connection, Table, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bus.directory import Changes
@@ -24,6 +23,7 @@ from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
+from bus.ledger.numbers import last_numbers
 from bus.ledger.reading import Reader
 from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
@@ -48,18 +48,11 @@ from bus.ledger.unaccepted import index_row
 from bus.ledger.work import ANYONE, AT_ONCE, Lease, Whose, batched, free, hold, lease_some
 from bus.thai import now
 
-T = TypeVar("T")
 _ORDER = (
     *(documents, entries, letters, recipients, letter_files, submissions, unaccepted, consignments),
     *(directory_records, pending, due, letter_kinds),
 )
 _IGNORING = (documents, pending)
-_LAST_NUMBERS = {
-    "sqlite": "SELECT a.value AS agency, (SELECT number FROM consignments c WHERE c.agency = a.value"
-    " ORDER BY number DESC LIMIT 1) AS number FROM json_each(:agencies) a",
-    "postgresql": "SELECT a.value AS agency, (SELECT number FROM consignments c WHERE c.agency = a.value"
-    " ORDER BY number DESC LIMIT 1) AS number FROM json_array_elements_text(CAST(:agencies AS json)) a",
-}
 
 
 class Ledger:
@@ -261,9 +254,7 @@ class Writer(Reader):
     def _look_up_last(self, agencies: Sequence[AgencyCode]) -> None:
         unknown = [code for code in agencies if code not in self._last]
         if unknown:
-            query = text(_LAST_NUMBERS[self._connection.dialect.name])
-            for row in self._connection.execute(query, {"agencies": json.dumps(unknown)}):
-                self._last[row.agency] = row.number or 0
+            self._last |= last_numbers(self._connection, unknown)
 
     def consign(
         self,

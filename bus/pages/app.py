@@ -60,18 +60,18 @@ def build_app(
 
     `answered` is told of each answer of a page: the page's path and the status.
     """
-    desk = _Desk(site, asking, answered)
+    handlers = _Handlers(site, asking, answered)
     https = site.section.address.startswith("https://")
     return Starlette(
         routes=[
             *routes,
-            Route("/logo", desk.logo),
+            Route("/logo", handlers.logo),
             Mount("/static", _Static(directory=_STATIC)),
             *sign_in_routes(site),
-            *(route for page in pages for route in desk.routes(page)),
+            *(route for page in pages for route in handlers.routes(page)),
         ],
         middleware=[Middleware(Headers, https=https), Middleware(Bounded)],
-        exception_handlers={HTTPException: desk.no_such_route, Exception: desk.fault},
+        exception_handlers={HTTPException: handlers.no_such_route, Exception: handlers.fault},
     )
 
 
@@ -84,7 +84,7 @@ class _Static(StaticFiles):
         return response
 
 
-class _Desk:
+class _Handlers:
     def __init__(self, site: Site, asking: type[Asked], answered: Callable[[str, int], object]) -> None:
         self._site = site
         self._asking = asking

@@ -120,4 +120,5 @@ def _language_cookie(site: Site) -> str:
 
 
 def is_https(site: Site) -> bool:
+    """Whether people reach the site by https."""
     return site.section.address.startswith("https://")

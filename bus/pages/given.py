@@ -46,3 +46,16 @@ def row_in(values: dict[str, str], name: str) -> int | None:
     if not _ROW.fullmatch(text):
         raise NotUnderstood(f"{name} is no row: {text}")
     return int(text)
+
+
+def place_in(values: dict[str, str], name: str) -> tuple[str, int] | None:
+    """Return the place `time~row` that a page begins behind; None where nothing is given.
+
+    Raises NotUnderstood for what is none.
+    """
+    if (text := values.get(name)) is None:
+        return None
+    at, _, number = text.partition("~")
+    if not at or not _ROW.fullmatch(number):
+        raise NotUnderstood(f"{name} is no place in this list: {text}")
+    return at, int(number)

@@ -26,6 +26,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from bus.errors import Transient
 from bus.pages.id_tokens import Expected, Keys, Unproven, has_key, keys_in, verified
+from bus.people import account_at
 from bus.settings.pages import Pages
 from bus.settings.tls import trusting
 from bus.settings.transport import is_this_machine
@@ -122,7 +123,7 @@ class Provider:
             if not has_key(token, self._keys):
                 self._keys = keys_in(await _asked(http, _endpoint(about, "jwks_uri")))
             claims = verified(token, self._keys, Expected(about["issuer"], self._client_id, flow.nonce))
-        subject = f"{self._issuer} {_subject(claims)}"
+        subject = account_at(self._issuer, _subject(claims))
         return Identity(_name(claims), self.roles(claims), subject, _shown(claims))
 
     async def leaving(self, back: str) -> str | None:

@@ -40,17 +40,17 @@ def sign_in_routes(site: Site) -> list[BaseRoute]:
     """Return the routes that anybody may ask for."""
     entrance, section = Entrance(site), site.section
     provider = Provider(section, section.oidc_issuer) if section.oidc_issuer else None
-    desk = _Desk(site, entrance, provider)
+    handlers = _Handlers(site, entrance, provider)
     return [
-        Route("/sign-in", entrance.guarded(desk.form), methods=["GET"]),
-        Route("/sign-in", entrance.guarded(desk.password), methods=["POST"]),
-        Route("/sign-in/link", entrance.guarded(desk.link), methods=["POST"]),
-        Route("/sign-out", entrance.guarded(desk.leave), methods=["POST"]),
+        Route("/sign-in", entrance.guarded(handlers.form), methods=["GET"]),
+        Route("/sign-in", entrance.guarded(handlers.password), methods=["POST"]),
+        Route("/sign-in/link", entrance.guarded(handlers.link), methods=["POST"]),
+        Route("/sign-out", entrance.guarded(handlers.leave), methods=["POST"]),
         *(oidc_routes(site, entrance, provider) if provider else ()),
     ]
 
 
-class _Desk:
+class _Handlers:
     def __init__(self, site: Site, entrance: Entrance, provider: Provider | None) -> None:
         self._site = site
         self._entrance = entrance

@@ -35,14 +35,14 @@ _log = logs.get("pages")
 
 def oidc_routes(site: Site, entrance: Entrance, provider: Provider) -> list[BaseRoute]:
     """Return the routes of the way to the provider and back."""
-    desk = _Desk(site, entrance, provider)
+    handlers = _Handlers(site, entrance, provider)
     return [
-        Route("/sign-in/oidc", entrance.guarded(desk.start), methods=["GET"]),
-        Route(CALLBACK, entrance.guarded(desk.back), methods=["GET"]),
+        Route("/sign-in/oidc", entrance.guarded(handlers.start), methods=["GET"]),
+        Route(CALLBACK, entrance.guarded(handlers.back), methods=["GET"]),
     ]
 
 
-class _Desk:
+class _Handlers:
     def __init__(self, site: Site, entrance: Entrance, provider: Provider) -> None:
         self._site = site
         self._entrance = entrance

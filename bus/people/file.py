@@ -74,6 +74,21 @@ class Person:
         return Operator(self.name, self.role, method)
 
 
+def account_at(issuer: str, subject: str) -> str:
+    """Return how an account of an OpenID provider stands in `Person.oidc`."""
+    return f"{issuer} {subject}"
+
+
+def bound(person: Person, subject: str | None, issuer: str | None, setting: str) -> Person:
+    """Return a person bound to a subject of the provider, or to none; Misconfigured where `setting` names no issuer."""
+    if subject is None:
+        return replace(person, oidc=None)
+    if issuer is None:
+        fix = "Set it to the provider of which the subject is"
+        raise Misconfigured(Problem("settings", setting, "is not set", fix))
+    return replace(person, oidc=account_at(issuer, subject))
+
+
 @dataclass(frozen=True, slots=True)
 class People:
     """Everybody in a file, in the order in which they were added; changes give another value, to be written."""

@@ -1,7 +1,7 @@
 """The gates, in order.
 
 `examine` is the auditor's checklist and the code at once: gates 1 to 7, none of which writes. Gate 8 stands in
-`recording.py`, because it runs under the append lock. A gate raises Refused or stays silent; what a gate cannot
+`recording`, because it runs under the append lock. A gate raises Refused or stays silent; what a gate cannot
 decide because something is away raises Transient, and the submission is taken again later.
 """
 

@@ -82,6 +82,11 @@ def each_host(url: str) -> dict[str, str]:
     return {host: urlunsplit(parts._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")}
 
 
+def reached_at(host: str) -> str:
+    """Return the address at which this machine reaches what listens on that one."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
+
+
 def is_this_machine(host: str | None) -> bool:
     """Whether it is a loopback address, `localhost`, or the folder of a socket."""
     if not host or host == "localhost" or host.startswith("/"):

@@ -1,4 +1,4 @@
-"""The play: offices and clerks act on what their doors tell them, until the story is told."""
+"""The run of the demonstration: offices and clerks act on what their doors tell them, until all is answered."""
 
 from __future__ import annotations
 

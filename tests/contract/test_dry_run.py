@@ -1,4 +1,4 @@
-"""The dry run and the gates are of one mind: what it passes they accept, and what they refuse it has named."""
+"""The dry run and the gates judge alike: what it passes they accept, and what they refuse it has named."""
 
 from __future__ import annotations
 

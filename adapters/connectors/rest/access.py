@@ -18,7 +18,7 @@ _BEARER = HTTPBearer(auto_error=False, description="a key that `saraban-adapter 
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Shared:
     """What the requests of one door share."""
 
     mailbox: Mailbox
@@ -26,10 +26,10 @@ class Desk:
     largest_file: int
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk of the application that is asked."""
-    desk: Desk = request.app.state.desk
-    return desk
+def shared_of(request: Request) -> Shared:
+    """Return what the requests of this application share."""
+    shared: Shared = request.app.state.shared
+    return shared
 
 
 def caller(scope: str) -> Callable[..., DoorKey]:
@@ -37,15 +37,15 @@ def caller(scope: str) -> Callable[..., DoorKey]:
 
     def found(
         request: Request,
-        desk: Annotated[Desk, Depends(desk_of)],
+        shared: Annotated[Shared, Depends(shared_of)],
         given: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> DoorKey:
-        key = recognised(desk.mailbox, given.credentials) if given is not None else None
+        key = recognised(shared.mailbox, given.credentials) if given is not None else None
         if key is None:
-            desk.rates.take(f"address {request.client.host if request.client else ''}")
+            shared.rates.take(f"address {request.client.host if request.client else ''}")
             raise Problem("key.missing")
         request.state.key = key.id
-        desk.rates.take(key.id)
+        shared.rates.take(key.id)
         if scope not in key.scopes:
             raise Problem("key.scope", f"ต้องมีสิทธิ์ {scope}", f"it takes the right `{scope}`")
         return key
@@ -53,7 +53,7 @@ def caller(scope: str) -> Callable[..., DoorKey]:
     return found
 
 
-TheDesk = Annotated[Desk, Depends(desk_of)]
+TheShared = Annotated[Shared, Depends(shared_of)]
 Reader = Annotated[DoorKey, Depends(caller("read"))]
 Writer = Annotated[DoorKey, Depends(caller("write"))]
 Clerk = Annotated[DoorKey, Depends(caller("acts"))]

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.connectors.rest import looking_up, receiving, sending
-from adapters.connectors.rest.access import Desk
+from adapters.connectors.rest.access import Shared
 from adapters.connectors.rest.page import page_of
 from adapters.connectors.rest.problems import MEDIA_TYPE, Problem, problem_of
 from adapters.connectors.rest.shapes import PROBLEMS, ProblemShape
@@ -31,8 +31,8 @@ _DESCRIPTION = (
 )
 
 
-def create_app(desk: Desk) -> FastAPI:
-    """Return the application that serves this desk."""
+def create_app(shared: Shared) -> FastAPI:
+    """Return the application that serves one door."""
     app = FastAPI(
         title="Saraban Bus: the REST door",
         version="1.0",
@@ -43,7 +43,7 @@ def create_app(desk: Desk) -> FastAPI:
         responses=PROBLEMS,
         redirect_slashes=False,
     )
-    app.state.desk = desk
+    app.state.shared = shared
     for each in (sending.router, receiving.router, looking_up.router):
         app.include_router(each)
     app.add_exception_handler(RequestValidationError, _misformed)

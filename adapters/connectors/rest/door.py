@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from adapters.connectors.rest.access import Desk
+from adapters.connectors.rest.access import Shared
 from adapters.connectors.rest.app import create_app
 from adapters.connectors.rest.keys import Rates
 from adapters.connectors.rest.telling import NAME
@@ -39,7 +39,7 @@ class RestDoor:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be open until `stop`. Raises Misconfigured when the address cannot be had."""
-        app = create_app(Desk(self.mailbox, Rates(self.per_minute), self.largest_file))
+        app = create_app(Shared(self.mailbox, Rates(self.per_minute), self.largest_file))
         limits = Limits(most_body=None)  # the application judges each body itself
         setting = "connectors.rest.port"
         async with (

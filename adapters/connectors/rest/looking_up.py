@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from adapters.connectors.looking_up import AddresseeIndex
-from adapters.connectors.rest.access import Desk, Reader, TheDesk
+from adapters.connectors.rest.access import Reader, Shared, TheShared
 from adapters.connectors.rest.problems import Problem
 from adapters.connectors.rest.shapes import AddresseeShape, AgencyShape, GroupShape
 from bus.directory import Agency, Directory
@@ -20,21 +20,21 @@ Code = Annotated[str, Path(pattern=r"^[0-9]{10}$")]
 
 @router.get("/agencies", summary="Agencies by code or words of their names")
 def agencies(
-    desk: TheDesk,
+    shared: TheShared,
     _key: Reader,
     q: Annotated[str, Query(max_length=200)] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> list[AgencyShape]:
     """List the agencies whose code, name or abbreviation holds this text, in the order of their codes."""
-    directory, wanted = _directory(desk), q.casefold().strip()
+    directory, wanted = _directory(shared), q.casefold().strip()
     found = [each for _, each in sorted(directory.agencies.items()) if wanted in _words(each)]
     return [_shown(directory, each) for each in found[:limit]]
 
 
 @router.get("/agencies/{code}", summary="One agency")
-def agency(desk: TheDesk, _key: Reader, code: Code) -> AgencyShape:
+def agency(shared: TheShared, _key: Reader, code: Code) -> AgencyShape:
     """Give the agency of this code."""
-    directory = _directory(desk)
+    directory = _directory(shared)
     found = directory.agencies.get(AgencyCode(code))
     if found is None:
         raise Problem("agency.unknown")
@@ -43,20 +43,20 @@ def agency(desk: TheDesk, _key: Reader, code: Code) -> AgencyShape:
 
 @router.get("/addressees", summary="Agencies, groups and topics by words of their names")
 def addressees(
-    desk: TheDesk,
+    shared: TheShared,
     _key: Reader,
     q: Annotated[str, Query(max_length=200)],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> list[AddresseeShape]:
     """List whom a letter can name, the nearest first: `value` is what stands in `to` or `copy`."""
-    found = AddresseeIndex.of(_directory(desk)).find(q, limit)
+    found = AddresseeIndex.of(_directory(shared)).find(q, limit)
     return [AddresseeShape(**asdict(each)) for each in found]
 
 
 @router.get("/groups", summary="Groups of agencies")
-def groups(desk: TheDesk, _key: Reader) -> list[GroupShape]:
+def groups(shared: TheShared, _key: Reader) -> list[GroupShape]:
     """List the groups, each with its members as of the directory that is here."""
-    directory = _directory(desk)
+    directory = _directory(shared)
     return [
         GroupShape(
             id=each.id,
@@ -68,8 +68,8 @@ def groups(desk: TheDesk, _key: Reader) -> list[GroupShape]:
     ]
 
 
-def _directory(desk: Desk) -> Directory:
-    directory = desk.mailbox.directory()
+def _directory(shared: Shared) -> Directory:
+    directory = shared.mailbox.directory()
     if directory is None:
         th, en = "ยังไม่ได้รับรายชื่อหน่วยงานจากระบบกลาง", "the directory has not come yet"
         raise Problem("now.unavailable", th, en, retry_after=5)

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import FileResponse, Response
 
 from adapters import views
-from adapters.connectors.rest.access import Desk, Reader, TheDesk
+from adapters.connectors.rest.access import Reader, Shared, TheShared
 from adapters.connectors.rest.problems import Problem
 from adapters.connectors.rest.shapes import (
     Acknowledged,
@@ -32,9 +32,9 @@ Cursor = Annotated[int, Query(ge=0, le=2**53)]
 
 
 @router.get("/inbox", summary="Letters that wait to be taken")
-def peek(desk: TheDesk, _key: Reader, limit: Limit = 20, after: Cursor = 0) -> InboxShape:
+def peek(shared: TheShared, _key: Reader, limit: Limit = 20, after: Cursor = 0) -> InboxShape:
     """List what is whole and not acknowledged, the oldest first; nothing changes by looking."""
-    mailbox = desk.mailbox
+    mailbox = shared.mailbox
     letters = [mailbox.inbox.get(row) for row in mailbox.doors.waiting(NAME, after=after, limit=limit)]
     more = len(letters) == limit
     return InboxShape(
@@ -43,20 +43,20 @@ def peek(desk: TheDesk, _key: Reader, limit: Limit = 20, after: Cursor = 0) -> I
 
 
 @router.get("/inbox/{consignment}", summary="What a letter says")
-def read_letter(desk: TheDesk, _key: Reader, consignment: Consignment) -> dict[str, Any]:
+def read_letter(shared: TheShared, _key: Reader, consignment: Consignment) -> dict[str, Any]:
     """Give its content, its files and how it stands, in both calendars and with the words of every code."""
-    letter = _letter(desk, consignment)
-    raw = desk.mailbox.arrivals.get(letter.arrival).body
-    hand_over = desk.mailbox.doors.hand_over(NAME, letter.id)
-    view = views.content(raw) | views.received(desk.mailbox, letter)
+    letter = _letter(shared, consignment)
+    raw = shared.mailbox.arrivals.get(letter.arrival).body
+    hand_over = shared.mailbox.doors.hand_over(NAME, letter.id)
+    view = views.content(raw) | views.received(shared.mailbox, letter)
     return view | {"local_id": hand_over.local_id if hand_over else None}
 
 
 @router.post("/inbox/{consignment}/lease", summary="Lease a letter")
-def lease(desk: TheDesk, key: Reader, consignment: Consignment, body: LeaseAsked) -> LeaseShape:
+def lease(shared: TheShared, key: Reader, consignment: Consignment, body: LeaseAsked) -> LeaseShape:
     """Keep a letter from other keys while it is fetched; leased anew by the same key, the lease of before ends."""
-    letter, at = _letter(desk, consignment), time.time()
-    found = desk.mailbox.doors.lease(NAME, letter.id, key.id, at=at, until=at + body.seconds)
+    letter, at = _letter(shared, consignment), time.time()
+    found = shared.mailbox.doors.lease(NAME, letter.id, key.id, at=at, until=at + body.seconds)
     if found.acknowledged_at is not None:
         raise Problem("lease.lost", "รับหนังสือนี้ไปแล้ว", "this letter has been acknowledged")
     if found.holder != key.id or found.lease is None:
@@ -73,10 +73,10 @@ def lease(desk: TheDesk, key: Reader, consignment: Consignment, body: LeaseAsked
     response_class=Response,
     responses={200: {"content": {"application/xml": {"schema": {"type": "string"}}}}},
 )
-def document(desk: TheDesk, _key: Reader, consignment: Consignment) -> Response:
+def document(shared: TheShared, _key: Reader, consignment: Consignment) -> Response:
     """Give the bytes that its sender signed."""
     return Response(
-        desk.mailbox.arrivals.get(_letter(desk, consignment).arrival).body, media_type="application/xml"
+        shared.mailbox.arrivals.get(_letter(shared, consignment).arrival).body, media_type="application/xml"
     )
 
 
@@ -89,28 +89,30 @@ def document(desk: TheDesk, _key: Reader, consignment: Consignment) -> Response:
     },
 )
 def file(
-    desk: TheDesk, _key: Reader, consignment: Consignment, position: Annotated[int, Path(ge=0, le=10_000)]
+    shared: TheShared, _key: Reader, consignment: Consignment, position: Annotated[int, Path(ge=0, le=10_000)]
 ) -> Response:
     """Give the bytes of a file, whose SHA-256 the signed document states; never to be shown as a page."""
-    letter = _letter(desk, consignment)
-    found = next((each for each in desk.mailbox.inbox.files(letter.id) if each.position == position), None)
+    letter = _letter(shared, consignment)
+    found = next((each for each in shared.mailbox.inbox.files(letter.id) if each.position == position), None)
     if found is None:
         raise Problem("file.unknown")
-    if not desk.mailbox.store.holds(found.sha256, found.size):
-        desk.mailbox.inbox.restore(letter.id, "a file is gone from the store")
+    if not shared.mailbox.store.holds(found.sha256, found.size):
+        shared.mailbox.inbox.restore(letter.id, "a file is gone from the store")
         raise Problem("now.unavailable", retry_after=5)
     headers = {"ETag": f'"{found.sha256}"', "Content-Disposition": "attachment"}
     return FileResponse(
-        desk.mailbox.store.path(found.sha256), media_type="application/octet-stream", headers=headers
+        shared.mailbox.store.path(found.sha256), media_type="application/octet-stream", headers=headers
     )
 
 
 @router.post("/inbox/{consignment}/acknowledge", summary="Say that a letter was taken")
-def acknowledge(desk: TheDesk, _key: Reader, consignment: Consignment, body: Acknowledged) -> dict[str, Any]:
+def acknowledge(
+    shared: TheShared, _key: Reader, consignment: Consignment, body: Acknowledged
+) -> dict[str, Any]:
     """Say it once the letter and its files are durable there; the same again is the same answer."""
-    letter = _letter(desk, consignment)
+    letter = _letter(shared, consignment)
     reached("rest.before-acknowledge")
-    doors = desk.mailbox.doors
+    doors = shared.mailbox.doors
     if not doors.acknowledge(NAME, letter.id, body.lease, body.local_id):
         found = doors.hand_over(NAME, letter.id)
         if found is None or found.lease != body.lease or found.acknowledged_at is None:
@@ -122,9 +124,9 @@ def acknowledge(desk: TheDesk, _key: Reader, consignment: Consignment, body: Ack
 
 
 @router.get("/events", summary="All news, in order")
-def events(desk: TheDesk, _key: Reader, after: Cursor = 0, limit: Limit = 50) -> EventsShape:
+def events(shared: TheShared, _key: Reader, after: Cursor = 0, limit: Limit = 50) -> EventsShape:
     """Give what has happened since a cursor, which the program keeps; nothing is ever taken out of the feed."""
-    mailbox = desk.mailbox
+    mailbox = shared.mailbox
     if after > mailbox.doors.newest():
         th, en = (
             "กล่องหนังสืออาจถูกกู้คืนจากสำเนา โปรดเริ่มใหม่จาก 0",
@@ -136,11 +138,11 @@ def events(desk: TheDesk, _key: Reader, after: Cursor = 0, limit: Limit = 50) ->
     return EventsShape(events=found, cursor=items[-1].id if items else after, more=len(items) == limit)
 
 
-def _letter(desk: Desk, consignment: int) -> InboxLetter:
-    row = desk.mailbox.doors.consigned(consignment)
+def _letter(shared: Shared, consignment: int) -> InboxLetter:
+    row = shared.mailbox.doors.consigned(consignment)
     if row is None:
         raise Problem("letter.unknown")
-    return desk.mailbox.inbox.get(row)
+    return shared.mailbox.inbox.get(row)
 
 
 def _item(mailbox: Mailbox, letter: InboxLetter) -> InboxItemShape:

@@ -39,7 +39,7 @@ _MOST_FINDINGS = 50
 
 
 class SqlConnector:
-    """Takes from `outbox` and `acts`, tells in `inbox` and `events`."""
+    """Imports from `outbox` and `acts`, exports into `inbox` and `events`."""
 
     name = NAME
 
@@ -80,9 +80,9 @@ class SqlConnector:
     def export_news(self) -> int:
         """Write down all news, each item once; Transient when the database or the mailbox cannot be used now."""
         with self._reported("export", INWARD):
-            told = self._exporter.export_news()
+            exported = self._exporter.export_news()
         self._report("export", [*self._exporter.findings(), *self._codes.findings("in")])
-        return told
+        return exported
 
     @contextmanager
     def _reported(self, verb: str, roles: Sequence[str]) -> Iterator[None]:

@@ -21,7 +21,7 @@ class SqlDoor:
         self._interval = settings.poll
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Take and tell until `stop`."""
+        """Import and export until `stop`."""
         try:
             await serve(self._connector, stop, interval=self._interval)
         finally:

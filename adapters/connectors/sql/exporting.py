@@ -48,20 +48,20 @@ class Exporter:
         self._name, self._states = name, states
 
     def export_news(self) -> int:
-        """Tell everything that has not been told, in order; what was put off and is due once more."""
-        news, told = self._mailbox.news, 0
+        """Write all news that is not written yet, in order, and once more what was put off and is due."""
+        news, exported = self._mailbox.news, 0
         due = news.deferred(self._name, time.time())
         for role in INWARD:
             self._office.table(role, anew=bool(due))  # a column may have been widened
         for item, attempts in due:
-            if self._told(item, attempts + 1):
+            if self._export(item, attempts + 1):
                 news.no_longer_deferred(self._name, item.id)
-                told += 1
+                exported += 1
         while items := news.after(news.bookmark(self._name).told, _BATCH):
             for item in items:
-                told += self._told(item, 0)
+                exported += self._export(item, 0)
                 news.told(self._name, item.id)
-        return told
+        return exported
 
     def findings(self) -> list[Finding]:
         """What was put off, and why."""
@@ -71,7 +71,7 @@ class Exporter:
             found.append(Finding(ConditionCode.SQL_UNFIT, f"item {each.item}", th, en or th))
         return found
 
-    def _told(self, item: Item, attempts: int) -> bool:
+    def _export(self, item: Item, attempts: int) -> bool:
         """Write an item; False if it had to be put off."""
         try:
             with self._mailbox.snapshot():

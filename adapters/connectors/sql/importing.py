@@ -61,7 +61,7 @@ class Importer:
         self._patience, self._clock = patience, clock
         self._since: dict[str, float] = {}
         self._findings: dict[str, Finding] = {}
-        self._untold: dict[str, Finding] = {}
+        self._unwritten: dict[str, Finding] = {}
         """What had no room in the office's own table."""
 
     def import_new(self) -> int:
@@ -84,7 +84,7 @@ class Importer:
 
     def findings(self) -> list[Finding]:
         """What the last round could not take, and why."""
-        return [*self._findings.values(), *self._untold.values()]
+        return [*self._findings.values(), *self._unwritten.values()]
 
     def _take(
         self,
@@ -98,7 +98,7 @@ class Importer:
         values: dict[str, Any]
         try:
             row = take(claims, table, key)
-            self._untold.pop(about, None)
+            self._unwritten.pop(about, None)
             values = {"status": self._states[Status.of(row.state)], "problem": None, "entry": row.entry}
             values["letter_id"] = self._writing.put_text(row.document_id, Room("letter_id"))
         except (Mistaken, Refused, AlreadyPut, FileChanged) as exc:
@@ -242,7 +242,7 @@ class Importer:
         for text in (f"{th}\n{en}", _ELSEWHERE) if "problem" in table else ():
             with suppress(Unfit):
                 return self._writing.put_text(text, table.rooms["problem"])
-            self._untold[about] = Finding(ConditionCode.OUTBOX_STUCK, about, th, en)
+            self._unwritten[about] = Finding(ConditionCode.OUTBOX_STUCK, about, th, en)
         return None
 
 

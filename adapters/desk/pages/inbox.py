@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from adapters import views
+from adapters.connectors.folder.manifest import is_agency_code
 from adapters.desk.asked import Asked
 from adapters.desk.roles import CLERKS
 from adapters.desk.todo import refresh
@@ -15,15 +15,13 @@ from bus.errors import NotUnderstood
 from bus.identifiers import AgencyCode
 from bus.pages.answers import Answer, Listed, Page, Shown
 from bus.pages.columns import About, Column, iso, moment
-from bus.pages.given import given
+from bus.pages.given import given, row_in
 from bus.thai import now, timestamp
 
 ON_A_PAGE: Final = 50
 SHOWN: Final = ("waiting", "new", "done")
 """The parts of the list: what waits for an answer of this agency, what of it nobody has looked at, what is answered."""
 _QUERY: Final = frozenset({"show", "speed", "sender", "number", "after"})
-_ROW: Final = re.compile(r"[0-9]{1,15}")
-_CODE: Final = re.compile(r"[0-9]{10}")
 
 _COLUMNS = (
     Column("number", "number", "ที่"),
@@ -67,7 +65,7 @@ def _wanted(query: dict[str, str], show: str) -> Wanted:
         raise NotUnderstood(f"show is one of {', '.join(SHOWN)}")
     if (speed := query.get("speed")) is not None and speed not in load_codes().speed:
         raise NotUnderstood(f"speed is one of {', '.join(load_codes().speed)}")
-    if (sender := query.get("sender")) is not None and not _CODE.fullmatch(sender):
+    if (sender := query.get("sender")) is not None and not is_agency_code(sender):
         raise NotUnderstood("sender is a code of ten digits")
     return Wanted(
         done=show == "done",
@@ -79,9 +77,9 @@ def _wanted(query: dict[str, str], show: str) -> Wanted:
 
 
 def _after(asked: Asked, query: dict[str, str]) -> ToDo | None:
-    if (text := query.get("after")) is None:
+    if (row := row_in(query, "after")) is None:
         return None
-    found = asked.mailbox.desk.get(int(text)) if _ROW.fullmatch(text) else None
+    found = asked.mailbox.desk.get(row)
     if found is None:
         raise NotUnderstood("after is no letter of this list")
     return found

@@ -10,10 +10,9 @@ from adapters.desk.asked import Asked
 from adapters.desk.roles import CLERKS
 from adapters.mailbox.registers import COUNTED, Place
 from adapters.registers import Line
-from bus.errors import NotUnderstood
 from bus.pages.answers import Answer, Elsewhere, Listed, NoSuchPage, Page, Shown
 from bus.pages.columns import About, Column
-from bus.pages.given import given
+from bus.pages.given import given, place_in
 from bus.thai import BUDDHIST_OFFSET, FIRST_BUDDHIST_YEAR, now
 
 RECEIVED, SENT = "received", "sent"
@@ -55,7 +54,7 @@ def register(asked: Asked) -> Answer:
     form, year = asked.path["form"], int(asked.path["year"])
     if form not in COLUMNS or not FIRST_BUDDHIST_YEAR <= year <= _LAST_YEAR:
         raise NoSuchPage(f"{form} {year}")
-    after = _place(query.get("after"))
+    after = place_in(query, "after")
     if asked.address.partition("?")[0].endswith(".csv"):
         return Shown("register.html", {}, {}, _as_csv(asked, form, year, after))
     reads, mailbox = asked.mailbox.registers, asked.mailbox
@@ -130,15 +129,6 @@ def _spread(line: Line) -> dict[str, Any]:
         "action": line.action[0],
         "remark": line.remark[0],
     }
-
-
-def _place(text: str | None) -> Place | None:
-    if text is None:
-        return None
-    at, _, number = text.partition("~")
-    if not (at and number.isascii() and number.isdecimal() and len(number) < 16):
-        raise NotUnderstood("after is no place in this register")
-    return at, int(number)
 
 
 PAGES = (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from adapters import views
+from adapters.connectors.folder.manifest import is_agency_code
 from adapters.desk.asked import Asked
 from adapters.desk.roles import CLERKS
 from adapters.mailbox import OutboxEntry
@@ -17,12 +17,11 @@ from bus.documents.notice import Event
 from bus.errors import NotUnderstood
 from bus.identifiers import AgencyCode
 from bus.pages.answers import Answer, NoSuchPage, Page, Sent, Shown
-from bus.pages.given import given
+from bus.pages.given import given, place_in
 
 _ON_A_PAGE: Final = 50
 _RECIPIENTS: Final = 200
 """Recipients on a page; a circular may have ten thousand."""
-_CODE: Final = re.compile(r"[0-9]{10}")
 _ANSWERED: Final = frozenset(
     {Event.REGISTERED, Event.REFUSED, Event.MISDIRECTED, Event.TRANSFERRED, Event.SETTLED}
 )
@@ -32,11 +31,7 @@ _BAD: Final = frozenset({Event.REFUSED, Event.MISDIRECTED, Event.HANDOVER_FAILED
 def listed(asked: Asked) -> Answer:
     """List the letters of this agency, the last put out first."""
     query = given(asked, {"before"})
-    at, _, number = query.get("before", "").partition("~")
-    if number and not (number.isascii() and number.isdecimal() and len(number) < 16):
-        raise NotUnderstood("before is no place in this list")
-    before = (at, int(number)) if number else None
-    mailbox = asked.mailbox
+    mailbox, before = asked.mailbox, place_in(query, "before")
     with mailbox.snapshot():
         found = mailbox.registers.newest_sent(before=before, limit=_ON_A_PAGE + 1)
         rows = found[:_ON_A_PAGE]
@@ -76,7 +71,7 @@ def letter(asked: Asked) -> Answer:
             ],
         }
         value |= _recipients(asked, progress, query.get("after", ""))
-    return Shown("sent_letter.html", value, {"words": {name: each for name, each in _words(value).items()}})
+    return Shown("sent_letter.html", value, {"words": _words(value)})
 
 
 def file(asked: Asked) -> Answer:
@@ -105,7 +100,7 @@ def may(found: Found, verb: Verb) -> list[AgencyCode]:
 
 
 def _recipients(asked: Asked, found: Found, after: str) -> dict[str, Any]:
-    if after and not _CODE.fullmatch(after.removeprefix("-")):
+    if after and not is_agency_code(after):
         raise NotUnderstood("after is no agency's code")
     states = views_of(found)
     silent = [each for each in states if each.state not in _ANSWERED and each.withdrawal != "granted"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from adapters import views
 from adapters.desk.acting import act
@@ -17,7 +17,7 @@ from bus.pages.answers import Answer, Elsewhere, NotAllowed, Page, Shown
 from bus.pages.given import given
 
 
-def before(verb: Verb) -> Any:
+def before(verb: Verb) -> Callable[[Asked], Answer]:
     """Return the page that says what the act will do, and asks why."""
 
     def page(asked: Asked) -> Answer:
@@ -26,7 +26,7 @@ def before(verb: Verb) -> Any:
     return page
 
 
-def done(verb: Verb) -> Any:
+def done(verb: Verb) -> Callable[[Asked], Answer]:
     """Return the act itself."""
 
     def page(asked: Asked) -> Answer:

@@ -79,7 +79,7 @@ def write(asked: Asked) -> Answer:
         elif what == "first":
             mailbox.drafts.put_first(draft.id, person, about)
     except Overtaken:
-        # What was typed is not thrown away: it is shown on top of who was faster.
+        # What was typed is not saved over what the other person has saved; the form shows it, to be saved again.
         return _page(asked, draft_of(asked), written, {}, overtaken=True)
     if wrong := drafts.bring(asked, draft.id, asked.uploads):
         return _page(asked, draft_of(asked), written, {}, wrong=wrong)
@@ -127,13 +127,13 @@ def send(asked: Asked) -> Answer:
 
 
 def before_deleting(asked: Asked) -> Answer:
-    """Ask whether a letter that is not sent is to be thrown away."""
+    """Ask whether a draft is to be deleted."""
     given(asked, ())
     return Shown("draft_delete.html", showing.summary(draft_of(asked)))
 
 
 def delete(asked: Asked) -> Answer:
-    """Throw a letter away that is not sent."""
+    """Delete a draft."""
     try:
         asked.mailbox.drafts.delete(draft_of(asked).id, _version(asked))
     except Overtaken as exc:

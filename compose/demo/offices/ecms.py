@@ -53,7 +53,7 @@ class EcmsOffice(AskingOffice):
 
     @staticmethod
     def settings(centre: Centre, code: AgencyCode) -> Values:
-        """Return what opens its door; the story does not stand still while the bus judges a letter."""
+        """Return what opens its door; a post is answered at once, and the bus's verdict is asked for afterwards."""
         return {"connectors.ecms": {"enabled": True, "port": free_port(), "verdict_wait": 0.0}}
 
     def send(self, manifest: Manifest, files: Files) -> None:

@@ -25,7 +25,7 @@ DAYS = 30
 
 
 @dataclass
-class Desk:
+class Centre:
     """A centre that has one answer, and counts what it is asked."""
 
     no: Declined | None = None
@@ -54,47 +54,47 @@ def placed(folder: Path, seal: Seal, passphrase: str | None = None) -> Successor
     return Successor(OPM, files, passphrase)
 
 
-def renewal(mailbox: Mailbox, seal: Seal, folder: Path, desk: Desk, days: int = DAYS) -> Renewing:
-    return Renewing(mailbox, seal, placed(folder, seal), desk, days=days, renewed=lambda: None)
+def renewal(mailbox: Mailbox, seal: Seal, folder: Path, centre: Centre, days: int = DAYS) -> Renewing:
+    return Renewing(mailbox, seal, placed(folder, seal), centre, days=days, renewed=lambda: None)
 
 
 @pytest.mark.parametrize(("left", "days", "asks"), [(29, 30, 1), (31, 30, 0), (5, 0, 0), (-1, 30, 0)])
 def test_it_is_asked_for_from_so_many_days_before_the_end_and_not_after_it(
     mailbox: Mailbox, tmp_path: Path, left: int, days: int, asks: int
 ) -> None:
-    desk, seal = (
-        Desk(),
+    centre, seal = (
+        Centre(),
         new_seal(
             OPM, not_before=now() - timedelta(days=9), not_after=now() + timedelta(days=left, minutes=1)
         ),
     )
-    renewal(mailbox, seal, tmp_path, desk, days).step()
-    assert len(desk.asked) == asks
+    renewal(mailbox, seal, tmp_path, centre, days).step()
+    assert len(centre.asked) == asks
 
 
 def test_a_certificate_of_an_authority_is_not_renewed_here(mailbox: Mailbox, tmp_path: Path) -> None:
-    desk, key = Desk(), new_key()
+    centre, key = Centre(), new_key()
     seal = Seal(key, Authority.make("Somebody").client(key.public_key(), OPM, days=9))
-    renewal(mailbox, seal, tmp_path, desk).step()
-    assert desk.asked == []
+    renewal(mailbox, seal, tmp_path, centre).step()
+    assert centre.asked == []
 
 
 def test_the_same_request_is_sent_again_also_after_a_restart(mailbox: Mailbox, tmp_path: Path) -> None:
-    desk, seal = Desk(), ends_in(9)
-    first = renewal(mailbox, seal, tmp_path, desk)
+    centre, seal = Centre(), ends_in(9)
+    first = renewal(mailbox, seal, tmp_path, centre)
     first.step()
-    again = Renewing(mailbox, seal, first._successor, desk, days=DAYS, renewed=lambda: None)
+    again = Renewing(mailbox, seal, first._successor, centre, days=DAYS, renewed=lambda: None)
     again.step()
-    assert len(desk.asked) == 2
-    assert len(set(desk.asked)) == 1
-    assert read_request(desk.asked[0]).invitation is None
+    assert len(centre.asked) == 2
+    assert len(set(centre.asked)) == 1
+    assert read_request(centre.asked[0]).invitation is None
 
 
 def test_after_a_refusal_another_key_is_asked_for_a_day_later_and_not_before(
     mailbox: Mailbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk, seal = Desk(Declined("enrolment.renewal-off", "ไม่รับ", "not taken")), ends_in(9)
-    asking = renewal(mailbox, seal, tmp_path, desk)
+    centre, seal = Centre(Declined("enrolment.renewal-off", "ไม่รับ", "not taken")), ends_in(9)
+    asking = renewal(mailbox, seal, tmp_path, centre)
     asking.step()
     asking.step()
     (condition,) = mailbox.conditions.all()
@@ -102,23 +102,23 @@ def test_after_a_refusal_another_key_is_asked_for_a_day_later_and_not_before(
         ConditionCode.RENEWAL_REFUSED,
         "not taken",
     )
-    assert len(desk.asked) == 1
+    assert len(centre.asked) == 1
     later: datetime = now() + timedelta(days=1, seconds=1)
     monkeypatch.setattr(renewing, "now", lambda: later)
     asking.step()
-    assert len(set(desk.asked)) == 2
+    assert len(set(centre.asked)) == 2
 
 
 def test_a_folder_that_cannot_be_written_is_a_condition_and_no_crash(
     mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    desk, seal = Desk(), ends_in(9)
-    asking = renewal(mailbox, seal, tmp_path, desk)
+    centre, seal = Centre(), ends_in(9)
+    asking = renewal(mailbox, seal, tmp_path, centre)
     (tmp_path / "keys" / "agency.next.key.pem").mkdir()
     asking.step()
     (condition,) = mailbox.conditions.all()
     assert condition.finding.code is ConditionCode.RENEWAL_IMPOSSIBLE
-    assert desk.asked == []
+    assert centre.asked == []
 
 
 def test_the_passphrase_of_a_key_is_kept_for_the_next_one(tmp_path: Path) -> None:
