@@ -334,7 +334,7 @@ def test_several_doors_on_one_mailbox_send_one_letter_and_each_hears_everything(
 
 
 def test_every_door_of_a_mailbox_shows_every_letter(world: World, open_door: Callable[[str], Door]) -> None:
-    doors = [open_door(name) for name in sorted(DOORS)]
+    doors = [open_door(name) for name in sorted(DOORS) if name not in OF_ONE_KIND]
     signed = world.receive(FILES)
     for door in doors:
         (shown,) = door.letters()
