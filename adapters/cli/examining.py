@@ -13,7 +13,7 @@ from adapters.cli.output import AsJson, Config, say, settings_of
 from adapters.doctor import checks, require_right
 from adapters.doctor.bundle import members
 from bus.codes import load_codes
-from bus.doctor import examine, worst, write_bundle
+from bus.doctor import Check, examine, worst, write_bundle
 from bus.documents.seal import read_certificate
 from bus.exits import NEGATIVE
 from bus.text import print_json
@@ -54,7 +54,12 @@ def doctor(
 ) -> None:
     """Look at everything that the adapter needs, each with what to do; exit 0 all OK, 1 a WARN, 2 a FAIL."""
     settings = settings_of(config)
-    lines = asyncio.run(examine(checks(settings)))
+    of_desk: list[Check] = []
+    if settings.desk.enabled:
+        from adapters.desk import checking  # as `run` imports it: most have no desk
+
+        of_desk = checking.checks(settings)
+    lines = asyncio.run(examine([*checks(settings), *of_desk]))
     if bundle is not None:
         write_bundle(bundle, members(settings, lines))
     if as_json:

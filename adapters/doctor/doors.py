@@ -36,16 +36,17 @@ def checks(settings: AdapterSettings) -> list[Check]:
     found = []
     if rest.enabled:
         at = (rest.listen_host, rest.listen_port)
-        found.append(Check("REST door", partial(_look, settings, at, "connectors.rest", rest.certificate)))
+        found.append(Check("REST door", partial(look_at, settings, at, "connectors.rest", rest.certificate)))
     if ecms.enabled:
         at = (ecms.host, ecms.port)
-        found.append(Check("e-CMS door", partial(_look, settings, at, "connectors.ecms", ecms.certificate)))
+        found.append(Check("e-CMS door", partial(look_at, settings, at, "connectors.ecms", ecms.certificate)))
     return found
 
 
-async def _look(
+async def look_at(
     settings: AdapterSettings, at: tuple[str, int], section: str, certificate: Path | None
 ) -> Sequence[Found]:
+    """What is to be said of a door of this section of the settings that listens at (host, port)."""
     found = await _port(at, section, https=certificate is not None, running=_runs(settings))
     if certificate is not None:
         found += _certificate(certificate, section)

@@ -38,6 +38,10 @@ class LocalUsers:
         self._seen: tuple[int, ...] | None = None
         self._people = People(file, roster=roster)
 
+    def how_many(self) -> int:
+        """Return how many there are. Raises Misconfigured for a file that cannot be used."""
+        return len(self._now().persons)
+
     def verified(self, name: str, password: str) -> Found | None:
         """Return who has this name and password. Raises Misconfigured for a file that cannot be used."""
         people = self._now()
