@@ -70,7 +70,12 @@ class NoSuchPage(Exception):
 
 
 class NotAllowed(Exception):
-    """This person may not do this now; the sentence says why."""
+    """This person may not do this now, and why; `detail` is what stands as it is, as a command to run."""
+
+    def __init__(self, th: str, en: str, detail: str = "") -> None:
+        super().__init__(en)
+        self.said = (th, en)
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class _Handlers:
         except NotUnderstood as wrong:
             return self._wrong(request, session, form, 400, "error.not-understood", str(wrong))
         except NotAllowed as why:
-            return self._wrong(request, session, form, 409, "error.not-now", str(why))
+            return self._wrong(request, session, form, 409, "error.not-now", why.detail, why.said)
         except Transient as away:
             _log.warning("page-waits", page=page.path, reason=away)
             return self._wrong(request, session, form, 503, "error.away")

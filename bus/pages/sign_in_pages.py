@@ -62,7 +62,7 @@ def end(asked: Asked) -> Elsewhere:
     who = asked.person
     ended = asked.site.store.end_all_of(name, by=who.name, reason=reason)
     if not ended:
-        raise NotAllowed("nobody is signed in by this name")
+        raise NotAllowed("ไม่มีผู้ใดเข้าสู่ระบบด้วยชื่อนี้", "Nobody is signed in by this name.")
     _log.warning("sessions-ended", name=name, by=who.name, count=ended)
     return Elsewhere("/sign-ins?what=ended")
 

@@ -181,7 +181,7 @@ def test_content_and_files_open_by_a_grant_in_force_for_this_auditor(looking: Lo
     for path in (f"{address}/content", f"{address}/files/{digest}"):
         response = looking.auditor.get(path)
         assert response.status_code == 409
-        assert "no grant is in force" in response.text
+        assert "No grant is in force" in response.text
     granted(looking, letter, hours=-1)
     granted(looking, letter, to="อีกคน (ตัวอย่าง)")
     assert looking.auditor.get(f"{address}/content").status_code == 409, "neither a past nor another's grant"

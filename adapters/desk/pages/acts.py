@@ -76,7 +76,10 @@ def _shown(
     status: int,
 ) -> Shown:
     if not mistakes and verb not in permitted(asked, row):
-        raise NotAllowed(f"{verb}: the letter has been answered, or there is nothing to answer")
+        raise NotAllowed(
+            "ทำไม่ได้ในขณะนี้ หนังสือนี้ตอบไปแล้ว หรือไม่มีสิ่งใดต้องตอบ",
+            "This cannot be said now: the letter has been answered, or there is nothing to answer.",
+        )
     value = {
         "id": row.id,
         "verb": str(verb),

@@ -138,7 +138,10 @@ def _file(asked: Asked) -> InboxFile:
         raise NoSuchPage(str(position))
     if not asked.mailbox.store.holds(found.sha256, found.size):
         asked.mailbox.inbox.restore(row.id, "a file is gone from the store")
-        raise NotAllowed("this file is gone from the store here, and is being fetched again")
+        raise NotAllowed(
+            "แฟ้มนี้หายไปจากเครื่องนี้ ระบบกำลังขอใหม่ โปรดลองอีกครั้งภายหลัง",
+            "This file is gone from the store here, and is being fetched again; try again later.",
+        )
     return found
 
 

@@ -53,7 +53,7 @@ def _asked_for(asked: Asked, verb: Verb, recipient: str | None, mistakes: tuple[
     codes = may(asked.mailbox.progress_of_sent(row), verb) if accepted else []
     about = [code for code in codes if recipient in (None, code)]
     if not about and not mistakes:
-        raise NotAllowed("ทำไม่ได้กับผู้รับรายนี้ในขณะนี้ · this cannot be said to this recipient now")
+        raise NotAllowed("ทำไม่ได้กับผู้รับรายนี้ในขณะนี้", "This cannot be said to this recipient now.")
     numbers = {
         each.agency: each.receiving_number for each in asked.mailbox.states_of_sent(row, set(about[:20]))
     }

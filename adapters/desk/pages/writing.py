@@ -12,13 +12,17 @@ from adapters.desk.drafts import MOST_FILES, draft_of
 from adapters.desk.form import Written
 from adapters.desk.roles import CLERKS
 from adapters.mailbox.desk_drafts import DeskDraft, Overtaken
-from adapters.mailbox.mistakes import Mistake, Mistaken
+from adapters.mailbox.mistakes import Mistake
 from bus.errors import NotUnderstood
 from bus.pages.answers import Answer, Elsewhere, NoSuchPage, NotAllowed, Page, Shown
 from bus.pages.given import given
 
 _ON_A_PAGE: Final = 50
 _FOUND: Final = 20
+_CHANGED: Final = (
+    "มีผู้แก้ไขร่างนี้แล้ว โปรดตรวจอีกครั้ง",
+    "The draft has been changed meanwhile; look at it again.",
+)
 
 
 def listed(asked: Asked) -> Answer:
@@ -119,11 +123,7 @@ def send(asked: Asked) -> Answer:
     try:
         return Elsewhere(f"/sent/{drafts.send(asked, draft, asked.field('seen')).id}")
     except Overtaken as exc:
-        raise NotAllowed(
-            "มีผู้แก้ไขร่างนี้แล้ว โปรดตรวจอีกครั้ง · the draft has been changed; look at it again"
-        ) from exc
-    except Mistaken as exc:
-        raise NotAllowed("; ".join(f"{each.th} · {each.en}" for each in exc.mistakes)) from exc
+        raise NotAllowed(*_CHANGED) from exc
 
 
 def before_deleting(asked: Asked) -> Answer:
@@ -137,7 +137,7 @@ def delete(asked: Asked) -> Answer:
     try:
         asked.mailbox.drafts.delete(draft_of(asked).id, _version(asked))
     except Overtaken as exc:
-        raise NotAllowed("มีผู้แก้ไขร่างนี้แล้ว · the draft has been changed meanwhile") from exc
+        raise NotAllowed(*_CHANGED) from exc
     return Elsewhere("/write")
 
 

@@ -34,6 +34,10 @@ from bus.views.grants import grant_in_force
 from bus.views.letters import MOST_NUMBER
 from bus.views.one_letter import whole_letter
 
+_NO_SEAL: Final = (
+    "คอนโซลนี้ลงลายมือชื่อชุดหลักฐานไม่ได้ ให้สั่งคำสั่งนี้ในเครื่องที่มีกุญแจของระบบกลาง",
+    "This console cannot seal packs; run this where the bus's key is.",
+)
 _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
@@ -87,7 +91,9 @@ def certificate_pdf(asked: Asked) -> Answer:
         require_typst()
     except Misconfigured as lacking:
         raise NotAllowed(
-            f"PDF cannot be made here: print /letters/{number}/certificate instead. {lacking}"
+            f"สร้าง PDF ในเครื่องนี้ไม่ได้ ให้พิมพ์จากหน้า /letters/{number}/certificate แทน",
+            f"PDF cannot be made here: print /letters/{number}/certificate instead.",
+            str(lacking),
         ) from lacking
     found, at = _evidence(asked, number), now()
     with _packed(asked, found, number) as (path, doubts):
@@ -120,9 +126,17 @@ def _evidence(asked: Asked, number: int) -> Evidence:
         try:
             return gather(reader, number)
         except NotSigned as early:
-            raise NotAllowed(str(early)) from early
+            raise NotAllowed(
+                "ยังไม่มีหัวบัญชีที่ลงลายมือชื่อครอบคลุมหนังสือนี้ โปรดลองอีกครั้งในอีกไม่กี่วินาที",
+                "No signed head covers this letter yet; try again in a few seconds.",
+                str(early),
+            ) from early
         except LookupError as lost:
-            raise NotAllowed(f"the ledger is not whole: {lost}; run `saraban-bus ledger verify`") from lost
+            raise NotAllowed(
+                "บัญชีไม่ครบถ้วน ให้สั่ง saraban-bus ledger verify",
+                "The ledger is not whole; run `saraban-bus ledger verify`.",
+                str(lost),
+            ) from lost
 
 
 @contextmanager
@@ -131,11 +145,11 @@ def _packed(asked: Asked, found: Evidence, number: int) -> Iterator[tuple[Path, 
     settings = asked.site.settings
     command = f"saraban-bus evidence {number} -o letter-{number}.asice"
     if not settings.console.seal:
-        raise NotAllowed(f"this console does not seal packs; where the bus's key is, run: {command}")
+        raise NotAllowed(*_NO_SEAL, command)
     try:
         seal = bus_seal(settings)
     except Misconfigured as lacking:
-        raise NotAllowed(f"{lacking}; where the bus's key is, run: {command}") from lacking
+        raise NotAllowed(*_NO_SEAL, f"{lacking}; {command}") from lacking
     with tempfile.TemporaryDirectory(prefix="saraban-pack-") as folder:
         path = Path(folder) / "pack.asice"
         yield path, write_pack(path, found, seal, at=now(), stamp=stamper(settings.evidence))

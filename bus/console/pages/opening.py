@@ -60,7 +60,11 @@ def file(asked: Asked) -> Answer:
     store = local_contents(folder) if (folder / "files").is_dir() else None
     if store is None or store.size(named[0].digest) is None:
         command = f"saraban-bus audit open {grant.seq} --auditor {quote(asked.person.name)} -o FOLDER"
-        raise NotAllowed(f"the depot's folder is not on this machine; where it is, run: {command}")
+        raise NotAllowed(
+            "คลังแฟ้มไม่ได้อยู่ในเครื่องนี้ ให้สั่งคำสั่งนี้ในเครื่องที่มีคลังแฟ้ม",
+            "The depot's folder is not on this machine; run this where it is.",
+            command,
+        )
     _enter(asked, row, grant, "file", file=digest)
     # Whatever it claims to be, a browser keeps it and does not show it.
     return Sent(store.path(named[0].digest), "application/octet-stream", named[0].name)
@@ -70,7 +74,11 @@ def _grant(asked: Asked, reader: Reader, row: LetterRow) -> Entry:
     found = grant_in_force(reader.entries_of(row.letter), asked.person.name, now())
     if found is None:
         command = f"saraban-bus audit grant {row.letter} --auditor {quote(asked.person.name)} --reason REASON"
-        raise NotAllowed(f"no grant is in force for {asked.person.name}; an operator gives one by: {command}")
+        raise NotAllowed(
+            f"ไม่มีการอนุญาตที่ยังมีผลสำหรับ {asked.person.name} เจ้าหน้าที่ให้การอนุญาตได้ด้วยคำสั่งนี้",
+            f"No grant is in force for {asked.person.name}; a steward gives one by this command.",
+            command,
+        )
     return found
 
 

@@ -64,7 +64,10 @@ def _value(
     value["facets"] = None
     if not looked:
         if as_csv:
-            raise NotAllowed("nothing is asked: fill in a field, or ask for the newest letters")
+            raise NotAllowed(
+                "ยังไม่ได้ถามสิ่งใด โปรดกรอกช่องใดช่องหนึ่ง หรือขอดูหนังสือล่าสุด",
+                "Nothing is asked: fill in a field, or ask for the newest letters.",
+            )
         return value, None
     others = [] if before else all_values(unaccepted_of(reader, question), asked.site.settings, reader)
     for one in others:
