@@ -16,7 +16,8 @@ from bus.broker.topology import ROUTER, topology_for, user_of
 from bus.documents.authority import Authority
 from bus.documents.making import KeyFiles, new_key, write_pair
 from compose.local import Broker, LocalBus
-from compose.node import LOOPBACK, Node, free_ports
+from compose.node import Node
+from compose.ports import LOOPBACK, free_ports
 
 
 class EncryptedNode(Node):

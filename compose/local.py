@@ -37,7 +37,8 @@ from compose import process as programs
 from compose.borrowed import VHOST as BORROWED
 from compose.borrowed import ExistingBroker, borrowed
 from compose.files import inboxes_in, toml_of
-from compose.node import Node, free_ports
+from compose.node import Node
+from compose.ports import free_ports
 from compose.process import Process
 from compose.settings import console_settings, ledger_settings, secret_file
 

@@ -14,14 +14,12 @@ import atexit
 import fcntl
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -32,13 +30,9 @@ from urllib.parse import quote
 from bus.broker.passwords import HASHING, hashed
 from bus.errors import BusError
 from compose import programs
+from compose.ports import LOOPBACK, free_ports
 
 OPERATOR = "operator"
-LOOPBACK = "127.0.0.1"
-PORTS = "SARABAN_PORTS"
-"""The variable of the environment with the first and the last port that may be taken."""
-_given: deque[int] = deque(maxlen=400)
-"""The ports that were given last."""
 MAX_MESSAGE_BYTES = 2 * 1024 * 1024
 
 _LIBRARY_FOLDERS = (
@@ -95,26 +89,6 @@ class Ports:
     @classmethod
     def free(cls) -> Self:
         return cls(*free_ports(4))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, below the range that the system hands to outgoing connections.
-
-    A node that is killed and started again must find its ports free, so ephemeral ones will not do. None is given
-    again soon: between the choice of a port and the start of what listens there, minutes may pass. Programs that run
-    side by side take theirs from ranges of their own (`SARABAN_PORTS`, as 20000-21249).
-    """
-    first, _, last = os.environ.get(PORTS, "20000-29999").partition("-")
-    some = [port for port in range(int(first), int(last) + 1) if port not in _given]
-    found: list[int] = []
-    for port in random.sample(some, len(some)):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            found.append(port)
-        if len(found) == count:
-            _given.extend(found)
-            return found
-    raise NodeFailed(f"no {count} free ports between {first} and {last} on {LOOPBACK}")
 
 
 class Node:

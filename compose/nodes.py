@@ -13,7 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from compose.node import LOOPBACK, Node, NodeFailed
+from compose.node import Node, NodeFailed
+from compose.ports import LOOPBACK
 
 _SECRETS = ("operator.password", "home/.erlang.cookie")
 _ADVANCED = "[{kernel, [{net_ticktime, 8}]}].\n"

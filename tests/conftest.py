@@ -11,7 +11,7 @@ import pytest
 from hypothesis import configuration, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-from compose.node import PORTS
+from compose.ports import PORTS
 
 _TESTS = Path(__file__).parent
 _LONGEST_FIRST = ("browser", "chaos", "faults", "journey", "watching", "broker", "contract")

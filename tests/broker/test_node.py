@@ -13,7 +13,8 @@ import pytest
 
 from bus.broker.management import Management
 from bus.errors import Misconfigured
-from compose.node import LOOPBACK, Node, NodeFailed
+from compose.node import Node, NodeFailed
+from compose.ports import LOOPBACK
 from tests.fixtures.broker import Vhost
 
 _OWNER = """

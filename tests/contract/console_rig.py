@@ -26,7 +26,7 @@ from bus.operators import Operator, Role
 from bus.pages.entering import cookie_name
 from bus.settings import BusSettings
 from bus.web import serving
-from compose.node import free_ports
+from compose.ports import free_ports
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that speak plain HTTP on this machine: without it each reads the platform's authorities."""

@@ -22,7 +22,7 @@ from bus.operators import DeskRole, Operator
 from bus.pages.entering import cookie_name
 from bus.settings import AdapterSettings
 from bus.web import serving
-from compose.node import free_ports
+from compose.ports import free_ports
 from tests.contract.console_rig import NO_TLS, Visitor
 from tests.contract.doors.door import World
 from tests.unit.adapter.network import Bus, Office

@@ -30,7 +30,7 @@ from bus.ledger.store import Ledger
 from bus.router.signers import ledger_signer
 from bus.settings import load_bus_settings
 from compose.encrypted import EncryptedNode
-from compose.node import LOOPBACK, free_ports
+from compose.ports import LOOPBACK, free_ports
 from compose.process import Running
 from tests.assets.operators import by
 from tests.programs import programs

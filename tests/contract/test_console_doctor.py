@@ -23,7 +23,7 @@ from bus.settings import BusSettings
 from bus.settings.console import Console
 from bus.thai import now
 from bus.web import serving
-from compose.node import LOOPBACK, free_ports
+from compose.ports import LOOPBACK, free_ports
 from tests.contract.console_rig import console_over
 from tests.contract.test_console_oidc import Given, provider_process, settings_for
 

@@ -26,7 +26,7 @@ from bus.pages.store import sign_ins
 from bus.people import People, Person
 from bus.settings.console import Console as Section
 from bus.thai import now
-from compose.node import free_ports
+from compose.ports import free_ports
 from tests.contract.console_rig import NO_TLS, Console, Visitor, console_over
 from tests.programs.provider import CLIENT, SECRET
 from tests.project import ROOT

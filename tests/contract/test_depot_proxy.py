@@ -19,7 +19,7 @@ from bus.documents.making import KeyFiles, new_key, write_pair
 from bus.settings import BusSettings
 from bus.settings.tls import trusting
 from compose import programs
-from compose.node import LOOPBACK, free_ports
+from compose.ports import LOOPBACK, free_ports
 from tests.assets.factory import OPM
 from tests.contract.depot_rig import World, depot_at, some_file
 from tests.project import ROOT

@@ -32,7 +32,7 @@ from bus.router.process import _come_round
 from bus.router.processing import Processor
 from bus.settings import load_adapter_settings
 from bus.units import Unit, write_units
-from compose.node import free_ports
+from compose.ports import free_ports
 from tests.programs import programs
 from tests.project import ROOT
 

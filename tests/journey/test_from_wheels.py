@@ -24,7 +24,8 @@ from bus.documents.seal import Seal
 from bus.identifiers import AgencyCode
 from bus.thai import now
 from compose.encrypted import EncryptedNode
-from compose.node import LOOPBACK, Node, free_ports
+from compose.node import Node
+from compose.ports import LOOPBACK, free_ports
 from tests.faults.waiting import eventually
 from tests.journey.quickstart import Block, Running, User, blocks_of
 from tests.project import ROOT

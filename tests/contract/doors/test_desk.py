@@ -26,7 +26,7 @@ from bus.operators import DeskRole
 from bus.people import People, Person, hashing
 from bus.settings import AdapterSettings, load_adapter_settings
 from bus.thai import now
-from compose.node import free_ports
+from compose.ports import free_ports
 from tests.assets.factory import DGA, NAMES, OPM, letter, notice
 from tests.contract.console_rig import NO_TLS, Visitor
 from tests.contract.desk_office import CLERK, IT, Desk, desk_over
