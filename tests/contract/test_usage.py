@@ -318,10 +318,10 @@ def test_a_mailbox_that_cannot_be_made_is_named_by_every_command(
     folder = bad_paths(tmp_path)[place]
     (tmp_path / "adapter.toml").write_text(f'agency = "{OPM}"\n[mailbox]\nfolder = "{folder}"\n')
     for command in ADAPTER:
-        if command.words[-1] not in ENDLESS and str(command) not in (
-            *("log key", "key make"),
-            *WITHOUT_SETTINGS,
-        ):
+        # Who the people of the desk are stands in a file of its own.
+        if command.words[:2] == ("desk", "user") or command.words[-1] in ENDLESS:
+            continue
+        if str(command) not in (*("log key", "key make"), *WITHOUT_SETTINGS):
             status, said = run(adapter_main, *command.given())
             sensible(status, said, MENDED_BY_A_PERSON)
             assert named(folder, said), (str(command), said)
