@@ -23,7 +23,7 @@ from bus.views.entries import said_of
 from bus.views.letters import row_of
 from bus.views.unacknowledged import MISSING, missing_of
 
-MOST: Final = 300
+MOST: Final = 150
 """Rows of a list on the page; the CSV has every recipient, and the list of entries every entry."""
 
 _NAMED: Final = 50

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx
 from anyio.from_thread import start_blocking_portal
@@ -36,6 +39,25 @@ PEOPLE = {
     Role.AUDITOR: Operator("ผู้ตรวจ (ตัวอย่าง)", Role.AUDITOR, "local"),
 }
 """A sample person of each role."""
+STRAY = (
+    "//evil.example/x",
+    "//evil.example/x?lang=en&a=1",
+    "///evil.example",
+    "/\\evil.example/x",
+    "/%5Cevil.example/x",
+    "/%09/evil.example",
+)
+"""Paths of no page, which as links on a page would lead to another site."""
+_LINK = re.compile(r'(?:href|src|action)="([^"]*)"')
+
+
+def stray_links(answer: Response) -> list[str]:
+    """The links of a page that lead a browser to another site than its own."""
+    base, links = str(answer.url.join("/")), [html.unescape(each) for each in _LINK.findall(answer.text)]
+    assert links
+    # Browsers take a backslash for a stroke, and leave out tabs and line ends.
+    read = {each: re.sub(r"[\t\r\n]", "", each.replace("\\", "/")) for each in links}
+    return [each for each, as_read in read.items() if not urljoin(base, as_read).startswith(base)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from bus.console.pages import PAGES
 from bus.ledger.store import Ledger
 from bus.operators import Role
-from tests.contract.console_rig import Console, console_over
+from tests.contract.console_rig import STRAY, Console, console_over, stray_links
 from tests.contract.lived import live
 
 OPERATOR, STEWARD, AUDITOR = Role
@@ -151,3 +151,11 @@ def test_every_answer_keeps_what_is_foreign_out(console: Console) -> None:
         assert headers["x-frame-options"] == "DENY"
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_no_page_for_strangers_has_a_link_to_another_site(console: Console) -> None:
+    client = console.visited_by(None).client
+    for path in STRAY:
+        answer = client.get(console.address + path)
+        assert answer.status_code == 404, path
+        assert stray_links(answer) == [], path

@@ -7,14 +7,16 @@ import io
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
-from bus.operators import Operator, Role
-from bus.pages.sign_ins import WHAT
+from bus.operators import Method, Operator, Role
+from bus.pages.sign_ins import WHAT, recorded
+from bus.thai import now
 from tests.contract.console_rig import PEOPLE, Console, console_over
 
 HOSTILE = '=HYPERLINK("x")<script>\u202e' + "ก" * 150
@@ -57,6 +59,29 @@ def test_a_long_list_goes_on_below_the_last_number(console: Console) -> None:
         seen += [row["number"] for row in value["rows"]]
         address = f"/sign-ins?what=failed&before={value['next']}" if value["next"] else ""
     assert seen == list(range(205, 0, -1))
+
+
+def test_what_cost_no_password_is_recorded_a_bounded_number_of_times_and_a_wrong_password_always(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, most = console.site.store, 200
+
+    def noted(what: str, method: Method, address: str = "192.0.2.1", times: int = 1) -> int:
+        """How many more rows there are after so many sign-ins."""
+        before = len(recorded(store, 1000, before=None, name=None, what=None))
+        for _ in range(times):
+            store.note_sign_in(what, Operator("ตัวอย่าง-ก", None, method), address)
+        return len(recorded(store, 1000, before=None, name=None, what=None)) - before
+
+    assert noted("refused", "local", times=most - 1) == most - 1
+    assert noted("failed", "oidc", times=5) == 1
+    assert noted("refused", "local", times=5) == 0
+    assert noted("failed", "local", times=5) == 5
+    assert noted("in", "local") == 1
+    assert noted("refused", "oidc", address="192.0.2.2") == 1
+    with monkeypatch.context() as later:
+        later.setattr("bus.pages.store.now", lambda: now() + timedelta(minutes=16))
+        assert noted("refused", "local") == 1
 
 
 @pytest.mark.parametrize(

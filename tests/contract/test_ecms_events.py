@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters.connectors.ecms.queue import Queue
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.mailbox import InboxLetter, OutboxEntry
 from bus.documents.notice import Event, Notice
@@ -180,6 +181,31 @@ def test_a_letter_that_somebody_may_have_seen_is_given_back_by_a_clerk_alone(
         tell(recipient, Event.WITHDRAWAL_REQUESTED, letter, 3, author=OPM, about=(OCS,))
         assert client.pull().kind == "GovernmentDocument"
     assert said(recipient, Event.WITHDRAWAL_GRANTED) == []
+
+
+@pytest.mark.parametrize("how", ["served, skipped and to be served again", "skipped without being served"])
+def test_a_letter_that_went_through_an_operators_hands_is_given_back_by_a_clerk_alone(
+    recipient: Office, how: str
+) -> None:
+    letter = receive(recipient)
+    queue = Queue(recipient.mailbox, grant_unserved=True, handover_failed=False)
+    if how.startswith("served"):
+        head = queue.pull()
+        assert head is not None
+        process = head.queued.process_id
+        queue.skip(process, "ใหญ่เกินไป")
+        assert queue.serve_again(process).served == 0
+    else:
+        queue.fill()
+        head_of_queue = recipient.mailbox.ecms.head()
+        assert head_of_queue is not None
+        queue.skip(head_of_queue.process_id, "ใหญ่เกินไป")
+    tell(recipient, Event.WITHDRAWAL_REQUESTED, letter, 3, author=OPM, about=(OCS,))
+    queue.fill()
+    assert said(recipient, Event.WITHDRAWAL_GRANTED) == []
+    item = recipient.mailbox.ecms.of_letter(letter.id)
+    assert item is not None
+    assert item.skipped == (None if how.startswith("served") else "operator: ใหญ่เกินไป")
 
 
 def test_the_lists_follow_the_directory_and_the_codes(sender: Office) -> None:

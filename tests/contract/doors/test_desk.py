@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,12 +15,15 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from adapters.desk.door import DeskDoor
 from adapters.desk.face import ROSTER
 from adapters.desk.pages import inbox as inbox_page
 from adapters.mailbox.acts import Act, Verb, perform
+from adapters.mailbox.conditions import ConditionCode, Finding
 from adapters.mailbox.lookup import LetterKey
+from adapters.mailbox.tables import outbox
 from bus.documents.notice import Event
 from bus.errors import Misconfigured
 from bus.operators import DeskRole
@@ -27,12 +31,12 @@ from bus.people import People, Person, hashing
 from bus.settings import AdapterSettings, load_adapter_settings
 from bus.thai import now
 from compose.ports import free_ports
-from tests.assets.factory import DGA, NAMES, OPM, letter, notice
+from tests.assets.factory import DGA, NAMES, OPM, letter, notice, sender
 from tests.contract.console_rig import NO_TLS, Visitor
 from tests.contract.desk_office import CLERK, IT, Desk, desk_over
 from tests.contract.doors.door import World
 from tests.contract.doors.test_doors import notices_of
-from tests.unit.adapter.network import sha
+from tests.unit.adapter.network import file_of, sha
 
 FILES = {"หนังสือ.pdf": b"%PDF-1.7 one %%EOF", "annex.pdf": b"no pdf at all"}
 SUBJECT = "<script>alert(1)</script> {{ 7*7 }} =HYPERLINK(1)"
@@ -270,6 +274,37 @@ def test_it_sees_what_waits_and_why_and_nothing_of_what_letters_say(world: World
     for text in (visitor.get("/state").text, visitor.get("/state.json").text):
         assert subject not in text
     assert visitor.get("/inbox").status_code == 403
+
+
+def test_it_sees_neither_what_the_office_calls_its_files_and_letters_nor_what_the_bus_says_of_them(
+    world: World, desk: Desk
+) -> None:
+    names = ("ลับ-ย้ายผู้อำนวยการ.pdf", "ย้าย/ผู้อำนวยการ-42", "คำสั่งย้าย", "the director's transfer")
+    file, reference, *details = names
+    codes = (ConditionCode.OUTBOX_STUCK, ConditionCode.OUTBOX_WAITING, ConditionCode.OUTBOX_UNKNOWN)
+    world.mailbox.conditions.report("folder", [Finding(code, file, *details) for code in codes])
+    broker = Finding(ConditionCode.BROKER_AWAY, "", "ต่อไม่ได้", "cannot be reached")
+    world.mailbox.conditions.report("broker", [broker])
+    source = world.folder / "source.pdf"
+    source.write_bytes(b"%PDF sample")
+    made = letter(main_file=file_of(b"%PDF sample"), sender=sender(world.mailbox.agency))
+    world.mailbox.outbox.put_letter(made, [source], reference)
+    world.refuse("recipient.unknown")
+    with world.mailbox._database.writing() as connection:
+        connection.execute(update(outbox).values(refusal_detail=details[0]))
+    clerk, visitor = desk.visited_by(CLERK), desk.visited_by(IT)
+    of_clerk = clerk.get("/state").text + clerk.get("/state.json").text
+    assert all(name in html.unescape(of_clerk) for name in names)
+    for language in ("th", "en"):
+        seen = visitor.get(f"/state?lang={language}").text + visitor.get("/state.json").text
+        assert [name for name in names if name in html.unescape(seen)] == []
+    state = visitor.json("/state")
+    details_en = {each["code"]: each["detail_en"] for each in state["conditions"]}
+    assert details_en == dict.fromkeys(codes) | {broker.code: broker.detail_en}
+    assert {each.get("code") for each in state["wrong"]} >= {*codes, broker.code}
+    (trouble,) = state["trouble"]
+    assert trouble["id"] == str(made.letter_id)
+    assert trouble["refusal"]["code"] == "recipient.unknown"
 
 
 def test_a_person_signs_in_by_a_password_or_a_link_that_works_once(desk: Desk) -> None:

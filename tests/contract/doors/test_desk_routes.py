@@ -13,6 +13,7 @@ from adapters.desk.pages import PAGES
 from bus.operators import DeskRole
 from tests.assets.factory import OCS
 from tests.contract import desk_office
+from tests.contract.console_rig import STRAY, stray_links
 from tests.contract.desk_office import Desk, desk_of
 
 CLERK, IT = DeskRole
@@ -116,3 +117,11 @@ def test_every_answer_keeps_what_is_foreign_out(desk: Desk) -> None:
         headers = desk.visited_by(WHO[CLERK]).get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
         assert "unsafe" not in headers["content-security-policy"]
+
+
+def test_no_page_for_strangers_has_a_link_to_another_site(desk: Desk) -> None:
+    client = desk.visited_by(None).client
+    for path in STRAY:
+        answer = client.get(desk.address + path)
+        assert answer.status_code == 404, path
+        assert stray_links(answer) == [], path

@@ -10,6 +10,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, example, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import NullPool
@@ -19,16 +22,18 @@ from adapters.connectors.sql.connector import SqlConnector
 from adapters.connectors.sql.door import SqlDoor
 from adapters.mailbox import Mailbox
 from adapters.mailbox.conditions import ConditionCode
-from bus.documents.letter import Content, Letter
+from bus.documents.letter import Content, Letter, Receiver
 from bus.documents.notice import Event
 from bus.documents.xml import open_envelope, read
 from bus.errors import Transient
+from bus.identifiers import AgencyCode
 from bus.settings.office_database import SqlConnector as Settings
-from tests.assets.factory import OCS, OPM, SOC, notice
+from tests.assets.factory import DGA, OCS, OPM, SOC, notice
 from tests.contract.doors.door import World
 from tests.contract.doors.sql import MariaDbOffice, PostgresOffice, SqlOffice
 from tests.contract.doors.test_doors import FILES, VALUES
 from tests.fixtures.mariadb import MariaDb
+from tests.unit.adapter.network import Bus, Office
 
 PDF = b"%PDF-1.7 one %%EOF"
 
@@ -141,6 +146,34 @@ def test_files_are_laid_below_a_folder_and_told_by_path(world: World) -> None:
     assert all((folder / each["file_path"]).resolve().is_relative_to(folder.resolve()) for each in rows)
 
 
+@pytest.mark.parametrize("agency", [OCS, DGA], ids=["another bus", "another agency"])
+def test_two_letters_of_one_consignment_number_are_told_both_each_with_its_own_files(
+    world: World, tmp_path: Path, agency: AgencyCode
+) -> None:
+    folder = world.folder / "laid"
+    folder.mkdir()
+    inbox, files = INBOX[0].replace(" PRIMARY KEY", ""), INBOX[1].replace("content BLOB", "file_path TEXT")
+    office = Tables(world, inbox, files, INBOX[2], tables=NO_OUTBOX, files_folder=folder)
+    with Mailbox(tmp_path / "another", agency) as mailbox:
+        another = World(Office(mailbox, Bus(agency)), world.folder)
+        another.hear(another.office.bus.directory())
+        world.receive({"หนังสือ.pdf": PDF}, content=Content(subject="หนึ่ง"))
+        other = PDF.replace(b"one", b"two")
+        about: dict[str, Any] = {"receivers": (Receiver(agency=agency),), "content": Content(subject="สอง")}
+        another.receive({"หนังสือ.pdf": other}, **about)
+        office.round()
+        of_another = Tables(another, tables=NO_OUTBOX, files_folder=folder)
+        of_another.round()
+        assert of_another.conditions() == office.conditions() == {}
+    letters = office.rows("SELECT consignment, subject FROM saraban_inbox ORDER BY rowid")
+    assert [each["subject"] for each in letters] == ["หนึ่ง", "สอง"]
+    assert letters[0]["consignment"] == letters[1]["consignment"]
+    paths = office.rows("SELECT file_path FROM saraban_inbox_files ORDER BY rowid")
+    assert [(folder / each["file_path"]).read_bytes() for each in paths] == [PDF, other]
+    keys = [each["event_key"] for each in office.rows("SELECT event_key FROM saraban_events")]
+    assert len(keys) == len(set(keys)) == 2
+
+
 def test_a_later_event_bears_the_offices_own_number_of_the_letter(world: World) -> None:
     codes = {"agencies": {"01": "0900000000"}}
     office = Tables(world, *INBOX, tables=NO_OUTBOX, codes=codes, defaults={"agencies_in": "99"})
@@ -221,6 +254,77 @@ def test_a_view_with_names_codes_and_dates_of_the_offices_own_sends_a_letter(
     assert isinstance(letter, Letter)
     assert (letter.speed, letter.receivers[0].agency, letter.date.isoformat()) == ("002", SOC, "2026-11-22")
     assert row.reference == "sql:7"
+
+
+NO_NUMBERS = st.text(min_size=1).filter(lambda drawn: not any(map(str.isdecimal, drawn))) | st.sampled_from(
+    [float("inf"), float("-inf"), 1e300, 2**63 - 1, -1, "9" * 5000, "1.5", b"\xff"]
+)
+SAYS_NOTHING = st.sampled_from([None, ""])
+COUNTS = st.lists(
+    st.tuples(NO_NUMBERS, SAYS_NOTHING | st.just("๑")).flatmap(st.permutations), min_size=1, max_size=3
+)
+
+
+@pytest.fixture
+def counting(world: World) -> Tables:
+    """An office whose counts are columns of any type."""
+    doc = OWN[0].replace("files INTEGER", "files, recipient_count")
+    tables = {"outbox": "doc", "outbox_files": "doc_file", "outbox_recipients": "doc_to"}
+    tables |= dict.fromkeys(("acts", "inbox", "inbox_files", "events"), "")
+    columns = OWN_COLUMNS | {"outbox_recipients": {"letter": "doc_id", "agency": "who"}}
+    folder = world.folder / "scans"
+    folder.mkdir()
+    (folder / "a.pdf").write_bytes(PDF)
+    settings: dict[str, Any] = {
+        "columns": columns,
+        "codes": OWN_CODES,
+        "files_folder": folder,
+        "patience": 60,
+    }
+    return Tables(
+        world, doc, OWN[3], "CREATE TABLE doc_to (doc_id INTEGER, who TEXT)", tables=tables, **settings
+    )
+
+
+@given(wrong=COUNTS, nothing=SAYS_NOTHING)
+@example(wrong=[["many", None]], nothing=None)
+@example(wrong=[[None, "many"]], nothing="")
+@example(wrong=[[float("inf"), ""], ["9" * 5000, None], [None, "๙" * 5000]], nothing=None)
+@examples(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_count_that_is_no_number_or_never_reached_delays_that_row_alone_and_is_told(
+    world: World, counting: Tables, wrong: list[list[Any]], nothing: Any
+) -> None:
+    counting.run("DELETE FROM doc")
+    (last,) = counting.rows("SELECT coalesce(max(doc_id), 0) AS id FROM doc_file")
+    rows = {last["id"] + n: counts for n, counts in enumerate([*wrong, [nothing, nothing]], 1)}
+    for key, (files, recipients) in rows.items():
+        counting.run("INSERT INTO doc_file VALUES (:id, 1, 'หนังสือ.pdf', 'a.pdf')", id=key)
+        counting.run("INSERT INTO doc_to VALUES (:id, '0101')", id=key)
+        counting.run(
+            "INSERT INTO doc (doc_id, st, title, dated, urgent, files, recipient_count) "
+            "VALUES (:id, 1, 'ขอเชิญประชุม', '2026-11-22', 'ด่วน', :files, :recipients)",
+            id=key,
+            files=files,
+            recipients=recipients,
+        )
+    counting.connector.import_new()
+    states = {each["doc_id"]: each["st"] for each in counting.rows("SELECT doc_id, st FROM doc")}
+    *waiting, good = rows
+    assert states == dict.fromkeys(waiting, 1) | {good: 3}
+    assert world.mailbox.conditions.all() == []
+    counting.now += 61
+    counting.connector.import_new()
+    told = {each.finding.about: each.finding for each in world.mailbox.conditions.all()}
+    assert set(told) == {f"doc {key}" for key in waiting}
+    for each in told.values():
+        assert each.code is ConditionCode.OUTBOX_STUCK
+        assert "จาก" in each.detail_th
+        assert " of " in each.detail_en
+        assert len(each.detail_en) < 400
+    counting.run("UPDATE doc SET files = 1, recipient_count = '๑'")
+    counting.connector.import_new()
+    assert {each["st"] for each in counting.rows("SELECT st FROM doc")} == {3}
+    assert world.mailbox.conditions.all() == []
 
 
 @pytest.mark.parametrize("place", ["../../etc/x.pdf", "2569/../../own.db", "/2569/none.pdf", "link.pdf", ""])
@@ -352,6 +456,33 @@ def test_what_another_adapter_has_claimed_is_left_to_it(world: World, tmp_path: 
         assert mailbox.outbox.letters() == []
     office.go_on()
     assert len(world.sent()) == 1
+
+
+def test_an_answer_that_comes_while_its_row_is_still_claimed_is_told_once_that_is_concluded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = SqlOffice(world.mailbox, world.folder / "mailbox", {"url": f"sqlite:///{world.folder}/own.db"})
+    world.doors.append(office)
+    exporter = SqlConnector(world.mailbox, office.settings)
+    told: list[str] = []
+
+    def answered(name: str, *_: object) -> None:
+        if name == "sql.before-conclude" and not told:
+            told.append(name)
+            world.accept((SOC,))
+            exporter.export_news()
+            assert [office.row("outbox", key)["status"] for key in office.written()] == ["claimed"]
+
+    monkeypatch.setattr(claiming, "reached", answered)
+    office.put(VALUES, FILES)
+    exporter.close()
+    assert told
+    due_now(world.mailbox)
+    office.go_on()
+    (key,) = office.written()
+    assert office.row("outbox", key)["status"] == "accepted"
+    assert [each["event"] for each in office.events()] == ["accepted"]
+    assert world.mailbox.conditions.all() == []
 
 
 # ── the office's server dies ────────────────────────────────────────────────────────────────────────
