@@ -88,8 +88,9 @@ def _waiting(bus: LocalBus) -> Any:
 def _running(office: Path) -> Iterator[None]:
     running = programs.started([*_adapter(office), "run"])
     try:
-        mailbox = office / "mailbox" / "mailbox.sqlite"
-        eventually(mailbox.exists, "the adapter has a mailbox")
+        # While its mailbox is being made, there is none yet, which status says.
+        told = [*_adapter(office), "status", "--json"]
+        eventually(lambda: programs.finished(told).returncode == 0, "the adapter has a mailbox")
         eventually(lambda: _said(office, "status")["directory_version"], "the adapter has a directory")
         yield
     finally:
