@@ -4,7 +4,8 @@ PYTHON ?= python3
 RUN := .venv/bin/python -m
 NODES := tests/faults/test_nodes.py tests/faults/test_clusters.py
 LONG := $(addprefix tests/faults/test_,backup.py rolling_upgrade.py authority_list_old.py) \
-	$(addprefix tests/journey/test_,conformance.py encrypted_bus.py enrolment.py login_certificate.py keys_in_a_device.py)
+	$(addprefix tests/journey/test_,conformance.py encrypted_bus.py enrolment.py login_certificate.py keys_in_a_device.py) \
+	tests/unit/adapter/test_portability_whole.py
 # Programs are started hundreds of times here, and compiling them each time would take longer than what they do.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -22,7 +23,7 @@ demo: .setup-demo  ## seven agencies exchange letters over a real broker; KEEP=1
 test: .setup-test  ## run the tests; ARGS are given to pytest, for example ARGS="tests/unit -k thai"
 	@$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder $(or $(ARGS),$(addprefix --ignore=,$(NODES) $(LONG)))
 
-long: .setup-test  ## what takes minutes each: backup and upgrade under load, joining step by step, keys in a device, clients of the wire
+long: .setup-test  ## what takes minutes each: backup and upgrade under load, joining step by step, keys in a device, clients of the wire, the adapter without what Windows lacks
 	@$(RUN) pytest -n 2 --dist loadfile $(LONG)
 
 nodes: .setup-test  ## several broker nodes: a cluster of three, one frozen or cut off, and two clusters (six minutes)

@@ -43,24 +43,6 @@ from tests.unit.adapter.test_acts import received
 from tests.unit.adapter.test_folder import connector
 
 ROOT = Path(__file__).resolve().parents[3]
-WORKS = {
-    "tests/unit/adapter": [
-        "folder",
-        "one_bad_thing",
-        "read_once",
-        "mailbox",
-        "command_line",
-        "news_put_off",
-        "receiving",
-    ],
-    "tests/contract": ["depot_client"],
-}
-"""What is tested on POSIX and holds without it: folders both ways, what is put there to harm, commands, depot."""
-NOTHING_OF_THE_DISK = (
-    "not any_text and not one_way and not takes_long and not grows_with and not memory and not killed_in "
-    "and not thousands"
-)
-
 LOOK = """
 import importlib, pkgutil, sys
 from tests.unit.adapter import windows
@@ -100,17 +82,6 @@ def test_what_windows_lacks_is_gone_and_every_module_is_imported_all_the_same() 
     count, held = imported.split()
     assert int(count) > 50
     assert held == "PathFolder"
-
-
-def test_the_adapter_works_without_what_windows_lacks() -> None:
-    files = [f"{folder}/test_{name}.py" for folder, names in WORKS.items() for name in names]
-    said = without(
-        "-m", "pytest", "-p", "tests.unit.adapter.windows", "-q", "-k", NOTHING_OF_THE_DISK, *files
-    )
-    passed = re.search(r"(\d+) passed", said)
-    assert passed is not None
-    assert int(passed[1]) > 160, said
-    assert "skipped" not in said
 
 
 def test_run_begins_and_ends_when_told_without_what_windows_lacks(tmp_path: Path) -> None:
