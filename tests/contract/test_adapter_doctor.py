@@ -23,6 +23,7 @@ from compose.local import LocalBus
 from compose.node import Node
 from tests.assets import directories
 from tests.assets.factory import OCS, OPM, SOC
+from tests.faults.waiting import eventually
 from tests.journey.conftest import running_bus, start
 
 CANARY = "C4NARY"
@@ -114,7 +115,10 @@ def test_a_test_letter_to_another_agency_comes_back_with_its_receipt_and_is_a_te
     view = pinged(bus, OPM, OCS)
     steps = [each["step"] for each in view["steps"]]
     assert steps == [each for each in STEPS if each != "received"]
-    (folder,) = (bus.exchange_folder(OCS) / "inbox").iterdir()
+    # The receipt is of the mailbox; the folder is filled from there a moment later.
+    shown = bus.exchange_folder(OCS) / "inbox"
+    eventually(lambda: list(shown.glob("*/letter.json")), "the letter lies in the office's folder")
+    (folder,) = shown.iterdir()
     letter = json.loads((folder / "letter.json").read_text(encoding="utf-8"))
     assert letter["letter_id"] == view["letter_id"]
     assert letter["kind"]["th"] == "หนังสือทดสอบระบบ"
