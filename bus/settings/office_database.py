@@ -23,7 +23,7 @@ _DRIVERS: Final = {
 }
 _SQLITE: Final = "sqlite"
 _MARIADB: Final = ("mariadb", "mysql")
-_SECRETS: Final = {"password", "passwd", "pwd"}
+_SECRETS: Final = {"password", "passwd", "pwd", "sslpassword", "wallet_password"}
 """What drivers take a password by after a URL's `?`."""
 _MAY_BE_ASKED: Final = frozenset(
     {"charset", "unix_socket", "connect_timeout", "read_timeout", "write_timeout"}

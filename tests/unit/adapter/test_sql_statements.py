@@ -137,6 +137,8 @@ def test_letters_in_or_out_without_the_table_that_they_need_are_a_mistake() -> N
         ("mysql://u:secret@127.0.0.1/x", "password"),
         ("postgresql://u@127.0.0.1/x?sslmode=verify-full&password=secret", "should not carry a password"),
         ("mssql://u@127.0.0.1/x?PWD=secret", "should not carry a password"),
+        ("postgresql://u@127.0.0.1/x?sslpassword=secret", "should not carry a password"),
+        ("oracle://u@127.0.0.1/x?wallet_password=secret", "should not carry a password"),
         ("oracle://u@127.0.0.1/x?pass%77ord=secret", "should not carry a password"),
         ("mongodb://127.0.0.1/x", "begin with"),
         ("sqlite:///", "path of a file"),
