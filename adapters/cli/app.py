@@ -9,7 +9,7 @@ import typer
 
 from adapters import views
 from adapters.agent.reconciling import reconciliation
-from adapters.cli import acts, desk, ecms, enrolling, examining, keys, log, rest, sql, status, units
+from adapters.cli import acts
 from adapters.cli.output import (
     AsJson,
     Config,
@@ -21,7 +21,6 @@ from adapters.cli.output import (
     say,
     settings_of,
 )
-from adapters.cli.ping import ping
 from adapters.connectors.folder import letters
 from adapters.connectors.folder.contents import manifest_among, stem_of
 from adapters.connectors.folder.folders import Folder
@@ -32,20 +31,31 @@ from adapters.mailbox.files import FileChanged
 from adapters.mailbox.lookup import any_key, received_letter, sent_letter
 from adapters.mailbox.mistakes import Mistake, Mistaken
 from adapters.mailbox.properties import RECONCILE_ASKED_AT
+from bus.commands import loading
 from bus.release import Version
 from bus.text import print_json, printable
 from bus.thai import now
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+_PLACES = {
+    "init": "adapters.cli.enrolling:init",
+    "doctor": "adapters.cli.examining:doctor",
+    "check": "adapters.cli.examining:check",
+    "status": "adapters.cli.status:status",
+    "ping": "adapters.cli.ping:ping",
+    "unit": "adapters.cli.units:unit",
+    "key": "adapters.cli.keys:app",
+    "log": "adapters.cli.log:app",
+    "rest": "adapters.cli.rest:app",
+    "sql": "adapters.cli.sql:app",
+    "ecms": "adapters.cli.ecms:app",
+    "desk": "adapters.cli.desk:app",
+}
+"""What is loaded when it is called."""
+
+app = typer.Typer(
+    cls=loading(_PLACES), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
 acts.add_to(app)
-app.add_typer(keys.app, name="key")
-for command in (status.status, examining.check, examining.doctor, ping, units.unit):
-    app.command()(command)
-app.add_typer(log.app, name="log")
-app.add_typer(rest.app, name="rest")
-app.add_typer(ecms.app, name="ecms")
-app.add_typer(sql.app, name="sql")
-app.add_typer(desk.app, name="desk")
 
 
 @app.callback()
@@ -56,9 +66,6 @@ def settings(config: Config = None, version: Version = False) -> None:
 
 Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many letters.")]
 LetterArgument = Annotated[str, typer.Argument(help="LetterID, reference, or letter number (ที่).")]
-
-
-app.command()(enrolling.init)
 
 
 @app.command()
