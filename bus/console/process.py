@@ -26,7 +26,7 @@ from bus.web import serving
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request: an evidence pack that is dropped to be verified is the largest."""
-_AT_ONCE = 8
+_AT_ONCE = 4
 """Pages that are made at once: more would wait for the interpreter, each with its rows in memory."""
 _ASK_EVERY = 2.0
 _PATIENCE = 5.0

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, Final
 
 from bus import logs
 from bus.console.history import History
 from bus.console.system import Look, states
-from bus.directory import Directory
+from bus.directory import Agency, Directory
 from bus.errors import Misconfigured, Transient
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind, timestamp
@@ -29,7 +29,7 @@ from bus.thai import now
 from bus.views.agencies import standings
 from bus.views.brokers import Cluster, clusters_now
 from bus.views.finding import head_of
-from bus.views.overview import ends_of, rows_of, totals_of
+from bus.views.overview import called, ends_of, rows_of, totals_of
 from bus.views.silence import Passed, Silence
 
 EVERY: Final = 15.0
@@ -47,6 +47,8 @@ class Snapshot:
     rows: Sequence[dict[str, Any]]
     """All agencies, the worst first (`bus.views.overview`)."""
     by_code: Mapping[str, dict[str, Any]] = field(repr=False)
+    called: Mapping[AgencyCode, str] = field(repr=False)
+    """All that each agency is called, in the form in which names are compared."""
     totals: Mapping[str, Any]
     passed: Sequence[Passed] = field(repr=False)
     """The deadlines that passed in silence, and who is silent still."""
@@ -63,7 +65,7 @@ class Readings:
         self._settings = settings
         self._lock = Lock()
         self._silence = Silence()
-        self._directory: tuple[int, Directory | None, Mapping[AgencyCode, str]] = (0, None, {})
+        self._in_force = _InForce()
         self.history = History()
         self.newest: Snapshot | None = None
         """None before the first reading."""
@@ -107,7 +109,8 @@ class Readings:
 
     def _of_ledger(self, reader: Reader, away: set[str]) -> Snapshot:
         at = now()
-        directory, ends = self._with_ends(reader)
+        directory = self.in_force(reader)
+        known = self._in_force
         self._silence.follow(reader)
         found = []
         if directory is not None:
@@ -117,30 +120,54 @@ class Readings:
                 for code, inbox in one.inboxes.items()
             }
             found = standings(reader, self._settings, queues, away, directory, receipts=False)
-        rows = rows_of(found, self._silence.by_agency(), ends, at)
+        before = self.newest.by_code if self.newest else {}
+        rows = rows_of(found, self._silence.by_agency(), known.ends, at, before)
         self.history.note(timestamp(at), rows, away)
         return Snapshot(
             at=timestamp(at),
             head=head_of(reader),
             rows=rows,
             by_code={row["code"]: row for row in rows},
+            called=known.called,
             totals=totals_of(rows),
             passed=self._silence.all(),
             shortened=self._silence.shortened,
             directory=directory,
         )
 
-    def in_force(self, reader: Reader) -> Directory | None:
-        """Return the directory that this reader sees in force; None where there is none that can be read."""
-        return self._with_ends(reader)[0]
+    @property
+    def agencies(self) -> Mapping[AgencyCode, Agency]:
+        """The agencies of the directory that was last seen in force, without their certificates."""
+        return self._in_force.directory.agencies if self._in_force.directory else {}
 
-    def _with_ends(self, reader: Reader) -> tuple[Directory | None, Mapping[AgencyCode, str]]:
-        """The directory in force and when certificates end, which are read anew only when there is another version."""
+    def in_force(self, reader: Reader) -> Directory | None:
+        """Return the directory that this reader sees in force, of agencies without their certificates.
+
+        It is read anew only when there is another version; None where there is none that can be read.
+        """
         entry = reader.latest_seq(Kind.DIRECTORY)
-        if entry != self._directory[0]:
+        if entry != self._in_force.entry:
             try:
                 _, directory = directory_in_force(reader)
             except Misconfigured:
-                return None, {}
-            self._directory = (entry, directory, ends_of(directory))
-        return self._directory[1], self._directory[2]
+                return None
+            self._in_force = _InForce.of(entry, directory)
+        return self._in_force.directory
+
+
+@dataclass(frozen=True, slots=True)
+class _InForce:
+    """What stays in memory of a version of the directory: without the certificates of thousands, which are 20 MB."""
+
+    entry: int = 0
+    directory: Directory | None = None
+    ends: Mapping[AgencyCode, str] = field(default_factory=dict)
+    """When the last certificate of each agency ends."""
+    called: Mapping[AgencyCode, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entry: int, directory: Directory) -> _InForce:
+        """Take what is needed of a directory; its certificates are read for that."""
+        agencies = {code: replace(one, certificates=()) for code, one in directory.agencies.items()}
+        kept = Directory(version=directory.version, agencies=agencies)
+        return cls(entry, kept, ends_of(directory), {code: called(one) for code, one in agencies.items()})

@@ -26,11 +26,12 @@ class Site:
     readings: Readings
     """What broker and ledger told when they were asked last."""
     users: LocalUsers = field(init=False)
-    names: KnownNames = field(init=False, default_factory=KnownNames)
+    names: KnownNames = field(init=False)
     """What agencies are called, read once for each version of the directory."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "users", LocalUsers(self.settings.console.people, CENTRE))
+        object.__setattr__(self, "names", KnownNames(lambda: self.readings.agencies))
 
     @property
     def face(self) -> Face:

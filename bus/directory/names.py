@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
+from types import MappingProxyType
 
 from bus.directory.model import Agency
 from bus.identifiers import AgencyCode
@@ -12,6 +14,8 @@ from bus.naming import nearest, plain
 
 _ASIDE = re.compile(r"\s*\([^()]*\)$")
 _NEAREST, _DIGITS = 4, 10
+_KEPT = ("code", "name_th", "name_en", "abbrev_th", "abbrev_en", "inbox", "parent")
+_kept = attrgetter(*_KEPT)
 
 
 class Names:
@@ -63,11 +67,15 @@ class Names:
         return f"{code} {self.agencies[code].abbrev_th}".strip() if code in self.agencies else code
 
 
-def name_of(line: bytes) -> Agency:
-    """Return the agency of a record as far as names go; its certificates are not read."""
-    kept = ("code", "name_th", "name_en", "abbrev_th", "abbrev_en", "inbox", "parent")
+def name_of(line: bytes, known: Mapping[AgencyCode, Agency] = MappingProxyType({})) -> Agency:
+    """Return the agency of a record as far as names go; its certificates are not read.
+
+    `known` are agencies that are in memory anyway: one that is called the same is returned itself.
+    """
     stated = json.loads(line.partition(b" ")[2])
-    return Agency(**{name: stated[name] for name in kept if name in stated})
+    agency = Agency(**{name: stated[name] for name in _KEPT if name in stated})
+    there = known.get(agency.code)
+    return there if there is not None and _kept(there) == _kept(agency) else agency
 
 
 def _names_of(agency: Agency) -> Iterator[str]:

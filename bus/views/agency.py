@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from bus.directory import Agency, Directory
+from bus.directory import Agency, Directory, directory_of
 from bus.directory.certificates import objection
 from bus.directory.ends import SOON
+from bus.directory.lines import AGENCY
 from bus.evidence.words import shown_state, words_of
 from bus.identifiers import AgencyCode
-from bus.ledger.entry import timestamp
+from bus.ledger.entry import Kind, timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 
@@ -163,6 +164,16 @@ def letters_of(
 
 def _direction(letter: int, sent: Mapping[int, LetterRow], got: Mapping[int, LetterRow]) -> str:
     return "both" if letter in sent and letter in got else "sent" if letter in sent else "got"
+
+
+def agency_in_force(reader: Reader, code: AgencyCode) -> Agency | None:
+    """Return an agency of the directory in force, without reading the others."""
+    newest, key = reader.latest(Kind.DIRECTORY), f"{AGENCY}{code}"
+    if newest is None:
+        return None
+    version = int(newest.body["version"])
+    found = reader.directories.some(version, (key,))
+    return directory_of(version, found).agencies.get(code) if found else None
 
 
 def line_of(directory: Directory, agency: Agency) -> list[dict[str, str]]:

@@ -6,11 +6,13 @@ A question with an unknown value would be answered "none", and nobody could tell
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from bus.codes import load_codes
-from bus.directory import Names, name_of
+from bus.directory import Agency, Names, name_of
 from bus.directory.lines import AGENCY, pins_in
 from bus.errors import NotUnderstood as NotUnderstood
 from bus.errors import RefusalCode
@@ -22,19 +24,20 @@ from bus.thai import parse_date
 from bus.views.letters import SHA256
 
 _LONGEST_SUBJECT = 1000
+_HEXADECIMAL = re.compile("[0-9a-f]{1,64}")
 UNACKNOWLEDGED = "unacknowledged"
 _STATE_WORDS = {state: words_of(state) for state in STATES} | {
     UNACKNOWLEDGED: ("ยังไม่ตอบรับ", "not acknowledged")
 }
 
 
-Pinned = Mapping[str, frozenset[str]]
-"""SHA-256 of certificates by their own SHA-256, their serial number, and `0x` with that in hexadecimal."""
+Pinned = Mapping[int, tuple[str, ...]]
+"""The SHA-256 of certificates by their serial number."""
 
 
-def names_of(reader: Reader) -> Names:
-    """Return the agencies of every directory that was ever in force."""
-    return Names([map(name_of, reader.directories.lines(AGENCY))])
+def names_of(reader: Reader, known: Mapping[AgencyCode, Agency] = MappingProxyType({})) -> Names:
+    """Return the agencies of every directory that was ever in force; `known` are some that are in memory anyway."""
+    return Names([(name_of(line, known) for line in reader.directories.lines(AGENCY))])
 
 
 def agency(names: Names, text: str | None) -> AgencyCode | None:
@@ -128,16 +131,12 @@ def file(text: str | None) -> RawDigest | None:
 
 def pinned_in(reader: Reader) -> Pinned:
     """Return the certificates of every directory that was ever in force."""
-    found: dict[str, frozenset[str]] = {}
+    found: dict[int, tuple[str, ...]] = {}
     for _, changes in reader.directories.changes():
         for _, pin in pins_in(changes):
-            serial = pin.certificate.serial_number
-            # The three names of one share a set, and so they do for thousands.
-            alone = frozenset((pin.fingerprint,))
-            for name in (pin.fingerprint, str(serial), f"0x{serial:x}"):
-                known = found.setdefault(name, alone)
-                if pin.fingerprint not in known:
-                    found[name] = known | alone
+            known = found.setdefault(pin.certificate.serial_number, (pin.fingerprint,))
+            if pin.fingerprint not in known:
+                found[pin.certificate.serial_number] = (*known, pin.fingerprint)
     return found
 
 
@@ -151,7 +150,9 @@ def certificates(reader: Reader, text: str | None, pinned: Pinned | None = None)
         return ()
     wanted = text.strip().lower().replace(":", "").removeprefix("0x")
     known = pinned_in(reader) if pinned is None else pinned
-    found = {*known.get(wanted, ()), *known.get(f"0x{wanted.lstrip('0')}", ())}
+    found = {wanted} if any(wanted in some for some in known.values()) else set()
+    if _HEXADECIMAL.fullmatch(wanted):
+        found |= {*known.get(int(wanted, 16), ()), *(known.get(int(wanted), ()) if wanted.isdigit() else ())}
     if not found and reader.find_letters(certificates=(wanted,), limit=1):
         found.add(wanted)
     if not found:

@@ -5,10 +5,12 @@ Both come from every version of the directory that there ever was: too much to b
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
-from bus.directory import Names
+from bus.directory import Agency, Names
+from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.views.asking import Pinned, names_of, pinned_in
@@ -24,7 +26,9 @@ class _Known:
 class KnownNames:
     """The names that one ledger knows; safe for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Callable[[], Mapping[AgencyCode, Agency]] = dict) -> None:
+        """`known` gives agencies that are in memory anyway."""
+        self._agencies = known
         self._lock = Lock()
         self._known: _Known | None = None
 
@@ -41,7 +45,7 @@ class KnownNames:
         with self._lock:
             known = self._known
         if known is None or known.entry != entry:
-            known = _Known(entry, names_of(reader))
+            known = _Known(entry, names_of(reader, self._agencies()))
         if pinned and known.pinned is None:
             known = _Known(entry, known.names, pinned_in(reader))
         with self._lock:

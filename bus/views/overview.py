@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 from bus.directory import Agency, Directory
@@ -47,12 +47,17 @@ def _unread(agency: Agency) -> Agency:
 
 
 def rows_of(
-    found: Iterable[Standing], overdue: Mapping[AgencyCode, int], ends: Mapping[AgencyCode, str], at: datetime
+    found: Iterable[Standing],
+    overdue: Mapping[AgencyCode, int],
+    ends: Mapping[AgencyCode, str],
+    at: datetime,
+    before: Mapping[str, Row] = MappingProxyType({}),
 ) -> list[Row]:
-    """Return a row for each agency, the worst first."""
+    """Return a row for each agency, the worst first; where nothing has changed since `before`, the same one."""
     soon = (timestamp(at), timestamp(at + SOON))
-    rows = [_row(one, overdue.get(one.agency.code, 0), ends.get(one.agency.code), soon) for one in found]
-    return sorted(rows, key=lambda row: str(row["key"]))
+    rows = (_row(one, overdue.get(one.agency.code, 0), ends.get(one.agency.code), soon) for one in found)
+    kept = (there if (there := before.get(row["code"])) == row else row for row in rows)
+    return sorted(kept, key=lambda row: str(row["key"]))
 
 
 def _row(one: Standing, overdue: int, ends: str | None, soon: tuple[str, str]) -> Row:
@@ -122,11 +127,14 @@ def totals_of(rows: Sequence[Row]) -> Row:
     }
 
 
-def chosen(rows: Iterable[Row], query: Mapping[str, str]) -> list[Row]:
-    """Return the rows to which everything asked for applies: `trouble`, `state`, `cluster`, `name`."""
+def chosen(rows: Iterable[Row], query: Mapping[str, str], names: Mapping[AgencyCode, str]) -> list[Row]:
+    """Return the rows to which everything asked for applies: `trouble`, `state`, `cluster`, `name`.
+
+    `names` is all that each agency is called (`called`).
+    """
     wanted = plain(query.get("name", ""))
     return [row for row in rows if all(_fits(row, what, value) for what, value in query.items() if what != "name")
-            and (not wanted or wanted in _called(row))]  # fmt: skip
+            and (not wanted or wanted in names.get(row["code"], ""))]  # fmt: skip
 
 
 def _fits(row: Row, what: str, value: str) -> bool:
@@ -135,21 +143,18 @@ def _fits(row: Row, what: str, value: str) -> bool:
     return bool(row[what] == value)
 
 
-def _called(row: Row) -> str:
-    return _plain(f"{row['code']} {row['nameTh']} {row['nameEn']} {row['abbreviation']}")
+def called(agency: Agency) -> str:
+    """Return all that an agency is called, in the form in which names are compared."""
+    return plain(f"{agency.code} {agency.name_th} {agency.name_en} {agency.abbrev_th}")
 
 
-@lru_cache(maxsize=20_000)
-def _plain(text: str) -> str:
-    """The comparable form of a name; names change with the directory, and are looked through at every question."""
-    return plain(text)
-
-
-def choices(rows: Sequence[Row], query: Mapping[str, str]) -> dict[str, dict[str, int]]:
+def choices(
+    rows: Sequence[Row], query: Mapping[str, str], names: Mapping[AgencyCode, str]
+) -> dict[str, dict[str, int]]:
     """Return, for each thing that can be chosen, how many agencies each value has beside what else is asked for."""
     found = {}
     for what in ("trouble", "state", "cluster"):
-        others = chosen(rows, {name: value for name, value in query.items() if name != what})
+        others = chosen(rows, {name: value for name, value in query.items() if name != what}, names)
         counts = Counter(value for row in others for value in _values(row, what))
         order = TROUBLES if what == "trouble" else sorted({row[what] for row in rows})
         some = {value: counts[value] for value in order if counts[value] or query.get(what) == value}

@@ -17,6 +17,7 @@ from bus.pages.answers import Answer, NoSuchPage, Page, Shown
 from bus.thai import now
 from bus.views.agency import (
     REASONS,
+    agency_in_force,
     certificates_of,
     circuits_of,
     letters_of,
@@ -38,7 +39,7 @@ def agency(asked: Asked) -> Answer:
     readings, at = asked.site.readings, now()
     with asked.site.ledger.read() as reader:
         directory = readings.in_force(reader)
-        one = directory.agencies.get(code) if directory else None
+        one = agency_in_force(reader, code) if directory else None
         if directory is None or one is None:
             raise NoSuchPage(code[:20])
         row = readings.newest.by_code.get(code) if readings.newest else None

@@ -39,7 +39,8 @@ def overview(asked: Asked) -> Answer:
     after = key(asked, "after", _KEY)
     refresh = choice(asked, "refresh", ("off",)) is None
     rows = newest.rows if newest else ()
-    found = chosen(rows, query)
+    names = newest.called if newest else {}
+    found = chosen(rows, query, names)
     page, following = page_of(found, after, MOST)
     at = timestamp(now())
     value: dict[str, Any] = {
@@ -49,7 +50,7 @@ def overview(asked: Asked) -> Answer:
         "totals": newest.totals if newest else None,
         "query": query,
         "found": len(found),
-        "choices": choices(rows, query),
+        "choices": choices(rows, query, names),
         "agencies": [_with_ages(row, at) for row in page],
         "next": following,
     }

@@ -12,8 +12,6 @@ from typing import Any, Final
 from bus.console.asked import Asked
 from bus.console.pages.jobs import number_of
 from bus.console.roles import OPERATORS, STEWARDS
-from bus.directory import Agency, directory_of
-from bus.directory.lines import AGENCY
 from bus.enrolment.deciding import Waiting, waiting
 from bus.enrolment.order_refusals import ORDER_WORDS
 from bus.enrolment.orders import Act, order, outcome_of
@@ -22,6 +20,7 @@ from bus.ledger.entry import Entry, Kind
 from bus.ledger.reading import Reader
 from bus.pages.answers import Answer, Elsewhere, Listed, NoSuchPage, Page, Shown
 from bus.pages.columns import About, Column, moment
+from bus.views.agency import agency_in_force
 from bus.views.asking import NotUnderstood
 from bus.views.finding import head_of
 
@@ -70,7 +69,7 @@ def decline(asked: Asked) -> Answer:
 def before_change(act: Act, asked: Asked) -> Answer:
     """What suspending or resuming an agency will do."""
     with asked.site.ledger.read() as reader:
-        agency = _agency(reader, AgencyCode(asked.path["code"]))
+        agency = agency_in_force(reader, AgencyCode(asked.path["code"]))
         if agency is None:
             raise NoSuchPage(asked.path["code"])
         activity = reader.agencies.activity(agency.code)
@@ -84,16 +83,6 @@ def before_change(act: Act, asked: Asked) -> Answer:
         "onHold": activity.on_hold,
     }
     return Shown("agency_change.html", value)
-
-
-def _agency(reader: Reader, code: AgencyCode) -> Agency | None:
-    """An agency of the directory in force, without reading the others."""
-    newest, key = reader.latest(Kind.DIRECTORY), f"{AGENCY}{code}"
-    if newest is None:
-        return None
-    version = int(newest.body["version"])
-    found = reader.directories.some(version, (key,))
-    return directory_of(version, found).agencies.get(code) if found else None
 
 
 def change(act: Act, asked: Asked) -> Answer:
