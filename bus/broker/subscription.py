@@ -22,6 +22,8 @@ from bus.retry import AWAY
 _log = logs.get("broker")
 _TRY_AGAIN_AFTER = 30.0  # seconds for which one of many queues is left out
 _ASKED_AT_ONCE = 32
+_WIDE_AT_ONCE, _WIDE_AT_LEAST = 16, 10.0
+"""Queues that have a second consumer at a time, and the seconds for which one keeps its place at least."""
 
 
 class ConsumerChannel(Protocol):
@@ -69,6 +71,8 @@ class Subscription:
         self._channel: ConsumerChannel | None = None
         self._consumers: dict[str, str] = {}
         """By queue, the consumer on the present channel."""
+        self._wide: dict[str, tuple[str, float]] = {}
+        """By queue, its second consumer and when it was asked for last (event loop's time); the oldest first."""
         self._arrived: Order = order if order is not None else InOrderOfArrival()
         self._unsettled: dict[int, str] = {}
         """Tags of the present channel that are neither acknowledged nor rejected, ascending; and their exchanges."""
@@ -160,6 +164,28 @@ class Subscription:
                 with suppress(Away):
                     await self._begin(channel, queue)
 
+    async def widen(self, queue: str, prefetch: int) -> None:
+        """Have so many more of a queue's messages unacknowledged at a time, while it is asked for again and again.
+
+        A second consumer takes them: on the same channel, the broker keeps their order. Few queues have one at a time;
+        one that has not been asked for lately gives its place up, and so all of them together hold little.
+        """
+        now, channel = asyncio.get_running_loop().time(), self._channel
+        if queue in self._wide:
+            consumer, _ = self._wide.pop(queue)
+            self._wide[queue] = (consumer, now)
+            return
+        oldest = next(iter(self._wide), None) if len(self._wide) >= _WIDE_AT_ONCE else None
+        if channel is None or (oldest is not None and now - self._wide[oldest][1] < _WIDE_AT_LEAST):
+            return
+        async with self._changing:
+            if self._channel is not channel or self._stopped or queue not in self._consumers:
+                return
+            with suppress(Away):  # with the channel gone, all begins anew
+                if oldest is not None and oldest in self._wide:
+                    await channel.cancel(self._wide.pop(oldest)[0])
+                self._wide[queue] = (await channel.consume(queue, prefetch, self._receive), now)
+
     async def pause(self) -> None:
         """Close the channel: what is unacknowledged returns to the queue, and nothing comes until `resume`."""
         self._going.clear()
@@ -175,7 +201,7 @@ class Subscription:
         self._stopped = True
         async with self._changing:
             if (channel := self._channel) is not None:
-                for consumer in list(self._consumers.values()):
+                for consumer in [*self._consumers.values(), *(wide for wide, _ in self._wide.values())]:
                     with suppress(Away):
                         await channel.cancel(consumer)
         self._news.set()
@@ -309,4 +335,5 @@ class Subscription:
         self._arrived.clear()
         self._unsettled.clear()
         self._consumers.clear()
+        self._wide.clear()
         self._settled.set()

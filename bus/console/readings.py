@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from threading import Lock
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ from bus.views.silence import Passed, Silence
 
 EVERY: Final = 15.0
 """Seconds between two readings."""
+_WHOLE: Final = 40
+"""Of so many readings, one is followed by a look through the whole memory."""
 _log = logs.get("readings")
 
 
@@ -80,12 +83,14 @@ class Readings:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read again and again, until stopped."""
-        while not stop.is_set():
+        for number in count():
+            if stop.is_set():
+                return
             try:
                 await asyncio.to_thread(self.look)
             except Exception as fault:
                 _log.error("reading-failed", exc_info=fault)
-            await asyncio.to_thread(give_back_memory)
+            await asyncio.to_thread(give_back_memory, whole=not number % _WHOLE)
             await pause(stop, EVERY)
 
     def look(self) -> None:

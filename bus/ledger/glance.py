@@ -16,7 +16,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.rows import Head, LetterRow
 from bus.ledger.state import LetterState
 
-MOST_PROVEN = 50
+MOST_PROVEN = 25
 """Entries about the letter whose proofs are worked out: the acceptance, and the newest."""
 _MOST_COSIGNATURES = 20
 """Signature lines of witnesses that stand below the head: with fewer of them it is the same head."""

@@ -38,6 +38,10 @@ _COVER_EVERY = 1.0
 """Seconds between looks for agencies that are new in the directory."""
 _IN_HAND = 4_000
 """Submissions that a router holds unacknowledged: of each agency its part of these, and at most `prefetch`."""
+_WIDE = 128
+"""So many of an agency are held that sends one after another, where its part is smaller: in a country it is one."""
+_ONE_AFTER_ANOTHER = 0.5
+"""Seconds between the end of an agency's batch and its next submission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ class Consumer:
         self._in_flight: Counter[AgencyCode | None] = Counter()
         """Of each agency, how many are taken and not settled yet."""
         self._subscription: Subscription | None = None
+        self._settled_at: dict[AgencyCode, float] = {}
+        """When a batch with submissions of an agency was settled last (event loop's time)."""
         self._free_batches = asyncio.Semaphore(_BATCHES_UNDER_WAY)
 
     def idle_of(self, agencies: Sequence[AgencyCode]) -> bool:
@@ -100,7 +106,7 @@ class Consumer:
                     await asyncio.wait(settling, timeout=_GATHER_FOR, return_when=asyncio.FIRST_COMPLETED)
                 batch = await self._next(subscription, settling, stop)
                 self._in_flight.update(map(_agency_of, batch))
-                task = asyncio.create_task(self._take(subscription, batch))
+                task = asyncio.create_task(self._take(subscription, batch, prefetch))
                 settling.add(task)
                 task.add_done_callback(settling.discard)
         except Closed:
@@ -139,9 +145,11 @@ class Consumer:
         """How many submissions to take at once, so that those who come next do not wait long for them."""
         return max(_FEWEST, int(_BATCH_TAKES / self._seconds_each))
 
-    async def _take(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
+    async def _take(self, subscription: Subscription, batch: Sequence[Incoming], prefetch: int) -> None:
         clock = asyncio.get_running_loop().time
         began = clock()
+        agencies = {agency for agency in map(_agency_of, batch) if agency is not None}
+        busy = {one for one in agencies if began - self._settled_at.get(one, 0.0) < _ONE_AFTER_ANOTHER}
         try:
             deliveries = [self._flagged(delivery_of(incoming)) for incoming in batch]
             settlements = await self._intake.process(deliveries)
@@ -151,6 +159,10 @@ class Consumer:
             for incoming, settlement in zip(batch, settlements, strict=True):
                 if settlement is Settlement.PARK:
                     subscription.reject(incoming)
+            self._settled_at.update(dict.fromkeys(agencies, clock()))
+            if (more := min(_WIDE, self._limits.prefetch) - prefetch) > 0:
+                for agency in busy:
+                    await subscription.widen(topology.intake_queue(agency), more)
         finally:
             if len(batch) >= _FEWEST:  # in a smaller one, most of the time is not that of its submissions
                 self._seconds_each += 0.3 * ((clock() - began) / len(batch) - self._seconds_each)

@@ -222,3 +222,65 @@ async def test_a_waiting_take_ends_when_the_link_closes(vhost: Vhost) -> None:
         await until(lambda: subscription.active)
     with pytest.raises(Closed):
         await waiting
+
+
+async def test_a_queue_that_is_widened_has_more_out_at_once_in_their_order(vhost: Vhost) -> None:
+    vhost.declare("q")
+    vhost.declare("other")
+    async with Link(vhost.url(), name="test") as link:
+        bodies = await _fill(link, "q", 60)
+        subscription = link.subscribe("q", "other", prefetch=1)
+        (first,) = await subscription.take(10)
+        await depth_becomes(link, "q", 59)
+        await subscription.widen("q", 20)
+        await subscription.widen("q", 20)
+        assert (await depth_becomes(link, "q", 39)).consumers == 2, "asked for twice, it is one more"
+        subscription.ack(first)
+        assert [first.body, *await _bodies(subscription, 59)] == bodies
+        await subscription.stop()
+        assert (await depth_becomes(link, "q", 0)).consumers == 0
+
+
+async def test_few_queues_are_widened_and_none_that_is_in_use_gives_up_its_place(
+    vhost: Vhost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.broker.subscription._WIDE_AT_ONCE", 1)
+    vhost.declare("q")
+    vhost.declare("other")
+    async with Link(vhost.url(), name="test") as link:
+        await asyncio.gather(_fill(link, "q", 30), _fill(link, "other", 30))
+        subscription = link.subscribe("q", "other", prefetch=1)
+        await depth_becomes(link, "q", 29)
+        await depth_becomes(link, "other", 29)
+        await subscription.widen("q", 10)
+        await depth_becomes(link, "q", 19)
+        await subscription.widen("other", 10)
+        assert (await depth_becomes(link, "other", 29)).consumers == 1
+        monkeypatch.setattr("bus.broker.subscription._WIDE_AT_LEAST", 0.0)
+        await subscription.widen("other", 10)
+        assert (await depth_becomes(link, "other", 19)).consumers == 2
+        await depth_becomes(link, "q", 19)  # what was taken stays out
+        taken: set[bytes] = set()
+        while len(taken) < 30:
+            some = await subscription.take(60)
+            subscription.ack_all(some)
+            taken |= {one.body for one in some if one.routing_key == "q"}
+        assert (await depth_becomes(link, "q", 0)).consumers == 1
+
+
+async def test_a_widened_queue_is_consumed_as_before_once_its_channel_was_lost(vhost: Vhost) -> None:
+    vhost.declare("q")
+    vhost.declare("other")
+    async with Link(vhost.url(), name="test") as link:
+        bodies = await _fill(link, "q", 12)
+        subscription = link.subscribe("q", "other", prefetch=2)
+        await depth_becomes(link, "q", 10)
+        await subscription.widen("q", 5)
+        await depth_becomes(link, "q", 5)
+        await subscription.pause()
+        await depth_becomes(link, "q", 12)
+        await subscription.resume()
+        assert (await depth_becomes(link, "q", 10)).consumers == 1
+        await subscription.widen("q", 5)
+        await depth_becomes(link, "q", 5)
+        assert sorted(map(int, await _bodies(subscription, 12))) == sorted(map(int, bodies))

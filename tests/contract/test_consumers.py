@@ -59,6 +59,7 @@ class Queue:
         self.agency = agency
         self.waiting = 1
         self.paused = 0
+        self.widened: list[tuple[str, int]] = []
         self._acknowledged = False
         self._ended = False
         self._news = asyncio.Event()
@@ -99,6 +100,9 @@ class Queue:
     async def cover(self, queues: Sequence[str]) -> None:
         pass
 
+    async def widen(self, queue: str, prefetch: int) -> None:
+        self.widened.append((queue, prefetch))
+
     async def stop(self) -> None:
         self._ended = True
         self._news.set()
@@ -106,10 +110,16 @@ class Queue:
     def subscribe(self, *queues: str, **options: Any) -> Queue:
         return self
 
+    def comes_again(self) -> None:
+        self.waiting = 1
+        self._news.set()
 
-def consuming(intake: Intake, queue: Queue, stop: asyncio.Event) -> asyncio.Task[None]:
+
+def consuming(
+    intake: Intake, queue: Queue, stop: asyncio.Event, agencies: Sequence[AgencyCode] = ()
+) -> asyncio.Task[None]:
     shares = Shares(Share(1000, 1_000_000, 100, 60.0))
-    consumer = Consumer(intake, shares, Limits(), lambda: [queue.agency])
+    consumer = Consumer(intake, shares, Limits(), lambda: [queue.agency, *agencies])
     return asyncio.create_task(consumer.run(cast(Link, queue), stop))
 
 
@@ -129,4 +139,36 @@ async def test_no_consumer_misses_an_outage_that_another_has_waited_out() -> Non
     assert far.paused == 1, "what it held has gone back to its queue, and came again"
     stop.set()
     await asyncio.gather(*tasks)
+    intake.close()
+
+
+async def submitted(intake: Intake, queue: Queue, count: int) -> None:
+    """Have so many submissions come one after another, each when the one before is settled."""
+    for number in range(1, count + 1):
+        await until(lambda number=number: len(intake.done) == number)  # type: ignore[misc]
+        if number < count:
+            queue.comes_again()
+
+
+async def test_in_a_country_an_agency_that_sends_one_after_another_has_more_in_hand() -> None:
+    intake, stop, queue = Intake(), asyncio.Event(), Queue(OPM)
+    intake.there = True
+    country = [AgencyCode(f"{number:010}") for number in range(8_000)]
+    task = consuming(intake, queue, stop, country)
+    await submitted(intake, queue, 3)
+    await until(lambda: queue.widened)
+    stop.set()
+    await task
+    assert set(queue.widened) == {(f"intake.{OPM}", 127)}
+    intake.close()
+
+
+async def test_among_few_agencies_nobody_needs_more_in_hand() -> None:
+    intake, stop, queue = Intake(), asyncio.Event(), Queue(OPM)
+    intake.there = True
+    task = consuming(intake, queue, stop)
+    await submitted(intake, queue, 3)
+    stop.set()
+    await task
+    assert queue.widened == []
     intake.close()
