@@ -23,8 +23,8 @@ short-lived objects, and the default is for programs of a few hundred."""
 
 
 _HEAPS = {-8: 2, -3: 64 * 1024, -1: 128 * 1024}
-"""Settings of glibc's malloc.h: M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes, as they are before malloc
-moves them: it raises both with each large block that is freed, up to 32 and 64 MiB."""
+"""Settings of glibc's malloc.h: M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes. Where these two are not set,
+malloc raises them with each large block that is freed, up to 32 and 64 MiB."""
 _WAY = 5
 """How much nicer than the rest: about a third of a processor is left to it while everything else is busy."""
 _BEATS = 10
