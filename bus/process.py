@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from bus.platform.process import notify, on_end, watchdog_seconds
@@ -23,10 +24,10 @@ short-lived objects, and the default is for programs of a few hundred."""
 
 
 _HEAPS = {-8: 2, -3: 64 * 1024, -1: 128 * 1024}
-"""Settings of glibc's malloc.h: M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes. Where these two are not set,
-malloc raises them with each large block that is freed, up to 32 and 64 MiB."""
-_WAY = 5
-"""How much nicer than the rest: about a third of a processor is left to it while everything else is busy."""
+"""Settings of glibc's malloc.h: M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes. Where these two are not
+set, malloc raises them with each large block that is freed, up to 32 and 64 MiB."""
+_WAY = 10
+"""How much nicer than the rest: about a tenth of a processor is left to it while everything else is busy."""
 _BEATS = 10
 """Signs of life within the time in which the service manager wants one."""
 PRIVATE = 0o077
@@ -88,6 +89,9 @@ def give_way() -> None:
     """Let the other programs of this machine have the processor first, as befits one that carries no letter."""
     with suppress(OSError, AttributeError):  # not on Windows
         os.nice(_WAY)
+        # Linux may weigh sessions against each other before their processes (sched(7), "The autogroup feature"); what
+        # systemd starts is weighed by its units (bus/units.py).
+        Path("/proc/self/autogroup").write_text(str(_WAY), encoding="ascii")
 
 
 async def _until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:

@@ -37,7 +37,7 @@ Restart=on-failure
 RestartSec=10
 RestartPreventExitStatus={misused}
 TimeoutStopSec=90
-
+{weight}
 ProtectSystem=strict
 ProtectHome=read-only
 ReadWritePaths={writes}
@@ -84,6 +84,8 @@ class Unit:
     """Variables; `%i` in them is the name of the instance."""
     prefix: str = ""
     """That of the variables for settings."""
+    weight: int | None = None
+    """What it gets of a processor that others want too, beside the 100 of each of them."""
     secrets: Mapping[str, Path | None] = field(default_factory=dict)
     """Files that systemd reads as root and hands over to this service alone, by their settings' keys."""
 
@@ -104,6 +106,7 @@ class Unit:
             watchdog=_WATCHDOG,
             command=" ".join(_word(word).replace("$", "$$") for word in self.command),
             misused=MISUSED,
+            weight=f"CPUWeight={self.weight}\n" if self.weight else "",
             writes=" ".join(map(_word, map(str, _outermost(self.writes)))),
         )
 

@@ -13,6 +13,8 @@ from bus.settings import BusSettings
 from bus.units import Unit, program, write_units
 
 _SQLITE_FILE = "sqlite:///"
+_CONSOLE_WEIGHT = 25
+"""Routers and depot have the processor first."""
 
 
 def units(
@@ -51,13 +53,14 @@ def units_of(settings: BusSettings, config: Path) -> Iterator[Unit]:
         what: str,
         writes: list[Path],
         secrets: dict[str, Path | None],
+        weight: int | None = None,
         **environment: str,
     ) -> Unit:
         words = [*saraban, command, "--config", str(config)]
         return Unit(
             name=name, description=f"Saraban Bus: {what}", command=words, home=home, writes=writes,
             environment=environment, prefix=str(settings.model_config["env_prefix"]),
-            secrets={"ledger.password_file": ledger.password_file, **secrets},
+            secrets={"ledger.password_file": ledger.password_file, **secrets}, weight=weight,
         )  # fmt: skip
 
     yield unit(
@@ -98,6 +101,7 @@ def units_of(settings: BusSettings, config: Path) -> Iterator[Unit]:
             "console.oidc_client_secret_file": console.oidc_client_secret_file,
             **_of_brokers(settings, "monitor_password_file"),
         },
+        weight=_CONSOLE_WEIGHT,
     )
 
 

@@ -135,6 +135,13 @@ def test_a_unit_is_hardened_and_may_write_its_own_folders_only(written: Path, ce
     assert "log.%i.head" in router
 
 
+def test_the_console_alone_gives_way_to_the_others(written: Path) -> None:
+    weighed = {
+        file.name for file in written.iterdir() if "CPUWeight=25\n" in file.read_text(encoding="utf-8")
+    }
+    assert weighed == {"saraban-console.service"}
+
+
 def credentials(file: Path) -> dict[str, str]:
     """The variables of a unit that name a credential, with the file that each is a copy of."""
     lines = file.read_text(encoding="utf-8").splitlines()
