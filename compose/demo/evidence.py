@@ -17,7 +17,7 @@ from compose.local import ORIGIN
 from compose.process import ROOT
 
 CIRCULAR = "circular"
-_WITHIN = 20.0
+_WITHIN = 60.0
 
 
 def witness(play: Play, folder: Path) -> dict[str, Any]:

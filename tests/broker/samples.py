@@ -35,14 +35,14 @@ def message(
     )
 
 
-async def until(happens: Callable[[], bool], *, within: float = 20.0) -> None:
+async def until(happens: Callable[[], bool], *, within: float = 60.0) -> None:
     """Wait for something that nothing announces."""
     async with asyncio.timeout(within):
         while not happens():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
-async def depth_becomes(link: Link, queue: str, messages: int, *, within: float = 10.0) -> Depth:
+async def depth_becomes(link: Link, queue: str, messages: int, *, within: float = 60.0) -> Depth:
     """Wait until a queue has so many ready messages: a queue settles acknowledgements in its own time."""
     async with asyncio.timeout(within):
         while (depth := await link.depth(queue)).messages != messages:  # noqa: ASYNC110

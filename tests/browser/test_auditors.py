@@ -98,7 +98,7 @@ def test_the_certificate_is_printed(visits: Visits, world: World) -> None:
         with page.expect_download() as begun:
             page.get_by_role("link", name=found.t("letter.certificate-pdf")).click()
         assert begun.value.path().read_bytes().startswith(b"%PDF-")
-        page.get_by_role("link", name=found.t("letter.certificate"), exact=True).click()
+        found.click(page.get_by_role("link", name=found.t("letter.certificate"), exact=True))
         expect(page.locator("body")).to_contain_text(NUMBER)
         assert page.pdf().startswith(b"%PDF-")
 

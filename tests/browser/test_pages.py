@@ -107,7 +107,7 @@ def test_what_strangers_see_is_whole_for_everybody(
         wrong = looked_at(found, "/sign-in")
         found.page.get_by_label(found.t("sign-in.name")).fill("nobody")
         found.page.get_by_label(found.t("sign-in.password")).fill("wrong")
-        found.page.locator("form.act button").click()
+        found.click(found.page.locator("form.act button"))
         wrong += judged(found)
         found.page.goto(f"{world.address}/sign-in?link=unknown")
         wrong += judged(found)

@@ -68,7 +68,7 @@ def test_a_link_signs_in_once(visits: Visits, world: World) -> None:
         page.goto(link)
         page.locator("form.act button").click()
         expect(page).to_have_url(re.compile("/overview"))
-        page.locator("header form button").click()
+        found.click(page.locator("header form button"))
         page.goto(link)
         page.locator("form.act button").click()
         expect(page.get_by_role("alert")).to_be_visible()

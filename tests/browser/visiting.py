@@ -25,7 +25,9 @@ NAMES: Final = {
 }
 WIDE, NARROW, ZOOMED = 1280, 400, 640
 """Widths of the viewport in CSS pixels; the last is a screen of 1280 at 200 %, as browsers zoom."""
-_PATIENCE: Final = 30_000
+PATIENCE: Final = 30_000
+"""Milliseconds: five seconds, which are Playwright's own for what is expected, are short beside a whole bus at work."""
+expect.set_options(timeout=PATIENCE)
 _MOST_TABS: Final = 150
 
 
@@ -64,6 +66,11 @@ class Visit:
         self.tab_to(wanted)
         with self.page.expect_navigation():
             self.page.keyboard.press("Enter")
+
+    def click(self, wanted: Locator) -> None:
+        """Click on what leads to another page, and be there."""
+        with self.page.expect_navigation():
+            wanted.click()
 
     def write(self, wanted: Locator, text: str) -> None:
         """Come to a field by keys alone, and type."""
@@ -105,7 +112,7 @@ def visit(
     context = browser.new_context(
         java_script_enabled=scripts, viewport={"width": width, "height": 900}, **options
     )
-    context.set_default_timeout(_PATIENCE)
+    context.set_default_timeout(PATIENCE)
     if who is not None:
         token = token_of(world, who)
         context.add_cookies([{"name": "saraban-session", "value": token, "url": world.address}])

@@ -72,20 +72,18 @@ class Offices:
     def look(self, at: float) -> None:
         """Read what is new in the folders, and do what is due `at` so many seconds after the beginning."""
         with self._lock:
-            for code, office in self._offices.items():
-                for shown in office.letters():
-                    self._ids[code, shown["sender_reference"]] = shown["letter_id"]
-                    self._keys[shown["letter_id"]] = shown["sender_reference"]
-                for receipt in office.receipts():
-                    self._hear(code, receipt)
+            self._read()
             self._lay_letters(at)
             for progress in self._chains:
                 self._advance(progress, at)
 
     def due(self) -> list[str]:
-        """What will be put into an outbox without anything else having to happen."""
+        """What will be put into an outbox without anything else having to happen, by what is in the folders now."""
         with self._lock:
-            waits = [f"act {one.next} about {one.letter.key}" for one in self._chains if one.due is not None]
+            self._read()
+            waits = [
+                f"act {act} about {one.letter.key}" for one in self._chains if (act := self._awaited(one))
+            ]
             return waits + [f"letter {one.key}" for one in self._waiting if self._may_go(one)]
 
     def sent(self, code: str) -> set[str]:
@@ -103,6 +101,21 @@ class Offices:
                 act, _, verb = name.removesuffix(".json").partition(".")
                 if not verb or (code, f"{act}/{verb}") not in self._answers:
                     (self._folders[code] / "sent" / name).rename(self._folders[code] / "outbox" / name)
+
+    def _read(self) -> None:
+        for code, office in self._offices.items():
+            for shown in office.letters():
+                self._ids[code, shown["sender_reference"]] = shown["letter_id"]
+                self._keys[shown["letter_id"]] = shown["sender_reference"]
+            for receipt in office.receipts():
+                self._hear(code, receipt)
+
+    def _awaited(self, progress: _Progress) -> Act | None:
+        """The next act of a chain, if what it waits for has happened."""
+        act = progress.next
+        return (
+            act if act is not None and (progress.due is not None or self._happened(progress, act)) else None
+        )
 
     def _hear(self, code: str, receipt: Mapping[str, Any]) -> None:
         answers = receipt.get("answers")

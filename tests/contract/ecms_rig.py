@@ -78,7 +78,7 @@ def served(office: Office, **settings: Any) -> Iterator[Client]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(run()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     try:
         scheme = "https" if values.get("certificate") else "http"
         yield Client(f"{scheme}://127.0.0.1:{values['port']}/ecms-ws01/service2")
@@ -242,7 +242,7 @@ def accepted(office: Office) -> OutboxEntry:
     return office.mailbox.outbox.get(row.id)
 
 
-def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until that holds."""
     end = time.monotonic() + seconds
     while not holds():

@@ -17,6 +17,7 @@ import pytest
 import tomli_w
 
 from adapters.agent.witnessing import COSIGNED_SIZE
+from adapters.mailbox.entries import UNANSWERED
 from adapters.mailbox.properties import RECONCILED_AT
 from bus.broker.management import Management
 from compose.local import LocalBus
@@ -83,6 +84,16 @@ def rows(bus: LocalBus, code: str) -> dict[str, int]:
         return found
 
 
+def unanswered(bus: LocalBus, code: str) -> int:
+    """How much of what a mailbox has sent is not answered, and of what came not judged."""
+    with sqlite3.connect(f"file:{bus.mailbox(code) / 'mailbox.sqlite'}?mode=ro", uri=True) as opened:
+        sent = "SELECT count(*) FROM outbox WHERE state IN ({})".format(", ".join("?" * len(UNANSWERED)))
+        found = opened.execute(sent, [str(state) for state in UNANSWERED]).fetchone()[0]
+        return int(
+            found + opened.execute("SELECT count(*) FROM arrivals WHERE state = 'stored'").fetchone()[0]
+        )
+
+
 def pinged(bus: LocalBus, code: str, *to: str) -> dict[str, Any]:
     done = bus.run_adapter(code, "ping", *to, "--json")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -117,8 +128,8 @@ def test_a_test_letter_to_another_agency_comes_back_with_its_receipt_and_is_a_te
     assert steps == [each for each in STEPS if each != "received"]
     # The receipt is of the mailbox; the folder is filled from there a moment later.
     shown = bus.exchange_folder(OCS) / "inbox"
-    eventually(lambda: list(shown.glob("*/letter.json")), "the letter lies in the office's folder")
-    (folder,) = shown.iterdir()
+    # Under a hidden name until it is whole.
+    (folder,) = eventually(lambda: list(shown.glob("[!.]*")), "the letter lies in the office's folder")
     letter = json.loads((folder / "letter.json").read_text(encoding="utf-8"))
     assert letter["letter_id"] == view["letter_id"]
     assert letter["kind"]["th"] == "หนังสือทดสอบระบบ"
@@ -137,6 +148,7 @@ def test_a_ping_that_nobody_would_send_or_to_nobody_is_a_sentence(bus: LocalBus)
 
 def test_all_is_ok_beside_a_running_adapter_and_nothing_of_the_mailbox_changes(bus: LocalBus) -> None:
     pinged(bus, OPM)
+    eventually(lambda: not unanswered(bus, OPM), "its receipt is answered, too")
     before = rows(bus, OPM)
     status, found = doctor(bus, OPM)
     bad = {check: each for check, each in found.items() if levels(found, check) != {"OK"}}
@@ -264,6 +276,6 @@ def test_the_bundle_has_no_secret_no_word_of_a_letter_and_no_name_of_an_office(
 
 def _refused(bus: LocalBus, code: str) -> None:
     """Wait until the bus has refused a letter."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not json.loads(bus.run_adapter(code, "status", "--json").stdout)["outbox"]["letter"].get("refused"):
         assert time.monotonic() < end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from bus.operators import Role
 from bus.pages.entering import cookie_name
 from bus.people import People, Person
 from compose.programs import browser as browser_program
+from tests.browser.visiting import PATIENCE
 from tests.contract.console_rig import Console, console_over
 from tests.contract.test_console_oidc import Given, provider_process, settings_for
 
@@ -59,7 +61,7 @@ def console(
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
 def page(request: pytest.FixtureRequest, chromium: Browser) -> Iterator[Page]:
     context = chromium.new_context(java_script_enabled=request.param)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
 
@@ -85,7 +87,7 @@ def test_by_name_and_password(console: Console, page: Page) -> None:
 def test_by_the_provider_and_back_with_a_strict_cookie(console: Console, page: Page, provider: Given) -> None:
     page.goto(f"{console.address}/sign-ins?what=in")
     page.get_by_role("link", name="ไปยังระบบยืนยันตัวตนของหน่วยงาน").click()
-    assert page.url.startswith(f"{provider.issuer}/authorize?")
+    expect(page).to_have_url(re.compile(re.escape(f"{provider.issuer}/authorize?")))
     page.get_by_role("button", name="steward").click()
     expect(page).to_have_url(f"{console.address}/sign-ins?what=in")
     expect(page.locator("header")).to_contain_text("ตัวอย่าง-ผู้ดูแล")

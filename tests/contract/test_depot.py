@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -32,6 +33,7 @@ from tests.assets import factory
 from tests.assets.digests import NO_BYTES
 from tests.assets.factory import OCS, OPM, SOC
 from tests.contract.depot_rig import TLS, World, depot_at, some_file
+from tests.faults.waiting import eventually
 
 MB = 1024 * 1024
 
@@ -179,6 +181,22 @@ def break_off(world: World, agency: str, sha256: str, sent: bytes, length: int) 
             pass
 
 
+def await_end(world: World, agency: str, sha256: str, expected: int) -> None:
+    """Wait until the depot has this many bytes and has closed them: before that it says that they are being written."""
+    await_offset(world, agency, sha256, expected)
+    eventually(lambda: is_closed(world.folder / "incoming" / agency / f"{sha256}.part"), "it is closed")
+
+
+def is_closed(part: Path) -> bool:
+    """Whether nobody writes an unfinished upload."""
+    with part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 def await_offset(world: World, agency: str, sha256: str, expected: int) -> None:
     """Ask until the depot has this many bytes: it writes in blocks, after the line that brought them is gone."""
     deadline = time.monotonic() + 20
@@ -190,7 +208,7 @@ def await_offset(world: World, agency: str, sha256: str, expected: int) -> None:
 def test_a_put_that_broke_off_is_gone_on_with_by_its_agency_and_unseen_by_another(world: World) -> None:
     data, sha256 = some_file(MB)
     break_off(world, OPM, sha256, data[:700_000], len(data))
-    await_offset(world, OPM, sha256, 700_000)
+    await_end(world, OPM, sha256, 700_000)
     assert world.ask(OCS, "HEAD", f"/uploads/{sha256}").headers["Upload-Offset"] == "0"
     assert world.ask(OPM, "HEAD", f"/files/{sha256}").status_code == 404
     length = {"Upload-Length": str(len(data))}
@@ -217,7 +235,7 @@ def test_a_put_that_broke_off_is_gone_on_with_by_its_agency_and_unseen_by_anothe
 def test_an_upload_goes_on_only_where_it_broke_off(world: World) -> None:
     data, sha256 = some_file(MB)
     break_off(world, OPM, sha256, data[:500_000], len(data))
-    await_offset(world, OPM, sha256, 500_000)
+    await_end(world, OPM, sha256, 500_000)
     wrong = world.ask(
         OPM,
         "PATCH",
@@ -233,7 +251,7 @@ def test_an_upload_goes_on_only_where_it_broke_off(world: World) -> None:
 def test_a_whole_put_after_a_broken_one_starts_over(world: World) -> None:
     data, sha256 = some_file(MB)
     break_off(world, OPM, sha256, bytes(500_000), len(data))
-    await_offset(world, OPM, sha256, 500_000)
+    await_end(world, OPM, sha256, 500_000)
     assert world.ask(OPM, "PUT", f"/files/{sha256}", content=data).status_code == 201
 
 
@@ -648,7 +666,7 @@ def test_showing_a_file_again_without_its_bytes_renews_a_presence(world: World, 
 def test_an_upload_that_nobody_went_on_with_is_let_go(world: World, depot: Depot) -> None:
     data, sha256 = some_file(MB)
     break_off(world, OPM, sha256, data[:500_000], len(data))
-    await_offset(world, OPM, sha256, 500_000)
+    await_end(world, OPM, sha256, 500_000)
     assert depot.collect(int(world.now()) + KEPT - 60).uploads == 0
     assert depot.collect(int(world.now()) + KEPT + 60).uploads == 1
     assert unfinished(world) == []

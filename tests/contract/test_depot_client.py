@@ -31,6 +31,7 @@ from bus.documents.seal import Seal
 from bus.errors import Transient
 from bus.identifiers import RawDigest
 from bus.retry import Policy
+from compose.ports import free_ports
 from tests.assets import factory
 from tests.assets.digests import NO_BYTES, raw_digest
 from tests.assets.factory import OCS, OPM
@@ -329,8 +330,7 @@ class DepotProcess:
         self._folder = folder
         self._certificate = folder.with_suffix(".pem")
         self._certificate.write_bytes(seal.certificate.public_bytes(Encoding.PEM))
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        (self._port,) = free_ports(1)  # none that an outgoing connection may be given while it is down
         self.url = f"http://127.0.0.1:{self._port}"
         self.process: subprocess.Popen[str] | None = None
 

@@ -82,7 +82,7 @@ def _until_there(url: str, tls: ssl.SSLContext, proxy: subprocess.Popen[bytes], 
     end = time.monotonic() + 30
     while proxy.poll() is None and time.monotonic() < end:
         try:
-            if httpx.get(f"{url}/healthz", verify=tls, trust_env=False).status_code == 200:
+            if httpx.get(f"{url}/healthz", verify=tls, trust_env=False, timeout=60).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.05)
@@ -108,7 +108,7 @@ def test_metrics_are_kept_inside_and_what_adapters_ask_for_is_not(
 ) -> None:
     url, tls = trusted
     found = {
-        path: httpx.get(url + path, verify=tls, trust_env=False).status_code
+        path: httpx.get(url + path, verify=tls, trust_env=False, timeout=60).status_code
         for path in ("/metrics", "/readyz", "/healthz")
     }
     assert found == {"/metrics": 404, "/readyz": 200, "/healthz": 200}
@@ -122,7 +122,7 @@ def test_a_client_of_tls_before_1_2_is_refused(trusted: tuple[str, ssl.SSLContex
         old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     old.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{url}/healthz", verify=old, trust_env=False)
+        httpx.get(f"{url}/healthz", verify=old, trust_env=False, timeout=60)
 
 
 def test_every_file_that_the_depot_takes_may_pass() -> None:

@@ -27,13 +27,12 @@ from bus.pages.entering import cookie_name
 from compose.programs import browser as browser_program
 from tests.assets.factory import DGA, OCS, OPM, SOC, registration
 from tests.browser.test_pages import judged, stands_still
-from tests.browser.visiting import NARROW, WIDE, Visit
+from tests.browser.visiting import NARROW, PATIENCE, WIDE, Visit
 from tests.contract.desk_office import CLERK, Desk, desk_of
 from tests.unit.adapter.network import directory
 
 PDF = b"%PDF-1.7 sample\n%%EOF\n"
 NAMES = ("หนังสือเวียน.pdf", "กำหนดการ.pdf", "แบบตอบรับ.pdf")
-_PATIENCE = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +67,7 @@ def visit(chromium: Browser, desk: Desk, *, who: Operator = CLERK, scripts: bool
     """Give a page of a person who is signed in; at its end nothing was wrong in the developer's eyes."""
     wrong: list[str] = []
     context = chromium.new_context(java_script_enabled=scripts, viewport={"width": WIDE, "height": 900})
-    context.set_default_timeout(_PATIENCE)
+    context.set_default_timeout(PATIENCE)
     token = desk.site.store.begin(who)
     context.add_cookies([{"name": cookie_name(desk.site), "value": token, "url": desk.address}])
     page = context.new_page()

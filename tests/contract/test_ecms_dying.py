@@ -54,7 +54,7 @@ class Dying:
             except httpx.TransportError:
                 return False
 
-        until(answers, 30)
+        until(answers)
         return process
 
     def ask(self, operation: str) -> Answer:
@@ -63,14 +63,14 @@ class Dying:
             try:
                 return self.client.ask(operation)
             except httpx.TransportError:
-                self._process.wait(10)
+                self._process.wait(60)
                 self._process = self._started()
         return self.client.ask(operation)
 
     def close(self) -> None:
         """End it."""
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
 
 @pytest.fixture

@@ -116,13 +116,13 @@ def test_what_the_bus_refuses_is_told_at_once_or_later_and_may_be_posted_again(s
         again = client.out(document())
         assert again.process_id != first
         assert client.out(document()).process_id == again.process_id
-    with served(sender, verdict_wait=5) as client, ThreadPoolExecutor(1) as pool:
+    with served(sender, verdict_wait=60) as client, ThreadPoolExecutor(1) as pool:
         asked = pool.submit(client.out, document(number="นร 0105/9"))
         until(lambda: sender.mailbox.outbox.letters()[0].number == "นร 0105/9")
         row = sender.mailbox.outbox.letters()[0]
         row = sender.mailbox.outbox.seal(row, b"<signed2/>", sha(b"<signed2/>"))
         hear(sender, sender.bus.refusal(row))
-        assert asked.result(10).error == "recipient.unknown"
+        assert asked.result(60).error == "recipient.unknown"
         client.delete(told.process_id)
         assert client.pull().kind is None
 

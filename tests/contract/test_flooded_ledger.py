@@ -73,7 +73,13 @@ FLOODS: Mapping[str, tuple[Callable[[], Delivery], RefusalCode]] = {
 
 
 @pytest.fixture
-def router(ledger: Ledger) -> Router:
+def moment(monkeypatch: pytest.MonkeyPatch) -> dt.datetime:
+    """When the clocks of ledger and gates stand still: no hour ends in the middle of a test."""
+    return later(monkeypatch, 0)
+
+
+@pytest.fixture
+def router(ledger: Ledger, moment: dt.datetime) -> Router:
     """A router that enters few refusals in an hour."""
     made = Router(ledger, refusals_per_hour=LIMIT)
     made.activate(rig.directory())
@@ -84,16 +90,22 @@ def refusals(ledger: Ledger) -> list[str]:
     return [entry["code"] for entry in rig.entries_of_kind(ledger, Kind.REFUSED)]
 
 
-def later(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
-    """Move the clocks of ledger and gates."""
+def later(monkeypatch: pytest.MonkeyPatch, hours: float) -> dt.datetime:
+    """Move the clocks of ledger and gates, and return what they show from now on."""
     moment = now() + dt.timedelta(hours=hours)
     monkeypatch.setattr("bus.ledger.store.now", lambda: moment)
     monkeypatch.setattr("bus.router.refusing.now", lambda: moment)
+    return moment
 
 
 @pytest.mark.parametrize("flood", FLOODS)
 def test_beyond_the_limit_of_an_hour_refusals_are_told_once_and_counted(
-    router: Router, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flood: str
+    router: Router,
+    ledger: Ledger,
+    moment: dt.datetime,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flood: str,
 ) -> None:
     make, code = FLOODS[flood]
     outcomes = [router.take(make()) for _ in range(LIMIT + 1 + 5)]
@@ -111,7 +123,7 @@ def test_beyond_the_limit_of_an_hour_refusals_are_told_once_and_counted(
     assert router.take(delivery(theirs.raw, SOC)).outcome == "accepted"
     assert router.take(delivery(b"<", SOC)).outcome == "refused", "each agency has its own count"
 
-    hour = hour_of(now())
+    hour = hour_of(moment)
     later(monkeypatch, 1)
     with ledger.append() as writer:
         close_hours(writer)
@@ -185,7 +197,9 @@ def test_a_circumstance_that_has_not_changed_is_answered_as_before_and_one_that_
     assert router.take(delivery(raw)).outcome == "accepted"
 
 
-def test_a_count_is_there_if_and_only_if_its_transaction_is(router: Router, ledger: Ledger) -> None:
+def test_a_count_is_there_if_and_only_if_its_transaction_is(
+    router: Router, ledger: Ledger, moment: dt.datetime
+) -> None:
     for _ in range(LIMIT + 1):
         router.take(delivery(_noise(20)))
     found, entry = router.judge(delivery(_noise(20)))
@@ -201,14 +215,14 @@ def test_a_count_is_there_if_and_only_if_its_transaction_is(router: Router, ledg
         fail_after()
     code = RefusalCode.XML_NOT_WELL_FORMED
     with ledger.read() as reader:
-        assert reader.refusals.of(OPM, hour_of(now()))[code] == 1, "the one that was told"
+        assert reader.refusals.of(OPM, hour_of(moment))[code] == 1, "the one that was told"
     again = Router(
         Ledger(str(ledger.engine.url.render_as_string(hide_password=False))), refusals_per_hour=LIMIT
     )
     assert again.take(delivery(_noise(20))).outcome == "counted", "another router goes on with the same count"
     again.ledger.close()
     with ledger.read() as reader:
-        assert reader.refusals.of(OPM, hour_of(now()))[code] == 2
+        assert reader.refusals.of(OPM, hour_of(moment))[code] == 2
 
 
 async def test_a_running_router_enters_the_counts_of_the_hours_that_are_over(

@@ -24,6 +24,7 @@ from bus.connections import Limits
 from bus.errors import Misconfigured
 from bus.framing import framing_fault
 from bus.web import health_app, serving
+from compose.local import free_port
 
 QUICK = Limits(head_seconds=0.5, window=0.4, slowest=10_000, most=400, most_body=1_000_000)
 GOOD = b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n"
@@ -59,8 +60,7 @@ def _app() -> Starlette:
 
 @asynccontextmanager
 async def face(limits: Limits = QUICK) -> AsyncIterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     async with serving(_app(), "127.0.0.1", port, setting="test.port", limits=limits):
         yield port
 
@@ -242,7 +242,7 @@ async def test_a_server_that_ends_does_not_wait_for_what_never_comes(monkeypatch
 async def test_refusals_are_logged_by_their_number_and_not_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(connections, "_REPORTED_AFTER", 2.5)
+    monkeypatch.setattr(connections, "_REPORTED_AFTER", 5.0)
     with capture_logs() as log:
         async with face(replace(QUICK, head_seconds=0.1)) as port:
             await _thirty_halves(port, log)
@@ -252,7 +252,7 @@ async def test_refusals_are_logged_by_their_number_and_not_one_by_one(
 async def _thirty_halves(port: int, log: list[Any]) -> None:
     lines = [await connect(port, b"GET /") for _ in range(30)]
     await asyncio.gather(*map(answer, lines), answer(await connect(port, b"nonsense\r\n\r\n")))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while "'no whole request in time': 30" not in str(log):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 

@@ -389,12 +389,12 @@ def test_an_append_waits_for_the_one_before_it(ledger: Ledger) -> None:
             assert writer.entry(Kind.PARKED, agency=OCS) == 1
             writer.flush()
             later = pool.submit(second)
-            assert waiting.wait(5)
+            assert waiting.wait(60)
             with pytest.raises(TimeoutError):
                 later.result(0.2)
             with ledger.read() as reader:
                 assert reader.head() == 0
-        assert later.result(10) == 2
+        assert later.result(60) == 2
     with ledger.read() as reader:
         assert [entry.body["agency"] for entry in reader.entries()] == [OCS, SOC]
 
@@ -474,10 +474,10 @@ class Gate:
 
         def wait(_: Writer) -> None:
             entered.set()
-            assert self._open.wait(10)
+            assert self._open.wait(60)
 
         self.first = group.submit(wait)
-        assert entered.wait(10)
+        assert entered.wait(60)
 
     def open(self) -> None:
         self._open.set()
@@ -493,7 +493,7 @@ def test_appends_that_wait_together_share_a_commit_and_keep_their_order(group: G
 
     done = [group.submit(append) for _ in range(20)]
     gate.open()
-    assert [one.result(10) for one in done] == list(range(1, 21))
+    assert [one.result(60) for one in done] == list(range(1, 21))
     assert len(set(times)) == 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -197,12 +197,17 @@ def test_ten_thousand_parked_are_counted_and_asked_for_in_little_time(ledger: Le
             ("page", lambda: writer.parked.rows(limit=100)),
             ("ask", lambda: parking.request_replays(writer, parked[-500:], operator=STEWARD, reason="x")),
         ):
-            start = time.monotonic()
-            ask()
-            took[name] = time.monotonic() - start
+            took[name] = min(_seconds(ask) for _ in range(1 if name == "ask" else 3))
     assert all(seconds < 2.0 for seconds in took.values()), took
     assert took["is_waiting"] < 0.1, took
     assert waiting(ledger, after=parked[4_998], limit=1) == [parked[5_000]]
+
+
+def _seconds(ask: Callable[[], object]) -> float:
+    """How long it takes; on a loaded machine, whatever else runs may come between."""
+    start = time.monotonic()
+    ask()
+    return time.monotonic() - start
 
 
 def incoming(deaths: Sequence[dict[str, object]]) -> Incoming:

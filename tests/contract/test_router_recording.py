@@ -423,7 +423,7 @@ def test_routers_that_race_for_the_same_submissions_make_one_entry_and_one_answe
     def race(name: str) -> list[str]:
         own = Ledger(ledger_url)
         mine = Router(own, name)
-        start.wait(10)
+        start.wait(60)
         outcomes = [mine.take(one).outcome for one in letters]
         own.close()
         return outcomes

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.mailbox import tables as mail
+from adapters.mailbox.entries import UNANSWERED
 from bus.directory import BUS
 from bus.documents.lifecycle import Deadline
 from bus.documents.notes import log_key
@@ -58,13 +59,24 @@ def promises_hold(scene: Scene, *, parked: Collection[str] = (), lost: Collectio
 
 
 def _at_rest(scene: Scene) -> Evidence:
-    """Read everything once nothing is on its way: what was sent twice may be answered again after a calm look."""
+    """Read everything once nothing is on its way, and nothing begins while it is read.
+
+    What was sent twice may be answered again after a calm look, an adapter may ask anew, a deadline may be judged.
+    """
     deadline = monotonic() + 60
     while True:
         scene.calm()
         evidence = gather(scene)
-        if monotonic() > deadline or not any(code in scene.present for code, _ in evidence.pending):
+        if monotonic() > deadline or not _goes_on(scene, evidence):
             return evidence
+
+
+def _goes_on(scene: Scene, e: Evidence) -> bool:
+    """Whether something was on its way, or entered, while this was read."""
+    with scene.bus.open_ledger().read() as reader:
+        entered = reader.head() != len(e.entries)
+    waits = any(row.state in UNANSWERED for code in e.present for row in e.boxes[code].outbox)
+    return entered or waits or any(code in e.present for code, _ in e.pending)
 
 
 def remember(scene: Scene, evidence: Evidence) -> None:

@@ -227,6 +227,9 @@ class Scene:
     def _unfinished_at(self, code: str, last: int) -> Iterator[str]:
         states = self.states(code)
         yield from (f"letter {key} was not taken" for key in self.given[code] if key not in states)
+        for place in ("outbox", "working"):  # a clerk's acts, too, lie there until they are in the mailbox
+            for left in (self.bus.exchange_folder(code) / place).glob("[!.]*"):
+                yield f"{place}/{left.name} was not taken"
         outbox, arrivals, inbox = mail.outbox, mail.arrivals, mail.inbox
         for row in self.rows(code, select(outbox).where(outbox.c.state.in_(UNANSWERED))):
             yield f"{row.type} {row.reference} is {row.state}: {row.last_error}"

@@ -6,7 +6,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 
 from sqlalchemy import select
 
@@ -35,9 +34,8 @@ def test_p1_no_letter_is_lost_when_the_broker_is_killed_under_load(stage: Stage,
         lambda: network.accepted(OPM, keys[:1]) or network.accepted(SOC, keys[20:21]),
         "the first are accepted",
     )
-    assert not (network.accepted(OPM, keys[:20]) and network.accepted(SOC, keys[20:])), (
-        "all was over before the fault"
-    )
+    # However quick the bus was meanwhile, all is not over before the fault.
+    keys += network.send(OPM, SOC, DGA, count=5) + network.send(SOC, OPM, count=5)
     fragile_node.kill()
     assert not fragile_node.running
     keys += network.send(DGA, OPM, SOC, count=3)
@@ -73,7 +71,8 @@ def test_p13_an_agency_sees_the_gap_that_a_broker_without_its_data_leaves_and_ha
     network.present.discard(DGA)
     lost = network.send(OPM, DGA, SOC, count=2)
     network.calm()
-    assert gather(network).depths[DGA] == 2
+    # Calm is who is present: what is for others may still be published to them.
+    eventually(lambda: gather(network).depths[DGA] == 2, "the letters are in its queue")
     fragile_node.wipe()
     fragile_node.start()
     network.bus.apply_topology()
@@ -146,17 +145,21 @@ def test_p10_what_a_blocked_broker_did_not_take_is_sent_when_it_does(
 def test_p11_an_inbox_that_does_not_answer_delays_nobody_else(stage: Stage, fragile_node: Node) -> None:
     network = stage(node=fragile_node).start()
     network.calm()
-    queue = inbox_queue(DGA)
+    queue, given_up = inbox_queue(DGA), _given_up(network)
     fragile_node.suspend_queue(network.bus.vhost, queue)
     try:
         keys = network.send(OPM, DGA, SOC, count=5)
-        began = monotonic()
-        eventually(lambda: {*keys} <= network.received(SOC), "the others have it", within=15)
+        eventually(lambda: {*keys} <= network.received(SOC), "the others have it")
         keys += network.send(SOC, OPM, DGA, count=5)
-        eventually(lambda: {*keys[5:]} <= network.received(OPM), "and go on", within=15)
-        assert monotonic() - began < 18, "that is before the publish to the silent queue was given up"
+        eventually(lambda: {*keys[5:]} <= network.received(OPM), "and go on")
+        assert _given_up(network) == given_up, "that is before the publish to the silent queue is given up"
         assert not {*keys} & network.received(DGA)
     finally:
         fragile_node.resume_queue(network.bus.vhost, queue)
     promises_hold(network)
     assert {*keys} <= network.received(DGA)
+
+
+def _given_up(network: Scene) -> int:
+    """How many publishes the router has given up."""
+    return network.process("router-1").log.read_text(encoding="utf-8").count('"consignment-not-confirmed"')

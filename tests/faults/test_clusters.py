@@ -34,6 +34,7 @@ def test_p11_when_one_cluster_is_stopped_only_its_agencies_wait(
     assert circulars[0] in network.received(DGA) & network.received(SOC)
 
     fragile_node.stop()
+    judged = len(_silent_in_the_north(network))
     late = network.send(OPM, DGA, SOC, count=30)
     near = network.send(SOC, OPM, count=5)
     eventually(lambda: network.accepted(OPM, late) and network.accepted(SOC, near), "accepted without it")
@@ -41,6 +42,7 @@ def test_p11_when_one_cluster_is_stopped_only_its_agencies_wait(
     eventually(lambda: _receipts(network) >= len(late) + len(near), "and receipted")
     _commands_name_the_cluster_that_is_away(network)
     _a_silence_on_the_other_cluster_is_judged(network)
+    assert len(_silent_in_the_north(network)) == judged
     assert _due(network) >= len(late), "what concerns the stopped cluster is judged when it is back"
     assert not {*late} & network.received(DGA)
     eventually(lambda: _pending(network) == {DGA: len(late)}, "nothing waits for anybody else")
@@ -80,14 +82,18 @@ def _a_silence_on_the_other_cluster_is_judged(network: Scene) -> None:
         "the silence is recorded while the other cluster is away",
     )
     assert [one["silent"] for one in overdue] == [[SOC]]
-    assert not [one for one in network.entries(Kind.OVERDUE) if DGA in one.body["silent"]]
+
+
+def _silent_in_the_north(network: Scene) -> list[int]:
+    """The judgements by which the agency on the other cluster was silent; a slow machine may have some before."""
+    return [one.seq for one in network.entries(Kind.OVERDUE) if DGA in one.body["silent"]]
 
 
 def _commands_name_the_cluster_that_is_away(network: Scene) -> None:
-    ready = httpx.get(f"{network.process('router-1').health}/readyz")
+    ready = httpx.get(f"{network.process('router-1').health}/readyz", timeout=60)
     assert ready.status_code == 503
     assert "broker: cluster north: there is no connection" in ready.text
-    metrics = httpx.get(f"{network.process('router-1').health}/metrics").text
+    metrics = httpx.get(f"{network.process('router-1').health}/metrics", timeout=60).text
     assert 'saraban_router_cluster_connected{cluster="north"} 0.0' in metrics
     assert 'saraban_router_cluster_connected{cluster="main"} 1.0' in metrics
 
@@ -116,8 +122,8 @@ def test_p13_what_lay_unread_where_an_agency_was_reaches_it_where_it_has_moved_t
     network.present.discard(DGA)
     unread = network.send(OPM, DGA, SOC, count=3)
     network.calm()
-    there = depths(network.bus)
-    assert (there[DGA], there[topology.intake_queue(DGA)]) == (3, 0), "unread there, and nothing unheard"
+    # Calm is who is present: what is for others may still be published to them.
+    eventually(lambda: _unread(network) == (3, 0), "unread there, and nothing unheard")
 
     moved = agencies(2, clusters={DGA: "north"})
     (network.bus.folder / "agencies.toml").write_text(moved, encoding="utf-8")
@@ -134,6 +140,12 @@ def test_p13_what_lay_unread_where_an_agency_was_reaches_it_where_it_has_moved_t
     eventually(lambda: {*unread} <= network.received(DGA), "what lay unread comes again")
     network.send(DGA, OPM)
     promises_hold(network)
+
+
+def _unread(network: Scene) -> tuple[int, int]:
+    """What lies in the inbox of DGA, and in its intake."""
+    there = depths(network.bus)
+    return there[DGA], there[topology.intake_queue(DGA)]
 
 
 def test_a_router_does_not_start_on_a_directory_that_names_a_cluster_which_its_settings_do_not_have(

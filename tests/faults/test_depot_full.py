@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -76,13 +77,19 @@ def test_p11_a_file_that_is_never_taken_fails_its_letter_at_once_and_delays_nobo
     eventually(lambda: network.states(OPM).get(large) == "refused", "the office is told")
     (small,) = network.send(OPM, SOC, size=SMALL)
     eventually(lambda: small in network.received(SOC), "the others pass")
-    receipts = network.bus.exchange_folder(OPM) / "receipts"
-    told = [json.loads(each.read_text(encoding="utf-8")) for each in receipts.glob("*.json")]
-    (answer,) = (each["answers"] for each in told if each.get("answers", {}).get("reference") == large)
+    # The mailbox has it first; the folder is filled from there.
+    (answer,) = eventually(lambda: _answers(network, large), "the office is told in its folder")
     assert answer["refusal"]["code"] == "file.too-large"
     assert answer["refusal"]["advice_th"]
     with network.bus.open_ledger().read() as reader:
         assert reader.find_letters(letter_id=answer["letter_id"]) == []
+
+
+def _answers(network: Scene, key: str) -> list[dict[str, Any]]:
+    """What the receipts in the folder of OPM say of a letter that it sent."""
+    receipts = network.bus.exchange_folder(OPM) / "receipts"
+    told = [json.loads(each.read_text(encoding="utf-8")) for each in receipts.glob("[!.]*.json")]
+    return [each["answers"] for each in told if each.get("answers", {}).get("reference") == key]
 
 
 async def _show(network: Scene, code: str, file: Path, sha256: RawDigest) -> None:

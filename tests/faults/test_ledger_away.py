@@ -19,7 +19,7 @@ from tests.faults.waiting import eventually
 
 def _ready(process: Process) -> bool:
     try:
-        with urllib.request.urlopen(f"{process.health}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"{process.health}/readyz", timeout=60) as answer:
             return bool(answer.status == 200)
     except urllib.error.HTTPError:
         return False

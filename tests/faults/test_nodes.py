@@ -6,7 +6,6 @@ A frozen node is SIGSTOPped; one that is cut off runs, takes connections and hea
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,7 +27,7 @@ from compose.process import Process
 from tests.broker.samples import message, until
 from tests.faults.promises import promises_hold
 from tests.faults.scene import OPM, SOC, Scene, scene
-from tests.faults.test_readiness import metric, readyz
+from tests.faults.test_readiness import lines_of, metric, readyz
 from tests.faults.waiting import eventually
 
 _BUILD = Path(__file__).parents[2] / "build" / "test"
@@ -91,8 +90,7 @@ def hosts_from(nodes: Nodes, first: Node) -> Hosts:
 
 def host_of_router(network: Scene) -> str:
     """The host to which the router's outlet has connected last."""
-    lines = network.process("router-1").log.read_text(encoding="utf-8").splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{") and "broker-connected" in line]
+    found = [one for one in lines_of(network.process("router-1")) if one.get("event") == "broker-connected"]
     return str([each["host"] for each in found if each["link"] == "router-1 outlet"][-1])
 
 
@@ -173,13 +171,14 @@ async def test_one_that_only_consumes_leaves_a_node_that_is_cut_off_from_its_que
 
 def test_a_whole_cluster_is_blamed_for_nothing_but_that_one_node_leads_all(whole: Nodes) -> None:
     with Management(whole.management_url) as management:
-        # What the nodes tell of themselves and of their queues takes some seconds to be there.
-        eventually(
-            lambda: "are led by node1@localhost" in str(findings(management, "v")), "leaders are counted"
-        )
-        found = findings(management, "v")
-    assert len(found) == 1, found
-    assert "rabbitmq-queues rebalance quorum" in found[0]
+        # What the nodes tell of themselves and of their queues takes some seconds to be there, each in its own time.
+        (found,) = eventually(lambda: _the_only_one(findings(management, "v")), "leaders are counted")
+    assert "are led by node1@localhost" in found
+    assert "rabbitmq-queues rebalance quorum" in found
+
+
+def _the_only_one(found: list[str]) -> list[str]:
+    return found if len(found) == 1 and "are led by" in found[0] else []
 
 
 def test_too_few_members_a_node_that_is_away_and_one_that_was_parted_are_each_named_with_what_to_do(

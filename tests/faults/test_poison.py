@@ -81,7 +81,7 @@ def _in_the_intake(network: Scene, count: int) -> tuple[list[str], str, str]:
     neighbours = network.send(OPM, SOC, count=count // 2)
     (key,) = network.send(OPM, SOC)
     neighbours += network.send(OPM, SOC, count=count // 2)
-    eventually(lambda: _confirmed(network) == count + 1, "all letters are in the intake")
+    eventually(lambda: _confirmed(network) == count + 1, "all letters are in the intake", within=180)
     _, poison = network.raw(OPM, key)
     return neighbours, key, poison
 

@@ -83,6 +83,8 @@ def test_a_running_adapter_takes_its_next_seal_into_use_without_a_restart(networ
     with renewals(network, "auto"):
         adapter = network.adapter(OPM)
         eventually(lambda: network.bus.seal(OPM).fingerprint != before.fingerprint, "the seal is renewed")
+        # The adapter takes up what lies there a moment later, and tidies up only then.
+        eventually(lambda: not list(network.bus.keys.glob("*.next.*")), "the adapter seals with it")
         (key,) = network.send(OPM, SOC)
         promises_hold(network)
         assert adapter.running

@@ -20,7 +20,8 @@ def test_p1_no_letter_is_lost_or_late_while_schema_and_routers_are_changed_one_a
     network.router("router-2")
     keys = network.send(OPM, SOC, DGA, count=15) + network.send(SOC, OPM, count=15)
     eventually(lambda: network.accepted(OPM, keys[:1]), "the first is accepted")
-    assert not (network.accepted(OPM, keys[:15]) and network.accepted(SOC, keys[15:])), "it was all over"
+    # However quick the routers were meanwhile, there is something left for them to do.
+    keys += network.send(OPM, SOC, DGA, count=5) + network.send(SOC, OPM, count=5)
     assert later(postgres_url) > own()
     keys += network.send(OPM, SOC, count=5)
     for name in ("router-1", "router-2"):

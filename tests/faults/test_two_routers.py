@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
+from bus.broker.link import Link
+from bus.broker.topology import ROUTER, intake_queue
 from bus.ledger.entry import Kind
 from tests.faults.promises import promises_hold
 from tests.faults.scene import DGA, OPM, SOC, Scene
@@ -22,6 +25,13 @@ def _sealed_but_not_sent(network: Scene) -> tuple[str, bytes]:
     return key, network.raw(OPM, key)[0]
 
 
+async def _consumers(network: Scene) -> int:
+    """How many routers take what OPM submits; a router is ready before it has come to every queue."""
+    async with Link(network.bus.amqp_url(ROUTER), name="auditor") as link:
+        await asyncio.wait_for(link.wait_connected(), 30)
+        return (await link.depth(intake_queue(OPM))).consumers
+
+
 @pytest.mark.parametrize("step", ["router.before-commit:submissions", "router.after-commit:submissions"])
 def test_p9_the_same_submission_at_two_routers_is_one_letter_when_one_dies(
     stage: Callable[..., Scene], postgres_url: str, step: str
@@ -30,6 +40,7 @@ def test_p9_the_same_submission_at_two_routers_is_one_letter_when_one_dies(
     key, raw = _sealed_but_not_sent(network)
     dying = network.router("router-1", failpoints=f"{step}=kill")
     other = network.router("router-2")
+    eventually(lambda: asyncio.run(_consumers(network)) == 2, "both take from the sender's intake")
     # A fresh router takes one message until it has seen one that is no redelivery: of two, each gets one.
     submit(network.bus, OPM, raw, raw)
     network.dies(dying, step.partition(":")[0])

@@ -61,7 +61,7 @@ class Client:
         """Wait until it says this, and return what it says."""
         while True:
             try:
-                said = self._lines.get(timeout=40)
+                said = self._lines.get(timeout=120)
             except Empty:
                 raise AssertionError(f"no {event}; {self.said}") from None
             self.said.append(said)

@@ -80,7 +80,7 @@ def test_a_letter_by_rest_is_found_at_both_doors_of_its_recipient_and_registered
             assert recipient.get(f"{path}/files/0").content == CONTENT
             lease = recipient.post(f"{path}/lease", json={}).json()["lease"]
             recipient.post(f"{path}/acknowledge", json={"lease": lease, "local_id": "รับ-1"})
-            shown = until(lambda: list(bus.exchange_folder(OCS).glob("inbox/*/letter.xml")))
+            shown = until(lambda: list(bus.exchange_folder(OCS).glob("inbox/[!.]*/letter.xml")))
             assert shown[0].read_bytes() == recipient.get(f"{path}/document").content
             act = {"letter_id": item["letter_id"], "number": "๑", "reference": "act-1"}
             assert recipient.post("/v1/acts/register", json=act).status_code == 202

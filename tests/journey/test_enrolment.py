@@ -42,7 +42,7 @@ def test_an_agency_joins_by_one_file_and_its_letter_arrives(bus: EncryptedBus, t
     invited = bus.run_bus("agency", "invite", NEW, "--name", "หน่วยงานตัวอย่าง", "-o", str(file))
     assert invited.returncode == 0, invited.stderr
     asking = subprocess.Popen(
-        [sys.executable, "-m", "adapters", "init", str(file), "--folder", str(office), "--wait", "60"],
+        [sys.executable, "-m", "adapters", "init", str(file), "--folder", str(office), "--wait", "180"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -54,7 +54,7 @@ def test_an_agency_joins_by_one_file_and_its_letter_arrives(bus: EncryptedBus, t
     assert request["fingerprint"] in wrong.stderr
     approved = bus.run_bus("agency", "approve", NEW, "--fingerprint", request["fingerprint"], "--json")
     assert approved.returncode == 0, approved.stderr
-    said, _ = asking.communicate(timeout=60)
+    said, _ = asking.communicate(timeout=180)
     assert asking.returncode == 0, said
     assert request["fingerprint"] in said
     assert {
@@ -66,8 +66,7 @@ def test_an_agency_joins_by_one_file_and_its_letter_arrives(bus: EncryptedBus, t
     adapter = [sys.executable, "-m", "adapters", "--config", str(office / "adapter.toml")]
     running = programs.started([*adapter, "run"])
     try:
-        # Before that, `status` says that there is none.
-        _until((office / "mailbox" / "mailbox.sqlite").exists)
+        _until(lambda: has_mailbox(adapter))
         _until(lambda: _said(adapter, "status")["directory_version"])
         sent = programs.finished([*adapter, "send", str(office / "a.letter.toml")])
         assert sent.returncode == 0, sent.stderr
@@ -79,6 +78,11 @@ def test_an_agency_joins_by_one_file_and_its_letter_arrives(bus: EncryptedBus, t
     assert received["number"] == "ตย 0001/1"
     assert bus.run_bus("ledger", "verify").returncode == 0
     assert json.loads(bus.run_bus("topology", "check", "--json").stdout) == {"drift": []}
+
+
+def has_mailbox(adapter: list[str]) -> bool:
+    """Whether an adapter has made its mailbox; `status` says that there is none before, and while it is being made."""
+    return programs.finished([*adapter, "status", "--json"]).returncode == 0
 
 
 def _said(adapter: list[str], command: str) -> Any:

@@ -87,6 +87,6 @@ def _send_from_adapter(bus: LocalBus, folder: Path) -> None:
 
 
 def _until_outbox_says(bus: LocalBus, word: str) -> None:
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while f'"{word}"' not in (shown := bus.run_adapter(SOC, "outbox", "--json").stdout):
         assert time.monotonic() < deadline, shown

@@ -23,7 +23,7 @@ from bus.ledger.entry import Kind
 from compose.encrypted import EncryptedBus
 from compose.process import Running
 from tests.assets.factory import SOC
-from tests.journey.test_enrolment import LETTER, NEW, _said, _until
+from tests.journey.test_enrolment import LETTER, NEW, _said, _until, has_mailbox
 from tests.programs import programs
 from tests.project import ROOT
 
@@ -110,7 +110,7 @@ def test_an_agency_logs_in_by_a_certificate_from_its_first_day_to_its_last(
     assert not (bus.folder / "passwords" / user_of(NEW)).exists()
     assert [one for one in office.folder.rglob("*") if one.stat().st_mode & 0o77] == []
     with office.running():
-        _until((office.folder / "mailbox" / "mailbox.sqlite").exists)
+        _until(lambda: has_mailbox(office.command))
         _until(lambda: _said(office.command, "status")["directory_version"])
         assert (user_of(NEW), "EXTERNAL") in connections(bus)
         office.send()

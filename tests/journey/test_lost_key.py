@@ -67,14 +67,14 @@ def _join(bus: LocalBus, office: Path) -> None:
     file.unlink(missing_ok=True)
     invited = bus.run_bus("agency", "invite", NEW, "--name", "หน่วยงานตัวอย่าง", "-o", str(file))
     assert invited.returncode == 0, invited.stderr
-    command = ["init", str(file), "--folder", str(office), "--wait", "60"]
+    command = ["init", str(file), "--folder", str(office), "--wait", "180"]
     asking = programs.started([sys.executable, "-m", "adapters", *command])
     try:
         (request,) = eventually(lambda: _waiting(bus), "the agency asks")
         code = ("--fingerprint", request["fingerprint"])
         approved = bus.run_bus("agency", "approve", NEW, *code)
         assert approved.returncode == 0, approved.stderr
-        assert asking.wait(60) == 0
+        assert asking.wait(180) == 0
     finally:
         asking.kill()
         asking.wait()

@@ -46,7 +46,7 @@ class Served:
             finally:
                 os._exit(3)
         self._child = child
-        for _ in range(2000):
+        for _ in range(12_000):
             with suppress(httpx.TransportError):
                 httpx.get(f"{self.url}/", timeout=20, verify=verify)
                 return

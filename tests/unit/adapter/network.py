@@ -283,7 +283,7 @@ def settled(office: Office) -> bool:
     return sum(counts.values()) >= office.broker.deliveries.tags and not counts.get("stored")
 
 
-async def until(condition: Callable[[], Any], within: float = 10.0) -> Any:
+async def until(condition: Callable[[], Any], within: float = 60.0) -> Any:
     """Wait for a condition over stored rows; it is asked again and again, for commits have no event."""
     async with asyncio.timeout(within):
         while not (found := condition()):  # noqa: ASYNC110
