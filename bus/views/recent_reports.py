@@ -39,7 +39,7 @@ _PAGED: Final[dict[str, tuple[tuple[Kind, ...], Callable[[Entry], Row]]]] = {
 _MOST_REFUSALS: Final = 5_000
 _MOST_LETTERS, _MOST_RECIPIENTS, _MOST_UNACKNOWLEDGED, _AT_ONCE = 1_000, 2_000, 200, 50
 """Letters that are looked at for one page, their recipients together, about how many it shows; and a portion."""
-_WHOLE_UP_TO: Final = 200_000
+_WHOLE_UP_TO: Final = 100_000
 """Entries of a ledger in which what needs all of it is still worked out for a page."""
 
 
