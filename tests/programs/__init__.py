@@ -83,7 +83,7 @@ class Programs(Starter):
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._begun: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        self._begun: queue.SimpleQueue[Forked | None] = queue.SimpleQueue()
         self._running: dict[int, Forked] = {}
         self._server: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -125,10 +125,10 @@ class Programs(Starter):
             channel = self._channel or self._start()
             streams_of_it = (nowhere, output or nowhere, errors or nowhere)
             send_request(channel, request, [stream.fileno() for stream in streams_of_it])
-            pid = self._begun.get()
-            if pid is None:
+            program = self._begun.get()
+            if program is None:
                 raise RuntimeError(f"no program was begun by {command}")
-            return self._running[pid]
+            return program  # it may have ended by now
 
     def finished(
         self,
@@ -178,8 +178,8 @@ class Programs(Starter):
             for line in lines:
                 said = json.loads(line)
                 if pid := said.get("begun"):
-                    self._running[pid] = Forked(pid)
-                    self._begun.put(pid)
+                    self._running[pid] = begun = Forked(pid)
+                    self._begun.put(begun)
                 elif program := self._running.pop(said["ended"], None):
                     program.end(said["code"])
                 else:
