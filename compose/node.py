@@ -262,7 +262,7 @@ class Node:
         if answer.strip() != "ok":
             raise NodeFailed(f"could not {verb} queue {queue} in {vhost}: {answer.strip()}")
 
-    def ctl(self, *arguments: str, timeout: float = 30.0) -> str:
+    def ctl(self, *arguments: str, timeout: float = 120.0) -> str:
         """Run `rabbitmqctl` against this node and return what it printed; takes a second or two."""
         command = [str(self._programs / "rabbitmqctl"), "--quiet", "--node", self.nodename, *arguments]
         done = subprocess.run(
