@@ -27,16 +27,18 @@ def test_numbers_are_found_by_their_times_as_in_a_list(ledger: Ledger) -> None:
     between = {datetime.fromisoformat(at) + timedelta(microseconds=by) for at in moments for by in (-1, 1)}
     wanted = [*moments, *map(timestamp, between), "", "9999"]
     with ledger.read() as reader:
-        for table, number, at, rows in (
+        for table, number, time_of, rows in (
             (entries, entries.c.seq, entries.c.at, by_entry),
             (letters, letters.c.letter, letters.c.accepted_at, by_letter),
         ):
             for moment in wanted:
                 since = [seq for seq, time in rows if time >= moment]
                 up_to = [seq for seq, time in rows if time <= moment]
-                found = first_since(reader._connection, number, at, moment)
+                found = first_since(reader._connection, number, time_of, moment)
                 assert found == min(since, default=None), (table.name, moment)
-                assert last_by(reader._connection, number, at, moment) == max(up_to, default=None), moment
+                assert last_by(reader._connection, number, time_of, moment) == max(up_to, default=None), (
+                    moment
+                )
 
 
 def test_a_time_is_found_in_an_empty_ledger(ledger: Ledger) -> None:
