@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
@@ -21,6 +22,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, Timeout
 from bus.errors import Transient
 
 APPEND_LOCK = 0x5A12AB5
+TILES_FOLDER = "tiles_folder"
+"""The execution option of an engine that names the folder with tiles that the database no longer has (tiles.py)."""
 _BUSY_SECONDS = 10
 _POSTGRESQL = {
     "connect_timeout": _BUSY_SECONDS,
@@ -36,10 +39,12 @@ _READ_ONLY = "25006"
 """PostgreSQL's SQLSTATE when a router still talks to what has become a standby."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, tiles_folder: Path | None = None) -> Engine:
     """Return an engine for `sqlite:///file` or `postgresql://…`, set up for a ledger; it connects on first use."""
+    options = {TILES_FOLDER: tiles_folder}
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS}, pool_size=8)
+        connecting = {"timeout": _BUSY_SECONDS}
+        engine = create_engine(url, connect_args=connecting, pool_size=8, execution_options=options)
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
@@ -51,6 +56,7 @@ def open_engine(url: str) -> Engine:
         pool_pre_ping=True,
         pool_timeout=_BUSY_SECONDS,
         connect_args=_POSTGRESQL,
+        execution_options=options,
     )
 
 

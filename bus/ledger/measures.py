@@ -19,6 +19,7 @@ from bus.documents.notice import Event
 from bus.identifiers import AgencyCode
 from bus.ledger.database import reading
 from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.moments import first_since
 from bus.ledger.recipient_sets import RecipientSets
 from bus.ledger.rows_in import rows_in
 from bus.ledger.store import Ledger
@@ -213,8 +214,7 @@ class Measures:
         return found
 
     def _overdue_since(self, moment: datetime) -> int:
-        since = select(entries.c.seq).where(entries.c.at >= timestamp(moment)).order_by(entries.c.at).limit(1)
-        first = self._connection.scalar(since)
+        first = first_since(self._connection, entries.c.seq, entries.c.at, timestamp(moment))
         if first is None:
             return 0
         query = select(func.count()).where(entries.c.kind == Kind.OVERDUE, entries.c.seq >= first)

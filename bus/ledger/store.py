@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, Table, and_, delete, select, update
@@ -58,8 +59,8 @@ _IGNORING = (documents, pending)
 class Ledger:
     """A ledger in one database, a context manager; safe for several threads and, on PostgreSQL, several processes."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = open_engine(url)
+    def __init__(self, url: str, *, tiles_folder: Path | None = None) -> None:
+        self.engine = open_engine(url, tiles_folder)
         self._sets = KeptSets()
 
     @contextmanager
@@ -434,8 +435,6 @@ class Writer(Reader):
         self._connection.execute(delete(watermarks).filter_by(router=router, cluster=cluster))
         row = {"router": router, "cluster": cluster, "empty_at": timestamp(at)}
         self._connection.execute(watermarks.insert(), [row])
-
-    # -- the transaction --
 
     def flush(self) -> None:
         """Give what was collected to the database, so that this transaction's reads see it."""

@@ -20,20 +20,19 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from bus.ledger import merkle
-from bus.ledger import tiles as tiling
 from bus.ledger.checkpoint import Tampered, missing, require_signed_head
 from bus.ledger.entry import Kind
 from bus.ledger.findings import Progress, Report, guarded
 from bus.ledger.heads import Heads
 from bus.ledger.merkle import Frontier
 from bus.ledger.rows import Head
-from bus.ledger.tables import consignments, documents, entries, tiles
+from bus.ledger.tables import consignments, documents, entries
 from bus.ledger.tiles import Tree
 from bus.ledger.verifying_directories import check_directories
 from bus.ledger.verifying_entries import checked_entries
 from bus.ledger.verifying_letters import check_letters
 from bus.ledger.verifying_signatures import check_signatures
+from bus.ledger.verifying_tiles import check_tiles
 from bus.verifier.notes import VerifierKey
 
 NO_HEAD, CUT_OFF = "checkpoint.none", "entry.cut-off"
@@ -92,7 +91,7 @@ def verify(
             "checkpoints",
             "no head is signed yet, so that these entries can be held against none",
         )
-    _check_tiles(connection, report, progress)
+    check_tiles(connection, report, progress)
     _check_documents(connection, report, progress)
     _check_numbers(connection, report)
     check_letters(connection, report, progress)
@@ -183,37 +182,6 @@ class _Heads:
 
     def _load(self, after: int) -> None:
         self._waiting[:] = self._heads.above(after)[::-1]
-
-
-def _check_tiles(connection: Connection, report: Report, progress: Progress) -> None:
-    """Each tile is made anew from the rows below it."""
-    query = select(tiles.c.level, tiles.c.place).order_by(tiles.c.level, tiles.c.place)
-    if report.since:
-        query = query.where(tiles.c.level > 0)
-    found: dict[int, int] = {}
-    for level, place in connection.execution_options(yield_per=1000).execute(query):
-        if place != found.get(level, 0):
-            report.note("tree.tile", f"tile {level}/{found.get(level, 0)}", "it is missing")
-        found[level] = place + 1
-        _check_tile(connection, level, place, report)
-    expected = report.size
-    for level in range(max(found, default=-1) + 2):
-        expected //= tiling.WIDTH
-        if not report.since and found.get(level, 0) != expected:
-            report.note(
-                "tree.tile", f"level {level}", f"{found.get(level, 0)} tiles are there, {expected} should be"
-            )
-    report.counts["tiles"] = sum(found.values())
-    progress("tiles", 1, 1)
-
-
-def _check_tile(connection: Connection, level: int, place: int, report: Report) -> None:
-    where = f"tile {level}/{place}"
-    with guarded(report, where):
-        row = connection.execute(select(tiles).where(tiles.c.level == level, tiles.c.place == place)).one()
-        below = tiling.below(connection, level, place)
-        if b"".join(below) != bytes(row.hashes) or merkle.combine(below) != bytes(row.root):
-            report.note("tree.tile", where, "it is not that of the rows below it")
 
 
 # ---- 3: documents --------------------------------------------------------------------------------------------------
