@@ -27,6 +27,7 @@ from bus.ledger.halt import Wish, reason_of, wishes
 from bus.ledger.heads import Heads
 from bus.ledger.leading import newest
 from bus.ledger.named_files import NamedFiles
+from bus.ledger.numbers import newest_about
 from bus.ledger.parked import Parked
 from bus.ledger.recipient_sets import KeptSets, RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
@@ -104,8 +105,7 @@ class Reader:
 
     def newest_about(self, some: Sequence[int]) -> dict[int, int]:
         """Return, by letter, the number of the newest entry about it."""
-        query = select(entries.c.letter, func.max(entries.c.seq)).where(entries.c.letter.in_(some))
-        return {letter: seq for letter, seq in self._current().execute(query.group_by(entries.c.letter))}
+        return newest_about(self._current(), some)
 
     def tree(self) -> Tree:
         """Return the Merkle tree over the entries of this snapshot."""

@@ -12,7 +12,6 @@ from bus.ledger.state import deadlines_of
 from bus.ledger.store import Writer
 from bus.router.delivery import LetterAccepted
 from bus.router.recording.consigning import Consigner, answer_headers, still_unanswered
-from bus.thai import normalise_number
 
 ON_HOLD = "on-hold"
 """The flag by which a sender is told that a recipient is suspended: the letter waits for it and is not refused."""
@@ -58,21 +57,15 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
 def number_of(found: LetterAccepted) -> tuple[AgencyCode, str, str] | None:
     """Return sender, number and date of a letter that should not bear those of another; None where it may."""
     letter = found.letter.document
-    normalised = _normalised(found)
-    if normalised is None or letter.replaces is not None:
+    if found.number is None or letter.replaces is not None:
         return None
-    return found.agency, normalised, letter.date.isoformat()
-
-
-def _normalised(found: LetterAccepted) -> str | None:
-    number = found.letter.document.number
-    return normalise_number(number) if number else None
+    return found.agency, found.number, letter.date.isoformat()
 
 
 def _flags(writer: Writer, found: LetterAccepted) -> list[str]:
-    number, normalised = number_of(found), _normalised(found)
+    number = number_of(found)
     flags = ["same-number"] if number and writer.same_number(*number) else []
-    if normalised and not found.directory.prefix_fits(found.agency, normalised):
+    if found.number and not found.directory.prefix_fits(found.agency, found.number):
         flags.append("foreign-prefix")
     return flags
 
@@ -121,7 +114,7 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, answer: int) -> No
             letter_id=as_letter_id(letter.letter_id),
             digest=found.letter.digest,
             number=letter.number,
-            number_normalised=_normalised(found),
+            number_normalised=found.number,
             dated=letter.date.isoformat(),
             speed=letter.speed,
             acknowledgement=letter.acknowledgement,
