@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bus.documents import recipients
-from bus.identifiers import AgencyCode, as_letter_id
+from bus.identifiers import AgencyCode, RawDigest, as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
@@ -30,7 +30,9 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
     # the list of the recipients, where they are too many for the acceptance to name them.
     listed = None if frozen.named else consigner.number(found.agency)
     answer = consigner.number(found.agency)
-    entry = _enter(writer, found, [numbers[code] for code in frozen.codes], flagged, answer, listed)
+    acceptance = writer.keep(found.acceptance.raw)
+    given = [numbers[code] for code in frozen.codes]
+    entry = _enter(writer, found, given, flagged, acceptance, answer, listed)
     _index(writer, found, entry, answer)
     _consign_letter(consigner, found, entry, numbers, flags)
     if listed is not None:
@@ -49,6 +51,7 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
         type="verdict",
         entry=entry,
         body=found.acceptance.raw,
+        kept=acceptance,
         headers=answer_headers(found.delivery, str(letter.letter_id), flagged),
     )
     return "accepted"
@@ -75,6 +78,7 @@ def _enter(
     found: LetterAccepted,
     numbers: list[int],
     flags: list[str],
+    acceptance: RawDigest,
     answer: int,
     listed: int | None,
 ) -> int:
@@ -97,7 +101,7 @@ def _enter(
         registrationDue=found.registration_due,
         directory=found.directory.version,
         calendar=found.calendar_version,
-        acceptance=writer.keep(found.acceptance.raw),
+        acceptance=acceptance,
         listed=listed,
         answer=answer,
         flags=flags or None,
