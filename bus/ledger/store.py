@@ -27,7 +27,6 @@ from bus.ledger.numbers import last_numbers
 from bus.ledger.reading import Reader
 from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
-from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState
 from bus.ledger.tables import (
     consignments,
@@ -45,7 +44,7 @@ from bus.ledger.tables import (
     watermarks,
 )
 from bus.ledger.unaccepted import index_row
-from bus.ledger.work import ANYONE, AT_ONCE, Lease, Whose, batched, free, hold, lease_some
+from bus.ledger.work import ANYONE, AT_ONCE, Lease, Whose, batched, free, hold, lease_some, strike
 from bus.thai import now
 
 _ORDER = (
@@ -131,6 +130,8 @@ class Writer(Reader):
         self._last: dict[AgencyCode, int] = {}
         self._latest: dict[Kind, int] = {}
         self._kept: set[bytes] = set()
+        self._unflushed: set[int] = set()
+        """The letters that collected entries are about."""
         self._priors: dict[int, int] = {}
         self._verdicts: dict[tuple[str, ...], Verdict] = {}
         self._own_numbers: set[tuple[AgencyCode, str | None, str]] = set()
@@ -167,7 +168,7 @@ class Writer(Reader):
         return self._before.state_with(letter, agency)
 
     def _flush_about(self, letter: int) -> None:
-        if any(row["letter"] == letter for row in self._rows[entries]):
+        if letter in self._unflushed:
             self.flush()
 
     def prefetch_numbers(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
@@ -209,6 +210,7 @@ class Writer(Reader):
         if letter is not None:
             body["letter"] = letter
             self._priors[letter] = self._seq
+            self._unflushed.add(letter)
         if prior is not None:
             body["prior"] = prior
         if document is not None:
@@ -404,10 +406,7 @@ class Writer(Reader):
         again: list[tuple[AgencyCode, int]] = []
         self.flush()
         for some in batched(sorted(found), AT_ONCE):
-            these = rows_in(self._connection, (pending.c.agency, pending.c.number), some)
-            this = delete(pending).where(these)
-            struck = this.returning(pending.c.agency, pending.c.number, pending.c.repeat, pending.c.again)
-            for agency, number, repeat, asked_again in self._connection.execute(struck).all():
+            for agency, number, repeat, asked_again in strike(self._connection, some):
                 if asked_again:
                     again.append((agency, number))
                 if not repeat:
@@ -441,6 +440,7 @@ class Writer(Reader):
 
     def flush(self) -> None:
         """Give what was collected to the database, so that this transaction's reads see it."""
+        self._unflushed.clear()
         for table in _ORDER:
             if rows := self._rows.pop(table, None):
                 insert_many(self._connection, table, rows, ignoring=table in _IGNORING)
