@@ -11,12 +11,12 @@ signature, no network) happens under the lock.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from bus.errors import Transient
@@ -90,29 +90,6 @@ def working(engine: Engine) -> Iterator[Connection]:
         connection = plain.execution_options(append=True)
         with connection.begin():
             yield connection
-
-
-def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows that name the same columns; on PostgreSQL by COPY, for a fraction of the time of INSERT."""
-    if connection.dialect.name != "postgresql":
-        connection.execute(table.insert(), list(rows))
-        return
-    import psycopg  # here: a ledger in SQLite needs none of it
-    from psycopg import sql
-
-    names = list(rows[0])
-    into = sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, names))
-    )
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
-    try:
-        with driver.cursor() as cursor, cursor.copy(into) as copy:
-            for row in rows:
-                copy.write_row([row[name] for name in names])
-    except psycopg.Error as error:
-        # As SQLAlchemy says it of everything else.
-        said = into.as_string(driver)
-        raise DBAPIError.instance(said, None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import NoneType
 from typing import Any
 
 from bus.identifiers import RawDigest
@@ -130,7 +131,12 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",",
 _DECODER = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
 
 
+_PLAIN = frozenset({str, int, bool, NoneType})
+
+
 def _refuse_floats(value: Any) -> None:
+    if type(value) in _PLAIN:  # nearly all of a body, and the quickest question
+        return
     if isinstance(value, float):
         raise ValueError("a float has no canonical form")
     if isinstance(value, Mapping):

@@ -19,9 +19,10 @@ from sqlalchemy import Table, text
 
 from bus.identifiers import AgencyCode
 from bus.ledger import schema
-from bus.ledger.database import insert_many, working
+from bus.ledger.database import working
 from bus.ledger.entry import timestamp
 from bus.ledger.finding import Asked
+from bus.ledger.inserting import insert_many
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.ledger.tables import entries, letter_kinds, letters, recipients
