@@ -127,7 +127,9 @@ def test_text_behind_a_signature_belongs_to_the_octets_that_it_covers() -> None:
     assert isinstance(answer(again), Verified)
 
 
-@pytest.mark.parametrize("text", ['Id="a"', 'ID="1"', "http://www.w3.org/2000/09/xmldsig#", "<ds:Signature Id"])
+@pytest.mark.parametrize(
+    "text", ['Id="a"', 'ID="1"', "http://www.w3.org/2000/09/xmldsig#", "<ds:Signature Id"]
+)
 def test_a_text_that_looks_like_a_part_of_a_signature_changes_no_answer(text: str) -> None:
     letter = factory.letter(content=Content(subject=text))
     found = answer(sign(letter, factory.seal()).raw)
