@@ -32,7 +32,7 @@ from bus.documents.xml import Envelope, canonical, canonical_part, hardened_pars
 from bus.errors import RefusalCode, Refused
 from bus.methods import METHODS, method_for
 
-_OUR_FORM = """\
+OUR_FORM = """\
 <ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#" xmlns:xades="http://uri.etsi.org/01903/v1.3.2#" \
 Id="signature"><ds:SignedInfo>\
 <ds:CanonicalizationMethod Algorithm="http://www.w3.org/2006/12/xml-c14n11"/>\
@@ -79,7 +79,7 @@ def seal_octets(root: etree._Element, seal: Seal, at: datetime) -> bytes:
 def _our_form(method: str, certificate: x509.Certificate, time: str) -> etree._Element:
     """Our signature without its digests and its value."""
     der = certificate.public_bytes(Encoding.DER)
-    written = _OUR_FORM.format(method=method, certificate=_encoded(der), time=time, digest=_digest(der))
+    written = OUR_FORM.format(method=method, certificate=_encoded(der), time=time, digest=_digest(der))
     return etree.fromstring(written, hardened_parser())
 
 
@@ -145,21 +145,48 @@ def _properties(signature: etree._Element) -> etree._Element:
     return signature[-1][0][0]
 
 
-def check_octets(envelope: Envelope, claim: Claim, certificate: x509.Certificate) -> bytes:
-    """Return the signed octets of a document, by what `profile.examine` found in its signature.
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a signature of a permitted form states, and the octets that it is about; nothing of it is verified."""
 
-    The certificate is the claim's own, pinned for the agency. Raises Refused(signature.broken) unless every digest and
-    the signature are right under its key.
+    method: str
+    """The URI of one of `METHODS`."""
+    certificate: bytes
+    """DER, not looked into; the one that the signed properties name."""
+    covered: tuple[tuple[bytes, bytes], ...]
+    """The octets that each reference covers, with the digest that it states; once those of the document."""
+    signed_info: bytes
+    value: bytes
+
+
+def parts_of(envelope: Envelope, claim: Claim) -> Parts:
+    """Return the parts of a signature as `profile.examine` found them in the tree."""
+    return Parts(
+        method=claim.method,
+        certificate=claim.certificate,
+        covered=tuple(
+            (
+                envelope.octets if one.part is None else canonical_part(one.part, exclusive=one.exclusive),
+                one.digest,
+            )
+            for one in claim.references
+        ),
+        signed_info=canonical_part(claim.signed_info, exclusive=claim.exclusive),
+        value=claim.value,
+    )
+
+
+def check_octets(parts: Parts, certificate: x509.Certificate) -> None:
+    """Raise Refused(signature.broken) unless every digest and the signature are right under a certificate's key.
+
+    The certificate is the one that the parts name, pinned for the agency.
     """
-    for one in claim.references:
-        octets = envelope.octets if one.part is None else canonical_part(one.part, exclusive=one.exclusive)
-        _require(hmac.compare_digest(sha256(octets).digest(), one.digest), "a digest is another")
-    octets = canonical_part(claim.signed_info, exclusive=claim.exclusive)
+    for octets, digest in parts.covered:
+        _require(hmac.compare_digest(sha256(octets).digest(), digest), "a digest is another")
     try:
-        METHODS[claim.method].verify(certificate.public_key(), claim.value, octets)
+        METHODS[parts.method].verify(certificate.public_key(), parts.value, parts.signed_info)
     except InvalidSignature as exc:
         raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not verify") from exc
-    return envelope.octets
 
 
 def _written(at: datetime) -> str:
