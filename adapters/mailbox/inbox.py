@@ -186,6 +186,11 @@ class Inbox:
         query = select(inbox).where(inbox.c.state != InboxState.DELIVERED, inbox.c.last_error.is_not(None))
         return self._database.rows(query.order_by(inbox.c.id.desc()).limit(limit), received)
 
+    def senders(self, letter_id: LetterId, digest: ContentDigest | None) -> list[AgencyCode]:
+        """Who has sent the letter of this id and content: another agency may have chosen the same id."""
+        with self._database.reading() as connection:
+            return list(connection.execute(_SENDERS, {"letter": letter_id, "digest": digest}).scalars())
+
     def letters(
         self,
         *,
@@ -265,6 +270,9 @@ def received(row: RowMapping) -> InboxLetter:
 # Asked for every letter, and so built once.
 _ONE = select(inbox).where(inbox.c.id == bindparam("row"))
 _KNOWN = select(inbox).where(inbox.c.letter_id == bindparam("letter"), inbox.c.sender == bindparam("from"))
+_SENDERS = select(inbox.c.sender).where(
+    inbox.c.letter_id == bindparam("letter"), inbox.c.digest == bindparam("digest")
+)
 _ADD = insert(inbox).returning(inbox.c.id)
 _ADD_FILES = insert(inbox_files)
 _NEWS = insert(news)
