@@ -204,7 +204,7 @@ def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
         )
         if folder.group:
             share(folder.path, FOLDERS, folder.group)
-        yield Polled(connector, folder.poll)
+        yield Polled(connector, folder.poll, folder.path / "outbox")
     else:  # as a run with another setting may have left them
         for verb in ("import", "export"):
             mailbox.conditions.report(f"folder.{verb}", [])
