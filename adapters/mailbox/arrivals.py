@@ -87,7 +87,7 @@ class Arrivals:
             changed = connection.execute(
                 update(arrivals).where(arrivals.c.state == ArrivalState.QUARANTINED).values(**again)
             )
-            self._database.added()
+            self._database.added(arrivals)
         return changed.rowcount
 
     def dismiss(self, arrival: int, reason: str) -> bool:

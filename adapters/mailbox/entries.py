@@ -114,7 +114,8 @@ class Receipted:
 class Attempt:
     """What came of one attempt to send a row."""
 
-    row: int
+    row: OutboxEntry
+    """As it was when it was sent."""
     next_attempt_at: float
     error: str | None = None
     """Why it is not known whether the broker has it; None if it has confirmed."""

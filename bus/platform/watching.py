@@ -2,6 +2,9 @@
 
 It is told late, twice, or never: what another machine does on a share is not seen, nor what comes into another folder
 that has taken the place of this one. Whoever is told looks for itself, and looks now and then untold.
+
+By the system's own calls, for the libraries wake up every few milliseconds to look themselves (watchfiles), or keep
+what was renamed back for half a second (watchdog).
 """
 
 from __future__ import annotations

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import Engine, event
 
 from adapters.agent.health import SOURCE
 from adapters.agent.reconciling import Reconciler
-from adapters.mailbox import OutboxState
+from adapters.connectors.folder.exchange import NAME
 from bus.broker.messages import Outgoing as Submission
 from bus.documents.notice import Event
-from tests.assets.factory import OCS, notice
-from tests.unit.adapter.network import QUICK, Office, settled, until
+from bus.identifiers import AgencyCode
+from tests.assets.factory import OCS, OPM, notice
+from tests.unit.adapter.network import QUICK, Office, until
+from tests.unit.adapter.old_mailbox import grow
 from tests.unit.adapter.test_folder import LETTER, connector, lay_out
 
 GROWING = ("outbox", "outbox_files", "arrivals", "inbox", "inbox_files", "notices", "news")
 """The tables that grow as long as the mailbox lives."""
+ROWS = 3000
 _SCAN = re.compile(rf"SCAN ({'|'.join(GROWING)})\b")
 
 
 @contextmanager
 def asked(office: Office) -> Iterator[set[tuple[str, Any]]]:
     """Collect what the database is asked, with the values, whoever asks."""
-    engine, statements = engine_of(office), set()
+    engine, statements = engine_of(office), set[tuple[str, Any]]()
 
     def note(_connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
         # One without a condition asks for the newest row, and the walk from the end stops there.
@@ -58,48 +62,59 @@ def whole_tables_read(office: Office, statements: set[tuple[str, Any]]) -> list[
     return found
 
 
-async def test_nothing_that_a_sender_does_for_a_letter_reads_a_whole_table(
-    sender: Office, tmp_path: Path
-) -> None:
-    office = connector(sender, tmp_path / "exchange")
+@contextmanager
+def counted(office: Office) -> Iterator[list[tuple[str, list[int]]]]:
+    """Collect what the database is asked, each with the steps that it took (instructions of SQLite's machine)."""
+    engine, taken = engine_of(office), list[tuple[str, list[int]]]()
+
+    def begin(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        steps = [0]
+        taken.append((statement, steps))
+
+        def step() -> None:
+            steps[0] += 1
+
+        cursor.connection.set_progress_handler(step, 1)
+
+    event.listen(engine, "before_cursor_execute", begin)
+    yield taken
+    event.remove(engine, "before_cursor_execute", begin)
+
+
+async def send(office: Office, folder: Path, name: str = "one") -> None:
+    """A letter from the folder of an office to its answer and its receipt there."""
+    door, before = connector(office, folder), len(office.broker.published)
 
     def answer(submission: Submission) -> None:
-        row = sender.mailbox.outbox.find(submission.message_id or "")
+        row = office.mailbox.outbox.find(submission.message_id or "")
         assert row is not None
         named = {"letter_id": UUID(row.document_id), "letter_digest": row.digest}
         receipt = notice(Event.DELIVERED, author=OCS, about=(OCS,), **named)
-        sender.hear(sender.bus.acceptance(row), sender.bus.notice(receipt))
+        office.hear(office.bus.acceptance(row), office.bus.notice(receipt))
 
-    sender.broker.answer = answer
-    with asked(sender) as statements:
-        async with sender.running():
-            lay_out(tmp_path / "exchange", "one", LETTER)
-            assert office.import_new() == 1
-            await until(lambda: len(sender.mailbox.news.after(0, 10)) == 2)
-        assert office.export_news() == 2
-        look_about(sender)
-    assert len(statements) > 20
-    assert whole_tables_read(sender, statements) == []
+    office.broker.answer = answer
+    async with office.running():
+        lay_out(folder, name, {**LETTER, "number": name})
+        assert door.import_new() == 1
+        await until(lambda: _news(office) == 2)
+    assert len(office.broker.published) > before
+    assert door.export_news() == 2
 
 
-async def test_nothing_that_a_recipient_does_for_a_letter_reads_a_whole_table(
-    recipient: Office, tmp_path: Path
-) -> None:
+async def receive(office: Office, folder: Path, name: str = "one") -> None:
+    """A letter from the broker to the folder of an office, and the answer to its receipt."""
+    door = connector(office, folder)
+
     def answer(submission: Submission) -> None:
-        row = recipient.mailbox.outbox.find(submission.message_id or "")
+        row = office.mailbox.outbox.find(submission.message_id or "")
         assert row is not None
-        recipient.hear(recipient.bus.entry(row))
+        office.hear(office.bus.entry(row))
 
-    recipient.broker.answer = answer
-    office = connector(recipient, tmp_path / "exchange")
-    with asked(recipient) as statements:
-        async with recipient.running():
-            recipient.hear(recipient.bus.letter(recipient.signed()))
-            await until(lambda: _accepted(recipient, "notice") == 1 and settled(recipient))
-        assert office.export_news() >= 1
-        look_about(recipient)
-    assert len(statements) > 20
-    assert whole_tables_read(recipient, statements) == []
+    office.broker.answer = answer
+    async with office.running():
+        office.hear(office.bus.letter(office.signed(number=name, letter_id=uuid4())))
+        await until(lambda: _news(office) == 2)
+    assert door.export_news() == 2
 
 
 def look_about(office: Office) -> None:
@@ -109,5 +124,36 @@ def look_about(office: Office) -> None:
     office.mailbox.conditions.report(SOURCE, [])
 
 
-def _accepted(office: Office, kind: str) -> int:
-    return office.mailbox.outbox.counts()[kind].get(OutboxState.ACCEPTED, 0)
+def _news(office: Office) -> int:
+    return len(office.mailbox.news.after(office.mailbox.news.bookmark(NAME).told, 10))
+
+
+EACH_WAY = pytest.mark.parametrize(("agency", "way"), [(OPM, send), (OCS, receive)], ids=["sent", "received"])
+
+
+@EACH_WAY
+async def test_nothing_that_is_done_for_a_letter_reads_a_whole_table(
+    open_office: Callable[[AgencyCode], Office], tmp_path: Path, agency: AgencyCode, way: Callable[..., Any]
+) -> None:
+    office = open_office(agency)
+    connector(office, tmp_path / "exchange")
+    with asked(office) as statements:
+        await way(office, tmp_path / "exchange")
+        look_about(office)
+    assert len(statements) > 20
+    assert whole_tables_read(office, statements) == []
+
+
+@EACH_WAY
+async def test_nothing_that_is_done_for_a_letter_takes_longer_in_an_old_mailbox(
+    open_office: Callable[[AgencyCode], Office], tmp_path: Path, agency: AgencyCode, way: Callable[..., Any]
+) -> None:
+    office = open_office(agency)
+    await way(office, tmp_path / "exchange")
+    grow(office, ROWS, connector=NAME)
+    office.mailbox.arrivals.gaps()  # once, when the adapter starts, all that has come is looked through
+    with counted(office) as taken:
+        await way(office, tmp_path / "exchange", "two")
+        look_about(office)
+    assert sum(steps for _, (steps,) in taken) > ROWS
+    assert [(steps, statement) for statement, (steps,) in taken if steps >= ROWS] == []
