@@ -23,6 +23,7 @@ from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
+from bus.ledger.kept_states import KeptStates
 from bus.ledger.numbers import last_numbers
 from bus.ledger.reading import Reader
 from bus.ledger.recipient_sets import KeptSets
@@ -60,7 +61,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)
-        self._sets = KeptSets()
+        self._sets, self._states = KeptSets(), KeptStates()
 
     @contextmanager
     def append(self) -> Iterator[Writer]:
@@ -71,7 +72,7 @@ class Ledger:
         """
         with appending(self.engine) as connection:
             halt.require_none(connection)
-            writer = Writer(connection, self._sets)
+            writer = Writer(connection, self._sets, self._states)
             began_at = writer.next_seq - 1
             yield writer
             writer.flush()
@@ -81,7 +82,7 @@ class Ledger:
     def read(self) -> Iterator[Reader]:
         """Give a Reader over one snapshot. Raises Transient when the database is away."""
         with reading(self.engine) as connection:
-            yield Reader(connection, self._sets)
+            yield Reader(connection, self._sets, self._states)
 
     def lease(self, lease: Lease, *, limit: int, per_agency: int, whose: Whose = ANYONE) -> list[Consignment]:
         """Lease waiting consignments for a router and return them with their bytes, in order per agency.
@@ -122,8 +123,10 @@ class Ledger:
 class Writer(Reader):
     """Appends inside one transaction; a Reader of what stood before and of what it appended itself."""
 
-    def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
-        super().__init__(connection, kept)
+    def __init__(
+        self, connection: Connection, kept: KeptSets | None = None, states: KeptStates | None = None
+    ) -> None:
+        super().__init__(connection, kept, states)
         self._before = Reader(connection, kept)
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
         newest = self._before.newest()
@@ -158,9 +161,12 @@ class Writer(Reader):
     def verdict_on_raw(self, agency: AgencyCode, raw: RawDigest) -> Verdict | None:
         return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
-    def entries_of(self, letter: int) -> list[Entry]:
+    def entries_of(self, letter: int, *, since: int = 0) -> list[Entry]:
         self._flush_about(letter)
-        return self._before.entries_of(letter)
+        return self._before.entries_of(letter, since=since)
+
+    def _keep(self, state: LetterState) -> None:
+        """Keep nothing: an append may still come to nothing."""
 
     def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
         self._flush_about(letter.letter)

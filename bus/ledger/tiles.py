@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from bus.errors import Transient
 from bus.ledger import merkle
+from bus.ledger.database import tuples
 from bus.ledger.tables import entries, tiles
 
 HEIGHT = 8
@@ -107,7 +108,7 @@ def _leaves(connection: Connection, place: int) -> list[bytes]:
     """The leaf hashes of the entries below a tile of the lowest level, as many as there are."""
     first, last = place * WIDTH + 1, (place + 1) * WIDTH
     query = select(entries.c.leaf).where(entries.c.seq.between(first, last)).order_by(entries.c.seq)
-    return list(map(bytes, connection.scalars(query)))
+    return [bytes(leaf) for (leaf,) in tuples(connection, query)]
 
 
 def _roots(connection: Connection, level: int, place: int) -> list[bytes]:
