@@ -11,22 +11,23 @@ from sqlalchemy import Connection, Select, func, select, union_all
 
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry
-from bus.ledger.kept_states import KeptStates
-from bus.ledger.recipient_sets import KeptSets, RecipientSets
+from bus.ledger.kept_states import Kept
+from bus.ledger.recipient_sets import RecipientSets
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState, continued, fold
 from bus.ledger.tables import entries
 
 
 class HistoryReader:
-    """Questions about entries and states of letters; `kept` and `states` are what the same ledger had before."""
+    """Questions about entries and states of letters; `kept` is what the same ledger has in memory."""
 
-    def __init__(
-        self, connection: Connection, kept: KeptSets | None = None, states: KeptStates | None = None
-    ) -> None:
+    _keeps = True
+
+    def __init__(self, connection: Connection, kept: Kept | None = None) -> None:
+        kept = kept or Kept()
         self._connection = connection
-        self._states = states or KeptStates()
-        self.recipient_sets = RecipientSets(connection, kept)
+        self._states = kept.states
+        self.recipient_sets = RecipientSets(connection, kept.sets)
 
     def _current(self) -> Connection:
         """The connection to ask; whoever also appends brings it up to date first."""
@@ -67,7 +68,8 @@ class HistoryReader:
         return continued(known, since[1:]) if since[1:] else known
 
     def _keep(self, state: LetterState) -> None:
-        self._states.keep(state)
+        if self._keeps:
+            self._states.keep(state)
 
     def folded(self, about: Iterable[Entry]) -> LetterState:
         """Return the state of the letter whose entries these are, as `entries_of` gives them."""

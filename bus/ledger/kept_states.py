@@ -7,8 +7,10 @@ older snapshot, in which that entry is not, folds from the beginning.
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass, field
 from threading import Lock
 
+from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.state import LetterState
 
 _FROM = 100
@@ -47,3 +49,11 @@ class KeptStates:
             while self._size > _MOST_IN_MEMORY and len(self._states) > 1:
                 _, oldest = self._states.popitem(last=False)
                 self._size -= len(oldest.recipients)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What one ledger has in memory for all that read it."""
+
+    sets: KeptSets = field(default_factory=KeptSets)
+    states: KeptStates = field(default_factory=KeptStates)

@@ -25,11 +25,10 @@ from bus.ledger.finding import LISTED, Asked, hash_query
 from bus.ledger.halt import Wish, reason_of, wishes
 from bus.ledger.heads import Heads
 from bus.ledger.histories import HistoryReader
-from bus.ledger.kept_states import KeptStates
+from bus.ledger.kept_states import Kept
 from bus.ledger.leading import newest
 from bus.ledger.named_files import NamedFiles
 from bus.ledger.parked import Parked
-from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
 from bus.ledger.tables import consignments, documents, entries, letters
@@ -42,10 +41,8 @@ _NUMBER = (letters.c.sender, letters.c.number_normalised, letters.c.dated)
 class Reader(HistoryReader):
     """Questions to the ledger inside one transaction."""
 
-    def __init__(
-        self, connection: Connection, kept: KeptSets | None = None, states: KeptStates | None = None
-    ) -> None:
-        super().__init__(connection, kept, states)
+    def __init__(self, connection: Connection, kept: Kept | None = None) -> None:
+        super().__init__(connection, kept)
         self._prefetched: dict[verdicts.SubmissionKey, Verdict | None] = {}
         self._numbers: dict[tuple[AgencyCode, str, str], bool] = {}
 

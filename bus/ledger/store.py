@@ -23,10 +23,9 @@ from bus.ledger import halt, tiles
 from bus.ledger.database import appending, insert_many, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
-from bus.ledger.kept_states import KeptStates
+from bus.ledger.kept_states import Kept
 from bus.ledger.numbers import last_numbers
 from bus.ledger.reading import Reader
-from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState
@@ -61,7 +60,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self.engine = open_engine(url)
-        self._sets, self._states = KeptSets(), KeptStates()
+        self._kept = Kept()
 
     @contextmanager
     def append(self) -> Iterator[Writer]:
@@ -72,7 +71,7 @@ class Ledger:
         """
         with appending(self.engine) as connection:
             halt.require_none(connection)
-            writer = Writer(connection, self._sets, self._states)
+            writer = Writer(connection, self._kept)
             began_at = writer.next_seq - 1
             yield writer
             writer.flush()
@@ -82,7 +81,7 @@ class Ledger:
     def read(self) -> Iterator[Reader]:
         """Give a Reader over one snapshot. Raises Transient when the database is away."""
         with reading(self.engine) as connection:
-            yield Reader(connection, self._sets, self._states)
+            yield Reader(connection, self._kept)
 
     def lease(self, lease: Lease, *, limit: int, per_agency: int, whose: Whose = ANYONE) -> list[Consignment]:
         """Lease waiting consignments for a router and return them with their bytes, in order per agency.
@@ -123,11 +122,9 @@ class Ledger:
 class Writer(Reader):
     """Appends inside one transaction; a Reader of what stood before and of what it appended itself."""
 
-    def __init__(
-        self, connection: Connection, kept: KeptSets | None = None, states: KeptStates | None = None
-    ) -> None:
-        super().__init__(connection, kept, states)
-        self._before = Reader(connection, kept)
+    def __init__(self, connection: Connection, kept: Kept | None = None) -> None:
+        super().__init__(connection, kept)
+        self._before, self._keeps = Reader(connection, kept), False  # what is read may come to nothing
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
         newest = self._before.newest()
         self._seq = newest.seq if newest else 0
@@ -164,9 +161,6 @@ class Writer(Reader):
     def entries_of(self, letter: int, *, since: int = 0) -> list[Entry]:
         self._flush_about(letter)
         return self._before.entries_of(letter, since=since)
-
-    def _keep(self, state: LetterState) -> None:
-        """Keep nothing: an append may still come to nothing."""
 
     def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
         self._flush_about(letter.letter)
