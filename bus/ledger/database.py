@@ -14,9 +14,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from bus.errors import Transient
@@ -90,6 +90,23 @@ def working(engine: Engine) -> Iterator[Connection]:
         connection = plain.execution_options(append=True)
         with connection.begin():
             yield connection
+
+
+def tuples(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a query as the driver has them, which takes half the time that SQLAlchemy's own rows take.
+
+    What a column holds is believed as little as ever: of another type than its column's it comes as what it is.
+    """
+    dialect, result = connection.dialect, connection.execute(query)
+    try:
+        found = cast(list[tuple[Any, ...]], result.cursor.fetchall())
+    except dialect.loaded_dbapi.Error as error:
+        raise DBAPIError.instance(
+            str(query), None, error, dialect.loaded_dbapi.Error, dialect=dialect
+        ) from error
+    finally:
+        result.close()
+    return found
 
 
 @contextmanager

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from itertools import groupby
 from typing import Any, Unpack
 
 from sqlalchemy import Connection, Select, func, select
@@ -25,25 +24,23 @@ from bus.ledger.facets import MOST, Facets, facets
 from bus.ledger.finding import LISTED, Asked, hash_query
 from bus.ledger.halt import Wish, reason_of, wishes
 from bus.ledger.heads import Heads
+from bus.ledger.histories import HistoryReader
+from bus.ledger.kept_states import Kept
 from bus.ledger.leading import newest
 from bus.ledger.named_files import NamedFiles
-from bus.ledger.numbers import newest_about
 from bus.ledger.parked import Parked
-from bus.ledger.recipient_sets import KeptSets, RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
 from bus.ledger.rows_in import as_keys
-from bus.ledger.state import LetterState, fold
 from bus.ledger.tables import consignments, entries
 from bus.ledger.tiles import Tree
 from bus.ledger.unaccepted import Unaccepted
 
 
-class Reader:
+class Reader(HistoryReader):
     """Questions to the ledger inside one transaction."""
 
-    def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
-        self._connection = connection
-        self.recipient_sets = RecipientSets(connection, kept)
+    def __init__(self, connection: Connection, kept: Kept | None = None) -> None:
+        super().__init__(connection, kept)
         self._prefetched: dict[verdicts.SubmissionKey, Verdict | None] = {}
         self._numbers: dict[tuple[AgencyCode, str, str], bool] = {}
 
@@ -52,10 +49,6 @@ class Reader:
         if wanted:
             self._prefetched |= dict.fromkeys(wanted)
             self._prefetched |= verdicts.verdicts_on(self._connection, wanted)
-
-    def _current(self) -> Connection:
-        """The connection to ask; whoever also appends brings it up to date first."""
-        return self._connection
 
     def head(self) -> int:
         """Return the number of the newest entry, 0 in an empty ledger."""
@@ -73,16 +66,9 @@ class Reader:
         """Return the newest entry, None in an empty ledger."""
         return self._entry(queries.NEWEST)
 
-    def entry_at(self, seq: int) -> Entry | None:
-        return self._entry(queries.ENTRY, seq=seq)
-
     def latest(self, kind: Kind) -> Entry | None:
         """Return the newest entry of a kind."""
         return self._entry(queries.LATEST, kind=kind)
-
-    def _entry(self, query: Select[Any], **values: Any) -> Entry | None:
-        text = self._current().scalar(query, values)
-        return Entry(json.loads(text)) if text else None
 
     def latest_seq(self, kind: Kind) -> int:
         """Return the number of the newest entry of a kind, 0 if there is none."""
@@ -93,17 +79,6 @@ class Reader:
         query = select(entries.c.body).where(entries.c.seq > after).order_by(entries.c.seq).limit(limit)
         query = query.where(entries.c.kind == kind) if kind else query
         return [Entry(json.loads(text)) for text in self._current().scalars(query)]
-
-    def entries_of(self, letter: int) -> list[Entry]:
-        """Return every entry about a letter, in order."""
-        return [
-            Entry(json.loads(text))
-            for text in self._current().scalars(queries.ENTRIES_OF, {"letter": letter})
-        ]
-
-    def newest_about(self, some: Sequence[int]) -> dict[int, int]:
-        """Return, by letter, the number of the newest entry about it."""
-        return newest_about(self._current(), some)
 
     def tree(self) -> Tree:
         """Return the Merkle tree over the entries of this snapshot."""
@@ -128,41 +103,6 @@ class Reader:
     def refusals(self) -> RefusalCounts:
         """What was refused in each hour; the counts of an append are written at once."""
         return RefusalCounts(self._connection)
-
-    def state_of(self, letter: int) -> LetterState:
-        """Return a letter's state: the fold over its entries."""
-        return self.folded(self.entries_of(letter))
-
-    def folded(self, about: Iterable[Entry]) -> LetterState:
-        """Return the state of the letter whose entries these are, as `entries_of` gives them."""
-        return fold(map(self.recipient_sets.expanded, about))
-
-    def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
-        """Return what `state_of` says of one recipient, the only one of this state; of none if the agency is none.
-
-        Read are the acceptance and what the bus, the agency and the sender said: of a circular that thousands have
-        answered, a few entries.
-        """
-        accepted = self.entry_at(letter.letter)
-        if accepted is None:
-            raise LookupError(f"the ledger has no entry {letter.letter}")
-        said = self._said_of(letter.letter, (agency, letter.sender))
-        return fold([self.recipient_sets.one_of(accepted, agency), *said])
-
-    def _said_of(self, letter: int, by: Sequence[AgencyCode]) -> list[Entry]:
-        """What the bus and these agencies said of a letter since its acceptance, in order."""
-        texts = self._current().scalars(queries.SAID_OF, {"letter": letter, "by": by})
-        found = [Entry(json.loads(text)) for text in texts]
-        return sorted(found, key=lambda entry: entry.seq)
-
-    def states_of(self, some: Sequence[int]) -> dict[int, LetterState]:
-        """Return the states of several letters, by ledger number."""
-        query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
-        rows = self._current().execute(query.order_by(entries.c.letter, entries.c.seq))
-        return {
-            letter: fold(self.recipient_sets.expanded(Entry(json.loads(row.body))) for row in group)
-            for letter, group in groupby(rows, key=lambda row: row.letter)
-        }
 
     def document(self, sha256: RawDigest) -> bytes | None:
         """Return raw bytes by their SHA-256 (hexadecimal)."""

@@ -24,9 +24,9 @@ from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.inserting import insert_many
+from bus.ledger.kept_states import Kept
 from bus.ledger.numbers import last_numbers
 from bus.ledger.reading import Reader
-from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
 from bus.ledger.state import LetterState
 from bus.ledger.tables import (
@@ -60,7 +60,7 @@ class Ledger:
 
     def __init__(self, url: str, *, tiles_folder: Path | None = None) -> None:
         self.engine = open_engine(url, tiles_folder)
-        self._sets = KeptSets()
+        self._kept = Kept()
 
     @contextmanager
     def append(self) -> Iterator[Writer]:
@@ -71,7 +71,7 @@ class Ledger:
         """
         with appending(self.engine) as connection:
             halt.require_none(connection)
-            writer = Writer(connection, self._sets)
+            writer = Writer(connection, self._kept)
             began_at = writer.next_seq - 1
             yield writer
             writer.flush()
@@ -81,7 +81,7 @@ class Ledger:
     def read(self) -> Iterator[Reader]:
         """Give a Reader over one snapshot. Raises Transient when the database is away."""
         with reading(self.engine) as connection:
-            yield Reader(connection, self._sets)
+            yield Reader(connection, self._kept)
 
     def lease(self, lease: Lease, *, limit: int, per_agency: int, whose: Whose = ANYONE) -> list[Consignment]:
         """Lease waiting consignments for a router and return them with their bytes, in order per agency.
@@ -122,9 +122,9 @@ class Ledger:
 class Writer(Reader):
     """Appends inside one transaction; a Reader of what stood before and of what it appended itself."""
 
-    def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
+    def __init__(self, connection: Connection, kept: Kept | None = None) -> None:
         super().__init__(connection, kept)
-        self._before = Reader(connection, kept)
+        self._before, self._keeps = Reader(connection, kept), False  # what is read may come to nothing
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
         newest = self._before.newest()
         self._seq = newest.seq if newest else 0
@@ -160,9 +160,9 @@ class Writer(Reader):
     def verdict_on_raw(self, agency: AgencyCode, raw: RawDigest) -> Verdict | None:
         return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
-    def entries_of(self, letter: int) -> list[Entry]:
+    def entries_of(self, letter: int, *, since: int = 0) -> list[Entry]:
         self._flush_about(letter)
-        return self._before.entries_of(letter)
+        return self._before.entries_of(letter, since=since)
 
     def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
         self._flush_about(letter.letter)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select
 
 from bus.errors import Transient
 from bus.ledger import merkle
-from bus.ledger.database import TILES_FOLDER
+from bus.ledger.database import TILES_FOLDER, tuples
 from bus.ledger.tables import entries, tiles
 from bus.ledger.tile_folder import HASH, TileFolder, hashes_in
 
@@ -141,7 +141,7 @@ def _leaves(connection: Connection, place: int) -> list[bytes]:
     """The leaf hashes of the entries below a tile of the lowest level, as many as there are."""
     first, last = place * WIDTH + 1, (place + 1) * WIDTH
     query = select(entries.c.leaf).where(entries.c.seq.between(first, last)).order_by(entries.c.seq)
-    return list(map(bytes, connection.scalars(query)))
+    return [bytes(leaf) for (leaf,) in tuples(connection, query)]
 
 
 def _roots(connection: Connection, level: int, place: int) -> list[bytes]:

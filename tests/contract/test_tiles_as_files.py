@@ -6,16 +6,18 @@ import random
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bus.documents.notes import log_key
-from bus.ledger import merkle, tiles
+from bus.ledger import merkle, tiles, verifying_tiles
 from bus.ledger.checkpoint import Signer, Tampered
 from bus.ledger.database import reading
+from bus.ledger.findings import Report
 from bus.ledger.store import Ledger
 from bus.ledger.tile_export import Checked, check, export, leavable
 from bus.ledger.tile_folder import HASH, TileFolder, hashes_in
 from bus.ledger.verifying import verify
+from bus.ledger.verifying_workers import side_by_side
 from bus.verifier.notes import VerifierKey, read_checkpoint, read_note
 from tests.contract import ledger_rig as rig
 from tests.contract.test_tree import grown, leaves_of, naive_root, unguarded
@@ -238,3 +240,42 @@ def test_a_ledger_whose_tiles_left_verifies_with_the_folder_and_not_without(
     assert found(None) == {"tree.tile"}
     TileFolder(left).put(0, 3, [bytes(HASH)] * 4)
     assert found(left) == {"tree.tile"}
+
+
+def of_four(_: Connection) -> None:
+    """Have tiles of four hashes in another process too."""
+    tiles.HEIGHT, tiles.WIDTH = 2, 4
+
+
+def test_processes_side_by_side_look_into_the_folder_as_one_alone_does(
+    ledger: Ledger, left: Path, key: VerifierKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying_tiles, "_TILES", 1)
+
+    def found(processes: int) -> Report:
+        with with_folder(ledger, left) as full, side_by_side(full.engine, processes) as (connection, team):
+            list(team.map(of_four, [()] * processes))
+            return verify(connection, key, team=team)
+
+    assert found(2) == found(1)
+    assert found(2).passed
+    assert found(2).counts["tiles"] == 37 + 9 + 2
+    TileFolder(left).put(0, 3, [bytes(HASH)] * 4)
+    assert found(2) == found(1)
+    assert [one.where for one in found(2).findings] == ["tile 0/3", "tile 1/0"]
+
+
+def test_each_tile_that_is_nowhere_is_named_also_beside_a_row_of_any_number(
+    ledger: Ledger, left: Path, key: VerifierKey
+) -> None:
+    unguarded(
+        ledger,
+        f"INSERT INTO tiles SELECT level, {2**50}, hashes, root FROM tiles WHERE level = 0 AND place = 36",
+        "DELETE FROM tiles WHERE level = 0 AND place = 36",
+    )
+    with with_folder(ledger, left) as full, reading(full.engine) as connection:
+        found = verify(connection, key).findings
+    assert [(one.code, one.where) for one in found] == [
+        ("tree.tile", "tile 0/36"),
+        ("tree.tile", f"tile 0/{2**50}"),
+    ]
