@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 import anyio
 import httpx
@@ -160,11 +160,11 @@ class _Upload:
 
     async def attempt(self) -> None:
         """Ask how far it got, and send the rest; at first all of a small file, unasked."""
-        await run_sync(self._require_whole)
+        small = await run_sync(self._read)
         offset = 0 if self._anew else await self._offset()
         self._anew = False
         self.reached = max(self.reached, offset)
-        request = await self._whole() if offset == 0 else self._rest(offset)
+        request = self._whole(small) if offset == 0 else self._rest(offset)
         try:
             response = await self._client.send(request)
         except FileUnavailable as exc:
@@ -184,9 +184,9 @@ class _Upload:
             raise Transient("the depot does not say how far the upload got")
         return int(offset) if int(offset) <= self._size else 0
 
-    async def _whole(self) -> httpx.Request:
+    def _whole(self, small: bytes | None) -> httpx.Request:
         headers = {"Content-Length": str(self._size)}
-        content = await run_sync(self._path.read_bytes) if self._size <= _SMALL else self._blocks(0)
+        content = self._blocks(0) if small is None else small
         return self._client.request("PUT", f"/files/{self._sha256}", headers, content)
 
     def _rest(self, offset: int) -> httpx.Request:
@@ -204,13 +204,15 @@ class _Upload:
             while block := await run_sync(file.read, _BLOCK):
                 yield block
 
-    def _require_whole(self) -> None:
+    def _read(self) -> bytes | None:
+        """The whole of a small file, None of another; FileUnavailable if it is not as long as it should be."""
         try:
             size = self._path.stat().st_size
         except FileNotFoundError as exc:
             raise FileUnavailable("file.unreadable") from exc
         if size != self._size:
             raise FileUnavailable("file.size")
+        return self._path.read_bytes() if size <= _SMALL else None
 
 
 class _Download:
@@ -227,14 +229,13 @@ class _Download:
 
     async def attempt(self) -> None:
         """Take what is there already, fetch the rest, verify all of it and give it its name."""
-        if await run_sync(self._verified, self._target):
-            return
         start = await run_sync(self._received)
+        if start is None:
+            return
         if start < self._size or start == 0:
             start = await self._fetch(start)
-        if await run_sync(self._verified, self._part):
-            return await run_sync(self._finish)
-        await run_sync(self._part.unlink)
+        if await run_sync(self._finish):
+            return
         if start == 0:
             raise FileUnavailable("file.digest")
         raise Transient("the part that lay here was damaged")
@@ -246,14 +247,15 @@ class _Download:
         )
         try:
             start = self._where(response, start)
-            with await run_sync(self._open_at, start) as file:
-                received = start
-                async for block in response.aiter_raw(_BLOCK):
-                    received += len(block)
-                    if received > self._size:
-                        raise FileUnavailable("file.size")
-                    await run_sync(file.write, block)
-                    self.reached = max(self.reached, received)
+            received = start
+            async for block in response.aiter_raw(_BLOCK):
+                if received + len(block) > self._size:
+                    raise FileUnavailable("file.size")
+                await run_sync(self._write, received, block)
+                received += len(block)
+                self.reached = max(self.reached, received)
+            if received == start:
+                await run_sync(self._write, start, b"")
         finally:
             await response.aclose()
         if received < self._size:
@@ -272,17 +274,21 @@ class _Download:
             raise FileUnavailable("file.size")
         return start
 
-    def _received(self) -> int:
-        if not self._part.exists():
+    def _received(self) -> int | None:
+        """The bytes of it that lie here; None once all of it has its name."""
+        if self._verified(self._target):
+            return None
+        try:
+            received = self._part.stat().st_size
+        except FileNotFoundError:
             return 0
-        received = self._part.stat().st_size
         return received if received <= self._size else 0
 
-    def _open_at(self, start: int) -> BinaryIO:
-        file = os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o600), "wb")
-        file.truncate(start)
-        file.seek(start)
-        return file
+    def _write(self, offset: int, block: bytes) -> None:
+        with os.fdopen(os.open(self._part, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.truncate(offset)
+            file.seek(offset)
+            file.write(block)
 
     def _verified(self, path: Path) -> bool:
         try:
@@ -291,11 +297,16 @@ class _Download:
         except FileNotFoundError:
             return False
 
-    def _finish(self) -> None:
+    def _finish(self) -> bool:
+        """Give the part its name, if it is the file; else it is removed."""
+        if not self._verified(self._part):
+            self._part.unlink(missing_ok=True)
+            return False
         with self._part.open("rb+") as file:  # Windows syncs no file that is open for reading alone
             os.fsync(file.fileno())
         self._part.replace(self._target)
         sync_folder(self._target.parent)
+        return True
 
 
 class _Whole:

@@ -43,7 +43,7 @@ _ASK_EVERY = 2.0
 async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
     """Serve the depot until stopped. Raises Misconfigured when the ledger has no schema or no directory."""
     schema.check(settings.ledger.address())
-    ledger = Ledger(settings.ledger.address())
+    ledger = Ledger(settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder)
     depot = _depot(settings, ledger)
     try:
         in_force = DirectoryInForce(ledger)

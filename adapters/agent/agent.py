@@ -74,8 +74,12 @@ class Agent:
         self._directory = DirectoryFetcher(
             mailbox, depot, self.tuning, lacked=verifier.lacked, then=self._wake
         )
-        wakes = (self._fetcher.wake, self._sender.wake, self._directory.wake)
-        self._verifying = Verifying(mailbox, verifier, then=wakes)
+        self._verifying = Verifying(
+            mailbox,
+            verifier,
+            letters=self._fetcher.wake,
+            directories=(self._sender.wake, self._directory.wake),
+        )
         self._last_arrival = time.monotonic()
         self._reconciler = Reconciler(mailbox, lambda: self._last_arrival, self.tuning)
         self._seen = -1
@@ -117,10 +121,10 @@ class Agent:
 
     def _works(self, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
         sender, verifying, fetcher = self._sender, self._verifying, self._fetcher
-        every, counted = self.tuning.round_every, self._counted
+        attempts, every, counted = sender.attempts, self.tuning.round_every, self._counted
         return {
             "send": repeat("send", counted("send", sender.work), sender.wake, stop, every=every),
-            "record": repeat("record", counted("record", sender.record), sender.ended, stop, every=every),
+            "record": repeat("record", counted("record", attempts.record), attempts.ended, stop, every=every),
             "verify": repeat("verify", counted("verify", verifying.work), verifying.wake, stop, every=every),
             "fetch": repeat("fetch", counted("fetch", fetcher.work), fetcher.wake, stop, every=every),
             "directory": repeat("directory", self._directory.work, self._directory.wake, stop),
@@ -146,18 +150,24 @@ class Agent:
         """Return once each of the works that no network keeps waiting has ended another round."""
         before = self._rounds.copy()
         self._wake()
-        self._sender.ended.set()
+        self._sender.attempts.ended.set()
         while any(self._rounds[name] == rounds for name, rounds in before.items()):
             await self._round_ended.wait()
             self._round_ended.clear()
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Be woken by what this process's other threads put out, such as a connector."""
+        """Be woken by what other threads of this process leave to be done, such as a connector's."""
         loop = asyncio.get_running_loop()
+        wakes = {
+            "outbox": self._sender.wake,
+            "arrivals": self._verifying.wake,
+            "inbox": self._fetcher.wake,
+        }
 
-        def wake() -> None:
-            loop.call_soon_threadsafe(self._wake)
+        def wake(tables: frozenset[str]) -> None:
+            for table in tables:
+                loop.call_soon_threadsafe(wakes[table].set)
 
         deaf = self.mailbox.listen(wake)
         try:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Protocol
 
 from adapters.agent.tuning import Tuning, note_failure
-from adapters.agent.verifying import Verifier
-from adapters.mailbox import InboxFile, InboxLetter, InboxState, Mailbox, Message
+from adapters.agent.verifying import AT_ONCE, Verifier
+from adapters.mailbox import InboxFile, InboxLetter, InboxState, Mailbox, Message, arrivals
 from adapters.mailbox.files import Fingerprint
 from adapters.mailbox.receipts import failure, receipt
 from bus.broker.messages import Closed, Incoming
@@ -29,6 +29,8 @@ from bus.logs import get, in_words
 _LOG = get(__name__)
 _BATCH = 200
 _PAUSE = 1.0
+_AWAITED = frozenset({arrivals.DIRECTORY, arrivals.RECIPIENTS, arrivals.COPY})
+"""What others wait for, which are then to be verified."""
 
 
 class FileRefused(BusError):
@@ -99,22 +101,37 @@ async def _stored(mailbox: Mailbox, messages: Sequence[Message], stop: asyncio.E
 
 
 class Verifying:
-    """Judges what arrived, in the order of its arrival; then there may be files to fetch and notices to send."""
+    """Judges what arrived, in the order of its arrival; then there may be files to fetch."""
 
-    def __init__(self, mailbox: Mailbox, verifier: Verifier, *, then: Sequence[asyncio.Event]) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        verifier: Verifier,
+        *,
+        letters: asyncio.Event,
+        directories: Sequence[asyncio.Event],
+    ) -> None:
+        """What to set after letters, and after directories. What there is to send, the mailbox itself tells."""
         self._mailbox = mailbox
         self._verifier = verifier
-        self._then = then
+        self._letters = letters
+        self._directories = directories
         self.wake = asyncio.Event()
 
     async def work(self) -> float | None:
         """Verify a batch; give the seconds until more is to be judged."""
-        if await to_thread(self._verifier.work):
-            for event in self._then:
+        types, due = await to_thread(self._round)
+        if arrivals.LETTER in types:
+            self._letters.set()
+        if arrivals.DIRECTORY in types:
+            for event in self._directories:
                 event.set()
+        if len(types) == AT_ONCE or not _AWAITED.isdisjoint(types):
             return 0.0
-        due = await to_thread(self._mailbox.arrivals.next_due)
         return None if due is None else max(due - time.time(), _PAUSE / 10)
+
+    def _round(self) -> tuple[list[str], float | None]:
+        return self._verifier.work(), self._mailbox.arrivals.next_due()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +165,11 @@ class Fetcher:
             task = asyncio.create_task(self._fetch(letter, files), name=f"fetch {letter.letter_id}")
             self._under_way[letter.id] = task
             task.add_done_callback(partial(self._finished, letter.id))
-        if found.signed:
-            return 0.0
-        if len(found.lacking) > free or found.next_due is None:
+        if len(found.lacking) > free:
             return None
-        return found.next_due - time.time()
+        if found.signed + len(found.lacking) == _BATCH:
+            return 0.0
+        return None if found.next_due is None else found.next_due - time.time()
 
     async def finish(self) -> None:
         """Stop what is under way; it is taken up again where it was left."""
@@ -173,7 +190,6 @@ class Fetcher:
             longest = self._tuning.longest_pause
             letters = inbox.fetching(time.time(), _BATCH, but=but, longest=longest)
             files = inbox.files_of([letter.id for letter in letters])
-            next_due = inbox.next_due(but=[*but, *files])
         complete: list[InboxLetter] = []
         lacking: list[tuple[InboxLetter, list[InboxFile]]] = []
         for letter in letters:
@@ -185,6 +201,7 @@ class Fetcher:
             # Whoever gave a file its name may not have made the name durable yet.
             store.sync(file.sha256 for letter in complete for file in files[letter.id])
             self._sign([(letter, files[letter.id]) for letter in complete])
+        next_due = inbox.next_due(but=[*but, *(letter.id for letter, _ in lacking)])
         return _Found(len(complete), lacking, next_due)
 
     def _sign(self, complete: Sequence[tuple[InboxLetter, Sequence[InboxFile]]]) -> None:

@@ -14,11 +14,11 @@ import time
 from asyncio import to_thread
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
-from adapters.agent.tuning import Tuning, note_failure
+from adapters.agent.attempts import Attempts
+from adapters.agent.tuning import Tuning
 from adapters.mailbox import Attempt, Mailbox, OutboxEntry, OutboxFile, OutboxState, Receipted
 from adapters.mailbox.entries import REPORT
 from adapters.mailbox.keys import KeyState, key_state
@@ -90,32 +90,31 @@ class Sender:
         self._uploading = asyncio.Semaphore(tuning.uploads)
         self._known: KeyState | None = None
         """What was known of the certificate when what was refused for it was looked for last."""
-        self._under_way: dict[int, asyncio.Task[None]] = {}
-        self._attempts: dict[int, Attempt] = {}
-        """What came of those that have ended, until it is stored; till then their rows stay under way."""
         self._holding = False
         """Whether nothing is sealed or sent now, as the certificate is not in force."""
         self._not_taken = ""
         """Why the depot did not take the last file that it answered about."""
         self.wake = asyncio.Event()
-        self.ended = asyncio.Event()
+        self.attempts = Attempts(mailbox.outbox, tuning, self.wake)
 
     async def work(self) -> float | None:
         """Start what is due; give the seconds until more falls due."""
         if self._holds():
             return _HELD_EVERY
-        free = self._tuning.sending - len(self._under_way)
-        if free <= 0:
+        attempts, free = self.attempts, self.attempts.free
+        attempts.full = free == 0
+        if attempts.full:
             return None
-        taken = await to_thread(self._take_up, free, list(self._under_way))
+        taken = await to_thread(self._take_up, free, attempts.rows)
         for row, files in taken.ready:
-            task = asyncio.create_task(self._send(row, files), name=f"send {row.document_id}")
-            self._under_way[row.id] = task
-            task.add_done_callback(partial(self._finished, row.id))
+            attempts.begin(
+                row.id, asyncio.create_task(self._send(row, files), name=f"send {row.document_id}")
+            )
+        attempts.full = len(taken.ready) == free
         if taken.attempts:
             await to_thread(self._mailbox.outbox.attempted, taken.attempts)
             return 0.0
-        if len(taken.ready) == free or taken.next_due is None:
+        if attempts.full or taken.next_due is None:
             return None
         return taken.next_due - time.time()
 
@@ -129,37 +128,12 @@ class Sender:
         self._holding = holding
         return holding
 
-    async def record(self) -> float | None:
-        """Store what came of those that have ended, all at once."""
-        attempts = list(self._attempts.values())
-        if attempts:
-            await to_thread(self._mailbox.outbox.attempted, attempts)
-            for each in attempts:
-                del self._attempts[each.row]
-                self._under_way.pop(each.row, None)
-            self.wake.set()
-        return None
-
     async def finish(self, grace: float) -> None:
-        """Let what is under way come to an end, and stop what does not within `grace` seconds: it stays due."""
-        tasks = set(self._under_way.values())
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        """Let what is under way come to an end, for so many seconds; what does not stays due."""
         try:
-            await self.record()
+            await self.attempts.finish(grace)
         except Transient as exc:
             _LOG.warning("attempts-not-recorded", reason=exc)
-
-    def _finished(self, row: int, task: asyncio.Task[None]) -> None:
-        note_failure(task)
-        if row in self._attempts:
-            self.ended.set()
-        else:
-            self._under_way.pop(row, None)
-            self.wake.set()
 
     def _take_up(self, limit: int, but: Sequence[int]) -> _Taken:
         """What is due, with signed bytes that are stored and with the files that are to be shown."""
@@ -235,26 +209,20 @@ class Sender:
             error = RefusalCode.MESSAGE_REJECTED
             refused = Receipted(state=OutboxState.REFUSED, refusal=error, refusal_detail=str(exc))
         except _FileNotTaken as exc:
-            _LOG.error(
-                "file-not-taken",
-                document=row.document_id,
-                code=exc.code,
-            )
-            error, refused = (
-                exc.code,
-                Receipted(state=OutboxState.REFUSED, refusal=exc.code, refusal_detail=exc.file),
-            )
+            _LOG.error("file-not-taken", document=row.document_id, code=exc.code)
+            error = exc.code
+            refused = Receipted(state=OutboxState.REFUSED, refusal=error, refusal_detail=exc.file)
         except Exception as exc:
             _LOG.exception("sending-failed", document=row.document_id, attempt=row.attempts)
             error = in_words(exc)
         if error is None:
-            attempt = Attempt(row=row.id, next_attempt_at=self._tuning.resend_at(row.attempts))
+            attempt = Attempt(row=row, next_attempt_at=self._tuning.resend_at(row.attempts))
         else:
             attempt = self._failed(row, error)
-        self._attempts[row.id] = replace(attempt, uploaded=uploaded, refused=refused)
+        self.attempts.came_of(replace(attempt, uploaded=uploaded, refused=refused))
 
     def _failed(self, row: OutboxEntry, error: str) -> Attempt:
-        return Attempt(row=row.id, next_attempt_at=self._tuning.retry_at(row.attempts), error=error)
+        return Attempt(row=row, next_attempt_at=self._tuning.retry_at(row.attempts), error=error)
 
     async def _bring(self, files: Sequence[OutboxFile], uploaded: dict[int, float]) -> None:
         """Show the depot these files, and note in `uploaded` what it has got."""

@@ -27,6 +27,8 @@ class Tuning:
     longest_pause: float = 900.0
     round_every: float = 0.025
     """From the beginning of a round of work to the next: what comes meanwhile is done together."""
+    record_after: float = 0.25
+    """Until it is written down that something was sent, together with what else was by then."""
     watch_every: float = 0.1
     """How often other processes' rows are looked for."""
     sending: int = 32
@@ -107,11 +109,11 @@ async def repeat(
             woken = asyncio.ensure_future(wake.wait())
             timeout = _LONGEST_IDLE if pause is None else min(max(pause, 0.0), _LONGEST_IDLE)
             try:
-                if (early := began + every - clock()) > 0:
-                    await asyncio.wait({stopped}, timeout=early)
                 await asyncio.wait({stopped, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 woken.cancel()
+            if (early := began + every - clock()) > 0:
+                await asyncio.wait({stopped}, timeout=early)
     finally:
         stopped.cancel()
 

@@ -54,6 +54,8 @@ _KEYS = {code for code in RefusalCode if code.startswith("key.")} - {
 """For which a directory that is yet to come may be the reason."""
 
 
+AT_ONCE = 100
+"""The most that are verified in one transaction."""
 _Act = Callable[[], object]
 """What is to be written of a message that was examined."""
 
@@ -89,8 +91,8 @@ class Verifier:
             arrivals.RECIPIENTS: self._recipients,
         }
 
-    def work(self, limit: int = 100) -> int:
-        """Verify what waits, and give how many that were; letters and notices wait until there is a directory."""
+    def work(self, limit: int = AT_ONCE) -> list[str]:
+        """Verify what waits, and give the type of each; letters and notices wait until there is a directory."""
         unready = () if self._mailbox.directory() else (arrivals.LETTER, arrivals.NOTICE, arrivals.COPY)
         if unready and not self._looked_for_directory:
             self._looked_for_directory = True
@@ -109,7 +111,7 @@ class Verifier:
                     self._settle(arrival, act)
                 if copied := [each.header("about") for each in others if each.type == arrivals.COPY]:
                     self._mailbox.arrivals.place_again(copied)
-        return len(waiting)
+        return [arrival.type for arrival in waiting]
 
     def _examined(self, arrival: Arrival) -> _Act:
         """What to do about a message; Transient only if the mailbox itself does not answer."""

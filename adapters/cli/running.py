@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from functools import partial
@@ -16,11 +17,9 @@ from adapters.agent.witnessing import Witness, WitnessKeys
 from adapters.centre import RenewalClient
 from adapters.cli.metrics import MailboxMetrics
 from adapters.connectors.base import Door, Polled
-from adapters.connectors.ecms.door import EcmsDoor
 from adapters.connectors.folder.connector import FolderConnector
 from adapters.connectors.folder.exchange import FOLDERS
 from adapters.connectors.folder.sharing import share
-from adapters.connectors.sql.door import SqlDoor
 from adapters.depot import DepotClient
 from adapters.doctor.configuration import log_key_of, login_certificate, require_right, seal_of
 from adapters.log import LogClient
@@ -38,7 +37,7 @@ from bus.documents.reports import TYPE
 from bus.documents.seal import Seal, read_certificate
 from bus.errors import Misconfigured, Problem
 from bus.metrics import Counted, exposition
-from bus.process import beat, ready, run_until_stopped
+from bus.process import beat, ready, run_until_stopped, share_heaps
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
@@ -56,6 +55,7 @@ def run(settings: AdapterSettings) -> None:
         successor.settle()
     require_right(settings)
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
+    share_heaps()
     run_until_stopped(partial(work, settings))
 
 
@@ -86,7 +86,8 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
     )
     async with AsyncExitStack() as stack:
         mailbox = stack.enter_context(Mailbox(settings.mailbox.folder, settings.agency))
-        depot = await stack.enter_async_context(_depot(settings, seal))
+        tls = settings.depot.tls()  # one for all: each would hold every authority of the system
+        depot = await stack.enter_async_context(_depot(settings, seal, tls))
         hosts = Hosts(settings.broker.address())
         outward = await stack.enter_async_context(_link(settings, hosts, "outward"))
         inward = await stack.enter_async_context(_link(settings, hosts, "inward"))
@@ -126,13 +127,13 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             await stack.enter_async_context(serving(app, "127.0.0.1", port, setting="metrics_port"))
         beside: list[Companion] = [readiness.watch, *(door.run for door in _doors(settings, mailbox))]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
-        centre = RenewalClient(settings.depot.url, settings.agency, bus_certificate, settings.depot.tls())
+        centre = RenewalClient(settings.depot.url, settings.agency, bus_certificate, tls)
         stack.callback(centre.close)
         beside += _renewals(settings, mailbox, seal, centre, stop.set)
         if len(hosts) > 1:
             beside.append(_inbox_watch(inward, inbox_queue(settings.agency)))
         if settings.witness.log_key:
-            client = LogClient(settings.depot.url, tls=settings.depot.tls())
+            client = LogClient(settings.depot.url, tls=tls)
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         beside.append(lambda stop: beat(stop, agent.come_round))
         ready()
@@ -193,6 +194,7 @@ def _causes(agent: Agent, outward: Link, inward: Link, mailbox: Mailbox) -> dict
 
 
 def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
+    """What is open by these settings; what only one of them needs is imported with it."""
     folder = settings.connectors.folder
     if folder.enabled:
         connector = FolderConnector(
@@ -204,22 +206,25 @@ def _doors(settings: AdapterSettings, mailbox: Mailbox) -> Iterator[Door]:
         )
         if folder.group:
             share(folder.path, FOLDERS, folder.group)
-        yield Polled(connector, folder.poll)
+        yield Polled(connector, folder.poll, folder.path / "outbox")
     else:  # as a run with another setting may have left them
         for verb in ("import", "export"):
             mailbox.conditions.report(f"folder.{verb}", [])
     if settings.connectors.rest.enabled:
         yield rest_door(settings.connectors.rest, mailbox)
     if settings.desk.enabled:
-        # What pages need takes as long to be imported as all else of an adapter; most have no desk.
         from adapters.desk.door import DeskDoor
 
         yield DeskDoor(mailbox, settings)
     if settings.connectors.ecms.enabled:
+        from adapters.connectors.ecms.door import EcmsDoor
+
         yield EcmsDoor(mailbox, settings.connectors.ecms)
     else:  # as a run with another setting may have left it
         mailbox.conditions.report("ecms", [])
     if settings.connectors.sql.enabled:
+        from adapters.connectors.sql.door import SqlDoor
+
         yield SqlDoor(mailbox, settings.connectors.sql)
     else:  # as a run with another setting may have left them
         for verb in ("import", "export"):
@@ -290,5 +295,5 @@ def _given_up(hosts: Hosts) -> Counted:
     return Counted("saraban_adapter_broker_given_up", sentence, lambda: float(hosts.given_up.total()))
 
 
-def _depot(settings: AdapterSettings, seal: Seal) -> DepotClient:
-    return DepotClient(settings.depot.url, settings.agency, seal, tls=settings.depot.tls(), policy=_DEPOT)
+def _depot(settings: AdapterSettings, seal: Seal, tls: ssl.SSLContext) -> DepotClient:
+    return DepotClient(settings.depot.url, settings.agency, seal, tls=tls, policy=_DEPOT)

@@ -7,15 +7,19 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
+from adapters.connectors.folder.watching import OutboxWatch
 from bus.errors import Transient
 from bus.logs import get
-from bus.process import pause
+from bus.process import either, pause
 
 _LOG = get(__name__)
 _GRACE = 10.0
 """Seconds that a round under way has to finish in once the process is told to stop."""
+_TOGETHER = 0.01
+"""Seconds from the first thing that comes to the round that takes it, and with it what has come meanwhile."""
 
 
 class Connector(Protocol):
@@ -48,10 +52,14 @@ class Door(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """The door of a connector: both its verbs again and again, `interval` seconds apart."""
+    """The door of a connector: both its verbs again and again, `interval` seconds apart.
+
+    What comes into the folder that is `watched` is imported at once, where the system tells of it.
+    """
 
     connector: Connector
     interval: float
+    watched: Path | None = None
 
     @property
     def name(self) -> str:
@@ -60,45 +68,66 @@ class Polled:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Collect and tell until `stop`."""
-        await serve(self.connector, stop, interval=self.interval)
+        await serve(self.connector, stop, interval=self.interval, watched=self.watched)
 
 
-async def serve(connector: Connector, stop: asyncio.Event, *, interval: float, grace: float = _GRACE) -> None:
+async def serve(
+    connector: Connector,
+    stop: asyncio.Event,
+    *,
+    interval: float,
+    watched: Path | None = None,
+    grace: float = _GRACE,
+) -> None:
     """Collect and tell until `stop`, neither waiting for the other; trouble is logged, and the next round comes.
 
     A round that does not end within `grace` seconds of the stop, as on a share that no longer answers, is left behind:
     it is as good as killed, and taken up at the next start.
     """
     async with asyncio.TaskGroup() as group:
-        for verb in (connector.import_new, connector.export_news):
-            group.create_task(_again_and_again(connector.name, verb, stop, interval, grace))
+        for verb, folder in ((connector.import_new, watched), (connector.export_news, None)):
+            group.create_task(_again_and_again(connector.name, verb, stop, interval, grace, folder))
 
 
 async def _again_and_again(
-    name: str, verb: Callable[[], int], stop: asyncio.Event, interval: float, grace: float
+    name: str,
+    verb: Callable[[], int],
+    stop: asyncio.Event,
+    interval: float,
+    grace: float,
+    folder: Path | None,
 ) -> None:
     stopped: asyncio.Future[object] = asyncio.ensure_future(stop.wait())
+    watch = OutboxWatch(folder) if folder else None
+    came = watch.came if watch else asyncio.Event()
     try:
         while not stop.is_set():
-            ended = _begun(name, verb)
+            came.clear()
+            ended = _begun(name, verb, watch)
             await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not ended.done():
                 await asyncio.wait({ended}, timeout=grace)
                 if not ended.done():
                     _LOG.error("connector-stuck", connector=name)
                 return
-            await pause(stop, interval)
+            await either(stop, came, timeout=interval)
+            if came.is_set():
+                await pause(stop, _TOGETHER)
     finally:
         stopped.cancel()
+        if watch:
+            watch.end()
 
 
-def _begun(name: str, verb: Callable[[], int]) -> asyncio.Future[object]:
+def _begun(name: str, verb: Callable[[], int], watch: OutboxWatch | None) -> asyncio.Future[object]:
     """Start a round in a thread that no exit of the process waits for; the future is done when it has ended."""
     loop = asyncio.get_running_loop()
     ended = loop.create_future()
 
     def work() -> None:
         try:
+            if watch:
+                watch.renew()
             verb()
         except Transient as exc:
             _LOG.warning("connector-postponed", connector=name, reason=exc)

@@ -15,8 +15,6 @@ from cryptography import x509
 
 from adapters.connectors.ecms.wording import Wording
 from adapters.connectors.folder.exchange import used_before
-from adapters.connectors.sql.names import unknown_names
-from adapters.connectors.sql.office import engine_of
 from adapters.mailbox.opening import properties_in, require_owner
 from bus.documents.notes import witness_key, witness_name
 from bus.documents.seal import Seal, read_certificate
@@ -129,6 +127,10 @@ def _office(settings: AdapterSettings) -> None:
 def _office_database(settings: AdapterSettings) -> None:
     section = settings.connectors.sql
     if section.enabled:
+        # Here, for no other adapter needs them.
+        from adapters.connectors.sql.names import unknown_names
+        from adapters.connectors.sql.office import engine_of
+
         raise_any(unknown_names(section))
         section.tls()
         engine_of(section.address(), None).dispose()

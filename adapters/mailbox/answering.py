@@ -41,10 +41,11 @@ class Entered:
 
 def take_verdict(
     connection: Connection, arrival: Arrival, receipted: Receipted, notice: Notice, key: KeyState | None
-) -> None:
-    """Take a verdict. An acceptance is final: a later refusal of the same content is Refused here (P5).
+) -> bool:
+    """Take a verdict, and give whether something is to be sent now that had to wait for it.
 
-    A refusal gives way to an acceptance, and is followed by another attempt if it was another key's.
+    An acceptance is final: a later refusal of the same content is Refused here (P5). A refusal gives way to an
+    acceptance, and is followed by another attempt if it was another key's.
     """
     row = _answered(connection, arrival, notice)
     if row is None:
@@ -57,8 +58,10 @@ def take_verdict(
             raise Refused(RefusalCode.NOTICE_NOT_YOURS_TO_SAY, "was accepted before")
         conclude(connection, arrival.id, ArrivalState.DUPLICATE)
     else:
-        _settle(connection, arrival, row, receipted, notice, key)
+        due = _settle(connection, arrival, row, receipted, notice, key)
         conclude(connection, arrival.id, ArrivalState.DONE)
+        return due
+    return False
 
 
 def _settle(
@@ -68,27 +71,33 @@ def _settle(
     receipted: Receipted,
     notice: Notice,
     key: KeyState | None,
-) -> None:
+) -> bool:
     refused = receipted.state is OutboxState.REFUSED
     accepted = arrival.number("accepted")
     if refused and receipted.refusal == RefusalCode.ID_CONFLICT and accepted and row.type == "letter":
         _wait_for_copy(connection, row, receipted, accepted)
-        return
+        return False
     if refused and key and of_the_seal(receipted.refusal) and row.sealed_with != key.fingerprint:
         entries.unseal(connection, row.id)
-        return
+        return True
     if refused and receipted.refusal == RefusalCode.FILE_MISSING:
         # The depot had them once: it was brought back from a copy of before. What is refused again is refused; but one
         # that comes before the files are there again is about a submission of before.
         if row.refusal != RefusalCode.FILE_MISSING:
             _bring_anew(connection, row.id)
-            return
+            return True
         if row.state is OutboxState.SEALED:
-            return
+            return False
     told = receipted.repeats(row)
     entries.answer(connection, row, receipted, arrival.id, told=told, under=str(key or ""))
     if row.type == "letter" and receipted.state is OutboxState.ACCEPTED:
         record(connection, notice, arrival=arrival.id, entry=receipted.entry)
+    return _lets_another_go(row)
+
+
+def _lets_another_go(row: OutboxEntry) -> bool:
+    """Whether what clerks have said since about the same letter had to wait for the answer to this (due.py)."""
+    return row.type == "notice" and row.summary not in ONCE
 
 
 def _bring_anew(connection: Connection, row: int) -> None:
@@ -128,21 +137,25 @@ def _is_older(row: OutboxEntry, receipted: Receipted) -> bool:
     return receipted.entry < row.entry
 
 
-def take_entry(connection: Connection, arrival: Arrival, stated: Entered) -> None:
-    """Take the unsigned answer that a notice or a report is in the ledger. Refused for a letter: that needs a seal."""
+def take_entry(connection: Connection, arrival: Arrival, stated: Entered) -> bool:
+    """Take the unsigned answer that a notice or a report is in the ledger; give whether another can be sent now.
+
+    Refused for a letter: that needs a seal.
+    """
     row = entries.by_document(connection, stated.id)
     if row is None:
         _unplaced(connection, arrival, lost=not stated.report)
-        return
+        return False
     if row.type == "letter":
         raise Refused(RefusalCode.SIGNATURE_MISSING, "an unsigned answer to a letter")
     if row.type == "notice" and stated.digest != row.digest and row.summary not in ONCE:
         raise Refused(RefusalCode.NOTICE_LETTER_UNKNOWN, "answers another content than this notice's")
     if row.state is OutboxState.ACCEPTED:
         conclude(connection, arrival.id, ArrivalState.DUPLICATE)
-        return
+        return False
     entries.answer(connection, row, Receipted(state=OutboxState.ACCEPTED, entry=stated.entry), arrival.id)
     conclude(connection, arrival.id, ArrivalState.DONE)
+    return _lets_another_go(row)
 
 
 def _unplaced(connection: Connection, arrival: Arrival, *, lost: bool) -> None:

@@ -35,6 +35,8 @@ class Arrivals:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._complete_to = 0
+        """The consignment up to which none was missing when it was looked at last."""
 
     def store(self, messages: Sequence[Message]) -> int:
         """Commit a batch, and give how many of it were new; a repeat leaves what is there.
@@ -85,7 +87,7 @@ class Arrivals:
             changed = connection.execute(
                 update(arrivals).where(arrivals.c.state == ArrivalState.QUARANTINED).values(**again)
             )
-            self._database.added()
+            self._database.added(arrivals)
         return changed.rowcount
 
     def dismiss(self, arrival: int, reason: str) -> bool:
@@ -129,18 +131,19 @@ class Arrivals:
             return one(connection, arrival)
 
     def gaps(self) -> list[Gap]:
-        """The consignment numbers, counted from 1, that are missing below the highest one."""
-        number = arrivals.c.consignment
+        """The consignment numbers, counted from 1, that are missing below the highest one.
+
+        Nothing is ever removed: what was once found complete is not counted again.
+        """
+        known = self._complete_to
         with self._database.reading() as connection:
-            query = select(func.max(number), func.count(distinct(number))).where(number > 0)
-            highest, count = connection.execute(query).one()
-            if not highest or highest == count:
+            highest, count = connection.execute(_ABOVE, {"known": known}).one()
+            if not count or highest == known + count:
+                self._complete_to = highest or known
                 return []
-            numbers = select(number).where(number > 0).distinct().subquery()
-            before = func.coalesce(func.lag(numbers.c.consignment).over(order_by=numbers.c.consignment), 0)
-            pairs = select(before.label("before"), numbers.c.consignment.label("next")).subquery()
-            query = select(pairs.c.before, pairs.c.next).where(pairs.c.next > pairs.c.before + 1)
-            return [Gap(row.before + 1, row.next - 1) for row in connection.execute(query)]
+            found = [Gap(row.before + 1, row.next - 1) for row in connection.execute(_GAPS, {"known": known})]
+        self._complete_to = found[0].first - 1
+        return found
 
     def highest(self) -> int:
         """The highest consignment number that has arrived, 0 before the first."""
@@ -148,14 +151,10 @@ class Arrivals:
 
     def complete_below(self, consignment: int) -> bool:
         """Whether every consignment before this one has arrived and nothing of the directory among them waits."""
-        number = arrivals.c.consignment
-        below = select(func.count(distinct(number))).where(number > 0, number < consignment)
-        waiting = select(func.count()).where(
-            number < consignment, arrivals.c.type == DIRECTORY, arrivals.c.state == ArrivalState.STORED
-        )
         with self._database.reading() as connection:
-            arrived = connection.execute(below).scalar_one() >= consignment - 1
-            return arrived and not connection.execute(waiting).scalar_one()
+            if self.highest() < consignment - 1 or any(gap.first < consignment for gap in self.gaps()):
+                return False
+            return connection.execute(_DIRECTORY_WAITS, {"before": consignment}).first() is None
 
     def counts(self) -> dict[str, int]:
         """How many arrivals there are in each state."""
@@ -223,6 +222,22 @@ _STORE = insert_or_leave(arrivals).on_conflict_do_update(
     set_={"state": ArrivalState.STORED, "next_attempt_at": 0.0},
     where=or_(arrivals.c.type == VERDICT, arrivals.c.type == ENTRY)
     & or_(arrivals.c.state == ArrivalState.DONE, arrivals.c.state == ArrivalState.DUPLICATE),
+)
+_NUMBER = arrivals.c.consignment
+_ABOVE = select(func.max(_NUMBER), func.count(distinct(_NUMBER))).where(bindparam("known") < _NUMBER)
+_NUMBERS = select(_NUMBER).where(bindparam("known") < _NUMBER).distinct().subquery()
+_PAIRS = select(
+    func.coalesce(
+        func.lag(_NUMBERS.c.consignment).over(order_by=_NUMBERS.c.consignment), bindparam("known")
+    ).label("before"),
+    _NUMBERS.c.consignment.label("next"),
+).subquery()
+_GAPS = select(_PAIRS).where(_PAIRS.c.next > _PAIRS.c.before + 1)
+_DIRECTORY_WAITS = (
+    select(arrivals.c.id)
+    .where(arrivals.c.state == ArrivalState.STORED, arrivals.c.type == DIRECTORY)
+    .where(bindparam("before") > _NUMBER)
+    .limit(1)
 )
 _UNPLACED = (
     select(arrivals.c.consignment, arrivals.c.id)

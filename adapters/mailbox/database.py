@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Executable, RowMapping
+from sqlalchemy import Connection, Engine, Executable, RowMapping, Table
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox import upgrading
@@ -29,6 +29,8 @@ from bus.identifiers import AgencyCode
 T = TypeVar("T")
 Values = Mapping[str, Any] | None
 """Of the parameters of a statement."""
+Listener = Callable[[frozenset[str]], None]
+"""Is told of the tables that have more to be done: `outbox` to send, `arrivals` to verify, `inbox` to fetch."""
 _LOCK, _LOCK_SECONDS = "run.lock", 0.25
 
 
@@ -43,8 +45,8 @@ class _Current(threading.local):
 
     writing: Connection | None = None
     reading: Connection | None = None
-    added: bool = False
-    """Whether the transaction that this thread writes has put something out."""
+    added: frozenset[str] = frozenset()
+    """The tables in which the transaction that this thread writes leaves something to do."""
 
 
 class Database:
@@ -59,7 +61,7 @@ class Database:
         self._turn = threading.Lock()
         self._current = _Current()
         self._version = 0
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Listener] = []
         self._runs = count(1)
         self.run = 0
         """Which run of this process on the mailbox it is, 0 while it does not run on it."""
@@ -91,13 +93,14 @@ class Database:
                 yield current.writing
             return
         with translated(self.folder), self._turn, self._writer.begin():
-            current.writing, current.added = self._writer, False
+            current.writing, current.added = self._writer, frozenset()
             try:
                 yield self._writer
             finally:
                 current.writing = None
         if current.added:
-            self._tell_listeners()
+            for listener in tuple(self._listeners):
+                listener(current.added)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -151,18 +154,14 @@ class Database:
                 self._turn.release()
         return self._version
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener`, in whatever thread, after this process has put something out; what is returned ends that."""
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener`, in whatever thread, after `added` was said and is committed; what is returned ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def added(self) -> None:
-        """Say, in the transaction that does so, that something is put out: listeners hear it once it is there."""
-        self._current.added = True
-
-    def _tell_listeners(self) -> None:
-        for listener in tuple(self._listeners):
-            listener()
+    def added(self, table: Table) -> None:
+        """Say, in the transaction that does so, that this table has more to be done: listeners hear it afterwards."""
+        self._current.added |= {table.name}
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

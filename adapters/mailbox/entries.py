@@ -114,7 +114,8 @@ class Receipted:
 class Attempt:
     """What came of one attempt to send a row."""
 
-    row: int
+    row: OutboxEntry
+    """As it was when it was sent."""
     next_attempt_at: float
     error: str | None = None
     """Why it is not known whether the broker has it; None if it has confirmed."""
@@ -134,10 +135,7 @@ def by_letter(
     connection: Connection, letter_id: LetterId, digest: ContentDigest | None
 ) -> OutboxEntry | None:
     """This agency's own letter of that id and digest."""
-    query = select(outbox).where(
-        outbox.c.type == "letter", outbox.c.document_id == letter_id, outbox.c.digest == digest
-    )
-    row = connection.execute(query).mappings().first()
+    row = connection.execute(_BY_LETTER, {"document": letter_id, "digest": digest}).mappings().first()
     return outgoing(row) if row else None
 
 
@@ -239,6 +237,7 @@ def outgoing(row: RowMapping) -> OutboxEntry:
 # Asked for every letter, and so built once.
 _BY_RAW_SHA256 = select(outbox).where(outbox.c.raw_sha256 == bindparam("raw_sha256"))
 _BY_DOCUMENT = select(outbox).where(outbox.c.document_id == bindparam("document"))
+_BY_LETTER = _BY_DOCUMENT.where(outbox.c.type == "letter", outbox.c.digest == bindparam("digest"))
 _ONE = select(outbox).where(outbox.c.id == bindparam("row"))
 _SAME = select(outbox).where(
     or_(outbox.c.reference == bindparam("reference"), outbox.c.document_id == bindparam("document"))

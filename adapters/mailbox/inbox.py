@@ -18,7 +18,7 @@ from adapters.mailbox.entries import LONGEST_PAUSE
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.notices import say
 from adapters.mailbox.pings import received_ping
-from adapters.mailbox.tables import inbox, inbox_files, news
+from adapters.mailbox.tables import inbox, inbox_files, news, outbox
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.errors import RefusalCode, Refused
@@ -150,13 +150,14 @@ class Inbox:
         with self._database.writing() as connection:
             conclude(connection, arrival, ArrivalState.QUARANTINED, reason=reason, detail=detail)
             say(connection, failure, reference, content_key=reference)
+            self._database.added(outbox)
 
     def restore(self, row: int, reason: str) -> None:
         """Have the files of a delivered letter fetched again that are not here; no second receipt comes of it."""
-        values = {"next_attempt_at": 0.0, "attempts": 0, "last_error": reason}
+        again = (InboxState.DELIVERED, InboxState.RESTORING)
         with self._database.writing():
-            self._pass(row, InboxState.DELIVERED, InboxState.RESTORING, **values)
-            self._database.added()
+            self._pass(row, *again, next_attempt_at=0.0, attempts=0, last_error=reason)
+            self._database.added(inbox)
 
     def restored(self, row: int) -> None:
         """Say that all of them are durable here once more."""
@@ -186,6 +187,11 @@ class Inbox:
         query = select(inbox).where(inbox.c.state != InboxState.DELIVERED, inbox.c.last_error.is_not(None))
         return self._database.rows(query.order_by(inbox.c.id.desc()).limit(limit), received)
 
+    def senders(self, letter_id: LetterId, digest: ContentDigest | None) -> list[AgencyCode]:
+        """Who has sent the letter of this id and content: another agency may have chosen the same id."""
+        values = {"letter": letter_id, "digest": digest}
+        return self._database.rows(_SENDERS, lambda row: AgencyCode(row["sender"]), values)
+
     def letters(
         self,
         *,
@@ -195,14 +201,12 @@ class Inbox:
         limit: int = 1000,
     ) -> list[InboxLetter]:
         """Letters, newest first; only those of an id, a number or a content digest if one is given."""
-        query = select(inbox).order_by(inbox.c.id.desc()).limit(limit)
-        if letter_id is not None:
-            query = query.where(inbox.c.letter_id == letter_id)
-        if digest is not None:
-            query = query.where(inbox.c.digest == digest)
-        if number is not None:
-            query = query.where(inbox.c.number_normal == normalise_number(number))
-        return self._database.rows(query, received)
+        normal = None if number is None else normalise_number(number)
+        wanted = {inbox.c.letter_id: letter_id, inbox.c.digest: digest, inbox.c.number_normal: normal}
+        these = [column == value for column, value in wanted.items() if value is not None]
+        return self._database.rows(
+            select(inbox).where(*these).order_by(inbox.c.id.desc()).limit(limit), received
+        )
 
 
 def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: ContentDigest) -> int:
@@ -224,18 +228,11 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: Conte
         "verified_at": now().isoformat(),
     }
     row = int(connection.execute(_ADD, values).scalar_one())
-    details = [
-        {
-            "inbox": row,
-            "position": position,
-            "name": file.name,
-            "sha256": file.digest,
-            "size": file.size,
-            "media_type": file.media_type,
-        }
-        for position, file in enumerate(letter.all_files)
+    files = [
+        dict(inbox=row, position=n, name=f.name, sha256=f.digest, size=f.size, media_type=f.media_type)
+        for n, f in enumerate(letter.all_files)
     ]
-    connection.execute(_ADD_FILES, details)
+    connection.execute(_ADD_FILES, files)
     return row
 
 
@@ -243,8 +240,7 @@ def _finish(connection: Connection, row: int, state: InboxState, *, error: str |
     """End the fetching of a letter, as news; False if it had ended before."""
     at = now().isoformat()
     delivered = at if state is InboxState.DELIVERED else None
-    values = {"row": row, "to_state": state, "at": delivered, "error": error}
-    changed = connection.execute(_FINISH, values)
+    changed = connection.execute(_FINISH, {"row": row, "to_state": state, "at": delivered, "error": error})
     if changed.rowcount and not received_ping(connection, row):
         connection.execute(_NEWS, {"kind": "letter", "inbox": row, "at": at})
     return bool(changed.rowcount)
@@ -264,10 +260,11 @@ def received(row: RowMapping) -> InboxLetter:
 
 # Asked for every letter, and so built once.
 _ONE = select(inbox).where(inbox.c.id == bindparam("row"))
-_KNOWN = select(inbox).where(inbox.c.letter_id == bindparam("letter"), inbox.c.sender == bindparam("from"))
+_BY_ID = inbox.c.letter_id == bindparam("letter")
+_KNOWN = select(inbox).where(_BY_ID, inbox.c.sender == bindparam("from"))
+_SENDERS = select(inbox.c.sender).where(_BY_ID, inbox.c.digest == bindparam("digest"))
 _ADD = insert(inbox).returning(inbox.c.id)
-_ADD_FILES = insert(inbox_files)
-_NEWS = insert(news)
+_ADD_FILES, _NEWS = insert(inbox_files), insert(news)
 _FINISH = (
     update(inbox)
     .where(inbox.c.id == bindparam("row"), inbox.c.state == InboxState.FETCHING)

@@ -13,7 +13,7 @@ from adapters.mailbox.answering import Entered, take_entry, take_verdict
 from adapters.mailbox.arrivals import Arrivals, conclude
 from adapters.mailbox.conditions import Conditions
 from adapters.mailbox.copies import take_copy
-from adapters.mailbox.database import Database
+from adapters.mailbox.database import Database, Listener
 from adapters.mailbox.desk import Desk
 from adapters.mailbox.desk_drafts import DeskDrafts
 from adapters.mailbox.directories import Directories
@@ -101,8 +101,8 @@ class Mailbox:
         """A number that differs from the one before if another process has committed since."""
         return self._database.changed()
 
-    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener`, in whatever thread, after this process has put something out; the result ends that."""
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener`, in whatever thread, after this process has left more to be done; the result ends that."""
         return self._database.listen(listener)
 
     def directory(self) -> Directory | None:
@@ -112,7 +112,8 @@ class Mailbox:
     def answer(self, arrival: Arrival, receipted: Receipted, notice: Notice, key: KeyState | None) -> None:
         """Take the bus's verdict, whose signature has been verified. Refused if it contradicts an acceptance."""
         with self._database.writing() as connection:
-            take_verdict(connection, arrival, receipted, notice, key)
+            if take_verdict(connection, arrival, receipted, notice, key):
+                self._database.added(tables.outbox)
 
     def take_list(self, arrival: Arrival) -> None:
         """Keep a recipient set, which has been read, for the acceptance that names it."""
@@ -132,13 +133,14 @@ class Mailbox:
     def note_entry(self, arrival: Arrival, stated: Entered) -> None:
         """Take the bus's unsigned word that a notice or report is in the ledger. Refused for a letter."""
         with self._database.writing() as connection:
-            take_entry(connection, arrival, stated)
+            if take_entry(connection, arrival, stated):
+                self._database.added(tables.outbox)
 
     def take_back(self, arrival: Arrival, verified: Verified[Letter | Notice]) -> None:
         """Take a copy of a document of this agency's own, whose seal has been verified (copies.py)."""
         with self._database.writing() as connection:
             take_copy(connection, arrival, verified)
-            self._database.added()
+            self._database.added(tables.outbox)
 
     def pull_in(self, at: float) -> None:
         """Make due now (Unix time) whatever is put off: a clock that was ahead has been put right."""

@@ -18,7 +18,7 @@ from adapters.mailbox import entries
 from adapters.mailbox.database import Database
 from adapters.mailbox.drafts import notice_values
 from adapters.mailbox.entries import OutboxEntry
-from adapters.mailbox.tables import news, notices
+from adapters.mailbox.tables import news, notices, outbox
 from bus.documents.lifecycle import ONCE, PASSED
 from bus.documents.notice import Event, Notice
 from bus.identifiers import AgencyCode, ContentDigest, LetterId
@@ -71,7 +71,7 @@ class Notices:
         """
         with self._database.writing() as connection:
             row = say(connection, notice, reference, content_key)
-            self._database.added()
+            self._database.added(outbox)
         return row
 
     def about(

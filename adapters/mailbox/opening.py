@@ -22,6 +22,8 @@ from bus.thai import comparable
 KEY = "mailbox.folder"
 _BUSY_SECONDS = 20
 _AT_ONCE = 12
+_LOG_PAGES = 4000
+"""Of 4 kB, until the log is copied into the database: a page that was written again and again is copied once."""
 
 
 def engine_for(file: Path, *, only_reading: bool) -> Engine:
@@ -44,7 +46,10 @@ def engine_for(file: Path, *, only_reading: bool) -> Engine:
             raise
         return connection
 
-    engine = create_engine(f"sqlite:///{file}", creator=connect, poolclass=QueuePool, pool_size=_AT_ONCE)
+    # The connection that was used last is used next: it has in its memory what is asked for again and again.
+    engine = create_engine(
+        f"sqlite:///{file}", creator=connect, poolclass=QueuePool, pool_size=_AT_ONCE, pool_use_lifo=True
+    )
     event.listen(engine, "begin", _begun)
     return engine
 
@@ -106,10 +111,13 @@ def known(connection: Connection) -> dict[str, str]:
 def _set_up(connection: sqlite3.Connection, *, only_reading: bool) -> None:
     # The driver's own transactions are switched off: they would begin late, and without the write lock.
     connection.isolation_level = None
-    pragmas = (
-        ("query_only=ON",) if only_reading else ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+    to_write = (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"wal_autocheckpoint={_LOG_PAGES}",
     )
-    for pragma in pragmas:
+    for pragma in ("query_only=ON",) if only_reading else to_write:
         connection.execute(f"PRAGMA {pragma}")
     connection.create_function("comparable", 1, comparable, deterministic=True)
 

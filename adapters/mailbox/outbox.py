@@ -68,7 +68,7 @@ class Outbox:
                 for position, f in enumerate(letter.all_files)
             ]
             connection.execute(_ADD_FILES, details)
-            self._database.added()
+            self._database.added(outbox)
             return one(connection, row)
 
     def take_files(self, letter: Letter, files: Sequence[Path]) -> None:
@@ -109,22 +109,31 @@ class Outbox:
                 unseal(connection, row)
             return len(rows)
 
-    def attempted(self, attempts: Sequence[Attempt]) -> None:
-        """Remember attempts to send, in one transaction; an answer that came meanwhile stands."""
+    def attempted(self, attempts: Sequence[Attempt]) -> bool:
+        """Remember attempts to send, in one transaction; give whether that may have made something due at once.
+
+        An answer that came meanwhile stands, whatever it asks for.
+        """
+        is_due = any(each.refused for each in attempts)
         with self._database.writing() as connection:
             for each in attempts:
+                row = one(connection, each.row.id)
+                if any(getattr(row, name) != getattr(each.row, name) for name in _BY_ANSWERS):
+                    is_due = True
+                    continue
                 for position, at in each.uploaded.items():
-                    connection.execute(_UPLOADED, {"row": each.row, "file": position, "at": at})
-                values = {"key": each.row, "due": each.next_attempt_at, "error": each.error}
+                    connection.execute(_UPLOADED, {"row": row.id, "file": position, "at": at})
+                values = {"key": row.id, "due": each.next_attempt_at, "error": each.error}
                 connection.execute(_CONFIRMED if each.error is None else _FAILED, values)
-                if each.refused and (row := one(connection, each.row)).state in UNANSWERED:
+                if each.refused and row.state in UNANSWERED:
                     answer(connection, row, each.refused, None, told=each.refused.repeats(row))
+        return is_due
 
     def put_report(self, report_id: str, octets: bytes, summary: str) -> None:
         """Put in what this adapter says about itself: it is sealed and sent until the bus has answered."""
         with self._database.writing() as connection:
             add(connection, report_values(report_id, octets, summary))
-            self._database.added()
+            self._database.added(outbox)
 
     def send_again(self, row: int) -> None:
         """Submit a refused or parked document once more, files included; sealed anew if it was refused for its seal.
@@ -143,7 +152,7 @@ class Outbox:
             connection.execute(asked.values(refusal=None, refusal_detail=None))
             show_anew(connection, row)
             connection.execute(update(notices).where(notices.c.outbox == row).values(void=False))
-            self._database.added()
+            self._database.added(outbox)
 
     def due(
         self, at: float, limit: int, *, but: Sequence[int] = (), longest: float = LONGEST_PAUSE
@@ -249,6 +258,8 @@ class Outbox:
             return set(connection.execute(_SHOWN, values).scalars())
 
 
+_BY_ANSWERS = ("refusal", "attempts", "raw_sha256")
+"""What an answer changes that has a document brought or sealed anew: no attempt of before counts after it."""
 # Asked for every letter, and so built once.
 _ADD_FILES = insert(outbox_files)
 _FIND = select(outbox).where(

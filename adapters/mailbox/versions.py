@@ -57,7 +57,4 @@ def _listeners(mailbox: Mailbox, document: Letter | Notice, directory: Directory
         letter = mailbox.outbox.letter(letter_id=as_letter_id(document.letter_id))
         yield from document.about or (letter.recipients if letter else ())
     else:
-        found = mailbox.inbox.letters(
-            letter_id=as_letter_id(document.letter_id), digest=document.letter_digest
-        )
-        yield from (letter.sender for letter in found)
+        yield from mailbox.inbox.senders(as_letter_id(document.letter_id), document.letter_digest)

@@ -68,7 +68,7 @@ def newest_directory(settings: BusSettings) -> Directory:
 def opened(settings: BusSettings) -> Iterator[Ledger]:
     """Give the ledger of these settings. Raises Misconfigured when its schema is not the newest."""
     schema.check(settings.ledger.address())
-    with Ledger(settings.ledger.address()) as ledger:
+    with Ledger(settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder) as ledger:
         yield ledger
 
 

@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from bus.cli import proving, reports
+from bus.cli import proving, reports, tiles
 from bus.cli.common import AsCsv, Config, Json, note_reading, opened, say, settings_of, who_reads
+from bus.cli.files import files
 from bus.cli.finding import find
 from bus.cli.output import exported, listed
 from bus.cli.unaccepted import print_in_full
@@ -36,6 +37,8 @@ app = typer.Typer(no_args_is_help=True, help="The ledger: what happened, to whic
 proving.add_to(app)
 reports.add_to(app)
 app.command("find")(find)
+app.command("files")(files)
+app.add_typer(tiles.app, name="tiles")
 
 _TAIL_EVERY = 0.5
 _PAGE = 500

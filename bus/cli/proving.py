@@ -16,11 +16,12 @@ from bus.documents.notes import log_key
 from bus.exits import NEGATIVE
 from bus.identifiers import LetterId
 from bus.ledger import halt
-from bus.ledger.database import reading
 from bus.ledger.findings import Report
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
+from bus.ledger.verified import Leavings
 from bus.ledger.verifying import CUT_OFF, NO_HEAD, verify
+from bus.ledger.verifying_workers import side_by_side, worth_starting
 from bus.operators import of_the_bus
 from bus.process import collect_rarely
 from bus.router.signers import ledger_signer
@@ -51,17 +52,44 @@ def check(
     log: Annotated[
         str | None, typer.Option("--log-key", help="The log's public key, as `ledger key` says it.")
     ] = None,
+    new: Annotated[
+        bool,
+        typer.Option(
+            "--new", help="Only what came after the head that the last one that passed here has left."
+        ),
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the signatures where one that was stopped here was.")
+    ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processes that verify side by side; the processors, if left out."),
+    ] = None,
 ) -> None:
     """Verify the whole ledger from its rows; exit 1, and halt the ledger, if anything is not as it was signed."""
     collect_rarely()
     settings = settings_of(config)
     verifier = _verifier(settings, log)
-    trusted = head_in(since, "--since") if since else None
-    with opened(settings) as ledger, reading(ledger.engine) as connection, bars(json) as progress:
-        known = () if log else tuple(filter(None, [ledger_signer(settings, ledger).remembered()]))
-        report = verify(
-            connection, verifier, since=trusted, known=known, signatures=signatures, progress=progress
-        )
+    leavings = Leavings(settings.ledger.kept_head.parent)
+    trusted = head_in(since, "--since") if since else leavings.head() if new else None
+    left = leavings.left(verifier) if resume else None
+    with opened(settings) as ledger, bars(json) as progress:
+        count = processes or worth_starting(ledger.engine, trusted.size if trusted else 0)
+        with side_by_side(ledger.engine, count) as (connection, team):
+            known = () if log else tuple(filter(None, [ledger_signer(settings, ledger).remembered()]))
+            report = verify(
+                connection,
+                verifier,
+                since=trusted,
+                known=known,
+                signatures=signatures,
+                progress=progress,
+                team=team,
+                resume=left,
+                leave=leavings.leave,
+            )
+    if report.passed:
+        leavings.passed(report.agreed)
     # Whoever brings a key along looks from outside; whoever has the log's own is its operator, and halts it. That no
     # head was signed yet is no contradiction to one: a new bus goes on.
     halting = log is None and any(one.code != NO_HEAD for one in report.findings)
@@ -173,6 +201,14 @@ def _proofs(reader: Reader, what: str) -> dict[str, Any]:
     }
 
 
+_NOT_LOOKED_AT = (
+    "entries 1 to {0} were not read again: the tree still has the hashes that were signed, and only a verification"
+    " of the whole ledger shows that their text and what is listed beside them is unchanged",
+    "ไม่ได้อ่านรายการที่ 1 ถึง {0} ซ้ำ: ค่าแฮชในต้นไม้ยังตรงกับหัวบัญชีที่ลงลายมือชื่อไว้"
+    " แต่จะรู้ว่าข้อความและดัชนีของรายการเหล่านั้นไม่ถูกแก้ไข ต้องตรวจทั้งบัญชี",
+)
+
+
 def _words(report: Report, halting: bool) -> Iterator[str]:
     after = f", of which those after entry {report.since} were looked at" if report.since else ""
     counted = ", ".join(f"{count} {what}" for what, count in report.counts.items())
@@ -183,6 +219,13 @@ def _words(report: Report, halting: bool) -> Iterator[str]:
         yield f"… and {report.found - len(report.findings)} more"
     if (tail := report.size - report.signed) > 0:
         yield f"the newest {tail} entries are in no signed head yet"
+    if report.since:
+        yield from (each.format(report.since) for each in _NOT_LOOKED_AT)
+    if report.resumed:
+        yield (
+            f"signatures up to entry {report.resumed} were checked by the one that was stopped, and not again: these"
+            " entries are the same, by their root; the files listed for their letters were not compared again"
+        )
     yield "pass: the ledger is what was signed" if report.passed else f"FAIL: {report.found} findings"
     if {one.code for one in report.findings} == {NO_HEAD}:
         yield "nothing else was found, and the ledger goes on: a router signs the first head within seconds"

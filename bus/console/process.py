@@ -41,7 +41,10 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     current_default_thread_limiter().total_tokens = _AT_ONCE
     schema.check(settings.ledger.address())
     section = settings.console
-    with Ledger(settings.ledger.address()) as ledger, Store(section.database_address()) as store:
+    with (
+        Ledger(settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder) as ledger,
+        Store(section.database_address()) as store,
+    ):
         readings = Readings(ledger, settings)
         site = Site(settings=settings, ledger=ledger, store=store, readings=readings)
         registry = CollectorRegistry()

@@ -33,9 +33,9 @@ _FORMAT = f"{XADES}SignedDataObjectProperties/{XADES}DataObjectFormat"
 _ALGORITHMS = (f"{DS}SignatureMethod", f"{DS}DigestMethod")
 _BLANKS = re.compile("[ \t\r\n]+")
 """White space as XML has it (XML 1.0, section 2.3); Python's own idea of it is wider."""
-_LONGEST_TEXT = 16_384
+LONGEST_TEXT = 16_384
 """Characters: no text of a signature is longer; the schema says the same, and takes longer to say it."""
-_TOO_LONG = etree.XPath(f"boolean(.//text()[string-length() > {_LONGEST_TEXT}])")
+_TOO_LONG = etree.XPath(f"boolean(.//text()[string-length() > {LONGEST_TEXT}])")
 # Verifiers look for a reference's target under several spellings of the attribute, so all of them count.
 _EVERY_ID = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
 # By the first a document would talk to the validator; the others are inherited by what is canonicalised (xml:*).

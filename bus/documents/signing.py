@@ -29,17 +29,19 @@ from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 from bus.directory import PinnedCertificate, Vouched
 from bus.directory.certificates import KeyDoubt, objection, weakness_in
 from bus.directory.vouching import objection_by_authorities
-from bus.documents import profile, schema
+from bus.documents import own_form, profile, schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
-from bus.documents.octets import check_octets, seal_octets
+from bus.documents.octets import check_octets, parts_of, seal_octets, seal_written
 from bus.documents.seal import Seal
-from bus.documents.versions import DocumentVersion
+from bus.documents.versions import DocumentVersion, oldest_for
+from bus.documents.writing import octets_of
 from bus.documents.xml import (
     MAX_BYTES,
     Document,
     Envelope,
     build,
+    canonical,
     hardened_parser,
     parse_again,
     read,
@@ -108,6 +110,18 @@ def sign(document: Document, seal: Seal, version: DocumentVersion | None = None)
     return sign_tree(build(document, version), seal)
 
 
+def sign_own(notice: Notice, seal: Seal) -> Signed:
+    """Seal a notice of the bus itself, made of values that it has checked, without asking the schema once more.
+
+    Written straight in canonical form (`writing.py`). For what quotes others there is `sign`. Raises ValueError for a
+    value that the wire does not allow.
+    """
+    version = oldest_for(notice)
+    octets = octets_of(notice, version)
+    raw = seal_written(octets, version.namespace, seal, now())
+    return Signed(raw=raw, digest=ContentDigest(sha256(octets).hexdigest()))
+
+
 def sign_tree(root: etree._Element, seal: Seal) -> Signed:
     """The same for a document that is built already; the signature is put into the tree."""
     schema.check_tree(root)
@@ -133,20 +147,25 @@ def verify(
     `by_octets` checks the signature in this project's own way (octets.py) instead of by signxml: for the router, which
     does it for every letter. The pin, its validity and the form of the signature are judged alike.
     """
-    claim = profile.examine(envelope.root)
-    pin = _pin_of(claim, pins, vouched, at)
-    _require_in_force(pin, pins, at)
-    tree: etree._Element | None
     if by_octets:
-        octets = check_octets(envelope, claim, pin.certificate)
-        tree = parse_again(octets)
-    else:
-        signed = _verified_by_signxml(envelope, claim, pin.certificate, at)
-        octets, tree = signed.signed_data, signed.signed_xml
-    if tree is None or octets != envelope.octets:
+        parts = own_form.parts_of(envelope) or parts_of(envelope, profile.examine(envelope.root))
+        pin = _pin_of(parts.certificate, parts.method, pins, vouched, at)
+        _require_in_force(pin, pins, at)
+        check_octets(parts, pin.certificate)
+        return _verified(envelope, parse_again(envelope.octets), pin)
+    claim = profile.examine(envelope.root)
+    pin = _pin_of(claim.certificate, claim.method, pins, vouched, at)
+    _require_in_force(pin, pins, at)
+    signed = _verified_by_signxml(envelope, claim, pin.certificate, at)
+    if signed.signed_xml is None or signed.signed_data != canonical(envelope.root):
         raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
+    return _verified(envelope, signed.signed_xml, pin)
+
+
+def _verified(envelope: Envelope, signed: etree._Element, pin: PinnedCertificate) -> Verified[Document]:
+    """The answer, by the tree of what was signed and found to be the envelope's octets."""
     return Verified(
-        document=read(tree),
+        document=read(signed),
         version=envelope.version.name,
         digest=envelope.digest,
         raw=envelope.raw,
@@ -155,20 +174,24 @@ def verify(
 
 
 def _pin_of(
-    claim: profile.Claim, pins: Sequence[PinnedCertificate], vouched: Sequence[Vouched], at: datetime
+    certificate: bytes,
+    method: str,
+    pins: Sequence[PinnedCertificate],
+    vouched: Sequence[Vouched],
+    at: datetime,
 ) -> PinnedCertificate:
     """The pin that equals the certificate claimed, or that certificate if it is vouched for.
 
     KeyInfo chooses among what is pinned and names nobody.
     """
-    fingerprint = sha256(claim.certificate).hexdigest()
+    fingerprint = sha256(certificate).hexdigest()
     for pin in pins:
         if pin.fingerprint == fingerprint:
-            _require_fit(pin.certificate, claim.method)
+            _require_fit(pin.certificate, method)
             return pin
     # Nobody's; but a key that nobody could have is worth saying.
-    stranger = _loaded(claim.certificate)
-    _require_fit(stranger, claim.method)
+    stranger = _loaded(certificate)
+    _require_fit(stranger, method)
     if vouched:
         if found := objection_by_authorities(stranger, vouched, at):
             raise Refused(_CODES[found.doubt], found.detail)

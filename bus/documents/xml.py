@@ -64,10 +64,8 @@ _FOREIGN_NODE = etree.XPath("boolean(//comment() | //processing-instruction())")
 _BOUNDS = {
     f"elements lie more than {MAX_DEPTH} deep": etree.XPath("boolean(" + "/*" * (MAX_DEPTH + 1) + ")"),
     f"there are more than {MAX_ELEMENTS} elements": etree.XPath(f"count(//*) > {MAX_ELEMENTS}"),
-    f"an element has more than {MAX_ATTRIBUTES} attributes": etree.XPath(
-        f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])"
-    ),
 }
+_TOO_MANY_ATTRIBUTES = etree.XPath(f"boolean(//*[count(@*) > {MAX_ATTRIBUTES}])")
 INSTANCE_ATTRIBUTE = etree.XPath(
     "boolean(//@xsi:*)", namespaces={"xsi": "http://www.w3.org/2001/XMLSchema-instance"}
 )
@@ -79,6 +77,8 @@ class Envelope:
 
     raw: bytes
     root: etree._Element
+    canonical: bytes
+    """Canonical XML of the whole root, signature and all."""
     version: DocumentVersion
     id: str
     """The UUID that the document claims, or nothing when it claims none that can be read."""
@@ -91,7 +91,34 @@ class Envelope:
     @cached_property
     def octets(self) -> bytes:
         """What the document's signature has to cover: its canonical form, made once."""
-        return canonical(self.root)
+        if self.root.find(SIGNATURE) is None:
+            return self.canonical
+        if self.signature_span is None:
+            return canonical(self.root)
+        start, end = self.signature_span
+        return self.canonical[:start] + self.canonical[end:]
+
+    @cached_property
+    def signature_span(self) -> tuple[int, int] | None:
+        """Where the root's only signature begins and ends in `canonical`; None if octets alone do not say so.
+
+        `<` in a canonical form is markup and nothing else. So where one start tag alone bears the signature's qualified
+        name, it is the signature's own, and so is the one end tag; and nothing else is written in another way for it.
+        """
+        signatures = self.root.findall(SIGNATURE)
+        if len(signatures) != 1:
+            return None
+        prefix = signatures[0].prefix
+        name = f"{prefix}:Signature".encode() if prefix else b"Signature"
+        start = self.canonical.find(b"<" + name + b" ")
+        if (
+            start < 0
+            or start != self.canonical.rfind(b"<" + name + b" ")
+            or b"<" + name + b">" in self.canonical
+        ):
+            return None
+        end_tag = b"</" + name + b">"
+        return start, self.canonical.index(end_tag, start) + len(end_tag)
 
     @cached_property
     def digest(self) -> ContentDigest:
@@ -108,6 +135,11 @@ def hardened_parser() -> etree.XMLParser:
 
 def parse(raw: bytes) -> etree._Element:
     """Gate 1: the root of a well-formed document within all bounds, without DTD, comments and instructions."""
+    return _parsed(raw)[0]
+
+
+def _parsed(raw: bytes) -> tuple[etree._Element, bytes]:
+    """The root, and its canonical form: what has none can bear no signature."""
     if len(raw) > MAX_BYTES:
         raise Refused(RefusalCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
     _look_at_prolog(raw)
@@ -122,12 +154,14 @@ def parse(raw: bytes) -> etree._Element:
     for excess, exceeded in _BOUNDS.items():
         if exceeded(root):
             raise Refused(RefusalCode.XML_TOO_LARGE, excess)
+    # Each attribute has its `=`: counting those is quicker than looking at every element.
+    if raw.count(b"=") > MAX_ATTRIBUTES and _TOO_MANY_ATTRIBUTES(root):
+        raise Refused(RefusalCode.XML_TOO_LARGE, f"an element has more than {MAX_ATTRIBUTES} attributes")
     if _SUSPECT_NAMESPACE.search(raw) and any(_UNWRITABLE.search(uri) for uri in _namespaces(root)):
         raise Refused(
             RefusalCode.XML_NOT_WELL_FORMED, "a namespace has a name that no canonical form can hold"
         )
-    _c14n(root, exclusive=False)  # what has no canonical form can bear no signature
-    return root
+    return root, _c14n(root, exclusive=False)
 
 
 def _namespaces(root: etree._Element) -> Iterator[str]:
@@ -157,7 +191,7 @@ def _look_at_prolog(raw: bytes) -> None:
 
 def open_envelope(raw: bytes) -> Envelope:
     """Gates 1 and 2: parse, and know the type and the version; raises Refused."""
-    root = parse(raw)
+    root, octets = _parsed(raw)
     version = version_of(root.tag)
     if root.get("version", version.number) != version.number:
         raise Refused(RefusalCode.TYPE_UNKNOWN_VERSION, root.get("version", ""), where="/@version")
@@ -166,7 +200,8 @@ def open_envelope(raw: bytes) -> Envelope:
             detail = ", ".join(str(child.tag) for child in extension)
             raise Refused(RefusalCode.TYPE_EXTENSION, detail, where=position(extension))
     claimed = root.findtext(version.id_tag) or ""
-    return Envelope(raw=raw, root=root, version=version, id=claimed if UUID_FORM.fullmatch(claimed) else "")
+    id_ = claimed if UUID_FORM.fullmatch(claimed) else ""
+    return Envelope(raw=raw, root=root, canonical=octets, version=version, id=id_)
 
 
 def canonical(root: etree._Element) -> bytes:

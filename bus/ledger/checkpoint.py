@@ -100,16 +100,21 @@ class Signer:
         return read_kept(self._kept)
 
     def _remember(self, head: Head) -> None:
-        beside = self._kept.with_name(f".{self._kept.name}.part")
-        try:
-            self._kept.parent.mkdir(parents=True, exist_ok=True)
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(head.note)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._kept)
-        except OSError as error:
-            raise Transient(f"{self._kept} cannot be written ({error.strerror})") from error
+        keep_file(self._kept, head.note)
+
+
+def keep_file(kept: Path, text: str) -> None:
+    """Have a file hold this text, or what it held before; its owner's alone. Raises Transient where it cannot."""
+    beside = kept.with_name(f".{kept.name}.part")
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(kept)
+    except OSError as error:
+        raise Transient(f"{kept} cannot be written ({error.strerror})") from error
 
 
 def read_kept(file: Path) -> Head | None:

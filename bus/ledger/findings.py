@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bus.errors import Transient
+from bus.ledger.rows import Head
 
 Progress = Callable[[str, int, int], None]
 """Told as it goes: of what, how many are done, of how many."""
@@ -38,6 +39,10 @@ class Report:
     root: str = ""
     signed: int = 0
     """How many of the entries a signed head covers."""
+    resumed: int = 0
+    """Up to which entry a verification that was stopped had checked the signatures, which were passed over here."""
+    agreed: Head | None = None
+    """The largest signed head with which the entries agreed."""
 
     @property
     def passed(self) -> bool:
@@ -55,9 +60,24 @@ class Report:
             raise error
         self.note("row.unreadable", where, f"it cannot be read: {type(error).__name__}: {error}")
 
+    def add(self, part: Report) -> None:
+        """Add what a part of the ledger was found to be, after what was found so far."""
+        self.found += part.found
+        self.findings += part.findings[: MOST_FINDINGS - len(self.findings)]
+        for what, count in part.counts.items():
+            self.counts[what] = self.counts.get(what, 0) + count
+
+    def part(self) -> Report:
+        """Return an empty report for a part of the same verification."""
+        return Report(self.size, self.since)
+
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain values."""
-        return {"verdict": "pass" if self.passed else "fail", **asdict(self)}
+        value = {"verdict": "pass" if self.passed else "fail", **asdict(self)}
+        del value["agreed"]
+        if not self.resumed:
+            del value["resumed"]
+        return value
 
 
 @contextmanager

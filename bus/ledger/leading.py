@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import CTE, ColumnElement, Connection, Select, func, select, text, true
 
 from bus.ledger.finding import Asked, conditions, is_recipient, leads
+from bus.ledger.moments import first_since, last_by
 from bus.ledger.tables import letters
 from bus.ledger.words import WORDS, forms_of, indexed, is_short
 
@@ -240,15 +241,15 @@ def _ordered(where: _Where, by: dict[str, Select[Any]]) -> tuple[str | None, Sel
 
 def _span(connection: Connection, asked: Asked, below: int | None) -> Span | None:
     """The span of what was accepted in the time that is asked for, None if nothing was: letters stand in its order."""
-    at, number = letters.c.accepted_at, letters.c.letter
+    number, at = letters.c.letter, letters.c.accepted_at
     span = Span(None, below)
     if since := asked.get("accepted_since"):
-        first = connection.scalar(select(number).where(at >= since).order_by(at, number).limit(1))
+        first = first_since(connection, number, at, since)
         if first is None:
             return None
         span = span.within(first - 1, None)
     if by := asked.get("accepted_by"):
-        last = connection.scalar(select(number).where(at <= by).order_by(at.desc(), number.desc()).limit(1))
+        last = last_by(connection, number, at, by)
         if last is None:
             return None
         span = span.within(None, last + 1)

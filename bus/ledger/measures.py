@@ -17,8 +17,10 @@ from sqlalchemy import Connection, case, func, select, text
 from bus.documents.lifecycle import RULES, Speaker
 from bus.documents.notice import Event
 from bus.identifiers import AgencyCode
+from bus.ledger import numbers
 from bus.ledger.database import reading
 from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.moments import first_since
 from bus.ledger.recipient_sets import RecipientSets
 from bus.ledger.rows_in import rows_in
 from bus.ledger.store import Ledger
@@ -140,10 +142,13 @@ class Measures:
         rows = self._connection.execute(found.where(rows_in(self._connection, key, wanted)))
         return {agency: at for agency, at in rows}
 
-    def last_number(self, agency: AgencyCode) -> int:
-        """Return the newest consignment number of an agency's inbox, 0 before the first."""
-        query = select(func.max(consignments.c.number)).where(consignments.c.agency == agency)
-        return self._connection.scalar(query) or 0
+    def last_numbers(self, agencies: Sequence[AgencyCode]) -> dict[AgencyCode, int]:
+        """Return the newest consignment number of each of these inboxes, 0 before the first."""
+        return numbers.last_numbers(self._connection, agencies)
+
+    def last_answers(self, agencies: Sequence[AgencyCode]) -> dict[AgencyCode, int]:
+        """Return the number of the newest answer to a submission of each of these agencies, 0 before the first."""
+        return numbers.last_answers(self._connection, agencies)
 
     def numbered(self, some: range) -> list[Entry]:
         """Return the entries of these numbers, in order."""
@@ -213,8 +218,7 @@ class Measures:
         return found
 
     def _overdue_since(self, moment: datetime) -> int:
-        since = select(entries.c.seq).where(entries.c.at >= timestamp(moment)).order_by(entries.c.at).limit(1)
-        first = self._connection.scalar(since)
+        first = first_since(self._connection, entries.c.seq, entries.c.at, timestamp(moment))
         if first is None:
             return 0
         query = select(func.count()).where(entries.c.kind == Kind.OVERDUE, entries.c.seq >= first)

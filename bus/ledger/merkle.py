@@ -7,8 +7,11 @@ A subtree is complete when it has 2^level leaves and begins at a multiple of tha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 from bus.verifier.merkle import EMPTY_ROOT, node_hash
+
+_HASH, _NODE = 32, b"\x01"
 
 Complete = Callable[[int, int], bytes]
 """(level, index): the hash of the complete subtree of 2^level leaves that begins at leaf index · 2^level."""
@@ -55,10 +58,26 @@ def consistency_proof(old_size: int, size: int, complete: Complete) -> list[byte
 
 def combine(hashes: Sequence[bytes]) -> bytes:
     """Return the hash of the complete subtree over 2^n hashes of its level."""
-    level = list(hashes)
-    while len(level) > 1:
-        level = [node_hash(level[place], level[place + 1]) for place in range(0, len(level), 2)]
-    return level[0]
+    if (count := len(hashes)) & (count - 1) or not count:
+        raise ValueError(f"{count} hashes are no complete subtree")
+    level = b"".join(hashes)
+    while count > 1:
+        pairs = range(0, len(level), 2 * _HASH)
+        level = b"".join([sha256(_NODE + level[at : at + 2 * _HASH]).digest() for at in pairs])
+        count //= 2
+    return level
+
+
+def subtrees(start: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """Return (level, hash) of the largest complete subtrees over leaves of which the first is number `start`."""
+    found, done = [], 0
+    while left := len(leaves) - done:
+        level = left.bit_length() - 1
+        if place := start + done:
+            level = min(level, (place & -place).bit_length() - 1)
+        found.append((level, combine(leaves[done : done + (1 << level)])))
+        done += 1 << level
+    return found
 
 
 def _range(start: int, stop: int, complete: Complete) -> bytes:
@@ -92,14 +111,14 @@ class Frontier:
                 self._peaks.append(complete(level, start >> level))
                 start += 1 << level
 
-    def append(self, leaf: bytes) -> None:
-        """Add the hash of the next leaf."""
-        joined, size = leaf, self.size
+    def append(self, root: bytes, level: int = 0) -> None:
+        """Add the next complete subtree of 2^level leaves, a leaf if left out; the size is a multiple of that."""
+        joined, size = root, self.size >> level
         while size & 1:
             joined = node_hash(self._peaks.pop(), joined)
             size >>= 1
         self._peaks.append(joined)
-        self.size += 1
+        self.size += 1 << level
 
     def root(self) -> bytes:
         """Return the root of the tree so far."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
-from itertools import groupby
 from typing import Any, Unpack
 
-from sqlalchemy import Connection, Select, func, select, union_all
+from sqlalchemy import Connection, Select, func, select
 
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
-from bus.ledger import verdicts
+from bus.ledger import queries, verdicts
 from bus.ledger.acts import Acts
 from bus.ledger.agencies import Agencies
 from bus.ledger.bodies import with_bodies
@@ -25,26 +24,23 @@ from bus.ledger.facets import MOST, Facets, facets
 from bus.ledger.finding import LISTED, Asked, hash_query
 from bus.ledger.halt import Wish, reason_of, wishes
 from bus.ledger.heads import Heads
+from bus.ledger.histories import HistoryReader
+from bus.ledger.kept_states import Kept
 from bus.ledger.leading import newest
 from bus.ledger.named_files import NamedFiles
 from bus.ledger.parked import Parked
-from bus.ledger.recipient_sets import KeptSets, RecipientSets
 from bus.ledger.rows import Consignment, LetterRow, Verdict
-from bus.ledger.rows_in import rows_in
-from bus.ledger.state import LetterState, fold
-from bus.ledger.tables import consignments, documents, entries, letters
+from bus.ledger.rows_in import as_keys
+from bus.ledger.tables import consignments, entries
 from bus.ledger.tiles import Tree
 from bus.ledger.unaccepted import Unaccepted
 
-_NUMBER = (letters.c.sender, letters.c.number_normalised, letters.c.dated)
 
-
-class Reader:
+class Reader(HistoryReader):
     """Questions to the ledger inside one transaction."""
 
-    def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
-        self._connection = connection
-        self.recipient_sets = RecipientSets(connection, kept)
+    def __init__(self, connection: Connection, kept: Kept | None = None) -> None:
+        super().__init__(connection, kept)
         self._prefetched: dict[verdicts.SubmissionKey, Verdict | None] = {}
         self._numbers: dict[tuple[AgencyCode, str, str], bool] = {}
 
@@ -53,10 +49,6 @@ class Reader:
         if wanted:
             self._prefetched |= dict.fromkeys(wanted)
             self._prefetched |= verdicts.verdicts_on(self._connection, wanted)
-
-    def _current(self) -> Connection:
-        """The connection to ask; whoever also appends brings it up to date first."""
-        return self._connection
 
     def head(self) -> int:
         """Return the number of the newest entry, 0 in an empty ledger."""
@@ -72,40 +64,21 @@ class Reader:
 
     def newest(self) -> Entry | None:
         """Return the newest entry, None in an empty ledger."""
-        return self._entry(select(entries.c.body).order_by(entries.c.seq.desc()))
-
-    def entry_at(self, seq: int) -> Entry | None:
-        return self._entry(select(entries.c.body).where(entries.c.seq == seq))
+        return self._entry(queries.NEWEST)
 
     def latest(self, kind: Kind) -> Entry | None:
         """Return the newest entry of a kind."""
-        query = select(entries.c.body).where(entries.c.kind == kind).order_by(entries.c.seq.desc())
-        return self._entry(query)
-
-    def _entry(self, query: Select[Any]) -> Entry | None:
-        text = self._current().scalar(query.limit(1))
-        return Entry(json.loads(text)) if text else None
+        return self._entry(queries.LATEST, kind=kind)
 
     def latest_seq(self, kind: Kind) -> int:
         """Return the number of the newest entry of a kind, 0 if there is none."""
-        query = select(entries.c.seq).where(entries.c.kind == kind).order_by(entries.c.seq.desc()).limit(1)
-        return self._current().scalar(query) or 0
+        return self._current().scalar(queries.LATEST_SEQ, {"kind": kind}) or 0
 
     def entries(self, *, after: int = 0, kind: Kind | None = None, limit: int = 1000) -> list[Entry]:
         """Return up to `limit` entries numbered above `after`, in order."""
         query = select(entries.c.body).where(entries.c.seq > after).order_by(entries.c.seq).limit(limit)
         query = query.where(entries.c.kind == kind) if kind else query
         return [Entry(json.loads(text)) for text in self._current().scalars(query)]
-
-    def entries_of(self, letter: int) -> list[Entry]:
-        """Return every entry about a letter, in order."""
-        query = select(entries.c.body).where(entries.c.letter == letter).order_by(entries.c.seq)
-        return [Entry(json.loads(text)) for text in self._current().scalars(query)]
-
-    def newest_about(self, some: Sequence[int]) -> dict[int, int]:
-        """Return, by letter, the number of the newest entry about it."""
-        query = select(entries.c.letter, func.max(entries.c.seq)).where(entries.c.letter.in_(some))
-        return {letter: seq for letter, seq in self._current().execute(query.group_by(entries.c.letter))}
 
     def tree(self) -> Tree:
         """Return the Merkle tree over the entries of this snapshot."""
@@ -131,46 +104,9 @@ class Reader:
         """What was refused in each hour; the counts of an append are written at once."""
         return RefusalCounts(self._connection)
 
-    def state_of(self, letter: int) -> LetterState:
-        """Return a letter's state: the fold over its entries."""
-        return self.folded(self.entries_of(letter))
-
-    def folded(self, about: Iterable[Entry]) -> LetterState:
-        """Return the state of the letter whose entries these are, as `entries_of` gives them."""
-        return fold(map(self.recipient_sets.expanded, about))
-
-    def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
-        """Return what `state_of` says of one recipient, the only one of this state; of none if the agency is none.
-
-        Read are the acceptance and what the bus, the agency and the sender said: of a circular that thousands have
-        answered, a few entries.
-        """
-        accepted = self.entry_at(letter.letter)
-        if accepted is None:
-            raise LookupError(f"the ledger has no entry {letter.letter}")
-        said = self._said_of(letter.letter, (agency, letter.sender))
-        return fold([self.recipient_sets.one_of(accepted, agency), *said])
-
-    def _said_of(self, letter: int, by: Sequence[AgencyCode]) -> list[Entry]:
-        """What the bus and these agencies said of a letter since its acceptance, in order."""
-        query = select(entries.c.body).where(entries.c.letter == letter, entries.c.seq > letter)
-        theirs, own = query.where(entries.c.agency.in_(by)), query.where(entries.c.agency.is_(None))
-        found = [Entry(json.loads(text)) for text in self._current().scalars(union_all(theirs, own))]
-        return sorted(found, key=lambda entry: entry.seq)
-
-    def states_of(self, some: Sequence[int]) -> dict[int, LetterState]:
-        """Return the states of several letters, by ledger number."""
-        query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
-        rows = self._current().execute(query.order_by(entries.c.letter, entries.c.seq))
-        return {
-            letter: fold(self.recipient_sets.expanded(Entry(json.loads(row.body))) for row in group)
-            for letter, group in groupby(rows, key=lambda row: row.letter)
-        }
-
     def document(self, sha256: RawDigest) -> bytes | None:
         """Return raw bytes by their SHA-256 (hexadecimal)."""
-        query = select(documents.c.bytes).where(documents.c.sha256 == bytes.fromhex(sha256))
-        found = self._current().scalar(query)
+        found = self._current().scalar(queries.DOCUMENT, {"sha256": bytes.fromhex(sha256)})
         return bytes(found) if found is not None else None
 
     def must_document(self, entry: Entry) -> bytes:
@@ -204,14 +140,14 @@ class Reader:
 
     def letter(self, number: int) -> LetterRow | None:
         """Return a letter by the ledger number of its acceptance."""
-        return self._letter(letters.c.letter == number)
+        return self._letter(queries.LETTER, number=number)
 
     def letter_named(self, letter_id: LetterId, digest: ContentDigest | None) -> LetterRow | None:
         """Return the letter that a notice speaks of: its id and its digest together."""
-        return self._letter(letters.c.letter_id == letter_id, letters.c.digest == digest)
+        return self._letter(queries.LETTER_NAMED, id=letter_id, digest=digest)
 
-    def _letter(self, *where: Any) -> LetterRow | None:
-        row = self._current().execute(select(*LISTED).where(*where)).first()
+    def _letter(self, query: Select[Any], **values: Any) -> LetterRow | None:
+        row = self._current().execute(query, values).first()
         return LetterRow(*row) if row else None
 
     def find_letters(
@@ -261,8 +197,11 @@ class Reader:
         """Ask in one question which of many (sender, number, date) there are, which `same_number` then knows."""
         if wanted:
             self._numbers.update(dict.fromkeys(wanted, False))
-            query = select(*_NUMBER).where(rows_in(self._connection, _NUMBER, list(wanted)))
-            self._numbers.update((tuple(row), True) for row in self._connection.execute(query))
+            dialect = self._connection.dialect.name
+            found = self._connection.execute(
+                queries.numbers_among(dialect), {"keys": as_keys(dialect, list(wanted))}
+            )
+            self._numbers.update((tuple(row), True) for row in found)
 
     def same_number(self, sender: AgencyCode, normalised: str, dated: str) -> bool:
         """Whether a letter of this sender bears this number and date."""

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from bus.directory import directory_of
-from bus.ledger.database import insert_many
 from bus.ledger.entry import Kind
+from bus.ledger.inserting import insert_many
 from bus.ledger.state import deadlines_of
 from bus.ledger.store import Writer
 from bus.ledger.tables import consignments, due, pending

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from bus.errors import RefusalCode
@@ -51,7 +51,10 @@ class LetterRow:
     def columns(self) -> dict[str, Any]:
         """What the table holds: all of this, and the form in which the subject is looked for."""
         form = None if self.subject is None else comparable(self.subject)
-        return {**asdict(self), "subject_comparable": form}
+        return {name: getattr(self, name) for name in _OF_LETTER} | {"subject_comparable": form}
+
+
+_OF_LETTER = tuple(one.name for one in fields(LetterRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,5 +84,5 @@ class Consignment:
     @classmethod
     def of(cls, row: Any, body: bytes) -> Self:
         """Return a row of the consignments with the bytes of its document as a value."""
-        named = {name: getattr(row, name) for name in ("agency", "number", "entry", "letter", "type")}
-        return cls(**named, headers=json.loads(row.headers), body=body)
+        headers = json.loads(row.headers)
+        return cls(row.agency, row.number, row.entry, row.letter, row.type, headers, body)

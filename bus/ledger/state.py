@@ -9,6 +9,7 @@ from typing import Any, Final
 from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Progress, Slot
 from bus.identifiers import AgencyCode, ContentDigest, LetterId
+from bus.ledger.addressed import Addressed
 from bus.ledger.entry import Entry, Kind
 
 
@@ -96,11 +97,13 @@ class LetterState:
     """The time from which due times are counted."""
     asks_registration: bool
     recipients: Mapping[AgencyCode, RecipientState]
+    newest: int = 0
+    """The entry after which this is the state."""
 
     @property
-    def addressed(self) -> dict[AgencyCode, AgencyCode]:
+    def addressed(self) -> Mapping[AgencyCode, AgencyCode]:
         """Each recipient with the code that the letter addressed."""
-        return {code: one.addressed for code, one in self.recipients.items()}
+        return Addressed(self.recipients)
 
     def silent(self, deadline: Deadline, due: str | None = None) -> list[AgencyCode]:
         """Return the recipients that have not done by now what `deadline` asks for.
@@ -134,11 +137,16 @@ class LetterState:
 def fold(entries: Iterable[Entry]) -> LetterState:
     """Return the state of the letter whose entries these are, from its acceptance on, in order."""
     stream = iter(entries)
-    state = accepted(next(stream))
-    recipients = dict(state.recipients)
-    for entry in stream:
+    return continued(accepted(next(stream)), stream)
+
+
+def continued(state: LetterState, entries: Iterable[Entry]) -> LetterState:
+    """Return the state of a letter after more of its entries, in order."""
+    recipients, newest = dict(state.recipients), state.newest
+    for entry in entries:
         advance(recipients, entry)
-    return replace(state, recipients=recipients)
+        newest = entry.seq
+    return replace(state, recipients=recipients, newest=newest)
 
 
 def advance(recipients: dict[AgencyCode, RecipientState], entry: Entry) -> None:
@@ -206,6 +214,7 @@ def accepted(entry: Entry) -> LetterState:
         received_at=body["receivedAt"],
         asks_registration=body["acknowledgement"] == Deadline.REGISTRATION,
         recipients=recipients,
+        newest=body["seq"],
     )
 
 

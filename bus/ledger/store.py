@@ -12,22 +12,22 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, Table, and_, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from bus.directory import Changes
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger import halt, tiles
-from bus.ledger.database import appending, insert_many, open_engine, reading, working
+from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
+from bus.ledger.inserting import insert_many
+from bus.ledger.kept_states import Kept
 from bus.ledger.numbers import last_numbers
 from bus.ledger.reading import Reader
-from bus.ledger.recipient_sets import KeptSets
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
-from bus.ledger.rows_in import rows_in
 from bus.ledger.state import LetterState
 from bus.ledger.tables import (
     consignments,
@@ -45,7 +45,7 @@ from bus.ledger.tables import (
     watermarks,
 )
 from bus.ledger.unaccepted import index_row
-from bus.ledger.work import ANYONE, AT_ONCE, Lease, Whose, batched, free, hold, lease_some
+from bus.ledger.work import ANYONE, AT_ONCE, Lease, Whose, batched, free, hold, lease_some, strike
 from bus.thai import now
 
 _ORDER = (
@@ -58,9 +58,9 @@ _IGNORING = (documents, pending)
 class Ledger:
     """A ledger in one database, a context manager; safe for several threads and, on PostgreSQL, several processes."""
 
-    def __init__(self, url: str) -> None:
-        self.engine = open_engine(url)
-        self._sets = KeptSets()
+    def __init__(self, url: str, *, tiles_folder: Path | None = None) -> None:
+        self.engine = open_engine(url, tiles_folder)
+        self._kept = Kept()
 
     @contextmanager
     def append(self) -> Iterator[Writer]:
@@ -71,7 +71,7 @@ class Ledger:
         """
         with appending(self.engine) as connection:
             halt.require_none(connection)
-            writer = Writer(connection, self._sets)
+            writer = Writer(connection, self._kept)
             began_at = writer.next_seq - 1
             yield writer
             writer.flush()
@@ -81,7 +81,7 @@ class Ledger:
     def read(self) -> Iterator[Reader]:
         """Give a Reader over one snapshot. Raises Transient when the database is away."""
         with reading(self.engine) as connection:
-            yield Reader(connection, self._sets)
+            yield Reader(connection, self._kept)
 
     def lease(self, lease: Lease, *, limit: int, per_agency: int, whose: Whose = ANYONE) -> list[Consignment]:
         """Lease waiting consignments for a router and return them with their bytes, in order per agency.
@@ -122,15 +122,17 @@ class Ledger:
 class Writer(Reader):
     """Appends inside one transaction; a Reader of what stood before and of what it appended itself."""
 
-    def __init__(self, connection: Connection, kept: KeptSets | None = None) -> None:
+    def __init__(self, connection: Connection, kept: Kept | None = None) -> None:
         super().__init__(connection, kept)
-        self._before = Reader(connection, kept)
+        self._before, self._keeps = Reader(connection, kept), False  # what is read may come to nothing
         self._rows: dict[Table, list[dict[str, Any]]] = defaultdict(list)
         newest = self._before.newest()
         self._seq = newest.seq if newest else 0
         self._last: dict[AgencyCode, int] = {}
         self._latest: dict[Kind, int] = {}
         self._kept: set[bytes] = set()
+        self._unflushed: set[int] = set()
+        """The letters that collected entries are about."""
         self._priors: dict[int, int] = {}
         self._verdicts: dict[tuple[str, ...], Verdict] = {}
         self._own_numbers: set[tuple[AgencyCode, str | None, str]] = set()
@@ -158,16 +160,16 @@ class Writer(Reader):
     def verdict_on_raw(self, agency: AgencyCode, raw: RawDigest) -> Verdict | None:
         return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
-    def entries_of(self, letter: int) -> list[Entry]:
+    def entries_of(self, letter: int, *, since: int = 0) -> list[Entry]:
         self._flush_about(letter)
-        return self._before.entries_of(letter)
+        return self._before.entries_of(letter, since=since)
 
     def state_with(self, letter: LetterRow, agency: AgencyCode) -> LetterState:
         self._flush_about(letter.letter)
         return self._before.state_with(letter, agency)
 
     def _flush_about(self, letter: int) -> None:
-        if any(row["letter"] == letter for row in self._rows[entries]):
+        if letter in self._unflushed:
             self.flush()
 
     def prefetch_numbers(self, wanted: Collection[tuple[AgencyCode, str, str]]) -> None:
@@ -209,6 +211,7 @@ class Writer(Reader):
         if letter is not None:
             body["letter"] = letter
             self._priors[letter] = self._seq
+            self._unflushed.add(letter)
         if prior is not None:
             body["prior"] = prior
         if document is not None:
@@ -239,7 +242,7 @@ class Writer(Reader):
     def numbers(self, agencies: Iterable[AgencyCode]) -> dict[AgencyCode, int]:
         """Take the next consignment number of each agency's inbox."""
         wanted = list(agencies)
-        self._look_up_last(wanted)
+        self.prefetch_last_numbers(wanted)
         taken = {}
         for code in wanted:
             self._last[code] += 1
@@ -248,10 +251,11 @@ class Writer(Reader):
 
     def last_number(self, agency: AgencyCode) -> int:
         """Return the newest consignment number of an agency's inbox, 0 before the first."""
-        self._look_up_last([agency])
+        self.prefetch_last_numbers([agency])
         return self._last[agency]
 
-    def _look_up_last(self, agencies: Sequence[AgencyCode]) -> None:
+    def prefetch_last_numbers(self, agencies: Collection[AgencyCode]) -> None:
+        """Look up in one question how far many inboxes have come."""
         unknown = [code for code in agencies if code not in self._last]
         if unknown:
             self._last |= last_numbers(self._connection, unknown)
@@ -403,13 +407,11 @@ class Writer(Reader):
         again: list[tuple[AgencyCode, int]] = []
         self.flush()
         for some in batched(sorted(found), AT_ONCE):
-            these = rows_in(self._connection, (pending.c.agency, pending.c.number), some)
-            this = delete(pending).where(these)
-            for row in self._connection.execute(this.returning(*pending.c)).all():
-                if row.again:
-                    again.append((row.agency, row.number))
-                if not row.repeat:
-                    by_letter[found[row.agency, row.number].letter][row.agency].append(row.number)
+            for agency, number, repeat, asked_again in strike(self._connection, some):
+                if asked_again:
+                    again.append((agency, number))
+                if not repeat:
+                    by_letter[found[agency, number].letter][agency].append(number)
         self.prefetch_priors([letter for letter in by_letter if letter is not None])
         for letter, agencies in by_letter.items():
             self.entry(Kind.CONSIGNED, letter=letter, recipients=agencies)
@@ -435,16 +437,9 @@ class Writer(Reader):
         row = {"router": router, "cluster": cluster, "empty_at": timestamp(at)}
         self._connection.execute(watermarks.insert(), [row])
 
-    # -- the transaction --
-
     def flush(self) -> None:
         """Give what was collected to the database, so that this transaction's reads see it."""
-        ignoring = {"sqlite": sqlite, "postgresql": postgresql}[self._connection.dialect.name]
+        self._unflushed.clear()
         for table in _ORDER:
-            rows = self._rows.pop(table, None)
-            if not rows:
-                continue
-            if table in _IGNORING:
-                self._connection.execute(ignoring.insert(table).on_conflict_do_nothing(), rows)
-            else:
-                insert_many(self._connection, table, rows)
+            if rows := self._rows.pop(table, None):
+                insert_many(self._connection, table, rows, ignoring=table in _IGNORING)

@@ -56,7 +56,6 @@ entries = Table(
     # With the agency, so that of a circular's thousands of answers those of one are found in the index.
     Index(None, "letter", "seq", "agency"),
     Index(None, "kind", "seq"),
-    Index(None, "at"),
     Index(None, "document"),
     Index(None, "agency", "seq"),
 )
@@ -87,7 +86,6 @@ letters = Table(
     Index(None, "dated", "letter"),
     Index(None, "sender", "letter"),
     Index(None, "certificate", "letter"),
-    Index(None, "accepted_at"),
     Index(None, "speed", "letter"),
 )
 """Accepted letters, by what people look for; `letter` is the number of the entry of its acceptance.

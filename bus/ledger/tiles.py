@@ -3,6 +3,9 @@
 A tile is written once, in the append that completes it, and never touched again; so an append costs one row in 256
 entries, and nothing is computed twice. What stands to the right of the last tile follows from the rows below: the
 leaves of the entries, or the roots of the complete tiles. Entry `seq` is leaf `seq - 1`.
+
+A tile below a complete one may leave the database for a folder (tile_folder.py). From there it is believed only where
+its root is the hash that the tile above has of it; so what is believed follows from the rows that stayed.
 """
 
 from __future__ import annotations
@@ -13,11 +16,12 @@ from sqlalchemy import Connection, select
 
 from bus.errors import Transient
 from bus.ledger import merkle
+from bus.ledger.database import TILES_FOLDER, tuples
 from bus.ledger.tables import entries, tiles
+from bus.ledger.tile_folder import HASH, TileFolder, hashes_in
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
-_HASH = 32
 
 
 class Incomplete(Transient):
@@ -35,6 +39,8 @@ class Tree:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        folder = connection.get_execution_options().get(TILES_FOLDER)
+        self._folder = TileFolder(folder) if folder else None
         self._read: dict[tuple[int, int], list[bytes]] = {}
         self._combined: dict[tuple[int, int], bytes] = {}
 
@@ -82,9 +88,37 @@ class Tree:
         stored = select(tiles.c.hashes).where(tiles.c.level == level, tiles.c.place == place)
         whole = self._connection.scalar(stored)
         if whole is not None:
-            data = bytes(whole)
-            return [data[start : start + _HASH] for start in range(0, len(data), _HASH)]
-        return below(self._connection, level, place)
+            return hashes_in(bytes(whole))
+        return self.exported(level, place) or self.below(level, place)
+
+    def exported(self, level: int, place: int) -> list[bytes]:
+        """Return the hashes of a complete tile out of the folder; none where it has none that can be believed."""
+        data = self._folder.tile(level, place) if self._folder else None
+        if data is None or len(data) != WIDTH * HASH:
+            return []
+        above, offset = divmod(place, WIDTH)
+        stored = select(tiles.c.hashes).where(tiles.c.level == level + 1, tiles.c.place == above)
+        whole = self._connection.scalar(stored)
+        over = hashes_in(bytes(whole)) if whole is not None else self.exported(level + 1, above)
+        found = hashes_in(data)
+        return found if over and over[offset] == merkle.combine(found) else []
+
+    def below(self, level: int, place: int) -> list[bytes]:
+        """Return the hashes of a tile out of what is below it, rows or files, as many as there are."""
+        found = below(self._connection, level, place)
+        if level:
+            for child in range(place * WIDTH + len(found), (place + 1) * WIDTH):
+                hashes = self.exported(level - 1, child)
+                root = self._root_of(level - 1, child) if not hashes else merkle.combine(hashes)
+                if root is None:
+                    break
+                found.append(root)
+        return found
+
+    def _root_of(self, level: int, place: int) -> bytes | None:
+        stored = select(tiles.c.root).where(tiles.c.level == level, tiles.c.place == place)
+        found = self._connection.scalar(stored)
+        return None if found is None else bytes(found)
 
 
 def below(connection: Connection, level: int, place: int) -> list[bytes]:
@@ -107,11 +141,18 @@ def _leaves(connection: Connection, place: int) -> list[bytes]:
     """The leaf hashes of the entries below a tile of the lowest level, as many as there are."""
     first, last = place * WIDTH + 1, (place + 1) * WIDTH
     query = select(entries.c.leaf).where(entries.c.seq.between(first, last)).order_by(entries.c.seq)
-    return list(map(bytes, connection.scalars(query)))
+    return [bytes(leaf) for (leaf,) in tuples(connection, query)]
 
 
 def _roots(connection: Connection, level: int, place: int) -> list[bytes]:
-    """The roots of the complete tiles below a tile of the next level, as many as there are."""
+    """The roots of the complete tiles below a tile of the next level, as many as there are without a gap."""
     first, last = place * WIDTH, (place + 1) * WIDTH - 1
-    query = select(tiles.c.root).where(tiles.c.level == level, tiles.c.place.between(first, last))
-    return list(map(bytes, connection.scalars(query.order_by(tiles.c.place))))
+    query = select(tiles.c.place, tiles.c.root).where(
+        tiles.c.level == level, tiles.c.place.between(first, last)
+    )
+    found: list[bytes] = []
+    for row in connection.execute(query.order_by(tiles.c.place)):
+        if row.place != first + len(found):
+            break
+        found.append(bytes(row.root))
+    return found

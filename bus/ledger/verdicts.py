@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select
 
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.rows import Verdict
-from bus.ledger.rows_in import rows_in
+from bus.ledger.rows_in import as_keys, keyed
 from bus.ledger.tables import submissions
 
 SubmissionKey = tuple[AgencyCode, str, str]
@@ -26,6 +27,12 @@ _ON = _NEWEST.where(submissions.c.type == bindparam("type"), submissions.c.id ==
 _ON_RAW = _NEWEST.where(submissions.c.raw == bindparam("raw"))
 
 
+@cache
+def _among(dialect: str) -> Select[Any]:
+    key = (submissions.c.agency, submissions.c.type, submissions.c.id)
+    return select(*key, *_COLUMNS).where(keyed(dialect, *key)).order_by(submissions.c.answer)
+
+
 def verdict_on(connection: Connection, agency: AgencyCode, type: str, id: str) -> Verdict | None:
     """Return the newest verdict on a submission that got past gate 6 under this id."""
     return _one(connection, _ON, {"agency": agency, "type": type, "id": id})
@@ -38,10 +45,8 @@ def verdict_on_raw(connection: Connection, agency: AgencyCode, raw: RawDigest) -
 
 def verdicts_on(connection: Connection, wanted: Collection[SubmissionKey]) -> dict[SubmissionKey, Verdict]:
     """Return the newest verdict on each of many submissions, in one question."""
-    key = (submissions.c.agency, submissions.c.type, submissions.c.id)
-    these = rows_in(connection, key, list(wanted))
-    query = select(*key, *_COLUMNS).where(these).order_by(submissions.c.answer)
-    found = connection.execute(query)
+    dialect = connection.dialect.name
+    found = connection.execute(_among(dialect), {"keys": as_keys(dialect, list(wanted))})
     return {(agency, type_, id_): Verdict(*verdict) for agency, type_, id_, *verdict in found}
 
 

@@ -14,30 +14,31 @@ an older head: the signer's own file is given to `verify` as one, and so may be 
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 
 from sqlalchemy import Connection, func, select
 
-from bus.ledger import merkle
-from bus.ledger import tiles as tiling
 from bus.ledger.checkpoint import Tampered, missing, require_signed_head
 from bus.ledger.entry import Kind
 from bus.ledger.findings import Progress, Report, guarded
 from bus.ledger.heads import Heads
 from bus.ledger.merkle import Frontier
 from bus.ledger.rows import Head
-from bus.ledger.tables import consignments, documents, entries, tiles
+from bus.ledger.tables import documents, entries
 from bus.ledger.tiles import Tree
+from bus.ledger.verified import Left
 from bus.ledger.verifying_directories import check_directories
-from bus.ledger.verifying_entries import checked_entries
-from bus.ledger.verifying_letters import check_letters
+from bus.ledger.verifying_entries import BATCH, EARLIER, check_entries, spans
+from bus.ledger.verifying_letters import check_letters, check_listed, count_letters
+from bus.ledger.verifying_rows import check_documents, check_numbers
 from bus.ledger.verifying_signatures import check_signatures
+from bus.ledger.verifying_tiles import check_tiles
+from bus.ledger.verifying_workers import Alone, Team
+from bus.ledger.work import batched
 from bus.verifier.notes import VerifierKey
 
 NO_HEAD, CUT_OFF = "checkpoint.none", "entry.cut-off"
-_HASH = 32
 _BEFORE_ANY_ROUTER = (
     Kind.DIRECTORY,
     Kind.CALENDAR,
@@ -53,8 +54,11 @@ _BEFORE_ANY_ROUTER = (
     Kind.REPLAY_REQUESTED,
 )
 """What operators and auditors enter by themselves, and what agencies ask for that join."""
-_DOCUMENTS = 100
-"""At a time: each may have a mebibyte."""
+_LETTERS, _SIGNATURES = 16, 4
+"""Spans of entries, whose letters or whose signatures are a part."""
+_OLDER = 16
+"""Parts of the letters from before `since`."""
+Spans = Sequence[tuple[int, int]]
 
 
 def verify(
@@ -65,40 +69,50 @@ def verify(
     known: Sequence[Head] = (),
     signatures: bool = False,
     progress: Progress = lambda *_: None,
+    team: Team | None = None,
+    resume: Left | None = None,
+    leave: Callable[[Left], None] = lambda _: None,
 ) -> Report:
     """Verify the ledger of this snapshot; with `since`, a head that the caller trusts, what came after it.
 
     `known` are heads that the caller holds besides those in the database; with `signatures`, every letter and notice is
     opened and its signature checked again, which takes far longer than all the rest. Findings stand in the report;
-    nothing is raised for them. Raises Transient when the database is away, and Tampered when `since` is no head of
-    this log.
+    nothing is raised for them. `team` takes the parts, if not this process alone; what is found, and in which order, is
+    the same. `resume` is how far a stopped verification came: the signatures that it checked are passed over once the
+    root of their entries, computed again, is that of its head. `leave` is called with how far this one is. Raises
+    Transient when the database is away, and Tampered when `since` is no head of this log.
     """
+    team = team or Alone(connection)
     size = connection.scalar(select(func.max(entries.c.seq))) or 0
     report = Report(size, since.size if since else 0)
     frontier = _begun(connection, since, key, report)
-    heads = _Heads(connection, key, report, known)
-    seen = 0
-    for row in checked_entries(connection, report, progress):
-        seen += 1
-        frontier.append(_hash(row.leaf))
-        heads.check(frontier)
+    heads = _Heads(connection, key, report, [*known, *([resume.head] if resume else [])])
+    some, began = list(spans(connection, report.since)), frontier.size
+    _check_entries(team, some, report, frontier, heads, progress)
     heads.check_rest(size)
     report.root = frontier.root().hex()
     report.signed = heads.newest
-    report.counts |= {"entries": seen, "checkpoints": heads.checked}
+    report.counts |= {"entries": frontier.size - began, "checkpoints": heads.checked}
     if size and not heads.newest and _should_be_signed(connection):
         report.note(
             NO_HEAD,
             "checkpoints",
             "no head is signed yet, so that these entries can be held against none",
         )
-    _check_tiles(connection, report, progress)
-    _check_documents(connection, report, progress)
-    _check_numbers(connection, report)
-    check_letters(connection, report, progress)
-    check_directories(connection, report, progress)
+    check_tiles(team, connection, report, frontier.size, progress)
+    _check_documents(team, connection, report, progress)
+    report.add(_only(team, check_numbers, report))
+    _check_letters(team, connection, some, report, progress)
+    report.add(_only(team, check_directories, report))
+    progress("directories", 1, 1)
     if signatures:
-        check_signatures(connection, report, progress)
+        # That nothing was found says also that the root at the head that was left is the one that was signed.
+        covered = resume is not None and report.passed and resume.since <= report.since
+        report.resumed = resume.signatures if resume and covered else 0
+        for until in _check_signatures(team, some, report, progress):
+            if report.passed and heads.agreed and until <= heads.agreed.size:
+                leave(Left(heads.agreed, report.since, until))
+    report.agreed = heads.agreed
     return report
 
 
@@ -126,9 +140,34 @@ def _should_be_signed(connection: Connection) -> bool:
     return connection.execute(by_routers).first() is not None
 
 
-def _hash(value: Any) -> bytes:
-    """A leaf hash as bytes; what is none was noted, and stands for a hash of nothing."""
-    return bytes(value) if isinstance(value, bytes | memoryview) and len(value) == _HASH else bytes(_HASH)
+def _only(team: Team, check: Callable[[Connection, Report], Report], report: Report) -> Report:
+    """What is one part, and cannot be many."""
+    return next(iter(team.map(check, [(report.part(),)])))
+
+
+# ---- 1: entries ----------------------------------------------------------------------------------------------------
+
+
+def _check_entries(
+    team: Team, some: Spans, report: Report, frontier: Frontier, heads: _Heads, progress: Progress
+) -> None:
+    places = count(frontier.size, BATCH)
+    asked = (
+        (report.part(), *span, place, heads.known_sizes) for span, place in zip(some, places, strict=False)
+    )
+    last_at = ""
+    for (_, until), span in zip(some, team.map(check_entries, asked), strict=True):
+        for piece in span.pieces:
+            report.add(piece.report)
+            if piece.opened:
+                seq, at = piece.opened
+                if at < last_at:
+                    report.note("entry.time", f"entry {seq}", EARLIER)
+            for level, root in piece.roots:
+                frontier.append(root, level)
+            heads.check(frontier)
+        last_at = last_at if span.last_at is None else span.last_at
+        progress("entries", until - report.since, report.size - report.since)
 
 
 # ---- 2: the tree ---------------------------------------------------------------------------------------------------
@@ -144,10 +183,13 @@ class _Heads:
         self._key = key
         self._report = report
         self._known = sorted((one for one in known if one.size > report.since), key=lambda one: -one.size)
+        self.known_sizes = tuple(one.size for one in self._known)
         self._waiting: list[Head] = []
         self.checked = 0
         self.newest = report.since
         """The size of the largest head that agreed."""
+        self.agreed: Head | None = None
+        """That head itself, if it is signed and is not `since`."""
         self._load(report.since)
 
     def check(self, frontier: Frontier) -> None:
@@ -175,8 +217,9 @@ class _Heads:
                 require_signed_head(head, self._key)
             except Tampered as error:
                 self._report.note("checkpoint.signature", where, str(error))
-            if head.size != frontier.size or head.root == frontier.root():
+            if (head.size, head.root) == (frontier.size, frontier.root()):
                 self.newest = max(self.newest, head.size)
+                self.agreed = head
             else:
                 said = f"the first {head.size} entries are not those that were signed"
                 self._report.note("tree.root", where, said)
@@ -185,70 +228,42 @@ class _Heads:
         self._waiting[:] = self._heads.above(after)[::-1]
 
 
-def _check_tiles(connection: Connection, report: Report, progress: Progress) -> None:
-    """Each tile is made anew from the rows below it."""
-    query = select(tiles.c.level, tiles.c.place).order_by(tiles.c.level, tiles.c.place)
-    if report.since:
-        query = query.where(tiles.c.level > 0)
-    found: dict[int, int] = {}
-    for level, place in connection.execution_options(yield_per=1000).execute(query):
-        if place != found.get(level, 0):
-            report.note("tree.tile", f"tile {level}/{found.get(level, 0)}", "it is missing")
-        found[level] = place + 1
-        _check_tile(connection, level, place, report)
-    expected = report.size
-    for level in range(max(found, default=-1) + 2):
-        expected //= tiling.WIDTH
-        if not report.since and found.get(level, 0) != expected:
-            report.note(
-                "tree.tile", f"level {level}", f"{found.get(level, 0)} tiles are there, {expected} should be"
-            )
-    report.counts["tiles"] = sum(found.values())
-    progress("tiles", 1, 1)
-
-
-def _check_tile(connection: Connection, level: int, place: int, report: Report) -> None:
-    where = f"tile {level}/{place}"
-    with guarded(report, where):
-        row = connection.execute(select(tiles).where(tiles.c.level == level, tiles.c.place == place)).one()
-        below = tiling.below(connection, level, place)
-        if b"".join(below) != bytes(row.hashes) or merkle.combine(below) != bytes(row.root):
-            report.note("tree.tile", where, "it is not that of the rows below it")
-
-
 # ---- 3: documents --------------------------------------------------------------------------------------------------
 
 
-def _check_documents(connection: Connection, report: Report, progress: Progress) -> None:
+def _check_documents(team: Team, connection: Connection, report: Report, progress: Progress) -> None:
     total = connection.scalar(select(func.count()).select_from(documents)) or 0
-    done, last = 0, b""
-    while True:
-        query = (
-            select(documents).where(documents.c.sha256 > last).order_by(documents.c.sha256).limit(_DOCUMENTS)
-        )
-        rows = connection.execute(query).all()
-        if not rows:
-            break
-        for row in rows:
-            try:
-                if hashlib.sha256(row.bytes).digest() != bytes(row.sha256):
-                    report.note(
-                        "document.bytes", f"document {bytes(row.sha256).hex()}", "its bytes are others"
-                    )
-            except Exception as error:
-                report.unreadable(f"document {bytes(row.sha256).hex()}", error)
-        done, last = done + len(rows), bytes(rows[-1].sha256)
-        progress("documents", done, total)
-    report.counts["documents"] = done
+    report.counts["documents"] = 0
+    for part in team.map(check_documents, ((report.part(), first) for first in range(256))):
+        report.add(part)
+        progress("documents", report.counts["documents"], total)
 
 
-# ---- 4: consignment numbers ----------------------------------------------------------------------------------------
+# ---- 5: letters, and signatures ------------------------------------------------------------------------------------
 
 
-def _check_numbers(connection: Connection, report: Report) -> None:
-    number = consignments.c.number
-    query = select(consignments.c.agency, func.count(), func.min(number), func.max(number))
-    for agency, count, first, last in connection.execute(query.group_by(consignments.c.agency)):
-        if (first, last) != (1, count):
-            where = f"consignments of {agency}"
-            report.note("consignment.gap", where, f"{count} are there, numbered {first} to {last}")
+def _check_letters(
+    team: Team, connection: Connection, some: Spans, report: Report, progress: Progress
+) -> None:
+    total = count_letters(connection, report)
+    report.counts["letters"] = 0
+    # Those of before `since` have entries after it too.
+    older = [report.since * n // _OLDER for n in range(_OLDER)] if report.since else [0]
+    bounds = [*dict.fromkeys(older), *(until for _, until in some[_LETTERS - 1 : -1 : _LETTERS])]
+    asked = zip(bounds, [*bounds[1:], None], strict=True)
+    for part in team.map(check_letters, ((report.part(), *each) for each in asked)):
+        report.add(part)
+        progress("letters", report.counts["letters"], total)
+    check_listed(connection, report)
+
+
+def _check_signatures(team: Team, some: Spans, report: Report, progress: Progress) -> Iterator[int]:
+    """Check those after what a stopped verification has checked; yield up to which entry, again and again."""
+    report.counts["signatures"] = 0
+    ends = [(max(one[0][0], report.resumed), one[-1][1]) for one in batched(some, _SIGNATURES)]
+    ends = [(after, until) for after, until in ends if after < until]
+    asked = ((report.part(), *each) for each in ends)
+    for (_, until), part in zip(ends, team.map(check_signatures, asked), strict=True):
+        report.add(part)
+        progress("signatures", until, report.size)
+        yield until

@@ -8,11 +8,11 @@ from bus.directory import Records
 from bus.directory.records import changed
 from bus.ledger.directories import Contents, Directories
 from bus.ledger.entry import Entry, Kind
-from bus.ledger.findings import Progress, Report, guarded
+from bus.ledger.findings import Report, guarded
 from bus.ledger.reading import Reader
 
 
-def check_directories(connection: Connection, report: Report, progress: Progress) -> None:
+def check_directories(connection: Connection, report: Report) -> Report:
     """Put every version together from its changes, and hold it against its entry; no version may lack one."""
     with guarded(report, "directory"):
         stated = {int(entry.body["version"]): entry for entry in Reader(connection).every(Kind.DIRECTORY)}
@@ -26,7 +26,7 @@ def check_directories(connection: Connection, report: Report, progress: Progress
             else:
                 where = f"directory version {version}"
                 report.note("directory.entry", where, "its records are there, and no entry puts it in force")
-            progress("directories", version, max(stated, default=version))
+    return report
 
 
 def _compare(entry: Entry, records: Records, report: Report) -> None:

@@ -6,15 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, exists, func, select
+from sqlalchemy import Connection, Select, exists, func, select
 
-from bus.ledger.entry import Kind, columns, leaf_hash, read_canonical
-from bus.ledger.findings import Progress, Report
-from bus.ledger.tables import consignments, documents, entries, submissions, unaccepted
+from bus.ledger import merkle
+from bus.ledger.database import tuples
+from bus.ledger.entry import COLUMNS, Kind, leaf_hash, read_canonical, row_of
+from bus.ledger.findings import Report
+from bus.ledger.rows_in import rows_in
+from bus.ledger.tables import checkpoints, consignments, documents, entries, submissions, unaccepted
 from bus.ledger.unaccepted import index_row
 from bus.ledger.work import AT_ONCE, batched
 
-_BATCH = 1_000
+BATCH = 1_000
+EARLIER = "it is earlier than the entry before it"
+_HASH, _LARGEST = 32, 2**63 - 1
+_ROWS = select(entries).order_by(entries.c.seq)
 _KEPT = ("acceptance", "refusal", "recipients")
 """Fields of an entry that hold the SHA-256 of a document beside the one that has a column of its own."""
 _WITH_DOCUMENT = frozenset(
@@ -32,10 +38,29 @@ _WITH_DOCUMENT = frozenset(
     }
 )
 """What nobody can say without a document that shows it."""
-_ANSWERED = (Kind.ACCEPTED, Kind.REFUSED, Kind.NOTICE, Kind.RECONCILED)
+_ANSWERED = frozenset({Kind.ACCEPTED, Kind.REFUSED, Kind.NOTICE, Kind.RECONCILED})
 _INDEXED = [each for each in unaccepted.c if each.name not in ("entry", "number_normalised")]
 """What the index of what was not accepted says; how a number is normalised may be improved."""
 _Answer = tuple[str, int]
+
+
+@dataclass(slots=True)
+class Piece:
+    """What was found of some entries, as they stand one after the other, and the subtrees over them."""
+
+    report: Report
+    opened: tuple[int, str] | None
+    """Number and time of the last of them, where its time is still to be compared with the one before the span."""
+    roots: list[tuple[int, bytes]]
+
+
+@dataclass(slots=True)
+class Span:
+    """What was found of a span of entries, cut where a head was signed."""
+
+    pieces: list[Piece]
+    last_at: str | None
+    """The time of the last entry that can be read, None if none can."""
 
 
 @dataclass(slots=True)
@@ -52,55 +77,87 @@ class _Batch:
     """By entry, the row of the index of what was not accepted that belongs to it."""
 
 
-def checked_entries(connection: Connection, report: Report, progress: Progress) -> Iterator[Row[Any]]:
-    """Yield every entry after `report.since` in order, checked; what is wrong stands in the report."""
-    last, last_at = report.since, ""
-    while rows := _next(connection, last):
-        first, batch = last + 1, _Batch({}, {}, {}, {})
-        for row in rows:
-            if row.seq != last + 1:
-                report.note("entry.missing", f"entry {last + 1}", f"the next entry is {row.seq}")
-            last = row.seq
-            try:
-                _check(row, report, batch)
-                if row.at < last_at:
-                    report.note("entry.time", f"entry {row.seq}", "it is earlier than the entry before it")
-                last_at = row.at
-            except Exception as error:
-                if isinstance(row.body, str) and leaf_hash(row.body) != row.leaf:
-                    report.note("entry.hash", f"entry {row.seq}", "its leaf hash is not that of its body")
-                report.unreadable(f"entry {row.seq}", error)
-            yield row
-        _check_batch(connection, first, last, batch, report)
-        progress("entries", last - report.since, report.size - report.since)
+def spans(connection: Connection, after: int) -> Iterator[tuple[int, int]]:
+    """Yield (after, until): each the next entries above `after`, as many as are checked at once, up to the newest."""
+    while True:
+        some = select(entries.c.seq).where(entries.c.seq > after).order_by(entries.c.seq).limit(BATCH)
+        until = connection.scalar(select(func.max(some.subquery().c.seq)))
+        if until is None:
+            return
+        yield after, until
+        after = until
 
 
-def _next(connection: Connection, after: int) -> Sequence[Row[Any]]:
-    query = select(entries).where(entries.c.seq > after).order_by(entries.c.seq).limit(_BATCH)
-    return connection.execute(query).all()
+def check_entries(
+    connection: Connection, report: Report, after: int, until: int, place: int, known: Sequence[int]
+) -> Span:
+    """Check the entries of a span, of which the first is leaf number `place`.
+
+    The tree is cut where a head was signed: at the sizes of those in the database, and at the `known` ones.
+    """
+    rows = tuples(connection, _ROWS.where(entries.c.seq > after, entries.c.seq <= until))
+    heads = {*known, *connection.scalars(_sizes(place, place + len(rows)))}
+    span, batch, last, last_at = Span([], None), _Batch({}, {}, {}, {}), after, ""
+    part, leaves = report.part(), list[bytes]()
+
+    def cut(opened: tuple[int, str] | None = None) -> None:
+        nonlocal part, place
+        span.pieces.append(Piece(part, opened, merkle.subtrees(place, leaves)))
+        part, place = report.part(), place + len(leaves)
+        leaves.clear()
+
+    for row in rows:
+        seq, at, text, leaf = row[0], row[1], row[-2], row[-1]
+        if seq != last + 1:
+            part.note("entry.missing", f"entry {last + 1}", f"the next entry is {seq}")
+        last = seq
+        try:
+            _check(row, part, batch)
+            if at < last_at:
+                part.note("entry.time", f"entry {seq}", EARLIER)
+            if span.last_at is None:
+                cut(opened=(seq, at))
+            span.last_at = last_at = at
+        except Exception as error:
+            if isinstance(text, str) and leaf_hash(text) != leaf:
+                part.note("entry.hash", f"entry {seq}", "its leaf hash is not that of its body")
+            part.unreadable(f"entry {seq}", error)
+        leaves.append(leaf if isinstance(leaf, bytes) and len(leaf) == _HASH else bytes(_HASH))
+        if place + len(leaves) in heads:
+            cut()
+    cut()
+    _check_batch(connection, after + 1, last, batch, part)
+    cut()
+    return span
 
 
-def _check(row: Row[Any], report: Report, batch: _Batch) -> None:
-    where = f"entry {row.seq}"
-    body = read_canonical(row.body)
-    expected = columns(row.body, body)
-    # The columns stand in the same order; a row that is as it should be, as nearly all are, is not looked at twice.
-    if tuple(row) != tuple(expected.values()):
-        found = row._asdict()
-        for name in (name for name in expected if found[name] != expected[name]):
-            code = "entry.hash" if name == "leaf" else "entry.index"
-            report.note(code, where, f"the column {name} does not follow from the body")
+def _sizes(above: int, upto: int) -> Select[Any]:
+    return select(checkpoints.c.size).where(checkpoints.c.size > above, checkpoints.c.size <= upto)
+
+
+def _check(row: tuple[Any, ...], report: Report, batch: _Batch) -> None:
+    where, text = f"entry {row[0]}", row[-2]
+    body = read_canonical(text)
+    expected = row_of(text, body)
+    # A row that is as it should be, as nearly all are, is not looked at twice.
+    if row != expected:
+        for name, value, found in zip(COLUMNS, expected, row, strict=True):
+            if found != value:
+                code = "entry.hash" if name == "leaf" else "entry.index"
+                report.note(code, where, f"the column {name} does not follow from the body")
     if body["kind"] in _WITH_DOCUMENT and "document" not in body:
         report.note("entry.unfounded", where, f"nothing shows this {body['kind']}: it names no document")
     _expect(body, batch)
 
 
 def _expect(body: Mapping[str, Any], batch: _Batch) -> None:
-    seq = body["seq"]
-    batch.documents.update((body[name], seq) for name in _KEPT if isinstance(body.get(name), str))
-    if body["kind"] in _ANSWERED and body.get("agency") and "answer" in body:
+    seq, kind = body["seq"], body["kind"]
+    for name in _KEPT:
+        if isinstance(sha256 := body.get(name), str):
+            batch.documents[sha256] = seq
+    if kind in _ANSWERED and body.get("agency") and "answer" in body:
         batch.answers[seq] = (body["agency"], body["answer"])
-    if body["kind"] == Kind.CONSIGNED:
+    if kind == Kind.CONSIGNED:
         for agency, numbers in body["recipients"].items():
             batch.confirmed[agency] = max(batch.confirmed.get(agency, (0, 0)), (max(numbers), seq))
     if row := index_row(body):
@@ -125,13 +182,18 @@ def _check_batch(connection: Connection, first: int, last: int, batch: _Batch, r
         (consignments, consignments.c.number, "consignment.missing"),
     ):
         query = select(table.c.entry, table.c.agency, number).where(table.c.entry.between(first, last))
-        given = {tuple(row) for row in connection.execute(query).all()}
+        given = set(tuples(connection, query))
         for seq, (agency, answer) in batch.answers.items():
             if (seq, agency, answer) not in given:
                 said = f"its answer to {agency}, number {answer}, is not there"
                 report.note(code, f"entry {seq}", said)
     _check_unaccepted(connection, first, last, batch, report)
+    key = consignments.c.agency, consignments.c.number
+    numbered = [(agency, number) for agency, (number, _) in batch.confirmed.items() if number <= _LARGEST]
+    given = set(tuples(connection, select(*key).where(rows_in(connection, key, numbered))))
     for agency, (highest, seq) in batch.confirmed.items():
+        if (agency, highest) in given:
+            continue
         # Numbers have no gaps, which is verified elsewhere: the highest being there, all are.
         newest = select(func.max(consignments.c.number)).where(consignments.c.agency == agency)
         if (connection.scalar(newest) or 0) < highest:
@@ -141,7 +203,7 @@ def _check_batch(connection: Connection, first: int, last: int, batch: _Batch, r
 
 def _check_unaccepted(connection: Connection, first: int, last: int, batch: _Batch, report: Report) -> None:
     query = select(unaccepted.c.entry, *_INDEXED).where(unaccepted.c.entry.between(first, last))
-    found = {row[0]: tuple(row[1:]) for row in connection.execute(query)}
+    found = {row[0]: row[1:] for row in tuples(connection, query)}
     for seq in sorted(
         seq for seq in {*found, *batch.unaccepted} if found.get(seq) != batch.unaccepted.get(seq)
     ):
@@ -152,4 +214,4 @@ def _check_unaccepted(connection: Connection, first: int, last: int, batch: _Bat
 def _present(connection: Connection, wanted: list[bytes]) -> Iterator[bytes]:
     for some in batched(wanted, AT_ONCE):
         these = select(documents.c.sha256).where(documents.c.sha256.in_(some))
-        yield from connection.scalars(these).all()
+        yield from (sha256 for (sha256,) in tuples(connection, these))

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from itertools import groupby
-from typing import Any
+from operator import itemgetter
+from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from bus.calendar import Calendar
-from bus.identifiers import RawDigest
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.calendars import Calendars
 from bus.ledger.copies import COPY
+from bus.ledger.database import tuples
 from bus.ledger.entry import Entry, Kind
 from bus.ledger.extending import extended_by
-from bus.ledger.findings import Progress, Report
+from bus.ledger.findings import Report
 from bus.ledger.portions import portion
 from bus.ledger.recipient_sets import Lost, RecipientSets
-from bus.ledger.state import LetterState, accepted, advance
+from bus.ledger.state import LetterState, RecipientState, accepted, advance
 from bus.ledger.tables import consignments, entries, letters, recipients
 from bus.ledger.transitions import violation_of
 
@@ -35,42 +36,62 @@ _LISTED = {
     "certificate": "certificate",
 }
 """Columns of a letter's index, and the fields of its acceptance from which they follow."""
+_LISTING = select(letters.c.letter, *(letters.c[column] for column in _LISTED))
+_FROZEN = select(recipients.c.letter, recipients.c.agency, recipients.c.role, recipients.c.addressed)
+_GIVEN = select(
+    consignments.c.entry,
+    consignments.c.type,
+    consignments.c.agency,
+    consignments.c.number,
+    consignments.c.document,
+)
+_Rows = list[tuple[Any, ...]]
 
 
-def check_letters(connection: Connection, report: Report, progress: Progress) -> None:
-    """Every letter that had an entry after `since`, from its acceptance on."""
+def count_letters(connection: Connection, report: Report) -> int:
+    """Return how many letters had an entry after `since`."""
+    return connection.scalar(select(func.count()).select_from(_touched(report).subquery())) or 0
+
+
+def _touched(report: Report) -> Select[Any]:
     about = entries.c.letter
-    touched = select(about).where(about.is_not(None), entries.c.seq > report.since).distinct()
-    total = connection.scalar(select(func.count()).select_from(touched.subquery())) or 0
+    return select(about).where(about.is_not(None), entries.c.seq > report.since).distinct()
+
+
+def check_letters(connection: Connection, report: Report, after: int, until: int | None) -> Report:
+    """Check, from its acceptance on, every letter above one number, up to another, with an entry after `since`."""
+    about, touched = entries.c.letter, _touched(report)
+    if until is not None:
+        touched = touched.where(about <= until)
     calendars, sets = Calendars(connection), RecipientSets(connection)
-    done, last = 0, 0
-    while True:
-        some = portion(connection, touched.where(about > last).order_by(about), _AT_ONCE)
-        if not some:
-            break
+    done, last = 0, after
+    while some := portion(connection, touched.where(about > last).order_by(about), _AT_ONCE):
         _check_some_letters(connection, some, calendars, sets, report)
         done, last = done + len(some), some[-1]
-        progress("letters", done, total)
+    report.counts["letters"] = done
+    return report
+
+
+def check_listed(connection: Connection, report: Report) -> None:
+    """As many letters are listed as were accepted."""
     indexed = connection.scalar(select(func.count()).select_from(letters)) or 0
     accepted_ones = select(func.count()).select_from(entries).where(entries.c.kind == Kind.ACCEPTED)
     if indexed != (count := connection.scalar(accepted_ones) or 0):
         report.note("letter.index", "letters", f"{indexed} are listed, and {count} were accepted")
-    report.counts["letters"] = done
 
 
 def _check_some_letters(
     connection: Connection, some: list[int], calendars: Calendars, sets: RecipientSets, report: Report
 ) -> None:
     query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
-    rows = connection.execute(query.order_by(entries.c.letter, entries.c.seq)).all()
-    listed = connection.execute(select(letters).where(letters.c.letter.in_(some))).all()
-    index = {row.letter: row for row in listed}
-    frozen = _grouped(connection, select(recipients), recipients.c.letter, some)
-    columns = (consignments.c.type, consignments.c.agency, consignments.c.number, consignments.c.document)
-    given = _grouped(connection, select(consignments.c.entry, *columns), consignments.c.entry, some)
-    for letter, group in groupby(rows, key=lambda row: row.letter):
+    rows = tuples(connection, query.order_by(entries.c.letter, entries.c.seq))
+    listed = tuples(connection, _LISTING.where(letters.c.letter.in_(some)))
+    index = {number: columns for number, *columns in listed}
+    frozen = _grouped(connection, _FROZEN.where(recipients.c.letter.in_(some)))
+    given = _grouped(connection, _GIVEN.where(consignments.c.entry.in_(some)))
+    for letter, group in groupby(rows, key=itemgetter(0)):
         try:
-            found = [Entry(json.loads(row.body)) for row in group]
+            found = [Entry(json.loads(body)) for _, body in group]
             _check_chain(letter, found, report)
             first = sets.expanded(found[0])
             _check_index(first, index.get(letter), frozen.get(letter, []), report)
@@ -93,29 +114,29 @@ def _check_chain(letter: int, found: list[Entry], report: Report) -> None:
         report.note("letter.chain", f"letter {letter}", "it does not begin with its acceptance")
 
 
-def _check_index(entry: Entry, row: Row[Any] | None, frozen: list[Row[Any]], report: Report) -> None:
+def _check_index(entry: Entry, row: list[Any] | None, frozen: _Rows, report: Report) -> None:
     where, body = f"letter {entry.seq}", entry.body
     if row is None:
         report.note("letter.index", where, "it is not listed among the letters")
         return
-    wrong = [column for column, name in _LISTED.items() if getattr(row, column) != body.get(name)]
-    if wrong:
+    wanted = list(map(body.get, _LISTED.values()))
+    if row != wanted:
+        wrong = [column for column, one, other in zip(_LISTED, row, wanted, strict=True) if one != other]
         report.note("letter.index", where, f"its listed {', '.join(wrong)} do not follow from its entry")
-    listed = {(one.agency, one.role, one.addressed) for one in frozen}
-    if listed != {
+    if set(frozen) != {
         (code, one["role"], one.get("addressed", code)) for code, one in body["recipients"].items()
     }:
         report.note("letter.recipients", where, "the listed recipients are not those of its entry")
 
 
-def _check_consignments(
-    entry: Entry, recipient_set: RawDigest, given: list[Row[Any]], report: Report
-) -> None:
+def _check_consignments(entry: Entry, recipient_set: RawDigest, given: _Rows, report: Report) -> None:
     where, body = f"letter {entry.seq}", entry.body
-    copies = {(one.agency, bytes(one.document).hex()) for one in given if one.type == COPY}
+    copies = {(agency, bytes(document).hex()) for type, agency, _, document in given if type == COPY}
     if copies - {(body["agency"], body["document"])}:
         report.note("letter.copies", where, "a copy of it was given to somebody else than its sender")
-    sent = {(one.agency, one.number, bytes(one.document).hex()) for one in given if one.type != COPY}
+    sent = {
+        (agency, number, bytes(document).hex()) for type, agency, number, document in given if type != COPY
+    }
     wanted = {(code, one["consignment"], body["document"]) for code, one in body["recipients"].items()}
     wanted.add((body["agency"], body["answer"], body["acceptance"]))
     if "listed" in body:
@@ -126,9 +147,8 @@ def _check_consignments(
 
 def _check_steps(found: list[Entry], calendars: Calendars, report: Report) -> None:
     state = accepted(found[0])
-    # One set of recipients, brought up to date in place: a circular has thousands of both.
-    moving = dict(state.recipients)
-    state = replace(state, recipients=moving)
+    # Brought up to date in place, in a state that nobody else has: a circular has thousands of both.
+    moving = cast(dict[AgencyCode, RecipientState], state.recipients)
     for entry in found[1:]:
         if fault := violation_of(entry, state):
             report.note("letter.step", f"entry {entry.seq}", fault)
@@ -145,10 +165,9 @@ def _check_extension(entry: Entry, calendar: Calendar, state: LetterState, repor
         report.note("letter.extension", f"entry {entry.seq}", said)
 
 
-def _grouped(
-    connection: Connection, query: Select[Any], column: Any, some: list[int]
-) -> dict[int, list[Row[Any]]]:
-    grouped: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(query.where(column.in_(some))).all():
-        grouped.setdefault(getattr(row, column.name), []).append(row)
+def _grouped(connection: Connection, query: Select[Any]) -> dict[int, _Rows]:
+    """The rows of a query without the first column, by what stands in it."""
+    grouped: dict[int, _Rows] = {}
+    for row in tuples(connection, query):
+        grouped.setdefault(row[0], []).append(row[1:])
     return grouped

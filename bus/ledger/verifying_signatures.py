@@ -22,7 +22,7 @@ from bus.errors import Refused
 from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.directories import Directories
 from bus.ledger.entry import Kind
-from bus.ledger.findings import Progress, Report, guarded
+from bus.ledger.findings import Report, guarded
 from bus.ledger.reading import Reader
 from bus.ledger.tables import entries, letter_files
 
@@ -33,28 +33,28 @@ _KEPT = 4
 Body = Mapping[str, Any]
 
 
-def check_signatures(connection: Connection, report: Report, progress: Progress) -> None:
-    """Check the signature of every letter and notice after `report.since`."""
-    check = _Signatures(connection, report)
+def check_signatures(connection: Connection, report: Report, after: int, until: int) -> Report:
+    """Check the signature of every letter and notice among the entries after one and until another."""
+    check = _Signatures(connection, report, after)
     done = 0
-    these = entries.c.kind.in_((*_SIGNED, Kind.DIRECTORY)), entries.c.seq > report.since
+    these = entries.c.kind.in_((*_SIGNED, Kind.DIRECTORY)), entries.c.seq > after, entries.c.seq <= until
     query = select(entries.c.seq, entries.c.body).where(*these).order_by(entries.c.seq)
     for rows in connection.execute(query, execution_options={"yield_per": _BATCH}).partitions():
         for row in rows:
             with guarded(report, f"entry {row.seq}"):
                 done += check.one(json.loads(row.body))
-        progress("signatures", rows[-1].seq, report.size)
     report.counts["signatures"] = done
+    return report
 
 
 class _Signatures:
-    def __init__(self, connection: Connection, report: Report) -> None:
+    def __init__(self, connection: Connection, report: Report, after: int) -> None:
         self._connection = connection
         self._report = report
         self._versions = Directories(connection)
         self._read: dict[int, Directory] = {}
         self._newest = 0
-        known = select(entries.c.body).where(entries.c.kind == Kind.DIRECTORY, entries.c.seq <= report.since)
+        known = select(entries.c.body).where(entries.c.kind == Kind.DIRECTORY, entries.c.seq <= after)
         if text := connection.scalar(known.order_by(entries.c.seq.desc()).limit(1)):
             self._newest = int(json.loads(text)["version"])
 

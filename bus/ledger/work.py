@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Executable, and_, delete, func, or_, select, tuple_, update
 
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment
-from bus.ledger.rows_in import rows_in
+from bus.ledger.rows_in import as_keys, keyed, rows_in
 from bus.ledger.tables import consignments, documents, pending
 from bus.thai import now
 
@@ -115,6 +116,18 @@ def _within(connection: Connection, keys: Sequence[tuple[AgencyCode, int]]) -> l
             left -= length
         kept.append(key)
     return kept
+
+
+@cache
+def _strike(dialect: str) -> Executable:
+    these = delete(pending).where(keyed(dialect, pending.c.agency, pending.c.number))
+    return these.returning(pending.c.agency, pending.c.number, pending.c.repeat, pending.c.again)
+
+
+def strike(connection: Connection, keys: Sequence[tuple[AgencyCode, int]]) -> Sequence[Any]:
+    """Strike these off the pending list; return agency, number, `repeat` and `again` of those that stood there."""
+    dialect = connection.dialect.name
+    return connection.execute(_strike(dialect), {"keys": as_keys(dialect, keys)}).all()
 
 
 def strike_off(connection: Connection, agency: AgencyCode, number: int) -> bool:

@@ -10,7 +10,7 @@ from bus.codes import Codes
 from bus.documents.lifecycle import PASSED, Deadline
 from bus.documents.notice import BUS, Event, Notice, ReasonText, Terms
 from bus.documents.seal import Seal
-from bus.documents.signing import Signed, sign
+from bus.documents.signing import Signed, sign, sign_own
 from bus.errors import Refused
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.text import printable
@@ -31,7 +31,7 @@ class Answers:
         self, *, letter_id: UUID, digest: ContentDigest, received_at: datetime, now: datetime, terms: Terms
     ) -> Signed:
         """State that a letter is accepted, for whom, and until when its recipients are to answer."""
-        return self._say(
+        notice = self._notice(
             Event.ACCEPTED,
             f"{letter_id}/{digest}",
             letter_id=letter_id,
@@ -40,6 +40,7 @@ class Answers:
             received_time=received_at,
             terms=terms,
         )
+        return sign_own(notice, self._seal)
 
     def refused(
         self,
@@ -108,10 +109,12 @@ class Answers:
         )
 
     def _say(self, event: Event, fact: str | None, **fields: object) -> Signed:
+        return sign(self._notice(event, fact, **fields), self._seal)
+
+    def _notice(self, event: Event, fact: str | None, **fields: object) -> Notice:
         notice_id = uuid5(_MACHINE_NOTICES, f"{event}/{fact}") if fact else uuid4()
         uri = self.codes.events[event].uri
-        notice = Notice(notice_id=notice_id, event=event, event_uri=uri, author=BUS, **fields)  # type: ignore[arg-type]
-        return sign(notice, self._seal)
+        return Notice(notice_id=notice_id, event=event, event_uri=uri, author=BUS, **fields)  # type: ignore[arg-type]
 
     def _reasons(self, reason: Refused) -> tuple[ReasonText, ...]:
         text = self.codes.refusals[reason.code]

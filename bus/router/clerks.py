@@ -54,6 +54,9 @@ class WatchingClerks(Collector):
         self._readings: dict[AgencyCode, Reading] = {}
         self._to_do: list[AgencyCode] = []
         self._logged: set[AgencyCode] = set()
+        self._reckoned_by: Calendar | None = None
+        self._unread_from: dict[AgencyCode, tuple[str, datetime]] = {}
+        """By agency: since when it has something unread, and when half a working day has gone by since then."""
         registry.register(self)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -71,6 +74,7 @@ class WatchingClerks(Collector):
             known = set(self._to_do)
             self._readings = {code: one for code, one in self._readings.items() if code in known}
             self._logged &= known
+            self._unread_from = {code: one for code, one in self._unread_from.items() if code in known}
         some, self._to_do = self._to_do[-_AT_ONCE:], self._to_do[:-_AT_ONCE]
         try:
             self._readings.update(await asyncio.to_thread(self._ask, some))
@@ -104,15 +108,28 @@ class WatchingClerks(Collector):
         yield idle
 
     def _ask(self, some: list[AgencyCode]) -> dict[AgencyCode, Reading]:
+        known = {code: self._readings.get(code, NOTHING_READ) for code in some}
         with measuring(self._ledger) as measures:
-            return {code: measures.reading_of(code, self._readings.get(code, NOTHING_READ)) for code in some}
+            # Mostly nobody has said anything since the last look.
+            answered = measures.last_answers(some)
+            more = (code for code in some if answered[code] > known[code].through)
+            return known | {code: measures.reading_of(code, known[code]) for code in more}
 
     def _is_unread(self, code: AgencyCode, at: datetime) -> bool:
         since = self._readings[code].unread_since
-        if since is None:
-            return False
+        return since is not None and self._half_a_day_from(since, code) <= at
+
+    def _half_a_day_from(self, since: str, code: AgencyCode) -> datetime:
+        """Reckoned once for each delivery, and not at every question: that walks through the calendar."""
         calendar = self._calendar()
-        return calendar.after_working(calendar.half_day, datetime.fromisoformat(since), code) <= at
+        if calendar is not self._reckoned_by:
+            self._reckoned_by = calendar
+            self._unread_from.clear()
+        known = self._unread_from.get(code)
+        if known is None or known[0] != since:
+            until = calendar.after_working(calendar.half_day, datetime.fromisoformat(since), code)
+            known = self._unread_from[code] = (since, until)
+        return known[1]
 
     def _note(self, code: AgencyCode, at: datetime) -> None:
         unread = self._is_unread(code, at)

@@ -14,7 +14,7 @@ from bus.router import policy
 from bus.router.delivery import LetterAccepted, LetterChecked, Outcome, SubmissionRefused
 from bus.router.gates import Rules
 from bus.router.refusing import refused
-from bus.thai import now
+from bus.thai import normalise_number, now
 
 
 def files_of(found: Iterable[LetterChecked | Outcome | Exception]) -> list[Check]:
@@ -77,6 +77,7 @@ def _accepted(one: LetterChecked, rules: Rules) -> LetterAccepted:
         delivery=one.delivery,
         agency=one.agency,
         letter=one.letter,
+        number=normalise_number(letter.number) if letter.number else None,
         directory=one.directory,
         recipients=one.recipients,
         calendar_version=rules.calendar.version,

@@ -51,6 +51,8 @@ class LetterAccepted:
     delivery: Delivery
     agency: AgencyCode
     letter: Verified[Letter]
+    number: str | None
+    """Its number in the form in which numbers are compared."""
     directory: Directory
     recipients: RecipientSet
     calendar_version: int

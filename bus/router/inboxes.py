@@ -95,7 +95,8 @@ class WatchingInboxes:
         not the very oldest then, and hardly younger.
         """
         with measuring(self._ledger) as measures:
-            oldest = [(code, max(1, measures.last_number(code) - count + 1)) for code, count in found.items()]
+            newest = measures.last_numbers(list(found))
+            oldest = [(code, max(1, newest[code] - count + 1)) for code, count in found.items()]
             return {code: datetime.fromisoformat(at) for code, at in measures.given_at(oldest).items()}
 
     def _note(self, agency: AgencyCode, fill: float) -> None:

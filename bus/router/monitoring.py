@@ -17,6 +17,7 @@ from bus.depot.client import PresenceClient
 from bus.directory import Directory
 from bus.directory.clusters import unknown_clusters
 from bus.errors import Transient
+from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.process import pause
 from bus.router.alarms import Alarms
@@ -49,6 +50,8 @@ class Watching:
         self._watchers = watchers
         self._looked_at: Directory | None = None
         self.parked = 0
+        self._counted_at: tuple[int, int] | None = None
+        """The newest entries of parked and of replayed submissions when they were counted."""
         self.depot_away: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -64,13 +67,15 @@ class Watching:
 
     async def _count_parked(self) -> None:
         try:
-            self.parked = await asyncio.to_thread(self._parked)
+            self.parked, self._counted_at = await asyncio.to_thread(self._parked)
         except Transient:
             return  # the database is away, and the count is as it was
 
-    def _parked(self) -> int:
+    def _parked(self) -> tuple[int, tuple[int, int]]:
+        """Count them, if one was parked or replayed since: all that ever were are looked at."""
         with self._ledger.read() as reader:
-            return reader.parked.count()
+            newest = reader.latest_seq(Kind.PARKED), reader.latest_seq(Kind.REPLAYED)
+            return self.parked if newest == self._counted_at else reader.parked.count(), newest
 
     def look_at_directory(self) -> None:
         """Raise the alarm, once for each version, if it puts agencies on clusters that the settings do not have."""

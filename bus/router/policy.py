@@ -104,21 +104,20 @@ def resolve(
     found = rules.addressees(letter, sender, directory)
     _none_of(found.refusals)
     general = calendar.registration_due(letter.speed, at, None)
-    return tuple(
-        replace(
-            one, registration_due=_own_due(calendar.registration_due(letter.speed, at, one.agency), general)
-        )
-        for one in found.recipients
-    )
+
+    def with_due(one: Recipient) -> Recipient:
+        # Few have closures of their own, and to reckon each of thousands walks through the calendar each time.
+        if not calendar.closes(one.agency):
+            return one
+        own = calendar.registration_due(letter.speed, at, one.agency)
+        return replace(one, registration_due=timestamp(own) if own != general else None)
+
+    return tuple(map(with_due, found.recipients))
 
 
 def read_by_all(version: str, listeners: Iterable[AgencyCode], directory: Directory) -> None:
     """Raise Refused that names those of the directory's agencies who do not read this version (`letter/1.1`)."""
     _none_of(rules.unread(version, listeners, directory))
-
-
-def _own_due(own: datetime, general: datetime) -> str | None:
-    return timestamp(own) if own != general else None
 
 
 def _none_of(refusals: Iterable[Refused]) -> None:

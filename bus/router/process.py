@@ -43,7 +43,7 @@ async def run_router(settings: BusSettings, stop: asyncio.Event) -> None:
 
 @contextmanager
 def _ledger(settings: BusSettings) -> Iterator[Ledger]:
-    with Ledger(settings.ledger.address()) as ledger:
+    with Ledger(settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder) as ledger:
         if ledger.engine.dialect.name == "sqlite":
             # The embedded ledger has one router: whatever name it had before, its leases are void.
             ledger.release_leases(None)

@@ -62,7 +62,7 @@ class FolderConnector(Section):
     path: Path = Path("exchange")
     """The folder that holds outbox, sent, failed, inbox and receipts."""
     poll: Seconds = 2.0
-    """Seconds between looks into the outbox."""
+    """Seconds between looks into the outbox and for news; what the system tells of is taken at once."""
     quiet: Annotated[float, Field(ge=0, le=3600)] = 5.0
     """Seconds without a change after which a letter counts as complete; 0 if the office system always renames."""
     patience: Seconds = 60.0

@@ -44,6 +44,9 @@ class Ledger(Section):
     anchor_interval: Seconds = 600.0
     """Seconds between the heads that the agencies' witnesses are asked to cosign; one at each day's end besides."""
 
+    tiles_folder: Path | None = None
+    """A folder of `ledger tiles export`, to read those tiles from that the database no longer has."""
+
     def passphrase_text(self) -> str | None:
         """The key's passphrase itself, or None for a key without one."""
         return self.passphrase.get_secret_value() if self.passphrase is not None else None

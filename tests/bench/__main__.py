@@ -30,7 +30,7 @@ from compose.cluster import PostgresCluster
 from compose.local import LocalBus
 from compose.node import OPERATOR, Node
 from tests.bench import console as pages_of_country
-from tests.bench import costs, evidence, floods, latency, letters, searches, throughput
+from tests.bench import costs, evidence, floods, latency, letters, searches, storage, throughput
 from tests.bench.grown import CountryBus
 from tests.bench.raw import raw_forward
 from tests.scale.country import codes_of, directory_text
@@ -42,6 +42,7 @@ ENTRIES = int(os.environ.get("BENCH_ENTRIES", "1000000"))
 BACKLOGS = (1_000, int(os.environ.get("BENCH_BACKLOG", "20000")))
 CIRCULAR = 500
 AGENCIES = int(os.environ.get("BENCH_AGENCIES", "8000"))
+STORED = int(os.environ.get("BENCH_STORED", "20000"))
 ROUNDS = 3
 
 
@@ -69,6 +70,8 @@ def main(wanted: Sequence[str]) -> int:
         _print_floods(console, report["floods"])
     if "search" in report:
         _print_search(console, report["search"])
+    for kind, found in report.get("storage", {}).items():
+        _print_storage(console, kind, found)
     for kind, found in report.get("console", {}).items():
         pages_of_country.show(console, kind, found)
     return 0
@@ -190,6 +193,15 @@ def _floods(node: Node, folder: Path, report: dict[str, Any]) -> None:
             report["floods"][name] = floods.under(bus, name if name in floods.FLOODS else None)
 
 
+def _storage(_node: Node, folder: Path, report: dict[str, Any]) -> None:
+    url = f"sqlite:///{folder / 'storage.db'}"
+    report["storage"] = {"sqlite": storage.measured(url, folder / "storage-sqlite", STORED)}
+    with PostgresCluster(folder / "postgres-storage") as cluster:
+        url = cluster.create_database("storage")
+        report["storage"]["postgresql"] = storage.measured(url, folder / "storage-postgresql", STORED)
+        cluster.stop()
+
+
 def _bus(node: Node, folder: Path, name: str, **changes: Any) -> LocalBus:
     return LocalBus(folder / name, broker=node, vhost=f"bench-{name}", **changes)
 
@@ -279,6 +291,16 @@ def _print_search(console: Console, found: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _print_storage(console: Console, kind: str, found: dict[str, Any]) -> None:
+    title = f"(j) {kind}: {found['bytes']:,} bytes for each of {found['letters']:,} letters to one recipient"
+    table = Table(title=title, title_justify="left")
+    for column in ("table", "rows or index", "bytes"):
+        table.add_column(column)
+    for row in storage.rows(found):
+        table.add_row(*row)
+    console.print(table)
+
+
 def _evidence_rows(found: dict[str, Any]) -> list[tuple[str, object, str]]:
     sqlite, postgresql, verify = found["sqlite"], found["postgresql"], found["verify"]
     return [
@@ -330,7 +352,18 @@ def _console(node: Node, folder: Path, report: dict[str, Any]) -> None:
 
 STEPS = {
     step.__name__.strip("_"): step
-    for step in (_costs, _rates, _latency, _circular, _memory, _floods, _evidence, _search, _console)
+    for step in (
+        _costs,
+        _rates,
+        _latency,
+        _circular,
+        _memory,
+        _floods,
+        _evidence,
+        _search,
+        _storage,
+        _console,
+    )
 }
 
 if __name__ == "__main__":

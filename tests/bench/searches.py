@@ -19,9 +19,10 @@ from sqlalchemy import Table, text
 
 from bus.identifiers import AgencyCode
 from bus.ledger import schema
-from bus.ledger.database import insert_many, working
+from bus.ledger.database import working
 from bus.ledger.entry import timestamp
 from bus.ledger.finding import Asked
+from bus.ledger.inserting import insert_many
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.ledger.tables import entries, letter_kinds, letters, recipients
@@ -74,7 +75,7 @@ def _letters(count: int) -> Iterator[dict[Table, list[dict[str, Any]]]]:
     for number in range(1, count + 1):
         day = _LAST - timedelta(days=_DAYS * (count - number) // count)
         at = timestamp(
-            datetime(day.year, day.month, day.day, 9, tzinfo=BANGKOK) + timedelta(microseconds=number % 1000)
+            datetime(day.year, day.month, day.day, 9, tzinfo=BANGKOK) + timedelta(microseconds=number)
         )
         sender = LARGE if chosen.random() < 0.3 else chosen.choice(_AGENCIES)
         to = {LARGE if chosen.random() < 0.2 else chosen.choice(_AGENCIES) for _ in range(1 + number % 2)}

@@ -80,7 +80,8 @@ def test_an_empty_ledger_has_nothing_to_measure(ledger: Ledger) -> None:
     assert {found.pending_since, found.head_at, found.unsigned_since, found.cosigned_at} == {None}
     with measuring(ledger) as measures:
         assert measures.bytes() > 10_000
-        assert measures.last_number(OCS) == 0
+        assert measures.last_numbers([OCS]) == {OCS: 0}
+        assert measures.last_answers([OCS]) == {OCS: 0}
         assert measures.given_at([]) == {}
 
 
@@ -115,7 +116,8 @@ def test_pending_deadlines_heads_and_witnesses_are_measured(ledger: Ledger, tmp_
     after = measured(ledger)
     assert (after.pending, after.on_hold, after.pending_since) == (0, 1, None)
     with measuring(ledger) as measures:
-        assert measures.last_number(OCS) == 1
+        assert measures.last_numbers([OCS, SOC]) == {OCS: 1, SOC: 1}
+        assert measures.last_answers([OCS, OPM]) == {OCS: 0, OPM: 1}
         assert set(measures.given_at([(OCS, 1), (OPM, 1), (SOC, 9)])) == {OCS, OPM}
 
 
@@ -215,6 +217,52 @@ async def test_half_a_working_day_after_a_delivery_that_nobody_read_an_agency_is
         ("mailbox-unread", OCS),
         ("mailbox-read", OCS),
     ]
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+async def test_of_agencies_that_have_said_nothing_since_nothing_is_asked_one_by_one(router: Router) -> None:
+    (letter_id, raw), registry = letter(), CollectorRegistry()
+    router.take_all(raw)
+    router.take_all(said(router.ledger, letter_id, Event.DELIVERED))
+    watching = clerks(router, rig.calendar(), registry, named=False)
+    await watching.look()
+    with asked(router.ledger) as statements:
+        await watching.look()
+        assert len(statements) == 1
+        router.take_all(said(router.ledger, letter_id, Event.REGISTERED))
+        statements.clear()
+        await watching.look()
+    assert 2 <= len(statements) <= 3
+    assert watching.unread(now() + dt.timedelta(days=30)) == []
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+async def test_half_a_working_day_is_reckoned_once_for_a_delivery_and_anew_by_another_calendar(
+    router: Router,
+) -> None:
+    (letter_id, raw), registry = letter(), CollectorRegistry()
+    router.take_all(raw)
+    router.take_all(said(router.ledger, letter_id, Event.DELIVERED))
+    reckoned: list[AgencyCode | None] = []
+
+    class Counting(Calendar):
+        def after_working(
+            self, amount: dt.timedelta, start: dt.datetime, agency: AgencyCode | None
+        ) -> dt.datetime:
+            reckoned.append(agency)
+            return super().after_working(amount, start, agency)
+
+    same = {name: getattr(rig.calendar(), name) for name in ("version", "hours", "holidays")}
+    one, other = Counting(**same), Counting(**same)
+    watching = clerks(router, one, registry, named=False)
+    await watching.look()
+    for _ in range(3):
+        registry.get_sample_value("saraban_router_agencies_unread")
+    assert reckoned == [OCS]
+    watching._calendar = lambda: other
+    for _ in range(3):
+        registry.get_sample_value("saraban_router_agencies_unread")
+    assert reckoned == [OCS, OCS]
 
 
 def clerks_unread(calendar: Calendar, watching: WatchingClerks, at: dt.datetime) -> list[AgencyCode]:
@@ -355,6 +403,7 @@ async def test_nothing_that_is_measured_reads_a_whole_table(router: Router, tmp_
             await look()  # type: ignore[misc]
         with measuring(ledger) as measures:
             measures.given_at([(OCS, 1), (SOC, 1)])
-            measures.last_number(OCS)
+            measures.last_numbers([OCS])
+            measures.last_answers([OCS])
     assert len(statements) > 10
     assert whole_tables_read(ledger, statements) == []

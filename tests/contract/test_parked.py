@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,9 +16,11 @@ from bus.ledger.parked import UNKNOWN, WhichParked
 from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
 from bus.router import parking, replaying
+from bus.router.monitoring import Watching
 from bus.thai import now
 from tests.assets.factory import OCS, OPM, SOC
 from tests.contract import ledger_rig as rig
+from tests.contract.test_question_plans import asked
 
 STEWARD = Operator("somying", Role.STEWARD, "oidc")
 
@@ -224,3 +226,31 @@ def test_a_fault_is_the_class_that_this_router_met_or_that_none_lived_through_it
     assert parking.fault_of(limit, {}, name) == "delivery-limit"
     assert parking.fault_of(incoming([{"reason": "rejected"}]), {}, name) is None
     assert parking.fault_of(incoming([]), {RawDigest("cd" * 32): "KeyError"}, name) is None
+
+
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+async def test_what_is_parked_is_counted_again_once_something_was_parked_or_replayed(ledger: Ledger) -> None:
+    watching = Watching(
+        depot=cast(Any, None),
+        ledger=ledger,
+        alarms=cast(Any, None),
+        directory=rig.directory,
+        clusters=(),
+        watchers=cast(Any, None),
+    )
+
+    async def questions() -> int:
+        with asked(ledger) as statements:
+            await watching._count_parked()
+        return len(statements)
+
+    first, second = park(ledger, OPM, "KeyError", 2)
+    assert (await questions(), watching.parked) == (3, 2)
+    assert (await questions(), watching.parked) == (2, 2)
+    replayed(ledger, first)
+    assert (await questions(), watching.parked) == (3, 1)
+    park(ledger, OPM)
+    assert (await questions(), watching.parked) == (3, 2)
+    replayed(ledger, second, "parked", "ValueError")
+    assert (await questions(), watching.parked) == (3, 2)
+    assert (await questions(), watching.parked) == (2, 2)

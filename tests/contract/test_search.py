@@ -305,7 +305,7 @@ LEADS: Final[dict[str, tuple[dict[str, Any], str]]] = {
     "number": ({"number": "1"}, "ix_letters_number_normalised_dated"),
     "file": ({"file": "ab" * 32}, "ix_letter_files_sha256"),
     "certificate": ({"certificates": ["ab" * 32]}, "ix_letters_certificate_letter"),
-    "time": ({"accepted_since": "2026"}, "ix_letters_accepted_at"),
+    "time": ({"accepted_since": "2026"}, "letters"),
     "entry": ({"entry": 1}, "entries"),
 }
 """Questions, and what has to stand in the plan of one of the statements that answer each."""

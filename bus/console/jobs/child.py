@@ -65,7 +65,7 @@ def run_job(settings: BusSettings, number: int) -> None:
         job = jobs.get(number)
         if job is None or job.state.over:
             return
-        with Ledger(settings.ledger.address()) as ledger:
+        with Ledger(settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder) as ledger:
             work = Work(settings, ledger, job, jobs)
             try:
                 result = _kinds()[job.kind](work)

@@ -131,9 +131,21 @@ def _close_replay(writer: Writer, delivery: Delivery, outcome: str) -> None:
 def _prefetch(writer: Writer, examined: Sequence[Outcome]) -> None:
     """Ask the ledger, in one question each, what recording these will want to know of every one."""
     writer.prefetch([named for one in examined if (named := _submission_of(one))])
+    writer.prefetch_last_numbers({code for one in examined for code in _told(one)})
     writer.prefetch_numbers(
         [number for one in examined if isinstance(one, LetterAccepted) and (number := number_of(one))]
     )
+
+
+def _told(found: Outcome) -> tuple[AgencyCode, ...]:
+    """Return whose inboxes will certainly get something."""
+    match found:
+        case LetterAccepted():
+            return (found.agency, *found.recipients.codes)
+        case NoticeAccepted() | ReportAccepted():
+            return (found.agency,)
+        case _:
+            return ()
 
 
 def _about(found: Outcome) -> tuple[str, str] | None:

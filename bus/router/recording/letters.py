@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from bus.documents import recipients
-from bus.identifiers import AgencyCode, as_letter_id
+from bus.identifiers import AgencyCode, RawDigest, as_letter_id
 from bus.ledger.entry import Kind, timestamp
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import deadlines_of
 from bus.ledger.store import Writer
 from bus.router.delivery import LetterAccepted
 from bus.router.recording.consigning import Consigner, answer_headers, still_unanswered
-from bus.thai import normalise_number
 
 ON_HOLD = "on-hold"
 """The flag by which a sender is told that a recipient is suspended: the letter waits for it and is not refused."""
@@ -31,7 +30,9 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
     # the list of the recipients, where they are too many for the acceptance to name them.
     listed = None if frozen.named else consigner.number(found.agency)
     answer = consigner.number(found.agency)
-    entry = _enter(writer, found, [numbers[code] for code in frozen.codes], flagged, answer, listed)
+    acceptance = writer.keep(found.acceptance.raw)
+    given = [numbers[code] for code in frozen.codes]
+    entry = _enter(writer, found, given, flagged, acceptance, answer, listed)
     _index(writer, found, entry, answer)
     _consign_letter(consigner, found, entry, numbers, flags)
     if listed is not None:
@@ -50,6 +51,7 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
         type="verdict",
         entry=entry,
         body=found.acceptance.raw,
+        kept=acceptance,
         headers=answer_headers(found.delivery, str(letter.letter_id), flagged),
     )
     return "accepted"
@@ -58,21 +60,15 @@ def record_letter(consigner: Consigner, found: LetterAccepted) -> str:
 def number_of(found: LetterAccepted) -> tuple[AgencyCode, str, str] | None:
     """Return sender, number and date of a letter that should not bear those of another; None where it may."""
     letter = found.letter.document
-    normalised = _normalised(found)
-    if normalised is None or letter.replaces is not None:
+    if found.number is None or letter.replaces is not None:
         return None
-    return found.agency, normalised, letter.date.isoformat()
-
-
-def _normalised(found: LetterAccepted) -> str | None:
-    number = found.letter.document.number
-    return normalise_number(number) if number else None
+    return found.agency, found.number, letter.date.isoformat()
 
 
 def _flags(writer: Writer, found: LetterAccepted) -> list[str]:
-    number, normalised = number_of(found), _normalised(found)
+    number = number_of(found)
     flags = ["same-number"] if number and writer.same_number(*number) else []
-    if normalised and not found.directory.prefix_fits(found.agency, normalised):
+    if found.number and not found.directory.prefix_fits(found.agency, found.number):
         flags.append("foreign-prefix")
     return flags
 
@@ -82,6 +78,7 @@ def _enter(
     found: LetterAccepted,
     numbers: list[int],
     flags: list[str],
+    acceptance: RawDigest,
     answer: int,
     listed: int | None,
 ) -> int:
@@ -104,7 +101,7 @@ def _enter(
         registrationDue=found.registration_due,
         directory=found.directory.version,
         calendar=found.calendar_version,
-        acceptance=writer.keep(found.acceptance.raw),
+        acceptance=acceptance,
         listed=listed,
         answer=answer,
         flags=flags or None,
@@ -121,7 +118,7 @@ def _index(writer: Writer, found: LetterAccepted, entry: int, answer: int) -> No
             letter_id=as_letter_id(letter.letter_id),
             digest=found.letter.digest,
             number=letter.number,
-            number_normalised=_normalised(found),
+            number_normalised=found.number,
             dated=letter.date.isoformat(),
             speed=letter.speed,
             acknowledgement=letter.acknowledgement,

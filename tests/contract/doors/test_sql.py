@@ -393,7 +393,7 @@ async def test_the_door_is_open_while_the_adapter_runs_and_its_connections_end_w
     own.run("INSERT INTO doc_file VALUES (7, 1, 'หนังสือ.pdf', '2569/a.pdf')")
     loop, taken, stop = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
-    def put() -> None:
+    def put(_: frozenset[str]) -> None:
         loop.call_soon_threadsafe(taken.set)
 
     world.mailbox.listen(put)

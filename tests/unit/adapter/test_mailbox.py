@@ -143,7 +143,9 @@ def test_a_mailbox_belongs_to_one_agency(sender: Office, tmp_path: Path) -> None
 def test_who_listens_hears_of_what_is_put_out_once_it_can_be_read(sender: Office, tmp_path: Path) -> None:
     (tmp_path / "a.pdf").write_bytes(b"%PDF")
     heard: list[int] = []
-    deaf = sender.mailbox.listen(lambda: heard.append(sum(sender.mailbox.outbox.counts()["letter"].values())))
+    deaf = sender.mailbox.listen(
+        lambda _: heard.append(sum(sender.mailbox.outbox.counts()["letter"].values()))
+    )
     with sender.mailbox.transaction():
         for key in ("1", "2"):
             sender.mailbox.outbox.put_letter(letter(main_file=file_of(b"%PDF")), [tmp_path / "a.pdf"], key)

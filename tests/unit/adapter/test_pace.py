@@ -65,10 +65,10 @@ async def test_an_adapter_comes_round_unless_one_of_its_works_is_stuck(
     await started.wait()
     await asyncio.wait_for(agent.come_round(), 60)
 
-    def stand_still(_: Verifier) -> bool:
+    def stand_still(_: Verifier) -> list[str]:
         stuck.set()
         goes_on.wait()
-        return False
+        return []
 
     monkeypatch.setattr(Verifier, "work", stand_still)
     waking = asyncio.create_task(agent.come_round())  # a round that was under way may still end for it

@@ -318,3 +318,20 @@ async def test_a_file_that_is_damaged_here_does_not_fail_the_letter(sender: Offi
 def _in_state(office: Office, row: OutboxEntry, state: OutboxState) -> OutboxEntry | None:
     found = office.mailbox.outbox.get(row.id)
     return found if found.state == state else None
+
+
+async def test_an_answer_that_is_quicker_than_the_note_that_it_was_sent_is_not_undone_by_that(
+    sender: Office, tmp_path: Path
+) -> None:
+    row = sender.put(tmp_path)
+
+    def answer(_: object) -> None:
+        if len(sender.broker.published) == 1:
+            sender.hear(sender.bus.refusal(sender.mailbox.outbox.get(row.id), "file.missing"))
+
+    sender.broker.answer = answer
+    async with sender.running(Tuning(watch_every=0.02, record_after=0.3)):
+        await until(lambda: _sent(sender)[row.document_id] == 2)
+        await until(lambda: sender.mailbox.outbox.get(row.id).state == OutboxState.SENT)
+    assert sender.depot.asked == [sha(b"%PDF sample")] * 2, "brought anew, as the answer asks for"
+    assert sender.mailbox.outbox.get(row.id).attempts == 1
