@@ -97,7 +97,7 @@ class LetterState:
     """The time from which due times are counted."""
     asks_registration: bool
     recipients: Mapping[AgencyCode, RecipientState]
-    newest: int = 0
+    newest: int = field(default=0, compare=False)
     """The entry after which this is the state."""
 
     @property
