@@ -137,7 +137,7 @@ def test_p11_a_flood_of_an_agency_that_is_not_concerned_delays_no_judgement(
     stage: Callable[..., Scene],
 ) -> None:
     network = stage(calendar=calendar("PT3S"), shares={"fruitless": 5}).start(OPM, router=False)
-    flood(network.bus, DGA, [secrets.token_bytes(20) for _ in range(10_000)])
+    flood(network.bus, DGA, [secrets.token_bytes(20) for _ in range(4_000)])
     router = network.router(batch=4, prefetch=4)
     stop = threading.Event()
     flooding = threading.Thread(target=_flood_until, args=(network, stop))
@@ -157,5 +157,5 @@ def test_p11_a_flood_of_an_agency_that_is_not_concerned_delays_no_judgement(
 
 def _flood_until(network: Scene, stop: threading.Event) -> None:
     while not stop.is_set():
-        if depths(network.bus)[topology.intake_queue(DGA)] < 10_000:
-            flood(network.bus, DGA, [secrets.token_bytes(20) for _ in range(3_000)])
+        if depths(network.bus)[topology.intake_queue(DGA)] < 4_000:
+            flood(network.bus, DGA, [secrets.token_bytes(20) for _ in range(2_000)])
