@@ -36,7 +36,7 @@ from bus.transparency import log_routes
 from bus.web import serving
 
 _log = logs.get("serve")
-_LOOK_AGAIN_AFTER = 1.0
+_LOOK_AGAIN_AFTER = 0.1
 _ASK_EVERY = 2.0
 
 
@@ -152,7 +152,10 @@ def _fault_of(ask: Callable[[], None]) -> str | None:
 
 
 class DirectoryInForce:
-    """The directory version in force, looked up in the ledger at most once a second."""
+    """The directory version in force, looked up in the ledger at most ten times a second.
+
+    Less often, an agency that signs with a key as soon as it hears that it is pinned would be refused its first file.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
