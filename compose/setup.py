@@ -223,6 +223,8 @@ def _make_environment() -> None:
     if importlib.util.find_spec("ensurepip") is None:  # Debian keeps it in a package of its own
         _install([f"python{version}-venv"], [f"python@{version}"])
     _say(f"Making .venv with Python {version}.")
+    if VENV.is_symlink():  # what it leads to belongs to another checkout, and `--clear` would empty that
+        VENV.unlink()
     _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "The virtual environment could not be made.")
 
 

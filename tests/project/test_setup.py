@@ -101,6 +101,20 @@ def test_the_browser_is_debians_package_or_else_playwrights_own(
     assert installed == ([["chromium"]] if debian else [["-m", "playwright", "install", "chromium"]])
 
 
+def test_an_environment_that_a_link_leads_to_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign, link = tmp_path / "another" / ".venv", tmp_path / ".venv"
+    (foreign / "bin").mkdir(parents=True)
+    (foreign / "bin" / "pip").touch()
+    link.symlink_to(foreign)
+    monkeypatch.setattr(setup, "VENV", link)
+    setup._make_environment()
+    assert [*foreign.iterdir()] == [foreign / "bin"], "as it was"
+    assert not link.is_symlink()
+    assert (link / "bin" / "python").exists()
+
+
 def test_it_names_its_purposes(capsys: pytest.CaptureFixture[str]) -> None:
     assert setup.main([]) == setup.main(["party"]) == 2
     assert "demo|test|bench|check" in capsys.readouterr().err
