@@ -36,7 +36,7 @@ from bus.transparency import log_routes
 from bus.web import serving
 
 _log = logs.get("serve")
-_LOOK_AGAIN_AFTER = 0.1
+_LOOK_AGAIN_AFTER = 1.0
 _ASK_EVERY = 2.0
 
 
@@ -51,6 +51,7 @@ async def run_depot(settings: BusSettings, stop: asyncio.Event) -> None:
             pins_of=in_force.pins,
             vouched_of=in_force.vouched,
             suspended=in_force.suspended,
+            renewed=in_force.renewed,
             directory=PackedDirectories(ledger).packed,
         )
         registry = CollectorRegistry()
@@ -152,10 +153,7 @@ def _fault_of(ask: Callable[[], None]) -> str | None:
 
 
 class DirectoryInForce:
-    """The directory version in force, looked up in the ledger at most ten times a second.
-
-    Less often, an agency that signs with a key as soon as it hears that it is pinned would be refused its first file.
-    """
+    """The directory version in force, looked up in the ledger at most once a second."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -176,6 +174,12 @@ class DirectoryInForce:
         """Whether the agency may send nothing for now."""
         found = self._current().agencies.get(agency)
         return found is not None and not found.active
+
+    def renewed(self) -> bool:
+        """Look now, and return whether there is another version."""
+        before = self._entry
+        self._look()
+        return self._entry != before
 
     def _current(self) -> Directory:
         if self._directory is None or time.monotonic() - self._looked_at > _LOOK_AGAIN_AFTER:

@@ -65,6 +65,8 @@ class Access:
     """Whether an agency may fetch files and not send any."""
     vouched_of: Callable[[AgencyCode], Sequence[Vouched]] = lambda code: ()
     """The organizations pinned for an agency."""
+    renewed: Callable[[], bool] = lambda: False
+    """Looks for a newer version now, and says whether there was one: a key is used as soon as it is pinned."""
     directory: Callable[[RawDigest], bytes | None] = lambda digest: None
     """The content of the directory version of this digest, packed by gzip; None where there is none."""
 
@@ -275,7 +277,16 @@ class _Handlers:
             raise RequestRefused(Refusal.ANONYMOUS)
         at = datetime.fromtimestamp(self._clock(), UTC)
         path, access = request.scope["path"], self._access
-        return open_request_token(token, access.pins_of, request.method, path, at, access.vouched_of)
+
+        def claims() -> RequestClaims:
+            return open_request_token(token, access.pins_of, request.method, path, at, access.vouched_of)
+
+        try:
+            return claims()
+        except Denied as denied:
+            if denied.doubt is not Doubt.KEY or not access.renewed():
+                raise
+            return claims()
 
     def _agency(self, request: Request) -> AgencyCode:
         issuer = self._claims(request).issuer

@@ -48,6 +48,8 @@ class World:
     database_url: str | None = None
     seals: dict[str, Seal] = field(default_factory=dict)
     suspended: set[str] = field(default_factory=set)
+    to_be_pinned: dict[str, Seal] = field(default_factory=dict)
+    """What another version of the directory pins, once the depot looks for one."""
     parties: set[tuple[str, str]] = field(default_factory=set)
     now: Callable[[], float] = lambda: datetime.now(UTC).timestamp()
     url: str = ""
@@ -72,7 +74,15 @@ class World:
         return Access(
             pins_of=lambda code: [factory.pin(self.seals[code])] if code in self.seals else [],
             suspended=lambda code: code in self.suspended,
+            renewed=self.take_up,
         )
+
+    def take_up(self) -> bool:
+        """Put in force what waits to be pinned, and say whether there was something."""
+        pinned = len(self.to_be_pinned)
+        self.seals |= self.to_be_pinned
+        self.to_be_pinned = {}
+        return pinned > 0
 
     def ask(
         self,

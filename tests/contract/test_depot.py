@@ -483,6 +483,18 @@ def test_a_token_opens_one_path_by_one_method_only(plain: World) -> None:
     assert stored(plain) == []
 
 
+def test_a_key_is_known_to_the_depot_as_soon_as_it_is_pinned(plain: World) -> None:
+    path, made = f"/files/{'0' * 64}", factory.seal("stranger")
+    token = request_token(made, OPM, "GET", path)
+    assert refused(plain.ask(OPM, "GET", path, token=token), 401, "token.key")
+    plain.to_be_pinned = {OPM: made}
+    assert refused(plain.ask(OPM, "GET", path, token=token), 404, "file.unknown")
+    plain.to_be_pinned = {OCS: made}
+    late = request_token(made, OPM, "GET", path, at=datetime.now(UTC) - timedelta(minutes=5))
+    assert refused(plain.ask(OPM, "GET", path, token=late), 401, "token.time")
+    assert plain.to_be_pinned, "for a key that it knows it does not look again"
+
+
 def test_an_expired_token_is_refused(plain: World) -> None:
     path = f"/files/{'0' * 64}"
     token = request_token(plain.seals[OPM], OPM, "GET", path, at=datetime.now(UTC) - timedelta(minutes=5))

@@ -29,6 +29,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_directory, directory_in_force
 from bus.router.alarms import Alarms
+from bus.serve import DirectoryInForce
 from bus.settings import BusSettings
 from bus.settings.bus import Enrolment
 from tests.assets.factory import DGA, OCS, OPM, SOC, seal
@@ -84,6 +85,20 @@ def test_a_renewal_adds_a_pin_and_changes_nothing_else(ledger: Ledger, merged: b
         made.certificate,
     ]
     assert replace(agency, certificates=known.certificates) == known
+
+
+def test_a_depot_that_looks_again_knows_a_key_as_soon_as_it_is_approved(ledger: Ledger) -> None:
+    activate_directory(ledger, rig.directory(), seal(BUS), operator=by("test"))
+    depots = DirectoryInForce(ledger)
+    made = new_seal(OPM)
+    take_renewal(ledger, OPM, request(made), "ask")
+    assert not depots.renewed()
+    with ledger.read() as reader:
+        (asked,) = waiting(reader)
+    approve(ledger, asked, seal(BUS), never, operator=by("test"))
+    assert depots.renewed()
+    assert made.certificate in [pin.certificate for pin in depots.pins(OPM)]
+    assert not depots.renewed()
 
 
 def test_an_agency_asks_three_times_a_day_and_the_same_thing_as_often_as_it_likes(ledger: Ledger) -> None:
