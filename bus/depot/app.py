@@ -19,7 +19,7 @@ from __future__ import annotations
 import gzip
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -30,15 +30,16 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import Receive, Scope, Send
 
 from bus import logs
+from bus.depot.answers import Cut, FileResponse, refusal, stored
 from bus.depot.contents import BLOCK
-from bus.depot.presence import AGENCY, SHA256, read_checks, write_results
-from bus.depot.refusals import WORDS, Refusal, RequestRefused
+from bus.depot.presence import AGENCY, read_checks, write_results
+from bus.depot.refusals import Refusal, RequestRefused
 from bus.depot.replay import Replays
+from bus.depot.requests import number_of, range_of, sha256_of, short_body
 from bus.depot.store import Depot, Upload
 from bus.directory import PinnedCertificate, Vouched
 from bus.documents.notice import BUS
@@ -160,12 +161,12 @@ class _Handlers:
             try:
                 response = await endpoint(request)
             except RequestRefused as exc:
-                code, response = exc.refusal, _refusal(exc.refusal, offset=exc.offset)
+                code, response = exc.refusal, refusal(exc.refusal, offset=exc.offset)
             except Denied as exc:
-                code, response = exc.doubt, _refusal(exc.doubt)
+                code, response = exc.doubt, refusal(exc.doubt)
             except (Transient, OSError) as exc:
                 _log.warning("depot-away", reason=type(exc.__cause__ or exc).__name__)
-                code, response = Refusal.AWAY, _refusal(Refusal.AWAY)
+                code, response = Refusal.AWAY, refusal(Refusal.AWAY)
             self._answers.labels(request.method, response.status_code, code).inc()
             return response
 
@@ -175,16 +176,16 @@ class _Handlers:
 
     async def fetch(self, request: Request) -> Response:
         """GET and HEAD of a file."""
-        agency, sha256 = self._agency(request), _sha256(request)
+        agency, sha256 = self._agency(request), sha256_of(request)
         size = await run_sync(self._depot.size, agency, sha256)
         etag = f'"{sha256}"'
         headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-transform"}
         start, stop, status = 0, size, 200
         # Ranges are defined for GET only (RFC 9110, 14.2).
         if request.method == "GET" and request.headers.get("If-Range", etag) == etag:
-            start, stop, status = _range(request.headers.get("Range", ""), size)
+            start, stop, status = range_of(request.headers.get("Range", ""), size)
         if status == 416:
-            return _refusal(Refusal.RANGE, headers={**headers, "Content-Range": f"bytes */{size}"})
+            return refusal(Refusal.RANGE, headers={**headers, "Content-Range": f"bytes */{size}"})
         headers["Content-Length"] = str(stop - start)
         if status == 206:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
@@ -192,12 +193,12 @@ class _Handlers:
             return Response(status_code=status, headers=headers, media_type="application/octet-stream")
         # Opened while it can still be answered that something is away: behind the headers there is only the cut.
         file = await run_sync(self._depot.open, agency, sha256, start)
-        return _FileResponse(file, self._blocks(file, stop - start), status, headers)
+        return FileResponse(file, self._blocks(file, stop - start), status, headers)
 
     async def directory(self, request: Request) -> Response:
         """GET of a version of the directory, by the digest of its content; it never changes."""
         self._agency(request)
-        digest = _sha256(request)
+        digest = sha256_of(request)
         packed = await run_sync(self._access.directory, digest)
         if packed is None:
             raise RequestRefused(Refusal.FILE_UNKNOWN)
@@ -211,37 +212,37 @@ class _Handlers:
         if request.headers.get("If-None-Match") == etag:
             return Response(status_code=304, headers=headers)
         if request.headers.get("If-Range", etag) == etag:
-            start, stop, status = _range(request.headers.get("Range", ""), len(packed))
+            start, stop, status = range_of(request.headers.get("Range", ""), len(packed))
         if status == 416:
-            return _refusal(Refusal.RANGE, headers={"Content-Range": f"bytes */{len(packed)}"})
+            return refusal(Refusal.RANGE, headers={"Content-Range": f"bytes */{len(packed)}"})
         if status == 206:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(packed)}"
         return Response(packed[start:stop], status, headers)
 
     async def put(self, request: Request) -> Response:
         """PUT of a whole file."""
-        agency, sha256 = self._sender(request), _sha256(request)
-        length = _number(request, "Upload-Length", "Content-Length")
+        agency, sha256 = self._sender(request), sha256_of(request)
+        length = number_of(request, "Upload-Length", "Content-Length")
         upload = await run_sync(self._depot.begin, agency, sha256, length)
         return await self._receive(request, sha256, upload)
 
     async def offset(self, request: Request) -> Response:
         """HEAD of an upload; with Upload-Length, a file too large is refused before it is sent."""
-        agency, sha256 = self._agency(request), _sha256(request)
-        self._depot.require_permitted(_number(request, "Upload-Length"))
+        agency, sha256 = self._agency(request), sha256_of(request)
+        self._depot.require_permitted(number_of(request, "Upload-Length"))
         received = await run_sync(self._depot.received, agency, sha256)
         return Response(headers={"Upload-Offset": str(received), "Cache-Control": "no-store"})
 
     async def go_on(self, request: Request) -> Response:
         """PATCH of an upload."""
-        agency, sha256 = self._sender(request), _sha256(request)
-        offset, length = _number(request, "Upload-Offset"), _number(request, "Upload-Length")
+        agency, sha256 = self._sender(request), sha256_of(request)
+        offset, length = number_of(request, "Upload-Offset"), number_of(request, "Upload-Length")
         if offset is None or length is None:
             raise RequestRefused(Refusal.MALFORMED)
-        if offset + (_number(request, "Content-Length") or 0) > length:
+        if offset + (number_of(request, "Content-Length") or 0) > length:
             raise RequestRefused(Refusal.LENGTH)
         if offset == length and await run_sync(self._depot.renew, agency, sha256, length):
-            return _stored(sha256, length, new=False)
+            return stored(sha256, length, new=False)
         upload = await run_sync(lambda: self._depot.begin(agency, sha256, length, offset=offset))
         return await self._receive(request, sha256, upload)
 
@@ -250,7 +251,7 @@ class _Handlers:
         if self._spent(request).issuer != BUS:
             raise RequestRefused(Refusal.NOT_YOURS)
         try:
-            checks = read_checks(await _short_body(request))
+            checks = read_checks(await short_body(request))
         except ValueError as exc:
             raise RequestRefused(Refusal.MALFORMED) from exc
         results = await run_sync(self._depot.hold, checks)
@@ -262,8 +263,8 @@ class _Handlers:
         try:
             await run_sync(self._depot.check)
         except (Transient, OSError):
-            return _refusal(Refusal.AWAY, reasons=found)
-        return _refusal(Refusal.AWAY, reasons=found) if found else JSONResponse({"ready": True})
+            return refusal(Refusal.AWAY, reasons=found)
+        return refusal(Refusal.AWAY, reasons=found) if found else JSONResponse({"ready": True})
 
     async def metrics(self, _request: Request) -> Response:
         """Prometheus's text format."""
@@ -315,7 +316,7 @@ class _Handlers:
             new = await run_sync(upload.finish)
             if new is None:
                 return Response(status_code=204, headers={"Upload-Offset": str(upload.received)})
-            return _stored(sha256, upload.received, new=new)
+            return stored(sha256, upload.received, new=new)
 
     async def _write_body(self, request: Request, upload: Upload) -> None:
         chunks, pending = aiter(request.stream()), bytearray()
@@ -345,103 +346,12 @@ class _Handlers:
             try:
                 block = await run_sync(file.read, min(BLOCK, left))
             except OSError as exc:
-                raise _Cut(type(exc).__name__) from exc
+                raise Cut(type(exc).__name__) from exc
             if not block:
-                raise _Cut("the file is shorter than it was")
+                raise Cut("the file is shorter than it was")
             self._sent.inc(len(block))
             left -= len(block)
             yield block
-
-
-class _Cut(Exception):
-    """A file cannot be sent to its end, and its beginning is on its way; `why` is no foreign text."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-class _FileResponse(StreamingResponse):
-    """An opened file, closed whatever becomes of the request; one that cannot be read to its end is cut off."""
-
-    def __init__(
-        self, file: BinaryIO, blocks: AsyncIterator[bytes], status: int, headers: Mapping[str, str]
-    ) -> None:
-        super().__init__(blocks, status, headers, media_type="application/octet-stream")
-        self._file = file
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._file:
-            try:
-                await super().__call__(scope, receive, send)
-            except _Cut as cut:
-                # The connection ends before the stated length, so that the client knows and fetches the rest.
-                _log.warning("download-cut-off", reason=cut.why)
-            except ClientDisconnect:
-                _log.info("download-abandoned")
-
-
-def _sha256(request: Request) -> RawDigest:
-    sha256: str = request.path_params["sha256"]
-    if not SHA256.fullmatch(sha256):
-        raise RequestRefused(Refusal.FILE_UNKNOWN)
-    return RawDigest(sha256)
-
-
-def _number(request: Request, *names: str) -> int | None:
-    for name in names:
-        value = request.headers.get(name)
-        if value is not None:
-            if not _NUMBER.fullmatch(value):
-                raise RequestRefused(Refusal.MALFORMED)
-            return int(value)
-    return None
-
-
-def _range(header: str, size: int) -> tuple[int, int, int]:
-    """First byte, the byte after the last, and the status; what is no single range is no range (RFC 9110, 14.2)."""
-    match = _RANGE.fullmatch(header)
-    if match is None or header == "bytes=-":
-        return 0, size, 200
-    first, last = match.groups()
-    start = int(first) if first else max(0, size - int(last))
-    stop = min(int(last) + 1, size) if first and last else size
-    if first and last and int(last) < int(first):
-        return 0, size, 200
-    return (start, stop, 206) if start < stop else (0, 0, 416)
-
-
-async def _short_body(request: Request) -> bytes:
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _MOST_JSON:
-                raise RequestRefused(Refusal.MALFORMED)
-    except ClientDisconnect as exc:
-        raise RequestRefused(Refusal.STALLED) from exc
-    return bytes(body)
-
-
-def _stored(sha256: RawDigest, size: int, *, new: bool) -> Response:
-    return JSONResponse({"sha256": sha256, "size": size}, 201 if new else 200)
-
-
-def _refusal(
-    code: Refusal | Doubt,
-    *,
-    offset: int | None = None,
-    headers: Mapping[str, str] | None = None,
-    reasons: Sequence[str] = (),
-) -> Response:
-    words = WORDS[code]
-    all_headers = {"Saraban-Code": code.value, **(headers or {})}
-    if words.status == 401:
-        all_headers["WWW-Authenticate"] = "Bearer"
-    if offset is not None:
-        all_headers["Upload-Offset"] = str(offset)
-    value = {"code": code.value, "th": words.th, "en": words.en} | ({"reasons": reasons} if reasons else {})
-    return JSONResponse(value, words.status, all_headers)
 
 
 async def _healthz(_request: Request) -> Response:
@@ -451,8 +361,8 @@ async def _healthz(_request: Request) -> Response:
 async def _no_such_route(_request: Request, exc: Exception) -> Response:
     wrong_method = isinstance(exc, HTTPException) and exc.status_code == 405
     headers = exc.headers if isinstance(exc, HTTPException) else None
-    return _refusal(Refusal.METHOD if wrong_method else Refusal.UNKNOWN, headers=headers)
+    return refusal(Refusal.METHOD if wrong_method else Refusal.UNKNOWN, headers=headers)
 
 
 async def _internal(_request: Request, _exc: Exception) -> Response:
-    return _refusal(Refusal.FAILED)
+    return refusal(Refusal.FAILED)

@@ -31,10 +31,15 @@ class FolderWatch:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._gone = False
-        library = ctypes.CDLL(None, use_errno=True)
-        if not hasattr(library, "inotify_init1"):
-            raise OSError("this system has no inotify")
-        self._descriptor = _checked(library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        try:
+            library = ctypes.CDLL(None, use_errno=True)
+            begin, flags = library.inotify_init1, os.O_NONBLOCK | os.O_CLOEXEC
+        except (
+            AttributeError,
+            TypeError,
+        ) as exc:  # Windows has no library without a name, macOS not this call
+            raise OSError("this system has no inotify") from exc
+        self._descriptor = _checked(begin(flags))
         try:
             _checked(library.inotify_add_watch(self._descriptor, os.fsencode(path), ctypes.c_uint32(_COME)))
             self._place = _place(path)
@@ -76,7 +81,7 @@ def watch(path: Path) -> FolderWatch | None:
     """Return a watch of this folder; None where there is none to be had, and one has to look."""
     try:
         return FolderWatch(path)
-    except (OSError, TypeError):  # ctypes has no name for a program's own library on Windows
+    except OSError:
         return None
 
 
