@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Generic, TypeGuard, TypeVar
 
@@ -92,6 +93,17 @@ class Verified(Generic[DocumentT_co]):
     """Of the certificate that verified it: a pinned one, or one for which a pinned authority vouches."""
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A signature of a permitted form, checked under the certificate that stands in it: nobody's until it is pinned."""
+
+    certificate: bytes
+    """DER."""
+    method: str
+    found: Document | Refused
+    """What was signed; or why it is not to be believed, whoever's the certificate is."""
+
+
 def is_letter(verified: Verified[Document]) -> TypeGuard[Verified[Letter]]:
     """Narrow to a letter."""
     return isinstance(verified.document, Letter)
@@ -148,29 +160,53 @@ def verify(
     does it for every letter. The pin, its validity and the form of the signature are judged alike.
     """
     if by_octets:
-        parts = own_form.parts_of(envelope) or parts_of(envelope, profile.examine(envelope.root))
-        pin = _pin_of(parts.certificate, parts.method, pins, vouched, at)
-        _require_in_force(pin, pins, at)
-        check_octets(parts, pin.certificate)
-        return _verified(envelope, parse_again(envelope.octets), pin)
+        document, fingerprint = believe(check(envelope), pins, at, vouched)
+        return _verified(envelope, document, fingerprint)
     claim = profile.examine(envelope.root)
     pin = _pin_of(claim.certificate, claim.method, pins, vouched, at)
     _require_in_force(pin, pins, at)
     signed = _verified_by_signxml(envelope, claim, pin.certificate, at)
     if signed.signed_xml is None or signed.signed_data != canonical(envelope.root):
         raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
-    return _verified(envelope, signed.signed_xml, pin)
+    return _verified(envelope, read(signed.signed_xml), pin.fingerprint)
 
 
-def _verified(envelope: Envelope, signed: etree._Element, pin: PinnedCertificate) -> Verified[Document]:
-    """The answer, by the tree of what was signed and found to be the envelope's octets."""
+def _verified(envelope: Envelope, document: Document, fingerprint: str) -> Verified[Document]:
     return Verified(
-        document=read(signed),
+        document=document,
         version=envelope.version.name,
         digest=envelope.digest,
         raw=envelope.raw,
-        fingerprint=pin.fingerprint,
+        fingerprint=fingerprint,
     )
+
+
+def check(envelope: Envelope) -> Checked:
+    """Check a signature over its octets, under the certificate in it. Raises Refused for a form that is not permitted.
+
+    A function of the bytes alone: whether the certificate may speak for anybody is what `believe` says.
+    """
+    parts = own_form.parts_of(envelope) or parts_of(envelope, profile.examine(envelope.root))
+    found: Document | Refused
+    try:
+        certificate = _loaded(parts.certificate)
+        _require_fit(certificate, parts.method)
+        check_octets(parts, certificate)
+        found = read(parse_again(envelope.octets))
+    except Refused as wrong:
+        found = wrong
+    return Checked(parts.certificate, parts.method, found)
+
+
+def believe(
+    checked: Checked, pins: Sequence[PinnedCertificate], at: datetime, vouched: Sequence[Vouched]
+) -> tuple[Document, str]:
+    """Return a document, and the fingerprint of the certificate, if that may speak; raises Refused, first for the key."""
+    pin = _pin_of(checked.certificate, checked.method, pins, vouched, at)
+    _require_in_force(pin, pins, at)
+    if isinstance(checked.found, Refused):
+        raise checked.found
+    return checked.found, pin.fingerprint
 
 
 def _pin_of(
@@ -206,6 +242,7 @@ def _require_fit(certificate: x509.Certificate, method: str) -> None:
         raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
 
 
+@lru_cache(maxsize=1024)
 def _loaded(der: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)

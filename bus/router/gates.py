@@ -7,23 +7,23 @@ decide because something is away raises Transient, and the submission is taken a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from bus.calendar import Calendar
 from bus.codes import Codes
 from bus.directory import Directory
-from bus.documents import letter_rules, schema, signing, xml
-from bus.documents.claims import claims_of
+from bus.documents import signing
 from bus.documents.letter import Letter
 from bus.documents.lifecycle import ONCE
 from bus.documents.notice import Notice
 from bus.documents.reports import TYPE, is_report
 from bus.documents.signing import Verified, is_letter, is_notice
-from bus.documents.xml import UUID_FORM, Envelope
+from bus.documents.xml import UUID_FORM, Document
 from bus.errors import RefusalCode, Refused, Transient
-from bus.identifiers import AgencyCode
+from bus.identifiers import AgencyCode, RawDigest
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Verdict
 from bus.router import policy
@@ -37,9 +37,12 @@ from bus.router.delivery import (
     ReportAccepted,
     SubmissionRefused,
 )
+from bus.router.inspecting import Inspected, open_submission
 from bus.router.refusing import Refusals
 from bus.router.reports import examine_report
 
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+NOT_INSPECTED: Final[Mapping[RawDigest, Inspected | Exception]] = MappingProxyType({})
 _TYPES = ("letter", "notice", TYPE)
 
 
@@ -63,18 +66,23 @@ class _Stop(Exception):
         reason: Refused,
         agency: AgencyCode | None,
         document: Verified[Any] | None,
-        envelope: Envelope | None,
+        claims: Mapping[str, str],
     ) -> None:
         self.reason = reason
         self.agency = agency
         self.document = document
-        self.envelope = envelope
+        self.claims = claims
 
 
 def examine(
-    deliveries: Sequence[Delivery], rules: Rules, reader: Reader
+    deliveries: Sequence[Delivery],
+    rules: Rules,
+    reader: Reader,
+    inspected: Mapping[RawDigest, Inspected | Exception] = NOT_INSPECTED,
 ) -> list[LetterChecked | Outcome | Exception]:
     """Take submissions through gates 1 to 7, but for their files, and return, in order, what became of each.
+
+    `inspected` is what was found of their bytes already (inspectors.py); what is not there is inspected here.
 
     An unexpected exception of one submission is returned in its place: a bug parks that one and no other.
     Raises Transient when the ledger is away; then nothing is known of any of them.
@@ -86,11 +94,19 @@ def examine(
     for one in deliveries:
         same = (one.agency, one.user, one.asked, one.replay, one.sha256)
         # Of the same bytes in one batch that have their answer already, the first is opened.
-        outcome = _again(answered.get(same), one) or _guarded(one, rules, reader, refusals)
+        outcome = _again(answered.get(same), one) or _guarded(
+            one, rules, reader, refusals, inspected.get(one.sha256)
+        )
         if isinstance(outcome, Duplicate):
             answered[same] = outcome
         found.append(outcome)
     return found
+
+
+def to_be_inspected(delivery: Delivery) -> bool:
+    """Whether the gates may come to look into a submission, which is XML: what its message alone decides is not opened."""
+    known = delivery.agency is not None and delivery.user == delivery.agency
+    return known and not delivery.asked and not is_report(delivery.raw)
 
 
 def _again(known: Duplicate | None, delivery: Delivery) -> Duplicate | None:
@@ -105,39 +121,36 @@ def _hint(delivery: Delivery) -> tuple[AgencyCode, str, str] | None:
     return (delivery.agency, type_, id_) if type_ in _TYPES and UUID_FORM.fullmatch(id_) else None
 
 
-def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | Outcome:
+def _gates(
+    delivery: Delivery, rules: Rules, reader: Reader, inspected: Inspected | Exception | None
+) -> LetterChecked | Outcome:
     agency: AgencyCode | None = delivery.agency
     document: Verified[Any] | None = None
-    envelope: Envelope | None = None
+    claims: Mapping[str, str] = NOTHING
     try:
         # Before any XML: exchange and validated user-id must agree, and name an agency of the directory.
         agency = _origin(delivery, rules.directory)
         _require_no_property(delivery)
         if is_report(delivery.raw):
             return _report(delivery, agency, rules, reader)
-        # 1 size and well-formedness · 2 known type and version
-        envelope = xml.open_envelope(delivery.raw)
-        # 3 the schema
-        _require_few_addressees(envelope)
-        schema.check(envelope)
+        if isinstance(inspected, Exception):
+            raise inspected
+        # 1 size and well-formedness · 2 known type and version · 3 the schema
+        found = inspected or open_submission(delivery.raw)
+        claims = found.claims
+        if found.refusal:
+            raise found.refusal
         # 4 answered already? Before anything that depends on time or state.
-        digest = envelope.digest
-        verdict = reader.verdict_on(agency, envelope.type, envelope.id)
-        if verdict and verdict.digest == digest and _stands(verdict):
+        verdict = reader.verdict_on(agency, found.type, found.id)
+        if verdict and verdict.digest == found.digest and _stands(verdict):
             return Duplicate(delivery=delivery, agency=agency, answer=verdict.answer)
         # 5 the signature, against what is pinned for the agency that the exchange names, as of the receipt
-        verified = signing.verify(
-            envelope,
-            rules.directory.pins(agency),
-            delivery.received_at,
-            vouched=rules.directory.vouched(agency),
-            by_octets=True,
-        )
-        # 6 the verified document is the validated one (signing.verify sees to it), and names that agency as its author
+        verified = _verified(delivery, agency, found, rules.directory)
+        # 6 the verified document is the validated one (signing.check sees to it), and names that agency as its author
         _require_author(verified.document, agency, rules.directory)
         document = verified
         if verdict and verdict.binds_other(verified.digest) and not _identified_by_fact(verified.document):
-            raise Refused(RefusalCode.ID_CONFLICT, _taken(envelope, verdict))
+            raise Refused(RefusalCode.ID_CONFLICT, _taken(found.id, verdict))
         # 7 policy; its end, the files, is asked for afterwards, for all submissions in one question (concluding.py)
         if is_letter(verified):
             return _letter(delivery, agency, verified, rules)
@@ -145,18 +158,22 @@ def _gates(delivery: Delivery, rules: Rules, reader: Reader) -> LetterChecked | 
             return _notice(delivery, agency, verified, rules, reader)
         raise Refused(RefusalCode.TYPE_UNKNOWN_ROOT)
     except Refused as reason:
-        raise _Stop(reason, agency, document, envelope) from reason
+        raise _Stop(reason, agency, document, claims) from reason
 
 
 def _guarded(
-    delivery: Delivery, rules: Rules, reader: Reader, refusals: Refusals
+    delivery: Delivery,
+    rules: Rules,
+    reader: Reader,
+    refusals: Refusals,
+    inspected: Inspected | Exception | None,
 ) -> LetterChecked | Outcome | Exception:
     try:
-        return _gates(delivery, rules, reader)
+        return _gates(delivery, rules, reader, inspected)
     except _Stop as stop:
         try:
             found = refusals.refuse(delivery, stop.reason, stop.agency, stop.document)
-            return _claimed(found, stop.envelope)
+            return _claimed(found, stop.claims)
         except Transient:
             raise
         except Exception as error:
@@ -168,12 +185,27 @@ def _guarded(
 
 
 def _claimed(
-    found: SubmissionRefused | Duplicate, envelope: Envelope | None
+    found: SubmissionRefused | Duplicate, claims: Mapping[str, str]
 ) -> SubmissionRefused | Duplicate:
     """Add what a document says of itself, where its refusal will be an entry and not a count."""
-    if envelope is None or isinstance(found, Duplicate) or found.only_counted:
+    if isinstance(found, Duplicate) or found.only_counted:
         return found
-    return replace(found, claims=claims_of(envelope))
+    return replace(found, claims=claims)
+
+
+def _verified(
+    delivery: Delivery, agency: AgencyCode, found: Inspected, directory: Directory
+) -> Verified[Document]:
+    document, fingerprint = signing.believe(
+        found.signature(), directory.pins(agency), delivery.received_at, directory.vouched(agency)
+    )
+    return Verified(
+        document=document,
+        version=found.version,
+        digest=found.digest,
+        raw=delivery.raw,
+        fingerprint=fingerprint,
+    )
 
 
 def _report(
@@ -209,12 +241,6 @@ def _require_no_property(delivery: Delivery) -> None:
         raise Refused(RefusalCode.MESSAGE_PROPERTY, ", ".join(delivery.asked))
 
 
-def _require_few_addressees(envelope: Envelope) -> None:
-    receivers = envelope.root.findall("{*}ReceiverParty")
-    for refusal in letter_rules.too_many_named(len(receivers)):
-        raise refusal
-
-
 def _stands(verdict: Verdict) -> bool:
     return verdict.code is None or not RefusalCode(verdict.code).circumstantial
 
@@ -224,11 +250,11 @@ def _identified_by_fact(document: Letter | Notice) -> bool:
     return isinstance(document, Notice) and document.event in ONCE
 
 
-def _taken(envelope: Envelope, verdict: Verdict) -> str:
+def _taken(id_: str, verdict: Verdict) -> str:
     """Say whose the id is: who has lost its mailbox learns from it that its letter was accepted long ago."""
     if verdict.code is not None:
-        return envelope.id
-    return f"{envelope.id}: accepted already, entry {verdict.entry} · รับเข้าระบบแล้ว รายการที่ {verdict.entry}"
+        return id_
+    return f"{id_}: accepted already, entry {verdict.entry} · รับเข้าระบบแล้ว รายการที่ {verdict.entry}"
 
 
 def _require_author(document: Letter | Notice, agency: AgencyCode, directory: Directory) -> None:

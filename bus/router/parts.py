@@ -32,6 +32,7 @@ from bus.router.fanouts import Fanouts, whose_on
 from bus.router.gates import Rules
 from bus.router.gauges import Gauges
 from bus.router.inboxes import WatchingInboxes
+from bus.router.inspectors import Inspectors
 from bus.router.journeys import Journeys
 from bus.router.metrics import Metrics
 from bus.router.monitoring import Watching, WatchingBroker
@@ -146,6 +147,7 @@ class Parts:
             metrics=self.metrics,
             shares=self.shares,
             alarms=self.alarms,
+            inspectors=Inspectors(settings.router.workers) if settings.router.workers else None,
         )
 
     def _deadlines(self, settings: BusSettings) -> Deadlines:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum
@@ -38,7 +38,9 @@ from bus.router.alarms import Alarms
 from bus.router.concluding import conclude, files_of
 from bus.router.delivery import Delivery, LetterChecked, Outcome, ReportAccepted
 from bus.router.fanouts import Fanouts
-from bus.router.gates import Rules, examine
+from bus.router.gates import Rules, examine, to_be_inspected
+from bus.router.inspecting import Inspected
+from bus.router.inspectors import Inspectors
 from bus.router.metrics import Metrics
 from bus.router.recording import Recorded, Recorder, Stale
 from bus.router.shares import Shares
@@ -74,6 +76,7 @@ class Processor:
         metrics: Metrics,
         shares: Shares,
         alarms: Alarms,
+        inspectors: Inspectors | None = None,
     ) -> None:
         self.rules = rules
         self._versions = examined_under
@@ -87,6 +90,8 @@ class Processor:
         self._gates: Executor = ThreadPoolExecutor(1, "gates")
         self._shares = shares
         self._alarms = alarms
+        self._inspectors = inspectors
+        """Where submissions are inspected; None if the thread of the gates does that too."""
         self.faults: dict[RawDigest, str] = {}
         """By submission, the class of the fault that it met here lately: until it comes back from the parked queue."""
         self.waits_for: str | None = None
@@ -119,17 +124,20 @@ class Processor:
         await asyncio.get_running_loop().run_in_executor(self._gates, int)
 
     def close(self) -> None:
-        """End the thread of the gates."""
+        """End the thread of the gates, and the processes of the inspectors."""
         self._gates.shutdown()
+        if self._inspectors:
+            self._inspectors.close()
 
     async def process(self, deliveries: Sequence[Delivery]) -> list[Settlement]:
         """Take submissions through all gates; return what the broker is to be told of each, after the commit."""
         settled: dict[int, Settlement] = {}
         waiting = dict(enumerate(deliveries))
         rounds = 0
+        inspected = await self._inspect(deliveries)
         while waiting and rounds < _MOST_REEXAMINATIONS:
             try:
-                found, examined_under = await self._in_gates(list(waiting.values()))
+                found, examined_under = await self._in_gates(list(waiting.values()), inspected)
             except Transient as away:
                 self._wait_because(away)
                 settled.update(dict.fromkeys(waiting, Settlement.RETRY_LATER))
@@ -159,21 +167,30 @@ class Processor:
             return [await self._settle(deliveries[0], bug)]
         return [one for delivery in deliveries for one in await self.process([delivery])]
 
-    async def _in_gates(self, deliveries: list[Delivery]) -> tuple[list[Outcome | Exception], Versions]:
+    async def _inspect(self, deliveries: Sequence[Delivery]) -> dict[RawDigest, Inspected | Exception]:
+        if self._inspectors is None:
+            return {}
+        raws = {one.sha256: one.raw for one in deliveries if to_be_inspected(one)}
+        return dict(zip(raws, await self._inspectors.inspect(list(raws.values())), strict=True))
+
+    async def _in_gates(
+        self, deliveries: list[Delivery], inspected: Mapping[RawDigest, Inspected | Exception]
+    ) -> tuple[list[Outcome | Exception], Versions]:
         in_thread = partial(asyncio.get_running_loop().run_in_executor, self._gates)
-        found, rules, examined_under = await in_thread(self._examine, deliveries)
+        found, rules, examined_under = await in_thread(self._examine, deliveries, inspected)
         wanted = files_of(found)
         said = await self._depot.hold(wanted) if wanted else []
         return await in_thread(conclude, found, said, rules), examined_under
 
     def _examine(
-        self, deliveries: list[Delivery]
+        self, deliveries: list[Delivery], inspected: Mapping[RawDigest, Inspected | Exception]
     ) -> tuple[list[LetterChecked | Outcome | Exception], Rules, Versions]:
         reached("router.before-gates", (delivery.sha256 for delivery in deliveries))
         with self._ledger.read() as reader:
             self._take_up(reader)
             with self._metrics.gates.time():
-                return examine(deliveries, self.rules, reader), self.rules, self._versions
+                found = examine(deliveries, self.rules, reader, inspected)
+            return found, self.rules, self._versions
 
     def refresh(self) -> None:
         """Take up the directory and the calendar in force. Raises Transient when the ledger is away."""

@@ -241,6 +241,8 @@ class Router(Section):
     """The most letters that go into one transaction."""
     prefetch: Annotated[int, Field(ge=1, le=2000)] = 500
     """The most unacknowledged letters that a router holds, once its first ones have passed."""
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
+    """Processes in which submissions are inspected, apart from the router's keys; with 0 it does that itself."""
     sweep_interval: Seconds = 30.0
     """Seconds between looks for consignments that a crash left behind."""
     deadline_interval: Seconds = 60.0

@@ -69,6 +69,21 @@ def test_p11_a_bug_outside_of_the_gates_parks_the_letter_that_meets_it_and_no_ot
     assert metric(router, 'saraban_router_submissions_total{outcome="parked"}') == 1
 
 
+def test_p11_a_letter_that_kills_inspectors_is_parked_alone_and_the_router_lives(
+    stage: Callable[..., Scene],
+) -> None:
+    network = stage()
+    neighbours, key, poison = _in_the_intake(network, 60)
+    router = network.router(failpoints=f"inspector.before-inspection:{poison}=kill@*", workers=2)
+    eventually(lambda: network.accepted(OPM, neighbours), "the neighbours are accepted")
+    eventually(lambda: network.states(OPM)[key] == "parked", "its sender is told")
+    assert router.running
+    assert len(network.bus.failpoints_reached("router-1")) >= 2
+    assert _parked(network) == [(OPM, poison)]
+    assert _faults(network) == {"InspectorDied": 1}
+    promises_hold(network, parked={poison})
+
+
 def _in_the_intake(network: Scene, count: int) -> tuple[list[str], str, str]:
     """Leave so many letters in the intake, and one in their midst; give their keys, its key, and its SHA-256."""
     network.bus.start_depot()
