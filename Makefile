@@ -10,7 +10,7 @@ LONG := $(addprefix tests/faults/test_,backup.py rolling_upgrade.py authority_li
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test long nodes chaos fuzz check bench scale screens wheelhouse lock clean
+.PHONY: help setup demo test long nodes chaos fuzz check bench scale load screens wheelhouse lock clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ fuzz: .setup-test  ## ask all checkers of a signature about some 80,000 changed 
 
 scale: .setup-bench  ## a country of agencies on a private broker, measured; AGENCIES=1500 makes it smaller
 	@AGENCIES=$(or $(AGENCIES),8000) $(RUN) tests.scale
+
+load: .setup-bench  ## 300 reads and 200 writes a second, ten minutes without faults and ten with; SECONDS=… READS=… WRITES=… FAULTS=…
+	@SECONDS=$(SECONDS) READS=$(READS) WRITES=$(WRITES) FAULTS=$(FAULTS) DATABASE=$(DATABASE) $(RUN) tests.load
 
 screens: .setup-test  ## pictures of the console's pages in build/screens; four small ones in docs/screens
 	@$(RUN) tests.browser

@@ -154,6 +154,10 @@ class Refused(BusError):
         self.detail = detail
         self.where = where
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """As it goes from one process to another."""
+        return type(self), (self.code, self.detail), {"where": self.where}
+
 
 class Transient(BusError):
     """Something is away for now; the same attempt may succeed later, and nothing is known to have failed."""

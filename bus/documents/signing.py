@@ -201,7 +201,7 @@ def check(envelope: Envelope) -> Checked:
 def believe(
     checked: Checked, pins: Sequence[PinnedCertificate], at: datetime, vouched: Sequence[Vouched]
 ) -> tuple[Document, str]:
-    """Return a document, and the fingerprint of the certificate, if that may speak; raises Refused, first for the key."""
+    """Return a document and its certificate's fingerprint, if that may speak; raises Refused, first for the key."""
     pin = _pin_of(checked.certificate, checked.method, pins, vouched, at)
     _require_in_force(pin, pins, at)
     if isinstance(checked.found, Refused):

@@ -104,7 +104,7 @@ def examine(
 
 
 def to_be_inspected(delivery: Delivery) -> bool:
-    """Whether the gates may come to look into a submission, which is XML: what its message alone decides is not opened."""
+    """Whether the gates may come to look into a submission: what its message alone decides is not opened."""
     known = delivery.agency is not None and delivery.user == delivery.agency
     return known and not delivery.asked and not is_report(delivery.raw)
 

@@ -16,7 +16,6 @@ from bus.documents.xml import Envelope
 from bus.errors import Refused
 from bus.identifiers import ContentDigest
 
-
 _NONE = ContentDigest("")
 
 

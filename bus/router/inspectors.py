@@ -2,7 +2,7 @@
 
 What XML may do to a parser, it does to a process that has nothing but the bytes. If one of them dies, whatever was in
 the pool is inspected again, each submission alone in a process of its own; the one that kills that too has met a fault
-of ours and is parked, and no other suffers.
+of ours and is parked, and no other suffers. A process that comes to no end is killed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from hashlib import sha256
 
-from bus.errors import BusError
+from bus.errors import BusError, Transient
 from bus.failpoints import reached
 from bus.router.inspecting import Inspected, inspect
 
+_WITHIN = 60.0
+"""Seconds in which a share of a batch is inspected, which takes milliseconds."""
 _KEPT = ("SARABAN_FAILPOINTS", "SARABAN_FAILPOINT_LOG")
 
 
@@ -30,11 +32,17 @@ class InspectorDied(BusError):
     for_logs = True
 
 
+class NoInspector(Transient):
+    """No process can be started now: the machine has no room for one."""
+
+
 class Inspectors:
     """A number of worker processes; they start with the first submission."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, *, within: float = _WITHIN) -> None:
+        """`within` so many seconds a process ends what it is asked, or is killed."""
         self._workers = workers
+        self._within = within
         self._pool = _pool(workers)
         self._alone = asyncio.Lock()
 
@@ -42,10 +50,20 @@ class Inspectors:
         """Let the processes end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
+    async def ready(self) -> bool:
+        """Whether there is a process to ask."""
+        pool = self._pool
+        try:
+            await _started(pool)
+        except NoInspector:
+            self._renew(pool)
+            return False
+        return True
+
     async def inspect(self, raws: Sequence[bytes]) -> list[Inspected | Exception]:
-        """Return, in order, what each submission says, or the fault that it met."""
+        """Return, in order, what each submission says, or the fault that it met. Raises NoInspector."""
         pool, shares = self._pool, list(_shared(raws, self._workers))
-        answers = await asyncio.gather(*(_ask(pool, share) for share in shares), return_exceptions=True)
+        answers = await asyncio.gather(*(self._ask(pool, share) for share in shares), return_exceptions=True)
         found: list[Inspected | Exception] = []
         for share, answer in zip(shares, answers, strict=True):
             if isinstance(answer, Exception):
@@ -69,16 +87,29 @@ class Inspectors:
             try:
                 for raw in raws:
                     try:
-                        found += await _ask(pool, [raw])
-                    except BrokenProcessPool as died:
-                        found.append(InspectorDied("an inspector died"))
-                        found[-1].__cause__ = died
+                        found += await self._ask(pool, [raw])
+                    except (BrokenProcessPool, TimeoutError) as died:
+                        alone = InspectorDied("an inspector died")
+                        alone.__cause__ = died
+                        found.append(alone)
                         pool = _pool(1)
+                    except NoInspector:
+                        raise
                     except Exception as fault:  # what cannot be pickled, for one
                         found.append(fault)
             finally:
                 pool.shutdown(wait=False)
         return found
+
+    async def _ask(self, pool: ProcessPoolExecutor, raws: Sequence[bytes]) -> list[Inspected | Exception]:
+        await _started(pool)
+        try:
+            async with asyncio.timeout(self._within):
+                return await asyncio.wrap_future(pool.submit(_inspect_all, raws))
+        except TimeoutError:
+            for process in list((pool._processes or {}).values()):  # Python 3.14 has kill_workers()
+                process.kill()
+            raise
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -86,8 +117,11 @@ def _pool(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
 
 
-async def _ask(pool: ProcessPoolExecutor, raws: Sequence[bytes]) -> list[Inspected | Exception]:
-    return await asyncio.wrap_future(pool.submit(_inspect_all, raws))
+async def _started(pool: ProcessPoolExecutor) -> None:
+    try:
+        await asyncio.wrap_future(pool.submit(int))
+    except (BrokenProcessPool, OSError) as failed:  # that none starts is not the submissions' fault
+        raise NoInspector("no process could be started") from failed
 
 
 def _shared(raws: Sequence[bytes], workers: int) -> Iterator[Sequence[bytes]]:

@@ -134,7 +134,11 @@ class Processor:
         settled: dict[int, Settlement] = {}
         waiting = dict(enumerate(deliveries))
         rounds = 0
-        inspected = await self._inspect(deliveries)
+        try:
+            inspected = await self._inspect(deliveries)
+        except Transient as away:
+            self._wait_because(away)
+            return [Settlement.RETRY_LATER] * len(deliveries)
         while waiting and rounds < _MOST_REEXAMINATIONS:
             try:
                 found, examined_under = await self._in_gates(list(waiting.values()), inspected)
@@ -286,12 +290,12 @@ class Processor:
             event.set()
 
     async def all_answer(self) -> bool:
-        """Whether ledger and depot are there."""
+        """Whether ledger and depot are there, and the processes that inspect."""
         try:
             await asyncio.to_thread(self._probe)
         except Transient:
             return False
-        return await self._depot.ready()
+        return await self._depot.ready() and (self._inspectors is None or await self._inspectors.ready())
 
     def _probe(self) -> None:
         """Raise Transient while nothing can be appended."""

@@ -53,12 +53,12 @@ def signed(keys: Path, sender: AgencyCode, receivers: Sequence[Receiver], wanted
     sizes = [min(chunk, wanted - start) for start in range(0, wanted, chunk)]
     with ProcessPoolExecutor(2) as pool:
         batches = pool.map(
-            _sign_some, *zip(*((keys, sender, tuple(receivers), n) for n in sizes), strict=True)
+            sign_some, *zip(*((keys, sender, tuple(receivers), n) for n in sizes), strict=True)
         )
         return [raw for batch in batches for raw in batch]
 
 
-def _sign_some(keys: Path, sender: AgencyCode, receivers: tuple[Receiver, ...], wanted: int) -> list[bytes]:
+def sign_some(keys: Path, sender: AgencyCode, receivers: tuple[Receiver, ...], wanted: int) -> list[bytes]:
     seal = Seal.from_files(keys / f"{sender}.key.pem", keys / f"{sender}.crt.pem")
     return [sign(letter(sender, receivers), seal).raw for _ in range(wanted)]
 

@@ -100,9 +100,16 @@ def pause() -> None:
 
 
 def cpu_seconds(process: Process) -> float:
-    """Return the CPU seconds that a process has used (Linux: /proc)."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / float(os.sysconf("SC_CLK_TCK"))
+    """Return the CPU seconds that a process and the children that it has now have used (Linux: /proc)."""
+    found = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if process.pid in (int(stat.parent.name), int(fields[1])):
+            found += int(fields[11]) + int(fields[12])
+    return found / float(os.sysconf("SC_CLK_TCK"))
 
 
 def peak_rss_mb(process: Process) -> float:

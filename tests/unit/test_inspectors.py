@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from multiprocessing.process import BaseProcess
 
 import pytest
 
@@ -16,7 +17,7 @@ from bus.documents.signing import Checked, Verified, believe, sign, verify
 from bus.documents.xml import Document, open_envelope
 from bus.errors import RefusalCode, Refused
 from bus.router.inspecting import Inspected, inspect, open_submission
-from bus.router.inspectors import InspectorDied, Inspectors
+from bus.router.inspectors import InspectorDied, Inspectors, NoInspector
 from tests.assets import factory
 from tests.fuzz.campaign import sample
 
@@ -28,8 +29,8 @@ def raws(count: int) -> list[bytes]:
 
 
 @contextmanager
-def inspectors(workers: int) -> Iterator[Inspectors]:
-    pool = Inspectors(workers)
+def inspectors(workers: int, **more: float) -> Iterator[Inspectors]:
+    pool = Inspectors(workers, **more)
     try:
         yield pool
     finally:
@@ -59,7 +60,7 @@ def by_inspection(raw: bytes, found: Inspected) -> Verified[Document] | RefusalC
 
 def test_what_is_inspected_elsewhere_says_after_the_journey_what_the_gates_find_one_by_one() -> None:
     for case in sample(seed=2_000, size=400):
-        there = pickle.loads(pickle.dumps(inspect(case.raw)))
+        there = pickle.loads(pickle.dumps(inspect(case.raw)))  # noqa: S301 - as the pool does it
         said = gate_by_gate(case.raw)
         assert by_inspection(case.raw, there) == said, case.change
         assert by_inspection(case.raw, open_submission(case.raw)) == said, case.change
@@ -93,6 +94,35 @@ def test_one_that_kills_its_inspector_is_the_only_one_that_suffers(
     for raw, one in zip(letters[:4] + letters[5:], found[:4] + found[5:], strict=True):
         assert isinstance(one, Inspected)
         assert by_inspection(raw, one) == gate_by_gate(raw)
+
+
+def test_one_over_which_its_inspector_comes_to_no_end_is_given_up_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    letters = raws(5)
+    endless = sha256(letters[2]).hexdigest()
+    monkeypatch.setenv("SARABAN_FAILPOINTS", f"inspector.before-inspection:{endless}=stop@*")
+    with inspectors(1, within=2.0) as pool:
+        found = asyncio.run(pool.inspect(letters))
+    assert isinstance(found[2], InspectorDied)
+    for raw, one in zip(letters[:2] + letters[3:], found[:2] + found[3:], strict=True):
+        assert isinstance(one, Inspected)
+        assert by_inspection(raw, one) == gate_by_gate(raw)
+
+
+def test_where_no_process_can_be_started_nobody_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(self: BaseProcess) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    letters = raws(2)
+    with inspectors(1) as pool:
+        with monkeypatch.context() as full:
+            full.setattr(BaseProcess, "start", no_room)
+            with pytest.raises(NoInspector):
+                asyncio.run(pool.inspect(letters))
+            assert not asyncio.run(pool.ready())
+        assert asyncio.run(pool.ready())
+        assert all(isinstance(one, Inspected) for one in asyncio.run(pool.inspect(letters)))
 
 
 def test_a_fault_in_an_inspector_stands_in_the_place_of_what_met_it(monkeypatch: pytest.MonkeyPatch) -> None:
