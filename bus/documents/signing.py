@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Generic, TypeGuard, TypeVar
 
@@ -28,12 +27,11 @@ from signxml.verifier import VerifyResult
 from signxml.xades.xades import XAdESSignatureConfiguration, XAdESVerifier
 
 from bus.directory import PinnedCertificate, Vouched
-from bus.directory.certificates import KeyDoubt, objection, weakness_in
-from bus.directory.vouching import objection_by_authorities
 from bus.documents import own_form, profile, schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
 from bus.documents.octets import check_octets, parts_of, seal_octets, seal_written
+from bus.documents.pins import load, pin_of, require_fit, require_in_force
 from bus.documents.seal import Seal
 from bus.documents.versions import DocumentVersion, oldest_for
 from bus.documents.writing import octets_of
@@ -163,8 +161,8 @@ def verify(
         document, fingerprint = believe(check(envelope), pins, at, vouched)
         return _verified(envelope, document, fingerprint)
     claim = profile.examine(envelope.root)
-    pin = _pin_of(claim.certificate, claim.method, pins, vouched, at)
-    _require_in_force(pin, pins, at)
+    pin = pin_of(claim.certificate, claim.method, pins, vouched, at)
+    require_in_force(pin, pins, at)
     signed = _verified_by_signxml(envelope, claim, pin.certificate, at)
     if signed.signed_xml is None or signed.signed_data != canonical(envelope.root):
         raise Refused(RefusalCode.SIGNATURE_BROKEN, "the signature does not cover the whole document")
@@ -189,8 +187,8 @@ def check(envelope: Envelope) -> Checked:
     parts = own_form.parts_of(envelope) or parts_of(envelope, profile.examine(envelope.root))
     found: Document | Refused
     try:
-        certificate = _loaded(parts.certificate)
-        _require_fit(certificate, parts.method)
+        certificate = load(parts.certificate)
+        require_fit(certificate, parts.method)
         check_octets(parts, certificate)
         found = read(parse_again(envelope.octets))
     except Refused as wrong:
@@ -202,73 +200,11 @@ def believe(
     checked: Checked, pins: Sequence[PinnedCertificate], at: datetime, vouched: Sequence[Vouched]
 ) -> tuple[Document, str]:
     """Return a document and its certificate's fingerprint, if that may speak; raises Refused, first for the key."""
-    pin = _pin_of(checked.certificate, checked.method, pins, vouched, at)
-    _require_in_force(pin, pins, at)
+    pin = pin_of(checked.certificate, checked.method, pins, vouched, at)
+    require_in_force(pin, pins, at)
     if isinstance(checked.found, Refused):
         raise checked.found
     return checked.found, pin.fingerprint
-
-
-def _pin_of(
-    certificate: bytes,
-    method: str,
-    pins: Sequence[PinnedCertificate],
-    vouched: Sequence[Vouched],
-    at: datetime,
-) -> PinnedCertificate:
-    """The pin that equals the certificate claimed, or that certificate if it is vouched for.
-
-    KeyInfo chooses among what is pinned and names nobody.
-    """
-    fingerprint = sha256(certificate).hexdigest()
-    for pin in pins:
-        if pin.fingerprint == fingerprint:
-            _require_fit(pin.certificate, method)
-            return pin
-    # Nobody's; but a key that nobody could have is worth saying.
-    stranger = _loaded(certificate)
-    _require_fit(stranger, method)
-    if vouched:
-        if found := objection_by_authorities(stranger, vouched, at):
-            raise Refused(_CODES[found.doubt], found.detail)
-        return PinnedCertificate.of(stranger)
-    raise Refused(RefusalCode.KEY_UNKNOWN, f"serial {stranger.serial_number:x}")
-
-
-def _require_fit(certificate: x509.Certificate, method: str) -> None:
-    if weakness := weakness_in(certificate):
-        raise Refused(RefusalCode.KEY_WEAK, weakness)
-    if not METHODS[method].fits(certificate.public_key()):
-        raise Refused(RefusalCode.SIGNATURE_ALGORITHM, "the signature method does not fit the kind of key")
-
-
-@lru_cache(maxsize=1024)
-def _loaded(der: bytes) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except (
-        ValueError,
-        x509.InvalidVersion,  # which is no ValueError
-        Warning,
-    ) as exc:  # a warning where warnings are errors: an encoding that is on its way out
-        raise Refused(RefusalCode.SIGNATURE_PROFILE, "KeyInfo holds no readable certificate") from exc
-
-
-def _require_in_force(pin: PinnedCertificate, pins: Sequence[PinnedCertificate], at: datetime) -> None:
-    if found := objection(pin.certificate, pins, at):
-        raise Refused(_CODES[found.doubt], found.detail)
-
-
-_CODES = {
-    KeyDoubt.NOT_YET_VALID: RefusalCode.KEY_NOT_YET_VALID,
-    KeyDoubt.EXPIRED: RefusalCode.KEY_EXPIRED,
-    KeyDoubt.REVOKED: RefusalCode.KEY_REVOKED,
-    KeyDoubt.USAGE: RefusalCode.KEY_USAGE,
-    KeyDoubt.WEAK: RefusalCode.KEY_WEAK,
-    KeyDoubt.AUTHORITY: RefusalCode.KEY_AUTHORITY,
-    KeyDoubt.ORGANIZATION: RefusalCode.KEY_ORGANIZATION,
-    KeyDoubt.LIST_OLD: RefusalCode.KEY_REVOCATION_LIST_OLD,
-}
 
 
 class _Verifier(XAdESVerifier):

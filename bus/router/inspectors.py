@@ -12,13 +12,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from hashlib import sha256
 
 from bus.errors import BusError, Transient
 from bus.failpoints import reached
+from bus.identifiers import RawDigest
 from bus.router.inspecting import Inspected, inspect
 
 _WITHIN = 60.0
@@ -60,9 +61,9 @@ class Inspectors:
             return False
         return True
 
-    async def inspect(self, raws: Sequence[bytes]) -> list[Inspected | Exception]:
-        """Return, in order, what each submission says, or the fault that it met. Raises NoInspector."""
-        pool, shares = self._pool, list(_shared(raws, self._workers))
+    async def inspect(self, raws: Mapping[RawDigest, bytes]) -> dict[RawDigest, Inspected | Exception]:
+        """Return, by its key, what each submission says, or the fault that it met. Raises NoInspector."""
+        pool, shares = self._pool, list(_shared(list(raws.values()), self._workers))
         answers = await asyncio.gather(*(self._ask(pool, share) for share in shares), return_exceptions=True)
         found: list[Inspected | Exception] = []
         for share, answer in zip(shares, answers, strict=True):
@@ -73,7 +74,7 @@ class Inspectors:
                 raise answer
             else:
                 found += answer
-        return found
+        return dict(zip(raws, found, strict=True))
 
     def _renew(self, broken: ProcessPoolExecutor) -> None:
         if self._pool is broken:

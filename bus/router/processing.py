@@ -90,8 +90,7 @@ class Processor:
         self._gates: Executor = ThreadPoolExecutor(1, "gates")
         self._shares = shares
         self._alarms = alarms
-        self._inspectors = inspectors
-        """Where submissions are inspected; None if the thread of the gates does that too."""
+        self._inspectors = inspectors  # None: the thread of the gates inspects too
         self.faults: dict[RawDigest, str] = {}
         """By submission, the class of the fault that it met here lately: until it comes back from the parked queue."""
         self.waits_for: str | None = None
@@ -172,10 +171,8 @@ class Processor:
         return [one for delivery in deliveries for one in await self.process([delivery])]
 
     async def _inspect(self, deliveries: Sequence[Delivery]) -> dict[RawDigest, Inspected | Exception]:
-        if self._inspectors is None:
-            return {}
         raws = {one.sha256: one.raw for one in deliveries if to_be_inspected(one)}
-        return dict(zip(raws, await self._inspectors.inspect(list(raws.values())), strict=True))
+        return await self._inspectors.inspect(raws) if self._inspectors else {}
 
     async def _in_gates(
         self, deliveries: list[Delivery], inspected: Mapping[RawDigest, Inspected | Exception]

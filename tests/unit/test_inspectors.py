@@ -19,6 +19,7 @@ from bus.errors import RefusalCode, Refused
 from bus.router.inspecting import Inspected, inspect, open_submission
 from bus.router.inspectors import InspectorDied, Inspectors, NoInspector
 from tests.assets import factory
+from tests.assets.digests import raw_digest
 from tests.fuzz.campaign import sample
 
 PINS = [factory.pin()]
@@ -35,6 +36,11 @@ def inspectors(workers: int, **more: float) -> Iterator[Inspectors]:
         yield pool
     finally:
         pool.close()
+
+
+def asked(pool: Inspectors, raws: list[bytes]) -> list[Inspected | Exception]:
+    found = asyncio.run(pool.inspect({raw_digest(raw): raw for raw in raws}))
+    return [found[raw_digest(raw)] for raw in raws]
 
 
 def gate_by_gate(raw: bytes) -> Verified[Document] | RefusalCode:
@@ -85,10 +91,10 @@ def test_one_that_kills_its_inspector_is_the_only_one_that_suffers(
     monkeypatch.setenv("SARABAN_FAILPOINTS", f"inspector.before-inspection:{fatal}=kill@*")
     monkeypatch.setenv("SARABAN_FAILPOINT_LOG", str(log))
     with inspectors(2) as pool:
-        found = asyncio.run(pool.inspect(letters))
+        found = asked(pool, letters)
         monkeypatch.delenv("SARABAN_FAILPOINTS")
         # and what comes afterwards is inspected by new processes
-        assert all(isinstance(one, Inspected) for one in asyncio.run(pool.inspect(letters[:4])))
+        assert all(isinstance(one, Inspected) for one in asked(pool, letters[:4]))
     assert log.read_text(encoding="utf-8").split() == ["inspector.before-inspection"] * 2
     assert isinstance(found[4], InspectorDied)
     for raw, one in zip(letters[:4] + letters[5:], found[:4] + found[5:], strict=True):
@@ -103,7 +109,7 @@ def test_one_over_which_its_inspector_comes_to_no_end_is_given_up_alone(
     endless = sha256(letters[2]).hexdigest()
     monkeypatch.setenv("SARABAN_FAILPOINTS", f"inspector.before-inspection:{endless}=stop@*")
     with inspectors(1, within=2.0) as pool:
-        found = asyncio.run(pool.inspect(letters))
+        found = asked(pool, letters)
     assert isinstance(found[2], InspectorDied)
     for raw, one in zip(letters[:2] + letters[3:], found[:2] + found[3:], strict=True):
         assert isinstance(one, Inspected)
@@ -119,10 +125,10 @@ def test_where_no_process_can_be_started_nobody_is_blamed(monkeypatch: pytest.Mo
         with monkeypatch.context() as full:
             full.setattr(BaseProcess, "start", no_room)
             with pytest.raises(NoInspector):
-                asyncio.run(pool.inspect(letters))
+                asked(pool, letters)
             assert not asyncio.run(pool.ready())
         assert asyncio.run(pool.ready())
-        assert all(isinstance(one, Inspected) for one in asyncio.run(pool.inspect(letters)))
+        assert all(isinstance(one, Inspected) for one in asked(pool, letters))
 
 
 def test_a_fault_in_an_inspector_stands_in_the_place_of_what_met_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +136,7 @@ def test_a_fault_in_an_inspector_stands_in_the_place_of_what_met_it(monkeypatch:
     bad = sha256(letters[1]).hexdigest()
     monkeypatch.setenv("SARABAN_FAILPOINTS", f"inspector.before-inspection:{bad}=raise@*")
     with inspectors(1) as pool:
-        found = asyncio.run(pool.inspect(letters))
+        found = asked(pool, letters)
     assert [type(one).__name__ for one in found] == ["Inspected", "FailpointReached", "Inspected"]
 
 
@@ -139,5 +145,5 @@ def test_a_password_in_the_routers_environment_is_in_none_of_an_inspectors(
 ) -> None:
     monkeypatch.setenv("SARABAN_BUS__BROKER__PASSWORD", "correct horse")
     with inspectors(1) as pool:
-        asyncio.run(pool.inspect(raws(1)))
+        asked(pool, raws(1))
         assert pool._pool.submit(os.getenv, "SARABAN_BUS__BROKER__PASSWORD").result() is None
