@@ -19,6 +19,7 @@ from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from time import time
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import select
 
@@ -99,7 +100,7 @@ def _consoles(bus: CountryBus) -> list[tuple[int, Process]]:
     """Start as many consoles as are wanted, each on a port of its own, behind which a proxy would stand."""
     first = bus.start_console()
     found = [(bus.console_port, first)]
-    for number, port in enumerate(free_ports(CONSOLES - 1), 2):
+    for number, port in enumerate(free_ports(CONSOLES - 1) if CONSOLES > 1 else (), 2):
         command = ["console", "-c", str(bus.folder / "bus.toml")]
         environment = {"SARABAN_BUS__CONSOLE__LISTEN_PORT": str(port)}
         found.append(
@@ -124,7 +125,10 @@ def _looks(bus: CountryBus, places: Places) -> list[Look]:
         Look("a letter's timeline, JSON", 90, [f"/timelines/{number}.json" for number in numbers], operator),
         Look("an entry, page", 4, [f"/entries/{number}" for number in numbers], auditor),
         Look(
-            "search by number, JSON", 4, [f"/search.json?number=นร 0105/{n}" for n in range(1, 500)], auditor
+            "search by number, JSON",
+            4,
+            [f"/search.json?number={quote(f'นร 0105/{n}')}" for n in range(1, 500)],
+            auditor,
         ),
         Look("a letter's timeline, page", 1, [f"/timelines/{number}" for number in numbers], operator),
         Look("overview, page", 1, ["/overview?trouble=any"], operator),

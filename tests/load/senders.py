@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import time
 
+from bus import logs
 from bus.broker import topology
 from bus.broker.link import Link
 from bus.broker.messages import Closed, Outgoing
@@ -72,6 +73,7 @@ def submit(
     urls: Mapping[AgencyCode, str], file: Path, skip: int, per_second: float, seconds: float, begin: float
 ) -> Written:
     """Submit the letters of a file after the first `skip`, from `begin` on (seconds since 1970)."""
+    logs.configure("load", level="ERROR")  # that connections are closed is what is tried
     return asyncio.run(_Senders(urls).run(file, skip, per_second, seconds, begin))
 
 
