@@ -42,7 +42,9 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     schema.check(settings.ledger.address())
     section = settings.console
     with (
-        Ledger(settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder) as ledger,
+        Ledger(
+            settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder, keep_states=False
+        ) as ledger,
         Store(section.database_address()) as store,
     ):
         readings = Readings(ledger, settings)

@@ -22,7 +22,9 @@ _MOST_IN_MEMORY = 20_000
 class KeptStates:
     """The states of one ledger that were asked for last, as many as may stay in memory; for several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST_IN_MEMORY) -> None:
+        """`most` recipients may stay, or one state that has more; with 0 none does."""
+        self._most = most
         self._lock = Lock()
         self._states: OrderedDict[int, LetterState] = OrderedDict()
         self._size = 0
@@ -37,7 +39,7 @@ class KeptStates:
     def keep(self, state: LetterState) -> None:
         """Have one more, unless a newer one of its letter is here, in the place of those not asked for the longest."""
         size = len(state.recipients)
-        if size < _FROM:
+        if size < _FROM or not self._most:
             return
         with self._lock:
             before = self._states.get(state.letter)
@@ -46,7 +48,7 @@ class KeptStates:
             self._states[state.letter] = state
             self._states.move_to_end(state.letter)
             self._size += 0 if before is not None else size
-            while self._size > _MOST_IN_MEMORY and len(self._states) > 1:
+            while self._size > self._most and len(self._states) > 1:
                 _, oldest = self._states.popitem(last=False)
                 self._size -= len(oldest.recipients)
 

@@ -24,7 +24,7 @@ from bus.ledger.database import appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.inserting import insert_many
-from bus.ledger.kept_states import Kept
+from bus.ledger.kept_states import Kept, KeptStates
 from bus.ledger.numbers import last_numbers
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Consignment, Head, LetterRow, Verdict
@@ -58,9 +58,10 @@ _IGNORING = (documents, pending)
 class Ledger:
     """A ledger in one database, a context manager; safe for several threads and, on PostgreSQL, several processes."""
 
-    def __init__(self, url: str, *, tiles_folder: Path | None = None) -> None:
+    def __init__(self, url: str, *, tiles_folder: Path | None = None, keep_states: bool = True) -> None:
+        """With `keep_states`, states of letters to many stay in memory, for whoever is asked for them all the time."""
         self.engine = open_engine(url, tiles_folder)
-        self._kept = Kept()
+        self._kept = Kept() if keep_states else Kept(states=KeptStates(0))
 
     @contextmanager
     def append(self) -> Iterator[Writer]:

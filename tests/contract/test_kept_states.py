@@ -90,22 +90,30 @@ def test_under_the_lock_only_what_was_entered_since_is_read(ledger: Ledger) -> N
         assert newest in said
 
 
+def state_of_thousand(letter: int) -> LetterState:
+    some = dict.fromkeys(map(str, range(1_000)))
+    return LetterState(
+        letter=letter,
+        sender="0100100000",  # type: ignore[arg-type]
+        letter_id="id",  # type: ignore[arg-type]
+        digest="00",  # type: ignore[arg-type]
+        speed="001",
+        received_at="",
+        asks_registration=True,
+        recipients=some,  # type: ignore[arg-type]
+        newest=letter,
+    )
+
+
+def test_where_nothing_is_to_be_kept_nothing_is() -> None:
+    kept = KeptStates(0)
+    kept.keep(state_of_thousand(1))
+    assert kept.of(1) is None
+
+
 def test_memory_holds_so_many_recipients_and_no_more() -> None:
     kept = KeptStates()
     for letter in range(1, 41):
-        some = dict.fromkeys(map(str, range(1_000)))
-        kept.keep(
-            LetterState(
-                letter=letter,
-                sender="0100100000",  # type: ignore[arg-type]
-                letter_id="id",  # type: ignore[arg-type]
-                digest="00",  # type: ignore[arg-type]
-                speed="001",
-                received_at="",
-                asks_registration=True,
-                recipients=some,  # type: ignore[arg-type]
-                newest=letter,
-            )
-        )
+        kept.keep(state_of_thousand(letter))
     held = [letter for letter in range(1, 41) if kept.of(letter)]
     assert held == list(range(41 - _MOST_IN_MEMORY // 1_000, 41))
