@@ -90,10 +90,6 @@ class Unconfirmed(Transient):
         self.sent = sent
 
 
-class Suspected(Unconfirmed):
-    """The broker closed the channel over one of several unanswered publishes; which one, nobody has said."""
-
-
 class Rejected(BusError):
     """The broker will never take this message (406): it is too large, or bears a user that is not the connection's."""
 
