@@ -182,7 +182,7 @@ class Fanout:
         return self._couriers.setdefault(agency, Courier(agency, len(self._couriers) % LANES))
 
     def _start(self, courier: Courier) -> None:
-        if courier.resume_at > asyncio.get_running_loop().time():
+        if not courier.waiting or courier.resume_at > asyncio.get_running_loop().time():
             return
         while courier.waiting and courier.free_slots > 0:
             consignment = courier.waiting[0]
