@@ -404,8 +404,8 @@ def test_however_its_entries_come_to_a_router_and_whoever_enters_between_it_obse
             entered.add(held.pop(chance.randrange(min(2, len(held)))))
         if chance.random() < 0.3:
             observed += journeys._look(entered.take())
-    for one in held:
-        entered.add(one)
+    for left in held:
+        entered.add(left)
     observed += journeys._look(entered.take())
     anew = [Journeys(ledger, entered, CollectorRegistry()) for _ in range(sum(map(len, ours)))]
     each = [range(number, number + 1) for some in ours for number in some]
