@@ -1,27 +1,23 @@
-"""One connection to the broker and one channel of it, as something to await. pika ends in this module.
+"""One channel of a connection to the broker, as something to await. pika ends here and in connection.py.
 
-pika's connection lives in the event loop and speaks in callbacks. What is gone stays gone; `Link` replaces it. Nothing
-but `Transient` and `Rejected` leaves it.
+What is gone stays gone; `Link` replaces it. Nothing but `Transient` and `Rejected` leaves it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Self
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import pika
-from pika.adapters.asyncio_connection import AsyncioConnection
-from pika.exceptions import AMQPError, StreamLostError
+from pika.exceptions import AMQPError
 
 from bus.broker.awaiting import first, in_words, resolve
-from bus.broker.confirms import Confirms
-from bus.broker.liveness import Evidence
+from bus.broker.confirms import Confirms, Publish
+from bus.broker.connection import Connection
 from bus.broker.messages import Away, Depth, Incoming, Outgoing, Unconfirmed
 from bus.failpoints import reached
 
@@ -33,86 +29,13 @@ _ANSWER_WITHIN = 30.0
 """Seconds for the broker to answer anything but a publish; a channel that takes longer is given up."""
 
 
-class Connection:
-    """One connection, from the attempt to open it until it is gone."""
-
-    def __init__(self, parameters: pika.connection.Parameters) -> None:
-        loop = asyncio.get_running_loop()
-        self.gone: asyncio.Future[str] = loop.create_future()
-        self.opened: asyncio.Future[Any] = loop.create_future()
-        self._closed: asyncio.Future[Any] = loop.create_future()
-        """Done when nothing of it is left; `gone` may be done before."""
-        self.unblocked = asyncio.Event()
-        self.unblocked.set()
-        self.evidence = Evidence()
-        self._asked: pika.channel.Channel | None = None
-        self.pika = AsyncioConnection(
-            parameters,
-            on_open_callback=resolve(self.opened),
-            on_open_error_callback=self._lost,
-            on_close_callback=self._lost,
-            custom_ioloop=loop,
-        )
-        self.pika.add_on_connection_blocked_callback(lambda *_: self.unblocked.clear())
-        self.pika.add_on_connection_unblocked_callback(lambda *_: self.unblocked.set())
-
-    async def wait_open(self) -> None:
-        """Return when it is open; raise Away when that failed."""
-        await first(self.opened, self.gone)
-        if self.gone.done():
-            raise Away(self.gone.result())
-
-    @property
-    def bytes_received(self) -> int:
-        """How many bytes have come over it."""
-        return int(self.pika.bytes_received)
-
-    @property
-    def product(self) -> str:
-        """What the broker calls itself, with its version."""
-        said = self.pika.server_properties or {}
-        return " ".join(str(said.get(name, "")) for name in ("product", "version")).strip() or "unknown"
-
-    def ask(self) -> None:
-        """Have the broker answer something, over a channel of its own, which no queue holds up."""
-        with suppress(AMQPError):
-            if self._asked is None or self._asked.is_closed:
-                self._asked = self.pika.channel(on_open_callback=lambda _: None)
-            elif self._asked.is_open:
-                self._asked.basic_qos(prefetch_count=1, callback=lambda _: None)
-
-    def abort(self, reason: str) -> None:
-        """Drop the socket, as whoever is there does not answer: closing in order would wait for it."""
-        if not self.gone.done():
-            self.gone.set_result(reason)
-        # What pika's own heartbeat does when the broker is silent; it has no public name. While a connection
-        # is being opened it is the only way out: there, close() of pika 1.4 fails in an assertion.
-        self.pika._terminate_stream(StreamLostError(reason))
-
-    async def close(self, *, within: float) -> None:
-        """Close in order, or after so many seconds by dropping the socket; nothing of it is left afterwards."""
-        if self.opened.done():
-            with suppress(AMQPError):
-                self.pika.close()
-            await asyncio.wait({self._closed}, timeout=within)
-        if not self._closed.done():
-            self.abort("given up")
-            await asyncio.wait({self._closed}, timeout=within)
-
-    def _lost(self, _: AsyncioConnection, reason: BaseException | None) -> None:
-        self.unblocked.set()  # whoever waits for that must now wait for another connection
-        if not self.gone.done():
-            self.gone.set_result(in_words(reason))
-        resolve(self._closed)(None)
-
-
 class Channel:
     """One channel, from the attempt to open it until it is gone."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, suspected: Callable[[Publish], None] | None = None) -> None:
         self.generation = next(_GENERATIONS)
         self.gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.confirms = Confirms(connection.evidence)
+        self.confirms = Confirms(connection.evidence, suspected)
         self._opened: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
             self._pika = connection.pika.channel(on_open_callback=resolve(self._opened))
@@ -123,9 +46,15 @@ class Channel:
         self._pika.add_on_return_callback(self._returned)
 
     @classmethod
-    async def open(cls, connection: Connection, *, confirming: bool = False) -> Self:
-        """A channel ready for use."""
-        channel = cls(connection)
+    async def open(
+        cls,
+        connection: Connection,
+        *,
+        confirming: bool = False,
+        suspected: Callable[[Publish], None] | None = None,
+    ) -> Self:
+        """A channel ready for use; `suspected` as in Confirms."""
+        channel = cls(connection, suspected)
         try:
             await channel._answer(channel._opened)
             if confirming:
@@ -135,8 +64,8 @@ class Channel:
             raise
         return channel
 
-    def publish(self, outgoing: Outgoing) -> asyncio.Future[None]:
-        """Send now; the future is the broker's answer."""
+    def publish(self, outgoing: Outgoing, until: float) -> asyncio.Future[None]:
+        """Send now; the future is the broker's answer, awaited until that time (event loop's). Raises Unconfirmed."""
         properties = pika.BasicProperties(
             content_type=outgoing.content_type,
             delivery_mode=_PERSISTENT,
@@ -151,7 +80,7 @@ class Channel:
             )
         except AMQPError as exc:
             raise Unconfirmed(in_words(exc), sent=False) from exc
-        return self.confirms.expect(outgoing)
+        return self.confirms.expect(outgoing, until)
 
     async def consume(self, queue: str, prefetch: int, arrived: Callable[[Incoming], None]) -> str:
         """Start a consumer of its own limit, and return its name."""
@@ -268,31 +197,6 @@ class Channel:
             generation=self.generation,
             tag=method.delivery_tag,
         )
-
-
-def parameters_of(
-    url: str, name: str, heartbeat: int, tls: ssl.SSLContext | None, *, within: float
-) -> pika.URLParameters:
-    """How to connect to this one host, everything up to the open connection taking so many seconds at most."""
-    parts = urlsplit(url)
-    parameters = pika.URLParameters(urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])))
-    parameters.credentials = _credentials(parts)
-    parameters.client_properties = {"connection_name": name}
-    parameters.heartbeat = heartbeat
-    parameters.connection_attempts = 1
-    parameters.socket_timeout = parameters.stack_timeout = within
-    # A blocked publisher waits for its own deadline; dropping the connection would not unblock it.
-    parameters.blocked_connection_timeout = None
-    if tls is not None:
-        parameters.ssl_options = pika.SSLOptions(tls, parameters.host)
-    return parameters
-
-
-def _credentials(parts: SplitResult) -> Any:
-    """Of a URL with a user and no password: whoever the certificate says that is shown (SASL EXTERNAL)."""
-    if parts.password is None:
-        return pika.credentials.ExternalCredentials()
-    return pika.PlainCredentials(unquote(parts.username or ""), unquote(parts.password))
 
 
 def _asked(properties: Any) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bus.broker.awaiting import ALARM, to_do
-from bus.broker.channel import Channel, Connection, parameters_of
+from bus.broker.channel import Channel
+from bus.broker.connection import Connection, parameters_of
 from bus.broker.hosts import Hosts
-from bus.broker.messages import Away, Depth, Outgoing, Rejected, Returned
+from bus.broker.messages import Away, Depth, Outgoing, Rejected, Returned, Unconfirmed
 from bus.doctor import Found, fail
 from bus.ends import ending
 from bus.peers import valid_until, why_not
@@ -83,11 +84,13 @@ async def _takes(connection: Connection, exchange: str, size: int) -> bool:
         exchange=exchange, routing_key=_NOBODY, body=bytes(size), message_id=_NOBODY, type=_NOBODY
     )
     try:
-        await asyncio.wait_for(channel.publish(sent), _WITHIN)
+        await channel.publish(sent, asyncio.get_running_loop().time() + _WITHIN)
     except Returned:
         return True
     except Rejected:
         return False
-    except TimeoutError as exc:
+    except Unconfirmed as exc:
+        if channel.gone.done():
+            raise
         raise Away(f"it takes no message within {_WITHIN:.0f} s, as with {ALARM}") from exc
     raise Away("what is for nobody was taken by some queue")

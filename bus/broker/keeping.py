@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from bus import logs
 from bus.broker.awaiting import advice
-from bus.broker.channel import Connection, parameters_of
+from bus.broker.connection import Connection, parameters_of
 from bus.broker.hosts import Hosts
 from bus.broker.liveness import LOOK_EVERY, MOST_PATIENCE, SILENT_FOR, Liveness
 from bus.broker.messages import Away, Closed

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from bus import logs
 from bus.broker.channel import Channel
-from bus.broker.confirms import expire
+from bus.broker.confirms import Publish
 from bus.broker.hosts import Hosts
 from bus.broker.keeping import Keeping
-from bus.broker.messages import Away, Depth, Outgoing, Returned, Suspected, Unconfirmed
+from bus.broker.messages import Away, Depth, Outgoing, Returned, Unconfirmed
 from bus.broker.order import Order
 from bus.broker.subscription import Subscription
 from bus.retry import AWAY
@@ -54,7 +54,8 @@ class Link:
         )
         self._lanes: dict[str, Channel] = {}
         self._opening: dict[str, asyncio.Lock] = {}
-        self._retiring: set[asyncio.Task[None]] = set()
+        self._beside: set[asyncio.Task[None]] = set()
+        """What goes on beside the publishers: channels that are replaced, messages that are sent alone."""
         self._subscriptions: list[Subscription] = []
         self._judging = asyncio.Lock()
 
@@ -108,33 +109,53 @@ class Link:
         channel: a queue that does not answer holds up its lane and no other. Where the broker closes it over one of
         several messages, each of them is sent once more, alone.
         """
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        try:
-            await self._publish(outgoing, deadline, lane)
-        except Suspected:
-            await self._publish_alone(outgoing, max(0.0, deadline - (loop.time() - started)))
+        await self.begin(outgoing, deadline=deadline, lane=lane)
 
-    async def _publish_alone(self, outgoing: Outgoing, deadline: float) -> None:
-        try:
-            async with asyncio.timeout(deadline), self._judging:
-                await self._publish(outgoing, deadline, _ALONE)
-        except TimeoutError as exc:
-            self.renew(_ALONE)
-            raise Unconfirmed(f"no answer from the broker within {deadline:.1f} s, sent alone") from exc
+    def begin(
+        self, outgoing: Outgoing, *, deadline: float = 30.0, lane: str = "main"
+    ) -> asyncio.Future[None]:
+        """Begin to publish: the future ends as `publish` would, and takes no task while its lane is open.
 
-    async def _publish(self, outgoing: Outgoing, deadline: float, lane: str) -> None:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        Raises Unconfirmed when nothing has left.
+        """
+        until = asyncio.get_running_loop().time() + deadline
         channel = self._lanes.get(lane)
         if channel is None or channel.gone.done() or self.blocked or self._kept.closing:
-            channel = await self._ready(lane, deadline)
-        answer = channel.publish(outgoing)
-        timer = expire(answer, max(0.0, deadline - (loop.time() - started)))
+            return asyncio.ensure_future(self._publish(outgoing, until, lane))
+        return channel.publish(outgoing, until)
+
+    async def _publish(self, outgoing: Outgoing, until: float, lane: str) -> None:
+        channel = await self._ready(lane, until)
+        await channel.publish(outgoing, until)
+
+    def _suspect(self, suspected: Publish) -> None:
+        if self._kept.closing:
+            suspected.fail(Unconfirmed(f"link {self.name} is closed"))
+        else:
+            self._do_beside(self._publish_alone(suspected))
+
+    async def _publish_alone(self, suspected: Publish) -> None:
+        """Send a message once more, alone, and let its publisher have the answer to that."""
+        if suspected.outgoing is None or suspected.answer.done():
+            return
         try:
-            await answer
-        finally:
-            timer.cancel()
+            async with asyncio.timeout_at(suspected.until), self._judging:
+                await self._publish(suspected.outgoing, suspected.until, _ALONE)
+        except (TimeoutError, Unconfirmed):
+            self.renew(_ALONE)
+            suspected.fail(Unconfirmed("no answer from the broker before the deadline, sent alone"))
+        except asyncio.CancelledError:
+            suspected.fail(Unconfirmed(f"link {self.name} is closed"))
+            raise
+        except Exception as error:
+            suspected.fail(error)
+        else:
+            suspected.done()
+
+    def _do_beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
 
     def renew(self, lane: str) -> None:
         """Let the next publish of a lane open a new channel; what the old one has under way still gets its answers.
@@ -143,9 +164,7 @@ class Link:
         """
         channel = self._lanes.pop(lane, None)
         if channel is not None:
-            retiring = asyncio.create_task(channel.retire())
-            self._retiring.add(retiring)
-            retiring.add_done_callback(self._retiring.discard)
+            self._do_beside(channel.retire())
 
     async def probe(self, exchange: str, key: str, *, deadline: float) -> None:
         """Raise Unconfirmed or Nacked unless the broker takes publishes: an empty one, on a lane of its own.
@@ -215,9 +234,9 @@ class Link:
             async with asyncio.timeout(within):
                 for channel in list(self._lanes.values()):
                     await channel.confirms.settled()
-                await asyncio.gather(*self._retiring)
-        for retiring in self._retiring:
-            retiring.cancel()
+                await asyncio.gather(*self._beside)
+        for task in self._beside:
+            task.cancel()
         for subscription in self._subscriptions:
             await subscription.end()
         await self._kept.end(within=min(within, 5.0))
@@ -226,16 +245,16 @@ class Link:
         connection = self._kept.connection
         if connection is None:
             raise Away(f"link {self.name} is not connected")
-        return await Channel.open(connection, confirming=confirming)
+        return await Channel.open(connection, confirming=confirming, suspected=self._suspect)
 
-    async def _ready(self, lane: str, deadline: float) -> Channel:
+    async def _ready(self, lane: str, until: float) -> Channel:
         """A lane that can be written to; the slow path of `publish`."""
         try:
-            async with asyncio.timeout(deadline), self._opening.setdefault(lane, asyncio.Lock()):
+            async with asyncio.timeout_at(until), self._opening.setdefault(lane, asyncio.Lock()):
                 return await self._open_lane(lane)
         except TimeoutError as exc:
-            why = "the broker blocks publishers" if self.blocked else "no connection to the broker"
-            raise Unconfirmed(f"{why} for {deadline:.1f} s; not sent", sent=False) from exc
+            why = "the broker blocks publishers" if self.blocked else "there was no connection to the broker"
+            raise Unconfirmed(f"{why} before the deadline; not sent", sent=False) from exc
 
     async def _open_lane(self, lane: str) -> Channel:
         backoff = AWAY.backoff()

@@ -47,7 +47,7 @@ class Evidence:
 
 
 class Watched(Protocol):
-    """What is asked of a connection; channel.py has the real one."""
+    """What is asked of a connection; connection.py has the real one."""
 
     unblocked: asyncio.Event
     evidence: Evidence

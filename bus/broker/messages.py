@@ -30,7 +30,8 @@ class Outgoing:
     def __post_init__(self) -> None:
         for name in ("exchange", "routing_key", "message_id", "type", "user_id", "content_type"):
             value: str | None = getattr(self, name)
-            if value is not None and len(value.encode()) > MAX_SHORT_STRING:
+            # No character takes more than four bytes: most values need not be encoded to be known as short.
+            if value and len(value) > MAX_SHORT_STRING // 4 and len(value.encode()) > MAX_SHORT_STRING:
                 raise ValueError(f"{name} is longer than AMQP's {MAX_SHORT_STRING} bytes")
 
 
@@ -88,10 +89,6 @@ class Unconfirmed(Transient):
     def __init__(self, reason: str, *, sent: bool = True) -> None:
         super().__init__(reason)
         self.sent = sent
-
-
-class Suspected(Unconfirmed):
-    """The broker closed the channel over one of several unanswered publishes; which one, nobody has said."""
 
 
 class Rejected(BusError):

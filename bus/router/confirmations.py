@@ -12,8 +12,10 @@ from bus.ledger.rows import Consignment
 from bus.ledger.store import Writer
 from bus.router.alarms import Alarms
 
-_RECORD_EVERY = 0.05
-"""Seconds at the least: nobody waits for the entry that something was consigned, and under load several share one."""
+_GATHER_FOR, _RECORD_EVERY = 0.05, 0.2
+"""Seconds that the first confirmation waits for others, and between two records at the least: nobody waits for them,
+and an append for a few costs as much as one for hundreds. A letter and the answer to its sender are confirmed one after
+the other, and share one."""
 _TRY_AGAIN_AFTER = 1.0
 
 
@@ -45,7 +47,7 @@ class Confirmations:
         clock, recorded_at = asyncio.get_running_loop().time, 0.0
         while True:
             await self._some.wait()
-            await asyncio.sleep(max(0.0, recorded_at + _RECORD_EVERY - clock()))
+            await asyncio.sleep(max(_GATHER_FOR, recorded_at + _RECORD_EVERY - clock()))
             recorded_at = clock()
             await self.record()
 

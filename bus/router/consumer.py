@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bus import logs
 from bus.broker import topology
@@ -151,7 +151,7 @@ class Consumer:
         agencies = {agency for agency in map(_agency_of, batch) if agency is not None}
         busy = {one for one in agencies if began - self._settled_at.get(one, 0.0) < _ONE_AFTER_ANOTHER}
         try:
-            deliveries = [self._flagged(delivery_of(incoming)) for incoming in batch]
+            deliveries = [self._delivery_of(incoming) for incoming in batch]
             settlements = await self._intake.process(deliveries)
             reached("router.before-ack")
             acknowledged = [i for i, s in zip(batch, settlements, strict=True) if s is Settlement.ACK]
@@ -169,12 +169,12 @@ class Consumer:
             self._in_flight.subtract(map(_agency_of, batch))
             self._free_batches.release()
 
-    def _flagged(self, delivery: Delivery) -> Delivery:
+    def _delivery_of(self, incoming: Incoming) -> Delivery:
         """Once in a window, have an agency that exceeds its share told so by the answer to one of its submissions."""
-        if delivery.agency is None:
-            return delivery
-        self._intake.watch_share(delivery.agency)
-        return replace(delivery, exceeding=self._shares.to_be_flagged(delivery.agency))
+        if (agency := _agency_of(incoming)) is None:
+            return delivery_of(incoming)
+        self._intake.watch_share(agency)
+        return delivery_of(incoming, exceeding=self._shares.to_be_flagged(agency))
 
     async def _wait_for_dependencies(self, subscription: Subscription, stop: asyncio.Event) -> None:
         """Give everything unsettled back to the queue and take no more until ledger and depot answer."""
@@ -188,8 +188,8 @@ def _agency_of(incoming: Incoming) -> AgencyCode | None:
     return topology.agency_of_exchange(incoming.exchange)
 
 
-def delivery_of(incoming: Incoming) -> Delivery:
-    """Return a message as a submission received now."""
+def delivery_of(incoming: Incoming, *, exceeding: bool = False) -> Delivery:
+    """Return a message as a submission received now; `exceeding` as in Delivery."""
     agency, user = parking.origin(incoming)
     announced = (incoming.type, incoming.message_id) if incoming.type and incoming.message_id else None
     return Delivery(
@@ -199,4 +199,5 @@ def delivery_of(incoming: Incoming) -> Delivery:
         received_at=now(),
         announced=announced,
         asked=incoming.asked,
+        exceeding=exceeding,
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bus.broker import topology
 from bus.broker.messages import Outgoing
@@ -36,7 +38,8 @@ class Courier:
     place: int
     """Which lane is its own."""
     waiting: deque[Consignment] = field(default_factory=deque)
-    in_flight: set[int] = field(default_factory=set)
+    in_flight: dict[int, asyncio.Future[None]] = field(default_factory=dict)
+    """What is published and not answered, by number."""
     behind: bool = False
     """Whether some of what this router has leased was not kept in memory and waits in the database only."""
     failures: int = 0
@@ -58,6 +61,16 @@ class Courier:
     def free_slots(self) -> int:
         # A circuit that was open is tried with one publish, not with a window of them.
         return (1 if self.failures else OUTSTANDING) - len(self.in_flight)
+
+
+class Sent(NamedTuple):
+    """One publish, and as what it was begun: over which connection of the link, in which round, on which lane."""
+
+    courier: Courier
+    consignment: Consignment
+    connection: int
+    rounds: int
+    lane: str
 
 
 def message_of(consignment: Consignment, head: str | None) -> Outgoing:
@@ -87,6 +100,12 @@ def give_up(consignment: Consignment, why: str, appends: GroupCommit, alarms: Al
             record_failure(writer, consignment, why)
 
     alarms.watch(appends.submit(record), "record what is given up")
+
+
+def note_failure(consignment: Consignment, reason: str, appends: GroupCommit, alarms: Alarms) -> None:
+    """Enter that an inbox did not take a consignment."""
+    failed = appends.submit(lambda writer: record_failure(writer, consignment, reason))
+    alarms.watch(failed, "record a failed consignment")
 
 
 def record_failure(writer: Writer, consignment: Consignment, reason: str) -> None:

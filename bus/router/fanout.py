@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
 from bus import logs
 from bus.broker.link import Link
@@ -29,7 +30,7 @@ from bus.retry import CONSIGN
 from bus.router.alarms import Alarms
 from bus.router.budget import MOST_IN_MEMORY, Bodies, OnTheWay
 from bus.router.confirmations import Confirmations
-from bus.router.couriers import LANES, OUTSTANDING, Courier, give_up, message_of, record_failure
+from bus.router.couriers import LANES, OUTSTANDING, Courier, Sent, give_up, message_of, note_failure
 from bus.router.recording import LEASE_FOR
 from bus.thai import now
 
@@ -71,7 +72,6 @@ class Fanout:
         self._head = head
         self._on_trouble = on_trouble
         self._couriers: dict[AgencyCode, Courier] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._kick = asyncio.Event()
         self._confirmations = Confirmations(appends, alarms, self._kick.set, on_entered)
         self._waiting = 0
@@ -133,8 +133,8 @@ class Fanout:
                 self._drop(courier)
             if self._returning:
                 self._returning.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=_CONFIRM_WITHIN)
+            if answers := [one for courier in self._couriers.values() for one in courier.in_flight.values()]:
+                await asyncio.wait(answers, timeout=_CONFIRM_WITHIN)
             recorder.cancel()
             await asyncio.gather(recorder, return_exceptions=True)
             await self._confirmations.record()
@@ -182,7 +182,7 @@ class Fanout:
         return self._couriers.setdefault(agency, Courier(agency, len(self._couriers) % LANES))
 
     def _start(self, courier: Courier) -> None:
-        if courier.resume_at > asyncio.get_running_loop().time():
+        if not courier.waiting or courier.resume_at > asyncio.get_running_loop().time():
             return
         while courier.waiting and courier.free_slots > 0:
             consignment = courier.waiting[0]
@@ -194,49 +194,56 @@ class Fanout:
             if consignment.number in courier.in_flight:
                 self._go_on(consignment)
                 continue
-            courier.in_flight.add(consignment.number)
-            task = asyncio.create_task(self._publish(courier, consignment))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._publish(courier, consignment)
 
-    async def _publish(self, courier: Courier, consignment: Consignment) -> None:
-        reached("router.before-publish")
-        connection, begun, lane = self._link.connections, courier.rounds, courier.lane
+    def _publish(self, courier: Courier, consignment: Consignment) -> None:
+        sent = Sent(courier, consignment, self._link.connections, courier.rounds, courier.lane)
         try:
-            await self._link.publish(
-                message_of(consignment, self._head()), deadline=_CONFIRM_WITHIN, lane=lane
-            )
-        except Transient as failure:
-            self._put_back(courier, consignment)
-            if isinstance(failure, Unconfirmed) and self._link_failed(connection):
-                self._cut(courier)
-            elif courier.rounds == begun:
-                if isinstance(failure, Nacked):
-                    self._link.renew(lane)
-                self._failed(courier, consignment, failure)
+            reached("router.before-publish")
+            message = message_of(consignment, self._head())
+            answer = self._link.begin(message, deadline=_CONFIRM_WITHIN, lane=sent.lane)
+        except Exception as failure:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(failure)
+        courier.in_flight[consignment.number] = answer
+        answer.add_done_callback(partial(self._answered, sent))
+
+    def _answered(self, sent: Sent, answer: asyncio.Future[None]) -> None:
+        """Go on after a publish has ended, in whatever way."""
+        courier = sent.courier
+        del courier.in_flight[sent.consignment.number]
+        if answer.cancelled():  # with the whole process: it stays pending
             return
-        except Rejected:
-            give_up(consignment, "rejected", self._appends, self._alarms)
-            asyncio.get_running_loop().call_soon(self._start, courier)
-            return
-        except Exception as bug:
-            # Whether it went out is unknown: it stays pending, and this inbox pauses as it does for any failure.
-            self._alarms.ring("background-failed", work="publish", agency=courier.agency, exc_info=bug)
-            self._put_back(courier, consignment)
-            self._failed(courier, consignment, bug)
-            return
-        finally:
-            courier.in_flight.discard(consignment.number)
-            self._go_on(consignment)
-        reached("router.after-confirm")
-        if courier.failures and courier.rounds == begun:
-            courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.backoff()
-        self.published += 1
-        self._delivered_to.add(courier.agency)
-        self._confirmations.add(consignment)
+        if failure := answer.exception():
+            self._not_confirmed(sent, failure)
+        else:
+            reached("router.after-confirm")
+            if courier.failures and courier.rounds == sent.rounds:
+                courier.failures, courier.resume_at, courier.pauses = 0, 0.0, CONSIGN.backoff()
+            self.published += 1
+            self._delivered_to.add(courier.agency)
+            self._confirmations.add(sent.consignment)
+        self._go_on(sent.consignment)
         self._start(courier)
         if not courier.busy and (courier.behind or self._more):
             self._kick.set()
+
+    def _not_confirmed(self, sent: Sent, failure: BaseException) -> None:
+        courier, consignment = sent.courier, sent.consignment
+        if isinstance(failure, Rejected):
+            give_up(consignment, "rejected", self._appends, self._alarms)
+            return
+        self._put_back(courier, consignment)
+        if not isinstance(failure, Transient):
+            # Whether it went out is unknown: it stays pending, and this inbox pauses as it does for any failure.
+            self._alarms.ring("background-failed", work="publish", agency=courier.agency, exc_info=failure)
+            self._failed(courier, consignment, failure)
+        elif isinstance(failure, Unconfirmed) and self._link_failed(sent.connection):
+            self._cut(courier)
+        elif courier.rounds == sent.rounds:
+            if isinstance(failure, Nacked):
+                self._link.renew(sent.lane)
+            self._failed(courier, consignment, failure)
 
     def _go_on(self, done: Consignment) -> None:
         """Have the next courier go on that waited for room on the way."""
@@ -277,19 +284,17 @@ class Fanout:
         _log.info("link-back", cluster=self._cluster, agencies=len(couriers))
         self._kick.set()
 
-    def _failed(self, courier: Courier, consignment: Consignment, failure: Exception) -> None:
+    def _failed(self, courier: Courier, consignment: Consignment, failure: BaseException) -> None:
         """Open the circuit: everything for this agency goes back to the pending list until the pause is over."""
         reason = type(failure).__name__
         first = courier.failures == 0
-        courier.failures += 1
-        courier.rounds += 1
+        courier.failures, courier.rounds = courier.failures + 1, courier.rounds + 1
         pause = next(courier.pauses)
         courier.resume_at = asyncio.get_running_loop().time() + pause
         self._on_trouble(courier.agency, reason)
         _log.warning("consignment-not-confirmed", agency=courier.agency, reason=reason, pause=round(pause, 1))
         if first and self._link.connected:
-            failed = self._appends.submit(lambda writer: record_failure(writer, consignment, reason))
-            self._alarms.watch(failed, "record a failed consignment")
+            note_failure(consignment, reason, self._appends, self._alarms)
         if isinstance(failure, Returned):
             self._alarms.ring("inbox-missing", agency=courier.agency)
         asyncio.get_running_loop().call_later(pause, self._start, courier)

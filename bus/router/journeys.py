@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from bus.documents.notice import Event
 from bus.errors import Transient
 from bus.identifiers import AgencyCode
+from bus.ledger.database import reading
 from bus.ledger.entry import Entry, Kind
-from bus.ledger.measures import Measures, measuring
-from bus.ledger.recipient_sets import Lost
+from bus.ledger.measures import Measures
+from bus.ledger.recipient_sets import KeptSets, Lost, RecipientSets
 from bus.ledger.store import Ledger
 from bus.process import pause
 
@@ -49,6 +52,7 @@ class Step(StrEnum):
 
 _ORDER = (Step.CONSIGNED, Step.DELIVERED, Step.REGISTERED)
 _SAID: dict[str | None, Step] = {Event.DELIVERED: Step.DELIVERED, Event.REGISTERED: Step.REGISTERED}
+_WAY = (Kind.ACCEPTED, Kind.CONSIGNED, Kind.NOTICE)
 Observed = tuple[Step, float]
 
 
@@ -85,7 +89,7 @@ class Entered:
         while self._ranges and sum(map(len, taken)) < _MOST_AT_ONCE:
             taken.append(self._ranges.popleft())
         self._count -= sum(map(len, taken))
-        return taken
+        return sorted(taken, key=lambda made: made.start)
 
     def put_back(self, taken: list[range]) -> None:
         """Look at these again later."""
@@ -101,6 +105,14 @@ class _Way:
     numbers: dict[AgencyCode, int]
     through: int
     facts: dict[Step, dict[AgencyCode, tuple[int, str]]] = field(default_factory=lambda: defaultdict(dict))
+
+    @classmethod
+    def begun(cls, accepted: Entry) -> Self:
+        """A letter as its acceptance says, which has its recipients by agency."""
+        body = accepted.body
+        return cls(
+            body["at"], {code: one["consignment"] for code, one in body["recipients"].items()}, accepted.seq
+        )
 
     def learn(self, entry: Entry) -> None:
         """Take up an entry about it; only the first fact of a kind counts, and corrections are none."""
@@ -133,13 +145,20 @@ class _Way:
 
 
 class Journeys:
-    """Looks up what this router has entered, and observes the times."""
+    """Looks up what this router has entered, and observes the times.
+
+    Where it has entered one after another, all that was said of a letter since it was known is at hand; only where
+    somebody else entered between is the ledger asked for the letter.
+    """
 
     def __init__(self, ledger: Ledger, entered: Entered, registry: CollectorRegistry) -> None:
         self._ledger = ledger
         self._entered = entered
         self._ways: OrderedDict[int, _Way] = OrderedDict()
         self._size = 0
+        self._unbroken = range(0)
+        """The numbers that have been looked at last, one after another without a gap."""
+        self._sets = KeptSets()
         self._histogram = Histogram(
             "saraban_router_journey_seconds",
             "Seconds from the step before to this step of a letter, for each recipient, by the times of the ledger.",
@@ -147,8 +166,7 @@ class Journeys:
             buckets=BUCKETS,
             registry=registry,
         )
-        for step in Step:
-            self._histogram.labels(step)
+        self._of_step = {step: self._histogram.labels(step) for step in Step}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look again and again, until stopped."""
@@ -166,16 +184,31 @@ class Journeys:
             self._entered.put_back(taken)
             return
         for step, seconds in found:
-            self._histogram.labels(step).observe(seconds)
+            self._of_step[step].observe(seconds)
 
     def _look(self, taken: list[range]) -> list[Observed]:
-        with measuring(self._ledger) as measures:
-            return [
-                one
-                for some in taken
-                for entry in measures.numbered(some)
-                for one in self._of(measures, entry)
-            ]
+        found: list[Observed] = []
+        with reading(self._ledger.engine) as connection:
+            measures, sets = Measures(connection), RecipientSets(connection, self._sets)
+            for some in taken:
+                if some.start != self._unbroken.stop:
+                    self._unbroken = range(some.start, some.start)
+                for entry in measures.numbered(some):
+                    self._take_up(sets, entry)
+                    found += self._of(measures, entry)
+                self._unbroken = range(self._unbroken.start, some.stop)
+        return found
+
+    def _take_up(self, sets: RecipientSets, entry: Entry) -> None:
+        """Learn of an entry's letter by the entry itself, where nothing can have been said of it between."""
+        if entry.letter is None or entry.body["kind"] not in _WAY:
+            return
+        way = self._ways.get(entry.letter)
+        if way is not None and self._unbroken.start <= way.through < entry.seq:
+            way.learn(entry)
+        elif way is None and entry.body["kind"] == Kind.ACCEPTED:
+            with suppress(Lost):  # `ledger verify` finds it
+                self._remember(entry.letter, _Way.begun(sets.expanded(entry)))
 
     def _of(self, measures: Measures, entry: Entry) -> Iterator[Observed]:
         body = entry.body
@@ -195,19 +228,21 @@ class Journeys:
                 entries = measures.way_of(letter, way.through if way else 0)
             except Lost:
                 return None  # `ledger verify` finds it
-            if way is None:
-                first = entries.pop(0).body
-                numbers = {code: one["consignment"] for code, one in first["recipients"].items()}
-                way = _Way(first["at"], numbers, first["seq"])
-                self._size += len(numbers)
+            way = way or _Way.begun(entries.pop(0))
             for entry in entries:
                 way.learn(entry)
+        self._remember(letter, way)
+        return way
+
+    def _remember(self, letter: int, way: _Way) -> None:
+        """Have a letter's way in the place of those that were not asked for the longest."""
+        if letter not in self._ways:
+            self._size += len(way.numbers)
         self._ways[letter] = way
         self._ways.move_to_end(letter)
         while self._size > _MOST_IN_MEMORY and len(self._ways) > 1:
             _, oldest = self._ways.popitem(last=False)
             self._size -= len(oldest.numbers)
-        return way
 
 
 def seconds_between(first: str, second: str) -> float:

@@ -61,6 +61,47 @@ async def test_thousands_may_await_their_confirms_at_once(vhost: Vhost) -> None:
         assert (await link.depth("q")).messages == 2000
 
 
+async def test_publishes_over_an_open_lane_take_no_task_each(vhost: Vhost) -> None:
+    vhost.declare("q")
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message("q"))
+        before = asyncio.all_tasks()
+        answers = [link.begin(message("q")) for _ in range(100)]
+        assert asyncio.all_tasks() == before
+        await asyncio.gather(*answers)
+        assert (await link.depth("q")).messages == 101
+
+
+@pytest.mark.parametrize("size", [0, 1, 100, 20_000, 200_000])
+async def test_what_is_published_in_one_turn_leaves_in_few_pieces_whole_and_in_order(
+    vhost: Vhost, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    vhost.declare("q")
+    pieces: list[int] = []
+    async with Link(vhost.url(), name="test") as link:
+        await link.publish(message("q", body=b"first"))
+        connection = link._kept.connection
+        assert connection is not None
+        transport = connection.pika._transport
+        write = transport.write
+
+        def counted(data: bytes) -> None:
+            pieces.append(len(data))
+            write(data)
+
+        monkeypatch.setattr(transport, "write", counted)
+        bodies = [b"%06d" % number + bytes(size) for number in range(40)]
+        await asyncio.gather(*(link.begin(message("q", body=body)) for body in bodies))
+        subscription = link.subscribe("q", prefetch=100)
+        taken: list[bytes] = []
+        while len(taken) < 1 + len(bodies):
+            taken += [one.body for one in await subscription.take(100)]
+    assert taken == [b"first", *bodies]
+    largest = 64 * 1024 + size + 100
+    assert max(pieces) <= largest
+    assert sum(piece > 200 for piece in pieces) <= 1 + 40 * (size + 300) // (64 * 1024)
+
+
 async def test_a_frozen_broker_leaves_the_publish_unknown_and_is_found_again(vhost: Vhost) -> None:
     vhost.declare("q")
     async with Link(vhost.url(), name="test", heartbeat=1) as link:

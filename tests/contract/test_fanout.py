@@ -41,8 +41,11 @@ class Line:
         self._up = asyncio.Event()
         self._up.set()
 
-    async def publish(self, outgoing: Outgoing, *, deadline: float, lane: str) -> None:
+    def begin(self, outgoing: Outgoing, *, deadline: float, lane: str) -> asyncio.Future[None]:
         self.begun += 1
+        return asyncio.ensure_future(self._publish(outgoing))
+
+    async def _publish(self, outgoing: Outgoing) -> None:
         await self.wait_connected()
         answer = asyncio.get_running_loop().create_future()
         if self.answers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from bus.documents.notice import Event
 from bus.documents.signing import sign
 from bus.errors import Transient
 from bus.identifiers import AgencyCode, as_letter_id
-from bus.ledger.entry import Kind, timestamp
-from bus.ledger.measures import Measured, measuring
+from bus.ledger.entry import Entry, Kind, timestamp
+from bus.ledger.measures import Measured, Measures, measuring
 from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
 from bus.router.clerks import WatchingClerks
@@ -56,6 +57,9 @@ def said(ledger: Ledger, letter_id: UUID, event: Event, by: AgencyCode = OCS, **
     if event is Event.REGISTERED:
         changes.setdefault("registration", factory.registration())
     return delivery(sign(factory.complete(event, **changes), factory.seal(by)).raw, by)
+
+
+_SAID = (Event.DELIVERED, Event.REGISTERED)
 
 
 def consigned(ledger: Ledger) -> range:
@@ -342,6 +346,74 @@ async def test_a_receipt_that_is_entered_before_the_confirm_is_observed_with_the
     assert registry.get_sample_value(f"{name}_count", {"step": "consigned"}) == 2
 
 
+async def test_what_was_entered_one_after_another_is_observed_without_asking_for_each_letter(
+    router: Router, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, registry = router.ledger, CollectorRegistry()
+    entered, asked_for = Entered(registry), []
+    way_of = Measures.way_of
+
+    def counted(self: Measures, letter: int, after: int) -> list[Entry]:
+        asked_for.append(letter)
+        return way_of(self, letter, after)
+
+    monkeypatch.setattr(Measures, "way_of", counted)
+    letters = [letter() for _ in range(5)]
+    for made in router.take_all(*(one for _, one in letters)):
+        entered.add(made.entries)
+    entered.add(consigned(ledger))
+    for letter_id, _ in letters:
+        for made in router.take_all(said(ledger, letter_id, Event.DELIVERED)):
+            entered.add(made.entries)
+    await Journeys(ledger, entered, registry).look()
+    name = "saraban_router_journey_seconds_count"
+    counts = [registry.get_sample_value(name, {"step": step}) for step in Step]
+    assert counts == [5, 10, 5, 0]
+    assert asked_for == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("ledger_url", ["sqlite"], indirect=True)
+def test_however_its_entries_come_to_a_router_and_whoever_enters_between_it_observes_the_same(
+    router: Router, seed: int
+) -> None:
+    chance, ledger = random.Random(seed), router.ledger
+    entered = Entered(CollectorRegistry())
+    journeys = Journeys(ledger, entered, CollectorRegistry())
+    ours: list[range] = []
+    held: list[range] = []
+    observed = []
+    to_say = []
+    for _ in range(40):
+        match chance.randrange(4):
+            case 0:
+                letter_id, one = letter()
+                made = [one.entries for one in router.take_all(one)]
+                to_say += [(letter_id, by, event) for event in _SAID for by in (OCS, SOC)]
+            case 1:
+                made = [consigned(ledger)]
+            case _ if to_say:
+                letter_id, by, event = to_say.pop(chance.randrange(len(to_say)))
+                made = [one.entries for one in router.take_all(said(ledger, letter_id, event, by))]
+            case _:
+                continue
+        if chance.random() < 0.7:  # the others are another router's
+            ours += made
+            held += made
+        while held and chance.random() < 0.6:
+            entered.add(held.pop(chance.randrange(min(2, len(held)))))
+        if chance.random() < 0.3:
+            observed += journeys._look(entered.take())
+    for left in held:
+        entered.add(left)
+    observed += journeys._look(entered.take())
+    anew = [Journeys(ledger, entered, CollectorRegistry()) for _ in range(sum(map(len, ours)))]
+    each = [range(number, number + 1) for some in ours for number in some]
+    assert sorted(observed) == sorted(
+        found for one, some in zip(anew, each, strict=True) for found in one._look([some])
+    )
+
+
 async def test_a_step_takes_as_long_as_the_ledger_says(router: Router) -> None:
     registry = CollectorRegistry()
     entered = Entered(registry)
@@ -372,7 +444,7 @@ async def test_what_could_not_be_measured_shows_nothing_and_stays_to_be_looked_a
     journeys = Journeys(ledger, entered, registry)
     with monkeypatch.context() as patched:
         patched.setattr("bus.router.gauges.measuring", away)
-        patched.setattr("bus.router.journeys.measuring", away)
+        patched.setattr("bus.router.journeys.reading", away)
         await gauges.look()
         await journeys.look()
     assert registry.get_sample_value("saraban_router_pending_consignments") is None
