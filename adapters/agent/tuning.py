@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from bus.errors import Transient
 from bus.logs import get
@@ -118,7 +119,7 @@ async def repeat(
         stopped.cancel()
 
 
-def note_failure(task: asyncio.Task[None]) -> None:
+def note_failure(task: asyncio.Task[Any]) -> None:
     """Log what ended a task; what it worked on is still due, and comes again."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _LOG.error("task-ended", task=task.get_name(), exc_info=error)
