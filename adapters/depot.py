@@ -27,6 +27,7 @@ from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
 from bus.identifiers import RawDigest
+from bus.logs import in_words
 from bus.retry import DEPOT, Policy
 
 _BLOCK = 256 * 1024
@@ -86,7 +87,7 @@ class DepotClient:
         try:
             answer = await self._http.ask("GET", f"{self._http.prefix}/readyz", {}, timeout=_PROBE_WITHIN)
         except Failed as exc:
-            return Probe(why=str(exc))
+            return Probe(why=exc.detail)
         await answer.close()
         if answer.status != 200:
             return Probe(why=f"the depot answered {answer.status}")
@@ -220,7 +221,7 @@ class _Download:
 
     async def attempt(self) -> None:
         """Take what is there already, fetch the rest, verify all of it and give it its name."""
-        start = await to_thread(self._received)
+        start = await to_thread(self._received) if self._begun() else 0
         if start is None:
             return
         last = b""
@@ -265,6 +266,10 @@ class _Download:
         if total != self._size:
             raise FileUnavailable("file.size")
         return start
+
+    def _begun(self) -> bool:
+        """Whether something of it may lie here; to ask that takes less than to have a thread look."""
+        return self._target.exists() or self._part.exists()
 
     def _received(self) -> int | None:
         """The bytes of it that lie here; None once all of it has its name."""
@@ -350,7 +355,7 @@ def _failures_named() -> Iterator[None]:
     try:
         yield
     except Failed as exc:
-        raise Transient(f"the depot is away ({exc})") from exc
+        raise Transient(f"the depot is away ({in_words(exc)})") from exc
     except OSError as exc:
         # Whatever is wrong with this machine's disk, it says nothing about the file or the letter.
         raise Transient(f"this machine's disk failed ({exc.strerror})") from exc

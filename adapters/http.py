@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 import h11
 
+from bus.errors import BusError
+
 Body = bytes | AsyncIterator[bytes]
 _KEPT_FOR: Final = 5.0
 """Seconds for which a connection is kept that nobody uses; servers wait longer than that."""
@@ -22,8 +24,14 @@ _MOST_UNREAD: Final = 1024 * 1024
 """Bytes that may have come and not been read yet, until no more are taken from the network."""
 
 
-class Failed(Exception):
-    """No answer, or not all of it; the message says why, without what was sent."""
+class Failed(BusError):
+    """No answer, or not all of it: by what kind of error, or by OpenSSL's name for it; `detail` may say more."""
+
+    for_logs = True
+
+    def __init__(self, why: str, detail: str = "") -> None:
+        super().__init__(why)
+        self.detail = detail or why
 
 
 class Connections:
@@ -257,4 +265,6 @@ class _Line(asyncio.Protocol):
 
 
 def _failed(reason: BaseException) -> Failed:
-    return Failed(str(reason) if isinstance(reason, ssl.SSLError) else type(reason).__name__)
+    if isinstance(reason, ssl.SSLError):
+        return Failed(reason.reason or type(reason).__name__, str(reason))
+    return Failed(type(reason).__name__)

@@ -9,6 +9,7 @@ from typing import Self
 
 from adapters.http import Connections, Failed
 from bus.errors import BusError, Transient
+from bus.logs import in_words
 
 _LARGEST = 4 * 1024 * 1024
 
@@ -49,7 +50,7 @@ class LogClient:
             finally:
                 await answer.close()
         except Failed as error:
-            raise Transient(f"the log is away ({error})") from error
+            raise Transient(f"the log is away ({in_words(error)})") from error
         if answer.status not in (200, 404):
             raise Transient(f"the log answered {answer.status}")
         return body if answer.status == 200 else None

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import String, bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.database import Database
 from adapters.mailbox.drafts import letter_values, report_values
@@ -263,11 +263,8 @@ _BY_ANSWERS = ("refusal", "attempts", "raw_sha256")
 """What an answer changes that has a document brought or sealed anew: no attempt of before counts after it."""
 # Asked for every letter, and so built once.
 _ADD_FILES = Prepared(insert(outbox_files))
-_FIND = Prepared(
-    select(outbox).where(
-        or_(outbox.c.reference == bindparam("key"), outbox.c.document_id == bindparam("key"))
-    )
-)
+_KEY = bindparam("key", type_=String)
+_FIND = Prepared(select(outbox).where(or_(outbox.c.reference == _KEY, outbox.c.document_id == _KEY)))
 _SEAL = Prepared(
     update(outbox)
     .where(outbox.c.id == bindparam("key"), outbox.c.raw.is_(None))

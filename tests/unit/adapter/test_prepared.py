@@ -75,7 +75,7 @@ def test_a_prepared_insertion_fills_in_what_the_table_says(name: str, prepared: 
     """Every column with a default of its own has it, though no value was given."""
     table = prepared._statement.table  # type: ignore[union-attr]
     text, names, fixed = prepared._text({column.name: None for column in table.columns if not column.default})
-    defaults = {column.name: column.default.arg for column in table.columns if column.default}  # type: ignore[union-attr]
+    defaults = {column.name: column.default.arg for column in table.columns if column.default}
     assert defaults.items() <= fixed.items()
     assert set(defaults) <= set(names)
     assert text.count("?") == len(names)
