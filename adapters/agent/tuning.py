@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,7 @@ class Tuning:
     """From the beginning of a round of work to the next: what comes meanwhile is done together."""
     record_after: float = 0.25
     """Until it is written down that something was sent, together with what else was by then."""
-    watch_every: float = 0.1
+    watch_every: float = 0.25
     """How often other processes' rows are looked for."""
     sending: int = 32
     """Documents on their way at a time."""
@@ -94,6 +95,7 @@ async def repeat(
     takes up several, for the price of one transaction.
     """
     stopped = asyncio.ensure_future(stop.wait())
+    stopped.add_done_callback(lambda _: wake.set())  # one thing to wait for, and no task for each wait
     clock = asyncio.get_running_loop().time
     try:
         while not stop.is_set():
@@ -107,12 +109,11 @@ async def repeat(
             except Exception:
                 _LOG.exception("work-failed", work=name)
                 pause = _AFTER_TROUBLE
-            woken = asyncio.ensure_future(wake.wait())
-            timeout = _LONGEST_IDLE if pause is None else min(max(pause, 0.0), _LONGEST_IDLE)
-            try:
-                await asyncio.wait({stopped, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                woken.cancel()
+            if stop.is_set():
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_IDLE if pause is None else min(pause, _LONGEST_IDLE)):
+                    await wake.wait()
             if (early := began + every - clock()) > 0:
                 await asyncio.wait({stopped}, timeout=early)
     finally:
