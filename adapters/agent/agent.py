@@ -78,6 +78,7 @@ class Agent:
         self._verifying = Verifying(
             mailbox,
             verifier,
+            self.tuning,
             letters=self._fetcher.wake,
             directories=(self._sender.wake, self._directory.wake),
         )
@@ -104,7 +105,7 @@ class Agent:
             _LOG.info("adapter-started", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
                 taking = take_in(
-                    self.mailbox, deliveries, self._verifying.wake, stop, arrived=self._something_arrived
+                    self.mailbox, deliveries, self._verifying.heed, stop, arrived=self._something_arrived
                 )
                 group.create_task(taking, name="take in")
                 for name, work in self._works(stop).items():

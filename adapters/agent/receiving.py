@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from asyncio import to_thread
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
+from adapters.agent.tuning import Tuning, set_after
 from adapters.agent.verifying import AT_ONCE, Verifier
 from adapters.mailbox import Mailbox, Message, arrivals
 from bus.broker.messages import Closed, Incoming
@@ -24,6 +25,7 @@ _BATCH = 200
 _PAUSE = 1.0
 _AWAITED = frozenset({arrivals.DIRECTORY, arrivals.RECIPIENTS, arrivals.COPY})
 """What others wait for, which are then to be verified."""
+_AT_ONCE = _AWAITED | {arrivals.LETTER}
 
 
 class Deliveries(Protocol):
@@ -39,12 +41,15 @@ class Deliveries(Protocol):
 async def take_in(
     mailbox: Mailbox,
     deliveries: Deliveries,
-    woken: asyncio.Event,
+    heed: Callable[[Collection[str]], None],
     stop: asyncio.Event,
     *,
     arrived: Callable[[], None] = lambda: None,
 ) -> None:
-    """Commit each delivery, then acknowledge it, until the subscription is stopped and empty."""
+    """Commit each delivery, then acknowledge it, until the subscription is stopped and empty.
+
+    `heed` is told of which types something has come.
+    """
     while True:
         try:
             batch = await deliveries.take(_BATCH)
@@ -59,7 +64,7 @@ async def take_in(
         reached("adapter.after-store")
         deliveries.ack_all(batch)
         reached("adapter.after-ack")
-        woken.set()
+        heed({message.type for message in messages})
 
 
 async def _stored(mailbox: Mailbox, messages: Sequence[Message], stop: asyncio.Event) -> bool:
@@ -86,6 +91,7 @@ class Verifying:
         self,
         mailbox: Mailbox,
         verifier: Verifier,
+        tuning: Tuning,
         *,
         letters: asyncio.Event,
         directories: Sequence[asyncio.Event],
@@ -93,9 +99,18 @@ class Verifying:
         """What to set after letters, and after directories. What there is to send, the mailbox itself tells."""
         self._mailbox = mailbox
         self._verifier = verifier
+        self._tuning = tuning
+        self._soon: asyncio.TimerHandle | None = None
         self._letters = letters
         self._directories = directories
         self.wake = asyncio.Event()
+
+    def heed(self, types: Collection[str]) -> None:
+        """Verify what has come: letters and what others wait for at once, all else soon, and together."""
+        if _AT_ONCE.isdisjoint(types):
+            self._soon = set_after(self._tuning.verify_after, self.wake, self._soon)
+        else:
+            self.wake.set()
 
     async def work(self) -> float | None:
         """Verify a batch; give the seconds until more is to be judged."""

@@ -31,6 +31,8 @@ class Tuning:
     """From the beginning of a round of work to the next: what comes meanwhile is done together."""
     record_after: float = 0.25
     """Until it is written down that something was sent, together with what else was by then."""
+    verify_after: float = 0.1
+    """Until an answer or a notice that has come is verified, together with what else has by then: letters go first."""
     watch_every: float = 0.25
     """How often other processes' rows are looked for."""
     sending: int = 32
@@ -124,3 +126,12 @@ def note_failure(task: asyncio.Task[Any]) -> None:
     """Log what ended a task; what it worked on is still due, and comes again."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _LOG.error("task-ended", task=task.get_name(), exc_info=error)
+
+
+def set_after(seconds: float, event: asyncio.Event, known: asyncio.TimerHandle | None) -> asyncio.TimerHandle:
+    """Have the event set after so many seconds, unless `known` sets it before that."""
+    loop = asyncio.get_running_loop()
+    at = loop.time() + max(seconds, 0.0)
+    if known is not None and loop.time() < known.when() <= at:
+        return known
+    return loop.call_at(at, event.set)
