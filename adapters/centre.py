@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import httpx
 from cryptography import x509
 
 from bus.documents.enrolment import Answer, read_answer, request_digest
@@ -14,6 +14,9 @@ from bus.documents.tokens import Denied, request_token
 from bus.errors import BusError, Transient
 from bus.identifiers import AgencyCode
 from bus.logs import in_words
+
+if TYPE_CHECKING:
+    import httpx  # loaded below, as a key is renewed once in years
 
 _WITHIN = 20.0
 
@@ -34,7 +37,8 @@ class RenewalClient:
     def __init__(
         self, url: str, agency: AgencyCode, bus: x509.Certificate, tls: ssl.SSLContext | bool = True
     ) -> None:
-        self._http = httpx.Client(base_url=url, verify=tls, timeout=_WITHIN, trust_env=False)
+        self._url = url
+        self._tls = tls
         self._agency = agency
         self._bus = bus
 
@@ -44,15 +48,18 @@ class RenewalClient:
         Raises Declined where the centre takes no such request, and Transient while it cannot be reached or does not
         take what the seal signs.
         """
+        import httpx
+
         name = request_digest(signed)
-        request = self._http.build_request("PUT", f"/renewals/{name}", content=signed)
-        token = request_token(seal, self._agency, "PUT", request.url.path)
-        request.headers["Authorization"] = f"Bearer {token}"
-        taken = answered(lambda: self._http.send(request))
-        if taken.status_code == 401:
-            raise Transient("the centre does not believe this agency's key now")
-        require_taken(taken)
-        found = answered(lambda: self._http.get(f"/enrolments/{name}"))
+        with httpx.Client(base_url=self._url, verify=self._tls, timeout=_WITHIN, trust_env=False) as http:
+            request = http.build_request("PUT", f"/renewals/{name}", content=signed)
+            token = request_token(seal, self._agency, "PUT", request.url.path)
+            request.headers["Authorization"] = f"Bearer {token}"
+            taken = answered(lambda: http.send(request))
+            if taken.status_code == 401:
+                raise Transient("the centre does not believe this agency's key now")
+            require_taken(taken)
+            found = answered(lambda: http.get(f"/enrolments/{name}"))
         if found.status_code == 202:
             return None
         require_taken(found)
@@ -64,13 +71,11 @@ class RenewalClient:
             raise Transient("the centre's answer is to another request")
         return answer
 
-    def close(self) -> None:
-        """Close its connections."""
-        self._http.close()
-
 
 def answered(ask: Callable[[], httpx.Response]) -> httpx.Response:
     """Return what the centre answers. Raises Transient while it cannot be reached, or has trouble of its own."""
+    import httpx
+
     try:
         response = ask()
     except httpx.HTTPError as away:

@@ -6,29 +6,28 @@ down is hashed as it lies on the disk before it gets its name.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
 import ssl
 import time
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from asyncio import to_thread
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Self
 
-import anyio
-import httpx
-from anyio.to_thread import run_sync
-
+from adapters.http import Answer, Body, Connections, Failed
 from adapters.refusals import FileUnavailable, refusal
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
 from bus.identifiers import RawDigest
-from bus.platform.folders import sync_folder
+from bus.logs import in_words
 from bus.retry import DEPOT, Policy
 
 _BLOCK = 256 * 1024
@@ -62,22 +61,17 @@ class DepotClient:
         self._agency = agency
         self._seal = seal
         self._policy = policy
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            verify=tls,
-            timeout=timeout,
-            headers={"Accept-Encoding": "identity"},
-            trust_env=False,
-        )
+        self._http = Connections(url, tls=tls, timeout=timeout)
 
     async def upload(self, path: Path, sha256: RawDigest, size: int) -> None:
         """Show the depot this file; returns when it has all of it. Raises Transient or FileUnavailable."""
         await self._insist(_Upload(self, path, sha256, size))
 
     async def download(self, sha256: RawDigest, size: int, target: Path) -> None:
-        """Fetch a file; `target` appears when all of it is verified and durable. Raises Transient or FileUnavailable.
+        """Fetch a file; `target` appears when all of it is verified. Raises Transient or FileUnavailable.
 
-        What is not whole waits beside it as `<name>.part`. One download per target at a time.
+        It is not durable yet; in another process it is verified again. What is not whole waits beside it as
+        `<name>.part`. One download per target at a time.
         """
         await self._insist(_Download(self, sha256, size, target))
 
@@ -91,37 +85,33 @@ class DepotClient:
         """Ask whether the depot can work, and what time it has."""
         asked = time.time()
         try:
-            response = await self._http.get("/readyz", timeout=_PROBE_WITHIN)
-        except httpx.HTTPError as exc:
-            return Probe(why=str(exc) or type(exc).__name__)
-        if response.status_code != 200:
-            return Probe(why=f"the depot answered {response.status_code}")
+            answer = await self._http.ask("GET", f"{self._http.prefix}/readyz", {}, timeout=_PROBE_WITHIN)
+        except Failed as exc:
+            return Probe(why=exc.detail)
+        await answer.close()
+        if answer.status != 200:
+            return Probe(why=f"the depot answered {answer.status}")
         try:
-            stated = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+            stated = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
         except ValueError:
             return Probe()
         return Probe(ahead=(asked + time.time()) / 2 - stated)
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        content: AsyncIterator[bytes] | bytes | None = None,
-    ) -> httpx.Request:
-        """A request with a token of its own."""
-        request = self._http.build_request(method, path, headers=headers, content=content)
-        token = request_token(self._seal, self._agency, method, request.url.path)
-        request.headers["Authorization"] = f"Bearer {token}"
-        return request
+    async def send(
+        self, method: str, path: str, headers: Mapping[str, str], body: Body | None = None
+    ) -> Answer:
+        """The depot's answer to a request with a token of its own, if it is a good one; the caller closes it.
 
-    async def send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        """The depot's answer, if it is a good one; raises Transient or FileUnavailable."""
-        response = await self._http.send(request, stream=stream)
-        if response.is_success:
-            return response
-        await response.aclose()
-        raise refusal(request.method, response.status_code, response.headers.get("Saraban-Code", ""))
+        Raises Transient or FileUnavailable.
+        """
+        path = self._http.prefix + path
+        token = request_token(self._seal, self._agency, method, path)
+        proven = {"Accept-Encoding": "identity", "Authorization": f"Bearer {token}", **headers}
+        answer = await self._http.ask(method, path, proven, body)
+        if 200 <= answer.status < 300:
+            return answer
+        await answer.close()
+        raise refusal(method, answer.status, answer.headers.get("saraban-code", ""))
 
     async def _insist(self, work: _Upload | _Download | _Whole) -> None:
         waits, reached = self._policy.backoff(), 0
@@ -136,13 +126,13 @@ class DepotClient:
                 pause = next(waits, None)
                 if pause is None:
                     raise
-            await anyio.sleep(pause)
+            await asyncio.sleep(pause)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
 
 class _Upload:
@@ -160,48 +150,50 @@ class _Upload:
 
     async def attempt(self) -> None:
         """Ask how far it got, and send the rest; at first all of a small file, unasked."""
-        small = await run_sync(self._read)
+        small = await to_thread(self._read)
         offset = 0 if self._anew else await self._offset()
         self._anew = False
         self.reached = max(self.reached, offset)
-        request = self._whole(small) if offset == 0 else self._rest(offset)
         try:
-            response = await self._client.send(request)
+            answer = await (self._whole(small) if offset == 0 else self._rest(offset))
         except FileUnavailable as exc:
             if offset == 0 or exc.code != "file.digest":
                 raise
             # The part that lay there is not what was sent, as after a power failure: once more, all of it.
             self._anew = True
             raise Transient("the depot's part of the file was damaged") from exc
-        if response.status_code == 204:
+        await answer.close()
+        if answer.status == 204:
             raise Transient("the depot waits for more of the file")
 
     async def _offset(self) -> int:
         headers = {"Upload-Length": str(self._size)}
-        response = await self._client.send(self._client.request("HEAD", f"/uploads/{self._sha256}", headers))
-        offset = response.headers.get("Upload-Offset", "")
+        answer = await self._client.send("HEAD", f"/uploads/{self._sha256}", headers)
+        await answer.close()
+        offset = answer.headers.get("upload-offset", "")
         if not offset.isdecimal():
             raise Transient("the depot does not say how far the upload got")
         return int(offset) if int(offset) <= self._size else 0
 
-    def _whole(self, small: bytes | None) -> httpx.Request:
-        headers = {"Content-Length": str(self._size)}
-        content = self._blocks(0) if small is None else small
-        return self._client.request("PUT", f"/files/{self._sha256}", headers, content)
+    async def _whole(self, small: bytes | None) -> Answer:
+        path = f"/files/{self._sha256}"
+        if small is not None:
+            return await self._client.send("PUT", path, {}, small)
+        return await self._client.send("PUT", path, {"Content-Length": str(self._size)}, self._blocks(0))
 
-    def _rest(self, offset: int) -> httpx.Request:
+    async def _rest(self, offset: int) -> Answer:
         headers = {
             "Content-Length": str(self._size - offset),
             "Upload-Offset": str(offset),
             "Upload-Length": str(self._size),
         }
-        return self._client.request("PATCH", f"/uploads/{self._sha256}", headers, self._blocks(offset))
+        return await self._client.send("PATCH", f"/uploads/{self._sha256}", headers, self._blocks(offset))
 
     async def _blocks(self, offset: int) -> AsyncIterator[bytes]:
-        file = await run_sync(lambda: self._path.open("rb", buffering=0))
+        file = await to_thread(lambda: self._path.open("rb", buffering=0))
         with file:
-            await run_sync(file.seek, offset)
-            while block := await run_sync(file.read, _BLOCK):
+            await to_thread(file.seek, offset)
+            while block := await to_thread(file.read, _BLOCK):
                 yield block
 
     def _read(self) -> bytes | None:
@@ -229,50 +221,55 @@ class _Download:
 
     async def attempt(self) -> None:
         """Take what is there already, fetch the rest, verify all of it and give it its name."""
-        start = await run_sync(self._received)
+        start = await to_thread(self._received) if self._begun() else 0
         if start is None:
             return
+        last = b""
         if start < self._size or start == 0:
-            start = await self._fetch(start)
-        if await run_sync(self._finish):
+            start, last = await self._fetch(start)
+        if await to_thread(self._finish, last):
             return
         if start == 0:
             raise FileUnavailable("file.digest")
         raise Transient("the part that lay here was damaged")
 
-    async def _fetch(self, start: int) -> int:
+    async def _fetch(self, start: int) -> tuple[int, bytes]:
+        """Fetch the rest; give where it began, and the last block of it, which is yet to be written."""
         headers = {"Range": f"bytes={start}-", "If-Range": f'"{self._sha256}"'} if start else {}
-        response = await self._client.send(
-            self._client.request("GET", f"/files/{self._sha256}", headers), stream=True
-        )
+        answer = await self._client.send("GET", f"/files/{self._sha256}", headers)
         try:
-            start = self._where(response, start)
-            received = start
-            async for block in response.aiter_raw(_BLOCK):
-                if received + len(block) > self._size:
+            start = self._where(answer, start)
+            received, last = start, b""
+            async for block in answer.blocks(_BLOCK):
+                before, received = received, received + len(block)
+                if received > self._size:
                     raise FileUnavailable("file.size")
-                await run_sync(self._write, received, block)
-                received += len(block)
+                if received == self._size:
+                    last += block
+                else:
+                    await to_thread(self._write, before, block)
                 self.reached = max(self.reached, received)
-            if received == start:
-                await run_sync(self._write, start, b"")
         finally:
-            await response.aclose()
+            await answer.close()
         if received < self._size:
             raise Transient("the depot stopped before the end of the file")
-        return start
+        return start, last
 
-    def _where(self, response: httpx.Response, asked: int) -> int:
-        if response.status_code == 206:
-            match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    def _where(self, answer: Answer, asked: int) -> int:
+        if answer.status == 206:
+            match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
             if match is None or int(match[1]) != asked:
                 raise Transient("the depot sent another range than asked")
             start, total = asked, int(match[2])
         else:
-            start, total = 0, int(response.headers.get("Content-Length", self._size))
+            start, total = 0, int(answer.headers.get("content-length", self._size))
         if total != self._size:
             raise FileUnavailable("file.size")
         return start
+
+    def _begun(self) -> bool:
+        """Whether something of it may lie here; to ask that takes less than to have a thread look."""
+        return self._target.exists() or self._part.exists()
 
     def _received(self) -> int | None:
         """The bytes of it that lie here; None once all of it has its name."""
@@ -297,15 +294,13 @@ class _Download:
         except FileNotFoundError:
             return False
 
-    def _finish(self) -> bool:
-        """Give the part its name, if it is the file; else it is removed."""
+    def _finish(self, last: bytes) -> bool:
+        """Write what is left, and give the part its name if it is the file; else it is removed."""
+        self._write(self._size - len(last), last)
         if not self._verified(self._part):
             self._part.unlink(missing_ok=True)
             return False
-        with self._part.open("rb+") as file:  # Windows syncs no file that is open for reading alone
-            os.fsync(file.fileno())
         self._part.replace(self._target)
-        sync_folder(self._target.parent)
         return True
 
 
@@ -329,20 +324,19 @@ class _Whole:
         headers = {"Accept-Encoding": "gzip"}
         if self._packed:
             headers |= {"Range": f"bytes={len(self._packed)}-", "If-Range": f'"{self._digest}-gzip"'}
-        request = self._client.request("GET", f"/directories/{self._digest}", headers)
-        response = await self._client.send(request, stream=True)
+        answer = await self._client.send("GET", f"/directories/{self._digest}", headers)
         try:
-            if response.status_code != 206:
+            if answer.status != 206:
                 self._packed.clear()
-            if response.headers.get("Content-Encoding") != "gzip":
+            if answer.headers.get("content-encoding") != "gzip":
                 raise FileUnavailable("file.refused")
-            async for block in response.aiter_raw(_BLOCK):
+            async for block in answer.blocks(_BLOCK):
                 self._packed += block
                 if len(self._packed) > self._size + _BLOCK:
                     raise FileUnavailable("file.size")
         finally:
-            await response.aclose()
-        self.content = await run_sync(self._unpacked)
+            await answer.close()
+        self.content = await to_thread(self._unpacked)
 
     def _unpacked(self) -> bytes:
         unpacking = zlib.decompressobj(wbits=31)
@@ -360,8 +354,8 @@ class _Whole:
 def _failures_named() -> Iterator[None]:
     try:
         yield
-    except httpx.HTTPError as exc:
-        raise Transient(f"the depot is away ({type(exc).__name__})") from exc
+    except Failed as exc:
+        raise Transient(f"the depot is away ({in_words(exc)})") from exc
     except OSError as exc:
         # Whatever is wrong with this machine's disk, it says nothing about the file or the letter.
         raise Transient(f"this machine's disk failed ({exc.strerror})") from exc

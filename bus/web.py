@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import Any, Final, cast
 
@@ -23,6 +23,7 @@ from bus.platform.process import OWN_ADDRESS
 
 HEALTH_LIMITS: Final = Limits(most=100)
 """For what answers a few bytes to a few who ask."""
+_TICK = 1.0
 _GRACE = 10
 """Seconds for requests under way when a server ends."""
 
@@ -31,6 +32,19 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Serve no more."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def main_loop(self) -> None:
+        """Keep the time that answers state, each second; uvicorn looks ten times as often whether it should end."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await self._ending.wait()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say so."""
@@ -70,7 +84,7 @@ async def serving(
             raise RuntimeError("the HTTP server ended before it began")
         yield
     finally:
-        server.should_exit = True
+        server.end()
         await asyncio.gather(running, return_exceptions=True)
         for each in sockets:
             each.close()

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from cryptography import x509
 
 from adapters.agent.directories import Contents, DirectoryFetcher
-from adapters.agent.receiving import Deliveries, Downloads, Fetcher, Verifying, take_in
+from adapters.agent.fetching import Downloads, Fetcher
+from adapters.agent.receiving import Deliveries, Verifying, take_in
 from adapters.agent.reconciling import Reconciler
 from adapters.agent.sending import Publisher, Sender, Uploads
 from adapters.agent.tuning import Clock, Tuning, repeat
@@ -69,7 +70,7 @@ class Agent:
         self.tuning = tuning or Tuning()
         self._inward = inward
         self._sender = Sender(mailbox, seal, outward, depot, self.tuning)
-        self._fetcher = Fetcher(mailbox, depot, self.tuning, then=self._sender.wake)
+        self._fetcher = Fetcher(mailbox, depot, self.tuning, then=self._sender.wake, seal=self._sender.seal)
         verifier = Verifier(mailbox, bus_certificate, self.tuning, own=seal.certificate)
         self._directory = DirectoryFetcher(
             mailbox, depot, self.tuning, lacked=verifier.lacked, then=self._wake
@@ -77,6 +78,7 @@ class Agent:
         self._verifying = Verifying(
             mailbox,
             verifier,
+            self.tuning,
             letters=self._fetcher.wake,
             directories=(self._sender.wake, self._directory.wake),
         )
@@ -103,7 +105,7 @@ class Agent:
             _LOG.info("adapter-started", agency=self.mailbox.agency)
             async with asyncio.TaskGroup() as group:
                 taking = take_in(
-                    self.mailbox, deliveries, self._verifying.wake, stop, arrived=self._something_arrived
+                    self.mailbox, deliveries, self._verifying.heed, stop, arrived=self._something_arrived
                 )
                 group.create_task(taking, name="take in")
                 for name, work in self._works(stop).items():

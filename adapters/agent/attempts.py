@@ -10,7 +10,7 @@ import time
 from asyncio import to_thread
 from functools import partial
 
-from adapters.agent.tuning import Tuning, note_failure
+from adapters.agent.tuning import Tuning, note_failure, set_after
 from adapters.mailbox.entries import Attempt
 from adapters.mailbox.outbox import Outbox
 
@@ -64,7 +64,7 @@ class Attempts:
             if self.full or is_due:
                 self._wake.set()
             due = min(each.next_attempt_at for each in attempts)
-            self._again = _set_after(due - time.time(), self._wake, self._again)
+            self._again = set_after(due - time.time(), self._wake, self._again)
         return self._tuning.record_after if self._came else None
 
     async def finish(self, grace: float) -> None:
@@ -84,15 +84,4 @@ class Attempts:
         elif self.full or len(self._came) >= _TOGETHER or self._came[row].error is not None:
             self.ended.set()
         else:
-            self._soon = _set_after(self._tuning.record_after, self.ended, self._soon)
-
-
-def _set_after(
-    seconds: float, event: asyncio.Event, known: asyncio.TimerHandle | None
-) -> asyncio.TimerHandle:
-    """Have the event set after so many seconds, unless `known` sets it before that."""
-    loop = asyncio.get_running_loop()
-    at = loop.time() + max(seconds, 0.0)
-    if known is not None and loop.time() < known.when() <= at:
-        return known
-    return loop.call_at(at, event.set)
+            self._soon = set_after(self._tuning.record_after, self.ended, self._soon)

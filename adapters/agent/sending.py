@@ -20,6 +20,7 @@ from typing import Protocol, cast
 from adapters.agent.attempts import Attempts
 from adapters.agent.tuning import Tuning
 from adapters.mailbox import Attempt, Mailbox, OutboxEntry, OutboxFile, OutboxState, Receipted
+from adapters.mailbox.drafts import Sealed
 from adapters.mailbox.entries import REPORT
 from adapters.mailbox.keys import KeyState, key_state
 from adapters.mailbox.versions import Unread, version_for
@@ -27,8 +28,9 @@ from adapters.refusals import FileUnavailable, NotTaken
 from bus.broker.messages import Outgoing as Submission
 from bus.broker.messages import Rejected
 from bus.broker.topology import submit_exchange, user_of
+from bus.documents.notice import Notice
 from bus.documents.seal import Seal
-from bus.documents.signing import Signed, sign, sign_tree
+from bus.documents.signing import Signed, sign, sign_envelope, sign_own
 from bus.documents.tokens import signed_json
 from bus.documents.xml import open_envelope, read
 from bus.errors import RefusalCode, Transient
@@ -186,10 +188,20 @@ class Sender:
             return sign(document, self._seal, version)
         # The row's own digest is of the version that was sealed last, which may be another.
         put_in = envelope.digest
-        signed = sign_tree(envelope.root, self._seal)
+        signed = sign_envelope(envelope, self._seal)
         if signed.digest != put_in:
             raise AssertionError("what was sealed is not what was put in")
         return signed
+
+    def seal(self, notice: Notice) -> Sealed | None:
+        """Seal a notice that the machine makes; None if it has to wait, or to be refused, which `work` sees to."""
+        if self._holds():
+            return None
+        try:
+            version = version_for(self._mailbox, notice)
+        except Unread:
+            return None
+        return Sealed(sign_own(notice, self._seal, version), self._seal.fingerprint)
 
     async def _send(self, row: OutboxEntry, files: Sequence[OutboxFile]) -> None:
         uploaded: dict[int, float] = {}

@@ -6,7 +6,9 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from bus.errors import Transient
 from bus.logs import get
@@ -29,7 +31,9 @@ class Tuning:
     """From the beginning of a round of work to the next: what comes meanwhile is done together."""
     record_after: float = 0.25
     """Until it is written down that something was sent, together with what else was by then."""
-    watch_every: float = 0.1
+    verify_after: float = 0.1
+    """Until an answer or a notice that has come is verified, together with what else has by then: letters go first."""
+    watch_every: float = 0.25
     """How often other processes' rows are looked for."""
     sending: int = 32
     """Documents on their way at a time."""
@@ -93,6 +97,7 @@ async def repeat(
     takes up several, for the price of one transaction.
     """
     stopped = asyncio.ensure_future(stop.wait())
+    stopped.add_done_callback(lambda _: wake.set())  # one thing to wait for, and no task for each wait
     clock = asyncio.get_running_loop().time
     try:
         while not stop.is_set():
@@ -106,19 +111,27 @@ async def repeat(
             except Exception:
                 _LOG.exception("work-failed", work=name)
                 pause = _AFTER_TROUBLE
-            woken = asyncio.ensure_future(wake.wait())
-            timeout = _LONGEST_IDLE if pause is None else min(max(pause, 0.0), _LONGEST_IDLE)
-            try:
-                await asyncio.wait({stopped, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                woken.cancel()
+            if stop.is_set():
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LONGEST_IDLE if pause is None else min(pause, _LONGEST_IDLE)):
+                    await wake.wait()
             if (early := began + every - clock()) > 0:
                 await asyncio.wait({stopped}, timeout=early)
     finally:
         stopped.cancel()
 
 
-def note_failure(task: asyncio.Task[None]) -> None:
+def note_failure(task: asyncio.Task[Any]) -> None:
     """Log what ended a task; what it worked on is still due, and comes again."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _LOG.error("task-ended", task=task.get_name(), exc_info=error)
+
+
+def set_after(seconds: float, event: asyncio.Event, known: asyncio.TimerHandle | None) -> asyncio.TimerHandle:
+    """Have the event set after so many seconds, unless `known` sets it before that."""
+    loop = asyncio.get_running_loop()
+    at = loop.time() + max(seconds, 0.0)
+    if known is not None and loop.time() < known.when() <= at:
+        return known
+    return loop.call_at(at, event.set)

@@ -37,12 +37,11 @@ from bus.documents.reports import TYPE
 from bus.documents.seal import Seal, read_certificate
 from bus.errors import Misconfigured, Problem
 from bus.metrics import Counted, exposition
-from bus.process import beat, ready, run_until_stopped, share_heaps
+from bus.process import beat, give_back_memory, ready, run_until_stopped, share_heaps
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
 from bus.settings.adapter import RestConnector
-from bus.web import health_app, serving
 
 _INBOX_EVERY = 5.0
 _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)
@@ -118,6 +117,8 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         registry.register(_given_up(hosts))
         readiness = Readiness("adapter", _causes(agent, outward, inward, mailbox), registry)
         if settings.metrics_port:
+            from bus.web import health_app, serving  # a web server, which nobody else needs
+
             app = health_app(
                 reasons=readiness.reasons,
                 metrics=lambda: exposition(registry),
@@ -128,7 +129,6 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
         beside: list[Companion] = [readiness.watch, *(door.run for door in _doors(settings, mailbox))]
         beside.append(lambda stop: repeat("health", health.work, asyncio.Event(), stop))
         centre = RenewalClient(settings.depot.url, settings.agency, bus_certificate, tls)
-        stack.callback(centre.close)
         beside += _renewals(settings, mailbox, seal, centre, stop.set)
         if len(hosts) > 1:
             beside.append(_inbox_watch(inward, inbox_queue(settings.agency)))
@@ -136,6 +136,7 @@ async def _at_work(settings: AdapterSettings, stop: asyncio.Event) -> None:
             client = LogClient(settings.depot.url, tls=tls)
             beside.append(_witness(settings, mailbox, seal, await stack.enter_async_context(client), outward))
         beside.append(lambda stop: beat(stop, agent.come_round))
+        give_back_memory()  # what reading the settings and making everything took
         ready()
         await agent.run(stop, beside=beside)
 

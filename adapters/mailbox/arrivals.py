@@ -11,12 +11,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, distinct, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, distinct, func, insert, or_, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or_leave
 
 from adapters.mailbox.database import Database
 from adapters.mailbox.entries import LONGEST_PAUSE
 from adapters.mailbox.messages import Arrival, ArrivalState, Gap, Message, number_of
+from adapters.mailbox.prepared import Prepared, Row, any_of
 from adapters.mailbox.tables import arrivals, news
 from bus.documents import recipients
 from bus.thai import now
@@ -47,10 +48,9 @@ class Arrivals:
         if not rows:
             return 0
         with self._database.writing() as connection:
-            before = connection.execute(select(func.max(arrivals.c.id))).scalar() or 0
-            connection.execute(_STORE, rows)
-            query = select(func.count()).where(arrivals.c.id > before)
-            return int(connection.execute(query).scalar_one())
+            before = _NEWEST.one(connection, {})[0] or 0
+            _STORE.many(connection, rows)
+            return int(_SINCE.one(connection, {"before": before})[0])
 
     def waiting(
         self, at: float, limit: int, *, but: Sequence[str] = (), longest: float = LONGEST_PAUSE
@@ -173,14 +173,14 @@ def conclude(
 ) -> None:
     """State what became of an arrival, in the transaction that makes it so; a quarantine is news."""
     values = {"row": arrival, "to_state": state, "to_reason": reason, "to_detail": detail}
-    connection.execute(_JUDGE, values)
+    _JUDGE.run(connection, values)
     if state is ArrivalState.QUARANTINED:
         connection.execute(insert(news).values(kind="quarantine", arrival=arrival, at=now().isoformat()))
 
 
 def one(connection: Connection, arrival: int) -> Arrival:
     """The row of this number, which is there."""
-    return _arrival(connection.execute(_ONE, {"row": arrival}).mappings().one())
+    return _arrival(_ONE.one(connection, {"row": arrival}))
 
 
 def _values(message: Message) -> dict[str, Any]:
@@ -197,7 +197,7 @@ def _values(message: Message) -> dict[str, Any]:
     }
 
 
-def _arrival(row: RowMapping) -> Arrival:
+def _arrival(row: Row) -> Arrival:
     values = {name: row[name] for name in Arrival.__slots__}
     values["headers"] = json.loads(row["headers"])
     values["arrived_at"] = datetime.fromisoformat(row["arrived_at"])
@@ -206,22 +206,26 @@ def _arrival(row: RowMapping) -> Arrival:
 
 
 # Asked for every message, and so built once.
-_ONE = select(arrivals).where(arrivals.c.id == bindparam("row"))
-_WAITING = (
+_ONE = Prepared(select(arrivals).where(arrivals.c.id == bindparam("row")))
+_NEWEST = Prepared(select(func.max(arrivals.c.id)))
+_SINCE = Prepared(select(func.count()).where(arrivals.c.id > bindparam("before")))
+_WAITING = Prepared(
     select(arrivals)
     .where(
         arrivals.c.state == ArrivalState.STORED,
         or_(arrivals.c.next_attempt_at <= bindparam("at"), arrivals.c.next_attempt_at > bindparam("bound")),
-        arrivals.c.type.not_in(bindparam("but", expanding=True)),
+        arrivals.c.type.not_in(any_of("but")),
     )
     .order_by(arrivals.c.type != DIRECTORY, arrivals.c.id)
     .limit(bindparam("most"))
 )
-_STORE = insert_or_leave(arrivals).on_conflict_do_update(
-    index_elements=["consignment", "type", "sha256"],
-    set_={"state": ArrivalState.STORED, "next_attempt_at": 0.0},
-    where=or_(arrivals.c.type == VERDICT, arrivals.c.type == ENTRY)
-    & or_(arrivals.c.state == ArrivalState.DONE, arrivals.c.state == ArrivalState.DUPLICATE),
+_STORE = Prepared(
+    insert_or_leave(arrivals).on_conflict_do_update(
+        index_elements=["consignment", "type", "sha256"],
+        set_={"state": ArrivalState.STORED, "next_attempt_at": 0.0},
+        where=or_(arrivals.c.type == VERDICT, arrivals.c.type == ENTRY)
+        & or_(arrivals.c.state == ArrivalState.DONE, arrivals.c.state == ArrivalState.DUPLICATE),
+    )
 )
 _NUMBER = arrivals.c.consignment
 _ABOVE = select(func.max(_NUMBER), func.count(distinct(_NUMBER))).where(bindparam("known") < _NUMBER)
@@ -256,10 +260,12 @@ _BELIEVED = (
     .where(arrivals.c.state.in_((ArrivalState.DONE, ArrivalState.DUPLICATE)))
     .limit(1)
 )
-_NEXT_DUE = select(func.min(arrivals.c.next_attempt_at)).where(
-    arrivals.c.state == ArrivalState.STORED, arrivals.c.next_attempt_at > 0
+_NEXT_DUE = Prepared(
+    select(func.min(arrivals.c.next_attempt_at)).where(
+        arrivals.c.state == ArrivalState.STORED, arrivals.c.next_attempt_at > 0
+    )
 )
-_JUDGE = (
+_JUDGE = Prepared(
     update(arrivals)
     .where(arrivals.c.id == bindparam("row"))
     .values(state=bindparam("to_state"), reason=bindparam("to_reason"), detail=bindparam("to_detail"))

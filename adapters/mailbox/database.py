@@ -10,23 +10,25 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, Executable, RowMapping, Table
+from sqlalchemy import Connection, Engine, Executable, Table
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 
 from adapters.mailbox import upgrading
 from adapters.mailbox.opening import KEY, driver, engine_for, known, require_owner, require_tables
+from adapters.mailbox.prepared import Prepared, Row
 from bus.errors import BusError, Transient
 from bus.faults import usable
 from bus.identifiers import AgencyCode
 
 T = TypeVar("T")
+Query = Executable | Prepared
 Values = Mapping[str, Any] | None
 """Of the parameters of a statement."""
 Listener = Callable[[frozenset[str]], None]
@@ -61,6 +63,7 @@ class Database:
         self._turn = threading.Lock()
         self._current = _Current()
         self._version = 0
+        self._commits = 0
         self._listeners: list[Listener] = []
         self._runs = count(1)
         self.run = 0
@@ -98,6 +101,7 @@ class Database:
                 yield self._writer
             finally:
                 current.writing = None
+        self._commits += 1
         if current.added:
             for listener in tuple(self._listeners):
                 listener(current.added)
@@ -118,25 +122,30 @@ class Database:
             finally:
                 current.reading = None
 
-    def rows(self, query: Executable, of: Callable[[RowMapping], T], values: Values = None) -> list[T]:
+    def rows(self, query: Query, of: Callable[[Row], T], values: Values = None) -> list[T]:
         """Everything that a question finds, each row as `of` makes it."""
         with self.reading() as connection:
-            return [of(row) for row in connection.execute(query, values).mappings()]
+            return [of(row) for row in _found(connection, query, values)]
 
-    def first(self, query: Executable, of: Callable[[RowMapping], T], values: Values = None) -> T | None:
+    def first(self, query: Query, of: Callable[[Row], T], values: Values = None) -> T | None:
         """The first row that a question finds, as `of` makes it; None if it finds none."""
         with self.reading() as connection:
-            found = connection.execute(query, values).mappings().first()
-            return of(found) if found else None
+            found = next(iter(_found(connection, query, values)), None)
+            return None if found is None else of(found)
 
-    def scalar(self, query: Executable, values: Values = None) -> Any | None:
+    def scalar(self, query: Query, values: Values = None) -> Any | None:
         """The first value of the first row that a question finds; None if it finds none."""
         with self.reading() as connection:
+            if isinstance(query, Prepared):
+                found = query.first(connection, values or {})
+                return None if found is None else found[0]
             return connection.execute(query, values).scalar()
 
-    def execute(self, statement: Executable, values: Values = None) -> int:
+    def execute(self, statement: Query, values: Values = None) -> int:
         """Write by one statement; give how many rows it has met."""
         with self.writing() as connection:
+            if isinstance(statement, Prepared):
+                return statement.run(connection, values or {})
             return connection.execute(statement, values).rowcount
 
     def changed(self) -> int:
@@ -153,6 +162,10 @@ class Database:
             finally:
                 self._turn.release()
         return self._version
+
+    def stamp(self) -> tuple[int, int]:
+        """Another than the one before if anybody has committed since, be it this process or another one."""
+        return self._commits, self.changed()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener`, in whatever thread, after `added` was said and is committed; what is returned ends that."""
@@ -222,6 +235,12 @@ class Database:
             raise AlreadyRunning(f"an older version runs on {self.folder}; stop it first") from exc
         with lock, self.writing() as connection:
             upgrading.upgrade(connection)
+
+
+def _found(connection: Connection, query: Query, values: Values) -> Sequence[Row]:
+    if isinstance(query, Prepared):
+        return query.all(connection, values or {})
+    return connection.execute(query, values).mappings().all()
 
 
 @contextmanager

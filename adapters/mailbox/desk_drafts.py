@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from adapters.mailbox.database import Database
 from adapters.mailbox.draft_tables import desk_draft_files, desk_drafts
 from adapters.mailbox.files import Fingerprint
+from adapters.mailbox.prepared import Row
 from bus.errors import BusError
 from bus.identifiers import RawDigest
 from bus.thai import now
@@ -150,7 +151,7 @@ class DeskDrafts:
             raise Overtaken("the draft has been changed, sent or deleted meanwhile")
 
 
-def _draft(row: RowMapping) -> DeskDraft:
+def _draft(row: Row) -> DeskDraft:
     return DeskDraft(**row)
 
 

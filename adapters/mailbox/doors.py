@@ -6,13 +6,14 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import RowMapping, and_, or_, select, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from adapters.mailbox.database import Database
 from adapters.mailbox.door_tables import door_keys, draft_files, drafts, handed_over, webhooks
 from adapters.mailbox.files import Fingerprint
 from adapters.mailbox.inbox import InboxState
+from adapters.mailbox.prepared import Row
 from adapters.mailbox.tables import inbox, news
 from bus.identifiers import RawDigest
 from bus.thai import now
@@ -210,9 +211,9 @@ class Doors:
         return bool(self._database.execute(update(webhooks).where(live).values(ended_at=now().isoformat())))
 
 
-def _key(row: RowMapping) -> DoorKey:
+def _key(row: Row) -> DoorKey:
     return DoorKey(**(dict(row) | {"scopes": tuple(row["scopes"].split(","))}))
 
 
-def _handed(row: RowMapping) -> HandOver:
+def _handed(row: Row) -> HandOver:
     return HandOver(**{name: row[name] for name in HandOver.__slots__})

@@ -1,8 +1,9 @@
-"""A letter, a notice or a report as a row of the outbox, before it is sealed."""
+"""A letter, a notice or a report as a row of the outbox."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 from adapters.mailbox.entries import REPORT, OutboxState
@@ -10,6 +11,7 @@ from adapters.mailbox.pings import summary_of
 from bus.documents import schema
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
+from bus.documents.signing import Signed
 from bus.documents.xml import build, content_digest, to_bytes, without
 from bus.identifiers import ContentDigest
 from bus.thai import normalise_number, now
@@ -18,14 +20,25 @@ _DIFFERS_EACH_TIME = {Letter: ("SendDate",), Notice: ("NoticeID", "EventTime")}
 """What two letters or notices that say the same do not share."""
 
 
-def notice_values(notice: Notice, reference: str, content_key: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A document as it will be sent, and the SHA-256 of the certificate that its seal is verified with."""
+
+    signed: Signed
+    certificate: str
+
+
+def notice_values(
+    notice: Notice, reference: str, content_key: str | None = None, sealed: Sealed | None = None
+) -> dict[str, Any]:
     """A notice as a row of the outbox; `content_key` if it is another one than the notice's own content gives."""
-    return _values(notice, content_key, reference) | {
+    values = _values(notice, content_key, reference) | {
         "type": "notice",
         "document_id": str(notice.notice_id),
         "letter_id": str(notice.letter_id) if notice.letter_id else None,
         "summary": notice.event,
     }
+    return values if sealed is None else values | _sealed_values(sealed)
 
 
 def letter_values(letter: Letter, reference: str) -> dict[str, Any]:
@@ -55,6 +68,16 @@ def report_values(report_id: str, octets: bytes, summary: str) -> dict[str, Any]
         "summary": summary,
         "state": OutboxState.WAITING,
         "created_at": now().isoformat(),
+    }
+
+
+def _sealed_values(sealed: Sealed) -> dict[str, Any]:
+    return {
+        "raw": sealed.signed.raw,
+        "raw_sha256": hashlib.sha256(sealed.signed.raw).hexdigest(),
+        "sealed_with": sealed.certificate,
+        "digest": sealed.signed.digest,
+        "state": OutboxState.SEALED,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import bindparam, exists, or_, select
 
 from adapters.mailbox.entries import UNANSWERED
+from adapters.mailbox.prepared import Prepared, any_of
 from adapters.mailbox.tables import outbox
 from bus.documents.lifecycle import ONCE
 
@@ -18,10 +19,8 @@ _AFTER_ANOTHER = _BY_CLERK & exists().where(
     _BEFORE.c.state.in_(UNANSWERED),
 )
 """What clerks say about one letter goes one after another: a correction must not overtake what it corrects."""
-_NOT_UNDER_WAY = (
-    outbox.c.state.in_(UNANSWERED) & outbox.c.id.not_in(bindparam("but", expanding=True)) & ~_AFTER_ANOTHER
-)
-DUE = (
+_NOT_UNDER_WAY = outbox.c.state.in_(UNANSWERED) & outbox.c.id.not_in(any_of("but")) & ~_AFTER_ANOTHER
+DUE = Prepared(
     select(outbox)
     .where(
         _NOT_UNDER_WAY,
@@ -30,4 +29,6 @@ DUE = (
     .order_by(outbox.c.next_attempt_at, outbox.c.id)
     .limit(bindparam("most"))
 )
-NEXT_DUE = select(outbox.c.next_attempt_at).where(_NOT_UNDER_WAY).order_by(outbox.c.next_attempt_at).limit(1)
+NEXT_DUE = Prepared(
+    select(outbox.c.next_attempt_at).where(_NOT_UNDER_WAY).order_by(outbox.c.next_attempt_at).limit(1)
+)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 
 from adapters.mailbox.database import Database
 from adapters.mailbox.door_tables import handed_over
 from adapters.mailbox.ecms_tables import ecms_items, ecms_requests
 from adapters.mailbox.entries import OutboxEntry, outgoing
+from adapters.mailbox.prepared import Row
 from adapters.mailbox.tables import bookmarks, news, outbox
 from bus.thai import normalise_number, now
 
@@ -211,7 +212,7 @@ class Ecms:
         return found
 
 
-def _queued(row: RowMapping) -> Queued:
+def _queued(row: Row) -> Queued:
     return Queued(**{name: row[name] for name in Queued.__slots__})
 
 

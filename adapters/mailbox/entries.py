@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, insert, or_, select, update
 
 from adapters.mailbox.pings import answers_ping
+from adapters.mailbox.prepared import Prepared, Row
 from adapters.mailbox.tables import news, notices, outbox, outbox_files
 from bus.errors import BusError, RefusalCode
 from bus.identifiers import AgencyCode, ContentDigest, LetterId, RawDigest
@@ -127,7 +128,7 @@ class Attempt:
 
 def by_raw_sha256(connection: Connection, raw_sha256: RawDigest | None) -> OutboxEntry | None:
     """The row whose signed bytes have this SHA-256."""
-    row = connection.execute(_BY_RAW_SHA256, {"raw_sha256": raw_sha256}).mappings().first()
+    row = _BY_RAW_SHA256.first(connection, {"raw_sha256": raw_sha256})
     return outgoing(row) if row else None
 
 
@@ -135,13 +136,13 @@ def by_letter(
     connection: Connection, letter_id: LetterId, digest: ContentDigest | None
 ) -> OutboxEntry | None:
     """This agency's own letter of that id and digest."""
-    row = connection.execute(_BY_LETTER, {"document": letter_id, "digest": digest}).mappings().first()
+    row = _BY_LETTER.first(connection, {"document": letter_id, "digest": digest})
     return outgoing(row) if row else None
 
 
 def by_document(connection: Connection, document_id: str) -> OutboxEntry | None:
     """The row of this document id."""
-    row = connection.execute(_BY_DOCUMENT, {"document": document_id}).mappings().first()
+    row = _BY_DOCUMENT.first(connection, {"document": document_id})
     return outgoing(row) if row else None
 
 
@@ -178,14 +179,15 @@ def answer(
         "to_answered_at": at,
         "to_under": under,
     }
-    connection.execute(_ANSWER, answered)
+    _ANSWER.run(connection, answered)
     void = receipted.state == OutboxState.REFUSED
     if void:
         show_anew(connection, row.id)
-    connection.execute(_ANSWERED_NOTICE, {"row": row.id, "to_void": void, "to_entry": receipted.entry})
+    if row.type == "notice":
+        _ANSWERED_NOTICE.run(connection, {"row": row.id, "to_void": void, "to_entry": receipted.entry})
     if row.type != REPORT and not told and not answers_ping(connection, row.id):
         # What the machines say to each other is no news for an office.
-        connection.execute(_NEWS, {"kind": "answer", "outbox": row.id, "arrival": arrival, "at": at})
+        _NEWS.run(connection, {"kind": "answer", "outbox": row.id, "arrival": arrival, "at": at})
 
 
 def unseal(connection: Connection, row: int) -> None:
@@ -202,7 +204,7 @@ def show_anew(connection: Connection, row: int) -> None:
 def same(connection: Connection, values: Mapping[str, Any]) -> OutboxEntry | None:
     """The row that was put in before under this reference or id; AlreadyPut if its content is another."""
     keys = {"reference": values["reference"], "document": values["document_id"]}
-    for row in connection.execute(_SAME, keys).mappings():
+    for row in _SAME.all(connection, keys):
         if row["content_key"] != values["content_key"]:
             raise AlreadyPut(
                 f"reference {row['reference']} stands for another content already (document {row['document_id']})"
@@ -213,12 +215,12 @@ def same(connection: Connection, values: Mapping[str, Any]) -> OutboxEntry | Non
 
 def add(connection: Connection, values: Mapping[str, Any]) -> int:
     """Add a row that `same` did not find, and give its number."""
-    return int(connection.execute(_ADD, values).scalar_one())
+    return int(_ADD.one(connection, values)[0])
 
 
 def one(connection: Connection, row: int) -> OutboxEntry:
     """The row of this number, which is there."""
-    return outgoing(connection.execute(_ONE, {"row": row}).mappings().one())
+    return outgoing(_ONE.one(connection, {"row": row}))
 
 
 def of_the_seal(refusal: str | None) -> bool:
@@ -226,7 +228,7 @@ def of_the_seal(refusal: str | None) -> bool:
     return refusal in set(RefusalCode) and RefusalCode(str(refusal)).of_the_seal
 
 
-def outgoing(row: RowMapping) -> OutboxEntry:
+def outgoing(row: Row) -> OutboxEntry:
     """A row as a value."""
     values = {name: row[name] for name in OutboxEntry.__slots__}
     values["state"] = OutboxState(row["state"])
@@ -235,15 +237,18 @@ def outgoing(row: RowMapping) -> OutboxEntry:
 
 
 # Asked for every letter, and so built once.
-_BY_RAW_SHA256 = select(outbox).where(outbox.c.raw_sha256 == bindparam("raw_sha256"))
-_BY_DOCUMENT = select(outbox).where(outbox.c.document_id == bindparam("document"))
-_BY_LETTER = _BY_DOCUMENT.where(outbox.c.type == "letter", outbox.c.digest == bindparam("digest"))
-_ONE = select(outbox).where(outbox.c.id == bindparam("row"))
-_SAME = select(outbox).where(
-    or_(outbox.c.reference == bindparam("reference"), outbox.c.document_id == bindparam("document"))
+_BY_RAW_SHA256 = Prepared(select(outbox).where(outbox.c.raw_sha256 == bindparam("raw_sha256")))
+_OF_DOCUMENT = select(outbox).where(outbox.c.document_id == bindparam("document"))
+_BY_DOCUMENT = Prepared(_OF_DOCUMENT)
+_BY_LETTER = Prepared(_OF_DOCUMENT.where(outbox.c.type == "letter", outbox.c.digest == bindparam("digest")))
+_ONE = Prepared(select(outbox).where(outbox.c.id == bindparam("row")))
+_SAME = Prepared(
+    select(outbox).where(
+        or_(outbox.c.reference == bindparam("reference"), outbox.c.document_id == bindparam("document"))
+    )
 )
-_ADD = insert(outbox).returning(outbox.c.id)
-_ANSWER = (
+_ADD = Prepared(insert(outbox).returning(outbox.c.id))
+_ANSWER = Prepared(
     update(outbox)
     .where(outbox.c.id == bindparam("row"))
     .values(
@@ -272,12 +277,12 @@ _UNSEAL = (
         last_error=None,
     )
 )
-_ANSWERED_NOTICE = (
+_ANSWERED_NOTICE = Prepared(
     update(notices)
     .where(notices.c.outbox == bindparam("row"))
     .values(void=bindparam("to_void"), entry=bindparam("to_entry"))
 )
-_NEWS = insert(news)
+_NEWS = Prepared(insert(news))
 _SHOW_ANEW = (
     update(outbox_files)
     .where(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import RowMapping, bindparam, insert, select
+from sqlalchemy import bindparam, insert, select
 
 from adapters.mailbox.database import Database
+from adapters.mailbox.prepared import Row
 from adapters.mailbox.tables import alarms, arrivals, seen_heads
 from bus.thai import now
 
@@ -75,11 +76,11 @@ class SeenHeads:
             return [(row.id, row.headers) for row in rows]
 
 
-def _head(row: RowMapping) -> SeenHead:
+def _head(row: Row) -> SeenHead:
     return SeenHead(size=row["size"], root=bytes(row["root"]), note=row["note"], seen_at=row["seen_at"])
 
 
-def _alarm(row: RowMapping) -> Alarm:
+def _alarm(row: Row) -> Alarm:
     return Alarm(**{name: row[name] for name in Alarm.__slots__})
 
 

@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.arrivals import conclude
 from adapters.mailbox.database import Database
+from adapters.mailbox.drafts import Sealed
 from adapters.mailbox.entries import LONGEST_PAUSE
 from adapters.mailbox.messages import Arrival, ArrivalState
 from adapters.mailbox.notices import say
 from adapters.mailbox.pings import received_ping
+from adapters.mailbox.prepared import Prepared, Row, any_of
 from adapters.mailbox.tables import inbox, inbox_files, news, outbox
 from bus.documents.letter import Letter
 from bus.documents.notice import Notice
@@ -89,7 +91,7 @@ class Inbox:
         """Add a verified letter; None if it is here already. Refused if its id stands for another content."""
         sender, letter_id = arrival.header("sender"), str(letter.letter_id)
         with self._database.writing() as connection:
-            known = connection.execute(_KNOWN, {"letter": letter_id, "from": sender}).mappings().first()
+            known = _KNOWN.first(connection, {"letter": letter_id, "from": sender})
             if known and known["digest"] != digest:
                 raise Refused(RefusalCode.ID_CONFLICT, f"received before with digest {known['digest']}")
             if known:
@@ -118,8 +120,9 @@ class Inbox:
         """The files of several letters, each one's main file first."""
         found: dict[int, list[InboxFile]] = {row: [] for row in rows}
         with self._database.reading() as connection:
-            for row, *values in connection.execute(_FILES, {"rows": list(rows)}):
-                found[row].append(InboxFile(**dict(zip(InboxFile.__slots__, values, strict=True))))
+            for row in _FILES.all(connection, {"rows": list(rows)}):
+                values = {name: row[name] for name in InboxFile.__slots__}
+                found[row["inbox"]].append(InboxFile(**values | {"stored": bool(row["stored"])}))
         return found
 
     def postpone(self, row: int, *, next_attempt_at: float, error: str) -> None:
@@ -127,17 +130,19 @@ class Inbox:
         values = {"attempts": inbox.c.attempts + 1, "next_attempt_at": next_attempt_at, "last_error": error}
         self._database.execute(update(inbox).where(inbox.c.id == row).values(**values))
 
-    def deliver(self, row: int, stored: Sequence[int], receipt: Notice, reference: str) -> None:
-        """Call a letter delivered and put its receipt into the outbox, in one transaction.
+    def deliver(
+        self, row: int, stored: Sequence[int], receipt: Notice, reference: str, sealed: Sealed | None = None
+    ) -> None:
+        """Call a letter delivered and put its receipt into the outbox, in one transaction, `sealed` if it is already.
 
         `stored` are the positions of the files that were found durable here: it takes all of them.
         """
         with self._database.writing() as connection:
-            connection.execute(_STORED, {"row": row, "files": list(stored)})
-            if connection.execute(_MISSING, {"row": row}).first():
+            _STORED.run(connection, {"row": row, "files": list(stored)})
+            if _MISSING.first(connection, {"row": row}):
                 raise AssertionError("a receipt is asked for before every file is stored")
             if _finish(connection, row, InboxState.DELIVERED, error=None):
-                say(connection, receipt, reference, content_key=reference)
+                say(connection, receipt, reference, content_key=reference, sealed=sealed)
 
     def fail(self, row: int, failure: Notice, reference: str, reason: str) -> None:
         """Give a letter up whose file is refused for good, and say so to its sender, in one transaction."""
@@ -227,12 +232,12 @@ def _add(connection: Connection, arrival: Arrival, letter: Letter, digest: Conte
         "state": InboxState.FETCHING,
         "verified_at": now().isoformat(),
     }
-    row = int(connection.execute(_ADD, values).scalar_one())
+    row = int(_ADD.one(connection, values)[0])
     files = [
         dict(inbox=row, position=n, name=f.name, sha256=f.digest, size=f.size, media_type=f.media_type)
         for n, f in enumerate(letter.all_files)
     ]
-    connection.execute(_ADD_FILES, files)
+    _ADD_FILES.many(connection, files)
     return row
 
 
@@ -240,17 +245,17 @@ def _finish(connection: Connection, row: int, state: InboxState, *, error: str |
     """End the fetching of a letter, as news; False if it had ended before."""
     at = now().isoformat()
     delivered = at if state is InboxState.DELIVERED else None
-    changed = connection.execute(_FINISH, {"row": row, "to_state": state, "at": delivered, "error": error})
-    if changed.rowcount and not received_ping(connection, row):
-        connection.execute(_NEWS, {"kind": "letter", "inbox": row, "at": at})
-    return bool(changed.rowcount)
+    changed = _FINISH.run(connection, {"row": row, "to_state": state, "at": delivered, "error": error})
+    if changed and not received_ping(connection, row):
+        _NEWS.run(connection, {"kind": "letter", "inbox": row, "at": at})
+    return bool(changed)
 
 
 def _one(connection: Connection, row: int) -> InboxLetter:
-    return received(connection.execute(_ONE, {"row": row}).mappings().one())
+    return received(_ONE.one(connection, {"row": row}))
 
 
-def received(row: RowMapping) -> InboxLetter:
+def received(row: Row) -> InboxLetter:
     """Return the letter of a row of `inbox`."""
     values = {name: row[name] for name in InboxLetter.__slots__}
     values["state"] = InboxState(row["state"])
@@ -259,20 +264,20 @@ def received(row: RowMapping) -> InboxLetter:
 
 
 # Asked for every letter, and so built once.
-_ONE = select(inbox).where(inbox.c.id == bindparam("row"))
+_ONE = Prepared(select(inbox).where(inbox.c.id == bindparam("row")))
 _BY_ID = inbox.c.letter_id == bindparam("letter")
-_KNOWN = select(inbox).where(_BY_ID, inbox.c.sender == bindparam("from"))
-_SENDERS = select(inbox.c.sender).where(_BY_ID, inbox.c.digest == bindparam("digest"))
-_ADD = insert(inbox).returning(inbox.c.id)
-_ADD_FILES, _NEWS = insert(inbox_files), insert(news)
-_FINISH = (
+_KNOWN = Prepared(select(inbox).where(_BY_ID, inbox.c.sender == bindparam("from")))
+_SENDERS = Prepared(select(inbox.c.sender).where(_BY_ID, inbox.c.digest == bindparam("digest")))
+_ADD = Prepared(insert(inbox).returning(inbox.c.id))
+_ADD_FILES, _NEWS = Prepared(insert(inbox_files)), Prepared(insert(news))
+_FINISH = Prepared(
     update(inbox)
     .where(inbox.c.id == bindparam("row"), inbox.c.state == InboxState.FETCHING)
     .values(state=bindparam("to_state"), delivered_at=bindparam("at"), last_error=bindparam("error"))
 )
 _LACKS_FILES = inbox.c.state.in_((InboxState.FETCHING, InboxState.RESTORING))
-_NOT_UNDER_WAY = _LACKS_FILES & inbox.c.id.not_in(bindparam("but", expanding=True))
-_FETCHING = (
+_NOT_UNDER_WAY = _LACKS_FILES & inbox.c.id.not_in(any_of("but"))
+_FETCHING = Prepared(
     select(inbox)
     .where(
         _NOT_UNDER_WAY,
@@ -281,16 +286,14 @@ _FETCHING = (
     .order_by(inbox.c.next_attempt_at, inbox.c.id)
     .limit(bindparam("most"))
 )
-_NEXT_DUE = select(func.min(inbox.c.next_attempt_at)).where(_NOT_UNDER_WAY)
-_FILES = (
+_NEXT_DUE = Prepared(select(func.min(inbox.c.next_attempt_at)).where(_NOT_UNDER_WAY))
+_FILES = Prepared(
     select(inbox_files.c.inbox, *(inbox_files.c[name] for name in InboxFile.__slots__))
-    .where(inbox_files.c.inbox.in_(bindparam("rows", expanding=True)))
+    .where(inbox_files.c.inbox.in_(any_of("rows")))
     .order_by(inbox_files.c.inbox, inbox_files.c.position)
 )
 _OF_LETTER = inbox_files.c.inbox == bindparam("row")
-_STORED = (
-    update(inbox_files)
-    .where(_OF_LETTER, inbox_files.c.position.in_(bindparam("files", expanding=True)))
-    .values(stored=True)
+_STORED = Prepared(
+    update(inbox_files).where(_OF_LETTER, inbox_files.c.position.in_(any_of("files"))).values(stored=True)
 )
-_MISSING = select(inbox_files.c.position).where(_OF_LETTER, inbox_files.c.stored.is_(False))
+_MISSING = Prepared(select(inbox_files.c.position).where(_OF_LETTER, inbox_files.c.stored.is_(False)))

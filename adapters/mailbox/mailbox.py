@@ -101,6 +101,10 @@ class Mailbox:
         """A number that differs from the one before if another process has committed since."""
         return self._database.changed()
 
+    def stamp(self) -> tuple[int, int]:
+        """Another than the one before if anything was committed since, by this process or another."""
+        return self._database.stamp()
+
     def listen(self, listener: Listener) -> Callable[[], None]:
         """Call `listener`, in whatever thread, after this process has left more to be done; the result ends that."""
         return self._database.listen(listener)

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
-from sqlalchemy import RowMapping, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from adapters.mailbox.database import Database
+from adapters.mailbox.prepared import Prepared, Row
 from adapters.mailbox.tables import bookmarks, deferred_news, news
 
 
@@ -72,8 +73,10 @@ class Newsfeed:
     def bookmark(self, connector: str) -> Bookmark:
         """Where this connector stands."""
         with self._database.reading() as connection:
-            row = connection.execute(_BOOKMARK, {"name": connector}).first()
-        return Bookmark(row.told, row.prepared, tuple(row.place.split("\n"))) if row else Bookmark(0, 0, ())
+            row = _BOOKMARK.first(connection, {"name": connector})
+        if row is None:
+            return Bookmark(0, 0, ())
+        return Bookmark(row["told"], row["prepared"], tuple(row["place"].split("\n")))
 
     def prepared(self, connector: str, item: int, places: Sequence[str]) -> None:
         """Say that all up to an item is complete under temporary names, to be shown at `places` (no line breaks)."""
@@ -103,31 +106,35 @@ class Newsfeed:
         self._database.execute(_TOLD_LATE, {"name": connector, "which": item})
 
 
-def _item(row: RowMapping) -> Item:
+def _item(row: Row) -> Item:
     values = {name: row[name] for name in Item.__slots__}
     return Item(**(values | {"kind": Kind(row["kind"])}))
 
 
-_AFTER = select(news).where(news.c.id > bindparam("item")).order_by(news.c.id).limit(bindparam("most"))
-_BOOKMARK = select(bookmarks).where(bookmarks.c.connector == bindparam("name"))
-_ADD = insert(bookmarks)
-_PREPARED = _ADD.on_conflict_do_update(
-    index_elements=["connector"], set_={"prepared": _ADD.excluded.prepared, "place": _ADD.excluded.place}
+_AFTER = Prepared(
+    select(news).where(news.c.id > bindparam("item")).order_by(news.c.id).limit(bindparam("most"))
 )
-_TOLD = _ADD.on_conflict_do_update(index_elements=["connector"], set_={"told": _ADD.excluded.told})
+_BOOKMARK = Prepared(select(bookmarks).where(bookmarks.c.connector == bindparam("name")))
+_ADD = insert(bookmarks)
+_PREPARED = Prepared(
+    _ADD.on_conflict_do_update(
+        index_elements=["connector"], set_={"prepared": _ADD.excluded.prepared, "place": _ADD.excluded.place}
+    )
+)
+_TOLD = Prepared(_ADD.on_conflict_do_update(index_elements=["connector"], set_={"told": _ADD.excluded.told}))
 _OF_CONNECTOR = deferred_news.c.connector == bindparam("name")
 _DEFER = insert(deferred_news)
 _DEFER = _DEFER.on_conflict_do_update(
     index_elements=["connector", "item"],
     set_={name: _DEFER.excluded[name] for name in ("attempts", "next_attempt_at", "error")},
 )
-_DEFERRED = (
+_DEFERRED = Prepared(
     select(news, deferred_news.c.attempts)
     .join(deferred_news, deferred_news.c.item == news.c.id)
     .where(_OF_CONNECTOR, deferred_news.c.next_attempt_at <= bindparam("at"))
     .order_by(news.c.id)
 )
-_DEFERRALS = (
+_DEFERRALS = Prepared(
     select(*(deferred_news.c[name] for name in Deferral.__slots__))
     .where(_OF_CONNECTOR)
     .order_by(deferred_news.c.item)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, RowMapping, String, and_, bindparam, insert, or_, select
+from sqlalchemy import Connection, String, and_, bindparam, insert, or_, select
 
 from adapters.mailbox import entries
 from adapters.mailbox.database import Database
-from adapters.mailbox.drafts import notice_values
+from adapters.mailbox.drafts import Sealed, notice_values
 from adapters.mailbox.entries import OutboxEntry
+from adapters.mailbox.prepared import Prepared, Row
 from adapters.mailbox.tables import news, notices, outbox
 from bus.documents.lifecycle import ONCE, PASSED
 from bus.documents.notice import Event, Notice
@@ -87,15 +88,14 @@ class Notices:
         bus has not entered yet stands where it was said.
         """
         keys: dict[str, Any] = {"letter": letter_id, "digest": digest}
-        query = _ABOUT if authors is None else _ABOUT_BY
-        if authors is not None:
-            keys["authors"] = list(authors)
-        return _in_order(self._database.rows(query, row_of, keys))
+        if authors is None:
+            return _in_order(self._database.rows(_ABOUT, row_of, keys))
+        return _in_order(self._database.rows(_ABOUT_BY, row_of, keys | {"authors": list(authors)}))
 
     def get(self, row: int) -> NoticeRow:
         """The row of this number, which is there."""
         with self._database.reading() as connection:
-            return row_of(connection.execute(_ONE, {"row": row}).mappings().one())
+            return row_of(_ONE.one(connection, {"row": row}))
 
 
 def machine_notice_id(event: str, digest: ContentDigest, recipient: AgencyCode) -> UUID:
@@ -116,16 +116,21 @@ def identity_of(notice: Notice) -> str:
 
 
 def say(
-    connection: Connection, notice: Notice, reference: str, content_key: str | None = None
+    connection: Connection,
+    notice: Notice,
+    reference: str,
+    content_key: str | None = None,
+    sealed: Sealed | None = None,
 ) -> OutboxEntry:
     """Put a notice into the outbox, in the caller's transaction; a repeat is the row that is there.
 
     `content_key`: of a machine's notice, whose id is made of what it says. The one that the bus has given back, after a
     restore, may differ in its time and is the same.
+    `sealed`: the notice with its seal, where that is made at once.
     """
     if content_key and (given_back := entries.by_document(connection, str(notice.notice_id))):
         return given_back
-    values = notice_values(notice, reference, content_key)
+    values = notice_values(notice, reference, content_key, sealed)
     if known := entries.same(connection, values):
         return known
     row = entries.add(connection, values)
@@ -145,13 +150,13 @@ def record(
     """Remember a notice, as news if it is some for the office; None if it was known."""
     identity = identity_of(notice)
     keys = {"identity": identity, "notice": str(notice.notice_id), "from": notice.author}
-    if connection.execute(_KNOWN, keys).first():
+    if _KNOWN.first(connection, keys):
         return None
     values = _values(notice) | {"identity": identity, "arrival": arrival, "outbox": outbox, "entry": entry}
-    row = int(connection.execute(_ADD, values).scalar_one())
+    row = int(_ADD.one(connection, values)[0])
     if is_news:
         at = notice.event_time.isoformat()
-        connection.execute(_NEWS, {"kind": "notice", "notice": row, "arrival": arrival, "at": at})
+        _NEWS.run(connection, {"kind": "notice", "notice": row, "arrival": arrival, "at": at})
     return row
 
 
@@ -186,10 +191,11 @@ def _values(notice: Notice) -> dict[str, Any]:
     return values
 
 
-def row_of(row: RowMapping) -> NoticeRow:
+def row_of(row: Row) -> NoticeRow:
     """Return the notice of a row of `notices`."""
     values = {name: row[name] for name in NoticeRow.__slots__}
     values["about"] = tuple(row["about"].split())
+    values["void"] = bool(row["void"])
     return NoticeRow(**values)
 
 
@@ -203,15 +209,17 @@ def _in_order(rows: Sequence[NoticeRow]) -> list[NoticeRow]:
 
 
 # Asked for every notice, and so built once.
-_KNOWN = select(notices.c.id).where(
-    or_(
-        notices.c.identity == bindparam("identity"),
-        and_(notices.c.notice_id == bindparam("notice"), notices.c.author == bindparam("from")),
+_KNOWN = Prepared(
+    select(notices.c.id).where(
+        or_(
+            notices.c.identity == bindparam("identity"),
+            and_(notices.c.notice_id == bindparam("notice"), notices.c.author == bindparam("from")),
+        )
     )
 )
-_ADD = insert(notices).returning(notices.c.id)
-_ONE = select(notices).where(notices.c.id == bindparam("row"))
-_ABOUT = (
+_ADD = Prepared(insert(notices).returning(notices.c.id))
+_ONE = Prepared(select(notices).where(notices.c.id == bindparam("row")))
+_ABOUT_IT = (
     select(notices)
     .where(
         notices.c.letter_id == bindparam("letter"),
@@ -223,5 +231,6 @@ _ABOUT = (
     )
     .order_by(notices.c.id)
 )
-_ABOUT_BY = _ABOUT.where(notices.c.author.in_(bindparam("authors", expanding=True)))
-_NEWS = insert(news)
+_ABOUT = Prepared(_ABOUT_IT)
+_ABOUT_BY = _ABOUT_IT.where(notices.c.author.in_(bindparam("authors", expanding=True)))
+_NEWS = Prepared(insert(news))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sqlalchemy import bindparam, func, insert, or_, select, update
+from sqlalchemy import String, bindparam, func, insert, or_, select, update
 
 from adapters.mailbox.database import Database
 from adapters.mailbox.drafts import letter_values, report_values
@@ -35,6 +35,7 @@ from adapters.mailbox.entries import (
 )
 from adapters.mailbox.files import FileStore, Fingerprint
 from adapters.mailbox.keys import KeyState
+from adapters.mailbox.prepared import Prepared, any_of
 from adapters.mailbox.tables import notices, outbox, outbox_files
 from bus.documents.letter import Letter
 from bus.identifiers import ContentDigest, LetterId, RawDigest
@@ -67,7 +68,7 @@ class Outbox:
                 {"outbox": row, "position": position, "name": f.name, "sha256": f.digest, "size": f.size}
                 for position, f in enumerate(letter.all_files)
             ]
-            connection.execute(_ADD_FILES, details)
+            _ADD_FILES.many(connection, details)
             self._database.added(outbox)
             return one(connection, row)
 
@@ -91,7 +92,7 @@ class Outbox:
         digest = digest or row.digest
         values = {"key": row.id, "raw": raw, "raw_sha256": raw_sha256, "with": sealed_with, "digest": digest}
         with self._database.writing() as connection:
-            if not connection.execute(_SEAL, values).rowcount:
+            if not _SEAL.run(connection, values):
                 return one(connection, row.id)
         sealed = replace(row, raw=raw, raw_sha256=raw_sha256, sealed_with=sealed_with, digest=digest)
         return replace(sealed, state=OutboxState.SEALED)
@@ -122,9 +123,9 @@ class Outbox:
                     is_due = True
                     continue
                 for position, at in each.uploaded.items():
-                    connection.execute(_UPLOADED, {"row": row.id, "file": position, "at": at})
+                    _UPLOADED.run(connection, {"row": row.id, "file": position, "at": at})
                 values = {"key": row.id, "due": each.next_attempt_at, "error": each.error}
-                connection.execute(_CONFIRMED if each.error is None else _FAILED, values)
+                (_CONFIRMED if each.error is None else _FAILED).run(connection, values)
                 if each.refused and row.state in UNANSWERED:
                     answer(connection, row, each.refused, None, told=each.refused.repeats(row))
         return is_due
@@ -247,7 +248,7 @@ class Outbox:
         """The files of several documents, each one's in order."""
         found: dict[int, list[OutboxFile]] = {row: [] for row in rows}
         with self._database.reading() as connection:
-            for row, *values in connection.execute(_FILES, {"rows": list(rows)}):
+            for row, *values in _FILES.all(connection, {"rows": list(rows)}):
                 found[row].append(OutboxFile(**dict(zip(OutboxFile.__slots__, values, strict=True))))
         return found
 
@@ -255,17 +256,16 @@ class Outbox:
         """Those of these files that the depot has taken since then, with whichever letter; not in the future."""
         values = {"files": list(files), "since": since, "now": time.time()}
         with self._database.reading() as connection:
-            return set(connection.execute(_SHOWN, values).scalars())
+            return {row["sha256"] for row in _SHOWN.all(connection, values)}
 
 
 _BY_ANSWERS = ("refusal", "attempts", "raw_sha256")
 """What an answer changes that has a document brought or sealed anew: no attempt of before counts after it."""
 # Asked for every letter, and so built once.
-_ADD_FILES = insert(outbox_files)
-_FIND = select(outbox).where(
-    or_(outbox.c.reference == bindparam("key"), outbox.c.document_id == bindparam("key"))
-)
-_SEAL = (
+_ADD_FILES = Prepared(insert(outbox_files))
+_KEY = bindparam("key", type_=String)
+_FIND = Prepared(select(outbox).where(or_(outbox.c.reference == _KEY, outbox.c.document_id == _KEY)))
+_SEAL = Prepared(
     update(outbox)
     .where(outbox.c.id == bindparam("key"), outbox.c.raw.is_(None))
     .values(
@@ -276,23 +276,25 @@ _SEAL = (
         state=OutboxState.SEALED,
     )
 )
-_UPLOADED = (
+_UPLOADED = Prepared(
     update(outbox_files)
     .where(outbox_files.c.outbox == bindparam("row"), outbox_files.c.position == bindparam("file"))
     .values(uploaded_at=bindparam("at"))
 )
-_FAILED = (
+_TRIED = (
     update(outbox)
     .where(outbox.c.id == bindparam("key"), outbox.c.state.in_(UNANSWERED))
     .values(attempts=outbox.c.attempts + 1, next_attempt_at=bindparam("due"), last_error=bindparam("error"))
 )
-_CONFIRMED = _FAILED.values(state=OutboxState.SENT)
-_FILES = (
+_FAILED, _CONFIRMED = Prepared(_TRIED), Prepared(_TRIED.values(state=OutboxState.SENT))
+_FILES = Prepared(
     select(outbox_files.c.outbox, *(outbox_files.c[name] for name in OutboxFile.__slots__))
-    .where(outbox_files.c.outbox.in_(bindparam("rows", expanding=True)))
+    .where(outbox_files.c.outbox.in_(any_of("rows")))
     .order_by(outbox_files.c.outbox, outbox_files.c.position)
 )
-_SHOWN = select(outbox_files.c.sha256).where(
-    outbox_files.c.sha256.in_(bindparam("files", expanding=True)),
-    outbox_files.c.uploaded_at.between(bindparam("since"), bindparam("now")),
+_SHOWN = Prepared(
+    select(outbox_files.c.sha256).where(
+        outbox_files.c.sha256.in_(any_of("files")),
+        outbox_files.c.uploaded_at.between(bindparam("since"), bindparam("now")),
+    )
 )

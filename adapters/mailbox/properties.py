@@ -6,6 +6,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from adapters.mailbox.database import Database
+from adapters.mailbox.prepared import Prepared
 from adapters.mailbox.tables import properties
 
 RECONCILED_AT, RECONCILE_ASKED_AT = "reconciled-at", "reconcile-asked-at"
@@ -28,6 +29,6 @@ class Properties:
         self._database.execute(_SET, {"name": name, "value": value})
 
 
-_GET = select(properties.c.value).where(properties.c.name == bindparam("name"))
+_GET = Prepared(select(properties.c.value).where(properties.c.name == bindparam("name")))
 _ADD = insert(properties)
-_SET = _ADD.on_conflict_do_update(index_elements=["name"], set_={"value": _ADD.excluded.value})
+_SET = Prepared(_ADD.on_conflict_do_update(index_elements=["name"], set_={"value": _ADD.excluded.value}))

@@ -20,6 +20,7 @@ import gzip
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -48,9 +49,6 @@ from bus.errors import Transient
 from bus.identifiers import AgencyCode, RawDigest
 from bus.metrics import CONTENT_TYPE, exposition
 
-_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
-_MOST_JSON = 1024 * 1024
 _LASTING = {"Cache-Control": "private, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 
 _log = logs.get(__name__)
@@ -120,6 +118,18 @@ async def collect_for_ever(depot: Depot, *, every: float = 3600.0) -> None:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A file, from `start` to `stop` of its `size` bytes: open, or read where that is little."""
+
+    size: int
+    start: int
+    stop: int
+    status: int
+    content: bytes = b""
+    file: BinaryIO | None = None
+
+
 class _Handlers:
     """The endpoints, each a coroutine from a request to its answer."""
 
@@ -177,23 +187,42 @@ class _Handlers:
     async def fetch(self, request: Request) -> Response:
         """GET and HEAD of a file."""
         agency, sha256 = self._agency(request), sha256_of(request)
-        size = await run_sync(self._depot.size, agency, sha256)
         etag = f'"{sha256}"'
         headers = {"ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-transform"}
-        start, stop, status = 0, size, 200
-        # Ranges are defined for GET only (RFC 9110, 14.2).
-        if request.method == "GET" and request.headers.get("If-Range", etag) == etag:
-            start, stop, status = range_of(request.headers.get("Range", ""), size)
-        if status == 416:
-            return refusal(Refusal.RANGE, headers={**headers, "Content-Range": f"bytes */{size}"})
-        headers["Content-Length"] = str(stop - start)
-        if status == 206:
-            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
         if request.method == "HEAD":
-            return Response(status_code=status, headers=headers, media_type="application/octet-stream")
+            headers["Content-Length"] = str(await run_sync(self._depot.size, agency, sha256))
+            return Response(headers=headers, media_type="application/octet-stream")
+        # Ranges are defined for GET only (RFC 9110, 14.2).
+        asked = request.headers.get("Range", "") if request.headers.get("If-Range", etag) == etag else ""
         # Opened while it can still be answered that something is away: behind the headers there is only the cut.
-        file = await run_sync(self._depot.open, agency, sha256, start)
-        return FileResponse(file, self._blocks(file, stop - start), status, headers)
+        found = await run_sync(self._found, agency, sha256, asked)
+        if found.status == 416:
+            return refusal(Refusal.RANGE, headers={**headers, "Content-Range": f"bytes */{found.size}"})
+        length = found.stop - found.start
+        headers["Content-Length"] = str(length)
+        if found.status == 206:
+            headers["Content-Range"] = f"bytes {found.start}-{found.stop - 1}/{found.size}"
+        if found.file is None:
+            self._sent.inc(length)
+            return Response(found.content, found.status, headers, "application/octet-stream")
+        return FileResponse(found.file, self._blocks(found.file, length), found.status, headers)
+
+    def _found(self, agency: AgencyCode, sha256: RawDigest, asked: str) -> _Found:
+        """Open a file where the range that is asked for begins; read it at once if that is little."""
+        file, size = self._depot.open(agency, sha256)
+        with ExitStack() as stack:
+            stack.enter_context(file)
+            start, stop, status = range_of(asked, size)
+            if status == 416:
+                return _Found(size=size, start=start, stop=stop, status=status)
+            file.seek(start)
+            if stop - start > BLOCK:
+                stack.pop_all()
+                return _Found(size=size, start=start, stop=stop, status=status, file=file)
+            content = file.read(stop - start)
+        if len(content) != stop - start:
+            raise Transient("a file is shorter than it was")
+        return _Found(size=size, start=start, stop=stop, status=status, content=content)
 
     async def directory(self, request: Request) -> Response:
         """GET of a version of the directory, by the digest of its content; it never changes."""
@@ -223,6 +252,9 @@ class _Handlers:
         """PUT of a whole file."""
         agency, sha256 = self._sender(request), sha256_of(request)
         length = number_of(request, "Upload-Length", "Content-Length")
+        coming = number_of(request, "Content-Length")
+        if coming is not None and coming <= BLOCK:
+            return await self._take(request, agency, sha256, length)
         upload = await run_sync(self._depot.begin, agency, sha256, length)
         return await self._receive(request, sha256, upload)
 
@@ -314,26 +346,51 @@ class _Handlers:
         with upload, self._uploads.track_inprogress():
             await self._write_body(request, upload)
             new = await run_sync(upload.finish)
-            if new is None:
-                return Response(status_code=204, headers={"Upload-Offset": str(upload.received)})
-            return stored(sha256, upload.received, new=new)
+            return _taken(sha256, upload.received, new)
 
-    async def _write_body(self, request: Request, upload: Upload) -> None:
-        chunks, pending = aiter(request.stream()), bytearray()
-        broken = False
-        while not broken:
-            try:
-                with anyio.fail_after(self._idle_seconds):
-                    pending += await anext(chunks)
-            except StopAsyncIteration:
-                break
-            except (ClientDisconnect, TimeoutError):
-                broken = True
-            if len(pending) >= BLOCK:
-                await self._write(upload, pending)
-        await self._write(upload, pending)
+    async def _take(
+        self, request: Request, agency: AgencyCode, sha256: RawDigest, length: int | None
+    ) -> Response:
+        """Take what one block holds once it has come: each step in a thread costs more than such a file."""
+        chunks = [chunk async for chunk in self._chunks(request)]
+        content = b"".join(chunk for chunk in chunks if chunk is not None)
+        broken = None in chunks
+        self._received.inc(len(content))
+
+        def take() -> tuple[int, bool | None]:
+            with self._depot.begin(agency, sha256, length) as upload:
+                upload.write(content)
+                return upload.received, None if broken else upload.finish()
+
+        with self._uploads.track_inprogress():
+            received, new = await run_sync(take)
         if broken:
             raise RequestRefused(Refusal.STALLED)
+        return _taken(sha256, received, new)
+
+    async def _write_body(self, request: Request, upload: Upload) -> None:
+        pending = bytearray()
+        async for chunk in self._chunks(request):
+            pending += chunk or b""
+            if chunk is None or len(pending) >= BLOCK:
+                await self._write(upload, pending)
+            if chunk is None:
+                raise RequestRefused(Refusal.STALLED)
+        await self._write(upload, pending)
+
+    async def _chunks(self, request: Request) -> AsyncIterator[bytes | None]:
+        """A body as it comes; None at its end where it breaks off, or stands still for too long."""
+        chunks = aiter(request.stream())
+        while True:
+            try:
+                with anyio.fail_after(self._idle_seconds):
+                    chunk = await anext(chunks)
+            except StopAsyncIteration:
+                return
+            except (ClientDisconnect, TimeoutError):
+                yield None
+                return
+            yield chunk
 
     async def _write(self, upload: Upload, pending: bytearray) -> None:
         block = bytes(pending)
@@ -352,6 +409,13 @@ class _Handlers:
             self._sent.inc(len(block))
             left -= len(block)
             yield block
+
+
+def _taken(sha256: RawDigest, received: int, new: bool | None) -> Response:
+    """What is said of bytes that came: that more are waited for, or that the file is whole."""
+    if new is None:
+        return Response(status_code=204, headers={"Upload-Offset": str(received)})
+    return stored(sha256, received, new=new)
 
 
 async def _healthz(_request: Request) -> Response:

@@ -36,8 +36,8 @@ class ContentStore(Protocol):
     def put(self, source: Path, sha256: RawDigest) -> None:
         """Take over a verified, synced file; when this returns, it is durable under its address and `source` gone."""
 
-    def open(self, sha256: RawDigest, start: int = 0) -> BinaryIO:
-        """Open for reading from `start`; raises FileNotFoundError."""
+    def open(self, sha256: RawDigest) -> BinaryIO:
+        """Open for reading; raises FileNotFoundError."""
 
     def remove(self, sha256: RawDigest) -> None:
         """Let go of it; nothing happens when it is not there."""
@@ -68,11 +68,9 @@ class LocalStore:
             sync_folder(target.parent)
             sync_folder(source.parent)
 
-    def open(self, sha256: RawDigest, start: int = 0) -> BinaryIO:
-        """Open for reading from `start`; raises FileNotFoundError."""
-        file = self.path(sha256).open("rb", buffering=0)
-        file.seek(start)
-        return file
+    def open(self, sha256: RawDigest) -> BinaryIO:
+        """Open for reading; raises FileNotFoundError."""
+        return self.path(sha256).open("rb", buffering=0)
 
     def remove(self, sha256: RawDigest) -> None:
         """Unlink; a reader that has it open reads on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -100,9 +101,9 @@ class Index:
 
     def shown(self, agency: AgencyCode, sha256: RawDigest) -> bool:
         """Whether this agency has streamed all of this file to the depot."""
-        query = sa.select(1).where(_presence.c.agency == agency, _presence.c.sha256 == sha256)
         with self._reading() as connection:
-            return connection.execute(query).first() is not None
+            found = connection.execute(_SHOWN, {"one": agency, "file": sha256}).first()
+            return found is not None
 
     def shown_by(self, pairs: Iterable[Pair]) -> set[Pair]:
         """Those of the pairs of which the agency has shown the file."""
@@ -113,8 +114,7 @@ class Index:
         """Hold each pair that is `known` or shown; return those."""
         with self._writing() as connection:
             for some in _batched(sorted({sha256 for _, sha256 in pairs})):
-                lock = sa.select(_file).where(_file.c.sha256.in_(some)).order_by(_file.c.sha256)
-                connection.execute(lock.with_for_update(read=True))
+                connection.execute(_LOCK, {"files": list(some)})
             known_pairs = known | _shown_by(connection, pairs)
             rows = [
                 {"agency": agency, "sha256": sha256, "until": until} for agency, sha256 in sorted(known_pairs)
@@ -210,13 +210,8 @@ class Index:
 
     def _put(self, connection: sa.Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
         # Writing a row anew locks it on PostgreSQL, even when nothing in it changes.
-        if not rows:
-            return
-        insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
-        statement = insert(table)
-        values = {name: statement.excluded[name] for name in rows[0]}
-        keys = list(table.primary_key.columns)
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values), rows)
+        if rows:
+            connection.execute(_putting(table, self._engine.dialect.name), rows)
 
 
 def _shown_by(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:
@@ -226,20 +221,14 @@ def _shown_by(connection: sa.Connection, pairs: Iterable[Pair]) -> set[Pair]:
     shown: set[Pair] = set()
     for agency, files in by_agency.items():
         for some in _batched(sorted(files)):
-            mine = _presence.c.agency == agency
-            query = sa.select(_presence.c.sha256).where(mine, _presence.c.sha256.in_(some))
-            shown.update((agency, sha256) for sha256 in connection.execute(query).scalars())
+            found = connection.execute(_SHOWN_OF, {"one": agency, "files": list(some)}).scalars()
+            shown.update((agency, sha256) for sha256 in found)
     return shown
 
 
 def _used(connection: sa.Connection, agency: AgencyCode, but: RawDigest) -> int:
-    kept = sa.select(sa.func.coalesce(sa.func.sum(_presence.c.size), 0)).where(
-        _presence.c.agency == agency, _presence.c.named.is_(False), _presence.c.sha256 != but
-    )
-    coming = sa.select(sa.func.coalesce(sa.func.sum(_upload.c.reserved), 0)).where(
-        _upload.c.agency == agency, _upload.c.sha256 != but
-    )
-    return int(connection.execute(kept).scalar_one()) + int(connection.execute(coming).scalar_one())
+    asked = {"one": agency, "but": but}
+    return sum(int(connection.execute(query, asked).scalar_one()) for query in (_KEPT, _COMING))
 
 
 def _lapsed(cutoff: int) -> sa.ColumnElement[bool]:
@@ -247,7 +236,22 @@ def _lapsed(cutoff: int) -> sa.ColumnElement[bool]:
 
 
 def _delete(connection: sa.Connection, table: sa.Table, agency: AgencyCode, sha256: RawDigest) -> None:
-    connection.execute(sa.delete(table).where(table.c.agency == agency, table.c.sha256 == sha256))
+    connection.execute(_deleting(table), {"one": agency, "file": sha256})
+
+
+@cache
+def _putting(table: sa.Table, dialect: str) -> sa.Executable:
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(table)
+    values = {column.name: statement.excluded[column.name] for column in table.columns}
+    return statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=values)
+
+
+@cache
+def _deleting(table: sa.Table) -> sa.Executable:
+    return sa.delete(table).where(
+        table.c.agency == sa.bindparam("one"), table.c.sha256 == sa.bindparam("file")
+    )
 
 
 def _batched(values: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -273,3 +277,23 @@ def _begin_immediate(connection: sa.Connection) -> None:
     # A transaction that reads before it writes must have the write lock from its start, or it deadlocks.
     if not _READING.items() <= connection.get_execution_options().items():
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+# Asked for every file, and so built once.
+_MINE = _presence.c.agency == sa.bindparam("one")
+_SHOWN = sa.select(1).where(_MINE, _presence.c.sha256 == sa.bindparam("file"))
+_SHOWN_OF = sa.select(_presence.c.sha256).where(
+    _MINE, _presence.c.sha256.in_(sa.bindparam("files", expanding=True))
+)
+_LOCK = (
+    sa.select(_file)
+    .where(_file.c.sha256.in_(sa.bindparam("files", expanding=True)))
+    .order_by(_file.c.sha256)
+    .with_for_update(read=True)
+)
+_KEPT = sa.select(sa.func.coalesce(sa.func.sum(_presence.c.size), 0)).where(
+    _MINE, _presence.c.named.is_(False), _presence.c.sha256 != sa.bindparam("but")
+)
+_COMING = sa.select(sa.func.coalesce(sa.func.sum(_upload.c.reserved), 0)).where(
+    _upload.c.agency == sa.bindparam("one"), _upload.c.sha256 != sa.bindparam("but")
+)

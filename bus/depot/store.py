@@ -88,11 +88,11 @@ class Depot:
             raise RequestRefused(Refusal.FILE_UNKNOWN)
         return size
 
-    def open(self, agency: AgencyCode, sha256: RawDigest, start: int = 0) -> BinaryIO:
-        """Open a file that this agency may have."""
-        self.size(agency, sha256)
+    def open(self, agency: AgencyCode, sha256: RawDigest) -> tuple[BinaryIO, int]:
+        """Open a file that this agency may have, and give its size."""
+        size = self.size(agency, sha256)
         try:
-            return self._contents.open(sha256, start)
+            return self._contents.open(sha256), size
         except FileNotFoundError as exc:
             raise RequestRefused(Refusal.FILE_UNKNOWN) from exc
 

@@ -22,7 +22,7 @@ from hashlib import sha256
 from bus.documents.octets import OUR_FORM, Parts
 from bus.documents.profile import LONGEST_TEXT, XADES
 from bus.documents.versions import DocumentVersion
-from bus.documents.xml import DS_NAMESPACE, Envelope, canonical, parse
+from bus.documents.xml import DS_NAMESPACE, SIGNATURE, Envelope, canonical, parse
 from bus.methods import METHODS
 
 _DIGEST = "[A-Za-z0-9+/]{43}="
@@ -59,6 +59,11 @@ def parts_of(envelope: Envelope) -> Parts | None:
         signed_info=info,
         value=value,
     )
+
+
+def stands_alone(envelope: Envelope) -> bool:
+    """Whether a document bears no signature, and its own namespace alone is declared around where that would stand."""
+    return envelope.root.find(SIGNATURE) is None and envelope.octets.startswith(_start_tag(envelope.version))
 
 
 @cache

@@ -120,13 +120,13 @@ def sign(document: Document, seal: Seal, version: DocumentVersion | None = None)
     return sign_tree(build(document, version), seal)
 
 
-def sign_own(notice: Notice, seal: Seal) -> Signed:
-    """Seal a notice of the bus itself, made of values that it has checked, without asking the schema once more.
+def sign_own(notice: Notice, seal: Seal, version: DocumentVersion | None = None) -> Signed:
+    """Seal a notice of the machine itself, made of values that it has checked, without asking the schema once more.
 
-    Written straight in canonical form (`writing.py`). For what quotes others there is `sign`. Raises ValueError for a
-    value that the wire does not allow.
+    Written straight in canonical form (`writing.py`). For what quotes others there is `sign`. In the oldest version
+    that has room for all of it unless one is named. Raises ValueError for a value that the wire does not allow.
     """
-    version = oldest_for(notice)
+    version = version or oldest_for(notice)
     octets = octets_of(notice, version)
     raw = seal_written(octets, version.namespace, seal, now())
     return Signed(raw=raw, digest=ContentDigest(sha256(octets).hexdigest()))
@@ -137,9 +137,26 @@ def sign_tree(root: etree._Element, seal: Seal) -> Signed:
     schema.check_tree(root)
     octets = seal_octets(root, seal, now())
     raw = to_bytes(root)
+    _require_room(raw)
+    return Signed(raw=raw, digest=ContentDigest(sha256(octets).hexdigest()))
+
+
+def sign_envelope(envelope: Envelope, seal: Seal) -> Signed:
+    """Seal a document that was opened and bears no seal; raises as `sign_tree`.
+
+    Where no namespace stands around the signature but the document's own, its octets are known already.
+    """
+    if not own_form.stands_alone(envelope):
+        return sign_tree(envelope.root, seal)
+    schema.check(envelope)
+    raw = seal_written(envelope.octets, envelope.version.namespace, seal, now())
+    _require_room(raw)
+    return Signed(raw=raw, digest=envelope.digest)
+
+
+def _require_room(raw: bytes) -> None:
     if len(raw) > MAX_BYTES:
         raise Refused(RefusalCode.XML_TOO_LARGE, f"{len(raw)} bytes; {MAX_BYTES} are allowed")
-    return Signed(raw=raw, digest=ContentDigest(sha256(octets).hexdigest()))
 
 
 def verify(

@@ -22,6 +22,7 @@ import httpx
 import pytest
 
 from bus.depot.client import PresenceClient
+from bus.depot.contents import BLOCK
 from bus.depot.presence import Check, Presence
 from bus.depot.refusals import RequestRefused
 from bus.depot.store import KEPT, Depot, Limits
@@ -229,6 +230,26 @@ def test_a_put_that_broke_off_is_gone_on_with_by_its_agency_and_unseen_by_anothe
     )
     assert rest.status_code == 201
     assert world.ask(OPM, "GET", f"/files/{sha256}").content == data
+
+
+@pytest.mark.parametrize("size", [2, 1000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 7])
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_file_of_any_size_that_broke_off_goes_up_and_comes_down_whole_and_in_parts(
+    plain: World, method: str, size: int
+) -> None:
+    """What fits into one block is taken and given in one step, all else block by block."""
+    (data, sha256), half = some_file(size), size // 2
+    break_off(plain, OPM, sha256, data[:half], size)
+    await_end(plain, OPM, sha256, half)
+    if method == "PUT":
+        answer = plain.ask(OPM, method, f"/files/{sha256}", content=data)
+    else:
+        headers = {"Upload-Offset": str(half), "Upload-Length": str(size)}
+        answer = plain.ask(OPM, method, f"/uploads/{sha256}", headers=headers, content=data[half:])
+    assert answer.status_code == 201
+    assert plain.ask(OPM, "GET", f"/files/{sha256}").content == data
+    part = plain.ask(OPM, "GET", f"/files/{sha256}", headers={"Range": "bytes=1-"})
+    assert (part.status_code, part.content) == (206, data[1:])
 
 
 @pytest.mark.usefixtures("depot")

@@ -35,31 +35,26 @@ def no_traceback(records: list[logging.LogRecord]) -> bool:
     return not any(each.exc_info or "Exception in ASGI" in each.getMessage() for each in records)
 
 
-@pytest.mark.parametrize("dies_at", [1, 2])
-def test_a_database_that_dies_before_the_headers_or_between_them_and_the_body_is_an_answer(
-    stored: tuple[World, bytes, str],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    dies_at: int,
+def test_a_database_that_dies_is_an_answer_and_is_asked_once_for_a_file(
+    stored: tuple[World, bytes, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The books are asked once for the size and once for the file: they die at the first or at the second question."""
     world, data, sha256 = stored
     asked: list[str] = []
     shown = Index.shown
 
     def dying(self: Index, agency: AgencyCode, digest: RawDigest) -> bool:
         asked.append(digest)
-        if len(asked) == dies_at:
+        if len(asked) == 1:
             raise Transient("the depot's bookkeeping is away")
         return shown(self, agency, digest)
 
     monkeypatch.setattr(Index, "shown", dying)
     answer = world.ask(OPM, "GET", f"/files/{sha256}")
     assert (answer.status_code, answer.headers["Saraban-Code"]) == (503, "depot.away")
-    assert len(asked) == dies_at, "it died where it was meant to"
     assert no_traceback(caplog.records)
     again = world.ask(OPM, "GET", f"/files/{sha256}")
     assert (again.status_code, again.content) == (200, data)
+    assert len(asked) == 2, "once for each request"
 
 
 class _Failing(io.BytesIO):
@@ -90,8 +85,8 @@ def test_a_file_that_cannot_be_read_to_its_end_is_cut_off_and_logged_once(
     world, data, sha256 = stored
     opened: list[_Failing] = []
 
-    def failing(_self: LocalStore, _sha256: str, start: int = 0) -> Any:
-        opened.append(_Failing(data[start:], error))
+    def failing(_self: LocalStore, _sha256: str) -> Any:
+        opened.append(_Failing(data, error))
         return opened[-1]
 
     with monkeypatch.context() as patched:
@@ -105,6 +100,27 @@ def test_a_file_that_cannot_be_read_to_its_end_is_cut_off_and_logged_once(
     assert told.count("download-cut-off") == 1
     rest = world.ask(OPM, "GET", f"/files/{sha256}", headers={"Range": f"bytes={MB}-"})
     assert (rest.status_code, rest.content) == (206, data[MB:])
+
+
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), None])
+def test_a_small_file_that_cannot_be_read_is_an_answer(
+    stored: tuple[World, bytes, str], monkeypatch: pytest.MonkeyPatch, error: OSError | None
+) -> None:
+    world, data, sha256 = stored
+    opened: list[_Failing] = []
+
+    def failing(_self: LocalStore, _sha256: str) -> Any:
+        opened.append(_Failing(data[:-1], error))
+        opened[-1].reads += error is not None
+        return opened[-1]
+
+    rest = {"Range": f"bytes={len(data) - 1000}-"}
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "open", failing)
+        answer = world.ask(OPM, "GET", f"/files/{sha256}", headers=rest)
+    assert (answer.status_code, answer.headers["Saraban-Code"]) == (503, "depot.away")
+    assert [each.closed for each in opened] == [True]
+    assert world.ask(OPM, "GET", f"/files/{sha256}", headers=rest).content == data[-1000:]
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])

@@ -230,7 +230,7 @@ def test_every_client_of_http_is_told_not_to_look_at_the_environment() -> None:
     clients = [
         (path, call) for path, call in calls if ast.unparse(call.func) not in ("httpx.URL", "httpx.BasicAuth")
     ]
-    assert len(clients) >= 5
+    assert len(clients) >= 4
     for path, call in clients:
         told = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
         assert told.get("trust_env") == "False", f"{path}:{call.lineno}"

@@ -61,6 +61,8 @@ class FolderConnector:
         self._exchange = Exchange(mailbox, folder, name)
         self._importer = Importer(mailbox, patience=patience, quiet=quiet, most=largest_file, clock=clock)
         self._exporter = Exporter(mailbox, name)
+        self._told_all_of: tuple[int, int] | None = None
+        """The mailbox's stamp of when there was nothing left to tell."""
         try:
             self._exchange.prepare()
         except OSError as exc:
@@ -74,10 +76,18 @@ class FolderConnector:
         return taken
 
     def export_news(self) -> int:
-        """Write down all news, each item once; Transient when the folders or the mailbox cannot be used now."""
+        """Write down all news, each item once; Transient when the folders or the mailbox cannot be used now.
+
+        Nothing is looked at while nothing has been committed since all was told: `import_new` looks at the folders.
+        """
+        seen = self._mailbox.stamp()
+        if seen == self._told_all_of:
+            return 0
         with self._exchange.opened("export") as at:
             told = self._exporter.export_news(at)
-        self._mailbox.conditions.report(f"{self.name}.export", _few(self._exporter.findings()))
+        findings = self._exporter.findings()
+        self._mailbox.conditions.report(f"{self.name}.export", _few(findings))
+        self._told_all_of = None if findings else seen  # what was put off falls due by the clock
         return told
 
 

@@ -28,7 +28,14 @@ from tests.assets.factory import DGA, NAMES, NOW, OCS, OPM, SOC, letter, pin, re
 from tests.assets.statements import signed_statement
 
 TOWN = (OPM, OCS, SOC, DGA)
-QUICK = Tuning(resend_after=0.2, retry_after=0.02, longest_pause=0.4, watch_every=0.02, record_after=0.01)
+QUICK = Tuning(
+    resend_after=0.2,
+    retry_after=0.02,
+    longest_pause=0.4,
+    watch_every=0.02,
+    record_after=0.01,
+    verify_after=0.01,
+)
 
 
 def directory(version: int = 1, **changes: Any) -> Directory:

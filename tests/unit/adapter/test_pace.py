@@ -8,8 +8,11 @@ from itertools import pairwise
 
 import pytest
 
-from adapters.agent.tuning import repeat
+from adapters.agent.receiving import Verifying
+from adapters.agent.tuning import Tuning, repeat
 from adapters.agent.verifying import Verifier
+from bus.documents.notice import BUS
+from tests.assets.factory import seal
 from tests.unit.adapter.network import Office
 
 EVERY = 0.2
@@ -50,6 +53,27 @@ async def test_a_stop_does_not_wait_for_the_next_round() -> None:
 
     async with asyncio.timeout(5):
         await repeat("once", work, wake, stop, every=3600)
+
+
+@pytest.mark.parametrize("kind", ["verdict", "notice", "entry", "of-no-known-type"])
+@pytest.mark.parametrize("first", ["letter", "directory", "recipients", "copy"])
+async def test_what_is_only_said_waits_for_more_to_be_verified_together_and_the_rest_does_not(
+    recipient: Office, kind: str, first: str
+) -> None:
+    verifier = Verifier(recipient.mailbox, seal(BUS).certificate, Tuning())
+    verifying = Verifying(
+        recipient.mailbox, verifier, Tuning(verify_after=3600), letters=asyncio.Event(), directories=()
+    )
+    verifying.heed({kind})
+    await asyncio.sleep(0)
+    assert not verifying.wake.is_set()
+    verifying.heed({kind, first})
+    assert verifying.wake.is_set()
+    soon = Verifying(
+        recipient.mailbox, verifier, Tuning(verify_after=0.001), letters=asyncio.Event(), directories=()
+    )
+    soon.heed({kind})
+    await asyncio.wait_for(soon.wake.wait(), 60)
 
 
 async def test_an_adapter_comes_round_unless_one_of_its_works_is_stuck(
