@@ -20,7 +20,8 @@ from bus.ledger.findings import Report
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.ledger.verified import Leavings
-from bus.ledger.verifying import CUT_OFF, NO_HEAD, verify
+from bus.ledger.verifying import NO_HEAD, verify
+from bus.ledger.verifying_heads import CUT_OFF
 from bus.ledger.verifying_workers import side_by_side, worth_starting
 from bus.operators import of_the_bus
 from bus.process import collect_rarely

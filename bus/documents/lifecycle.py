@@ -255,21 +255,23 @@ class Progress(Generic[F]):
 
     def holds(self, condition: Condition) -> bool:
         """Whether a condition holds."""
-        answer, withdrawal = self.facts.get(Slot.ANSWER), self.facts.get(Slot.WITHDRAWAL)
-        return {
-            Condition.REGISTERED: answer is not None and answer.event == Event.REGISTERED,
-            Condition.TURNED_AWAY: answer is not None and answer.event != Event.REGISTERED,
-            Condition.ASKED_BACK: withdrawal is not None and withdrawal.event == Event.WITHDRAWAL_REQUESTED,
-            Condition.WITHDRAWN: withdrawal is not None and withdrawal.event == Event.WITHDRAWAL_GRANTED,
-        }[condition]
+        if not self.facts:
+            return False
+        slot, event, said = _HOLDS[condition]
+        fact = self.facts.get(slot)
+        return fact is not None and (fact.event == event) is said
 
     def after(self, fact: F) -> Progress[F]:
         """Return the progress after one more fact, which no violation speaks against."""
-        meant = known(fact.event)
-        if meant is None or (slot := RULES[meant].slot) is None:
+        rule = _MEANT.get(fact.event)
+        if rule is None or (slot := rule.slot) is None:
             return self
-        rule = RULES[meant]
-        kept = {place: earlier for place, earlier in self.facts.items() if place not in rule.ends}
+        ends = rule.ends
+        kept = (
+            {place: earlier for place, earlier in self.facts.items() if place not in ends}
+            if ends
+            else self.facts
+        )
         return Progress(carried=self.carried, facts={**kept, slot: fact}, overdue=self.overdue)
 
     def passed(self, deadline: Deadline) -> Progress[F]:
@@ -327,10 +329,9 @@ def violation(
     event: str, supersedes: str | None, agency: AgencyCode, before: Progress[Any]
 ) -> Violation | None:
     """Return why an event may not follow on this progress of a recipient; None if it may."""
-    meant = known(event)
-    if meant is None:
+    rule = _MEANT.get(event)
+    if rule is None:
         return Violation(RefusalCode.NOTICE_NOT_YOURS_TO_SAY, event)
-    rule = RULES[meant]
     for condition, code in rule.not_after.items():
         if before.holds(condition):
             return Violation(code, condition if condition is Condition.WITHDRAWN else agency)
@@ -360,6 +361,13 @@ def lacking(event: str, stated: Callable[[str], object]) -> str | None:
 # By their codes, for they are looked up a thousand times for one circular.
 _KNOWN: Final[Mapping[str, Event]] = {str(event): event for event in Event}
 _MEANT: Final[Mapping[str, Rule]] = {str(event): rule for event, rule in RULES.items()}
+_HOLDS: Final = {
+    Condition.REGISTERED: (Slot.ANSWER, str(Event.REGISTERED), True),
+    Condition.TURNED_AWAY: (Slot.ANSWER, str(Event.REGISTERED), False),
+    Condition.ASKED_BACK: (Slot.WITHDRAWAL, str(Event.WITHDRAWAL_REQUESTED), True),
+    Condition.WITHDRAWN: (Slot.WITHDRAWAL, str(Event.WITHDRAWAL_GRANTED), True),
+}
+"""By condition, the slot, and the event that is to be in force there, or another than that."""
 _ELEMENTS: Final = {
     "registration": "Registration",
     "reason_texts": "ReasonText",

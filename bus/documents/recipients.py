@@ -52,12 +52,14 @@ class Recipient:
     @property
     def terms(self) -> dict[str, Any]:
         """What is frozen of it, as the set has it."""
-        return {
-            "role": self.role,
-            **({"addressed": self.addressed} if self.addressed != self.agency else {}),
-            **({"onHold": True} if self.on_hold else {}),
-            **({"registrationDue": self.registration_due} if self.registration_due else {}),
-        }
+        found: dict[str, Any] = {"role": self.role}
+        if self.addressed != self.agency:
+            found["addressed"] = self.addressed
+        if self.on_hold:
+            found["onHold"] = True
+        if self.registration_due:
+            found["registrationDue"] = self.registration_due
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ signature, no network) happens under the lock.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -97,16 +97,31 @@ def tuples(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
 
     What a column holds is believed as little as ever: of another type than its column's it comes as what it is.
     """
+    with _cursor(connection, query) as cursor:
+        return cast(list[tuple[Any, ...]], cursor.fetchall())
+
+
+def pieces(connection: Connection, query: Select[Any], size: int) -> Iterator[Sequence[Sequence[Any]]]:
+    """Yield the same rows, so many at a time, so that no more than those are in memory."""
+    if connection.dialect.name == "sqlite":
+        with _cursor(connection, query) as cursor:
+            while some := cursor.fetchmany(size):
+                yield some
+    else:
+        yield from connection.execute(query, execution_options={"yield_per": size}).partitions()
+
+
+@contextmanager
+def _cursor(connection: Connection, query: Select[Any]) -> Iterator[Any]:
     dialect, result = connection.dialect, connection.execute(query)
     try:
-        found = cast(list[tuple[Any, ...]], result.cursor.fetchall())
+        yield result.cursor
     except dialect.loaded_dbapi.Error as error:
         raise DBAPIError.instance(
             str(query), None, error, dialect.loaded_dbapi.Error, dialect=dialect
         ) from error
     finally:
         result.close()
-    return found
 
 
 @contextmanager

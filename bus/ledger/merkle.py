@@ -68,11 +68,14 @@ def combine(hashes: Sequence[bytes]) -> bytes:
     return level
 
 
-def subtrees(start: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
-    """Return (level, hash) of the largest complete subtrees over leaves of which the first is number `start`."""
+def subtrees(start: int, leaves: Sequence[bytes], highest: int = 63) -> list[tuple[int, bytes]]:
+    """Return (level, hash) of the largest complete subtrees over leaves of which the first is number `start`.
+
+    None is larger than 2^highest.
+    """
     found, done = [], 0
     while left := len(leaves) - done:
-        level = left.bit_length() - 1
+        level = min(left.bit_length() - 1, highest)
         if place := start + done:
             level = min(level, (place & -place).bit_length() - 1)
         found.append((level, combine(leaves[done : done + (1 << level)])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -17,12 +18,15 @@ def portion(connection: Connection, query: Select[Any], most: int) -> list[int]:
     At least one, as long as there is one.
     """
     some = list(connection.scalars(query.limit(most)).all())
-    counts = (
-        select(entries.c.letter, func.count()).where(entries.c.letter.in_(some)).group_by(entries.c.letter)
-    )
+    counts = select(entries.c.letter, func.count()).where(entries.c.letter.in_(some))
+    return bounded(some, {letter: n for letter, n in connection.execute(counts.group_by(entries.c.letter))})
+
+
+def bounded(some: list[int], counts: Mapping[int, int]) -> list[int]:
+    """Return as many of the first letters as are few enough together, by their `counts`; one at the least."""
     total = 0
-    for place, (_, count) in enumerate(connection.execute(counts.order_by(entries.c.letter)).all()):
-        total += count
+    for place, letter in enumerate(some):
+        total += counts.get(letter, 0)
         if total > _MOST_ENTRIES and place:
             return some[:place]
     return some

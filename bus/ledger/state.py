@@ -31,6 +31,9 @@ class Fact:
 _ACCEPTED: Final[Progress[Fact]] = Progress(carried=lifecycle.ACCEPTED)
 _ON_HOLD: Final[Progress[Fact]] = Progress(carried=lifecycle.ON_HOLD)
 _CONSIGNED: Final[Progress[Fact]] = Progress(carried=lifecycle.CONSIGNED)
+# An attribute of an enumeration is looked up for longer than a text is compared (Python 3.11).
+NOTICE: Final = str(Kind.NOTICE)
+CONSIGNED: Final = str(Kind.CONSIGNED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +154,25 @@ def continued(state: LetterState, entries: Iterable[Entry]) -> LetterState:
 
 def advance(recipients: dict[AgencyCode, RecipientState], entry: Entry) -> None:
     """Bring the states of those whom one more entry concerns up to date."""
-    if entry.body["kind"] == Kind.DEADLINE_EXTENDED:
-        _extend(recipients, entry.body)
-        return
-    for code in _concerned(entry, recipients):
-        recipients[code] = _step(recipients[code], entry)
+    body = entry.body
+    kind = body["kind"]
+    if kind == NOTICE:
+        if concerned := [code for code in body["about"] if code in recipients]:
+            fact = _fact(body)
+            for code in concerned:
+                one = recipients[code]
+                recipients[code] = _after(one, one.progress.after(fact), events=(*one.events, fact))
+    elif kind == CONSIGNED:
+        for code, numbers in body["recipients"].items():
+            if code in recipients and recipients[code].consignment in numbers:
+                recipients[code] = _consigned(recipients[code], body["at"])
+    elif kind == Kind.OVERDUE:
+        for code in body["silent"]:
+            if code in recipients:
+                one = recipients[code]
+                recipients[code] = _after(one, one.progress.passed(Deadline(body["deadline"])))
+    elif kind == Kind.DEADLINE_EXTENDED:
+        _extend(recipients, body)
 
 
 def deadlines_of(
@@ -225,37 +242,11 @@ def _extend(recipients: dict[AgencyCode, RecipientState], body: Mapping[str, Any
                 recipients[code] = replace(recipients[code], registration_due=group["due"])
 
 
-def _concerned(entry: Entry, recipients: Mapping[AgencyCode, RecipientState]) -> list[AgencyCode]:
-    about: Iterable[AgencyCode]
-    match entry.body["kind"]:
-        case Kind.NOTICE:
-            about = entry.body["about"]
-        case Kind.CONSIGNED:
-            about = entry.body["recipients"]
-        case Kind.OVERDUE:
-            about = entry.body["silent"]
-        case _:
-            about = ()
-    return [code for code in about if code in recipients]
-
-
-def _step(recipient: RecipientState, entry: Entry) -> RecipientState:
-    progress = recipient.progress
-    match entry.body["kind"]:
-        case Kind.CONSIGNED:
-            if recipient.consignment not in entry.body["recipients"][recipient.agency]:
-                return recipient
-            unheard = progress is _ACCEPTED or progress is _ON_HOLD
-            return _after(
-                recipient,
-                _CONSIGNED if unheard else replace(progress, carried=lifecycle.CONSIGNED),
-                consigned_at=recipient.consigned_at or entry.body["at"],
-            )
-        case Kind.OVERDUE:
-            return _after(recipient, progress.passed(Deadline(entry.body["deadline"])))
-        case _:
-            fact = _fact(entry.body)
-            return _after(recipient, progress.after(fact), events=(*recipient.events, fact))
+def _consigned(one: RecipientState, at: str) -> RecipientState:
+    progress = one.progress
+    unheard = progress is _ACCEPTED or progress is _ON_HOLD
+    carried = _CONSIGNED if unheard else replace(progress, carried=lifecycle.CONSIGNED)
+    return _after(one, carried, consigned_at=one.consigned_at or at)
 
 
 def _after(

@@ -12,15 +12,16 @@ from bus.documents import lifecycle
 from bus.documents.lifecycle import Deadline, Violation
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Entry, Kind
-from bus.ledger.state import LetterState
+from bus.ledger.state import NOTICE, LetterState
 
 
 def violation_of(entry: Entry, state: LetterState) -> str | None:
     """Say in words why an entry may not follow on this state of its letter; None if it may."""
     body = entry.body
-    match body["kind"]:
-        case Kind.NOTICE:
-            return _of_notice(body["event"], body["agency"], body["about"], body.get("supersedes"), state)
+    kind = body["kind"]
+    if kind == NOTICE:  # as nearly all are
+        return _of_notice(body["event"], body["agency"], body["about"], body.get("supersedes"), state)
+    match kind:
         case Kind.CONSIGNED:
             # A notice is consigned to the sender too.
             return _strangers([code for code in body["recipients"] if code != state.sender], state)

@@ -54,7 +54,7 @@ class AskedUnaccepted(TypedDict, total=False):
 
 def index_row(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the row that belongs to an entry, None for one that is about no single submission."""
-    if body["kind"] not in KINDS or "rawSha256" not in body:
+    if "rawSha256" not in body or body["kind"] not in KINDS:
         return None
     number = body.get("number")
     return {

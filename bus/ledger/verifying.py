@@ -7,38 +7,39 @@
 4. Consignment numbers: from 1, without a gap, for each recipient.
 5. Every letter: the chain of its entries, its index, its frozen recipients, and each step of each delivery.
 
-Rows are read in batches, so that memory does not grow with the ledger. A row that cannot even be read is a finding like
-any other. What nobody can see from the database alone, a ledger made anew with all its heads, is seen by whoever holds
-an older head: the signer's own file is given to `verify` as one, and so may be a witness's.
+Entries are read in spans, so that memory does not grow with the ledger, and each once for all that is checked of it. A
+row that cannot even be read is a finding like any other. What nobody can see from the database alone, a ledger made
+anew with all its heads, is seen by whoever holds an older head: the signer's own file is given to `verify` as one, and
+so may be a witness's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count
+from itertools import count, pairwise
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from bus.ledger.checkpoint import Tampered, missing, require_signed_head
+from bus.ledger.checkpoint import missing, require_signed_head
 from bus.ledger.entry import Kind
-from bus.ledger.findings import Progress, Report, guarded
-from bus.ledger.heads import Heads
+from bus.ledger.findings import Progress, Report
 from bus.ledger.merkle import Frontier
 from bus.ledger.rows import Head
-from bus.ledger.tables import documents, entries
+from bus.ledger.tables import entries
 from bus.ledger.tiles import Tree
 from bus.ledger.verified import Left
 from bus.ledger.verifying_directories import check_directories
 from bus.ledger.verifying_entries import BATCH, EARLIER, check_entries, spans
-from bus.ledger.verifying_letters import check_letters, check_listed, count_letters
-from bus.ledger.verifying_rows import check_documents, check_numbers
+from bus.ledger.verifying_heads import CUT_OFF, SignedHeads
+from bus.ledger.verifying_letters import check_letters, check_listed
+from bus.ledger.verifying_rows import PARTS, check_documents, check_numbers
 from bus.ledger.verifying_signatures import check_signatures
 from bus.ledger.verifying_tiles import check_tiles
 from bus.ledger.verifying_workers import Alone, Team
-from bus.ledger.work import batched
 from bus.verifier.notes import VerifierKey
 
-NO_HEAD, CUT_OFF = "checkpoint.none", "entry.cut-off"
+NO_HEAD = "checkpoint.none"
 _BEFORE_ANY_ROUTER = (
     Kind.DIRECTORY,
     Kind.CALENDAR,
@@ -54,8 +55,6 @@ _BEFORE_ANY_ROUTER = (
     Kind.REPLAY_REQUESTED,
 )
 """What operators and auditors enter by themselves, and what agencies ask for that join."""
-_LETTERS, _SIGNATURES = 16, 4
-"""Spans of entries, whose letters or whose signatures are a part."""
 _OLDER = 16
 """Parts of the letters from before `since`."""
 Spans = Sequence[tuple[int, int]]
@@ -86,9 +85,9 @@ def verify(
     size = connection.scalar(select(func.max(entries.c.seq))) or 0
     report = Report(size, since.size if since else 0)
     frontier = _begun(connection, since, key, report)
-    heads = _Heads(connection, key, report, [*known, *([resume.head] if resume else [])])
+    heads = SignedHeads(connection, key, report, [*known, *([resume.head] if resume else [])])
     some, began = list(spans(connection, report.since)), frontier.size
-    _check_entries(team, some, report, frontier, heads, progress)
+    begun, good = _check_entries(team, some, report, frontier, heads, progress)
     heads.check_rest(size)
     report.root = frontier.root().hex()
     report.signed = heads.newest
@@ -99,12 +98,9 @@ def verify(
             "checkpoints",
             "no head is signed yet, so that these entries can be held against none",
         )
-    check_tiles(team, connection, report, frontier.size, progress)
-    _check_documents(team, connection, report, progress)
-    report.add(_only(team, check_numbers, report))
-    _check_letters(team, connection, some, report, progress)
-    report.add(_only(team, check_directories, report))
-    progress("directories", 1, 1)
+    check_tiles(team, connection, report, frontier.size, good, progress)
+    _check_documents(team, report, progress)
+    _check_letters(team, some[-1][1] if some else report.since, begun, report, progress)
     if signatures:
         # That nothing was found says also that the root at the head that was left is the one that was signed.
         covered = resume is not None and report.passed and resume.since <= report.since
@@ -140,22 +136,18 @@ def _should_be_signed(connection: Connection) -> bool:
     return connection.execute(by_routers).first() is not None
 
 
-def _only(team: Team, check: Callable[[Connection, Report], Report], report: Report) -> Report:
-    """What is one part, and cannot be many."""
-    return next(iter(team.map(check, [(report.part(),)])))
-
-
 # ---- 1: entries ----------------------------------------------------------------------------------------------------
 
 
 def _check_entries(
-    team: Team, some: Spans, report: Report, frontier: Frontier, heads: _Heads, progress: Progress
-) -> None:
+    team: Team, some: Spans, report: Report, frontier: Frontier, heads: SignedHeads, progress: Progress
+) -> tuple[Report, set[int]]:
+    """Check all that is about the entries; return what was found of letters that begin there, and the good tiles."""
     places = count(frontier.size, BATCH)
     asked = (
         (report.part(), *span, place, heads.known_sizes) for span, place in zip(some, places, strict=False)
     )
-    last_at = ""
+    last_at, begun, good = "", report.part(), set[int]()
     for (_, until), span in zip(some, team.map(check_entries, asked), strict=True):
         for piece in span.pieces:
             report.add(piece.report)
@@ -167,101 +159,54 @@ def _check_entries(
                 frontier.append(root, level)
             heads.check(frontier)
         last_at = last_at if span.last_at is None else span.last_at
+        begun.add(span.letters)
+        good.update(span.tiles)
         progress("entries", until - report.since, report.size - report.since)
-
-
-# ---- 2: the tree ---------------------------------------------------------------------------------------------------
-
-
-class _Heads:
-    """The signed heads, in order, each to be compared when so many entries have been seen."""
-
-    def __init__(
-        self, connection: Connection, key: VerifierKey, report: Report, known: Sequence[Head]
-    ) -> None:
-        self._heads = Heads(connection)
-        self._key = key
-        self._report = report
-        self._known = sorted((one for one in known if one.size > report.since), key=lambda one: -one.size)
-        self.known_sizes = tuple(one.size for one in self._known)
-        self._waiting: list[Head] = []
-        self.checked = 0
-        self.newest = report.since
-        """The size of the largest head that agreed."""
-        self.agreed: Head | None = None
-        """That head itself, if it is signed and is not `since`."""
-        self._load(report.since)
-
-    def check(self, frontier: Frontier) -> None:
-        """Compare the heads of this size."""
-        for waiting in (self._waiting, self._known):
-            while waiting and waiting[-1].size <= frontier.size:
-                self._compare(waiting.pop(), frontier)
-                if not self._waiting:
-                    self._load(frontier.size)
-                    break
-
-    def check_rest(self, size: int) -> None:
-        """Note the heads of more entries than there are."""
-        while self._waiting or self._known:
-            head = (self._waiting or self._known).pop()
-            self._report.note(CUT_OFF, f"checkpoint {head.size}", missing(size, head))
-            if not self._waiting:
-                self._load(max(head.size, size))
-
-    def _compare(self, head: Head, frontier: Frontier) -> None:
-        self.checked += 1
-        where = f"checkpoint {head.size}"
-        with guarded(self._report, where):
-            try:
-                require_signed_head(head, self._key)
-            except Tampered as error:
-                self._report.note("checkpoint.signature", where, str(error))
-            if (head.size, head.root) == (frontier.size, frontier.root()):
-                self.newest = max(self.newest, head.size)
-                self.agreed = head
-            else:
-                said = f"the first {head.size} entries are not those that were signed"
-                self._report.note("tree.root", where, said)
-
-    def _load(self, after: int) -> None:
-        self._waiting[:] = self._heads.above(after)[::-1]
+    return begun, good
 
 
 # ---- 3: documents --------------------------------------------------------------------------------------------------
 
 
-def _check_documents(team: Team, connection: Connection, report: Report, progress: Progress) -> None:
-    total = connection.scalar(select(func.count()).select_from(documents)) or 0
+def _check_documents(team: Team, report: Report, progress: Progress) -> None:
     report.counts["documents"] = 0
-    for part in team.map(check_documents, ((report.part(), first) for first in range(256))):
+    asked = ((report.part(), first) for first in range(PARTS))
+    for done, part in enumerate(team.map(check_documents, asked), 1):
         report.add(part)
-        progress("documents", report.counts["documents"], total)
+        progress("documents", done, PARTS)
 
 
-# ---- 5: letters, and signatures ------------------------------------------------------------------------------------
+# ---- 4, 5, and the directory ---------------------------------------------------------------------------------------
 
 
-def _check_letters(
-    team: Team, connection: Connection, some: Spans, report: Report, progress: Progress
-) -> None:
-    total = count_letters(connection, report)
-    report.counts["letters"] = 0
-    # Those of before `since` have entries after it too.
-    older = [report.since * n // _OLDER for n in range(_OLDER)] if report.since else [0]
-    bounds = [*dict.fromkeys(older), *(until for _, until in some[_LETTERS - 1 : -1 : _LETTERS])]
-    asked = zip(bounds, [*bounds[1:], None], strict=True)
-    for part in team.map(check_letters, ((report.part(), *each) for each in asked)):
+def _check_letters(team: Team, newest: int, begun: Report, report: Report, progress: Progress) -> None:
+    """Check numbers, letters and the directory; `begun` is what was found of the letters that begin after `since`."""
+    # Those of before have entries after it too.
+    bounds = [*dict.fromkeys(report.since * n // _OLDER for n in range(_OLDER)), report.since]
+    older = list(pairwise(bounds)) if report.since else []
+    parts: list[tuple[Any, ...]] = [(check_numbers,), *((check_letters, *each) for each in older)]
+    # Where an entry names a letter that cannot be there.
+    rest = [(check_letters, newest, None), (check_listed,), (check_directories,)]
+    asked = ((check, report.part(), *more) for check, *more in [*parts, *rest])
+    for done, part in enumerate(team.map(_check, asked), 1):
+        if done == len(parts) + 1:
+            report.add(begun)
         report.add(part)
-        progress("letters", report.counts["letters"], total)
-    check_listed(connection, report)
+        progress("letters", done, len(parts) + len(rest))
+
+
+def _check(connection: Connection, check: Callable[..., Report], report: Report, *more: int | None) -> Report:
+    """One of several parts that are not alike."""
+    return check(connection, report, *more)
+
+
+# ---- signatures ----------------------------------------------------------------------------------------------------
 
 
 def _check_signatures(team: Team, some: Spans, report: Report, progress: Progress) -> Iterator[int]:
     """Check those after what a stopped verification has checked; yield up to which entry, again and again."""
     report.counts["signatures"] = 0
-    ends = [(max(one[0][0], report.resumed), one[-1][1]) for one in batched(some, _SIGNATURES)]
-    ends = [(after, until) for after, until in ends if after < until]
+    ends = [(max(after, report.resumed), until) for after, until in some if report.resumed < until]
     asked = ((report.part(), *each) for each in ends)
     for (_, until), part in zip(ends, team.map(check_signatures, asked), strict=True):
         report.add(part)

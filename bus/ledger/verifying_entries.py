@@ -1,28 +1,29 @@
-"""Verifying entries one after the other: what each row says of itself, and what has to be there because it says so."""
+"""Verifying entries one after the other: what each row says of itself, and all that is about the letters they begin."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from bus.ledger import merkle
+from bus.ledger import tiles as tiling
 from bus.ledger.database import tuples
 from bus.ledger.entry import COLUMNS, Kind, leaf_hash, read_canonical, row_of
 from bus.ledger.findings import Report
-from bus.ledger.rows_in import rows_in
-from bus.ledger.tables import checkpoints, consignments, documents, entries, submissions, unaccepted
-from bus.ledger.unaccepted import index_row
-from bus.ledger.work import AT_ONCE, batched
+from bus.ledger.tables import checkpoints, entries
+from bus.ledger.verifying_begun import Span, check_begun
+from bus.ledger.verifying_letters import Body, between, check_letters, given_by
+from bus.ledger.verifying_references import References, check_references
+from bus.ledger.verifying_tiles import good_tiles
 
-BATCH = 1_000
+BATCH = 4_096
+"""Sixteen of the lowest tiles."""
 EARLIER = "it is earlier than the entry before it"
-_HASH, _LARGEST = 32, 2**63 - 1
+_HASH = 32
 _ROWS = select(entries).order_by(entries.c.seq)
-_KEPT = ("acceptance", "refusal", "recipients")
-"""Fields of an entry that hold the SHA-256 of a document beside the one that has a column of its own."""
 _WITH_DOCUMENT = frozenset(
     {
         Kind.CALENDAR,
@@ -38,10 +39,6 @@ _WITH_DOCUMENT = frozenset(
     }
 )
 """What nobody can say without a document that shows it."""
-_ANSWERED = frozenset({Kind.ACCEPTED, Kind.REFUSED, Kind.NOTICE, Kind.RECONCILED})
-_INDEXED = [each for each in unaccepted.c if each.name not in ("entry", "number_normalised")]
-"""What the index of what was not accepted says; how a number is normalised may be improved."""
-_Answer = tuple[str, int]
 
 
 @dataclass(slots=True)
@@ -55,30 +52,24 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Span:
+class Checked:
     """What was found of a span of entries, cut where a head was signed."""
 
     pieces: list[Piece]
     last_at: str | None
     """The time of the last entry that can be read, None if none can."""
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the entries of a batch say has to be there."""
-
-    documents: dict[str, int]
-    """By SHA-256, the entry that names it; without those that stand in a column."""
-    answers: dict[int, _Answer]
-    """By entry, the agency and the consignment number under which it was answered."""
-    confirmed: dict[str, tuple[int, int]]
-    """By agency, the highest consignment number that the broker confirmed, and the entry that says so."""
-    unaccepted: dict[int, tuple[Any, ...]]
-    """By entry, the row of the index of what was not accepted that belongs to it."""
+    letters: Report
+    """What was found of the letters that begin in it."""
+    tiles: list[int]
+    """The lowest tiles of which it was seen that they are kept as its entries give them."""
 
 
 def spans(connection: Connection, after: int) -> Iterator[tuple[int, int]]:
     """Yield (after, until): each the next entries above `after`, as many as are checked at once, up to the newest."""
+    if not after and (newest := _whole(connection)):
+        # Nothing need be counted off.
+        yield from ((above, min(above + BATCH, newest)) for above in range(0, newest, BATCH))
+        return
     while True:
         some = select(entries.c.seq).where(entries.c.seq > after).order_by(entries.c.seq).limit(BATCH)
         until = connection.scalar(select(func.max(some.subquery().c.seq)))
@@ -88,55 +79,80 @@ def spans(connection: Connection, after: int) -> Iterator[tuple[int, int]]:
         after = until
 
 
+def _whole(connection: Connection) -> int:
+    """The number of the newest entry where they are numbered from 1 without a gap, 0 where they are not."""
+    seq = entries.c.seq
+    first, newest = (connection.scalar(select(bound)) for bound in (func.min(seq), func.max(seq)))
+    there = connection.scalar(select(func.count()).select_from(entries))
+    return newest if (first, newest) == (1, there) else 0
+
+
 def check_entries(
     connection: Connection, report: Report, after: int, until: int, place: int, known: Sequence[int]
-) -> Span:
-    """Check the entries of a span, of which the first is leaf number `place`.
+) -> Checked:
+    """Check the entries of a span, of which the first is leaf number `place`, and the letters that begin in it.
 
     The tree is cut where a head was signed: at the sizes of those in the database, and at the `known` ones.
     """
     rows = tuples(connection, _ROWS.where(entries.c.seq > after, entries.c.seq <= until))
     heads = {*known, *connection.scalars(_sizes(place, place + len(rows)))}
-    span, batch, last, last_at = Span([], None), _Batch({}, {}, {}, {}), after, ""
-    part, leaves = report.part(), list[bytes]()
+    pieces, last, before = list[Piece](), after, ""
+    last_at: str | None = None
+    part, done, leaves, named = report.part(), 0, list[bytes](), References()
+    about: dict[int, list[Body | str]] = {}
 
     def cut(opened: tuple[int, str] | None = None) -> None:
-        nonlocal part, place
-        span.pieces.append(Piece(part, opened, merkle.subtrees(place, leaves)))
-        part, place = report.part(), place + len(leaves)
-        leaves.clear()
+        nonlocal part, done
+        pieces.append(Piece(part, opened, merkle.subtrees(place + done, leaves[done:], tiling.HEIGHT)))
+        part, done = report.part(), len(leaves)
 
     for row in rows:
-        seq, at, text, leaf = row[0], row[1], row[-2], row[-1]
+        seq, at, letter, text, leaf = row[0], row[1], row[4], row[-2], row[-1]
         if seq != last + 1:
             part.note("entry.missing", f"entry {last + 1}", f"the next entry is {seq}")
-        last = seq
+        last, said = seq, text
         try:
-            _check(row, part, batch)
-            if at < last_at:
+            said = _check(row, part, named)
+            if at < before:
                 part.note("entry.time", f"entry {seq}", EARLIER)
-            if span.last_at is None:
+            if last_at is None:
                 cut(opened=(seq, at))
-            span.last_at = last_at = at
+            before = last_at = at
         except Exception as error:
             if isinstance(text, str) and leaf_hash(text) != leaf:
                 part.note("entry.hash", f"entry {seq}", "its leaf hash is not that of its body")
             part.unreadable(f"entry {seq}", error)
+        # SQLite takes any value in a column; what is no number is not in any span.
+        if type(letter) in (int, float) and after < letter <= until:
+            about.setdefault(letter, []).append(said)
         leaves.append(leaf if isinstance(leaf, bytes) and len(leaf) == _HASH else bytes(_HASH))
         if place + len(leaves) in heads:
             cut()
     cut()
-    _check_batch(connection, after + 1, last, batch, part)
+    given = given_by(connection, between(after + 1, last))
+    check_references(connection, part, after + 1, last, named, given)
     cut()
-    return span
+    if until - after != len(rows):
+        # Where entries are missing, nothing is passed over.
+        return Checked(pieces, last_at, check_letters(connection, report.part(), after, until), [])
+    begun = check_begun(connection, report.part(), Span(after, until, about, given))
+    kept = list[int]()
+    if (
+        place == after
+        and not report.since
+        and all(row[-1] == leaf for row, leaf in zip(rows, leaves, strict=True))
+    ):
+        kept = good_tiles(connection, after, leaves, (each for piece in pieces for each in piece.roots))
+    return Checked(pieces, last_at, begun, kept)
 
 
 def _sizes(above: int, upto: int) -> Select[Any]:
     return select(checkpoints.c.size).where(checkpoints.c.size > above, checkpoints.c.size <= upto)
 
 
-def _check(row: tuple[Any, ...], report: Report, batch: _Batch) -> None:
-    where, text = f"entry {row[0]}", row[-2]
+def _check(row: tuple[Any, ...], report: Report, named: References) -> Body:
+    """Check what a row says of itself, and return the body."""
+    text = row[-2]
     body = read_canonical(text)
     expected = row_of(text, body)
     # A row that is as it should be, as nearly all are, is not looked at twice.
@@ -144,74 +160,10 @@ def _check(row: tuple[Any, ...], report: Report, batch: _Batch) -> None:
         for name, value, found in zip(COLUMNS, expected, row, strict=True):
             if found != value:
                 code = "entry.hash" if name == "leaf" else "entry.index"
-                report.note(code, where, f"the column {name} does not follow from the body")
+                said = f"the column {name} does not follow from the body"
+                report.note(code, f"entry {row[0]}", said)
     if body["kind"] in _WITH_DOCUMENT and "document" not in body:
-        report.note("entry.unfounded", where, f"nothing shows this {body['kind']}: it names no document")
-    _expect(body, batch)
-
-
-def _expect(body: Mapping[str, Any], batch: _Batch) -> None:
-    seq, kind = body["seq"], body["kind"]
-    for name in _KEPT:
-        if isinstance(sha256 := body.get(name), str):
-            batch.documents[sha256] = seq
-    if kind in _ANSWERED and body.get("agency") and "answer" in body:
-        batch.answers[seq] = (body["agency"], body["answer"])
-    if kind == Kind.CONSIGNED:
-        for agency, numbers in body["recipients"].items():
-            batch.confirmed[agency] = max(batch.confirmed.get(agency, (0, 0)), (max(numbers), seq))
-    if row := index_row(body):
-        batch.unaccepted[seq] = tuple(row[column.name] for column in _INDEXED)
-
-
-def _check_batch(connection: Connection, first: int, last: int, batch: _Batch, report: Report) -> None:
-    names = {bytes.fromhex(sha256): seq for sha256, seq in batch.documents.items()}
-    there = {bytes(one) for one in _present(connection, list(names))}
-    missing = [(seq, sha256) for sha256, seq in names.items() if sha256 not in there]
-    # Most of them stand in a column, which was compared with the body: those the database looks up by itself.
-    kept = exists().where(documents.c.sha256 == entries.c.document)
-    named = entries.c.document.is_not(None) & entries.c.seq.between(first, last)
-    found = connection.execute(select(entries.c.seq, entries.c.document).where(named, ~kept)).all()
-    missing += [(row.seq, bytes(row.document)) for row in found]
-    for seq, sha256 in missing:
-        report.note(
-            "document.missing", f"entry {seq}", f"the document {sha256.hex()} that it names is not there"
-        )
-    for table, number, code in (
-        (submissions, submissions.c.answer, "answer.missing"),
-        (consignments, consignments.c.number, "consignment.missing"),
-    ):
-        query = select(table.c.entry, table.c.agency, number).where(table.c.entry.between(first, last))
-        given = set(tuples(connection, query))
-        for seq, (agency, answer) in batch.answers.items():
-            if (seq, agency, answer) not in given:
-                said = f"its answer to {agency}, number {answer}, is not there"
-                report.note(code, f"entry {seq}", said)
-    _check_unaccepted(connection, first, last, batch, report)
-    key = consignments.c.agency, consignments.c.number
-    numbered = [(agency, number) for agency, (number, _) in batch.confirmed.items() if number <= _LARGEST]
-    given = set(tuples(connection, select(*key).where(rows_in(connection, key, numbered))))
-    for agency, (highest, seq) in batch.confirmed.items():
-        if (agency, highest) in given:
-            continue
-        # Numbers have no gaps, which is verified elsewhere: the highest being there, all are.
-        newest = select(func.max(consignments.c.number)).where(consignments.c.agency == agency)
-        if (connection.scalar(newest) or 0) < highest:
-            said = f"number {highest} of {agency}, which was confirmed, is not there"
-            report.note("consignment.missing", f"entry {seq}", said)
-
-
-def _check_unaccepted(connection: Connection, first: int, last: int, batch: _Batch, report: Report) -> None:
-    query = select(unaccepted.c.entry, *_INDEXED).where(unaccepted.c.entry.between(first, last))
-    found = {row[0]: row[1:] for row in tuples(connection, query)}
-    for seq in sorted(
-        seq for seq in {*found, *batch.unaccepted} if found.get(seq) != batch.unaccepted.get(seq)
-    ):
-        said = "its row in the index of what was not accepted does not follow from it"
-        report.note("entry.index", f"entry {seq}", said)
-
-
-def _present(connection: Connection, wanted: list[bytes]) -> Iterator[bytes]:
-    for some in batched(wanted, AT_ONCE):
-        these = select(documents.c.sha256).where(documents.c.sha256.in_(some))
-        yield from (sha256 for (sha256,) in tuples(connection, these))
+        said = f"nothing shows this {body['kind']}: it names no document"
+        report.note("entry.unfounded", f"entry {row[0]}", said)
+    named.add(body)
+    return body

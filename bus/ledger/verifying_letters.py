@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, func, select
 
 from bus.calendar import Calendar
 from bus.identifiers import AgencyCode, RawDigest
@@ -36,6 +38,7 @@ _LISTED = {
     "certificate": "certificate",
 }
 """Columns of a letter's index, and the fields of its acceptance from which they follow."""
+_FIELDS = tuple(_LISTED.values())
 _LISTING = select(letters.c.letter, *(letters.c[column] for column in _LISTED))
 _FROZEN = select(recipients.c.letter, recipients.c.agency, recipients.c.role, recipients.c.addressed)
 _GIVEN = select(
@@ -45,62 +48,74 @@ _GIVEN = select(
     consignments.c.number,
     consignments.c.document,
 )
-_Rows = list[tuple[Any, ...]]
+Rows = list[tuple[Any, ...]]
+Body = dict[str, Any]
+Which = Callable[[Column[Any]], ColumnElement[bool]]
 
 
-def count_letters(connection: Connection, report: Report) -> int:
-    """Return how many letters had an entry after `since`."""
-    return connection.scalar(select(func.count()).select_from(_touched(report).subquery())) or 0
-
-
-def _touched(report: Report) -> Select[Any]:
-    about = entries.c.letter
-    return select(about).where(about.is_not(None), entries.c.seq > report.since).distinct()
+def given_by(connection: Connection, which: Which) -> dict[int, Rows]:
+    """Return (entry, type, agency, number, document) of the consignments that came of some entries, by entry."""
+    return grouped(connection, _GIVEN.where(which(consignments.c.entry)))
 
 
 def check_letters(connection: Connection, report: Report, after: int, until: int | None) -> Report:
     """Check, from its acceptance on, every letter above one number, up to another, with an entry after `since`."""
-    about, touched = entries.c.letter, _touched(report)
+    about = entries.c.letter
+    touched = select(about).where(about.is_not(None), entries.c.seq > report.since).distinct()
     if until is not None:
         touched = touched.where(about <= until)
-    calendars, sets = Calendars(connection), RecipientSets(connection)
+    check = Letters(connection, report)
     done, last = 0, after
+    query = select(about, entries.c.body).order_by(about, entries.c.seq)
     while some := portion(connection, touched.where(about > last).order_by(about), _AT_ONCE):
-        _check_some_letters(connection, some, calendars, sets, report)
+        these = _any_of(some)
+        rows = groupby(tuples(connection, query.where(these(about))), key=itemgetter(0))
+        found = ((letter, [text for _, text in group]) for letter, group in rows)
+        check.some(found, these, given_by(connection, these))
         done, last = done + len(some), some[-1]
     report.counts["letters"] = done
     return report
 
 
-def check_listed(connection: Connection, report: Report) -> None:
+def check_listed(connection: Connection, report: Report) -> Report:
     """As many letters are listed as were accepted."""
     indexed = connection.scalar(select(func.count()).select_from(letters)) or 0
     accepted_ones = select(func.count()).select_from(entries).where(entries.c.kind == Kind.ACCEPTED)
     if indexed != (count := connection.scalar(accepted_ones) or 0):
         report.note("letter.index", "letters", f"{indexed} are listed, and {count} were accepted")
+    return report
 
 
-def _check_some_letters(
-    connection: Connection, some: list[int], calendars: Calendars, sets: RecipientSets, report: Report
-) -> None:
-    query = select(entries.c.letter, entries.c.body).where(entries.c.letter.in_(some))
-    rows = tuples(connection, query.order_by(entries.c.letter, entries.c.seq))
-    listed = tuples(connection, _LISTING.where(letters.c.letter.in_(some)))
-    index = {number: columns for number, *columns in listed}
-    frozen = _grouped(connection, _FROZEN.where(recipients.c.letter.in_(some)))
-    given = _grouped(connection, _GIVEN.where(consignments.c.entry.in_(some)))
-    for letter, group in groupby(rows, key=itemgetter(0)):
-        try:
-            found = [Entry(json.loads(body)) for _, body in group]
-            _check_chain(letter, found, report)
-            first = sets.expanded(found[0])
-            _check_index(first, index.get(letter), frozen.get(letter, []), report)
-            _check_consignments(first, found[0].body["recipients"], given.get(letter, []), report)
-            _check_steps([first, *found[1:]], calendars, report)
-        except Lost as error:
-            report.note("letter.recipients", f"letter {letter}", str(error))
-        except Exception as error:
-            report.unreadable(f"letter {letter}", error)
+class Letters:
+    """Checks of letters that share what they look up."""
+
+    def __init__(self, connection: Connection, report: Report) -> None:
+        self._connection = connection
+        self._report = report
+        self._calendars, self._sets = Calendars(connection), RecipientSets(connection)
+
+    def some(
+        self,
+        found: Iterable[tuple[int, Sequence[Body | str]]],
+        which: Which,
+        given: Mapping[int, Rows],
+    ) -> None:
+        """Check letters with their entries; `which` of the letters' numbers they are."""
+        report = self._report
+        index = {row[0]: row[1:] for row in tuples(self._connection, _LISTING.where(which(letters.c.letter)))}
+        frozen = grouped(self._connection, _FROZEN.where(which(recipients.c.letter)))
+        for letter, bodies in found:
+            try:
+                about = [Entry(one if isinstance(one, dict) else json.loads(one)) for one in bodies]
+                _check_chain(letter, about, report)
+                first = self._sets.expanded(about[0])
+                _check_index(first, index.get(letter), frozen.get(letter, []), report)
+                _check_consignments(first, about[0].body["recipients"], given.get(letter, []), report)
+                _check_steps([first, *about[1:]], self._calendars, report)
+            except Lost as error:
+                report.note("letter.recipients", f"letter {letter}", str(error))
+            except Exception as error:
+                report.unreadable(f"letter {letter}", error)
 
 
 def _check_chain(letter: int, found: list[Entry], report: Report) -> None:
@@ -114,29 +129,33 @@ def _check_chain(letter: int, found: list[Entry], report: Report) -> None:
         report.note("letter.chain", f"letter {letter}", "it does not begin with its acceptance")
 
 
-def _check_index(entry: Entry, row: list[Any] | None, frozen: _Rows, report: Report) -> None:
-    where, body = f"letter {entry.seq}", entry.body
+def _check_index(entry: Entry, row: tuple[Any, ...] | None, frozen: Rows, report: Report) -> None:
+    body = entry.body
+    where = f"letter {body['seq']}"
     if row is None:
         report.note("letter.index", where, "it is not listed among the letters")
         return
-    wanted = list(map(body.get, _LISTED.values()))
+    wanted = tuple(map(body.get, _FIELDS))
     if row != wanted:
         wrong = [column for column, one, other in zip(_LISTED, row, wanted, strict=True) if one != other]
         report.note("letter.index", where, f"its listed {', '.join(wrong)} do not follow from its entry")
-    if set(frozen) != {
+    if {row[1:] for row in frozen} != {
         (code, one["role"], one.get("addressed", code)) for code, one in body["recipients"].items()
     }:
         report.note("letter.recipients", where, "the listed recipients are not those of its entry")
 
 
-def _check_consignments(entry: Entry, recipient_set: RawDigest, given: _Rows, report: Report) -> None:
-    where, body = f"letter {entry.seq}", entry.body
-    copies = {(agency, bytes(document).hex()) for type, agency, _, document in given if type == COPY}
-    if copies - {(body["agency"], body["document"])}:
+def _check_consignments(entry: Entry, recipient_set: RawDigest, given: Rows, report: Report) -> None:
+    body = entry.body
+    where = f"letter {body['seq']}"
+    sent, copies = set[tuple[str, int, str]](), set[tuple[str, str]]()
+    for _, type, agency, number, document in given:
+        if type == COPY:
+            copies.add((agency, bytes(document).hex()))
+        else:
+            sent.add((agency, number, bytes(document).hex()))
+    if copies and copies != {(body["agency"], body["document"])}:
         report.note("letter.copies", where, "a copy of it was given to somebody else than its sender")
-    sent = {
-        (agency, number, bytes(document).hex()) for type, agency, number, document in given if type != COPY
-    }
     wanted = {(code, one["consignment"], body["document"]) for code, one in body["recipients"].items()}
     wanted.add((body["agency"], body["answer"], body["acceptance"]))
     if "listed" in body:
@@ -165,9 +184,18 @@ def _check_extension(entry: Entry, calendar: Calendar, state: LetterState, repor
         report.note("letter.extension", f"entry {entry.seq}", said)
 
 
-def _grouped(connection: Connection, query: Select[Any]) -> dict[int, _Rows]:
-    """The rows of a query without the first column, by what stands in it."""
-    grouped: dict[int, _Rows] = {}
+def grouped(connection: Connection, query: Select[Any]) -> dict[int, Rows]:
+    """Return the rows of a query by what stands in their first column."""
+    found: dict[int, Rows] = defaultdict(list)
     for row in tuples(connection, query):
-        grouped.setdefault(row[0], []).append(row[1:])
-    return grouped
+        found[row[0]].append(row)
+    return dict(found)
+
+
+def _any_of(some: Sequence[int]) -> Which:
+    return lambda column: column.in_(some)
+
+
+def between(first: int, last: int) -> Which:
+    """Return the condition that a number is one of a range."""
+    return lambda column: column.between(first, last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import Connection, select
 
@@ -20,8 +20,42 @@ _TILES = 50
 _KEPT = select(tiles.c.level, tiles.c.place).order_by(tiles.c.level, tiles.c.place)
 
 
-def check_tiles(team: Team, connection: Connection, report: Report, size: int, progress: Progress) -> None:
-    """Check every tile that the first `size` entries complete, wherever it is, and every other that there is."""
+def good_tiles(
+    connection: Connection, first: int, leaves: Sequence[bytes], roots: Iterable[tuple[int, bytes]]
+) -> list[int]:
+    """Return those of the lowest tiles that are in the database exactly as these leaves give them.
+
+    `first` is the number of the first leaf, and `roots` are the subtrees over all of them (`merkle.subtrees`).
+    """
+    whole, at = dict[int, bytes](), first
+    for level, root in roots:
+        if level == tiling.HEIGHT:
+            whole[at >> level] = root
+        at += 1 << level
+    found, places = list[int](), range(-(-first // tiling.WIDTH), at // tiling.WIDTH)
+    query = select(tiles.c.place, tiles.c.hashes, tiles.c.root).where(
+        tiles.c.level == 0, tiles.c.place.between(places.start, places.stop - 1)
+    )
+    rows = {place: (hashes, root) for place, hashes, root in tuples(connection, query)}
+    for place in places:
+        below = leaves[place * tiling.WIDTH - first :][: tiling.WIDTH]
+        if rows.get(place) == (b"".join(below), whole.get(place) or merkle.combine(below)):
+            found.append(place)
+    return found
+
+
+def check_tiles(
+    team: Team,
+    connection: Connection,
+    report: Report,
+    size: int,
+    good: Collection[int],
+    progress: Progress,
+) -> None:
+    """Check every tile that the first `size` entries complete, wherever it is, and every other that there is.
+
+    But for the lowest ones that were seen to be `good` (`good_tiles`).
+    """
     level = first = 1 if report.since else 0
     kept = dict.fromkeys(tuples(connection, _KEPT.where(tiles.c.level >= first)))
     wanted: list[tuple[int, int]] = []
@@ -30,7 +64,8 @@ def check_tiles(team: Team, connection: Connection, report: Report, size: int, p
         wanted += ((level, place) for place in range(whole))
         level += 1
     listed = dict.fromkeys([*wanted, *kept])
-    parts = list(batched([(*tile, tile in kept) for tile in listed], _TILES))
+    left = [(*tile, tile in kept) for tile in listed if tile[0] or tile[1] not in good]
+    parts = list(batched(left, _TILES))
     asked = ((report.part(), some) for some in parts)
     for done, part in enumerate(team.map(check_some, asked), 1):
         report.add(part)

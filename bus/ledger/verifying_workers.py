@@ -26,7 +26,7 @@ from bus.ledger.tables import entries
 from bus.process import collect_rarely, keep_private
 
 T = TypeVar("T")
-_CACHE = 32_000
+_CACHE = 4_000
 """KiB of SQLite's own cache for each process: what is looked up by hashes lies everywhere in the file."""
 _WORTH, _MOST = 50_000, 8
 """Entries from which on processes are started without being asked for, and how many at the most."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -99,39 +100,58 @@ def at_scale(folder: Path, url: str, wanted: int) -> dict[str, Any]:
 
 
 def verify_at_scale(url: str, key: Path) -> dict[str, Any]:
-    """Verify a ledger in a process of its own; return entries per second, peak memory, and the bare hash's figure."""
-    program = (
-        "import json, sys, time\n"
-        "from pathlib import Path\n"
-        "from bus.documents.notes import log_key\n"
-        "from bus.ledger.database import reading\n"
-        "from bus.ledger.store import Ledger\n"
-        "from bus.ledger.verifying import verify\n"
-        "from bus.process import collect_rarely\n"
-        "ledger = Ledger(sys.argv[1])\n"
-        "collect_rarely()\n"
-        "began = time.perf_counter()\n"
-        "with reading(ledger.engine) as connection:\n"
-        "    report = verify(connection, log_key(Path(sys.argv[2]), sys.argv[3]).verifier)\n"
-        "seconds = time.perf_counter() - began\n"
-        "assert report.passed, report.findings[:3]\n"
-        # Not ru_maxrss: a process begins with that of the one that started it.
-        "status = Path('/proc/self/status').read_text()\n"
-        "peak = int(status.partition('VmHWM:')[2].split()[0]) / 1024\n"
-        "print(json.dumps({'entries': report.size, 'seconds': seconds, 'peak_mb': peak}))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, url, str(key), ORIGIN], capture_output=True, text=True, check=True
-    )
-    said = json.loads(done.stdout)
-    bare = _bare_hashes(url)
-    rate = said["entries"] / said["seconds"]
+    """Verify a ledger as the command does, by one process and by as many as there are processors.
+
+    Entries per second for both, and per second of processor time; the memory of all processes together; and the figure
+    of the bare hash.
+    """
+    alone, team = (_verified(url, key, processes) for processes in (1, os.cpu_count() or 1))
+    bare, rate = _bare_hashes(url), team["entries"] / team["seconds"]
     return {
         "entries_per_s": round(rate),
+        "one_process_per_s": round(alone["entries"] / alone["seconds"]),
+        "entries_per_cpu_s": [round(each["entries"] / each["cpu"]) for each in (alone, team)],
         "bare_sha256_per_s": round(bare),
         "ratio": round(rate / bare, 4),
-        "peak_mb": round(said["peak_mb"], 1),
+        "memory_mb": round(team["mb"], 1),
     }
+
+
+def _verified(url: str, key: Path, processes: int) -> dict[str, float]:
+    program = (
+        "import json, multiprocessing, os, resource, sys, time\n"
+        "from pathlib import Path\n"
+        "from bus.documents.notes import log_key\n"
+        "from bus.ledger.store import Ledger\n"
+        "from bus.ledger.verifying import verify\n"
+        "from bus.ledger.verifying_workers import side_by_side\n"
+        "from bus.process import collect_rarely\n"
+        # What they share is counted once; none of them gives any of it back before the end.
+        "def memory(process):\n"
+        "    said = Path(f'/proc/{process}/smaps_rollup').read_text()\n"
+        "    return int(said.partition('Pss:')[2].split()[0]) / 1024\n"
+        "ledger = Ledger(sys.argv[1])\n"
+        "collect_rarely()\n"
+        "began, used = time.perf_counter(), time.process_time()\n"
+        "with side_by_side(ledger.engine, int(sys.argv[4])) as (connection, team):\n"
+        "    report = verify(connection, log_key(Path(sys.argv[2]), sys.argv[3]).verifier, team=team)\n"
+        "    seconds = time.perf_counter() - began\n"
+        "    others = [one.pid for one in multiprocessing.active_children()]\n"
+        "    taken = sum(memory(each) for each in (os.getpid(), *others))\n"
+        "assert report.passed, report.findings[:3]\n"
+        "cpu = time.process_time() - used\n"
+        "theirs = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "cpu += theirs.ru_utime + theirs.ru_stime\n"
+        "print(json.dumps({'entries': report.size, 'seconds': seconds, 'cpu': cpu, 'mb': taken}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, url, str(key), ORIGIN, str(processes)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said: dict[str, float] = json.loads(done.stdout)
+    return said
 
 
 def _bare_hashes(url: str) -> float:

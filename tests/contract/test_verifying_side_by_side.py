@@ -37,8 +37,6 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of a few rows, so that a small ledger has many; only who gives the parts out knows their size."""
     for module in (verifying, verifying_entries):
         monkeypatch.setattr(module, "BATCH", 3)
-    for size in ("_LETTERS", "_SIGNATURES"):
-        monkeypatch.setattr(verifying, size, 1)
 
 
 def found_by(lived: Lived, processes: int, **more: Any) -> Report:
