@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import h11
 
 from bus.errors import BusError
+from bus.settings.tls import trusting
 
 Body = bytes | AsyncIterator[bytes]
 _KEPT_FOR: Final = 5.0
@@ -97,9 +98,9 @@ class Connections:
     async def _opened(self, within: float) -> _Line:
         loop, tls = asyncio.get_running_loop(), None
         if self._secure:
-            tls = self._tls = (
-                self._tls if isinstance(self._tls, ssl.SSLContext) else ssl.create_default_context()
-            )
+            if not isinstance(self._tls, ssl.SSLContext):
+                self._tls = trusting(None, "depot.ca_file")
+            tls = self._tls
         port = self._port or (443 if self._secure else 80)
         try:
             async with asyncio.timeout(within):

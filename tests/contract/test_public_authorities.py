@@ -155,7 +155,7 @@ def test_a_lie_of_the_bus_about_an_authority_is_found_in_its_own_ledger(
     """The bus holds one thing in its signed ledger and judges by another: whoever has the pack sees it."""
     world, changes, words = LIES[name]
     lying = unread(world.made(), **changes)
-    monkeypatch.setattr("bus.documents.signing.objection_by_authorities", lambda *_: None)
+    monkeypatch.setattr("bus.documents.pins.objection_by_authorities", lambda *_: None)
     monkeypatch.setattr("bus.directory.reading_pins.flaw_in", lambda _: None)
     findings = Lived(ledger, tmp_path, lying).judged(tmp_path / "pack.asice")
 
