@@ -25,6 +25,8 @@ APPEND_LOCK = 0x5A12AB5
 TILES_FOLDER = "tiles_folder"
 """The execution option of an engine that names the folder with tiles that the database no longer has (tiles.py)."""
 _BUSY_SECONDS = 10
+_STATEMENTS = 512
+"""Statements that stay prepared on a connection to SQLite; inserts come in several sizes for each table."""
 _POSTGRESQL = {
     "connect_timeout": _BUSY_SECONDS,
     # A server that has vanished from the network is noticed in seconds and not in hours.
@@ -43,7 +45,7 @@ def open_engine(url: str, tiles_folder: Path | None = None) -> Engine:
     """Return an engine for `sqlite:///file` or `postgresql://…`, set up for a ledger; it connects on first use."""
     options = {TILES_FOLDER: tiles_folder}
     if make_url(url).get_backend_name() == "sqlite":
-        connecting = {"timeout": _BUSY_SECONDS}
+        connecting = {"timeout": _BUSY_SECONDS, "cached_statements": _STATEMENTS}
         engine = create_engine(url, connect_args=connecting, pool_size=8, execution_options=options)
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)

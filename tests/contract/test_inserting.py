@@ -41,7 +41,7 @@ def rows_of(ledger: Ledger, table: Table, agency: str | None = None) -> list[dic
 
 @pytest.mark.parametrize("ignoring", [True, False])
 @MANY
-@given(st.lists(_waiting, min_size=1, max_size=20, unique_by=lambda row: row["number"]))
+@given(st.lists(_waiting, min_size=1, max_size=150, unique_by=lambda row: row["number"]))
 def test_every_row_is_found_as_it_was_put_in(
     ledger: Ledger, ignoring: bool, some: list[dict[str, Any]]
 ) -> None:
