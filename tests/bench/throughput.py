@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -65,7 +66,7 @@ def through(
 ) -> Run:
     """Submit letters and wait until the routers have had `consigned` publishes confirmed and recorded everything."""
     before = sum(map(published, routers))
-    cpu = sum(map(cpu_seconds, routers))
+    cpu = sum(cpu_seconds(one, workers=True) for one in routers)
     began = monotonic()
     asyncio.run(submit(bus, agency, letters))
     while (done := sum(map(published, routers)) - before) < consigned:
@@ -76,7 +77,7 @@ def through(
     return Run(
         letters=len(letters),
         seconds=seconds,
-        cpu_seconds=sum(map(cpu_seconds, routers)) - cpu,
+        cpu_seconds=sum(cpu_seconds(one, workers=True) for one in routers) - cpu,
         peak_rss_mb=max(map(peak_rss_mb, routers)),
     )
 
@@ -101,16 +102,15 @@ def pause(seconds: float = _TICK) -> None:
     sleep(max(_TICK, seconds))
 
 
-def cpu_seconds(process: Process) -> float:
-    """Return the CPU seconds that a process and the children that it has now have used (Linux: /proc)."""
+def cpu_seconds(process: Process, *, workers: bool = False) -> float:
+    """Return the CPU seconds that a process has used, with `workers` those of its children too (Linux: /proc)."""
+    stats = Path("/proc").glob("[0-9]*/stat") if workers else [Path(f"/proc/{process.pid}/stat")]
     found = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
+    for stat in stats:
+        with suppress(ProcessLookupError, FileNotFoundError):  # it ended meanwhile
             fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:  # it ended meanwhile
-            continue
-        if process.pid in (int(stat.parent.name), int(fields[1])):
-            found += int(fields[11]) + int(fields[12])
+            if process.pid in (int(stat.parent.name), int(fields[1])):
+                found += int(fields[11]) + int(fields[12])
     return found / float(os.sysconf("SC_CLK_TCK"))
 
 

@@ -146,7 +146,7 @@ def _measured(
     faulty: bool,
 ) -> dict[str, Any]:
     watched = {process.name: process for process in (*routers, *(one for _, one in consoles))}
-    cpu = {name: throughput.cpu_seconds(one) for name, one in watched.items()}
+    cpu = {name: throughput.cpu_seconds(one, workers=True) for name, one in watched.items()}
     agencies = list(bus.directory.inboxes[:_SENDERS])
     urls = {code: bus.amqp_url(topology.user_of(code)) for code in agencies}
     breaking = Faults(bus, routers, [one for _, one in consoles], FAULT_EVERY) if faulty else None
@@ -181,7 +181,7 @@ def _measured(
     if breaking:
         found["faults"] = dict(breaking.happened)
     else:  # a process that was killed has begun anew
-        spent = {name: throughput.cpu_seconds(one) - cpu[name] for name, one in watched.items()}
+        spent = {name: throughput.cpu_seconds(one, workers=True) - cpu[name] for name, one in watched.items()}
         found["cpu_share"] = {name: round(used / seconds, 2) for name, used in spent.items()}
     return found
 
