@@ -9,20 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import pytest
 
-from bus.documents import schema
-from bus.documents.signing import Checked, Verified, believe, sign, verify
-from bus.documents.xml import Document, open_envelope
+from bus.documents.signing import Checked, Verified, believe, sign
+from bus.documents.xml import Document
 from bus.errors import RefusalCode, Refused
 from bus.router.inspecting import Inspected, inspect, open_submission
 from bus.router.inspectors import InspectorDied, Inspectors, NoInspector
+from bus.router.processing import Processor, Settlement
 from tests.assets import factory
 from tests.assets.digests import raw_digest
+from tests.contract.ledger_rig import delivery
 from tests.fuzz.campaign import sample
-
-PINS = [factory.pin()]
+from tests.unit.test_own_form import PINS, answer
 
 
 def raws(count: int) -> list[bytes]:
@@ -43,15 +44,6 @@ def asked(pool: Inspectors, raws: list[bytes]) -> list[Inspected | Exception]:
     return [found[raw_digest(raw)] for raw in raws]
 
 
-def gate_by_gate(raw: bytes) -> Verified[Document] | RefusalCode:
-    try:
-        envelope = open_envelope(raw)
-        schema.check(envelope)
-        return verify(envelope, PINS, factory.NOW, by_octets=True)
-    except Refused as refusal:
-        return refusal.code
-
-
 def by_inspection(raw: bytes, found: Inspected) -> Verified[Document] | RefusalCode:
     try:
         if found.refusal:
@@ -67,7 +59,7 @@ def by_inspection(raw: bytes, found: Inspected) -> Verified[Document] | RefusalC
 def test_what_is_inspected_elsewhere_says_after_the_journey_what_the_gates_find_one_by_one() -> None:
     for case in sample(seed=2_000, size=400):
         there = pickle.loads(pickle.dumps(inspect(case.raw)))  # noqa: S301 - as the pool does it
-        said = gate_by_gate(case.raw)
+        said = answer(case.raw)
         assert by_inspection(case.raw, there) == said, case.change
         assert by_inspection(case.raw, open_submission(case.raw)) == said, case.change
         assert there.envelope is None
@@ -99,7 +91,7 @@ def test_one_that_kills_its_inspector_is_the_only_one_that_suffers(
     assert isinstance(found[4], InspectorDied)
     for raw, one in zip(letters[:4] + letters[5:], found[:4] + found[5:], strict=True):
         assert isinstance(one, Inspected)
-        assert by_inspection(raw, one) == gate_by_gate(raw)
+        assert by_inspection(raw, one) == answer(raw)
 
 
 def test_one_over_which_its_inspector_comes_to_no_end_is_given_up_alone(
@@ -113,13 +105,42 @@ def test_one_over_which_its_inspector_comes_to_no_end_is_given_up_alone(
     assert isinstance(found[2], InspectorDied)
     for raw, one in zip(letters[:2] + letters[3:], found[:2] + found[3:], strict=True):
         assert isinstance(one, Inspected)
-        assert by_inspection(raw, one) == gate_by_gate(raw)
+        assert by_inspection(raw, one) == answer(raw)
+
+
+def no_room(self: BaseProcess) -> None:
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+
+async def test_a_router_that_can_start_none_takes_what_came_again_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(BaseProcess, "start", no_room)
+    nothing: Any = None
+    with inspectors(1) as pool:
+        # It gets no further than its inspectors.
+        router = Processor(
+            rules=nothing,
+            examined_under=nothing,
+            ledger=nothing,
+            depot=nothing,
+            appends=nothing,
+            recorder=nothing,
+            fanouts=nothing,
+            metrics=nothing,
+            shares=nothing,
+            alarms=nothing,
+            inspectors=pool,
+        )
+        outage = router.outage_event()
+        settled = await router.process([delivery(raw) for raw in raws(3)])
+        router.close()
+    assert settled == [Settlement.RETRY_LATER] * 3
+    assert outage.is_set()
+    assert router.waits_for
 
 
 def test_where_no_process_can_be_started_nobody_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_room(self: BaseProcess) -> None:
-        raise BlockingIOError(11, "Resource temporarily unavailable")
-
     letters = raws(2)
     with inspectors(1) as pool:
         with monkeypatch.context() as full:
