@@ -6,8 +6,14 @@ import signal
 import subprocess
 
 # The watcher sleeps in `read` until the other end of the pipe closes: by `release`, which ends the watcher first, or
-# because the parent is no more.
-_WATCH = 'read -r _; kill -s "$2" "$1" 2>/dev/null'
+# because the parent is no more. A process that has taken the number of the one that was watched began later, and is
+# let alone; a group keeps its number while anything of it is left, even where its first process is not.
+_WATCH = """
+began=$(ps -o lstart= -p "${1#-}")
+read -r _
+now=$(ps -o lstart= -p "${1#-}")
+[ "$now" = "$began" ] || [ -z "$now$2" ] && kill -s "$3" -- "$1" 2>/dev/null
+"""
 
 
 class Leash:
@@ -16,7 +22,7 @@ class Leash:
     def __init__(self, pid: int, signum: signal.Signals = signal.SIGTERM) -> None:
         name = signum.name.removeprefix("SIG")
         self._watcher = subprocess.Popen(
-            ["/bin/sh", "-c", _WATCH, "leash", str(pid), name],
+            ["/bin/sh", "-c", _WATCH, "leash", str(pid), "" if pid < 0 else "one", name],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
