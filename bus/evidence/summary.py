@@ -20,11 +20,16 @@ def answered(
     recipients: Sequence[RecipientState], notices: dict[int, Notice], names: Names
 ) -> tuple[str, str]:
     """Return the sentence in Thai and in English; times are those of the ledger."""
-    there = [one for one in recipients if _delivered(one)]
-    missing = [one for one in recipients if not _delivered(one)]
     if len(recipients) == 1:
         return _one(recipients[0], notices, names)
-    th, en = _when(there, len(recipients))
+    there: list[RecipientState] = []
+    missing: list[RecipientState] = []
+    times: list[str] = []
+    for one in recipients:
+        if at := _delivered(one):
+            times.append(at)
+        (there if at else missing).append(one)
+    th, en = _when(times, len(recipients))
     if there:
         th += f" ได้แก่ {_named(there, names, 'th')}"
         en += f": {_named(there, names, 'en')}"
@@ -55,22 +60,21 @@ def _one(one: RecipientState, notices: dict[int, Notice], names: Names) -> tuple
     return th, f"{en}."
 
 
-def _when(there: Sequence[RecipientState], of: int) -> tuple[str, str]:
-    times = sorted(filter(None, map(_delivered, there)))
+def _when(times: Sequence[str], of: int) -> tuple[str, str]:
     if not times:
         th = f"ยังไม่มีหลักฐานว่าหนังสือนี้ส่งถึงผู้รับรายใดใน {of} หน่วยงาน"
         return th, f"There is no proof that this letter has reached any of its {of} recipients"
-    first, last = times[0], times[-1]
+    first, last = min(times), max(times)
     span_th = f"เมื่อ {_thai(first)}" if first[:19] == last[:19] else f"ระหว่าง {_thai(first)} ถึง {_thai(last)}"
     span_en = f"at {_iso(first)}" if first[:19] == last[:19] else f"between {_iso(first)} and {_iso(last)}"
-    if len(there) == of:
+    if len(times) == of:
         return (
             f"หนังสือนี้ส่งถึงผู้รับครบทั้ง {of} หน่วยงานแล้ว {span_th}",
             f"This letter was delivered to all {of} recipients {span_en}",
         )
     return (
-        f"หนังสือนี้ส่งถึงผู้รับแล้ว {len(there)} จาก {of} หน่วยงาน {span_th}",
-        f"This letter was delivered to {len(there)} of {of} recipients {span_en}",
+        f"หนังสือนี้ส่งถึงผู้รับแล้ว {len(times)} จาก {of} หน่วยงาน {span_th}",
+        f"This letter was delivered to {len(times)} of {of} recipients {span_en}",
     )
 
 

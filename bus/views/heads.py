@@ -12,6 +12,8 @@ from bus.ledger.reading import Reader
 from bus.ledger.rows import Head
 
 PAGE: Final = 50
+MOST_WITNESSES: Final = 500
+"""Witnesses that are named; thousands may be in the directory."""
 
 
 def heads_page(
@@ -26,29 +28,29 @@ def heads_page(
     return rows, found[limit - 1][0].size if len(found) > limit else None
 
 
-def witnesses(reader: Reader, names: Names, known: Collection[AgencyCode]) -> list[dict[str, Any]]:
-    """Return each witness with what it has cosigned last, those that are silent longest first.
+def witnesses(reader: Reader, names: Names, known: Collection[AgencyCode]) -> dict[str, Any]:
+    """Return the witnesses, those that are silent longest first, each with what it has cosigned last; and their number.
 
     `known` are those of the directory. One is silent when it has not cosigned the newest head that it was asked for
     before the last.
     """
-    anchors = [head.size for head, asked, _ in reader.heads.below(None, limit=PAGE * 4) if asked]
-    expected = anchors[1] if len(anchors) > 1 else None
+    anchors = reader.heads.newest_anchors(2)
+    expected = anchors[1][0] if len(anchors) > 1 else 0
     lately = reader.heads.cosigned_lately()
-    rows = []
-    for code in {*known, *lately}:
-        size, at = lately.get(code, (None, None))
-        rows.append(
-            {
-                "agency": code,
-                "name": names.full(code),
-                "size": size,
-                "at": at,
-                "inDirectory": code in known,
-                "silent": expected is not None and (size is None or size < expected),
-            }
-        )
-    return sorted(rows, key=lambda row: (not row["silent"], row["at"] or "", row["agency"]))
+    last = {code: lately.get(code, (0, "")) for code in {*known, *lately}}
+    ordered = sorted(last, key=lambda code: (last[code][0] >= expected, last[code][1], code))
+    rows = [
+        {
+            "agency": code,
+            "name": names.full(code),
+            "size": last[code][0] or None,
+            "at": last[code][1] or None,
+            "inDirectory": code in known,
+            "silent": last[code][0] < expected,
+        }
+        for code in ordered[:MOST_WITNESSES]
+    ]
+    return {"witnesses": rows, "witnessCount": len(ordered)}
 
 
 def whole_head(reader: Reader, names: Names, head: Head) -> dict[str, Any]:

@@ -70,6 +70,16 @@ def test_a_witness_that_is_silent_stands_first(looking: Looking) -> None:
     assert "none among the newest" in english
 
 
+def test_of_thousands_of_witnesses_the_most_silent_are_named_and_the_others_counted(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.views.heads.MOST_WITNESSES", 1)
+    value = looking.auditor.json("/checkpoints")
+    assert [one["agency"] for one in value["witnesses"]] == [SOC]
+    assert value["witnessCount"] == 2
+    assert "and others: 1" in looking.auditor.get("/checkpoints?lang=en").text
+
+
 def test_heads_are_listed_newest_first_and_pages_join(
     looking: Looking, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -152,11 +152,11 @@ def test_what_was_not_delivered_is_never_called_delivered(status: str) -> None:
         "consigned": Progress(carried="consigned"),
         "handover-failed": Progress(facts={Slot.FAILURE: word}),
         "settled": Progress(facts={Slot.SETTLED: word}),
-        "withdrawn": Progress(facts={Slot.WITHDRAWAL: replace(word, event="withdrawal-granted")}),
+        "withdrawn": Progress(facts={Slot.WITHDRAWAL: word._replace(event="withdrawal-granted")}),
     }
-    state = replace(silent, progress=progress.get(status, Progress()))
+    state = silent._replace(progress=progress.get(status, Progress()))
     assert state.outcome == status
-    for recipients in ([state], [state, replace(state, agency=SOC)]):
+    for recipients in ([state], [state, state._replace(agency=SOC)]):
         th, en = answered(recipients, {}, names)
         assert "ยังไม่มีหลักฐาน" in th
         assert "no proof" in en

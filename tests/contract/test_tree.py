@@ -12,7 +12,7 @@ from bus.errors import Misconfigured, Transient
 from bus.ledger import halt, merkle, tiles
 from bus.ledger.checkpoint import Signer, Tampered, published
 from bus.ledger.database import reading
-from bus.ledger.entry import Kind
+from bus.ledger.entry import Kind, timestamp
 from bus.ledger.store import Ledger
 from bus.ledger.tables import entries, halts
 from bus.ledger.tiles import HEIGHT, WIDTH
@@ -20,7 +20,7 @@ from bus.operators import Operator, Role, of_the_bus
 from bus.thai import now
 from bus.verifier.merkle import node_hash, require_consistency, require_inclusion
 from bus.verifier.notes import read_checkpoint, read_note, require_signed
-from tests.assets.factory import OCS, SOC
+from tests.assets.factory import OCS, OPM, SOC
 from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 
@@ -207,6 +207,21 @@ def test_cosignatures_stand_below_the_head_once_for_each_witness(ledger: Ledger,
         lines = [line for _, line in reader.heads.cosignatures(1)]
     assert published(head, lines) == head.note + f"{line}\n{line}\n"
     assert rig.counts(ledger)["entries"] == 1
+
+
+def test_of_each_witness_the_newest_cosignature_is_found(ledger: Ledger, signer: Signer) -> None:
+    said: dict[str, tuple[int, str]] = {}
+    for size, witnesses in enumerate([(OCS, SOC), (OCS,), (OPM, OCS), ()], start=1):
+        grown(ledger, 1)
+        head = signer.sign()
+        assert head is not None
+        for agency in witnesses:
+            with ledger.append() as writer:
+                assert writer.cosigned(size, agency, head.note.splitlines()[-1])
+                said[agency] = (size, timestamp(writer.at))
+    with ledger.read() as reader:
+        assert reader.heads.cosigned_lately() == said
+        assert reader.heads.cosigned_lately(limit=2) == {code: said[code] for code in (OPM, OCS)}
 
 
 # ---- what is never signed ------------------------------------------------------------------------------------------

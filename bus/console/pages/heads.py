@@ -33,8 +33,9 @@ def checkpoints(asked: Asked) -> Answer:
     with asked.site.ledger.read() as reader:
         names, head = names_for(asked.site, reader), head_of(reader)
         rows, older = heads_page(reader, before)
-        some = witnesses(reader, names, witnesses_for(asked.site, reader)) if before is None else []
-    value = {"head": head, "heads": rows, "before": older, "witnesses": some}
+        known = witnesses_for(asked.site, reader) if before is None else ()
+        some = witnesses(reader, names, known) if before is None else {"witnesses": [], "witnessCount": 0}
+    value = {"head": head, "heads": rows, "before": older, **some}
     return Shown("checkpoints.html", value, {}, Listed(_COLUMNS, rows, About(fields, head)))
 
 
