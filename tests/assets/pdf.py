@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 
 _REFERENCE = rb"(\d+) 0 R"
 _TOKEN = re.compile(
-    rb"/Span<</ActualText<(?P<actual>[0-9A-F]*)>>>BDC|/(?P<begins>\w+)(?:<<[^>]*>* ?BDC| BMC)|(?P<ends>EMC)"
+    rb"/Span<</ActualText(?:<(?P<actual>[0-9A-F]*)>>>BDC|(?P<plain>\())"
+    rb"|/(?P<begins>\w+)(?:<<[^>]*>* ?BDC| BMC)|(?P<ends>EMC)"
     rb"|/(?P<font>f\d+) [\d.]+ Tf|(?P<string>\()|<(?P<octets>[0-9A-F]+)>|(?P<line>\bET\b)",
     re.DOTALL,
 )
@@ -105,6 +106,10 @@ def _read(content: bytes, fonts: Mapping[bytes, dict[bytes, str]]) -> Iterator[s
         place = token.end()
         if token["actual"] is not None:
             line += "" if any(marks) else _utf16(token["actual"].removeprefix(b"FEFF"))
+            marks.append(True)
+        elif token["plain"]:
+            start, place = place, _end_of_string(content, place)
+            line += "" if any(marks) else _unescaped(content[start : place - 1]).decode("ascii")
             marks.append(True)
         elif token["begins"]:
             # Page numbers and heads of a table that are repeated are no part of the text.

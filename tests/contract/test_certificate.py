@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bus.documents.letter import Content, Receiver
@@ -287,6 +287,7 @@ SOME = st.one_of(
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(SOME, min_size=3, max_size=3).map("".join))
+@example(">\u0e31")
 def test_any_text_is_shown_as_text_and_breaks_nothing(text: str) -> None:
     pdf = Pdf(typeset(sheet_with(f"<{text}>"), AT))
     wanted = _plain(shown(f"<{text}>"))
