@@ -30,9 +30,11 @@ pytest_plugins = [
 ]
 
 configuration.set_hypothesis_home_dir(Path(__file__).parents[1] / "build" / "cache" / "hypothesis")
-# The machine is shared with servers under load: a slow example is no failing one.
-settings.register_profile("saraban", deadline=None)
-settings.load_profile("saraban")
+# The machine is shared with servers under load: a slow example is no failing one. One commit has one verdict: what is
+# generated is the same in each run, unless other examples are asked for.
+settings.register_profile("saraban", deadline=None, derandomize=True)
+settings.register_profile("anew", deadline=None)
+settings.load_profile(os.environ.get("SARABAN_EXAMPLES", "saraban"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
