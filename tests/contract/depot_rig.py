@@ -175,6 +175,7 @@ class BreakingLine:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._threads = [threading.Thread(target=self._accept)]
+        self._open: list[socket.socket] = []
 
     def __enter__(self) -> BreakingLine:
         self._threads[0].start()
@@ -184,6 +185,9 @@ class BreakingLine:
         # Closing alone would not wake the thread that waits for a connection.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        # A client's end of a connection may be closed by an event loop that stands still here.
+        for near in self._open:
+            _end(near)
         for thread in self._threads:
             thread.join(20)
 
@@ -193,6 +197,7 @@ class BreakingLine:
                 near, _ = self._listener.accept()
             except OSError:
                 return
+            self._open.append(near)
             thread = threading.Thread(target=self._relay, args=(near,))
             self._threads.append(thread)
             thread.start()
@@ -213,9 +218,8 @@ class BreakingLine:
                 self.carried[way] += len(data)
                 if self._cut_at(way, carried):
                     break
-        for end in (source, sink):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        _end(source)
+        _end(sink)
 
     def _cut_at(self, way: str, carried: int) -> bool:
         limit = self._limits[way]
@@ -229,3 +233,8 @@ class BreakingLine:
             time.sleep(0.001)
         self.cuts += 1
         return True
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
