@@ -85,7 +85,7 @@ async def network(ledger: Ledger) -> AsyncIterator[Network]:
     finally:
         for line in found.lines.values():
             line.answers = True
-            line.fails(*NEAR, *FAR, SOC)
+            line.fails(*NEAR, *FAR, SOC, NOBODY)
             line.come_back()
         stop.set()
         await asyncio.gather(*tasks)
