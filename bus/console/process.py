@@ -26,8 +26,8 @@ from bus.web import serving
 
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request: an evidence pack that is dropped to be verified is the largest."""
-_AT_ONCE = 4
-"""Pages that are made at once: more would wait for the interpreter, each with its rows in memory."""
+_AT_ONCE = 2
+"""Pages that are made at once, apart from files: more would wait for the interpreter, each with its rows in memory."""
 _ASK_EVERY = 2.0
 _PATIENCE = 5.0
 """Seconds for what goes on beside the pages, at the end."""
@@ -42,9 +42,7 @@ async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     schema.check(settings.ledger.address())
     section = settings.console
     with (
-        Ledger(
-            settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder, keep_states=False
-        ) as ledger,
+        Ledger(settings.ledger.address(), tiles_folder=settings.ledger.tiles_folder, frugal=True) as ledger,
         Store(section.database_address()) as store,
     ):
         readings = Readings(ledger, settings)

@@ -11,8 +11,9 @@ signature, no network) happens under the lock.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,10 @@ TILES_FOLDER = "tiles_folder"
 _BUSY_SECONDS = 10
 _STATEMENTS = 512
 """Statements that stay prepared on a connection to SQLite; inserts come in several sizes for each table."""
+CACHE_KB = 2_000
+"""Each connection to SQLite has a cache of its own: kept small, or memory grows with the ledger; a batch fits in."""
+FRUGAL_KB = 500
+"""The same for a process that looks at the ledger by many connections, and writes little."""
 _POSTGRESQL = {
     "connect_timeout": _BUSY_SECONDS,
     # A server that has vanished from the network is noticed in seconds and not in hours.
@@ -41,13 +46,16 @@ _READ_ONLY = "25006"
 """PostgreSQL's SQLSTATE when a router still talks to what has become a standby."""
 
 
-def open_engine(url: str, tiles_folder: Path | None = None) -> Engine:
-    """Return an engine for `sqlite:///file` or `postgresql://…`, set up for a ledger; it connects on first use."""
+def open_engine(url: str, tiles_folder: Path | None = None, *, cache_kb: int = CACHE_KB) -> Engine:
+    """Return an engine for `sqlite:///file` or `postgresql://…`, set up for a ledger; it connects on first use.
+
+    `cache_kb` is what each connection to SQLite keeps of the file, in units of 1,024 bytes.
+    """
     options = {TILES_FOLDER: tiles_folder}
     if make_url(url).get_backend_name() == "sqlite":
         connecting = {"timeout": _BUSY_SECONDS, "cached_statements": _STATEMENTS}
         engine = create_engine(url, connect_args=connecting, pool_size=8, execution_options=options)
-        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "connect", partial(_sqlite_connect, cache_kb))
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     # What a writer reads under the append lock must be what was committed when it got the lock: READ COMMITTED,
@@ -94,12 +102,14 @@ def working(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
-def tuples(connection: Connection, query: Select[Any]) -> list[tuple[Any, ...]]:
+def tuples(
+    connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None
+) -> list[tuple[Any, ...]]:
     """Return the rows of a query as the driver has them, which takes half the time that SQLAlchemy's own rows take.
 
     What a column holds is believed as little as ever: of another type than its column's it comes as what it is.
     """
-    with _cursor(connection, query) as cursor:
+    with _cursor(connection, query, values) as cursor:
         return cast(list[tuple[Any, ...]], cursor.fetchall())
 
 
@@ -114,8 +124,10 @@ def pieces(connection: Connection, query: Select[Any], size: int) -> Iterator[Se
 
 
 @contextmanager
-def _cursor(connection: Connection, query: Select[Any]) -> Iterator[Any]:
-    dialect, result = connection.dialect, connection.execute(query)
+def _cursor(
+    connection: Connection, query: Select[Any], values: Mapping[str, Any] | None = None
+) -> Iterator[Any]:
+    dialect, result = connection.dialect, connection.execute(query, values)
     try:
         yield result.cursor
     except dialect.loaded_dbapi.Error as error:
@@ -148,7 +160,7 @@ def _is_a_bug(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) != _READ_ONLY
 
 
-def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
+def _sqlite_connect(cache_kb: int, connection: sqlite3.Connection, _record: Any) -> None:
     # The driver's own transaction handling is switched off: it would begin late, and not IMMEDIATE.
     connection.isolation_level = None
     for pragma in (
@@ -157,8 +169,7 @@ def _sqlite_connect(connection: sqlite3.Connection, _record: Any) -> None:
         "foreign_keys=ON",
         # Without it INSERT OR REPLACE deletes rows past the triggers that refuse deletion.
         "recursive_triggers=ON",
-        # Every connection has a cache of its own: kept small, or memory grows with the ledger.
-        "cache_size=-2000",
+        f"cache_size=-{cache_kb}",
     ):
         connection.execute(f"PRAGMA {pragma}")
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, select
 
 from bus.identifiers import AgencyCode
 from bus.ledger import queries
+from bus.ledger.database import tuples
 from bus.ledger.entry import Entry
 from bus.ledger.kept_states import Kept
 from bus.ledger.numbers import newest_about
@@ -44,8 +45,8 @@ class HistoryReader:
 
     def entries_of(self, letter: int, *, since: int = 0) -> list[Entry]:
         """Return every entry about a letter, in order, from one on."""
-        texts = self._current().scalars(queries.ENTRIES_OF, {"letter": letter, "since": since})
-        return [Entry(json.loads(text)) for text in texts]
+        texts = tuples(self._current(), queries.ENTRIES_OF, {"letter": letter, "since": since})
+        return [Entry(json.loads(text)) for (text,) in texts]
 
     def newest_about(self, some: Sequence[int]) -> dict[int, int]:
         """Return, by letter, the number of the newest entry about it."""

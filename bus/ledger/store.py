@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Table, and_, delete, select, update
 from bus.directory import Changes
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger import halt, tiles
-from bus.ledger.database import appending, open_engine, reading, working
+from bus.ledger.database import CACHE_KB, FRUGAL_KB, appending, open_engine, reading, working
 from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
 from bus.ledger.inserting import insert_many
@@ -58,10 +58,10 @@ _IGNORING = (documents, pending)
 class Ledger:
     """A ledger in one database, a context manager; safe for several threads and, on PostgreSQL, several processes."""
 
-    def __init__(self, url: str, *, tiles_folder: Path | None = None, keep_states: bool = True) -> None:
-        """With `keep_states`, states of letters to many stay in memory, for whoever is asked for them all the time."""
-        self.engine = open_engine(url, tiles_folder)
-        self._kept = Kept() if keep_states else Kept(states=KeptStates(0))
+    def __init__(self, url: str, *, tiles_folder: Path | None = None, frugal: bool = False) -> None:
+        """A `frugal` one takes less memory and more time: states of letters to many do not stay in it."""
+        self.engine = open_engine(url, tiles_folder, cache_kb=FRUGAL_KB if frugal else CACHE_KB)
+        self._kept = Kept(states=KeptStates(0)) if frugal else Kept()
 
     @contextmanager
     def append(self) -> Iterator[Writer]:

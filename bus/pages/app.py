@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.datastructures import UploadFile
@@ -44,6 +45,8 @@ from bus.pages.store import Session
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_FIELDS = 200
+_FILES_AT_ONCE = 1
+"""CSV files that are made at once: each holds ten thousand rows in memory."""
 _LOGOS = {".png": "image/png", ".svg": "image/svg+xml"}
 _log = logs.get("pages")
 
@@ -90,6 +93,7 @@ class _Handlers:
         self._asking = asking
         self._answered = answered
         self._entrance = Entrance(site)
+        self._files = CapacityLimiter(_FILES_AT_ONCE)
 
     def routes(self, page: Page) -> Iterator[BaseRoute]:
         """Yield the routes of a page: its twins first, so that no variable place takes their ends for its own."""
@@ -139,7 +143,8 @@ class _Handlers:
             uploads=uploads,
         )
         try:
-            return await run_sync(self._made, page, form, asked)
+            limiter = self._files if form == "csv" else None
+            return await run_sync(self._made, page, form, asked, limiter=limiter)
         except NoSuchPage as nothing:
             return self._wrong(request, session, form, 404, "error.nothing", str(nothing))
         except NotUnderstood as wrong:
