@@ -205,7 +205,7 @@ class Writer(Reader):
         if kind is Kind.ACCEPTED:
             letter, prior = self._seq, None
         else:
-            prior = self._prior(letter) if letter is not None else None
+            prior = self.newest_of(letter) if letter is not None else None
         body: dict[str, Any] = {"v": VERSION, "seq": self._seq, "at": timestamp(self.at), "kind": str(kind)}
         if agency is not None:
             body["agency"] = agency
@@ -331,8 +331,8 @@ class Writer(Reader):
         about = {"type": type, "id": id, "digest": digest, "raw": raw, "code": code}
         self._rows[submissions].append({"entry": entry, "agency": agency, "answer": answer, **about})
 
-    def _prior(self, letter: int) -> int | None:
-        """The newest entry about a letter, by this append or before it."""
+    def newest_of(self, letter: int) -> int | None:
+        """Return the number of the newest entry about a letter, by this append or before it."""
         if letter not in self._priors:
             self.prefetch_priors([letter])
         return self._priors.get(letter)

@@ -16,7 +16,7 @@ from bus.documents.reports import Report
 from bus.documents.signing import Signed, Verified
 from bus.errors import RefusalCode, Refused
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest
-from bus.ledger.rows import LetterRow
+from bus.router.transitions import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,8 @@ class NoticeAccepted:
     agency: AgencyCode
     notice: Verified[Notice]
     directory: Directory
-    letter: LetterRow
-    about: tuple[AgencyCode, ...]
+    place: Place
+    """Where it fell in the life of its letter when the gates looked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

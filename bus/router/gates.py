@@ -283,6 +283,5 @@ def _notice(
         agency=agency,
         notice=verified,
         directory=rules.directory,
-        letter=place.letter,
-        about=place.about,
+        place=place,
     )

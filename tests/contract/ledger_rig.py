@@ -308,10 +308,13 @@ class Router:
 
     def take_all(self, *deliveries: Delivery) -> list[Recorded]:
         """All gates for a batch, recorded in one append, as the running router does it."""
-        found, entry = self.judge(*deliveries)
-        with self.ledger.append() as writer:
-            outcomes = self._recorder.record_all(found, entry, writer)
+        outcomes = self.record_all(*self.judge(*deliveries))
         return [one for one in outcomes if isinstance(one, Recorded)]
+
+    def record_all(self, found: Sequence[Outcome], entry: Versions) -> list[Recorded | Stale]:
+        """Gate 8 for a batch, in one append."""
+        with self.ledger.append() as writer:
+            return self._recorder.record_all(found, entry, writer)
 
 
 def delivery(raw: bytes, agency: str = OPM, *, at: dt.datetime | None = None, **changes: Any) -> Delivery:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 
 import pytest
 
@@ -15,6 +18,9 @@ from bus.ledger.evidence import gather
 from bus.ledger.state import LetterState
 from bus.ledger.store import Ledger
 from bus.operators import Role
+from bus.pages import app
+from bus.pages.answers import Listed
+from bus.pages.rendering import csv_twin
 from bus.thai import now
 from bus.views import folding, search
 from bus.views.asking import names_of
@@ -72,6 +78,27 @@ def test_the_file_of_a_search_has_every_recipient(large: Large, monkeypatch: pyt
         lines = large.auditor.get(f"/search.csv?{query}").text.splitlines()
         assert sum(1 for line in lines if line.startswith(f"{large.circular},")) == len(CODES)
         assert all(any(line.startswith(f"{one},") for line in lines) for one in large.small)
+
+
+def test_files_are_made_one_at_a_time_and_pages_meanwhile(
+    large: Large, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = SimpleQueue[None](), Event()
+
+    def slow(listed: Listed) -> bytes:
+        begun.put(None)
+        assert go_on.wait(60)
+        return csv_twin(listed)
+
+    monkeypatch.setattr(app, "csv_twin", slow)
+    with ThreadPoolExecutor(3) as people:
+        files = [people.submit(large.auditor.get, "/search.csv?newest=1") for _ in range(3)]
+        begun.get(timeout=60)
+        pages = [large.auditor.get("/search?newest=1").status_code for _ in range(3)]
+        others = begun.qsize()
+        go_on.set()
+        assert [file.result().status_code for file in files] == pages == [200] * 3
+    assert others == 0
 
 
 def test_what_a_list_folds_is_bounded_by_recipients(large: Large, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -25,7 +26,7 @@ from bus.ledger.store import Ledger
 from bus.ledger.work import Lease
 from bus.router import parking, policy
 from bus.router.answers import Answers
-from bus.router.delivery import Duplicate, LetterAccepted, NoticeAccepted
+from bus.router.delivery import Delivery, Duplicate, LetterAccepted, NoticeAccepted
 from bus.router.recording import Recorded, Stale
 from bus.thai import now
 from tests.assets import factory
@@ -33,6 +34,7 @@ from tests.assets.factory import DGA, OCS, OPM, SOC
 from tests.assets.operators import by
 from tests.contract import ledger_rig as rig
 from tests.contract.ledger_rig import Router, delivery
+from tests.contract.test_question_plans import asked
 
 ON_POSTGRESQL = pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
 
@@ -533,6 +535,43 @@ def test_of_two_answers_that_race_one_is_heard_and_the_other_examined_again(
     with pytest.raises(Stale):
         accepted.record(second, entry)
     assert refusal(accepted, accepted.take(two), OCS) == RefusalCode.NOTICE_ALREADY_ANSWERED
+
+
+def receipts(router: Router, count: int, ids: Callable[[], UUID] = uuid4) -> list[Delivery]:
+    """The receipts of so many new letters to OCS, each accepted by then."""
+    found = []
+    for number in range(count):
+        letter = factory.letter(
+            letter_id=uuid4(), number=f"นร 7/{count}.{number}", receivers=(Receiver(agency=OCS),)
+        )
+        signed = sign(letter, factory.seal(OPM))
+        router.take(delivery(signed.raw))
+        about = {"letter_id": letter.letter_id, "letter_digest": signed.digest}
+        said = factory.notice(Event.DELIVERED, author=OCS, notice_id=ids(), **about)
+        found.append(delivery(sign(said, factory.seal(OCS)).raw, OCS))
+    return found
+
+
+def test_of_notices_that_nothing_came_between_the_ledger_is_asked_the_same_however_many_there_are(
+    router: Router, ledger: Ledger
+) -> None:
+    asked_for = []
+    for count in (1, 2, 9):
+        judged, entry = router.judge(*receipts(router, count))
+        with asked(ledger) as statements:
+            recorded = router.record_all(judged, entry)
+        assert [one.outcome for one in recorded if isinstance(one, Recorded)] == ["notice-accepted"] * count
+        asked_for.append(len(statements))
+    assert asked_for[1] == asked_for[2] <= asked_for[0] + 1
+
+
+def test_of_two_facts_under_one_id_about_two_letters_the_second_is_examined_again(router: Router) -> None:
+    id_ = uuid4()
+    judged, entry = router.judge(*receipts(router, 2, lambda: id_))
+    assert all(isinstance(one, NoticeAccepted) for one in judged)
+    first, second = router.record_all(judged, entry)
+    assert isinstance(first, Recorded)
+    assert isinstance(second, Stale)
 
 
 def test_a_notice_about_a_letter_that_is_unknown_yet_is_judged_anew(router: Router, ledger: Ledger) -> None:

@@ -132,6 +132,7 @@ def _prefetch(writer: Writer, examined: Sequence[Outcome]) -> None:
     """Ask the ledger, in one question each, what recording these will want to know of every one."""
     writer.prefetch([named for one in examined if (named := _submission_of(one))])
     writer.prefetch_last_numbers({code for one in examined for code in _told(one)})
+    writer.prefetch_priors({one.place.letter.letter for one in examined if isinstance(one, NoticeAccepted)})
     writer.prefetch_numbers(
         [number for one in examined if isinstance(one, LetterAccepted) and (number := number_of(one))]
     )
@@ -142,7 +143,9 @@ def _told(found: Outcome) -> tuple[AgencyCode, ...]:
     match found:
         case LetterAccepted():
             return (found.agency, *found.recipients.codes)
-        case NoticeAccepted() | ReportAccepted():
+        case NoticeAccepted():
+            return (found.agency, *found.place.listeners(found.notice.document.event))
+        case ReportAccepted():
             return (found.agency,)
         case _:
             return ()

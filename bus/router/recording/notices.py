@@ -7,9 +7,11 @@ from bus.documents.notice import Notice
 from bus.errors import Refused
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind, canonical, timestamp
+from bus.ledger.store import Writer
 from bus.router import transitions
 from bus.router.delivery import NoticeAccepted
 from bus.router.recording.consigning import Consigner, Stale, answer_headers, bound, still_unanswered
+from bus.router.transitions import Place
 
 
 def record_notice(consigner: Consigner, found: NoticeAccepted) -> str:
@@ -19,10 +21,7 @@ def record_notice(consigner: Consigner, found: NoticeAccepted) -> str:
     still_unanswered(
         writer, found.agency, "notice", notice_id, found.notice.digest, fact=notice.event in ONCE
     )
-    try:
-        place = transitions.place(notice, found.notice.digest, found.agency, writer)
-    except Refused as changed:
-        raise Stale from changed
+    place = _place_now(writer, found)
     same = place.same
     if same and (before := writer.verdict_on_raw(found.agency, delivery.sha256)) and before.code is None:
         return consigner.repeat(found.agency, before.answer)
@@ -54,20 +53,32 @@ def record_notice(consigner: Consigner, found: NoticeAccepted) -> str:
     return "duplicate" if duplicate else "notice-accepted"
 
 
+def _place_now(writer: Writer, found: NoticeAccepted) -> Place:
+    """Return where the notice falls by now: where the gates found it, unless something was said since. Raises Stale."""
+    notice, place = found.notice.document, found.place
+    unheard = writer.verdict_on(found.agency, "notice", str(notice.notice_id)) is None
+    if unheard and writer.newest_of(place.letter.letter) == place.state.newest:
+        return place
+    try:
+        return transitions.place(notice, found.notice.digest, found.agency, writer)
+    except Refused as changed:
+        raise Stale from changed
+
+
 def _notice_entry(consigner: Consigner, found: NoticeAccepted, notice: Notice, answer: int) -> int:
     delivery = found.delivery
     said = notice.registration
     return consigner.writer.entry(
         Kind.NOTICE,
         agency=found.agency,
-        letter=found.letter.letter,
+        letter=found.place.letter.letter,
         document=delivery.raw,
         sha256=delivery.sha256,
         noticeId=str(notice.notice_id),
         event=notice.event,
         digest=found.notice.digest,
         certificate=found.notice.fingerprint,
-        about=list(found.about),
+        about=list(found.place.about),
         eventTime=timestamp(notice.event_time),
         receivedAt=timestamp(delivery.received_at),
         supersedes=str(notice.supersedes) if notice.supersedes else None,
@@ -89,7 +100,7 @@ def _forward(
             numbers[agency],
             type="notice",
             entry=entry,
-            letter=found.letter.letter,
+            letter=found.place.letter.letter,
             body=found.delivery.raw,
             kept=found.delivery.sha256,
             headers={

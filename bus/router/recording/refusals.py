@@ -212,8 +212,7 @@ def permitted_now(writer: Writer, found: SubmissionRefused) -> NoticeAccepted | 
         agency=found.agency,
         notice=verified,
         directory=found.directory,
-        letter=place.letter,
-        about=place.about,
+        place=place,
     )
 
 
