@@ -19,7 +19,8 @@ from tests.bench.looking import rss_mb
 from tests.bench.throughput import cpu_seconds
 
 _WITHIN = 60.0
-_IDLE_SECONDS = 20.0
+_SETTLING, _AT_REST = 40.0, 30.0
+"""Seconds until a process that was just started has nothing left to do, and for which it is then looked at."""
 
 
 def receipts_home(
@@ -50,10 +51,10 @@ def receipts_home(
 
 def at_rest(adapter: Process) -> dict[str, float]:
     """Return what an adapter takes that has nothing to do: per cent of a core, and memory in MB."""
-    sleep(_IDLE_SECONDS / 4)
+    sleep(_SETTLING)
     used = cpu_seconds(adapter)
-    sleep(_IDLE_SECONDS)
-    share = (cpu_seconds(adapter) - used) / _IDLE_SECONDS * 100
+    sleep(_AT_REST)
+    share = (cpu_seconds(adapter) - used) / _AT_REST * 100
     return {"cpu_percent": round(share, 2), "rss_mb": round(rss_mb(adapter), 1)}
 
 
