@@ -83,6 +83,7 @@ class _Senders:
         self._out: list[Link] = []
         self._due: dict[str, float] = {}
         self._delivered: dict[str, set[str]] = {}
+        """By each letter that was sent, the messages in which it came; what was in the inboxes before is no matter."""
         self._found = Written()
         self._tasks: set[asyncio.Task[None]] = set()
         self._begin = 0.0
@@ -102,7 +103,7 @@ class _Senders:
                 each.cancel()
         found = self._found
         found.unanswered = len(self._due)
-        found.undelivered = found.asked - found.refused - len(self._delivered)
+        found.undelivered = found.asked - found.refused - sum(map(bool, self._delivered.values()))
         found.twice = sum(len(numbers) > 1 for numbers in self._delivered.values())
         return found
 
@@ -127,6 +128,7 @@ class _Senders:
     async def _one(self, code: AgencyCode, link: Link, raw: bytes, due: float) -> None:
         letter_id = letters.id_of(raw)
         self._due[letter_id] = due
+        self._delivered[letter_id] = set()
         outgoing = Outgoing(
             exchange=topology.submit_exchange(code),
             body=raw,
@@ -150,8 +152,8 @@ class _Senders:
                 return
             moment = time()
             for each in taken:
-                if each.type == "letter":
-                    self._delivered.setdefault(letters.id_of(each.body), set()).add(str(each.message_id))
+                if each.type == "letter" and (id_ := letters.id_of(each.body)) in self._delivered:
+                    self._delivered[id_].add(str(each.message_id))
                 elif each.type == "verdict":
                     self._answered(str(each.headers.get("about")), b">accepted<" in each.body, moment)
             subscription.ack_all(taken)
@@ -169,7 +171,8 @@ class _Senders:
     async def _settle(self) -> None:
         until = time() + _SETTLES_WITHIN
         while time() < until:
-            done = not self._due and len(self._delivered) >= self._found.asked - self._found.refused
+            arrived = sum(map(bool, self._delivered.values()))
+            done = not self._due and arrived >= self._found.asked - self._found.refused
             if done and not self._tasks:
                 return
             await asyncio.sleep(0.2)
