@@ -44,6 +44,8 @@ CIRCULAR = 500
 AGENCIES = int(os.environ.get("BENCH_AGENCIES", "8000"))
 STORED = int(os.environ.get("BENCH_STORED", "20000"))
 ROUNDS = 3
+WITNESS_POLL = 60.0
+"""As the settings of an adapter have it: the demo's adapters look at the log every two seconds."""
 
 
 def main(wanted: Sequence[str]) -> int:
@@ -134,7 +136,7 @@ def _raw(node: Node, size: int) -> float:
 
 
 def _latency(node: Node, folder: Path, report: dict[str, Any]) -> None:
-    with _bus(node, folder, "latency") as bus:
+    with _bus(node, folder, "latency", witness_poll=WITNESS_POLL) as bus:
         bus.start_all([SENDER, OTHER])
         ends = [bus.processes[name] for name in ("serve", f"adapter-{SENDER}", f"adapter-{OTHER}")]
         report["adapter_at_rest"] = latency.at_rest(ends[-1])
