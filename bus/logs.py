@@ -24,12 +24,14 @@ from types import TracebackType
 from typing import Any, Final
 from uuid import UUID
 
-import structlog
-from structlog.stdlib import BoundLogger
-from structlog.typing import EventDict, Processor, WrappedLogger
-
 from bus.errors import BusError
+from bus.platform.sparing import without_colours
 from bus.text import json_text
+
+with without_colours():
+    import structlog
+    from structlog.stdlib import BoundLogger
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
 WITHHELD: Final = "[withheld]"
 _NOT_FOR_LOGS: Final = frozenset(

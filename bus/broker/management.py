@@ -10,9 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
 
-import httpx
-
 from bus.errors import Misconfigured, Problem, Transient
+from bus.platform.sparing import without_colours
+
+with without_colours():
+    import httpx
 
 
 class Management:

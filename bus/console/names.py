@@ -40,9 +40,9 @@ def witnesses_for(site: Site, reader: Reader) -> frozenset[AgencyCode]:
 
 def names_for(site: Site, reader: Reader) -> Names:
     """Return the names as of the newest directory that this reader sees."""
-    return site.names.names(reader)
+    return site.readings.names.names(reader)
 
 
 def pinned_for(site: Site, reader: Reader) -> Pinned:
     """Return the certificates of every directory that was ever in force; to read thousands takes half a second."""
-    return site.names.pinned(reader)
+    return site.readings.names.pinned(reader)

@@ -17,7 +17,7 @@ from typing import Any, Final
 from bus import logs
 from bus.console.history import History
 from bus.console.system import Look, states
-from bus.directory import Agency, Directory
+from bus.directory import Agency, Directory, Names
 from bus.errors import Misconfigured, Transient
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind, timestamp
@@ -30,7 +30,8 @@ from bus.thai import now
 from bus.views.agencies import standings
 from bus.views.brokers import Cluster, clusters_now
 from bus.views.finding import head_of
-from bus.views.overview import called, ends_of, rows_of, totals_of
+from bus.views.names import KnownNames
+from bus.views.overview import ends_of, rows_of, totals_of
 from bus.views.silence import Passed, Silence
 
 EVERY: Final = 15.0
@@ -50,8 +51,8 @@ class Snapshot:
     rows: Sequence[dict[str, Any]]
     """All agencies, the worst first (`bus.views.overview`)."""
     by_code: Mapping[str, dict[str, Any]] = field(repr=False)
-    called: Mapping[AgencyCode, str] = field(repr=False)
-    """All that each agency is called, in the form in which names are compared."""
+    names: Names | None = field(repr=False)
+    """What agencies are called; None without a directory that can be read."""
     totals: Mapping[str, Any]
     passed: Sequence[Passed] = field(repr=False)
     """The deadlines that passed in silence, and who is silent still."""
@@ -69,6 +70,8 @@ class Readings:
         self._lock = Lock()
         self._silence = Silence()
         self._in_force = _InForce()
+        self.names = KnownNames(lambda: self.agencies)
+        """What agencies are called, read once for each version of the directory."""
         self.history = History()
         self.newest: Snapshot | None = None
         """None before the first reading."""
@@ -133,7 +136,7 @@ class Readings:
             head=head_of(reader),
             rows=rows,
             by_code={row["code"]: row for row in rows},
-            called=known.called,
+            names=self.names.names(reader) if directory is not None else None,
             totals=totals_of(rows),
             passed=self._silence.all(),
             shortened=self._silence.shortened,
@@ -168,11 +171,13 @@ class _InForce:
     directory: Directory | None = None
     ends: Mapping[AgencyCode, str] = field(default_factory=dict)
     """When the last certificate of each agency ends."""
-    called: Mapping[AgencyCode, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, entry: int, directory: Directory) -> _InForce:
         """Take what is needed of a directory; its certificates are read for that."""
-        agencies = {code: replace(one, certificates=()) for code, one in directory.agencies.items()}
-        kept = Directory(version=directory.version, agencies=agencies)
-        return cls(entry, kept, ends_of(directory), {code: called(one) for code, one in agencies.items()})
+        reads: dict[tuple[str, ...], tuple[str, ...]] = {}
+        agencies = {
+            code: replace(one, certificates=(), reads=reads.setdefault(one.reads, one.reads))
+            for code, one in directory.agencies.items()
+        }
+        return cls(entry, Directory(version=directory.version, agencies=agencies), ends_of(directory))

@@ -13,7 +13,6 @@ from bus.pages.site import Face
 from bus.people import CENTRE
 from bus.settings import BusSettings
 from bus.settings.console import Console
-from bus.views.names import KnownNames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +25,9 @@ class Site:
     readings: Readings
     """What broker and ledger told when they were asked last."""
     users: LocalUsers = field(init=False)
-    names: KnownNames = field(init=False)
-    """What agencies are called, read once for each version of the directory."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "users", LocalUsers(self.settings.console.people, CENTRE))
-        object.__setattr__(self, "names", KnownNames(lambda: self.readings.agencies))
 
     @property
     def face(self) -> Face:

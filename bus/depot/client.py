@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-import httpx
-
 from bus.depot.presence import MOST_CHECKS, Check, Presence, read_results, write_checks
 from bus.documents.notice import BUS
 from bus.documents.seal import Seal
 from bus.documents.tokens import request_token
 from bus.errors import Transient
+from bus.platform.sparing import without_colours
+
+with without_colours():
+    import httpx
 
 _FREE = re.compile(r"^saraban_depot_disk_free_bytes ([0-9.e+]+)$", re.MULTILINE)
 

@@ -32,10 +32,11 @@ class Names:
             self.agencies[agency.code] = agency
             if agency.inbox:
                 self.with_inbox.add(agency.code)
+            alone = (agency.code,)
             for name in _names_of(agency):
-                key = plain(name)
-                if agency.code not in (known := self._called.get(key, ())):
-                    self._called[key] = (*known, agency.code)
+                known = self._called.setdefault(plain(name), alone)
+                if agency.code not in known:
+                    self._called[plain(name)] = (*known, agency.code)
 
     def codes(self, text: str) -> tuple[AgencyCode, ...]:
         """The codes of the agencies that are called so; usually one, none for a stranger."""
@@ -44,6 +45,11 @@ class Names:
             code, name = one
             found = tuple(each for each in self._called.get(plain(name), ()) if each == code)
         return tuple(sorted(found))
+
+    def containing(self, text: str) -> set[AgencyCode]:
+        """The codes of the agencies in one of whose names, or in whose code, a text stands."""
+        wanted = plain(text)
+        return {code for name, codes in self._called.items() if wanted in name for code in codes}
 
     def near(self, text: str) -> tuple[str, ...]:
         """The agencies whose names are nearest to a text, each with code and name, the nearest first."""

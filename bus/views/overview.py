@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -13,7 +14,6 @@ from bus.directory import Agency, Directory
 from bus.directory.ends import SOON, end_of
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import timestamp
-from bus.naming import plain
 from bus.pages.columns import Column, iso, joined
 from bus.views.agencies import Standing
 
@@ -63,7 +63,7 @@ def rows_of(
 def _row(one: Standing, overdue: int, ends: str | None, soon: tuple[str, str]) -> Row:
     agency, inbox, activity = one.agency, one.inbox, one.activity
     vouched = any(pin.revoked_at is None for pin in agency.vouched)
-    trouble = list(_trouble(one, overdue, None if vouched else ends, soon))
+    trouble = _shared(tuple(_trouble(one, overdue, None if vouched else ends, soon)))
     worst = max((TROUBLES[each] for each in trouble), default=0)
     return {
         "code": agency.code,
@@ -88,6 +88,12 @@ def _row(one: Standing, overdue: int, ends: str | None, soon: tuple[str, str]) -
         "certificateEnds": ends,
         "key": f"{9 - worst}~{one.oldest_waiting or _NEVER}~{agency.code}",
     }
+
+
+@cache
+def _shared(trouble: tuple[str, ...]) -> tuple[str, ...]:
+    """The one tuple of these troubles: thousands of agencies have the same."""
+    return trouble
 
 
 def _trouble(one: Standing, overdue: int, ends: str | None, soon: tuple[str, str]) -> Iterable[str]:
@@ -127,14 +133,9 @@ def totals_of(rows: Sequence[Row]) -> Row:
     }
 
 
-def chosen(rows: Iterable[Row], query: Mapping[str, str], names: Mapping[AgencyCode, str]) -> list[Row]:
-    """Return the rows to which everything asked for applies: `trouble`, `state`, `cluster`, `name`.
-
-    `names` is all that each agency is called (`called`).
-    """
-    wanted = plain(query.get("name", ""))
-    return [row for row in rows if all(_fits(row, what, value) for what, value in query.items() if what != "name")
-            and (not wanted or wanted in names.get(row["code"], ""))]  # fmt: skip
+def chosen(rows: Iterable[Row], query: Mapping[str, str]) -> list[Row]:
+    """Return the rows to which everything asked for applies: `trouble`, `state`, `cluster`."""
+    return [row for row in rows if all(_fits(row, what, value) for what, value in query.items())]
 
 
 def _fits(row: Row, what: str, value: str) -> bool:
@@ -143,18 +144,11 @@ def _fits(row: Row, what: str, value: str) -> bool:
     return bool(row[what] == value)
 
 
-def called(agency: Agency) -> str:
-    """Return all that an agency is called, in the form in which names are compared."""
-    return plain(f"{agency.code} {agency.name_th} {agency.name_en} {agency.abbrev_th}")
-
-
-def choices(
-    rows: Sequence[Row], query: Mapping[str, str], names: Mapping[AgencyCode, str]
-) -> dict[str, dict[str, int]]:
+def choices(rows: Sequence[Row], query: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """Return, for each thing that can be chosen, how many agencies each value has beside what else is asked for."""
     found = {}
     for what in ("trouble", "state", "cluster"):
-        others = chosen(rows, {name: value for name, value in query.items() if name != what}, names)
+        others = chosen(rows, {name: value for name, value in query.items() if name != what})
         counts = Counter(value for row in others for value in _values(row, what))
         order = TROUBLES if what == "trouble" else sorted({row[what] for row in rows})
         some = {value: counts[value] for value in order if counts[value] or query.get(what) == value}

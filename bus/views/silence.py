@@ -141,7 +141,7 @@ def _of(entry: Entry, senders: dict[int, AgencyCode]) -> Passed:
         due=intern(body["due"]),
         noticed_at=intern(body["at"]),
         sender=AgencyCode(intern(sender)) if sender else None,
-        silent=_shared(frozenset(body["silent"])),
+        silent=_shared(frozenset(AgencyCode(intern(code)) for code in body["silent"])),
     )
 
 

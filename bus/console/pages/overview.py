@@ -38,9 +38,12 @@ def overview(asked: Asked) -> Answer:
     }
     after = key(asked, "after", _KEY)
     refresh = choice(asked, "refresh", ("off",)) is None
-    rows = newest.rows if newest else ()
-    names = newest.called if newest else {}
-    found = chosen(rows, query, names)
+    rows = newest.rows if newest else []
+    chosen_by = {what: value for what, value in query.items() if what != "name"}
+    if newest and newest.names and "name" in query:
+        named = newest.names.containing(query["name"])
+        rows = [row for row in rows if row["code"] in named]
+    found = chosen(rows, chosen_by)
     page, following = page_of(found, after, MOST)
     at = timestamp(now())
     value: dict[str, Any] = {
@@ -50,7 +53,7 @@ def overview(asked: Asked) -> Answer:
         "totals": newest.totals if newest else None,
         "query": query,
         "found": len(found),
-        "choices": choices(rows, query, names),
+        "choices": choices(rows, chosen_by),
         "agencies": [_with_ages(row, at) for row in page],
         "next": following,
     }
