@@ -230,7 +230,7 @@ def _witnesses(directory: Directory, reader: Reader) -> Iterator[Found]:
         yield ok("nobody is asked to cosign the ledger's head yet")
         return
     head, asked = anchor
-    cosigned = len(reader.heads.cosignatures(head.size))
+    cosigned = len(reader.heads.cosigners(head.size))
     age = (now() - datetime.fromisoformat(asked)).total_seconds()
     sentence = (
         f"{cosigned} of {witnesses} witnesses have cosigned the head of {head.size}, asked {age:.0f} s ago"

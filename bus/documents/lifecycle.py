@@ -279,6 +279,8 @@ class Progress(Generic[F]):
         return replace(self, overdue=(*self.overdue, deadline))
 
     def _counting(self) -> list[F]:
+        if len(self.facts) == 1:  # of a circular's thousands: there is nothing that it could yield to
+            return list(self.facts.values())
         return [fact for fact in self.facts.values() if _rule(fact).yields_to not in self.facts]
 
 

@@ -102,7 +102,7 @@ def _agencies(entries: Iterable[Entry], cosignatures: Iterable[tuple[str, str]])
 def _head(reader: Reader, seq: int) -> Head:
     """A head that covers the entry: best one that witnesses have cosigned."""
     anchor = reader.heads.anchor_covering(seq)
-    if anchor is not None and reader.heads.cosignatures(anchor.size):
+    if anchor is not None and reader.heads.cosignatures(anchor.size, most=1):
         return anchor
     newest = reader.heads.newest()
     if newest is None or newest.size < seq:

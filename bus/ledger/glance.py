@@ -26,10 +26,10 @@ def glance(reader: Reader, row: LetterRow, state: LetterState, entries: list[Ent
     """Return what a page shows of a letter whose acceptance is under `head`; `entries` are all about it."""
     covered = [entry for entry in entries if entry.seq <= head.size]
     shown = [covered[0], *covered[1:][-(MOST_PROVEN - 1) :]]
-    cosignatures = reader.heads.cosignatures(head.size)
+    lines = [line for _, line in reader.heads.cosignatures(head.size, most=_MOST_COSIGNATURES)]
     members = {
         "letter.xml": reader.must_document(entries[0]),
-        "checkpoint": published(head, [line for _, line in cosignatures[:_MOST_COSIGNATURES]]).encode(),
+        "checkpoint": published(head, lines).encode(),
         "proofs.json": proofs_of(reader, shown, head.size),
     }
     for entry in shown:
@@ -42,7 +42,7 @@ def glance(reader: Reader, row: LetterRow, state: LetterState, entries: list[Ent
         state=state,
         entries=tuple(shown),
         head=head,
-        cosigned=tuple(agency for agency, _ in cosignatures),
+        cosigned=reader.heads.cosigners(head.size),
         members=members,
         directories=(directory_of(version, _records(reader, version, row.sender)),),
     )
@@ -51,7 +51,7 @@ def glance(reader: Reader, row: LetterRow, state: LetterState, entries: list[Ent
 def best_head(reader: Reader, seq: int) -> Head | None:
     """Return a signed head over an entry, best one that witnesses have cosigned; None where none is signed yet."""
     anchor = reader.heads.anchor_covering(seq)
-    if anchor is not None and reader.heads.cosignatures(anchor.size):
+    if anchor is not None and reader.heads.cosignatures(anchor.size, most=1):
         return anchor
     newest = reader.heads.newest()
     return newest if newest is not None and newest.size >= seq else None

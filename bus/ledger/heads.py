@@ -84,11 +84,16 @@ class Heads:
             self._connection.execute(select(anchors.c.size).where(anchors.c.size == size)).first() is not None
         )
 
-    def cosignatures(self, size: int) -> list[tuple[AgencyCode, str]]:
+    def cosignatures(self, size: int, *, most: int | None = None) -> list[tuple[AgencyCode, str]]:
         """Return (agency, signature line) of those who have cosigned the head of this size, by agency."""
         query = select(cosignatures.c.agency, cosignatures.c.line).where(cosignatures.c.size == size)
-        found = self._connection.execute(query.order_by(cosignatures.c.agency))
+        found = self._connection.execute(query.order_by(cosignatures.c.agency).limit(most))
         return [(row.agency, row.line) for row in found]
+
+    def cosigners(self, size: int) -> tuple[AgencyCode, ...]:
+        """Return the agencies that have cosigned the head of this size, by code."""
+        query = select(cosignatures.c.agency).where(cosignatures.c.size == size)
+        return tuple(self._connection.scalars(query.order_by(cosignatures.c.agency)))
 
     def newest_anchors(self, most: int) -> list[tuple[int, str]]:
         """Return the sizes of the newest heads that witnesses are asked to cosign, and since when, the newest first."""

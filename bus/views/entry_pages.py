@@ -135,7 +135,7 @@ def whole_entry(reader: Reader, entry: Entry) -> dict[str, Any]:
             "root": head.root.hex(),
             "path": [one.hex() for one in path],
             "signedAt": head.at,
-            "cosigned": len(reader.heads.cosignatures(head.size)),
+            "cosigned": len(reader.heads.cosigners(head.size)),
             "holds": _holds(octets, entry.seq, head.size, head.root, path),
         }
     return value
