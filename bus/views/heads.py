@@ -54,7 +54,7 @@ def witnesses(reader: Reader, names: Names, known: Collection[AgencyCode]) -> di
 
 
 def whole_head(reader: Reader, names: Names, head: Head) -> dict[str, Any]:
-    """Return a head with its note as it is published, and who has cosigned it."""
+    """Return a head with its note as it is published, and who has cosigned it: how many, and the first of them."""
     cosignatures = reader.heads.cosignatures(head.size)
     return {
         "size": head.size,
@@ -62,5 +62,8 @@ def whole_head(reader: Reader, names: Names, head: Head) -> dict[str, Any]:
         "root": head.root.hex(),
         "anchor": reader.heads.is_anchor(head.size),
         "note": published(head, [text for _, text in cosignatures]),
-        "cosigned": [{"agency": code, "name": names.full(code)} for code, _ in cosignatures],
+        "cosignedCount": len(cosignatures),
+        "cosigned": [
+            {"agency": code, "name": names.full(code)} for code, _ in cosignatures[:MOST_WITNESSES]
+        ],
     }

@@ -111,6 +111,18 @@ def test_a_head_is_shown_as_it_is_published(looking: Looking) -> None:
     assert "— saraban.example/test " in page
 
 
+def test_of_thousands_of_cosignatures_the_first_are_named_and_the_others_counted(
+    looking: Looking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.views.heads.MOST_WITNESSES", 0)
+    head = looking.lived.signer.newest()
+    assert head is not None
+    value = looking.auditor.json(f"/checkpoints/{head.size}")
+    assert (value["cosignedCount"], value["cosigned"]) == (1, [])
+    assert len(read_note(value["note"]).signatures) == 2, "the note is whole all the same"
+    assert "and others: 1" in looking.auditor.get(f"/checkpoints/{head.size}?lang=en").text
+
+
 def test_what_was_never_signed_is_not_there(looking: Looking) -> None:
     for size in (0, 2, 99_999, 10**40):
         assert looking.auditor.get(f"/checkpoints/{size}").status_code == 404
