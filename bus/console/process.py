@@ -27,7 +27,7 @@ from bus.web import serving
 MOST_BODY = 64 * 1024 * 1024
 """Bytes of a request: an evidence pack that is dropped to be verified is the largest."""
 _AT_ONCE = 2
-"""Pages that are made at once, apart from files: more would wait for the interpreter, each with its rows in memory."""
+"""Pages that are made at once, beside files and large ones: more would wait for the interpreter, each with its rows."""
 _ASK_EVERY = 2.0
 _PATIENCE = 5.0
 """Seconds for what goes on beside the pages, at the end."""

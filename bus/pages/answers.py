@@ -95,3 +95,5 @@ class Page:
     """How many files its form may bring, in fields `file`."""
     twin: bool = True
     """Whether it has a JSON twin; acts and files have none."""
+    large: bool = False
+    """Whether it may be of thousands of agencies, and take megabytes while it is made."""

@@ -45,8 +45,8 @@ from bus.pages.store import Session
 
 _STATIC = Path(__file__).parent / "static"
 _MOST_FIELDS = 200
-_FILES_AT_ONCE = 1
-"""CSV files that are made at once: each holds ten thousand rows in memory."""
+_FILES_AT_ONCE = _LARGE_AT_ONCE = 1
+"""CSV files, and large pages, that are made at once: each holds ten thousand rows in memory."""
 _LOGOS = {".png": "image/png", ".svg": "image/svg+xml"}
 _log = logs.get("pages")
 
@@ -93,7 +93,7 @@ class _Handlers:
         self._asking = asking
         self._answered = answered
         self._entrance = Entrance(site)
-        self._files = CapacityLimiter(_FILES_AT_ONCE)
+        self._files, self._large = CapacityLimiter(_FILES_AT_ONCE), CapacityLimiter(_LARGE_AT_ONCE)
 
     def routes(self, page: Page) -> Iterator[BaseRoute]:
         """Yield the routes of a page: its twins first, so that no variable place takes their ends for its own."""
@@ -143,7 +143,7 @@ class _Handlers:
             uploads=uploads,
         )
         try:
-            limiter = self._files if form == "csv" else None
+            limiter = self._files if form == "csv" else self._large if page.large else None
             return await run_sync(self._made, page, form, asked, limiter=limiter)
         except NoSuchPage as nothing:
             return self._wrong(request, session, form, 404, "error.nothing", str(nothing))

@@ -63,7 +63,5 @@ def whole_head(reader: Reader, names: Names, head: Head) -> dict[str, Any]:
         "anchor": reader.heads.is_anchor(head.size),
         "note": published(head, [text for _, text in cosignatures]),
         "cosignedCount": len(cosignatures),
-        "cosigned": [
-            {"agency": code, "name": names.full(code)} for code, _ in cosignatures[:MOST_WITNESSES]
-        ],
+        "cosigned": [{"agency": code, "name": names.full(code)} for code, _ in cosignatures[:MOST_WITNESSES]],
     }

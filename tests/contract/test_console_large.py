@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
+from typing import Any
 
 import pytest
 
+from bus.console.pages import letter
 from bus.evidence.proof_words import proof_sentences
 from bus.evidence.statement import statement_of
 from bus.identifiers import AgencyCode
@@ -26,6 +28,7 @@ from bus.views import folding, search
 from bus.views.asking import names_of
 from bus.views.finding import by_recipient
 from bus.views.folding import portions, states_within
+from bus.views.one_letter import whole_letter
 from bus.views.questions import Question
 from tests.assets.factory import OCS, OPM
 from tests.contract import ledger_rig as rig
@@ -98,6 +101,28 @@ def test_files_are_made_one_at_a_time_and_pages_meanwhile(
         others = begun.qsize()
         go_on.set()
         assert [file.result().status_code for file in files] == pages == [200] * 3
+    assert others == 0
+
+
+def test_large_pages_are_made_one_at_a_time_and_others_meanwhile(
+    large: Large, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = SimpleQueue[None](), Event()
+
+    def slow(*given: Any) -> dict[str, Any]:
+        begun.put(None)
+        assert go_on.wait(60)
+        return whole_letter(*given)
+
+    monkeypatch.setattr(letter, "whole_letter", slow)
+    with ThreadPoolExecutor(3) as people:
+        address = f"/letters/{large.circular}"
+        asked = [people.submit(large.auditor.get, address + end) for end in ("", ".json", "")]
+        begun.get(timeout=60)
+        pages = [large.auditor.get("/search?newest=1").status_code for _ in range(3)]
+        others = begun.qsize()
+        go_on.set()
+        assert [one.result().status_code for one in asked] == pages == [200] * 3
     assert others == 0
 
 

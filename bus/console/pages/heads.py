@@ -55,5 +55,5 @@ def checkpoint(asked: Asked) -> Answer:
 
 PAGES = (
     Page("/checkpoints", AUDITORS, checkpoints, csv=True),
-    Page("/checkpoints/{size:int}", AUDITORS, checkpoint),
+    Page("/checkpoints/{size:int}", AUDITORS, checkpoint, large=True),
 )

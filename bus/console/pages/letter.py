@@ -156,8 +156,8 @@ def _packed(asked: Asked, found: Evidence, number: int) -> Iterator[tuple[Path, 
 
 
 PAGES = (
-    Page("/letters/{letter:int}/pack", AUDITORS, pack, twin=False),
-    Page("/letters/{letter:int}/certificate", AUDITORS, certificate, twin=False),
-    Page("/letters/{letter:int}/certificate-pdf", AUDITORS, certificate_pdf, twin=False),
-    Page("/letters/{letter:int}", AUDITORS, letter, csv=True),
+    Page("/letters/{letter:int}/pack", AUDITORS, pack, twin=False, large=True),
+    Page("/letters/{letter:int}/certificate", AUDITORS, certificate, twin=False, large=True),
+    Page("/letters/{letter:int}/certificate-pdf", AUDITORS, certificate_pdf, twin=False, large=True),
+    Page("/letters/{letter:int}", AUDITORS, letter, csv=True, large=True),
 )

@@ -68,5 +68,5 @@ def _cell(column: Column, row: Row, names: Names) -> dict[str, Any]:
 
 PAGES = (
     Page("/reports", AUDITORS, reports),
-    Page("/reports/{name}", AUDITORS, report, csv=True),
+    Page("/reports/{name}", AUDITORS, report, csv=True, large=True),
 )
