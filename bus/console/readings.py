@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import Lock
@@ -27,7 +27,7 @@ from bus.process import give_back_memory, pause
 from bus.router.activation import directory_in_force
 from bus.settings import BusSettings
 from bus.thai import now
-from bus.views.agencies import standings
+from bus.views.agencies import Standing, each_standing
 from bus.views.brokers import Cluster, clusters_now
 from bus.views.finding import head_of
 from bus.views.names import KnownNames
@@ -120,14 +120,14 @@ class Readings:
         directory = self.in_force(reader)
         known = self._in_force
         self._silence.follow(reader)
-        found = []
+        found: Iterable[Standing] = ()
         if directory is not None:
             queues = {
                 (name, code): inbox
                 for name, one in self.clusters.items()
                 for code, inbox in one.inboxes.items()
             }
-            found = standings(reader, self._settings, queues, away, directory, receipts=False)
+            found = each_standing(reader, self._settings, queues, away, directory)
         before = self.newest.by_code if self.newest else {}
         rows = rows_of(found, self._silence.by_agency(), known.ends, at, before)
         self.history.note(timestamp(at), rows, away)

@@ -23,6 +23,7 @@ _NOTICES_LOOKED_AT = 500
 """Among so many newest notices of an agency its newest receipt is looked for; each letter has one."""
 _FAILURES_LOOKED_AT = 500
 """Among so many newest failures of all inboxes those of one agency are looked for."""
+_TOGETHER = 1_000
 _EACH = {
     "sqlite": "json_each(:agencies)",
     "postgresql": "json_array_elements_text(CAST(:agencies AS json))",
@@ -89,26 +90,29 @@ class Agencies:
         """Return how one agency stands."""
         return _activity(self._connection, agency)
 
-    def everybody(self, agencies: Collection[AgencyCode]) -> dict[AgencyCode, AgencyActivity]:
-        """Return how each of many stands, without the newest receipts, in three statements, or four."""
-        newest = {row.agency: row for row in self._each(_NEWEST, agencies)}
-        refused = [code for code, row in newest.items() if row.code is not None]
-        accepted = {code: row.at for code, row in newest.items() if row.code is None}
-        if refused:
-            accepted |= {row.agency: row.at for row in self._each(_NEWEST_ACCEPTED, refused)}
+    def everybody(self, agencies: Collection[AgencyCode]) -> Iterator[dict[AgencyCode, AgencyActivity]]:
+        """Yield how each of many stands, without the newest receipts, a thousand at a time in one statement, or two."""
         waiting, attempts = self._pending()
-        return {
-            code: AgencyActivity(
-                last_submission=row.at,
-                last_receipt=None,
-                last_consignment=row.number or 0,
-                pending=waiting.get((code, False), 0),
-                on_hold=waiting.get((code, True), 0),
-                last_accepted=accepted.get(code),
-                next_attempt=attempts.get(code),
-            )
-            for code, row in newest.items()
-        }
+        every = list(agencies)
+        for start in range(0, len(every), _TOGETHER):
+            some = every[start : start + _TOGETHER]
+            newest = {row.agency: row for row in self._each(_NEWEST, some)}
+            refused = [code for code, row in newest.items() if row.code is not None]
+            accepted = {code: row.at for code, row in newest.items() if row.code is None}
+            if refused:
+                accepted |= {row.agency: row.at for row in self._each(_NEWEST_ACCEPTED, refused)}
+            yield {
+                code: AgencyActivity(
+                    last_submission=row.at,
+                    last_receipt=None,
+                    last_consignment=row.number or 0,
+                    pending=waiting.get((code, False), 0),
+                    on_hold=waiting.get((code, True), 0),
+                    last_accepted=accepted.get(code),
+                    next_attempt=attempts.get(code),
+                )
+                for code, row in newest.items()
+            }
 
     def _each(self, statement: str, agencies: Collection[AgencyCode]) -> list[Any]:
         filled = statement.format(each=_EACH[self._connection.dialect.name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -58,32 +58,33 @@ class Standing:
 
 
 def standings(
-    reader: Reader,
-    settings: BusSettings,
-    queues: Queues,
-    silent: Collection[str],
-    directory: Directory | None = None,
-    *,
-    receipts: bool = True,
+    reader: Reader, settings: BusSettings, queues: Queues, silent: Collection[str]
 ) -> list[Standing]:
     """Return how each agency does, the worst first; `silent` are the clusters that could not be asked.
 
-    `directory` is the one in force, where the caller has it already. `receipts`: whether the newest receipt of each is
-    looked for too, which is a question more for every agency; without, their number does not matter.
+    The newest receipt of each is looked for too, which is a question more for every agency.
     """
-    directory = directory or directory_in_force(reader)[1]
-    activities = reader.agencies.everybody(directory.inboxes)
-    inboxes = {code: queues.get((directory.agencies[code].cluster, code)) for code in activities}
-    oldest = {code: _oldest_waiting(one, inboxes[code]) for code, one in activities.items()}
-    given = reader.agencies.given_each({code: number for code, number in oldest.items() if number})
+    found = (
+        replace(
+            one, activity=replace(one.activity, last_receipt=reader.agencies.last_receipt(one.agency.code))
+        )
+        for one in each_standing(reader, settings, queues, silent, directory_in_force(reader)[1])
+    )
+    return sorted(found, key=lambda one: one.order)
+
+
+def each_standing(
+    reader: Reader, settings: BusSettings, queues: Queues, silent: Collection[str], directory: Directory
+) -> Iterator[Standing]:
+    """Yield how each agency of the directory does, without its newest receipt, in few questions and little memory."""
     asked = set(settings.brokers) - set(silent)
-    found = []
-    for code, activity in activities.items():
-        agency, inbox = directory.agencies[code], inboxes[code]
-        if receipts:
-            activity = replace(activity, last_receipt=reader.agencies.last_receipt(code))
-        found.append(
-            Standing(
+    for activities in reader.agencies.everybody(directory.inboxes):
+        inboxes = {code: queues.get((directory.agencies[code].cluster, code)) for code in activities}
+        oldest = {code: _oldest_waiting(one, inboxes[code]) for code, one in activities.items()}
+        given = reader.agencies.given_each({code: number for code, number in oldest.items() if number})
+        for code, activity in activities.items():
+            agency, inbox = directory.agencies[code], inboxes[code]
+            yield Standing(
                 agency=agency,
                 inbox=inbox,
                 asked=agency.cluster in asked,
@@ -91,8 +92,6 @@ def standings(
                 oldest_waiting=given.get(code),
                 fill=_fill(settings.brokers.get(agency.cluster), inbox),
             )
-        )
-    return sorted(found, key=lambda one: one.order)
 
 
 def queues_of(settings: BusSettings) -> tuple[Queues, dict[str, str]]:

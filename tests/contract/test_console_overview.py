@@ -260,12 +260,17 @@ def test_no_page_and_no_reading_goes_through_a_whole_table(looked: tuple[Console
     assert whole_tables_read(ledger, questions) == []
 
 
-def test_figures_of_all_are_those_of_each(ledger: Ledger, tmp_path: Path) -> None:
+def test_figures_of_all_are_those_of_each(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.ledger.agencies._TOGETHER", 3)
     watch(ledger, tmp_path)
     with ledger.append() as writer:
         rig.in_ledger(writer, to=(OCS, DGA), on_hold=(DGA,), number="นร 0105/9")
     with ledger.read() as reader:
-        everybody = reader.agencies.everybody([OPM, OCS, SOC, DGA])
+        portions = list(reader.agencies.everybody([OPM, OCS, SOC, DGA]))
+        everybody = {code: one for some in portions for code, one in some.items()}
+        assert [len(some) for some in portions] == [3, 1]
         for code, found in everybody.items():
             alone = reader.agencies.activity(AgencyCode(code))
             alike = replace(alone, last_receipt=None, last_accepted=None, next_attempt=None)
