@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Annotated
 
@@ -153,7 +153,7 @@ def _newest(ledger: Ledger, count: int, *, follow: bool) -> Iterator[Entry]:
             time.sleep(_TAIL_EVERY)
 
 
-def _print(row: LetterRow, state: LetterState, entries: list[Entry], names: Names) -> None:
+def _print(row: LetterRow, state: LetterState, entries: Iterable[Entry], names: Names) -> None:
     title = f"{row.number or '(no number)'}  {row.letter_id}  from {names.short(row.sender)}, dated {day(row.dated)}"
     recipients = ({"recipient": code, **one} for code, one in state_of(state)["recipients"].items())
     listed(title, _RECIPIENT_COLUMNS, recipients, names)

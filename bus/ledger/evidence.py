@@ -51,7 +51,7 @@ def gather(reader: Reader, letter: int) -> Evidence:
     row = reader.letter(letter)
     if row is None:
         raise LookupError(f"no letter under ledger number {letter}")
-    entries = reader.entries_of(letter)
+    entries = list(reader.entries_of(letter))
     head = _head(reader, entries[-1].seq)
     cosignatures = reader.heads.cosignatures(head.size)
     directories = _directories(reader, entries, head.size)

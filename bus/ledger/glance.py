@@ -10,8 +10,9 @@ from bus.directory import directory_of
 from bus.directory.lines import AGENCY, AUTHORITY
 from bus.identifiers import AgencyCode
 from bus.ledger.checkpoint import published
-from bus.ledger.entry import Entry, Kind, canonical
+from bus.ledger.entry import Kind, canonical
 from bus.ledger.evidence import Evidence, proofs_of
+from bus.ledger.history import History
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Head, LetterRow
 from bus.ledger.state import LetterState
@@ -22,13 +23,13 @@ _MOST_COSIGNATURES = 20
 """Signature lines of witnesses that stand below the head: with fewer of them it is the same head."""
 
 
-def glance(reader: Reader, row: LetterRow, state: LetterState, entries: list[Entry], head: Head) -> Evidence:
+def glance(reader: Reader, row: LetterRow, state: LetterState, entries: History, head: Head) -> Evidence:
     """Return what a page shows of a letter whose acceptance is under `head`; `entries` are all about it."""
-    covered = [entry for entry in entries if entry.seq <= head.size]
+    covered = entries.until(head.size)
     shown = [covered[0], *covered[1:][-(MOST_PROVEN - 1) :]]
     lines = [line for _, line in reader.heads.cosignatures(head.size, most=_MOST_COSIGNATURES)]
     members = {
-        "letter.xml": reader.must_document(entries[0]),
+        "letter.xml": reader.must_document(shown[0]),
         "checkpoint": published(head, lines).encode(),
         "proofs.json": proofs_of(reader, shown, head.size),
     }
@@ -36,7 +37,7 @@ def glance(reader: Reader, row: LetterRow, state: LetterState, entries: list[Ent
         members[f"entries/{entry.seq}.json"] = canonical(entry.body).encode()
         if entry.kind in (Kind.NOTICE, Kind.OVERDUE):
             members[f"notices/{entry.seq}.xml"] = reader.must_document(entry)
-    version = int(entries[0].body["directory"])
+    version = int(shown[0].body["directory"])
     return Evidence(
         row=row,
         state=state,

@@ -13,6 +13,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger import queries
 from bus.ledger.database import tuples
 from bus.ledger.entry import Entry
+from bus.ledger.history import History
 from bus.ledger.kept_states import Kept
 from bus.ledger.numbers import newest_about
 from bus.ledger.recipient_sets import RecipientSets
@@ -43,10 +44,9 @@ class HistoryReader:
         text = self._current().scalar(query, values)
         return Entry(json.loads(text)) if text else None
 
-    def entries_of(self, letter: int, *, since: int = 0) -> list[Entry]:
+    def entries_of(self, letter: int, *, since: int = 0) -> History:
         """Return every entry about a letter, in order, from one on."""
-        texts = tuples(self._current(), queries.ENTRIES_OF, {"letter": letter, "since": since})
-        return [Entry(json.loads(text)) for (text,) in texts]
+        return History(tuples(self._current(), queries.ENTRIES_OF, {"letter": letter, "since": since}))
 
     def newest_about(self, some: Sequence[int]) -> dict[int, int]:
         """Return, by letter, the number of the newest entry about it."""

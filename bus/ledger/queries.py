@@ -20,8 +20,12 @@ ENTRY: Final = _BODY.where(entries.c.seq == bindparam("seq"))
 NEWEST: Final = _BODY.order_by(entries.c.seq.desc()).limit(1)
 LATEST: Final = NEWEST.where(entries.c.kind == bindparam("kind"))
 LATEST_SEQ: Final = LATEST.with_only_columns(entries.c.seq)
-ENTRIES_OF: Final = _ABOUT.where(entries.c.seq >= bindparam("since")).order_by(entries.c.seq)
-"""Those about a `letter`, in order, from one on."""
+ENTRIES_OF: Final = (
+    _ABOUT.with_only_columns(entries.c.seq, entries.c.kind, entries.c.body)
+    .where(entries.c.seq >= bindparam("since"))
+    .order_by(entries.c.seq)
+)
+"""Number, kind and body of those about a `letter`, in order, from one on."""
 SAID_OF: Final = union_all(
     _SINCE.where(entries.c.agency.in_(bindparam("by", expanding=True))),
     _SINCE.where(entries.c.agency.is_(None)),

@@ -21,8 +21,9 @@ from bus.directory import Changes
 from bus.identifiers import AgencyCode, ContentDigest, RawDigest
 from bus.ledger import halt, tiles
 from bus.ledger.database import CACHE_KB, FRUGAL_KB, appending, open_engine, reading, working
-from bus.ledger.entry import VERSION, Entry, Kind, canonical, columns, timestamp
+from bus.ledger.entry import VERSION, Kind, canonical, columns, timestamp
 from bus.ledger.heads import keep_cosignature, keep_head
+from bus.ledger.history import History
 from bus.ledger.inserting import insert_many
 from bus.ledger.kept_states import Kept, KeptStates
 from bus.ledger.numbers import last_numbers
@@ -161,7 +162,7 @@ class Writer(Reader):
     def verdict_on_raw(self, agency: AgencyCode, raw: RawDigest) -> Verdict | None:
         return self._verdicts.get((agency, raw)) or self._before.verdict_on_raw(agency, raw)
 
-    def entries_of(self, letter: int, *, since: int = 0) -> list[Entry]:
+    def entries_of(self, letter: int, *, since: int = 0) -> History:
         self._flush_about(letter)
         return self._before.entries_of(letter, since=since)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any, Final
 
 from bus.directory import Names
@@ -44,8 +45,8 @@ def entries_page(reader: Reader, wanted: Wanted, before: int | None) -> tuple[li
     """Return the newest entries to which everything applies, and the number below which the next page begins."""
     above, below = _between(reader, wanted, before)
     if wanted.letter is not None:
-        mine = [one for one in reversed(reader.entries_of(wanted.letter)) if above < one.seq < below]
-        fitting = [one for one in mine if _fits(one, wanted)]
+        mine = reader.entries_of(wanted.letter).after(above).until(below - 1)
+        fitting = list(islice((one for one in reversed(mine) if _fits(one, wanted)), PAGE + 1))
         return fitting[:PAGE], fitting[PAGE - 1].seq if len(fitting) > PAGE else None
     kinds = (wanted.kind,) if wanted.kind else _OF_PERSONS if wanted.person else ()
     found: list[Entry] = []
@@ -144,8 +145,7 @@ def whole_entry(reader: Reader, entry: Entry) -> dict[str, Any]:
 def _next(reader: Reader, entry: Entry) -> int | None:
     if entry.letter is None:
         return None
-    later = [one.seq for one in reader.entries_of(entry.letter) if one.seq > entry.seq]
-    return later[0] if later else None
+    return next(iter(reader.entries_of(entry.letter).after(entry.seq).numbers), None)
 
 
 def _holds(octets: str, seq: int, size: int, root: bytes, path: Sequence[bytes]) -> bool:

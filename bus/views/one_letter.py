@@ -15,6 +15,7 @@ from bus.evidence.views import acts, carriage, notices_of
 from bus.evidence.words import DEADLINES, ROLES, shown_state, words_of
 from bus.ledger.entry import Entry
 from bus.ledger.glance import MOST_PROVEN, best_head, glance
+from bus.ledger.history import History
 from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.ledger.state import LetterState
@@ -84,7 +85,7 @@ def _closed(state: LetterState, names: Names, code: Any) -> dict[str, Any]:
 
 
 def _stated(
-    reader: Reader, names: Names, row: LetterRow, state: LetterState, entries: list[Entry]
+    reader: Reader, names: Names, row: LetterRow, state: LetterState, entries: History
 ) -> dict[str, Any]:
     """What documents and head say; without a head over the acceptance, which takes seconds, there is none of it."""
     head = best_head(reader, entries[-1].seq) or reader.heads.newest()
@@ -92,7 +93,7 @@ def _stated(
         return {"statement": None, "unsigned": [_line(entry) for entry in entries[:MOST]]}
     evidence = glance(reader, row, state, entries, head)
     statement = statement_of(evidence, names, now(), each=False)
-    covered = [entry.seq for entry in entries if entry.seq <= head.size]
+    covered = entries.until(head.size).numbers
     proven = replace(statement.proof, entries=tuple(covered))
     notices = notices_of(evidence)
     mark = statement.fingerprint
@@ -112,7 +113,7 @@ def _stated(
         "checkpoint": evidence.members["checkpoint"].decode(),
         "acts": plain(list(map(_short, acts(evidence, notices, names)))),
         "carriage": plain(list(map(_short, carriage(evidence, names)))),
-        "unsigned": [_line(entry) for entry in entries if entry.seq > head.size][:MOST],
+        "unsigned": [_line(entry) for entry in entries.after(head.size)[:MOST]],
     }
 
 

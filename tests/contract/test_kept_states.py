@@ -85,7 +85,7 @@ def test_under_the_lock_only_what_was_entered_since_is_read(ledger: Ledger) -> N
         (said,) = [
             parameters
             for sql, parameters in statements
-            if sql.lstrip().startswith("SELECT entries.body") and "entries.seq >=" in sql
+            if sql.lstrip().startswith("SELECT entries.") and "entries.seq >=" in sql
         ]
         assert newest in said
 
