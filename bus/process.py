@@ -23,7 +23,7 @@ _COLLECT_EVERY = (20_000, 20, 20)
 short-lived objects, and the default is for programs of a few hundred."""
 
 
-_HEAPS = {-8: 2, -3: 64 * 1024, -1: 128 * 1024}
+_HEAPS = {-8: 1, -3: 64 * 1024, -1: 128 * 1024}
 """Settings of glibc's malloc.h: M_ARENA_MAX; M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes. Where these two are not
 set, malloc raises them with each large block that is freed, up to 32 and 64 MiB."""
 _WAY = 10
@@ -59,8 +59,8 @@ def collect_rarely() -> None:
     gc.set_threshold(*_COLLECT_EVERY)
 
 
-def share_heaps() -> None:
-    """Have all threads take their memory from two heaps that give large blocks back at once (glibc).
+def share_heap() -> None:
+    """Have all threads take their memory from one heap that gives large blocks back at once (glibc).
 
     With a heap for each thread, what a large answer needed once stays taken in every thread that ever made one.
     """

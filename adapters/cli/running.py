@@ -37,7 +37,7 @@ from bus.documents.reports import TYPE
 from bus.documents.seal import Seal, read_certificate
 from bus.errors import Misconfigured, Problem
 from bus.metrics import Counted, exposition
-from bus.process import beat, give_back_memory, ready, run_until_stopped, share_heaps
+from bus.process import beat, give_back_memory, ready, run_until_stopped, share_heap
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
 from bus.settings import AdapterSettings
@@ -54,7 +54,7 @@ def run(settings: AdapterSettings) -> None:
         successor.settle()
     require_right(settings)
     logs.configure(f"adapter.{settings.agency}", level=settings.log.level)
-    share_heaps()
+    share_heap()
     run_until_stopped(partial(work, settings))
 
 

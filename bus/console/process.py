@@ -19,7 +19,7 @@ from bus.ledger import schema
 from bus.ledger.store import Ledger
 from bus.logs import in_words
 from bus.pages.expiring import end_expired
-from bus.process import beat, give_way, pause, ready, share_heaps
+from bus.process import beat, give_way, pause, ready, share_heap
 from bus.readiness import Readiness
 from bus.settings import BusSettings
 from bus.web import serving
@@ -36,7 +36,7 @@ _log = logs.get("console")
 
 async def run_console(settings: BusSettings, stop: asyncio.Event) -> None:
     """Serve the console until stopped. Raises Misconfigured when the ledger has no schema."""
-    share_heaps()
+    share_heap()
     give_way()
     current_default_thread_limiter().total_tokens = _AT_ONCE
     schema.check(settings.ledger.address())
