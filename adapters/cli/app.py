@@ -13,9 +13,7 @@ from adapters.cli import acts
 from adapters.cli.output import (
     AsJson,
     Config,
-    bilingual,
     config_before_command,
-    listing,
     opened,
     reading,
     say,
@@ -169,7 +167,9 @@ def outbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) -
             )
             for row in rows
         )
-        listing("Outbox", columns, cells)
+        from adapters.cli import tables
+
+        tables.listing("Outbox", columns, cells)
 
 
 @app.command()
@@ -191,7 +191,9 @@ def inbox(config: Config = None, as_json: AsJson = False, limit: Limit = 100) ->
             )
             for row in rows
         )
-        listing("Inbox", columns, cells)
+        from adapters.cli import tables
+
+        tables.listing("Inbox", columns, cells)
 
 
 @app.command()
@@ -203,7 +205,12 @@ def show(letter: LetterArgument, config: Config = None, as_json: AsJson = False)
             view = _sent_in_full(mailbox, found)
         else:
             view = _found_in_full(mailbox, letter)
-        print_json(view) if as_json else say(False, None, bilingual(view))
+        if as_json:
+            print_json(view)
+            return
+        from adapters.cli import tables
+
+        tables.account(view)
 
 
 def _sent_in_full(mailbox: Mailbox, row: OutboxEntry) -> views.View:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli.output import AsJson, Config, listing, say, settings_of
+from adapters.cli.output import AsJson, Config, say, settings_of
+from adapters.cli.tables import listing
 from adapters.desk.face import ROSTER
 from adapters.desk.store import Store
 from bus.operators import DeskRole

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from adapters import views
-from adapters.cli.output import AsJson, Config, listing, opened, reading, say
+from adapters.cli.output import AsJson, Config, opened, reading, say
+from adapters.cli.tables import listing
 from adapters.connectors.ecms.queue import Queue
 from adapters.mailbox import Mailbox
 from adapters.mailbox.ecms import Queued

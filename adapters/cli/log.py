@@ -6,7 +6,8 @@ import typer
 
 from adapters import views
 from adapters.agent.witnessing import COSIGNED_SIZE
-from adapters.cli.output import AsJson, Config, bilingual, reading, say, settings_of
+from adapters.cli.output import AsJson, Config, reading, say, settings_of
+from adapters.cli.tables import account
 from adapters.doctor.configuration import log_key_of
 from adapters.mailbox import Mailbox
 from adapters.status import witness_trouble
@@ -22,7 +23,7 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
     """The newest head that is believed, what was cosigned, and every head that contradicts what was believed."""
     with reading(config) as (_, mailbox):
         view = status_view(mailbox)
-        print_json(view) if as_json else say(False, None, bilingual(view))
+        print_json(view) if as_json else account(view)
     if view["alarms"]:
         raise typer.Exit(NEGATIVE)
 

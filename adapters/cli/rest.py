@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from adapters import views
-from adapters.cli.output import AsJson, Config, listing, opened, reading, say
+from adapters.cli.output import AsJson, Config, opened, reading, say
+from adapters.cli.tables import listing
 from adapters.connectors.rest.keys import SCOPES, in_force, make_key
 from adapters.mailbox.doors import DoorKey
 from adapters.mailbox.mistakes import Mistake, Mistaken

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters.cli.output import AsJson, Config, bilingual, reading, say
+from adapters.cli.output import AsJson, Config, reading, say
+from adapters.cli.tables import account
 from adapters.status import status_view, wrong
 from bus.text import print_json
 
@@ -21,4 +22,4 @@ def status(config: Config = None, as_json: AsJson = False) -> None:
             say(False, None, f"  {each['en']} {each['advice_en']}")
         if not view["wrong"]:
             say(False, None, _NOTHING)
-        say(False, None, bilingual(view | {"wrong": None}))
+        account(view | {"wrong": None})

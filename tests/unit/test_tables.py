@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from rich.cells import cell_len
 from rich.text import Text
 
-from adapters.cli.output import bilingual, listing, say
+from adapters.cli.tables import account, listing
 from bus.cli.output import listed
 from bus.pages.columns import Column
 
@@ -90,8 +90,8 @@ def test_an_adapters_account_breaks_no_identifier_on_a_terminal(
 ) -> None:
     terminal(width)
     sha256 = "cd" * 32
-    account = {"letter": {"states": [{"agency": "0100100000", "id": str(UUID(int=3)), "subject": SUBJECT}]}}
-    say(False, None, bilingual({"quarantine": [{"submission": sha256, "why": SUBJECT}], **account}))
+    letter = {"letter": {"states": [{"agency": "0100100000", "id": str(UUID(int=3)), "subject": SUBJECT}]}}
+    account({"quarantine": [{"submission": sha256, "why": SUBJECT}], **letter})
     said = capsys.readouterr().out
     assert sha256 in said
     assert str(UUID(int=3)) in said
@@ -103,7 +103,7 @@ def test_an_adapters_account_is_not_folded_where_it_is_read_by_a_program(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     sha256 = "ab" * 32
-    say(False, None, bilingual({"quarantine": [{"id": str(UUID(int=1)), "submission": sha256}]}))
+    account({"quarantine": [{"id": str(UUID(int=1)), "submission": sha256}]})
     said = capsys.readouterr().out
     assert sha256 in said
     assert str(UUID(int=1)) in said
