@@ -14,7 +14,7 @@ from adapters.mailbox.messages import ArrivalState
 from adapters.mailbox.properties import RECONCILED_AT
 from bus.documents.seal import read_certificate
 from bus.errors import Misconfigured
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.thai import now
 
 

@@ -31,7 +31,7 @@ from bus.process import beat, pause, ready
 from bus.readiness import Readiness
 from bus.router.activation import directory_in_force, versions
 from bus.router.certificates import days_left
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.transparency import log_routes
 from bus.web import serving
 

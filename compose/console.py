@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bus.console.store import Store
 from bus.operators import Operator
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from compose.local import LocalBus
 from compose.people import PEOPLE
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from adapters.mailbox import Mailbox
-from bus.settings import AdapterSettings, load_adapter_settings
+from bus.settings.adapter import AdapterSettings, load_adapter_settings
 from bus.text import print_json, printable
 
 Config = Annotated[

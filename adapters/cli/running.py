@@ -40,8 +40,7 @@ from bus.metrics import Counted, exposition
 from bus.process import beat, give_back_memory, ready, run_until_stopped, share_heap
 from bus.readiness import Cause, Readiness
 from bus.retry import Policy
-from bus.settings import AdapterSettings
-from bus.settings.adapter import RestConnector
+from bus.settings.adapter import AdapterSettings, RestConnector
 
 _INBOX_EVERY = 5.0
 _DEPOT = Policy(first=0.5, longest=5.0, attempts=2)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from adapters.cli.output import Config, config_before_command, say, settings_of
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.units import Unit, program, write_units
 
 

@@ -9,7 +9,7 @@ from adapters.desk.face import ROSTER
 from adapters.doctor.doors import look_at
 from bus.doctor import Check, Found, in_thread, ok, warn
 from bus.pages.local_users import LocalUsers
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.settings.desk import Desk
 
 

@@ -13,7 +13,7 @@ from adapters.mailbox.desk import NAME
 from bus.connections import Limits
 from bus.logs import get
 from bus.pages.expiring import end_expired
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.web import serving
 
 _LOG = get(__name__)

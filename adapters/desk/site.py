@@ -9,7 +9,7 @@ from adapters.mailbox import Mailbox
 from bus.pages.local_users import LocalUsers
 from bus.pages.site import Face
 from bus.pages.store import Store
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.settings.desk import Desk
 
 

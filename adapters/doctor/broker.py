@@ -12,7 +12,7 @@ from bus.broker.messages import Away
 from bus.broker.topology import inbox_queue
 from bus.doctor import Check, Found, Level, fail, ok, warn
 from bus.errors import Misconfigured
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.settings.transport import each_host
 
 _BELIEVE = "Check broker.ca_file, the name in broker.url and this machine's clock; else tell the operator."

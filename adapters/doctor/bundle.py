@@ -13,7 +13,7 @@ from adapters.doctor.checks import versions
 from adapters.doctor.configuration import has_mailbox
 from adapters.mailbox import Mailbox
 from bus.doctor import Line
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.settings.shown import shown
 from bus.thai import now
 

@@ -16,7 +16,7 @@ from bus.documents.seal import Seal, read_certificate
 from bus.ends import ending
 from bus.errors import Misconfigured
 from bus.release import release
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.thai import now
 
 

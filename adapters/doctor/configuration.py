@@ -21,8 +21,7 @@ from bus.documents.seal import Seal, read_certificate
 from bus.errors import Misconfigured, Problem
 from bus.logs import in_words
 from bus.platform.process import sharer_with
-from bus.settings import AdapterSettings
-from bus.settings.adapter import NOBODY
+from bus.settings.adapter import NOBODY, AdapterSettings
 from bus.verifier.notes import Unreadable, VerifierKey
 
 SETTINGS = "adapter.toml"

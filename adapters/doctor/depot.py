@@ -21,7 +21,7 @@ from bus.errors import BusError
 from bus.identifiers import RawDigest
 from bus.peers import valid_until, why_not
 from bus.retry import Policy
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.thai import now
 
 _ONCE = Policy(first=0.5, longest=0.5, attempts=1)

@@ -21,7 +21,7 @@ from bus.documents.seal import read_certificate
 from bus.ends import ending
 from bus.errors import BusError, Misconfigured
 from bus.logs import in_words
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.settings.tls import believing_all
 from bus.settings.transport import reached_at
 from bus.thai import now

@@ -15,7 +15,7 @@ from adapters.mailbox.keys import key_state
 from adapters.views import condition
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.documents.seal import Seal
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.thai import now
 
 _LITTLE, _FEW = 100 * 1024**2, 1024**3

@@ -15,7 +15,7 @@ from pathlib import Path
 from adapters.connectors.folder.exchange import FOLDERS
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.logs import in_words
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 
 _LONGEST = 255
 """Bytes that a name of a file may have; a letter of Thai takes three."""

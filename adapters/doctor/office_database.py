@@ -13,7 +13,7 @@ from adapters.connectors.sql.office import Away, Lacking, Office, OfficeTable
 from adapters.connectors.sql.rights import missing_rights
 from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.errors import Misconfigured
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.settings.office_database import SqlConnector
 
 _GRANT = "`saraban-adapter sql tables` prints recommended tables and rights; or name the office's own in the settings."

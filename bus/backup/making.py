@@ -15,7 +15,7 @@ from bus.backup.manifest import DEPOT_BOOKS, DEPOT_FILES, LEDGER, SUMS, Manifest
 from bus.depot.contents import LocalStore
 from bus.depot.store import local_contents
 from bus.errors import Misconfigured, Problem
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 Step = Callable[[str, int, int], None]

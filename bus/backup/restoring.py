@@ -26,7 +26,7 @@ from bus.ledger.facts import facts_at
 from bus.ledger.rows import Head
 from bus.ledger.store import Ledger
 from bus.operators import of_the_bus
-from bus.settings import BusSettings, load_bus_settings
+from bus.settings.bus import BusSettings, load_bus_settings
 
 Step = Callable[[str, int, int], None]
 

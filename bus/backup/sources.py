@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from bus.directory.files import certificate_files
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 
 CONFIG, DIRECTORY, CALENDAR = "bus.toml", "directory.file", "calendar.file"
 CERTIFICATE = "certificate "

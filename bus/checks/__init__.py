@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bus.checks import brokers, console, depot, ledger, machine
 from bus.doctor import Check
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 
 def checks(settings: BusSettings) -> list[Check]:

@@ -21,8 +21,7 @@ from bus.checks.machine import administers
 from bus.doctor import Check, Found, Level, fail, in_thread, ok, warn
 from bus.enrolment.brokers import management_of, topology_of
 from bus.errors import Misconfigured, Transient
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 from bus.settings.transport import each_host
 
 _SHOWN = 5

@@ -11,7 +11,7 @@ from typing import Any
 from bus.checks.ledger import figures
 from bus.checks.machine import versions
 from bus.doctor import Line
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.shown import shown
 from bus.thai import now
 

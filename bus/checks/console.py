@@ -19,7 +19,7 @@ from bus.pages.id_tokens import Unproven
 from bus.pages.oidc import Flow, Provider
 from bus.people import People
 from bus.platform.process import OWN_ADDRESS
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.console import Console
 from bus.settings.tls import trusting
 from bus.settings.transport import reached_at

@@ -13,7 +13,7 @@ from bus.doctor import Check, Found, fail, in_thread, ok, warn
 from bus.ends import ending
 from bus.errors import Misconfigured, Transient
 from bus.peers import valid_until, why_not
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 _HTTPS = 443

@@ -23,7 +23,7 @@ from bus.ledger.examining import OfConsole, look_at, snapshot
 from bus.ledger.reading import Reader
 from bus.ledger.rows import Head
 from bus.router.activation import directory_in_force
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 _SQLITE_FILE = "sqlite:///"

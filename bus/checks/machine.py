@@ -17,8 +17,7 @@ from bus.ends import ending
 from bus.errors import Misconfigured
 from bus.installing.ledgers import key_of
 from bus.release import release
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 from bus.thai import now
 
 _OTHERS = 0o077

@@ -29,7 +29,7 @@ from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.router.activation import directory_in_force
 from bus.router.signers import bus_seal
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 app = typer.Typer(no_args_is_help=True, help="Agencies: invited, approved, suspended, renamed, merged.")
 

@@ -22,7 +22,7 @@ from bus.identifiers import MAIN, AgencyCode
 from bus.ledger.store import Writer
 from bus.router.activation import directory_in_force
 from bus.router.signers import bus_seal
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 _FEWEST = 8

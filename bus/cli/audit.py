@@ -22,7 +22,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.rows import LetterRow
 from bus.operators import Role
 from bus.people import acting
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 from bus.views.letters import MOST_NUMBER, letters_named
 

@@ -20,8 +20,7 @@ from bus.enrolment.brokers import management_of, topology_of
 from bus.errors import Transient
 from bus.exits import NEGATIVE, NOT_NOW, complain
 from bus.identifiers import AgencyCode
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 from bus.settings.clusters import section_of
 
 _PRINTED = 50

@@ -20,7 +20,7 @@ from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
 from bus.people import acting, reading
 from bus.router.activation import directory_in_force
-from bus.settings import BusSettings, load_bus_settings
+from bus.settings.bus import BusSettings, load_bus_settings
 from bus.text import print_json, printable
 
 Config = Annotated[

@@ -30,7 +30,7 @@ from bus.ledger.store import Ledger
 from bus.operators import Role
 from bus.people import acting
 from bus.router.signers import bus_seal, ledger_signer
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import normalise_number, now
 from bus.views.asking import names_of
 from bus.views.letters import ledger_number, letters_named, paged

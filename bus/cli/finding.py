@@ -25,7 +25,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.state import LetterState
 from bus.ledger.unaccepted import UnacceptedRow
 from bus.pages.columns import About, Column, day
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import normalise_number
 from bus.views.asking import UNACKNOWLEDGED, names_of
 from bus.views.finding import COLUMNS_BY_RECIPIENT, Found, by_recipient, head_of

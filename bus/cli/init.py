@@ -17,7 +17,7 @@ from bus.errors import Misconfigured, Problem
 from bus.installing import Step, Wanted, make
 from bus.installing.wanted import BROKER, LOOPBACK, MANAGEMENT, SQLITE
 from bus.people import People
-from bus.settings import BusSettings, load_bus_settings
+from bus.settings.bus import BusSettings, load_bus_settings
 
 _ADMIN = "bus.admin"
 

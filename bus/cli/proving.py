@@ -26,7 +26,7 @@ from bus.ledger.verifying_workers import side_by_side, worth_starting
 from bus.operators import of_the_bus
 from bus.process import collect_rarely
 from bus.router.signers import ledger_signer
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import normalise_number
 from bus.verifier.notes import Unreadable, VerifierKey
 from bus.views.letters import ledger_number

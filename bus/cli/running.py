@@ -10,7 +10,7 @@ from pathlib import Path
 from bus import logs
 from bus.cli.common import note, settings_of
 from bus.process import run_until_stopped
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 
 def run(

@@ -16,7 +16,7 @@ from bus.errors import Misconfigured, Problem
 from bus.exits import NEGATIVE
 from bus.ledger import tile_export
 from bus.logs import in_words
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 app = typer.Typer(no_args_is_help=True, help="The ledger's tree of hashes as files (C2SP tlog-tiles).")
 

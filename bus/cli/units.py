@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from bus.cli.common import Config, say, settings_of
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.units import Unit, program, write_units
 
 _SQLITE_FILE = "sqlite:///"

@@ -21,7 +21,7 @@ from bus.logs import in_words
 from bus.pages.expiring import end_expired
 from bus.process import beat, give_way, pause, ready, share_heap
 from bus.readiness import Readiness
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.web import serving
 
 MOST_BODY = 64 * 1024 * 1024

@@ -25,7 +25,7 @@ from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.process import give_back_memory, pause
 from bus.router.activation import directory_in_force
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 from bus.views.agencies import Standing, each_standing
 from bus.views.brokers import Cluster, clusters_now

@@ -11,7 +11,7 @@ from bus.ledger.store import Ledger
 from bus.pages.local_users import LocalUsers
 from bus.pages.site import Face
 from bus.people import CENTRE
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.console import Console
 
 

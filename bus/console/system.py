@@ -19,7 +19,7 @@ from bus.ledger.examining import Glance, glance
 from bus.ledger.reading import Reader
 from bus.ledger.store import Ledger
 from bus.release import release
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 from bus.views.brokers import Cluster
 

@@ -9,8 +9,7 @@ from bus.broker.admin import apply
 from bus.broker.management import Management
 from bus.broker.passwords import Passwords
 from bus.directory import Agency
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 from bus.settings.sections import with_credentials
 from bus.thai import now
 

@@ -22,7 +22,7 @@ from bus.errors import Misconfigured, Problem
 from bus.ledger.entry import Kind
 from bus.ledger.reading import Reader
 from bus.router.activation import directory_in_force
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 LOGIN_DAYS: Final = 365

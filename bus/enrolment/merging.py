@@ -12,7 +12,7 @@ from bus.enrolment.brokers import management_of
 from bus.errors import Misconfigured, Problem
 from bus.identifiers import AgencyCode
 from bus.ledger.reading import Reader
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 _FIX = "Let its adapter fetch and answer everything, end it, wait ten seconds, and merge then"
 

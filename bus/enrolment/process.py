@@ -22,7 +22,7 @@ from bus.process import alive, pause, ready
 from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
 from bus.router.signers import bus_seal
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 _EVERY = 1.0

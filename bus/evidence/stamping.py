@@ -7,11 +7,9 @@ from pathlib import Path
 
 import httpx
 from cryptography import x509
-from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, VerifierBuilder, decode_timestamp_response
-from rfc3161_client.errors import VerificationError
 
 from bus.errors import Misconfigured, Problem, Transient
-from bus.settings import EvidenceSettings
+from bus.settings.bus import EvidenceSettings
 from bus.settings.tls import trusting
 
 _WITHIN = 30.0
@@ -27,6 +25,14 @@ def stamper(settings: EvidenceSettings) -> Callable[[bytes], bytes] | None:
     """
     if settings.tsa_url is None:
         return None
+    from rfc3161_client import (
+        HashAlgorithm,
+        TimestampRequestBuilder,
+        VerifierBuilder,
+        decode_timestamp_response,
+    )
+    from rfc3161_client.errors import VerificationError
+
     roots = _roots(settings.tsa_ca_file)
     url = settings.tsa_url
 

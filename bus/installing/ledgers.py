@@ -8,7 +8,7 @@ from bus.documents.notes import NoteKey, log_key, make_key
 from bus.errors import Misconfigured, Problem
 from bus.ledger import schema
 from bus.ledger.store import Ledger
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.database import user_in
 
 _SQLITE_FILE = "sqlite:///"

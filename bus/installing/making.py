@@ -32,7 +32,7 @@ from bus.operators import of_the_bus
 from bus.people import People
 from bus.router.activation import activate_directory
 from bus.router.signers import bus_seal
-from bus.settings import BusSettings, load_bus_settings
+from bus.settings.bus import BusSettings, load_bus_settings
 from bus.settings.transport import each_host
 
 DIRECTORY = """# ทะเบียนหน่วยงาน · The directory as it begins: the bus, and no agency.

@@ -10,7 +10,7 @@ from bus.installing.steps import Step
 from bus.installing.wanted import OPERATOR_KEY
 from bus.operators import Role
 from bus.people import People, Person, keys
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.sections import read_secret
 from bus.thai import now
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from bus.documents.keys import write_private
 from bus.errors import Misconfigured, Problem
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.database import user_in
 from bus.settings.sections import read_secret
 

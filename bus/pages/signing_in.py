@@ -8,7 +8,7 @@ import math
 import secrets
 import unicodedata
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -23,10 +23,11 @@ from bus.pages.entering import FORM_TOKEN, inside, is_own_form, peer_of, session
 from bus.pages.entering import cookie_name as session_cookie
 from bus.pages.entrance import Entrance, Said, unusable
 from bus.pages.local_users import Found
-from bus.pages.oidc import Provider
-from bus.pages.signing_in_oidc import oidc_routes
 from bus.pages.site import Site
 from bus.thai import now
+
+if TYPE_CHECKING:
+    from bus.pages.oidc import Provider
 
 WITHIN: Final = timedelta(minutes=15)
 """The time in which failed sign-ins count."""
@@ -39,14 +40,20 @@ _log = logs.get("pages")
 def sign_in_routes(site: Site) -> list[BaseRoute]:
     """Return the routes that anybody may ask for."""
     entrance, section = Entrance(site), site.section
-    provider = Provider(section, section.oidc_issuer) if section.oidc_issuer else None
+    provider, others = None, list[BaseRoute]()
+    if section.oidc_issuer:
+        from bus.pages.oidc import Provider  # with libraries that nobody else needs
+        from bus.pages.signing_in_oidc import oidc_routes
+
+        provider = Provider(section, section.oidc_issuer)
+        others = list(oidc_routes(site, entrance, provider))
     handlers = _Handlers(site, entrance, provider)
     return [
         Route("/sign-in", entrance.guarded(handlers.form), methods=["GET"]),
         Route("/sign-in", entrance.guarded(handlers.password), methods=["POST"]),
         Route("/sign-in/link", entrance.guarded(handlers.link), methods=["POST"]),
         Route("/sign-out", entrance.guarded(handlers.leave), methods=["POST"]),
-        *(oidc_routes(site, entrance, provider) if provider else ()),
+        *others,
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bus.errors import Misconfigured, Problem
 from bus.operators import Operator, Role
 from bus.people.file import People
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 _GET = (
     "Have a key made by `saraban-bus console user key NAME`, keep it in a file of your own (chmod 600),"

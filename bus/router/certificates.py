@@ -14,7 +14,7 @@ from bus.directory import Directory
 from bus.directory.ends import SOON, ending, first_end, first_list
 from bus.documents.seal import Seal
 from bus.process import pause
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 _EVERY = 60.0

@@ -40,7 +40,7 @@ from bus.router.processing import Processor
 from bus.router.recording import Recorder
 from bus.router.shares import Share, Shares
 from bus.router.watermarks import Watermark
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.bus import Shares as SharesSection
 from bus.thai import now
 

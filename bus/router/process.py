@@ -20,7 +20,7 @@ from bus.router.parts import Parts
 from bus.router.refusing import enter_counts
 from bus.router.replaying import carry_out_replays, read_parked
 from bus.router.signers import bus_seal, ledger_signer
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.web import health_app, serving
 
 _log = logs.get("router")

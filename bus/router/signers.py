@@ -8,7 +8,7 @@ from bus.documents.notes import log_key
 from bus.documents.seal import Seal
 from bus.ledger.checkpoint import Signer
 from bus.ledger.store import Ledger
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 
 

@@ -15,8 +15,7 @@ from bus.ledger.agencies import AgencyActivity
 from bus.ledger.reading import Reader
 from bus.pages.columns import Column, Row, iso, joined
 from bus.router.activation import directory_in_force
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 from bus.settings.clusters import section_of
 from bus.settings.sections import with_credentials
 

@@ -11,8 +11,7 @@ from bus.broker.cluster import findings
 from bus.broker.inboxes import Inbox, Intake, queues
 from bus.errors import Misconfigured, Transient
 from bus.identifiers import AgencyCode
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 from bus.settings.clusters import section_of
 from bus.thai import now
 from bus.views.agencies import monitoring

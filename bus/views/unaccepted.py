@@ -9,7 +9,7 @@ from bus.codes import Codes, load_codes
 from bus.ledger.reading import Reader
 from bus.ledger.unaccepted import AskedUnaccepted, UnacceptedRow
 from bus.pages.columns import Column, Row, iso
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import normalise_number
 from bus.views.letters import SHA256, ledger_number
 

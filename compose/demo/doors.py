@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from bus.identifiers import AgencyCode
-from bus.settings import load_adapter_settings
+from bus.settings.adapter import load_adapter_settings
 from bus.settings.writing import Values
 from compose.demo.centre import Centre
 from compose.demo.offices.desk import DeskOffice, link

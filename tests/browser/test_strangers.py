@@ -13,7 +13,7 @@ from bus.console.store import Store
 from bus.ledger.entry import timestamp
 from bus.pages.asked import Language
 from bus.pages.store import sessions
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from bus.thai import now
 from compose import people
 from compose.console import sample_links

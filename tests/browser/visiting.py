@@ -13,7 +13,7 @@ from bus.console.store import Store
 from bus.console.wording import say
 from bus.operators import Operator, Role
 from bus.pages.asked import Language
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from compose import people
 from tests.browser.world import World
 from tests.faults.waiting import eventually

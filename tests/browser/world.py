@@ -27,7 +27,7 @@ from bus.enrolment.orders import Act, order
 from bus.identifiers import AgencyCode
 from bus.ledger.entry import Kind, timestamp
 from bus.people import People
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from bus.thai import now
 from compose import people
 from compose.demo.offices.exchange import Exchange

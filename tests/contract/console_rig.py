@@ -27,7 +27,7 @@ from bus.console.store import Store
 from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
 from bus.pages.entering import cookie_name
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.web import serving
 from compose.ports import free_ports
 

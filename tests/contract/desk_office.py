@@ -20,7 +20,7 @@ from bus.connections import Limits
 from bus.identifiers import AgencyCode
 from bus.operators import DeskRole, Operator
 from bus.pages.entering import cookie_name
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.web import serving
 from compose.ports import free_ports
 from tests.contract.console_rig import NO_TLS, Visitor

@@ -17,7 +17,7 @@ from bus.documents.making import new_seal
 from bus.enrolment.deciding import Centre, invite
 from bus.identifiers import AgencyCode
 from bus.router.certificates import WatchingCertificates, own_ends
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 from tests.assets.factory import DGA, OCS, OPM, SOC, seal
 from tests.assets.operators import by

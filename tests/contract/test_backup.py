@@ -32,7 +32,7 @@ from bus.ledger.halt import Halted
 from bus.ledger.store import Ledger
 from bus.ledger.tables import metadata
 from bus.ledger.verifying import verify
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from tests.assets.digests import SOME_BYTES, raw_digest
 from tests.assets.factory import OPM, SOC
 from tests.contract import ledger_rig as rig

@@ -28,7 +28,7 @@ from bus.documents.notes import make_key
 from bus.ledger import examining, halt, schema
 from bus.ledger.store import Ledger
 from bus.router.signers import ledger_signer
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from compose.encrypted import EncryptedNode
 from compose.ports import LOOPBACK, free_ports
 from compose.process import Running

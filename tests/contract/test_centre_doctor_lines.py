@@ -24,7 +24,7 @@ from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.router.signers import bus_seal
 from bus.serve import _end_of_certificate
-from bus.settings import BusSettings, load_bus_settings
+from bus.settings.bus import BusSettings, load_bus_settings
 from tests.assets.operators import by
 
 LASTING, ENDING, ENDED, SUSPENDED = (AgencyCode(f"000000000{n}") for n in range(1, 5))

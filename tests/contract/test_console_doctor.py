@@ -19,7 +19,7 @@ from bus.documents.making import KeyFiles, new_seal, write_pair
 from bus.ledger.store import Ledger
 from bus.operators import Role
 from bus.people import People, Person
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.console import Console
 from bus.thai import now
 from bus.web import serving

@@ -24,7 +24,7 @@ from bus.identifiers import AgencyCode
 from bus.ledger.store import Ledger
 from bus.operators import Role
 from bus.pages.entering import REFRESH_HEADER, cookie_name
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.thai import now
 from bus.views.silence import Silence
 from tests.assets.factory import DGA, OCS, OPM, SOC

@@ -22,7 +22,7 @@ from bus.ledger.store import Ledger
 from bus.ledger.tables import DISPOSABLE, REMEMBERED, entries
 from bus.operators import Operator, Role
 from bus.router import parking
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from bus.thai import now
 from tests.assets.factory import OCS, OPM
 from tests.contract import ledger_rig as rig

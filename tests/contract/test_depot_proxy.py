@@ -16,7 +16,7 @@ from adapters.depot import DepotClient
 from bus.depot.store import Limits
 from bus.documents.authority import Authority
 from bus.documents.making import KeyFiles, new_key, write_pair
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.tls import trusting
 from compose import programs
 from compose.ports import LOOPBACK, free_ports

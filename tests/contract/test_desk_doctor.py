@@ -12,7 +12,7 @@ from adapters.desk.face import ROSTER
 from bus.doctor import Level, Line, examine
 from bus.operators import DeskRole
 from bus.people import People, Person
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.thai import now
 from compose.local import free_port
 from tests.assets.factory import OCS

@@ -10,8 +10,7 @@ import pytest
 from adapters.connectors.ecms.wording import STATUSES, Wording
 from adapters.doctor.configuration import mistakes
 from bus.errors import Misconfigured
-from bus.settings import AdapterSettings
-from bus.settings.adapter import EcmsConnector
+from bus.settings.adapter import AdapterSettings, EcmsConnector
 from tests.assets.factory import NOBODY, OCS, OPM
 from tests.contract.ecms_rig import document, offices, receive, served
 from tests.unit.adapter.network import Office

@@ -34,7 +34,7 @@ from bus.ledger.entry import Kind, timestamp
 from bus.ledger.evidence import NotSigned, gather
 from bus.ledger.heads import Heads, keep_cosignature
 from bus.ledger.store import Ledger
-from bus.settings import EvidenceSettings
+from bus.settings.bus import EvidenceSettings
 from bus.thai import now
 from bus.verifier.checking import judge
 from bus.verifier.cli import main

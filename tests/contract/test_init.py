@@ -33,7 +33,7 @@ from bus.ledger.store import Ledger
 from bus.operators import Operator, Role
 from bus.people import People, acting
 from bus.router.signers import bus_seal, ledger_signer
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from compose.cluster import PostgresCluster
 from tests.project import ROOT
 

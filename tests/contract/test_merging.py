@@ -17,8 +17,7 @@ from bus.broker.topology import inbox_queue, intake_queue, topology_for, user_of
 from bus.enrolment.brokers import management_of
 from bus.enrolment.merging import lock_out, require_drained
 from bus.errors import Misconfigured
-from bus.settings import BusSettings
-from bus.settings.bus import Broker
+from bus.settings.bus import Broker, BusSettings
 from compose.node import Node
 from tests.assets.factory import OCS, SOC
 from tests.contract import ledger_rig as rig

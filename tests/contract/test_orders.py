@@ -38,7 +38,7 @@ from bus.operators import Operator, Role
 from bus.router.activation import directory_in_force
 from bus.router.alarms import Alarms
 from bus.router.signers import bus_seal
-from bus.settings import BusSettings, load_bus_settings
+from bus.settings.bus import BusSettings, load_bus_settings
 from bus.views.entries import line_of
 from bus.views.reports import REPORTS
 from tests.assets import factory

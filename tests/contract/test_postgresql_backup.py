@@ -23,7 +23,7 @@ from bus.ledger.entry import Kind
 from bus.ledger.store import Ledger
 from bus.router.activation import activate_directory
 from bus.router.signers import ledger_signer
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from compose.cluster import PostgresCluster
 from tests.assets.factory import seal
 from tests.assets.operators import by

@@ -30,8 +30,7 @@ from bus.ledger.store import Ledger
 from bus.router.activation import activate_directory, directory_in_force
 from bus.router.alarms import Alarms
 from bus.serve import DirectoryInForce
-from bus.settings import BusSettings
-from bus.settings.bus import Enrolment
+from bus.settings.bus import BusSettings, Enrolment
 from tests.assets.factory import DGA, OCS, OPM, SOC, seal
 from tests.assets.operators import by
 from tests.contract import ledger_rig as rig

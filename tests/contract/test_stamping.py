@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.errors import Misconfigured, Transient
 from bus.evidence.stamping import stamper
-from bus.settings import EvidenceSettings
+from bus.settings.bus import EvidenceSettings
 from tests.fixtures.timestamps import certificate
 
 HEAD = b"saraban.example/ledger\n8\nc2FtcGxl\n"

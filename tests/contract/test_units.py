@@ -30,7 +30,7 @@ from bus.process import beat
 from bus.router.parts import Parts
 from bus.router.process import _come_round
 from bus.router.processing import Processor
-from bus.settings import load_adapter_settings
+from bus.settings.adapter import load_adapter_settings
 from bus.units import Unit, write_units
 from compose.ports import free_ports
 from tests.programs import programs

@@ -31,7 +31,7 @@ from bus.documents.making import new_seal, write_seal
 from bus.enrolment.merging import require_drained
 from bus.errors import Misconfigured
 from bus.ledger.entry import Kind
-from bus.settings import load_bus_settings
+from bus.settings.bus import load_bus_settings
 from bus.thai import now
 from compose.cluster import PostgresCluster
 from compose.node import Node

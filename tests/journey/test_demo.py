@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from bus.identifiers import AgencyCode
-from bus.settings import load_adapter_settings, load_bus_settings
+from bus.settings.adapter import load_adapter_settings
+from bus.settings.bus import load_bus_settings
 from compose.demo.accounting import altered, balanced
 from compose.demo.offices.asking import AskingOffice
 from compose.demo.offices.office import Held, digests

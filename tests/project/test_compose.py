@@ -15,7 +15,8 @@ from typer.main import get_command
 
 from adapters.cli import app as adapter_commands
 from bus.cli.main import app as bus_commands
-from bus.settings import load_adapter_settings, load_bus_settings
+from bus.settings.adapter import load_adapter_settings
+from bus.settings.bus import load_bus_settings
 from compose.prepare import prepare
 from tests.project import ROOT
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from bus.errors import Misconfigured
 from bus.operators import Operator, Role
 from bus.people import People, Person, acting, hashing, keys, reading
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.settings.console import Console, OperatorKey
 from bus.thai import now
 from tests.assets.operators import SOMYING

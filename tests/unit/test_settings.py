@@ -16,16 +16,11 @@ from pydantic import SecretStr, ValidationError
 from bus import assets
 from bus.documents.making import write_seal
 from bus.errors import Misconfigured, Problem
-from bus.settings import (
-    AdapterSettings,
-    BusSettings,
-    Settings,
-    load_adapter_settings,
-    load_bus_settings,
-    tls,
-)
-from bus.settings.adapter import NOBODY
+from bus.settings import tls
+from bus.settings.adapter import NOBODY, AdapterSettings, load_adapter_settings
+from bus.settings.bus import BusSettings, load_bus_settings
 from bus.settings.clusters import section_of
+from bus.settings.loading import Settings
 from bus.settings.sections import BrokerAccess
 from bus.settings.transport import each_host
 from tests.assets import factory

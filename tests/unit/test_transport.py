@@ -21,13 +21,9 @@ from bus.depot.client import PresenceClient
 from bus.depot.presence import Check
 from bus.errors import Misconfigured, Transient
 from bus.evidence.stamping import _asked
-from bus.settings import (
-    AdapterSettings,
-    BusSettings,
-    Settings,
-    load_adapter_settings,
-    load_bus_settings,
-)
+from bus.settings.adapter import AdapterSettings, load_adapter_settings
+from bus.settings.bus import BusSettings, load_bus_settings
+from bus.settings.loading import Settings
 from bus.settings.transport import is_this_machine
 from tests.assets import factory
 from tests.assets.described import describe

@@ -15,7 +15,7 @@ from bus.console.store import Store
 from bus.errors import BusError
 from bus.ledger.store import Ledger
 from bus.process import collect_rarely, keep_private
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 _NOTE_EVERY = 0.5
 _log = logs.get("console")

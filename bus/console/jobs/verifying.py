@@ -11,7 +11,7 @@ from bus.errors import Misconfigured, Problem
 from bus.ledger.verified import Leavings
 from bus.ledger.verifying import verify
 from bus.ledger.verifying_workers import side_by_side, worth_starting
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 from bus.verifier.notes import Unreadable, VerifierKey
 
 

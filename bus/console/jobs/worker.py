@@ -17,7 +17,7 @@ from bus.console.jobs.table import Job, JobKind, Jobs, JobState
 from bus.console.store import Store
 from bus.errors import Transient
 from bus.process import pause
-from bus.settings import BusSettings
+from bus.settings.bus import BusSettings
 
 KEPT: Final = timedelta(days=7)
 """How long what a job made is kept."""

@@ -14,7 +14,7 @@ from adapters.desk.store import Store
 from bus.identifiers import AgencyCode
 from bus.operators import DeskRole
 from bus.people import People, Person
-from bus.settings import load_adapter_settings
+from bus.settings.adapter import load_adapter_settings
 from bus.settings.writing import Values
 from bus.thai import now
 from compose.demo.centre import Centre

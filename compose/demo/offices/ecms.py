@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from bus.identifiers import AgencyCode
-from bus.settings import load_adapter_settings
+from bus.settings.adapter import load_adapter_settings
 from bus.settings.writing import Values
 from compose.demo.centre import Centre
 from compose.demo.offices import soap

@@ -14,7 +14,7 @@ from adapters.connectors.rest.keys import SCOPES, make_key
 from adapters.mailbox import Mailbox
 from bus.documents.keys import write_private
 from bus.identifiers import AgencyCode
-from bus.settings import load_adapter_settings
+from bus.settings.adapter import load_adapter_settings
 from bus.settings.writing import Values
 from compose.demo.centre import Centre
 from compose.demo.offices.asking import AskingOffice

@@ -28,7 +28,7 @@ from bus.documents.notice import Event
 from bus.errors import Misconfigured
 from bus.operators import DeskRole
 from bus.people import People, Person, hashing
-from bus.settings import AdapterSettings, load_adapter_settings
+from bus.settings.adapter import AdapterSettings, load_adapter_settings
 from bus.thai import now
 from compose.ports import free_ports
 from tests.assets.factory import DGA, NAMES, OPM, letter, notice, sender

@@ -10,8 +10,7 @@ from adapters.doctor.doors import checks
 from bus.doctor import Found, Level
 from bus.documents.authority import Authority
 from bus.documents.making import KeyFiles, new_key, write_pair
-from bus.settings import AdapterSettings
-from bus.settings.adapter import RestConnector
+from bus.settings.adapter import AdapterSettings, RestConnector
 from bus.settings.tls import trusting
 from compose.local import free_port
 from tests.assets.factory import OCS

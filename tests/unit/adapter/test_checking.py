@@ -21,7 +21,7 @@ from bus import assets
 from bus.directory import BUS
 from bus.documents.making import new_seal, write_seal
 from bus.errors import Misconfigured
-from bus.settings import load_adapter_settings
+from bus.settings.adapter import load_adapter_settings
 from tests.assets.factory import OCS, OPM, expired_seal, seal, seal_not_for_signatures
 from tests.assets.keys import replaced
 from tests.unit.adapter.network import QUICK, Office, until

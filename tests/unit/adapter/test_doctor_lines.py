@@ -25,7 +25,7 @@ from bus.documents.authority import Authority
 from bus.documents.making import KeyFiles, new_key, new_seal, write_pair
 from bus.ends import ending
 from bus.peers import valid_until, why_not
-from bus.settings import AdapterSettings
+from bus.settings.adapter import AdapterSettings
 from bus.settings.shown import shown
 from bus.thai import now
 from tests.assets.factory import OCS, OPM

@@ -33,7 +33,7 @@ from bus.errors import Misconfigured
 from bus.platform import process
 from bus.platform.folders import DescriptorFolder, PathFolder, is_link
 from bus.process import run_until_stopped
-from bus.settings import load_adapter_settings
+from bus.settings.adapter import load_adapter_settings
 from bus.settings.sections import read_secret
 from compose.local import free_port
 from tests.assets import factory
