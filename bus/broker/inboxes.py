@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 
 from bus.broker.management import Management
 from bus.broker.topology import inbox_queue, intake_queue
@@ -51,7 +52,7 @@ def queues(management: Management, vhost: str) -> tuple[dict[AgencyCode, Inbox],
     found = {str(one["name"]): one for one in management.get("queues", vhost, columns=_COLUMNS)}
     intake = [one for name, one in found.items() if name.startswith(_INTAKE)]
     by_agency = {
-        AgencyCode(name.removeprefix(_PREFIX)): Inbox(
+        AgencyCode(intern(name.removeprefix(_PREFIX))): Inbox(
             messages=int(one.get("messages") or 0),
             bytes=int(one.get("message_bytes") or 0),
             consumers=int(one.get("consumers") or 0),

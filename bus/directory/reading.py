@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from sys import intern
 from types import MappingProxyType
 from typing import Final
 
@@ -135,7 +136,7 @@ def _bus(table: Table, source: Source) -> tuple[PinnedCertificate, ...]:
 def _agency(table: Table, source: Source) -> Agency:
     certificates, vouched = read_pins(table, source)
     agency = Agency(
-        code=AgencyCode(table.text("code", like=_CODE, meant=_CODE_MEANT)),
+        code=AgencyCode(intern(table.text("code", like=_CODE, meant=_CODE_MEANT))),
         name_th=table.text("name_th", meant="the Thai name"),
         name_en=table.text("name_en", meant="the English name"),
         abbrev_th=table.optional_text("abbrev_th", meant="the Thai abbreviation") or "",

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from sys import intern
 from typing import Any, Self
 
 from bus.identifiers import AgencyCode, RawDigest
@@ -123,8 +124,9 @@ def _recipient(code: str, terms: object) -> Recipient:
     if due is not None and not _is_time(due):
         raise NoRecipientSet("a due time is none")
     return Recipient(
-        agency=AgencyCode(code),
-        addressed=AgencyCode(addressed),
+        # Thousands of agencies, and many sets of them, are in memory.
+        agency=AgencyCode(intern(code)),
+        addressed=AgencyCode(intern(addressed)),
         role=terms["role"],
         on_hold="onHold" in terms,
         registration_due=due,

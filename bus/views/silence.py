@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from sys import intern
 from typing import Any, Final
 
@@ -25,6 +24,8 @@ MOST: Final = 20_000
 """So many newest deadlines that passed in silence are looked at."""
 _AT_ONCE: Final = 500
 _PAGE: Final = 2_000
+_Sets = dict[frozenset[AgencyCode], frozenset[AgencyCode]]
+"""The one set for the same agencies: they are silent again and again."""
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Silence:
     def __init__(self, most: int = MOST) -> None:
         self._most = most
         self._seen: int | None = None
-        self._by_letter: dict[int, list[Passed]] = {}
+        self._by_letter: dict[int, tuple[Passed, ...]] = {}
         self.shortened = False
         """Whether there are older ones, which were not looked at."""
 
@@ -97,12 +98,13 @@ class Silence:
             after = notices[-1].seq
 
     def _passed(self, reader: Reader, after: int) -> Iterator[Passed]:
+        known: _Sets = {}
         while entries := reader.entries(after=after, kind=Kind.OVERDUE):
             after = entries[-1].seq
             senders = {row.letter: row.sender for row in _letters(reader, entries)}
             for entry in entries:
-                one = _of(entry, senders)
-                self._by_letter.setdefault(one.letter, []).append(one)
+                one = _of(entry, senders, known)
+                self._by_letter[one.letter] = (*self._by_letter.get(one.letter, ()), one)
                 yield one
 
     def _strike_off(self, reader: Reader, notices: Iterable[Entry]) -> None:
@@ -118,19 +120,14 @@ class Silence:
                 if one.silent or one.failed:
                     left.append(one)
             if left:
-                self._by_letter[letter] = left
+                self._by_letter[letter] = tuple(left)
             else:
                 del self._by_letter[letter]
 
 
-@lru_cache(maxsize=20_000)
-def _shared(silent: frozenset[AgencyCode]) -> frozenset[AgencyCode]:
-    """The one set of these agencies: the same ones are silent again and again."""
-    return silent
-
-
-def _of(entry: Entry, senders: dict[int, AgencyCode]) -> Passed:
+def _of(entry: Entry, senders: dict[int, AgencyCode], known: _Sets) -> Passed:
     body = entry.body
+    silent = frozenset(AgencyCode(intern(code)) for code in body["silent"])
     letter = int(body["letter"])
     sender = senders.get(letter)
     # Thousands are kept, and many have the same times and senders.
@@ -141,7 +138,7 @@ def _of(entry: Entry, senders: dict[int, AgencyCode]) -> Passed:
         due=intern(body["due"]),
         noticed_at=intern(body["at"]),
         sender=AgencyCode(intern(sender)) if sender else None,
-        silent=_shared(frozenset(AgencyCode(intern(code)) for code in body["silent"])),
+        silent=known.setdefault(silent, silent),
     )
 
 
