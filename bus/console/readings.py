@@ -136,12 +136,22 @@ class Readings:
             head=head_of(reader),
             rows=rows,
             by_code={row["code"]: row for row in rows},
-            names=self.names.names(reader) if directory is not None else None,
+            names=self._named(reader) if directory is not None else None,
             totals=totals_of(rows),
             passed=self._silence.all(),
             shortened=self._silence.shortened,
             directory=directory,
         )
+
+    def _named(self, reader: Reader) -> Names | None:
+        """The names; those of before where a directory of old cannot be read, which keeps nobody from looking."""
+        try:
+            return self.names.names(reader)
+        except Transient:
+            raise
+        except Exception as fault:
+            _log.error("reading-failed", exc_info=fault)
+            return self.newest.names if self.newest else None
 
     @property
     def agencies(self) -> Mapping[AgencyCode, Agency]:

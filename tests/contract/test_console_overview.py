@@ -218,6 +218,23 @@ def statements(ledger: Ledger) -> Iterator[list[str]]:
     event.remove(ledger.engine, "before_cursor_execute", note)
 
 
+def test_a_directory_of_old_that_cannot_be_read_keeps_nobody_from_looking(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.Router(ledger).activate(rig.directory())
+    readings, asked = Readings(ledger, BusSettings(**NOWHERE)), []
+
+    def unreadable(*_: Any) -> Any:
+        asked.append(1)
+        raise ValueError("no JSON")
+
+    monkeypatch.setattr("bus.views.names.names_of", unreadable)
+    readings.look()
+    assert asked
+    assert readings.newest is not None
+    assert (len(readings.newest.rows), readings.newest.names) == (4, None)
+
+
 def test_the_number_of_questions_knows_no_agencies(ledger: Ledger, tmp_path: Path) -> None:
     router = rig.Router(ledger)
     router.activate(rig.directory())

@@ -79,8 +79,19 @@ def test_a_broken_rule_is_noticed(bent: str) -> None:
 
 def test_what_few_commands_need_is_imported_by_those_alone() -> None:
     rare = {"jinja2", "pika", "psycopg", "xmlschema"}
-    script = f"import sys, bus.cli, adapters.cli; print(sorted({rare!r} & sys.modules.keys()))"
+    assert _loaded("bus.cli, adapters.cli", rare) == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "started", ["bus.cli.main, bus.console.process", "adapters.cli.main, adapters.cli.running"]
+)
+def test_what_runs_for_months_loads_nothing_that_colours_text_or_that_few_need(started: str) -> None:
+    assert _loaded(started, {"authlib", "joserfc", "pygments", "rfc3161_client", "rich"}) == "[]\n"
+
+
+def _loaded(modules: str, rare: set[str]) -> str:
+    script = f"import sys, {modules}; print(sorted({rare!r} & sys.modules.keys()))"
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "[]\n"
+    return done.stdout

@@ -40,8 +40,8 @@ def overview(asked: Asked) -> Answer:
     refresh = choice(asked, "refresh", ("off",)) is None
     rows = newest.rows if newest else []
     chosen_by = {what: value for what, value in query.items() if what != "name"}
-    if newest and newest.names and "name" in query:
-        named = newest.names.containing(query["name"])
+    if "name" in query:
+        named = newest.names.containing(query["name"]) if newest and newest.names else set()
         rows = [row for row in rows if row["code"] in named]
     found = chosen(rows, chosen_by)
     page, following = page_of(found, after, MOST)
