@@ -190,11 +190,15 @@ class _Upload:
         return await self._client.send("PATCH", f"/uploads/{self._sha256}", headers, self._blocks(offset))
 
     async def _blocks(self, offset: int) -> AsyncIterator[bytes]:
-        file = await to_thread(lambda: self._path.open("rb", buffering=0))
-        with file:
-            await to_thread(file.seek, offset)
-            while block := await to_thread(file.read, _BLOCK):
-                yield block
+        while block := await to_thread(self._block, offset):
+            yield block
+            offset += len(block)
+
+    def _block(self, offset: int) -> bytes:
+        # Opened for each block: a request that is given up in the middle leaves no open file behind.
+        with self._path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(_BLOCK)
 
     def _read(self) -> bytes | None:
         """The whole of a small file, None of another; FileUnavailable if it is not as long as it should be."""

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import anyio
@@ -68,6 +68,16 @@ def answered(world: World, method: str, status: int) -> int:
     line = rf'^saraban_depot_answers_total{{code="",method="{method}",status="{status}"}} (\d+)\.0$'
     found = re.search(line, metrics, re.MULTILINE)
     return int(found[1]) if found else 0
+
+
+def open_here(path: Path) -> bool:
+    """Whether this process has the file open."""
+    its = os.stat(path)
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(int(name)), its):
+                return True
+    return False
 
 
 Sent = tuple[Path, bytes, RawDigest]
@@ -135,6 +145,17 @@ async def test_a_line_that_breaks_again_and_again_gets_the_file_through(world: W
             await depot.upload(path, sha256, len(data))
         assert line.cuts == 7 > (SOON.attempts or 0)
     assert world.ask(OPM, "GET", f"/files/{sha256}").content == data
+
+
+async def test_an_upload_that_breaks_leaves_its_file_closed(world: World, sent: Sent) -> None:
+    path, data, sha256 = sent
+    with BreakingLine(world.url, up=MB // 2, cuts=99) as line:
+        async with client(world, url=line.url, policy=ONCE) as depot:
+            with pytest.raises(Transient) as failure:
+                await depot.upload(path, sha256, len(data))
+    # The failure still holds on to all that was under way.
+    assert failure.value.__cause__ is not None
+    assert not open_here(path)
 
 
 async def test_a_download_whose_line_breaks_goes_on_where_it_broke(
