@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from threading import Lock
@@ -38,6 +38,10 @@ EVERY: Final = 15.0
 """Seconds between two readings."""
 _WHOLE: Final = 40
 """Of so many readings, one is followed by a look through the whole memory."""
+_AT_A_STRETCH: Final = 100
+"""So many agencies are read between two rests."""
+_REST: Final = 0.01
+"""Seconds."""
 _log = logs.get("readings")
 
 
@@ -127,7 +131,7 @@ class Readings:
                 for name, one in self.clusters.items()
                 for code, inbox in one.inboxes.items()
             }
-            found = each_standing(reader, self._settings, queues, away, directory)
+            found = _with_rests(each_standing(reader, self._settings, queues, away, directory))
         before = self.newest.by_code if self.newest else {}
         rows = rows_of(found, self._silence.by_agency(), known.ends, at, before)
         self.history.note(timestamp(at), rows, away)
@@ -171,6 +175,14 @@ class Readings:
                 return None
             self._in_force = _InForce.of(entry, directory)
         return self._in_force.directory
+
+
+def _with_rests(found: Iterable[Standing]) -> Iterator[Standing]:
+    """The same, with rests: of two threads of Python each has half the time, and a page is to have nearly all of it."""
+    for number, one in enumerate(found, 1):
+        yield one
+        if number % _AT_A_STRETCH == 0:
+            time.sleep(_REST)
 
 
 @dataclass(frozen=True, slots=True)
