@@ -246,6 +246,8 @@ class Progress(Generic[F]):
     @property
     def outcome(self) -> str:
         """The recipient's state in one word."""
+        if not self.facts:
+            return self.carried
         fact = self.effective
         return _rule(fact).outcome if fact is not None else self.carried
 

@@ -32,7 +32,7 @@ class Fact(NamedTuple):
 _ACCEPTED: Final[Progress[Fact]] = Progress(carried=lifecycle.ACCEPTED)
 _ON_HOLD: Final[Progress[Fact]] = Progress(carried=lifecycle.ON_HOLD)
 _CONSIGNED: Final[Progress[Fact]] = Progress(carried=lifecycle.CONSIGNED)
-# An attribute of an enumeration is looked up for longer than a text is compared (Python 3.11).
+# An attribute of an enumeration is looked up for longer than a text is compared, and its hash is a call (Python 3.11).
 NOTICE: Final = str(Kind.NOTICE)
 CONSIGNED: Final = str(Kind.CONSIGNED)
 
@@ -59,12 +59,14 @@ class RecipientState(NamedTuple):
     @property
     def receipt(self) -> Fact | None:
         """The machine's receipt."""
-        return self.progress.facts.get(Slot.RECEIPT)
+        facts = self.progress.facts
+        return facts.get(Slot.RECEIPT) if facts else None
 
     @property
     def answer(self) -> Fact | None:
         """The clerk's answer that is in force."""
-        return self.progress.facts.get(Slot.ANSWER)
+        facts = self.progress.facts
+        return facts.get(Slot.ANSWER) if facts else None
 
     @property
     def acknowledged(self) -> bool:
@@ -74,7 +76,8 @@ class RecipientState(NamedTuple):
     @property
     def disputed(self) -> bool:
         """Whether the sender disputes the receiving number, and no correction has come."""
-        return Slot.DISPUTE in self.progress.facts
+        facts = self.progress.facts
+        return bool(facts) and Slot.DISPUTE in facts
 
     @property
     def overdue(self) -> tuple[Deadline, ...]:
@@ -84,7 +87,10 @@ class RecipientState(NamedTuple):
     @property
     def owes_registration(self) -> bool:
         """Whether a registration is still to come whose deadline has not passed in silence."""
-        return self.progress.open(Deadline.REGISTRATION) and Deadline.REGISTRATION not in self.overdue
+        progress = self.progress
+        if not progress.facts and not progress.overdue:
+            return True
+        return progress.open(Deadline.REGISTRATION) and Deadline.REGISTRATION not in progress.overdue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,15 +263,16 @@ def _after(
     events: tuple[Fact, ...] | None = None,
 ) -> RecipientState:
     """The recipient with another progress; `_replace` takes twice as long, and a circular has thousands."""
+    agency, role, addressed, consignment, due, consigned, _, said = one
     return RecipientState(
-        agency=one.agency,
-        role=one.role,
-        addressed=one.addressed,
-        consignment=one.consignment,
-        registration_due=one.registration_due,
-        consigned_at=consigned_at or one.consigned_at,
-        progress=progress,
-        events=one.events if events is None else events,
+        agency,
+        role,
+        addressed,
+        consignment,
+        due,
+        consigned_at or consigned,
+        progress,
+        said if events is None else events,
     )
 
 
