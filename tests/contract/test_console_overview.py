@@ -17,7 +17,7 @@ from sqlalchemy import event
 
 from bus.console.history import History
 from bus.console.pages.lengths import lengths
-from bus.console.readings import Readings
+from bus.console.readings import Readings, _with_rests
 from bus.documents.lifecycle import Deadline
 from bus.documents.notice import Event, Registration
 from bus.identifiers import AgencyCode
@@ -233,6 +233,16 @@ def test_a_directory_of_old_that_cannot_be_read_keeps_nobody_from_looking(
     assert asked
     assert readings.newest is not None
     assert (len(readings.newest.rows), readings.newest.names) == (4, None)
+
+
+def test_a_reading_rests_after_each_hundred_agencies_and_leaves_none_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr("bus.console.readings.time.sleep", rests.append)
+    some: list[Any] = list(range(250))
+    assert list(_with_rests(some)) == some
+    assert len(rests) == 2
 
 
 def test_the_number_of_questions_knows_no_agencies(ledger: Ledger, tmp_path: Path) -> None:

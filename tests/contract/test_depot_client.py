@@ -153,6 +153,7 @@ async def test_an_upload_that_breaks_leaves_its_file_closed(world: World, sent: 
         async with client(world, url=line.url, policy=ONCE) as depot:
             with pytest.raises(Transient) as failure:
                 await depot.upload(path, sha256, len(data))
+        assert line.cuts
     # The failure still holds on to all that was under way.
     assert failure.value.__cause__ is not None
     assert not open_here(path)
